@@ -1,0 +1,62 @@
+/** Every default and every fixed limit, in one place. Docs quote them and a test holds the two together. */
+
+export const defaults = {
+  balance: "p2c",
+  panic: "use-all",
+  forwarded: false,
+  maxHeaders: 200,
+  upstream: { weight: 1, backup: false },
+  route: { path: "/", stripPrefix: false, preserveHost: true },
+  healthCheck: {
+    type: "http",
+    path: "/",
+    method: "GET",
+    interval: "5s",
+    fastInterval: "1s",
+    timeout: "2s",
+    healthyThreshold: 2,
+    unhealthyThreshold: 3,
+    jitter: 0.1,
+    expectStatus: ["200-399"],
+    initialState: "up",
+  },
+  retry: {
+    attempts: 1,
+    on: ["connect-failure", "reset"],
+    methods: ["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"],
+    budget: 0.2,
+    minRetriesPerSecond: 10,
+    bodyBuffer: "64kb",
+    perTryTimeout: "0s",
+  },
+  timeouts: { connect: "3s", headers: "30s", idle: "60s", total: "0s" },
+  queue: { max: 100, timeout: "5s" },
+  connections: { max: 0, keepAlive: "4s", http2: false },
+  tls: { verify: true },
+  /** How long `close` waits for requests in flight. */
+  closeTimeout: "30s",
+} as const;
+
+export const limits = {
+  /** HAProxy's range of weights. */
+  maxWeight: 256,
+  upstreamsPerPool: 10_000,
+  retryAttempts: 10,
+  /** The period that a retry budget looks back on, as in Finagle. */
+  retryBudgetWindowMs: 10_000,
+  /** Full jitter between these before a retry that is not a connect failure. */
+  retryBackoffMinMs: 25,
+  retryBackoffMaxMs: 250,
+  /** Bytes of a response's head, as node:http allows for a request's. */
+  responseHeadBytes: 16_384,
+  /** Informational responses before the final one. */
+  informationalResponses: 32,
+  /** Bytes of a probe's answer that are looked at. */
+  probeBodyBytes: 65_536,
+  /** Probes that one checker runs at the same time. */
+  concurrentProbes: 64,
+  /** Milliseconds between the two halves of a tunnel's end. */
+  tunnelEndMs: 1_000,
+  /** Bytes of a request that is answered without an upstream, read so that the client sees the answer. */
+  discardedBodyBytes: 65_536,
+} as const;

@@ -1,0 +1,189 @@
+/**
+ * What a user may write, in TypeScript and in TOML alike.
+ *
+ * Durations are strings with a unit: "250ms", "5s", "2m", "1h". Sizes: "64kb", "10mb". Every default quoted
+ * here lives in defaults.ts.
+ */
+
+/** A length of time with its unit: `ms`, `s`, `m` or `h`, as in "250ms" or "1.5s". */
+export type Duration = string;
+
+/** A number of bytes with its unit: `b`, `kb`, `mb` or `gb` (powers of 1,024), as in "64kb". */
+export type Size = string;
+
+/** The name of a built-in balancing policy. */
+export type PolicyName = "p2c" | "round-robin" | "least-requests" | "random";
+
+export interface UpstreamOptions {
+  /** `http:`, `https:` or `http+unix:///path/to.sock`. A path is put in front of every request's; user info is refused. */
+  readonly url: string;
+  /** The name that logs, metrics and the admin API use; unique in the pool. Default: host:port of the URL. */
+  readonly id?: string;
+  /** Its share of the traffic beside the other weights of the pool, 0 to 256; 0 takes no new clients. Default: 1. */
+  readonly weight?: number;
+  /** Takes traffic only while no upstream without this mark is available. Default: false. */
+  readonly backup?: boolean;
+  /** Requests it may have in flight; at the limit it counts as full. Default: no limit. */
+  readonly maxInFlight?: number;
+}
+
+export interface HealthCheckOptions {
+  /** "http" asks for `path`; "tcp" only connects. Default: "http". */
+  readonly type?: "http" | "tcp";
+  /** Default: "/". */
+  readonly path?: string;
+  /** Default: "GET". */
+  readonly method?: string;
+  /** Sent with each probe, for instance a `Host`. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Default: the upstream's own. */
+  readonly port?: number;
+  /** Time between probes. Default: "5s". At least "100ms". */
+  readonly interval?: Duration;
+  /** Time between probes before the first verdict and while the verdict is about to change. Default: "1s", or the interval when that is shorter. */
+  readonly fastInterval?: Duration;
+  /** Default: "2s". */
+  readonly timeout?: Duration;
+  /** Successes in a row that make an unhealthy upstream healthy; the very first verdict needs one. Default: 2. */
+  readonly healthyThreshold?: number;
+  /** Failures in a row that make it unhealthy. Default: 3. */
+  readonly unhealthyThreshold?: number;
+  /** Spreads probes: each wait is changed by up to this share of it, 0 to 0.5. Default: 0.1. */
+  readonly jitter?: number;
+  /** Statuses that count as success: numbers or ranges. Default: ["200-399"]. Redirects are never followed. */
+  readonly expectStatus?: readonly string[];
+  /** A substring that the first 64 KiB of the body must hold, or a regular expression between slashes. */
+  readonly expectBody?: string;
+  /** "checking" sends no traffic before the first success. Default: "up". */
+  readonly initialState?: "up" | "checking";
+}
+
+/** A condition that may be answered with another attempt: a transport failure, a timeout, or a status. */
+export type RetryCondition = "connect-failure" | "reset" | "timeout" | `${number}`;
+
+export interface RetryOptions {
+  /** Attempts after the first, 0 to 10; connect failures are not counted, since they reach nobody. Default: 1. */
+  readonly attempts?: number;
+  /** Default: ["connect-failure", "reset"]. Statuses 500 to 599 and 429 may be added: "503". */
+  readonly on?: readonly RetryCondition[];
+  /** Methods that may be sent twice. Default: GET, HEAD, OPTIONS, TRACE, PUT, DELETE. */
+  readonly methods?: readonly string[];
+  /** Share of requests that may be retried, 0 to 1. Default: 0.2. */
+  readonly budget?: number;
+  /** Retries a second that are allowed beside the budget. Default: 10. */
+  readonly minRetriesPerSecond?: number;
+  /** Bytes of a request's body kept for another attempt; a larger body is sent once. Default: "64kb". */
+  readonly bodyBuffer?: Size;
+  /** Time that one attempt may take up to its response headers. Default: none. */
+  readonly perTryTimeout?: Duration;
+}
+
+export interface TimeoutOptions {
+  /** To a usable connection, TLS included. Default: "3s". */
+  readonly connect?: Duration;
+  /** From the request sent to the response's headers. Default: "30s". */
+  readonly headers?: Duration;
+  /** Between bytes of a response; not for event streams and tunnels. Default: "60s". */
+  readonly idle?: Duration;
+  /** The whole exchange with all its attempts. Default: "0s", which is none. */
+  readonly total?: Duration;
+}
+
+export interface QueueOptions {
+  /** Requests that may wait while every available upstream is full. Default: 100. */
+  readonly max?: number;
+  /** Default: "5s". */
+  readonly timeout?: Duration;
+}
+
+export interface ConnectionOptions {
+  /** Sockets to each upstream; 0 is no limit. Default: 0. */
+  readonly max?: number;
+  /** Time an idle socket is kept; keep it below the upstream's own. Default: "4s". */
+  readonly keepAlive?: Duration;
+  /** Use HTTP/2 with an https upstream that offers it. Default: false. */
+  readonly http2?: boolean;
+}
+
+export interface TlsOptions {
+  /** Certificate authorities in PEM that replace the well-known ones; in a file's configuration, the path of a file. */
+  readonly ca?: string;
+  /** A client certificate in PEM, or the path of one. */
+  readonly cert?: string;
+  /** The key of `cert`. */
+  readonly key?: string;
+  /** The name to ask for and to verify. Default: the URL's host. */
+  readonly servername?: string;
+  /** Default: true. False accepts any certificate: anybody on the way can read and change the traffic. */
+  readonly verify?: boolean;
+}
+
+/** Everything about a pool but its members. */
+export interface PoolSettings {
+  /** How upstreams are chosen. Default: "p2c". */
+  readonly balance?: PolicyName;
+  /** When nothing is available: "use-all" tries whatever is not draining or disabled, "fail" answers 503 at once. Default: "use-all". */
+  readonly panic?: "use-all" | "fail";
+  /** Active probes. Default: off. */
+  readonly healthCheck?: HealthCheckOptions;
+  readonly retry?: RetryOptions;
+  readonly timeouts?: TimeoutOptions;
+  readonly queue?: QueueOptions;
+  readonly connections?: ConnectionOptions;
+  readonly tls?: TlsOptions;
+}
+
+export interface PoolOptions extends PoolSettings {
+  /** A bare string is a URL with every default. */
+  readonly upstreams?: readonly (string | UpstreamOptions)[];
+}
+
+/** Header changes of a route, after the proxy's own. */
+export interface HeaderChanges {
+  readonly set?: Readonly<Record<string, string>>;
+  readonly remove?: readonly string[];
+}
+
+export interface RouteOptions {
+  /** Hosts, exact or with one leading "*."; case, port and a trailing dot do not matter. Default: every host. */
+  readonly host?: string | readonly string[];
+  /** A path prefix in whole segments. Default: "/". */
+  readonly path?: string;
+  /** Default: every method. */
+  readonly methods?: readonly string[];
+  /** The name of the pool that serves it. */
+  readonly pool: string;
+  /** Takes `path` off the request's path. Default: false. */
+  readonly stripPrefix?: boolean;
+  /** Puts this in front of the request's path, after `stripPrefix`. */
+  readonly addPrefix?: string;
+  /** False replaces Host by the upstream's. Default: true. */
+  readonly preserveHost?: boolean;
+  /** The largest request body; more is answered 413. Default: no limit. */
+  readonly maxBodySize?: Size;
+  readonly requestHeaders?: HeaderChanges;
+  readonly responseHeaders?: HeaderChanges;
+}
+
+/** What holds for the whole proxy. */
+export interface SharedOptions {
+  /** Addresses or networks whose X-Forwarded headers are believed and extended. Default: nobody's. */
+  readonly trustedProxies?: readonly string[];
+  /** Also send `Forwarded` (RFC 7239). Default: false. */
+  readonly forwarded?: boolean;
+  /** Header fields a request may have; more are answered 431. Default: 200. */
+  readonly maxHeaders?: number;
+}
+
+export interface ManyPoolsOptions extends SharedOptions {
+  readonly pools: Readonly<Record<string, PoolOptions>>;
+  /** The first match wins. Default: everything to the only pool. */
+  readonly routes?: readonly RouteOptions[];
+  /** What each pool takes for what it does not say itself. */
+  readonly defaults?: PoolSettings;
+}
+
+/** The short form: one pool, named "default", that takes everything. */
+export interface OnePoolOptions extends SharedOptions, PoolOptions {}
+
+export type ProxyOptions = ManyPoolsOptions | OnePoolOptions;

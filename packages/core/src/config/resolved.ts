@@ -1,0 +1,132 @@
+/** Options after checking: defaults filled in, durations in milliseconds, sizes in bytes, frozen. */
+
+import type { PolicyName } from "./options.ts";
+
+export interface ResolvedUpstream {
+  readonly id: string;
+  /** As the user wrote it. */
+  readonly url: string;
+  readonly address: UpstreamAddress;
+  readonly weight: number;
+  readonly backup: boolean;
+  /** Infinity when there is no limit. */
+  readonly maxInFlight: number;
+}
+
+/** Where an upstream listens, taken apart once. */
+export interface UpstreamAddress {
+  readonly tls: boolean;
+  /** Without brackets. Empty for a unix socket. */
+  readonly hostname: string;
+  readonly port: number;
+  readonly socketPath: string | undefined;
+  /** What a `Host` header to it says. */
+  readonly host: string;
+  /** Put in front of every path; never ends in a slash. */
+  readonly basePath: string;
+}
+
+export interface StatusRange {
+  readonly from: number;
+  readonly to: number;
+}
+
+export interface ResolvedHealthCheck {
+  readonly type: "http" | "tcp";
+  readonly path: string;
+  readonly method: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly port: number | undefined;
+  readonly intervalMs: number;
+  readonly fastIntervalMs: number;
+  readonly timeoutMs: number;
+  readonly healthyThreshold: number;
+  readonly unhealthyThreshold: number;
+  readonly jitter: number;
+  readonly expectStatus: readonly StatusRange[];
+  readonly expectBody: string | RegExp | undefined;
+  readonly initialState: "up" | "checking";
+}
+
+export interface ResolvedRetry {
+  readonly attempts: number;
+  readonly onConnectFailure: boolean;
+  readonly onReset: boolean;
+  readonly onTimeout: boolean;
+  readonly onStatus: ReadonlySet<number>;
+  readonly methods: ReadonlySet<string>;
+  readonly budget: number;
+  readonly minRetriesPerSecond: number;
+  readonly bodyBufferBytes: number;
+  /** 0 is none. */
+  readonly perTryTimeoutMs: number;
+}
+
+export interface ResolvedTimeouts {
+  readonly connectMs: number;
+  readonly headersMs: number;
+  /** 0 is none, here and in `totalMs`. */
+  readonly idleMs: number;
+  readonly totalMs: number;
+}
+
+export interface ResolvedConnections {
+  /** 0 is no limit. */
+  readonly max: number;
+  readonly keepAliveMs: number;
+  readonly http2: boolean;
+}
+
+export interface ResolvedTls {
+  readonly ca: string | undefined;
+  readonly cert: string | undefined;
+  readonly key: string | undefined;
+  readonly servername: string | undefined;
+  readonly verify: boolean;
+}
+
+export interface ResolvedPool {
+  readonly upstreams: readonly ResolvedUpstream[];
+  readonly balance: PolicyName;
+  readonly panic: "use-all" | "fail";
+  readonly healthCheck: ResolvedHealthCheck | undefined;
+  readonly retry: ResolvedRetry;
+  readonly timeouts: ResolvedTimeouts;
+  readonly queue: { readonly max: number; readonly timeoutMs: number };
+  readonly connections: ResolvedConnections;
+  readonly tls: ResolvedTls;
+}
+
+export interface ResolvedHeaderChanges {
+  /** Names as written, with their values. */
+  readonly set: readonly (readonly [name: string, value: string])[];
+  /** Lower-case names to drop: `remove`, and what `set` replaces. */
+  readonly drop: ReadonlySet<string>;
+}
+
+export interface ResolvedRoute {
+  /** What logs and metrics call it: its hosts and path. */
+  readonly name: string;
+  /** Lower-case, without trailing dots; empty means every host. */
+  readonly hosts: readonly string[];
+  /** Never ends in a slash: "/" is "". */
+  readonly path: string;
+  /** Undefined means every method. */
+  readonly methods: ReadonlySet<string> | undefined;
+  readonly pool: string;
+  readonly stripPrefix: boolean;
+  readonly addPrefix: string;
+  readonly preserveHost: boolean;
+  /** Infinity when there is no limit. */
+  readonly maxBodyBytes: number;
+  readonly requestHeaders: ResolvedHeaderChanges | undefined;
+  readonly responseHeaders: ResolvedHeaderChanges | undefined;
+}
+
+export interface ResolvedOptions {
+  readonly trustedProxies: readonly string[];
+  readonly forwarded: boolean;
+  readonly maxHeaders: number;
+  readonly routes: readonly ResolvedRoute[];
+  readonly pools: ReadonlyMap<string, ResolvedPool>;
+}

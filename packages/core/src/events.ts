@@ -1,0 +1,153 @@
+import type { ErrorCode, ProxyError } from "./errors.ts";
+
+/** What an operator wants of an upstream. */
+export type UpstreamState = "active" | "draining" | "disabled";
+
+/** The verdict of active checks alone; `unknown` until the first one. */
+export type Health = "unknown" | "healthy" | "unhealthy";
+
+/** One attempt as logs and events tell it. */
+export interface AttemptRecord {
+  /** The id of the upstream that was tried. */
+  readonly upstream: string;
+  /** The status it answered with; absent when it never did. */
+  readonly status?: number;
+  /** Why the attempt failed; absent when it did not. */
+  readonly error?: ErrorCode;
+  /** Milliseconds to a usable connection; absent when one was reused. */
+  readonly connectMs?: number;
+  /** Milliseconds from the attempt's start to the response headers. */
+  readonly headersMs?: number;
+}
+
+/**
+ * Remarkable facts about a request: `panic` (nothing was available, a doubtful upstream was used), `retried`,
+ * `queued`, `truncated` (the client was cut off before the end), `early` (answered before the body was read).
+ */
+export type RequestFlag = "panic" | "retried" | "queued" | "truncated" | "early";
+
+/** A finished request. Exactly one of these is emitted for each request that a route matched or that got an answer of the proxy's own. */
+export interface RequestEvent {
+  /** When the request came in, milliseconds since 1970. */
+  readonly time: number;
+  readonly requestId: string;
+  /** The client's address: the right-most that no trusted proxy vouches for. */
+  readonly client: string;
+  readonly method: string;
+  readonly host: string;
+  /** The request target as it came. */
+  readonly url: string;
+  /** As in `HTTP/1.1`. */
+  readonly protocol: string;
+  /** 499 when the client left first. */
+  readonly status: number;
+  /** Bytes of the request's body. */
+  readonly bytesIn: number;
+  /** Bytes of the response's body that were handed to the client's socket. */
+  readonly bytesOut: number;
+  readonly durationMs: number;
+  readonly route: string | undefined;
+  readonly pool: string | undefined;
+  /** The id of the upstream whose answer the client got, or that was tried last. */
+  readonly upstream: string | undefined;
+  readonly attempts: readonly AttemptRecord[];
+  readonly error: ErrorCode | undefined;
+  readonly flags: readonly RequestFlag[];
+  readonly traceparent: string | undefined;
+  readonly userAgent: string | undefined;
+  readonly referer: string | undefined;
+}
+
+export interface AttemptEvent extends AttemptRecord {
+  readonly pool: string;
+  readonly requestId: string;
+  readonly durationMs: number;
+}
+
+export interface RetryEvent {
+  readonly pool: string;
+  readonly requestId: string;
+  /** The upstream that failed. */
+  readonly upstream: string;
+  /** Why it failed: a code, or the status that the retry options name. */
+  readonly reason: ErrorCode | `${number}`;
+}
+
+export interface HealthEvent {
+  readonly pool: string;
+  readonly upstream: string;
+  readonly from: Health;
+  readonly to: Health;
+  /** What the deciding probe saw, as in `status 503` or `connect_refused`. */
+  readonly reason: string;
+}
+
+export interface WeightEvent {
+  readonly pool: string;
+  readonly upstream: string;
+  readonly from: number;
+  readonly to: number;
+  readonly reason: "operator" | "config";
+}
+
+export interface StateEvent {
+  readonly pool: string;
+  readonly upstream: string;
+  readonly from: UpstreamState;
+  readonly to: UpstreamState;
+}
+
+/** An upstream joined a pool, left it (and drains), or has finished draining and is gone. */
+export interface MemberEvent {
+  readonly pool: string;
+  readonly upstream: string;
+  readonly change: "added" | "removed" | "drained";
+}
+
+/** What a reload changed, by name. */
+export interface ReloadChanges {
+  readonly pools: {
+    readonly added: readonly string[];
+    readonly removed: readonly string[];
+    readonly changed: readonly string[];
+  };
+  /** As `pool/id`. */
+  readonly upstreams: { readonly added: readonly string[]; readonly removed: readonly string[] };
+  /** The number of routes now in force. */
+  readonly routes: number;
+}
+
+/** A reload that took effect, or was refused and changed nothing. */
+export type ReloadEvent =
+  | { readonly ok: true; readonly changes: ReloadChanges }
+  | { readonly ok: false; readonly error: ProxyError };
+
+export interface TunnelEvent {
+  readonly pool: string;
+  readonly upstream: string;
+  readonly requestId: string;
+  readonly change: "opened" | "closed";
+  /** 0 when opened. */
+  readonly durationMs: number;
+  /** Bytes that the client has sent through the tunnel. */
+  readonly bytesIn: number;
+  /** Bytes that the client has received through the tunnel. */
+  readonly bytesOut: number;
+}
+
+/** The events of a pool, with their arguments. */
+export interface PoolEvents {
+  health: [HealthEvent];
+  weight: [WeightEvent];
+  state: [StateEvent];
+  member: [MemberEvent];
+}
+
+/** The events of a proxy, with their arguments. */
+export interface ProxyEvents extends PoolEvents {
+  request: [RequestEvent];
+  attempt: [AttemptEvent];
+  retry: [RetryEvent];
+  reload: [ReloadEvent];
+  tunnel: [TunnelEvent];
+}

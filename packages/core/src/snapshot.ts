@@ -1,0 +1,92 @@
+/** What `proxy.snapshot()` and `pool.snapshot()` return: plain frozen data, taken at one moment. */
+
+import type { ErrorCode } from "./errors.ts";
+import type { Health, UpstreamState } from "./events.ts";
+
+/** A distribution of durations, cumulative like a Prometheus histogram. */
+export interface HistogramSnapshot {
+  /** Upper bounds in seconds, ascending; the last bucket, without a bound, is `count`. */
+  readonly bounds: readonly number[];
+  /** How many were at most the bound at the same index. */
+  readonly counts: readonly number[];
+  readonly count: number;
+  /** In seconds. */
+  readonly sum: number;
+}
+
+/** Milliseconds, estimated from a histogram; null before the first response. */
+export interface Quantiles {
+  readonly p50: number | null;
+  readonly p90: number | null;
+  readonly p99: number | null;
+}
+
+export interface UpstreamSnapshot {
+  readonly id: string;
+  readonly url: string;
+  readonly backup: boolean;
+  readonly state: UpstreamState;
+  readonly health: Health;
+  /** May be picked now. */
+  readonly available: boolean;
+  /** As configured, or as set by an operator since. */
+  readonly weight: number;
+  /** What balancing uses. */
+  readonly effectiveWeight: number;
+  readonly inFlight: number;
+  /** Null when there is no limit. */
+  readonly maxInFlight: number | null;
+  readonly tunnels: number;
+  /** Attempts by how they ended: `success`, `aborted`, or an error code. */
+  readonly outcomes: Readonly<Partial<Record<ErrorCode | "success" | "aborted", number>>>;
+  /** Probes by result. */
+  readonly probes: { readonly success: number; readonly failure: number };
+  /** Time to response headers. */
+  readonly latency: HistogramSnapshot;
+  readonly quantiles: Quantiles;
+  readonly lastFailure: { readonly code: ErrorCode; readonly at: number } | null;
+}
+
+export interface PoolSnapshot {
+  readonly name: string;
+  readonly policy: string;
+  /** How many upstreams may be picked now. */
+  readonly available: number;
+  /** Nothing is available, and requests go to whatever is not draining or disabled. */
+  readonly panic: boolean;
+  readonly inFlight: number;
+  readonly tunnels: number;
+  readonly queueDepth: number;
+  readonly retries: Readonly<Record<string, number>>;
+  readonly retryBudgetExhausted: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly upstreams: readonly UpstreamSnapshot[];
+}
+
+/** Finished requests that agree in all labels. Unknown methods count as `other`; no label holds a client's bytes. */
+export interface RequestCount {
+  readonly route: string;
+  readonly pool: string;
+  readonly method: string;
+  readonly code: number;
+  readonly count: number;
+}
+
+export interface RequestDurations {
+  readonly route: string;
+  readonly pool: string;
+  readonly histogram: HistogramSnapshot;
+}
+
+export interface ProxySnapshot {
+  /** Milliseconds since 1970. */
+  readonly time: number;
+  /** `close` has been called: requests in flight are being finished. */
+  readonly draining: boolean;
+  readonly version: string;
+  readonly pools: readonly PoolSnapshot[];
+  readonly requests: readonly RequestCount[];
+  readonly durations: readonly RequestDurations[];
+  readonly reloads: { readonly succeeded: number; readonly failed: number; readonly lastSuccessful: boolean };
+}
