@@ -37,8 +37,8 @@ export interface UpstreamSnapshot {
   /** Null when there is no limit. */
   readonly maxInFlight: number | null;
   readonly tunnels: number;
-  /** Attempts by how they ended: `success`, `aborted`, or an error code. */
-  readonly outcomes: Readonly<Partial<Record<ErrorCode | "success" | "aborted", number>>>;
+  /** Attempts by how they ended: `success`, `aborted`, `stale`, or an error code. */
+  readonly outcomes: Readonly<Partial<Record<ErrorCode | "success" | "aborted" | "stale", number>>>;
   /** Probes by result. */
   readonly probes: { readonly success: number; readonly failure: number };
   /** Time to response headers. */

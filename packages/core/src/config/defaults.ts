@@ -57,6 +57,8 @@ export const limits = {
   concurrentProbes: 64,
   /** Milliseconds between the two halves of a tunnel's end. */
   tunnelEndMs: 1_000,
+  /** Milliseconds that what was told to end may take before its connections are cut. */
+  closeGraceMs: 1_000,
   /** Bytes of a request that is answered without an upstream, read so that the client sees the answer. */
   discardedBodyBytes: 65_536,
 } as const;

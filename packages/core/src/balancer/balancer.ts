@@ -1,0 +1,57 @@
+import { didYouMean, OptionsError } from "../config/issues.ts";
+import type { PolicyName } from "../config/options.ts";
+import type { Pool } from "../pool/pool.ts";
+import type { Upstream } from "../pool/upstream.ts";
+import type { Random } from "../runtime/random.ts";
+import { resolveRuntime, type Runtime } from "../runtime/runtime.ts";
+import { policies } from "./policies.ts";
+import type { Policy } from "./policy.ts";
+
+const none: readonly Upstream[] = [];
+
+export interface BalancerOptions {
+  /** A built-in policy's name, or a policy of your own. Default: the pool's `balance`. */
+  readonly policy?: PolicyName | Policy;
+}
+
+export interface PickOptions {
+  /** What a hashing policy hashes. */
+  readonly key?: string;
+  /** Upstreams not to pick: those tried before. */
+  readonly exclude?: readonly Upstream[];
+}
+
+/**
+ * Chooses among a pool's upstreams. The pool says which may be picked, the policy says which one.
+ *
+ * @example
+ * const pool = new Pool("api", { upstreams: ["http://127.0.0.1:3001", "http://127.0.0.1:3002"] });
+ * const balancer = new Balancer(pool, { policy: "least-requests" });
+ * const upstream = balancer.pick();
+ */
+export class Balancer {
+  readonly policy: Policy;
+  readonly #pool: Pool;
+  readonly #random: Random;
+
+  /** Throws an `OptionsError` for a policy that does not exist. */
+  constructor(pool: Pool, options: BalancerOptions = {}, runtime?: Partial<Runtime>) {
+    this.#pool = pool;
+    this.#random = resolveRuntime(runtime).random;
+    this.policy = resolvePolicy(options.policy ?? pool.options.balance);
+  }
+
+  /** Undefined when nothing may be picked, or everything that may has been excluded. */
+  pick({ key, exclude = none }: PickOptions = {}): Upstream | undefined {
+    const candidates = this.#pool.candidatesExcept(exclude);
+    if (candidates.length === 0) return undefined;
+    return this.policy.pick({ candidates, key, random: this.#random });
+  }
+}
+
+function resolvePolicy(policy: PolicyName | Policy): Policy {
+  if (typeof policy !== "string") return policy;
+  if (Object.hasOwn(policies, policy)) return policies[policy]();
+  const message = `there is no policy "${policy}"${didYouMean(policy, Object.keys(policies))}`;
+  throw new OptionsError([{ path: ["policy"], message }]);
+}

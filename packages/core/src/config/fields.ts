@@ -1,0 +1,152 @@
+/** The kinds of value that options are made of, as schemas whose messages say what is allowed. */
+
+import { isIP } from "node:net";
+import * as z from "zod";
+import { parseDuration, parseSize } from "./duration.ts";
+import type { RetryCondition } from "./options.ts";
+import { parseUpstreamUrl } from "./upstream-url.ts";
+
+/** An object that refuses unknown keys, `__proto__` included. */
+export const table = <const Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<Shape, z.core.$strict> =>
+  z.strictObject(shape, { error: "expected a table" });
+
+/** An object whose keys are names of the user's own. */
+export const record = <Value extends z.ZodType>(
+  what: string,
+  key: z.ZodString,
+  value: Value,
+): z.ZodRecord<z.ZodString, Value> => z.record(key, value, { error: `expected a table of ${what}` });
+
+export const list = <Element extends z.ZodType>(what: string, element: Element): z.ZodArray<Element> =>
+  z.array(element, { error: `expected an array of ${what}` });
+
+export const text = (what: string): z.ZodString => z.string({ error: `expected ${what}` });
+
+export const flag = (): z.ZodBoolean => z.boolean({ error: "expected true or false" });
+
+export const integer = (min: number, max: number): z.ZodInt => {
+  const error = `expected a whole number from ${min} to ${max}`;
+  return z.int({ error }).min(min, { error }).max(max, { error });
+};
+
+export const fraction = (min: number, max: number): z.ZodNumber => {
+  const error = `expected a number from ${min} to ${max}`;
+  return z.number({ error }).min(min, { error }).max(max, { error });
+};
+
+export const oneOf = <const Word extends string>(words: readonly Word[]): z.ZodEnum<{ [Key in Word]: Key }> =>
+  z.enum(words, { error: `expected one of ${words.map((word) => `"${word}"`).join(", ")}` });
+
+export const duration = (minMs = 0, maxMs = 86_400_000): z.ZodString =>
+  text('a duration such as "250ms", "5s" or "2m"').superRefine((value, context) => {
+    const ms = parseDuration(value);
+    if (ms === undefined) {
+      fail(context, `expected a duration such as "250ms", "5s" or "2m", found ${JSON.stringify(value)}`);
+    } else if (ms < minMs || ms > maxMs) {
+      fail(context, `expected a duration from ${minMs}ms to ${maxMs}ms, found ${JSON.stringify(value)}`);
+    }
+  });
+
+export const size = (): z.ZodString =>
+  text('a size such as "64kb" or "10mb"').superRefine((value, context) => {
+    if (parseSize(value) === undefined) {
+      fail(context, `expected a size such as "64kb" or "10mb", found ${JSON.stringify(value)}`);
+    }
+  });
+
+export const method = (): z.ZodString =>
+  text("an HTTP method in capitals").regex(/^[A-Z][A-Z-]{0,31}$/, { error: "expected an HTTP method in capitals" });
+
+export const headerName = (): z.ZodString =>
+  text("a header name").regex(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/, {
+    error: "a header name has only letters, digits and any of ! # $ % & ' * + - . ^ _ ` | ~",
+  });
+
+/** Says nothing of what was found: a header's value may be a credential. */
+export const headerValue = (): z.ZodString =>
+  text("a header value").superRefine((value, context) => {
+    if (!/^[\t\x20-\x7e\x80-\xff]*$/.test(value)) {
+      fail(context, "a header value may not have line breaks, control characters or anything outside Latin-1");
+    }
+  });
+
+/** A path prefix as routes have it. */
+export const path = (): z.ZodString =>
+  text('a path that starts with "/"').superRefine((value, context) => {
+    if (!/^\/[\x21-\x22\x24-\x3e\x40-\x7e]*$/.test(value)) {
+      fail(context, `expected a path that starts with "/", without "?", "#" or spaces, found ${JSON.stringify(value)}`);
+    } else if (value.split("/").some((segment) => segment === ".." || segment === ".")) {
+      fail(context, `a path may not have "." or ".." as a segment, found ${JSON.stringify(value)}`);
+    }
+  });
+
+/** A request target as probes have it, with its query. */
+export const target = (): z.ZodString =>
+  text('a path that starts with "/"').regex(/^\/[\x21-\x22\x24-\x7e]*$/, {
+    error: 'expected a path that starts with "/", without spaces or "#"',
+  });
+
+export const statusRange = (): z.ZodString =>
+  text('a status or a range such as "200-399"').superRefine((value, context) => {
+    const match = /^([1-5]\d\d)(?:-([1-5]\d\d))?$/.exec(value);
+    if (match === null || Number(match[2] ?? match[1]) < Number(match[1])) {
+      fail(context, `expected a status or a range such as "200-399", found ${JSON.stringify(value)}`);
+    }
+  });
+
+export const retryCondition = (): z.ZodType<RetryCondition, RetryCondition> =>
+  text("a condition").regex(/^(?:connect-failure|reset|timeout|429|5\d\d)$/, {
+    error: 'expected "connect-failure", "reset", "timeout", "429" or a status from "500" to "599"',
+  }) as z.ZodType<string, string> as z.ZodType<RetryCondition, RetryCondition>;
+
+export const upstreamUrl = (): z.ZodString =>
+  text("a URL").superRefine((value, context) => {
+    const parsed = parseUpstreamUrl(value);
+    if (typeof parsed === "string") fail(context, parsed);
+  });
+
+export const upstreamId = (): z.ZodString =>
+  text("a name").regex(/^[\w.:[\]@-]{1,128}$/, { error: "expected 1 to 128 letters, digits or any of . : _ - @ [ ]" });
+
+export const poolName = (): z.ZodString =>
+  text("a pool's name").regex(/^[A-Za-z0-9_][\w.-]{0,63}$/, {
+    error: "a pool's name has 1 to 64 letters, digits or any of . _ -",
+  });
+
+export const hostPattern = (): z.ZodString =>
+  text("a host").regex(/^(?:\*\.)?[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?$|^\[?[0-9A-Fa-f:.]+\]?$/, {
+    error: 'expected a host such as "example.com" or "*.example.com", without a port',
+  });
+
+export const network = (): z.ZodString =>
+  text("an address or a network").superRefine((value, context) => {
+    const [address = "", prefix, ...more] = value.split("/");
+    const longest = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1;
+    const fits = prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= longest);
+    if (longest < 0 || !fits || more.length > 0) {
+      fail(context, `expected an address or a network such as "10.0.0.0/8", found ${JSON.stringify(value)}`);
+    }
+  });
+
+/**
+ * A substring, or a pattern between slashes. A pattern has to compile and may not nest repetition: probes run it on
+ * bytes from the network, and JavaScript's matcher takes exponential time on a pattern such as `(a+)+$`.
+ */
+export const bodyPattern = (): z.ZodString =>
+  text("a substring or a /regular expression/").superRefine((value, context) => {
+    const source = /^\/(.*)\/$/s.exec(value)?.[1];
+    if (source === undefined) return;
+    try {
+      new RegExp(source);
+    } catch (error) {
+      fail(context, `not a regular expression: ${(error as Error).message}`);
+      return;
+    }
+    if (source.length > 200 || /[*+}]\)?[^)]*\)[*+{]|\\[1-9]/.test(source)) {
+      fail(context, "a pattern may not repeat a group that repeats, refer back, or be longer than 200 characters");
+    }
+  });
+
+function fail(context: z.RefinementCtx, message: string): void {
+  context.addIssue({ code: "custom", message });
+}

@@ -1,0 +1,275 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
+import { Balancer } from "./balancer/balancer.ts";
+import { defaults, limits } from "./config/defaults.ts";
+import { parseDuration } from "./config/duration.ts";
+import { OptionsError } from "./config/issues.ts";
+import type { Duration, ProxyOptions } from "./config/options.ts";
+import { resolveOptions } from "./config/resolve.ts";
+import type { ResolvedOptions, ResolvedPool } from "./config/resolved.ts";
+import { ProxyError } from "./errors.ts";
+import type { ProxyEvents, ReloadChanges } from "./events.ts";
+import { TrustedProxies } from "./forward/client-address.ts";
+import { ActiveSet } from "./forward/active-set.ts";
+import type { Engine, Reporter, Routing } from "./forward/engine.ts";
+import { type ForwardOptions, handleRequest } from "./forward/handler.ts";
+import { handleUpgrade } from "./forward/upgrade.ts";
+import { HealthChecker } from "./health/health-checker.ts";
+import { RequestMetrics } from "./observe/request-metrics.ts";
+import { Pool } from "./pool/pool.ts";
+import { SafeEmitter } from "./runtime/emitter.ts";
+import { resolveRuntime, type Runtime } from "./runtime/runtime.ts";
+import type { ProxySnapshot } from "./snapshot.ts";
+import { version } from "./version.ts";
+
+/**
+ * Makes a proxy: pools, their balancers and health checks, and the handlers to mount in a server.
+ *
+ * Probes start at once. Throws an `OptionsError` that names every mistake in the options. `runtime` puts other
+ * time and chance in place of the machine's.
+ *
+ * @example
+ * const proxy = createProxy({ upstreams: ["http://127.0.0.1:3001", "http://127.0.0.1:3002"] });
+ * http.createServer(proxy.handler).on("upgrade", proxy.upgrade).listen(8080);
+ */
+export function createProxy(options: ProxyOptions, runtime?: Partial<Runtime>): Proxy {
+  return new Proxy(options, resolveRuntime(runtime));
+}
+
+/** A pool at work in a proxy. */
+interface PoolAtWork {
+  readonly pool: Pool;
+  balancer: Balancer;
+  checker: HealthChecker | undefined;
+}
+
+/** A running proxy. Made by `createProxy`. */
+export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
+  readonly #runtime: Runtime;
+  readonly #atWork = new Map<string, PoolAtWork>();
+  readonly #pools = new Map<string, Pool>();
+  readonly #metrics = new RequestMetrics();
+  readonly #active = new ActiveSet();
+  readonly #engine: Engine;
+  readonly #reloads = { succeeded: 0, failed: 0, lastSuccessful: true };
+  #routing: Routing;
+  #draining = false;
+  #closed: Promise<void> | undefined;
+
+  constructor(options: ProxyOptions, runtime: Runtime) {
+    super();
+    this.#runtime = runtime;
+    const resolved = resolveOptions(options);
+    for (const [name, pool] of resolved.pools) this.#startPool(name, pool);
+    this.#routing = this.#routingOf(resolved);
+    this.#engine = this.#createEngine();
+  }
+
+  /** For `http.createServer`, or as middleware: `next` is called when no route matches, and without it the answer is 404. */
+  readonly handler = (req: IncomingMessage, res: ServerResponse, next?: (error?: unknown) => void): void => {
+    handleRequest(this.#engine, req, res, { next });
+  };
+
+  /** For a server's `upgrade` event. WebSocket handshakes become tunnels; anything else is answered as usual. */
+  readonly upgrade = (req: IncomingMessage, socket: Duplex, head: Buffer): void => {
+    handleUpgrade(this.#engine, req, socket, head, {});
+  };
+
+  /** `handler` for adapters, which know more about a request than the request says. */
+  forward(req: IncomingMessage, res: ServerResponse, options: ForwardOptions = {}): void {
+    handleRequest(this.#engine, req, res, options);
+  }
+
+  /** `upgrade` for adapters. */
+  forwardUpgrade(req: IncomingMessage, socket: Duplex, head: Buffer, options: ForwardOptions = {}): void {
+    handleUpgrade(this.#engine, req, socket, head, options);
+  }
+
+  /** The pools in force, by name. */
+  get pools(): ReadonlyMap<string, Pool> {
+    return this.#pools;
+  }
+
+  /** `close` has been called: answers carry `Connection: close`, and load balancers in front should look elsewhere. */
+  get draining(): boolean {
+    return this.#draining;
+  }
+
+  /**
+   * Puts whole new options in force for the requests to come, and returns what changed.
+   *
+   * They are checked first: an `OptionsError` changes nothing. Requests on their way keep what they began with. An
+   * upstream whose pool, id and URL stay keeps its health, counters, sockets and tunnels; one that is gone finishes
+   * what it has begun.
+   */
+  reload(options: ProxyOptions): ReloadChanges {
+    try {
+      if (this.#draining) throw new ProxyError("closed", "the proxy is closing");
+      const changes = this.#apply(resolveOptions(options));
+      this.#reloads.succeeded++;
+      this.#reloads.lastSuccessful = true;
+      this.emit("reload", { ok: true, changes });
+      return changes;
+    } catch (error) {
+      this.#reloads.failed++;
+      this.#reloads.lastSuccessful = false;
+      if (error instanceof ProxyError) this.emit("reload", { ok: false, error });
+      throw error;
+    }
+  }
+
+  /** Everything that can be seen of the proxy at this moment, as plain frozen data. */
+  snapshot(): ProxySnapshot {
+    return Object.freeze({
+      time: this.#runtime.clock.wallNow(),
+      draining: this.#draining,
+      version,
+      pools: [...this.#atWork.values()].map(({ pool, balancer }) => pool.snapshot(balancer.policy.name)),
+      requests: this.#metrics.requests(),
+      durations: this.#metrics.durations(),
+      reloads: { ...this.#reloads },
+    });
+  }
+
+  /**
+   * Drains and ends: waits for requests and tunnels on their way, at most `timeout`, then ends what is left (tunnels with
+   * a WebSocket close 1001), stops probing and closes every connection. Safe to call twice. The server in front is
+   * the caller's to close; new requests are still answered meanwhile, with `Connection: close`.
+   */
+  close(options: { readonly timeout?: Duration } = {}): Promise<void> {
+    const timeoutMs = parseDuration(options.timeout ?? defaults.closeTimeout);
+    if (timeoutMs === undefined) {
+      const message = `expected a duration such as "30s", found ${JSON.stringify(options.timeout)}`;
+      return Promise.reject(new OptionsError([{ path: ["timeout"], message }]));
+    }
+    this.#closed ??= this.#drainAndClose(timeoutMs);
+    return this.#closed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #drainAndClose(timeoutMs: number): Promise<void> {
+    const { clock } = this.#runtime;
+    this.#draining = true;
+    for (const { checker } of this.#atWork.values()) checker?.stop();
+    if (!(await this.#active.emptyWithin(timeoutMs, clock))) {
+      this.#active.destroyAll();
+      await this.#active.emptyWithin(limits.closeGraceMs, clock);
+    }
+    for (const { pool } of this.#atWork.values()) pool.close();
+  }
+
+  #apply(resolved: ResolvedOptions): ReloadChanges {
+    const before = [...this.#atWork.keys()];
+    const added = [...resolved.pools.keys()].filter((name) => !this.#atWork.has(name));
+    const removed = before.filter((name) => !resolved.pools.has(name));
+    const changed: string[] = [];
+    const upstreams = { added: [] as string[], removed: [] as string[] };
+    for (const [name, options] of resolved.pools) {
+      const atWork = this.#atWork.get(name);
+      if (atWork === undefined) {
+        this.#startPool(name, options);
+        upstreams.added.push(...options.upstreams.map(({ id }) => `${name}/${id}`));
+        continue;
+      }
+      if (JSON.stringify(atWork.pool.options) !== JSON.stringify(options)) changed.push(name);
+      const members = this.#reconfigurePool(atWork, options);
+      upstreams.added.push(...members.added.map((id) => `${name}/${id}`));
+      upstreams.removed.push(...members.removed.map((id) => `${name}/${id}`));
+    }
+    for (const name of removed) {
+      upstreams.removed.push(...(this.#pools.get(name)?.upstreams ?? []).map(({ id }) => `${name}/${id}`));
+      this.#stopPool(name);
+    }
+    this.#routing = this.#routingOf(resolved);
+    return { pools: { added, removed, changed }, upstreams, routes: resolved.routes.length };
+  }
+
+  #startPool(name: string, options: ResolvedPool): void {
+    const pool = Pool.resolved(name, options, this.#runtime);
+    pool.on("health", (event) => this.emit("health", event));
+    pool.on("weight", (event) => this.emit("weight", event));
+    pool.on("state", (event) => this.emit("state", event));
+    pool.on("member", (event) => this.emit("member", event));
+    const balancer = new Balancer(pool, {}, this.#runtime);
+    const checker = this.#startChecker(pool);
+    this.#atWork.set(name, { pool, balancer, checker });
+    this.#pools.set(name, pool);
+  }
+
+  /** The balancer and the checker keep their state unless their own options have changed. */
+  #reconfigurePool(atWork: PoolAtWork, options: ResolvedPool): { added: string[]; removed: string[] } {
+    const before = atWork.pool.options;
+    const members = atWork.pool.reconfigure(options);
+    if (before.balance !== options.balance) atWork.balancer = new Balancer(atWork.pool, {}, this.#runtime);
+    if (JSON.stringify([before.healthCheck, before.tls]) !== JSON.stringify([options.healthCheck, options.tls])) {
+      atWork.checker?.stop();
+      atWork.checker = this.#startChecker(atWork.pool);
+    }
+    return members;
+  }
+
+  /** What the pool is doing is finished; requests that began with it keep it until then. */
+  #stopPool(name: string): void {
+    const atWork = this.#atWork.get(name);
+    atWork?.checker?.stop();
+    for (const { id } of atWork?.pool.upstreams ?? []) atWork?.pool.remove(id);
+    this.#atWork.delete(name);
+    this.#pools.delete(name);
+  }
+
+  #startChecker(pool: Pool): HealthChecker | undefined {
+    const { healthCheck } = pool.options;
+    if (healthCheck === undefined) {
+      pool.forgetHealth();
+      return undefined;
+    }
+    const checker = HealthChecker.resolved(pool, healthCheck, this.#runtime);
+    checker.start();
+    return checker;
+  }
+
+  #routingOf({ routes, trustedProxies, forwarded, maxHeaders, pools }: ResolvedOptions): Routing {
+    const hasBasePath = [...pools.values()].some(({ upstreams }) =>
+      upstreams.some(({ address }) => address.basePath !== ""),
+    );
+    return Object.freeze({
+      routes: routes.map((options) => {
+        const { pool, balancer } = this.#atWork.get(options.pool) as PoolAtWork;
+        return { options, pool, balancer };
+      }),
+      trustedProxies: new TrustedProxies(trustedProxies),
+      forwarded,
+      maxHeaders,
+      pathsMatter: hasBasePath || routes.some(({ path, addPrefix }) => path !== "" || addPrefix !== ""),
+    });
+  }
+
+  #createEngine(): Engine {
+    const proxy = this;
+    return {
+      runtime: this.#runtime,
+      active: this.#active,
+      reporter: this.#createReporter(),
+      get routing() {
+        return proxy.#routing;
+      },
+      get draining() {
+        return proxy.#draining;
+      },
+    };
+  }
+
+  #createReporter(): Reporter {
+    return {
+      count: (labels, durationMs) => this.#metrics.count(labels, durationMs),
+      wants: (event) => this.hasListeners(event),
+      request: (event) => this.emit("request", event),
+      attempt: (event) => this.emit("attempt", event),
+      retry: (event) => this.emit("retry", event),
+      tunnel: (event) => this.emit("tunnel", event),
+    };
+  }
+}

@@ -1,0 +1,41 @@
+import type { IncomingMessage } from "node:http";
+import type { Routing } from "./engine.ts";
+import { type ClientFacts, clientFacts } from "./forwarded-headers.ts";
+import { isRefusal, type Refusal, type RequestHeadIn, readRequestHead } from "./request-head.ts";
+import { hasParentSegment, matchRoute, normalizeHost, type Route } from "./routes.ts";
+import { parseTarget, type Target } from "./target.ts";
+
+/** A request that has been read, checked and routed. */
+export interface Arrival {
+  readonly head: RequestHeadIn;
+  readonly facts: ClientFacts;
+  readonly target: Target;
+  /** Undefined when no route matches. */
+  readonly route: Route | undefined;
+}
+
+/** A request that a route matches. */
+export interface RoutedArrival extends Arrival {
+  readonly route: Route;
+}
+
+export function isRouted(arrival: Arrival): arrival is RoutedArrival {
+  return arrival.route !== undefined;
+}
+
+/** Reads, checks and routes a request; its own decisions are all made here, before anything is sent anywhere. */
+export function readArrival(req: IncomingMessage, routing: Routing): Arrival | Refusal {
+  const head = readRequestHead(req, routing.maxHeaders);
+  if (isRefusal(head)) return head;
+  const target = parseTarget(req.url ?? "", head.host);
+  if (isRefusal(target)) return target;
+  if (routing.pathsMatter && hasParentSegment(target.path)) {
+    return { code: "bad_request", reason: "the path has a .. segment" };
+  }
+  return {
+    head,
+    target,
+    facts: clientFacts(req, head, routing.trustedProxies),
+    route: matchRoute(routing.routes, normalizeHost(head.host), target.path, req.method ?? ""),
+  };
+}

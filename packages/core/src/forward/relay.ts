@@ -1,0 +1,297 @@
+/**
+ * One request on its way through the proxy.
+ *
+ *     client ── 1 arrive ── 2 pick ── 3 attempt ──────────> upstream
+ *     client <─ 6 finish ── 5 pass on ── 4 judge ────────── upstream
+ *
+ *   1. arrive   read and check the head, find the route; refuse what is not to be forwarded
+ *   2. pick     choose an upstream that was not tried before, or wait in the queue while all are full
+ *   3. attempt  send head and body, with the upstream's pace
+ *   4. judge    an answer, a failure: pass it on, try again, or answer ourselves
+ *   5. pass on  head and body to the client, with the client's pace
+ *   6. finish   one record, one count, whatever happened
+ *
+ * Every path ends in step 6 exactly once, and every attempt is settled exactly once. Until the response's head has been
+ * written ("committed") anything can still be mended; after that an answer that breaks off is cut off, so that it cannot
+ * pass for complete.
+ */
+
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { type ErrorCode, errorKind } from "../errors.ts";
+import type { Attempt } from "../pool/attempt.ts";
+import type { Outcome, Upstream } from "../pool/upstream.ts";
+import type { Waiter } from "../pool/wait-queue.ts";
+import type { Timer } from "../runtime/clock.ts";
+import type { Exchange, ExchangeFailure, ExchangeHandler } from "../wire/transport.ts";
+import type { RoutedArrival } from "./arrival.ts";
+import { ClientResponse } from "./client-response.ts";
+import type { Active } from "./active-set.ts";
+import type { Engine, Routing } from "./engine.ts";
+import { RequestBody } from "./request-body.ts";
+import type { RequestRecord } from "./request-record.ts";
+import { isSettled } from "./reply.ts";
+import { clientHeaders } from "./response-head.ts";
+import { decideAfterFailure, decideAfterStatus, type RetryDecision, type RetryFacts, retryPauseMs } from "./retry.ts";
+import { upstreamHeaders, upstreamPath } from "./upstream-request.ts";
+
+/** A request that has been routed, with everything known of it. */
+export interface RelayInput {
+  readonly engine: Engine;
+  /** What was in force when the request came in. */
+  readonly routing: Routing;
+  readonly req: IncomingMessage;
+  readonly res: ServerResponse;
+  readonly arrival: RoutedArrival;
+  readonly record: RequestRecord;
+  /** The path that a framework has taken off the front of the request's. */
+  readonly mountPath: string;
+  /** The body, when a parser in front of the proxy has read it already. */
+  readonly parsedBody: Uint8Array | undefined;
+}
+
+export class Relay implements ExchangeHandler, Waiter, Active {
+  readonly #in: RelayInput;
+  readonly #body: RequestBody;
+  readonly #response: ClientResponse;
+  readonly #tried: Upstream[] = [];
+  #retriesUsed = 0;
+  #staleRetried = false;
+  #attempt: Attempt | undefined;
+  #exchange: Exchange | undefined;
+  #connectMs: number | undefined;
+  #headersMs: number | undefined;
+  #pauseTimer: Timer;
+  #deadlineTimer: Timer;
+  /** An answer has been decided on; nothing more is tried. */
+  #over = false;
+
+  constructor(input: RelayInput) {
+    const { req, res, arrival, record } = input;
+    this.#in = input;
+    this.#response = new ClientResponse(req, res, record);
+    this.#body = new RequestBody(req, {
+      length: arrival.head.bodyLength,
+      copyLimit: arrival.route.pool.options.retry.bodyBufferBytes,
+      maxBytes: arrival.route.options.maxBodyBytes,
+      parsed: input.parsedBody,
+      onTooLarge: () => this.#giveUp("body_too_large"),
+    });
+  }
+
+  start(): void {
+    const { pool, options } = this.#in.arrival.route;
+    const { totalMs } = pool.options.timeouts;
+    this.#in.engine.active.add(this);
+    this.#in.res.once("close", () => this.#onClientClose());
+    pool.retryBudget.deposit();
+    if (this.#body.length > options.maxBodyBytes) return this.#giveUp("body_too_large");
+    if (totalMs > 0) {
+      this.#deadlineTimer = this.#in.engine.runtime.clock.setTimeout(() => this.#giveUp("total_timeout"), totalMs);
+    }
+    this.#pick();
+  }
+
+  /** `close` has run out of patience. */
+  destroy(): void {
+    this.#in.res.destroy();
+  }
+
+  // Step 2: pick.
+
+  #pick(): void {
+    const { pool, balancer } = this.#in.arrival.route;
+    const upstream = balancer.pick({ exclude: this.#tried });
+    if (upstream !== undefined) {
+      if (pool.panic) this.#in.record.flags.add("panic");
+      return this.#start(upstream, false);
+    }
+    if (!pool.saturated || this.#tried.length > 0) return this.#giveUp(this.#in.record.error ?? "none_available");
+    this.#in.record.flags.add("queued");
+    if (!pool.queue.enter(this)) this.#giveUp("queue_full");
+  }
+
+  onRoom(): void {
+    this.#pick();
+  }
+
+  onTimeout(): void {
+    this.#giveUp("queue_timeout");
+  }
+
+  // Step 3: attempt.
+
+  #start(upstream: Upstream, freshConnection: boolean): void {
+    const { route, head, facts, target } = this.#in.arrival;
+    const { pool } = route;
+    this.#tried.push(upstream);
+    this.#in.record.upstream = upstream;
+    this.#connectMs = undefined;
+    this.#headersMs = undefined;
+    this.#attempt = pool.begin(upstream);
+    this.#exchange = pool.transport(upstream).dispatch(
+      {
+        method: this.#in.req.method ?? "GET",
+        path: upstreamPath(target, route.options, upstream.address),
+        headers: upstreamHeaders(head, facts, route.options, upstream.address, {
+          forwarded: this.#in.routing.forwarded,
+          mountPath: this.#in.mountPath,
+        }),
+        bodyLength: this.#body.length,
+        headersTimeoutMs: pool.options.retry.perTryTimeoutMs,
+        freshConnection,
+      },
+      this,
+    );
+  }
+
+  onConnected(connectMs: number | undefined): void {
+    this.#connectMs = connectMs;
+    if (this.#exchange !== undefined) this.#body.attach(this.#exchange);
+  }
+
+  onDrain(): void {
+    this.#body.onDrain();
+  }
+
+  // Step 4: judge.
+
+  onInformation(status: number, headers: readonly string[]): void {
+    this.#response.inform(status, headers);
+  }
+
+  onResponse(status: number, statusText: string, headers: readonly string[]): void {
+    const now = this.#in.engine.runtime.clock.now();
+    this.#headersMs = now - (this.#attempt?.startedAt ?? now);
+    this.#attempt?.recordHeaders(this.#headersMs);
+    const decision = decideAfterStatus(status, this.#retryFacts());
+    if (decision === "retry") {
+      this.#exchange?.abort();
+      this.#body.detach();
+      this.#settle("success", { status });
+      return this.#retry(decision, `${status}`);
+    }
+    this.#response.begin(status, statusText, this.#responseHeaders(headers));
+  }
+
+  onFailure(failure: ExchangeFailure): void {
+    const { code } = failure;
+    this.#body.detach();
+    this.#in.record.error = code;
+    if (this.#response.committed) {
+      this.#settle(code, { status: this.#in.record.status, error: code });
+      return this.#response.cutOff();
+    }
+    const decision = decideAfterFailure(failure, this.#retryFacts());
+    this.#settle(decision === "again" ? "stale" : code, { error: code });
+    if (decision === "give-up") this.#giveUp(code);
+    else this.#retry(decision, code);
+  }
+
+  #retryFacts(): RetryFacts {
+    const { pool } = this.#in.arrival.route;
+    return {
+      options: pool.options.retry,
+      budget: pool.retryBudget,
+      method: this.#in.req.method ?? "GET",
+      retriesUsed: this.#retriesUsed,
+      staleRetried: this.#staleRetried,
+      untriedLeft: pool.candidatesExcept(this.#tried).length > 0,
+      replayable: this.#body.replayable,
+    };
+  }
+
+  #retry(decision: Exclude<RetryDecision, "give-up">, reason: ErrorCode | `${number}`): void {
+    const { clock, random } = this.#in.engine.runtime;
+    const failed = this.#in.record.upstream as Upstream;
+    this.#in.record.retried(failed, reason);
+    if (decision === "again") {
+      this.#staleRetried = true;
+      this.#tried.pop();
+      this.#start(failed, true);
+    } else if (decision === "move") {
+      this.#pick();
+    } else {
+      this.#retriesUsed++;
+      this.#pauseTimer = clock.setTimeout(() => this.#pick(), retryPauseMs(random));
+    }
+  }
+
+  // Step 5: pass on.
+
+  #responseHeaders(raw: readonly string[]): string[] {
+    const headers = clientHeaders(raw, this.#in.arrival.route.options.responseHeaders);
+    // An upstream that answers before it has read the body leaves bytes behind that may not become the next request.
+    if (!this.#body.complete) this.#in.record.flags.add("early");
+    if (!this.#body.complete || this.#in.engine.draining) headers.push("Connection", "close");
+    return headers;
+  }
+
+  onData(chunk: Uint8Array): boolean {
+    return this.#response.write(chunk, this.#onClientDrain);
+  }
+
+  readonly #onClientDrain = (): void => this.#exchange?.resume();
+
+  onFlush(): void {
+    this.#response.flush();
+  }
+
+  onComplete(): void {
+    this.#settle("success", { status: this.#in.record.status });
+    this.#exchange = undefined;
+    this.#body.discard();
+    this.#response.end();
+  }
+
+  /** Answers in the proxy's own name, or cuts the answer off when one has begun. */
+  #giveUp(code: ErrorCode): void {
+    if (this.#over) return;
+    this.#stop(errorKind(code).source === "client" ? "aborted" : code, code);
+    this.#in.record.error = code;
+    if (this.#response.committed) return this.#response.cutOff();
+    this.#response.reply(code, code !== "body_too_large" && isSettled(this.#in.req, this.#body.length));
+    this.#body.discard();
+  }
+
+  // Step 6: finish.
+
+  /** The response has gone out whole, or the client has left, or we have cut it off. */
+  #onClientClose(): void {
+    const record = this.#in.record;
+    if (!this.#in.res.writableFinished && !record.flags.has("truncated")) {
+      record.status = errorKind("client_aborted").status;
+      record.error = "client_aborted";
+    }
+    this.#stop("aborted", "client_aborted");
+    record.bytesIn = this.#body.bytesRead;
+    this.#in.engine.active.delete(this);
+    record.finish();
+  }
+
+  /** Ends whatever is under way or waited for. */
+  #stop(outcome: Outcome, error: ErrorCode): void {
+    const { clock } = this.#in.engine.runtime;
+    this.#over = true;
+    clock.clearTimeout(this.#pauseTimer);
+    clock.clearTimeout(this.#deadlineTimer);
+    this.#in.arrival.route.pool.queue.leave(this);
+    this.#body.detach();
+    this.#exchange?.abort();
+    this.#exchange = undefined;
+    this.#settle(outcome, { ...(this.#response.committed && { status: this.#in.record.status }), error });
+  }
+
+  /** Ends the attempt under way, if there is one, and notes how it went. */
+  #settle(outcome: Outcome, how: { readonly status?: number; readonly error?: ErrorCode }): void {
+    const attempt = this.#attempt;
+    if (attempt === undefined) return;
+    this.#attempt = undefined;
+    this.#in.record.attemptEnded(attempt.startedAt, {
+      upstream: attempt.upstream.id,
+      ...how,
+      ...(this.#connectMs !== undefined && { connectMs: this.#connectMs }),
+      ...(this.#headersMs !== undefined && { headersMs: this.#headersMs }),
+    });
+    attempt.settle(outcome);
+  }
+}

@@ -1,0 +1,107 @@
+import type { IncomingMessage } from "node:http";
+import type { Exchange } from "../wire/transport.ts";
+
+/**
+ * A request's body on its way to an upstream, streamed with the upstream's pace and, while it is small, copied, so that
+ * another attempt can send it again.
+ *
+ * Nothing is read before the first connection stands: a body is whole for as long as nobody could be reached.
+ * Past the limit of the copy only the right to another attempt is lost.
+ */
+export class RequestBody {
+  /** 0 for none, -1 when it is not known before its end. */
+  readonly length: number;
+  bytesRead = 0;
+  /** The last byte has been read. */
+  complete: boolean;
+  readonly #req: IncomingMessage;
+  readonly #copyLimit: number;
+  readonly #maxBytes: number;
+  readonly #onTooLarge: () => void;
+  #copy: Uint8Array[] | undefined = [];
+  #started = false;
+  #discarding = false;
+  #exchange: Exchange | undefined;
+
+  constructor(
+    req: IncomingMessage,
+    options: {
+      readonly length: number;
+      readonly copyLimit: number;
+      readonly maxBytes: number;
+      /** What a parser in front of the proxy has read already. */
+      readonly parsed: Uint8Array | undefined;
+      readonly onTooLarge: () => void;
+    },
+  ) {
+    this.#req = req;
+    this.length = options.parsed?.length ?? options.length;
+    this.#copyLimit = options.copyLimit;
+    this.#maxBytes = options.maxBytes;
+    this.#onTooLarge = options.onTooLarge;
+    this.complete = this.length === 0;
+    if (options.parsed !== undefined) {
+      this.#copy = [options.parsed];
+      this.bytesRead = options.parsed.length;
+      this.#started = true;
+      this.complete = true;
+    } else if (this.length > options.copyLimit) {
+      this.#copy = undefined;
+    }
+  }
+
+  /** Every byte read so far can be sent again. */
+  get replayable(): boolean {
+    return this.#copy !== undefined || !this.#started;
+  }
+
+  /** Sends the body through an exchange whose connection stands: what is copied first, then what is still to come. */
+  attach(exchange: Exchange): void {
+    if (this.length === 0) return;
+    this.#exchange = exchange;
+    for (const chunk of this.#copy ?? []) exchange.write(chunk);
+    if (this.complete) exchange.end();
+    else if (this.#started) this.#req.resume();
+    else this.#start();
+  }
+
+  /** Stops sending; what is still to come waits. */
+  detach(): void {
+    this.#exchange = undefined;
+    if (this.#started && !this.complete) this.#req.pause();
+  }
+
+  /** Lets what is left of it be read by nobody, so that the client gets to see its answer. */
+  discard(): void {
+    this.detach();
+    if (this.complete) return;
+    this.#discarding = true;
+    this.#req.resume();
+  }
+
+  onDrain(): void {
+    if (this.#exchange !== undefined && !this.complete) this.#req.resume();
+  }
+
+  #start(): void {
+    this.#started = true;
+    this.#req.on("data", (chunk: Buffer) => this.#onData(chunk));
+    this.#req.on("end", () => {
+      this.complete = true;
+      this.#exchange?.end();
+    });
+  }
+
+  #onData(chunk: Buffer): void {
+    this.bytesRead += chunk.length;
+    if (this.#discarding) return;
+    if (this.bytesRead > this.#maxBytes) {
+      this.detach();
+      this.#onTooLarge();
+      return;
+    }
+    if (this.bytesRead > this.#copyLimit) this.#copy = undefined;
+    else this.#copy?.push(chunk);
+    if (this.#exchange?.write(chunk) === false) this.#req.pause();
+  }
+}

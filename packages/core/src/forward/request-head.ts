@@ -1,0 +1,190 @@
+/**
+ * Reads a request's head as it came: one pass over the raw headers sorts them into what goes on to the upstream
+ * unchanged, what frames the message, what is for this hop alone, and what the proxy says itself.
+ */
+
+import type { IncomingMessage } from "node:http";
+import type { ErrorCode } from "../errors.ts";
+
+/** A request's head, sorted. */
+export interface RequestHeadIn {
+  readonly host: string;
+  /** Bytes of the body: 0 for none, -1 when it comes in chunks. */
+  readonly bodyLength: number;
+  /** Names and values by turns, in order: neither hop-by-hop, nor framing, nor Host, nor set by the proxy. */
+  readonly passed: readonly string[];
+  /** Values of the headers that the proxy sets, joined when repeated, by lower-case name. */
+  readonly forwarded: ReadonlyMap<string, string>;
+  readonly via: string | undefined;
+  readonly accept: string | undefined;
+  readonly traceparent: string | undefined;
+  readonly userAgent: string | undefined;
+  readonly referer: string | undefined;
+  readonly wantsTrailers: boolean;
+}
+
+/** A request that is not to be forwarded. */
+export interface Refusal {
+  readonly code: ErrorCode;
+  /** For the log and for the client; holds nothing of the request. */
+  readonly reason: string;
+}
+
+type Kind = "hop" | "host" | "length" | "coding" | "connection" | "te" | "forwarded" | "via" | "noted";
+
+const kinds: ReadonlyMap<string, Kind> = new Map([
+  ["connection", "connection"],
+  ["proxy-connection", "hop"],
+  ["keep-alive", "hop"],
+  ["proxy-authenticate", "hop"],
+  ["proxy-authorization", "hop"],
+  ["trailer", "hop"],
+  ["upgrade", "hop"],
+  ["http2-settings", "hop"],
+  // Node has answered it before the request reaches us.
+  ["expect", "hop"],
+  ["te", "te"],
+  ["host", "host"],
+  ["content-length", "length"],
+  ["transfer-encoding", "coding"],
+  ["x-forwarded-for", "forwarded"],
+  ["x-forwarded-host", "forwarded"],
+  ["x-forwarded-proto", "forwarded"],
+  ["x-forwarded-port", "forwarded"],
+  ["x-forwarded-prefix", "forwarded"],
+  ["x-real-ip", "forwarded"],
+  ["x-request-id", "forwarded"],
+  ["forwarded", "forwarded"],
+  ["via", "via"],
+  ["accept", "noted"],
+  ["traceparent", "noted"],
+  ["user-agent", "noted"],
+  ["referer", "noted"],
+]);
+
+/** Sorts the head of a request, or says why it is refused. */
+export function readRequestHead(req: IncomingMessage, maxHeaders: number): RequestHeadIn | Refusal {
+  const raw = req.rawHeaders;
+  if (raw.length > maxHeaders * 2) return refuse("headers_too_large", "too many header fields");
+  const reader = new HeadReader();
+  for (let index = 0; index < raw.length; index += 2) reader.read(raw[index] as string, raw[index + 1] as string);
+  return reader.refusal(req) ?? reader.result();
+}
+
+export function isRefusal(value: object): value is Refusal {
+  return "code" in value;
+}
+
+class HeadReader {
+  readonly #passed: string[] = [];
+  readonly #forwarded = new Map<string, string>();
+  readonly #noted = new Map<string, string>();
+  #named: Set<string> | undefined;
+  #host: string | undefined;
+  #hosts = 0;
+  #length: string | undefined;
+  #coding: string | undefined;
+  #via: string | undefined;
+  #wantsTrailers = false;
+
+  read(name: string, value: string): void {
+    const lower = name.toLowerCase();
+    const kind = kinds.get(lower);
+    if (kind === undefined) {
+      // `X_Forwarded_For` reads like `X-Forwarded-For` to CGI-like upstreams: an alias is as dangerous as the name.
+      if (/[_.]/.test(lower) && kinds.get(lower.replace(/[_.]/g, "-")) === "forwarded") return;
+      this.#passed.push(name, value);
+      return;
+    }
+    switch (kind) {
+      case "hop":
+        return;
+      case "connection":
+        return this.#readConnection(value);
+      case "host":
+        this.#hosts++;
+        this.#host = value;
+        return;
+      case "length":
+        this.#length = value;
+        return;
+      case "coding":
+        this.#coding = this.#coding === undefined ? value : `${this.#coding}, ${value}`;
+        return;
+      case "te":
+        this.#wantsTrailers ||= /(?:^|,)\s*trailers\s*(?:,|$)/i.test(value);
+        return;
+      case "via":
+        this.#via = this.#via === undefined ? value : `${this.#via}, ${value}`;
+        return;
+      case "forwarded": {
+        const before = this.#forwarded.get(lower);
+        this.#forwarded.set(lower, before === undefined ? value : `${before}, ${value}`);
+        return;
+      }
+      case "noted":
+        this.#noted.set(lower, value);
+        this.#passed.push(name, value);
+        return;
+    }
+  }
+
+  /** Why node's parser was too lenient with this request, if it was. */
+  refusal(req: IncomingMessage): Refusal | undefined {
+    const { httpVersionMajor: major, httpVersionMinor: minor } = req;
+    if (major !== 1 || minor > 1) return refuse("bad_request", "only HTTP/1.0 and HTTP/1.1 are spoken here");
+    if (req.method === "TRACE" || req.method === "CONNECT") {
+      return refuse("method_not_allowed", "this method is not forwarded");
+    }
+    if (minor === 1 && this.#host === undefined) return refuse("bad_request", "the Host header is missing");
+    if (this.#hosts > 1) return refuse("bad_request", "there is more than one Host header");
+    if (this.#host !== undefined && !/^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::\d{0,5})?$/.test(this.#host)) {
+      return refuse("bad_request", "the Host header is not a host");
+    }
+    if (this.#coding !== undefined) {
+      if (minor === 0) return refuse("bad_request", "HTTP/1.0 has no transfer codings");
+      if (this.#coding.toLowerCase() !== "chunked") return refuse("not_implemented", "only chunked is understood");
+      if (this.#length !== undefined) return refuse("bad_request", "both a length and a transfer coding");
+    }
+    return undefined;
+  }
+
+  result(): RequestHeadIn {
+    const bodyLength = this.#coding !== undefined ? -1 : Number(this.#length ?? 0);
+    return {
+      host: this.#host ?? "",
+      bodyLength,
+      passed: this.#named === undefined ? this.#passed : withoutNamed(this.#passed, this.#named),
+      forwarded: this.#forwarded,
+      via: this.#via,
+      accept: this.#noted.get("accept"),
+      traceparent: this.#noted.get("traceparent"),
+      userAgent: this.#noted.get("user-agent"),
+      referer: this.#noted.get("referer"),
+      wantsTrailers: this.#wantsTrailers,
+    };
+  }
+
+  /** Whatever Connection names is for this hop alone, on every one of its lines (RFC 9110 section 7.6.1). */
+  #readConnection(value: string): void {
+    for (const option of value.split(",")) {
+      const name = option.trim().toLowerCase();
+      if (name === "" || name === "close" || name === "keep-alive" || kinds.get(name) === "hop") continue;
+      this.#named ??= new Set();
+      this.#named.add(name);
+    }
+  }
+}
+
+function withoutNamed(headers: readonly string[], named: ReadonlySet<string>): string[] {
+  const kept: string[] = [];
+  for (let index = 0; index < headers.length; index += 2) {
+    const name = headers[index] as string;
+    if (!named.has(name.toLowerCase())) kept.push(name, headers[index + 1] as string);
+  }
+  return kept;
+}
+
+function refuse(code: ErrorCode, reason: string): Refusal {
+  return { code, reason };
+}

@@ -1,0 +1,111 @@
+import type { IncomingMessage } from "node:http";
+import type { ErrorCode } from "../errors.ts";
+import type { AttemptRecord, RequestEvent, RequestFlag } from "../events.ts";
+import type { Upstream } from "../pool/upstream.ts";
+import type { Arrival } from "./arrival.ts";
+import type { Engine } from "./engine.ts";
+import type { ClientFacts } from "./forwarded-headers.ts";
+import type { RequestHeadIn } from "./request-head.ts";
+import type { Route } from "./routes.ts";
+
+/** What is noted of a request while it is on its way, and told once at its end. */
+export class RequestRecord {
+  readonly head: RequestHeadIn | undefined;
+  readonly facts: ClientFacts | undefined;
+  readonly route: Route | undefined;
+  readonly flags: Set<RequestFlag> = new Set();
+  upstream: Upstream | undefined;
+  error: ErrorCode | undefined;
+  status = 0;
+  bytesIn = 0;
+  bytesOut = 0;
+
+  readonly #engine: Engine;
+  readonly #req: IncomingMessage;
+  readonly #attempts: AttemptRecord[] = [];
+  readonly #startedAt: number;
+  readonly #time: number;
+  #finished = false;
+
+  constructor(engine: Engine, req: IncomingMessage, arrival: Arrival | undefined) {
+    this.#engine = engine;
+    this.#req = req;
+    this.head = arrival?.head;
+    this.facts = arrival?.facts;
+    this.route = arrival?.route;
+    this.#startedAt = engine.runtime.clock.now();
+    this.#time = engine.runtime.clock.wallNow();
+  }
+
+  attemptEnded(startedAt: number, attempt: AttemptRecord): void {
+    this.#attempts.push(attempt);
+    const { reporter, runtime } = this.#engine;
+    if (!reporter.wants("attempt")) return;
+    const { pool, requestId } = this.#names();
+    reporter.attempt({ ...attempt, pool, requestId, durationMs: runtime.clock.now() - startedAt });
+  }
+
+  retried(failed: Upstream, reason: ErrorCode | `${number}`): void {
+    this.flags.add("retried");
+    this.route?.pool.countRetry(reason);
+    const { reporter } = this.#engine;
+    if (reporter.wants("retry")) reporter.retry({ ...this.#names(), upstream: failed.id, reason });
+  }
+
+  tunnelChanged(change: "opened" | "closed"): void {
+    const { reporter } = this.#engine;
+    if (!reporter.wants("tunnel")) return;
+    const { bytesIn, bytesOut } = this;
+    const durationMs = change === "opened" ? 0 : this.#elapsedMs();
+    reporter.tunnel({ ...this.#names(), upstream: this.upstream?.id ?? "", change, durationMs, bytesIn, bytesOut });
+  }
+
+  /** Tells it, the first time it is called. */
+  finish(): void {
+    if (this.#finished) return;
+    this.#finished = true;
+    const { route, status } = this;
+    const { reporter } = this.#engine;
+    const method = this.#req.method ?? "";
+    if (route !== undefined) {
+      route.pool.bytesIn += this.bytesIn;
+      route.pool.bytesOut += this.bytesOut;
+    }
+    reporter.count({ route: route?.options.name, pool: route?.pool.name, method, status }, this.#elapsedMs());
+    if (reporter.wants("request")) reporter.request(this.#toEvent());
+  }
+
+  #elapsedMs(): number {
+    return this.#engine.runtime.clock.now() - this.#startedAt;
+  }
+
+  #names(): { pool: string; requestId: string } {
+    return { pool: this.route?.pool.name ?? "", requestId: this.facts?.requestId ?? "" };
+  }
+
+  #toEvent(): RequestEvent {
+    const { head, facts, route } = this;
+    return {
+      time: this.#time,
+      requestId: facts?.requestId ?? "",
+      client: facts?.client ?? "",
+      method: this.#req.method ?? "",
+      host: head?.host ?? "",
+      url: this.#req.url ?? "",
+      protocol: `HTTP/${this.#req.httpVersion}`,
+      status: this.status,
+      bytesIn: this.bytesIn,
+      bytesOut: this.bytesOut,
+      durationMs: this.#elapsedMs(),
+      route: route?.options.name,
+      pool: route?.pool.name,
+      upstream: this.upstream?.id,
+      attempts: this.#attempts,
+      error: this.error,
+      flags: [...this.flags],
+      traceparent: head?.traceparent,
+      userAgent: head?.userAgent,
+      referer: head?.referer,
+    };
+  }
+}

@@ -1,0 +1,69 @@
+import { limits } from "../config/defaults.ts";
+import type { ResolvedRetry } from "../config/resolved.ts";
+import { type ErrorCode, errorKind } from "../errors.ts";
+import type { RetryBudget } from "../pool/retry-budget.ts";
+import type { Random } from "../runtime/random.ts";
+import type { ExchangeFailure } from "../wire/transport.ts";
+
+/** What is known when an attempt has not brought an answer that is good enough. */
+export interface RetryFacts {
+  readonly options: ResolvedRetry;
+  readonly budget: RetryBudget;
+  readonly method: string;
+  /** Retries made that count against `attempts`. */
+  readonly retriesUsed: number;
+  /** A retry of a stale connection has been made; there is one at most. */
+  readonly staleRetried: boolean;
+  /** Something is left that has not been tried. */
+  readonly untriedLeft: boolean;
+  /** The body can be sent again from its start. */
+  readonly replayable: boolean;
+}
+
+/**
+ * What to do after a failed attempt: `move` on to another upstream at once and free of charge, `again` on the same one
+ * with a fresh connection, `retry` on another one after a pause, or `give-up`.
+ */
+export type RetryDecision = "move" | "again" | "retry" | "give-up";
+
+/**
+ * Decides about another attempt. The caller has made sure that nothing was written to the client and that it is
+ * still there.
+ *
+ * A connect failure has reached nobody: it moves on whatever the method, outside `attempts` and the budget. A reset on a
+ * reused connection is a race with the upstream's keep-alive and nobody's failure. All else costs an attempt and budget.
+ */
+export function decideAfterFailure(failure: ExchangeFailure, facts: RetryFacts): RetryDecision {
+  const { options } = facts;
+  const idempotent = options.methods.has(facts.method);
+  if (errorKind(failure.code).retryable === "always" && !failure.sent) {
+    return options.onConnectFailure && facts.untriedLeft ? "move" : "give-up";
+  }
+  if (!idempotent || !facts.replayable) return "give-up";
+  if (failure.code === "reset" && failure.reused && !facts.staleRetried) return "again";
+  return conditionAllows(failure.code, options) ? chargedRetry(facts) : "give-up";
+}
+
+/** Decides whether a status is to be answered with another attempt instead of being passed on. */
+export function decideAfterStatus(status: number, facts: RetryFacts): RetryDecision {
+  const { options } = facts;
+  const allowed = options.onStatus.has(status) && options.methods.has(facts.method) && facts.replayable;
+  return allowed ? chargedRetry(facts) : "give-up";
+}
+
+/** Full jitter, so that many requests that failed together do not come back together. */
+export function retryPauseMs(random: Random): number {
+  return limits.retryBackoffMinMs + random() * (limits.retryBackoffMaxMs - limits.retryBackoffMinMs);
+}
+
+function conditionAllows(code: ErrorCode, options: ResolvedRetry): boolean {
+  if (code === "headers_timeout") return options.onTimeout;
+  return errorKind(code).retryable === "idempotent" && options.onReset;
+}
+
+/** The budget comes last: room is only taken when the retry is certain. */
+function chargedRetry(facts: RetryFacts): RetryDecision {
+  const allowed =
+    facts.retriesUsed < facts.options.attempts && facts.untriedLeft && facts.budget.tryWithdraw();
+  return allowed ? "retry" : "give-up";
+}

@@ -1,0 +1,45 @@
+import type { Balancer } from "../balancer/balancer.ts";
+import type { ResolvedRoute } from "../config/resolved.ts";
+import type { Pool } from "../pool/pool.ts";
+
+/** A route with the pool it leads to and the balancer that chooses there. */
+export interface Route {
+  readonly options: ResolvedRoute;
+  readonly pool: Pool;
+  readonly balancer: Balancer;
+}
+
+/** The first route that matches, in the order they were written. `host` is normalized, `path` is without query. */
+export function matchRoute(routes: readonly Route[], host: string, path: string, method: string): Route | undefined {
+  return routes.find(
+    ({ options }) =>
+      (options.hosts.length === 0 || options.hosts.some((pattern) => matchesHost(pattern, host))) &&
+      matchesPath(options.path, path) &&
+      (options.methods === undefined || options.methods.has(method)),
+  );
+}
+
+/** Lower case, without a port and without a trailing dot. */
+export function normalizeHost(host: string): string {
+  const withoutPort = host.startsWith("[") ? host.slice(0, host.indexOf("]") + 1) : host.replace(/:\d*$/, "");
+  return withoutPort.replace(/\.$/, "").toLowerCase();
+}
+
+/** Whole segments: `/api` matches `/api` and `/api/x`, not `/apix`. */
+function matchesPath(prefix: string, path: string): boolean {
+  return path.startsWith(prefix) && (path.length === prefix.length || prefix === "" || path[prefix.length] === "/");
+}
+
+function matchesHost(pattern: string, host: string): boolean {
+  return pattern.startsWith("*.") ? host.endsWith(pattern.slice(1)) && host.length > pattern.length - 1 : host === pattern;
+}
+
+/**
+ * Whether a path has `..` as a segment, plain or percent-encoded, also where a lax upstream would see one: behind an
+ * encoded slash, a backslash, or in front of a `;` parameter.
+ */
+export function hasParentSegment(path: string): boolean {
+  if (!path.includes("..") && !/%2e/i.test(path)) return false;
+  const plain = path.replace(/%2e/gi, ".").replace(/%2f/gi, "/").replace(/%5c|\\/gi, "/");
+  return plain.split("/").some((segment) => segment.split(";")[0] === "..");
+}

@@ -1,0 +1,186 @@
+/**
+ * The one file that touches http-proxy, which opens a tunnel and pipes it.
+ *
+ * Its pipe after the 101 is right: frames pass as they are. Its edges are not, so each is taken over here:
+ *
+ * - its listeners for errors and refusals end the client's socket, which would rule out another attempt; they are
+ *   replaced as soon as its call returns, before anything can have happened
+ * - it would relay any 101; the answer is checked first, and only then is its own listener called
+ * - it copies the answer's headers joined and unfiltered; it is given ours
+ * - it joins and collapses paths; the path is set on its request afterwards, byte for byte
+ * - it pushes the client's early bytes back into the socket at each try; it is given none, and they are pushed back
+ *   once, with the 101
+ * - it leaves the other side open when one dies; see `joinEnds`
+ */
+
+import { createHash } from "node:crypto";
+import type { ClientRequest, IncomingMessage } from "node:http";
+import { createRequire } from "node:module";
+import type { Duplex } from "node:stream";
+import type HttpProxy from "http-proxy";
+import { limits } from "../config/defaults.ts";
+import type { ResolvedTls, UpstreamAddress } from "../config/resolved.ts";
+import type { Clock } from "../runtime/clock.ts";
+
+/** An upgrade as it goes to the upstream. */
+export interface TunnelRequest {
+  readonly address: UpstreamAddress;
+  readonly tls: ResolvedTls;
+  readonly path: string;
+  /** Names and values by turns, without those of the upgrade itself. */
+  readonly headers: readonly string[];
+  /** The client's Sec-WebSocket-Key, which the answer has to prove that it has read. */
+  readonly key: string;
+}
+
+/** What comes of it: exactly one of the three, unless it is aborted. */
+export interface TunnelHandler {
+  /** Connected, TLS included; nothing of the request has been answered. */
+  onConnected(): void;
+  /** A matching 101. `open` writes it to the client with the headers given, and joins the sockets. */
+  onSwitch(headers: readonly string[], upstreamSocket: Duplex, open: (headers: readonly string[]) => void): void;
+  /** Another answer, to be relayed. */
+  onRefusal(response: IncomingMessage): void;
+  /** A 101 that does not match. */
+  onMismatch(reason: string): void;
+  onError(error: Error): void;
+}
+
+const require = createRequire(import.meta.url);
+
+/** http-proxy reads `util._extend` once, while it loads, which newer versions of Node warn about. */
+function loadHttpProxy(): typeof HttpProxy {
+  const util = require("node:util") as { _extend: unknown };
+  const original = util._extend;
+  util._extend = Object.assign;
+  try {
+    return require("http-proxy") as typeof HttpProxy;
+  } finally {
+    util._extend = original;
+  }
+}
+
+const httpProxy = loadHttpProxy().createProxyServer({});
+// Errors of a tunnel reach its own handler; without a listener http-proxy would throw here.
+httpProxy.on("error", () => {});
+
+/** Asks an upstream for a tunnel. Returns what gives it up; the handler hears no more then. */
+export function requestTunnel(
+  request: TunnelRequest,
+  client: { readonly socket: Duplex; readonly head: Buffer },
+  handler: TunnelHandler,
+): () => void {
+  const upstreamRequest = startRequest(request, client.socket);
+  const [pipe] = upstreamRequest.listeners("upgrade");
+  for (const event of ["error", "response", "upgrade"]) upstreamRequest.removeAllListeners(event);
+
+  let aborted = false;
+  upstreamRequest.on("error", (error) => {
+    if (!aborted) handler.onError(error);
+  });
+  upstreamRequest.on("socket", (socket) => {
+    socket.once(request.address.tls ? "secureConnect" : "connect", () => handler.onConnected());
+  });
+  upstreamRequest.on("response", (response) => handler.onRefusal(response));
+  upstreamRequest.on("upgrade", (response: IncomingMessage, socket: Duplex, early: Buffer) => {
+    socket.on("error", () => {});
+    const mismatch = mismatchOf(response, request.key);
+    if (mismatch !== undefined) {
+      socket.destroy();
+      return handler.onMismatch(mismatch);
+    }
+    handler.onSwitch(response.rawHeaders, socket, (headers) => {
+      if (client.head.length > 0) client.socket.unshift(client.head);
+      Object.defineProperty(response, "headers", { value: toRecord(headers) });
+      pipe?.(response, socket, early);
+    });
+  });
+  return () => {
+    aborted = true;
+    upstreamRequest.destroy();
+  };
+}
+
+/**
+ * Lets no side of a tunnel outlive the other: what ends gets a second to say goodbye, what dies takes the other along.
+ * `onClosed` is called once both are gone.
+ */
+export function joinEnds(clock: Clock, client: Duplex, upstream: Duplex, onClosed: () => void): void {
+  let open = 2;
+  for (const [side, other] of [
+    [client, upstream],
+    [upstream, client],
+  ] as const) {
+    side.on("error", () => other.destroy());
+    side.on("end", () => clock.setTimeout(() => (side.destroy(), other.destroy()), limits.tunnelEndMs));
+    side.on("close", () => {
+      // What the dead side sent last may still be on its way out.
+      if (!other.writableFinished && !other.destroyed) other.end();
+      clock.setTimeout(() => other.destroy(), limits.tunnelEndMs);
+      if (--open === 0) onClosed();
+    });
+  }
+}
+
+/** Tells both sides of an open tunnel that the proxy is going away (RFC 6455 section 7.4.1), and ends it. */
+export function sayGoodbye(client: Duplex, upstream: Duplex): void {
+  // Close frame, two bytes: 1001. A client masks what it sends, here with a mask of zeros.
+  if (client.writable) client.end(Buffer.from([0x88, 0x02, 0x03, 0xe9]));
+  if (upstream.writable) upstream.end(Buffer.from([0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe9]));
+}
+
+function startRequest(request: TunnelRequest, socket: Duplex): ClientRequest {
+  const { address, tls } = request;
+  const target = {
+    protocol: address.tls ? "https:" : "http:",
+    host: address.hostname,
+    port: address.port,
+    path: "/",
+    ...(address.socketPath !== undefined && { socketPath: address.socketPath }),
+    ...(tls.ca !== undefined && { ca: tls.ca }),
+    ...(tls.cert !== undefined && { cert: tls.cert }),
+    ...(tls.key !== undefined && { key: tls.key }),
+  };
+  const headers = { ...toRecord(request.headers), connection: "Upgrade", upgrade: "websocket" };
+  let started: ClientRequest | undefined;
+  httpProxy.once("proxyReqWs", (upstreamRequest) => {
+    started = upstreamRequest;
+    upstreamRequest.path = request.path;
+  });
+  httpProxy.ws(
+    { method: "GET", url: "/", headers } as unknown as IncomingMessage,
+    socket,
+    Buffer.alloc(0),
+    {
+      target: target as unknown as HttpProxy.ServerOptions["target"] & object,
+      toProxy: true,
+      secure: tls.verify,
+      ...(tls.servername !== undefined && { ssl: { servername: tls.servername } }),
+    },
+    () => {},
+  );
+  return started as ClientRequest;
+}
+
+/** Why a 101 is not the answer to this handshake (RFC 6455 section 4.1), if it is not. */
+function mismatchOf(response: IncomingMessage, key: string): string | undefined {
+  const { upgrade, "sec-websocket-accept": accept } = response.headers;
+  if (upgrade?.toLowerCase() !== "websocket") return "the upstream switched to another protocol";
+  const expected = createHash("sha1").update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64");
+  return accept === expected ? undefined : "the upstream's Sec-WebSocket-Accept does not match";
+}
+
+/** Names keep the case of their first appearance; repeated ones become lists, in order. */
+function toRecord(headers: readonly string[]): Record<string, string | string[]> {
+  const record: Record<string, string | string[]> = Object.create(null);
+  const names = new Map<string, string>();
+  for (let index = 0; index < headers.length; index += 2) {
+    const lower = (headers[index] as string).toLowerCase();
+    const name = names.get(lower) ?? (headers[index] as string);
+    const value = headers[index + 1] as string;
+    const before = record[name];
+    names.set(lower, name);
+    record[name] = before === undefined ? value : [before, value].flat();
+  }
+  return record;
+}

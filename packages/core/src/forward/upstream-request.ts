@@ -1,0 +1,28 @@
+import type { ResolvedRoute, UpstreamAddress } from "../config/resolved.ts";
+import { appendForwarded, type ClientFacts } from "./forwarded-headers.ts";
+import { withHeaderChanges } from "./header-changes.ts";
+import type { RequestHeadIn } from "./request-head.ts";
+import type { Target } from "./target.ts";
+
+/** The path that goes to the upstream: byte for byte, but for whole-segment prefix work and the upstream's own path. */
+export function upstreamPath(target: Target, route: ResolvedRoute, address: UpstreamAddress): string {
+  let { path } = target;
+  if (route.stripPrefix) path = path.slice(route.path.length);
+  path = address.basePath + route.addPrefix + path;
+  return (path.startsWith("/") ? path : `/${path}`) + target.query;
+}
+
+/** The headers that go to the upstream: Host first, then the client's own in their order, then the proxy's. */
+export function upstreamHeaders(
+  head: RequestHeadIn,
+  facts: ClientFacts,
+  route: ResolvedRoute,
+  address: UpstreamAddress,
+  options: { readonly forwarded: boolean; readonly mountPath: string },
+): string[] {
+  const headers = ["Host", route.preserveHost && head.host !== "" ? head.host : address.host, ...head.passed];
+  if (head.wantsTrailers) headers.push("TE", "trailers");
+  const prefix = options.mountPath + (route.stripPrefix ? route.path : "");
+  appendForwarded(headers, head, facts, { forwarded: options.forwarded, prefix });
+  return withHeaderChanges(headers, route.requestHeaders);
+}

@@ -1,0 +1,19 @@
+import type { ServerResponse } from "node:http";
+
+/**
+ * Writes a response's head with header names and values by turns, repeated names kept apart.
+ *
+ * Node takes the list as it is only while no header was set on the response before. An app in front of the proxy may
+ * have set some: those stay, unless the response has the same name itself.
+ */
+export function writeHead(res: ServerResponse, status: number, statusText: string, headers: string[]): void {
+  if (res.getHeaderNames().length === 0) {
+    res.writeHead(status, statusText, headers);
+    return;
+  }
+  for (let index = 0; index < headers.length; index += 2) res.removeHeader(headers[index] as string);
+  for (let index = 0; index < headers.length; index += 2) {
+    res.appendHeader(headers[index] as string, headers[index + 1] as string);
+  }
+  res.writeHead(status, statusText);
+}

@@ -1,0 +1,128 @@
+import { limits } from "../config/defaults.ts";
+import type { HealthCheckOptions } from "../config/options.ts";
+import { resolveHealthCheck } from "../config/resolve.ts";
+import type { ResolvedHealthCheck } from "../config/resolved.ts";
+import type { MemberEvent, StateEvent } from "../events.ts";
+import type { Pool } from "../pool/pool.ts";
+import type { Member, Upstream } from "../pool/upstream.ts";
+import { type Runtime, resolveRuntime } from "../runtime/runtime.ts";
+import { type Probe, type ProbeResult, probe } from "./probe.ts";
+import { ProbeSlots } from "./probe-slots.ts";
+import { Schedule, type ScheduleContext } from "./schedule.ts";
+import { StallWatch } from "./stall-watch.ts";
+
+/**
+ * Probes every upstream of a pool and tells the pool which are healthy.
+ *
+ * Follows the pool: whoever joins is probed, whoever leaves is forgotten. Draining upstreams are probed, disabled
+ * ones are not. A request that fails on account of its upstream brings the next probe forward. Works alone, without
+ * a proxy; its timers and sockets do not keep a process alive.
+ */
+export class HealthChecker {
+  readonly #pool: Pool;
+  readonly #runtime: Runtime;
+  readonly #slots = new ProbeSlots(limits.concurrentProbes);
+  readonly #schedules = new Map<string, Schedule>();
+  #check: ResolvedHealthCheck;
+  #probe: Probe = probe;
+  /** Present while it runs. */
+  #context: ScheduleContext | undefined;
+
+  /** Without options those of the pool are used, or else the defaults. Throws an `OptionsError` that names every mistake. */
+  constructor(pool: Pool, options?: HealthCheckOptions, runtime?: Partial<Runtime>) {
+    this.#pool = pool;
+    this.#runtime = resolveRuntime(runtime);
+    this.#check = (options === undefined ? pool.options.healthCheck : undefined) ?? resolveHealthCheck(options ?? {});
+  }
+
+  /** Makes one of options that are checked already, and with a probe of one's own. */
+  static resolved(
+    pool: Pool,
+    check: ResolvedHealthCheck,
+    runtime?: Partial<Runtime>,
+    ownProbe: Probe = probe,
+  ): HealthChecker {
+    const checker = new HealthChecker(pool, {}, runtime);
+    checker.#check = check;
+    checker.#probe = ownProbe;
+    return checker;
+  }
+
+  /** Goes on from the verdicts that the pool knows of. Does nothing when it already runs. */
+  start(): void {
+    if (this.#context !== undefined) return;
+    const stalls = new StallWatch(this.#runtime.clock, this.#check.timeoutMs);
+    this.#context = {
+      check: this.#check,
+      runtime: this.#runtime,
+      slots: this.#slots,
+      stalls,
+      probe: this.#send,
+      report: this.#report,
+    };
+    stalls.start();
+    this.#pool.on("member", this.#onMember).on("state", this.#onState).on("failure", this.#onFailure);
+    for (const upstream of this.#pool.upstreams) this.#watch(upstream);
+  }
+
+  /**
+   * Breaks off what is in flight; nothing happens afterwards, and it can be started again.
+   *
+   * Verdicts stay as they are. Upstreams that were held back until their first success are let go.
+   */
+  stop(): void {
+    if (this.#context === undefined) return;
+    this.#context.stalls.stop();
+    this.#context = undefined;
+    this.#pool.off("member", this.#onMember).off("state", this.#onState).off("failure", this.#onFailure);
+    this.#slots.clear();
+    for (const id of [...this.#schedules.keys()]) this.#forget(id);
+  }
+
+  #watch(upstream: Upstream): void {
+    if (this.#context === undefined || upstream.state === "disabled") return;
+    this.#schedules.set(upstream.id, new Schedule(upstream, this.#context));
+    if (this.#check.initialState === "checking" && upstream.health === "unknown") {
+      this.#pool.setHealth(upstream, "unhealthy", "checking");
+    }
+  }
+
+  #forget(id: string): void {
+    const schedule = this.#schedules.get(id);
+    if (schedule === undefined) return;
+    this.#schedules.delete(id);
+    schedule.close();
+    if (schedule.verdict === "unknown") this.#pool.setHealth(schedule.upstream, "unknown", "not checked");
+  }
+
+  readonly #send = async (upstream: Upstream, signal: AbortSignal): Promise<ProbeResult> => {
+    try {
+      return await this.#probe(upstream.address, this.#check, this.#pool.options.tls, { signal });
+    } catch {
+      return { ok: false, reason: "internal" };
+    }
+  };
+
+  readonly #report = (upstream: Upstream, { ok, reason }: ProbeResult, changed: boolean): void => {
+    (upstream as Member).countProbe(ok);
+    if (changed) this.#pool.setHealth(upstream, ok ? "healthy" : "unhealthy", reason);
+  };
+
+  readonly #onMember = ({ upstream: id, change }: MemberEvent): void => {
+    if (change === "drained") return;
+    this.#forget(id);
+    const upstream = this.#pool.get(id);
+    if (change === "added" && upstream !== undefined) this.#watch(upstream);
+  };
+
+  readonly #onState = ({ upstream: id, to }: StateEvent): void => {
+    const upstream = this.#pool.get(id);
+    if (to === "disabled") this.#forget(id);
+    else if (upstream !== undefined && !this.#schedules.has(id)) this.#watch(upstream);
+  };
+
+  readonly #onFailure = (upstream: Upstream): void => {
+    const schedule = this.#schedules.get(upstream.id);
+    if (schedule?.upstream === upstream) schedule.hurry();
+  };
+}

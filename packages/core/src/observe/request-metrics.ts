@@ -1,0 +1,56 @@
+import type { RequestCountLabels } from "../forward/engine.ts";
+import { Histogram } from "../pool/histogram.ts";
+import type { RequestCount, RequestDurations } from "../snapshot.ts";
+
+/** Methods that get a label of their own; anything else a client may think up is `other`. */
+const methods: ReadonlySet<string> = new Set(["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "QUERY"]);
+
+interface Series {
+  readonly route: string;
+  readonly pool: string;
+  readonly histogram: Histogram;
+  /** By method, then by status. */
+  readonly counts: Map<string, Map<number, number>>;
+}
+
+/** Counts finished requests where they happen, to be read when somebody asks. The number of series is bounded by the options. */
+export class RequestMetrics {
+  readonly #series = new Map<string, Series>();
+
+  count(labels: RequestCountLabels, durationMs: number): void {
+    const { route = "", pool = "", status } = labels;
+    const method = methods.has(labels.method) ? labels.method : "other";
+    const series = this.#seriesOf(route, pool);
+    series.histogram.record(durationMs);
+    let byStatus = series.counts.get(method);
+    if (byStatus === undefined) series.counts.set(method, (byStatus = new Map()));
+    byStatus.set(status, (byStatus.get(status) ?? 0) + 1);
+  }
+
+  requests(): RequestCount[] {
+    return [...this.#series.values()].flatMap(({ route, pool, counts }) =>
+      [...counts].flatMap(([method, byStatus]) =>
+        [...byStatus].map(([code, count]) => ({ route, pool, method, code, count })),
+      ),
+    );
+  }
+
+  durations(): RequestDurations[] {
+    return [...this.#series.values()].map(({ route, pool, histogram }) => ({
+      route,
+      pool,
+      histogram: histogram.snapshot(),
+    }));
+  }
+
+  #seriesOf(route: string, pool: string): Series {
+    // Neither a route's name nor a pool's has a line break.
+    const key = `${route}\n${pool}`;
+    let series = this.#series.get(key);
+    if (series === undefined) {
+      series = { route, pool, histogram: new Histogram(), counts: new Map() };
+      this.#series.set(key, series);
+    }
+    return series;
+  }
+}

@@ -1,0 +1,41 @@
+import type { Member } from "./upstream.ts";
+
+/** Which members may be picked, worked out anew whenever one of them changes. */
+export interface Availability {
+  /** Every member that may be picked now. */
+  readonly available: readonly Member[];
+  /** What a policy chooses from: available primaries, or else available backups, or in panic whatever is left. */
+  readonly candidates: readonly Member[];
+  /** Nothing is available, and the candidates are doubtful. */
+  readonly panic: boolean;
+  /** Nothing is available only because everything that could be is full: waiting helps. */
+  readonly saturated: boolean;
+}
+
+/**
+ * Primaries first, backups only when no primary is available. Panic, when it is allowed, takes whatever is neither
+ * draining nor disabled (YARP's HealthyOrPanic), but never on account of full upstreams: those free up by themselves.
+ * A weight of 0 takes no new clients.
+ */
+export function computeAvailability(members: readonly Member[], panicAllowed: boolean): Availability {
+  const available = members.filter((member) => member.available);
+  const candidates = firstTier(available);
+  if (candidates.length > 0) return freeze({ available, candidates, panic: false, saturated: false });
+
+  const active = members.filter((member) => member.state === "active" && member.weight > 0);
+  const saturated = active.some((member) => member.full && member.health !== "unhealthy");
+  const doubtful = panicAllowed && !saturated ? firstTier(active.filter((member) => !member.full)) : [];
+  return freeze({ available, candidates: doubtful, panic: doubtful.length > 0, saturated });
+}
+
+function firstTier(members: readonly Member[]): Member[] {
+  const eligible = members.filter((member) => member.weight > 0);
+  const primaries = eligible.filter((member) => !member.backup);
+  return primaries.length > 0 ? primaries : eligible;
+}
+
+function freeze(availability: Availability): Availability {
+  Object.freeze(availability.available);
+  Object.freeze(availability.candidates);
+  return Object.freeze(availability);
+}

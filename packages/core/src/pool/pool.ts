@@ -1,0 +1,359 @@
+import type { PoolOptions, UpstreamOptions } from "../config/options.ts";
+import { resolvePool, resolveUpstream } from "../config/resolve.ts";
+import type { ResolvedPool, ResolvedUpstream } from "../config/resolved.ts";
+import { limits } from "../config/defaults.ts";
+import { OptionsError } from "../config/issues.ts";
+import { errorKind, ProxyError } from "../errors.ts";
+import type { Health, PoolEvents, UpstreamState } from "../events.ts";
+import { SafeEmitter } from "../runtime/emitter.ts";
+import { resolveRuntime, type Runtime } from "../runtime/runtime.ts";
+import type { PoolSnapshot } from "../snapshot.ts";
+import { createTransport } from "../wire/create-transport.ts";
+import type { Transport } from "../wire/transport.ts";
+import { Attempt } from "./attempt.ts";
+import { type Availability, computeAvailability } from "./availability.ts";
+import { RetryBudget } from "./retry-budget.ts";
+import { isFailure, Member, type Outcome, type Upstream } from "./upstream.ts";
+import { WaitQueue } from "./wait-queue.ts";
+
+interface PoolSignals extends PoolEvents {
+  /** An attempt failed on account of its upstream: the next probe should come at once. */
+  failure: [Upstream];
+}
+
+/** Marks options that need no second check. */
+class CheckedOptions {
+  readonly resolved: ResolvedPool;
+
+  constructor(resolved: ResolvedPool) {
+    this.resolved = resolved;
+  }
+}
+
+/**
+ * A named group of upstreams that serve the same thing, and the owner of everything about them that changes:
+ * membership, weights, states, verdicts, requests in flight, counters and connections.
+ *
+ * What may be picked is published as frozen lists that are replaced whole. Works alone, without a proxy.
+ */
+export class Pool extends SafeEmitter<PoolSignals> {
+  readonly name: string;
+  readonly queue: WaitQueue;
+  readonly retryBudget: RetryBudget;
+  bytesIn = 0;
+  bytesOut = 0;
+
+  readonly #runtime: Runtime;
+  #options: ResolvedPool;
+  #members: readonly Member[] = Object.freeze([]);
+  /** Members that left the list and still have requests or tunnels. */
+  readonly #leaving = new Set<Member>();
+  readonly #freeSlots: number[] = [];
+  #nextSlot = 0;
+  #availability: Availability | undefined;
+  readonly #retries: Record<string, number> = {};
+
+  /** Makes a pool of options that have been checked already. */
+  static resolved(name: string, options: ResolvedPool, runtime: Runtime): Pool {
+    return new Pool(name, new CheckedOptions(options), runtime);
+  }
+
+  /** Throws an `OptionsError` that names every mistake. */
+  constructor(name: string, options: PoolOptions | CheckedOptions = {}, runtime?: Partial<Runtime>) {
+    super();
+    this.name = name;
+    this.#runtime = resolveRuntime(runtime);
+    this.#options = options instanceof CheckedOptions ? options.resolved : resolvePool(options);
+    this.queue = new WaitQueue(this.#options.queue, this.#runtime.clock);
+    this.retryBudget = new RetryBudget(this.#options.retry, this.#runtime.clock);
+    for (const upstream of this.#options.upstreams) this.#join(upstream);
+  }
+
+  /** The options in force, checked and complete. */
+  get options(): ResolvedPool {
+    return this.#options;
+  }
+
+  get upstreams(): readonly Upstream[] {
+    return this.#members;
+  }
+
+  /** Those that may be picked now. A new frozen list after each change. */
+  get available(): readonly Upstream[] {
+    return this.#current().available;
+  }
+
+  /** What a policy chooses from; see availability.ts. */
+  get candidates(): readonly Upstream[] {
+    return this.#current().candidates;
+  }
+
+  /** The candidates that were not tried yet; when they have run out, whatever else is available, backups included. */
+  candidatesExcept(tried: readonly Upstream[]): readonly Upstream[] {
+    const { available, candidates } = this.#current();
+    if (tried.length === 0) return candidates;
+    const untried = (upstream: Upstream) => upstream.weight > 0 && !tried.includes(upstream);
+    const left = candidates.filter(untried);
+    return left.length > 0 ? left : available.filter(untried);
+  }
+
+  get panic(): boolean {
+    return this.#current().panic;
+  }
+
+  /** Nothing may be picked only because everything is full: a place in the queue will do. */
+  get saturated(): boolean {
+    return this.#current().saturated;
+  }
+
+  get inFlight(): number {
+    return this.#sum((member) => member.inFlight);
+  }
+
+  get tunnels(): number {
+    return this.#sum((member) => member.tunnels);
+  }
+
+  get(id: string): Upstream | undefined {
+    return this.#members.find((member) => member.id === id);
+  }
+
+  /** Takes in a new upstream. Throws an `OptionsError` for bad options or an id that is taken. */
+  add(options: string | UpstreamOptions): Upstream {
+    const upstream = resolveUpstream(options);
+    if (this.get(upstream.id) !== undefined) {
+      throw new OptionsError([
+        { path: ["id"], message: `the id "${upstream.id}" is taken in pool "${this.name}"; give it another` },
+      ]);
+    }
+    if (this.#members.length >= limits.upstreamsPerPool) {
+      throw new OptionsError([{ path: [], message: `a pool has at most ${limits.upstreamsPerPool} upstreams` }]);
+    }
+    return this.#join(upstream);
+  }
+
+  /** Lets an upstream go: nothing new reaches it, what it is doing is finished. Throws `unknown_upstream`. */
+  remove(id: string): void {
+    this.#leave(this.#member(id));
+  }
+
+  /** Changes a weight from the next pick on. Throws an `OptionsError` outside 0 to 256, `unknown_upstream` otherwise. */
+  setWeight(id: string, weight: number): void {
+    const member = this.#member(id);
+    if (!Number.isInteger(weight) || weight < 0 || weight > limits.maxWeight) {
+      const message = `expected a whole number from 0 to ${limits.maxWeight}, found ${String(weight)}`;
+      throw new OptionsError([{ path: ["weight"], message }]);
+    }
+    this.#changeWeight(member, weight, "operator");
+  }
+
+  /**
+   * `draining` and `disabled` take no new requests; both finish what they have begun. Throws `unknown_upstream`, or
+   * an `OptionsError` for any other word.
+   */
+  setState(id: string, state: UpstreamState): void {
+    const member = this.#member(id);
+    if (state !== "active" && state !== "draining" && state !== "disabled") {
+      const message = `expected "active", "draining" or "disabled", found ${JSON.stringify(state)}`;
+      throw new OptionsError([{ path: ["state"], message }]);
+    }
+    if (member.state === state) return;
+    const from = member.state;
+    member.state = state;
+    this.#changed();
+    this.emit("state", { pool: this.name, upstream: id, from, to: state });
+  }
+
+  /** Records a verdict of active checks. Nothing happens when it stays the same. */
+  setHealth(upstream: Upstream, to: Health, reason: string): void {
+    const member = upstream as Member;
+    if (member.removed || member.health === to) return;
+    const from = member.health;
+    member.health = to;
+    this.#changed();
+    this.emit("health", { pool: this.name, upstream: member.id, from, to, reason });
+  }
+
+  /** Takes every verdict back, when nobody checks any more. */
+  forgetHealth(): void {
+    for (const member of this.#members) this.setHealth(member, "unknown", "health checks are off");
+  }
+
+  /** Begins an attempt on an upstream that was just picked. The caller settles it. */
+  begin(upstream: Upstream): Attempt {
+    const member = upstream as Member;
+    member.inFlight++;
+    if (member.full) this.#availability = undefined;
+    return new Attempt(member, this.#runtime.clock.now(), this.#settled);
+  }
+
+  /** Counts a tunnel; the function returned ends it. */
+  openTunnel(upstream: Upstream): () => void {
+    const member = upstream as Member;
+    member.tunnels++;
+    let open = true;
+    return () => {
+      if (!open) return;
+      open = false;
+      member.tunnels--;
+      this.#releaseIfDrained(member);
+    };
+  }
+
+  /** The connections to an upstream, opened when first asked for and kept as long as it stays. */
+  transport(upstream: Upstream): Transport {
+    const member = upstream as Member;
+    member.transport ??= createTransport(member.address, this.#options, this.#runtime);
+    return member.transport;
+  }
+
+  countRetry(reason: string): void {
+    this.#retries[reason] = (this.#retries[reason] ?? 0) + 1;
+  }
+
+  /**
+   * Takes on new options. Upstreams whose id and URL stay keep everything: health, counters, sockets, tunnels, and the
+   * weight and state an operator gave them unless their configured weight changes. The others join or leave.
+   */
+  reconfigure(options: ResolvedPool): { added: string[]; removed: string[] } {
+    const before = this.#options;
+    this.#options = options;
+    this.queue.options = options.queue;
+    this.retryBudget.options = options.retry;
+    const stays = (member: Member) =>
+      options.upstreams.find(({ id, url }) => id === member.id && url === member.url) !== undefined;
+    const removed = this.#members.filter((member) => !stays(member));
+    for (const member of removed) this.#leave(member);
+    if (JSON.stringify(connectionSettings(before)) !== JSON.stringify(connectionSettings(options))) {
+      for (const member of this.#members) retire(member);
+    }
+    const added = options.upstreams.filter((upstream) => !this.#update(upstream));
+    for (const upstream of added) this.#join(upstream);
+    this.#inOrderOf(options.upstreams);
+    return { added: added.map(({ id }) => id), removed: removed.map(({ id }) => id) };
+  }
+
+  /** Ends every connection. Attempts still in flight fail. */
+  close(): void {
+    for (const member of [...this.#members, ...this.#leaving]) {
+      member.transport?.destroy();
+      member.transport = undefined;
+    }
+  }
+
+  snapshot(policy: string = this.#options.balance): PoolSnapshot {
+    return Object.freeze({
+      name: this.name,
+      policy,
+      available: this.available.length,
+      panic: this.panic,
+      inFlight: this.inFlight,
+      tunnels: this.tunnels,
+      queueDepth: this.queue.depth,
+      retries: { ...this.#retries },
+      retryBudgetExhausted: this.retryBudget.exhausted,
+      bytesIn: this.bytesIn,
+      bytesOut: this.bytesOut,
+      upstreams: this.#members.map((member) => member.snapshot()),
+    });
+  }
+
+  #current(): Availability {
+    this.#availability ??= computeAvailability(this.#members, this.#options.panic === "use-all");
+    return this.#availability;
+  }
+
+  #member(id: string): Member {
+    const member = this.get(id) as Member | undefined;
+    if (member === undefined) throw new ProxyError("unknown_upstream", `pool "${this.name}" has no upstream "${id}"`);
+    return member;
+  }
+
+  #join(upstream: ResolvedUpstream): Member {
+    const member = new Member(upstream, this.#freeSlots.pop() ?? this.#nextSlot++);
+    this.#members = Object.freeze([...this.#members, member]);
+    this.#changed();
+    this.emit("member", { pool: this.name, upstream: member.id, change: "added" });
+    return member;
+  }
+
+  #leave(member: Member): void {
+    member.removed = true;
+    this.#members = Object.freeze(this.#members.filter((other) => other !== member));
+    this.#leaving.add(member);
+    this.#changed();
+    this.emit("member", { pool: this.name, upstream: member.id, change: "removed" });
+    this.#releaseIfDrained(member);
+  }
+
+  #releaseIfDrained(member: Member): void {
+    if (!member.removed || !member.idle || !this.#leaving.delete(member)) return;
+    this.#freeSlots.push(member.slot);
+    retire(member);
+    this.emit("member", { pool: this.name, upstream: member.id, change: "drained" });
+  }
+
+  /** False when there is no such member yet. */
+  #update(upstream: ResolvedUpstream): boolean {
+    const member = this.get(upstream.id) as Member | undefined;
+    if (member === undefined) return false;
+    member.backup = upstream.backup;
+    member.maxInFlight = upstream.maxInFlight;
+    if (member.configuredWeight !== upstream.weight) {
+      member.configuredWeight = upstream.weight;
+      this.#changeWeight(member, upstream.weight, "config");
+    }
+    return true;
+  }
+
+  #inOrderOf(upstreams: readonly ResolvedUpstream[]): void {
+    const place = new Map(upstreams.map(({ id }, index) => [id, index]));
+    this.#members = Object.freeze(
+      [...this.#members].sort((a, b) => (place.get(a.id) ?? 0) - (place.get(b.id) ?? 0)),
+    );
+    this.#changed();
+  }
+
+  #changeWeight(member: Member, to: number, reason: "operator" | "config"): void {
+    if (member.weight === to) return;
+    const from = member.weight;
+    member.weight = to;
+    this.#changed();
+    this.emit("weight", { pool: this.name, upstream: member.id, from, to, reason });
+  }
+
+  readonly #settled = (member: Member, outcome: Outcome): void => {
+    const wasFull = member.full;
+    member.inFlight--;
+    member.recordOutcome(outcome, this.#runtime.clock.wallNow());
+    if (wasFull) this.#changed();
+    if (isFailure(outcome) && errorKind(outcome).source === "upstream") this.emit("failure", member);
+    this.#releaseIfDrained(member);
+  };
+
+  /** Forgets the lists, and lets those who wait have what has become free. */
+  #changed(): void {
+    this.#availability = undefined;
+    for (let waiting = this.queue.depth; waiting > 0 && this.candidates.length > 0; waiting--) {
+      if (!this.queue.wakeFirst()) return;
+    }
+  }
+
+  #sum(of: (member: Member) => number): number {
+    let sum = 0;
+    for (const member of this.#members) sum += of(member);
+    for (const member of this.#leaving) sum += of(member);
+    return sum;
+  }
+}
+
+/** Closes connections once they are idle; the next request opens new ones. */
+function retire(member: Member): void {
+  member.transport?.close();
+  member.transport = undefined;
+}
+
+/** The part of the options that open sockets were made with. */
+function connectionSettings({ connections, timeouts, tls }: ResolvedPool): unknown {
+  return { connections, timeouts, tls };
+}

@@ -1,0 +1,45 @@
+import { EventEmitter } from "node:events";
+
+/**
+ * An event emitter whose listeners cannot break what emits.
+ *
+ * Events tell of things that have already happened; a listener that throws is reported as a process warning,
+ * and the others still run.
+ */
+export class SafeEmitter<Events extends Record<keyof Events, unknown[]>> {
+  readonly #emitter = new EventEmitter();
+
+  constructor() {
+    this.#emitter.setMaxListeners(0);
+  }
+
+  on<K extends keyof Events & string>(name: K, listener: (...args: Events[K]) => void): this {
+    this.#emitter.on(name, listener as (...args: unknown[]) => void);
+    return this;
+  }
+
+  once<K extends keyof Events & string>(name: K, listener: (...args: Events[K]) => void): this {
+    this.#emitter.once(name, listener as (...args: unknown[]) => void);
+    return this;
+  }
+
+  off<K extends keyof Events & string>(name: K, listener: (...args: Events[K]) => void): this {
+    this.#emitter.off(name, listener as (...args: unknown[]) => void);
+    return this;
+  }
+
+  /** Whether an event is worth building. */
+  protected hasListeners(name: keyof Events & string): boolean {
+    return this.#emitter.listenerCount(name) > 0;
+  }
+
+  protected emit<K extends keyof Events & string>(name: K, ...args: Events[K]): void {
+    for (const listener of this.#emitter.rawListeners(name)) {
+      try {
+        Reflect.apply(listener, this, args);
+      } catch (error) {
+        process.emitWarning(`a listener of "${name}" threw: ${String(error)}`, "EvenkeelWarning");
+      }
+    }
+  }
+}

@@ -1,0 +1,31 @@
+import type { ErrorCode } from "../errors.ts";
+
+const byErrno: Readonly<Record<string, ErrorCode>> = {
+  ECONNREFUSED: "connect_refused",
+  ENOTFOUND: "dns_failed",
+  EAI_AGAIN: "dns_failed",
+  EAI_FAIL: "dns_failed",
+  EAI_NODATA: "dns_failed",
+  ETIMEDOUT: "connect_timeout",
+  EMFILE: "no_file_descriptors",
+  ENFILE: "no_file_descriptors",
+};
+
+/** What an error means that came before the connection was usable: nothing of the request has left. */
+export function connectFailureCode(error: unknown, tls: boolean): ErrorCode {
+  const errno = errnoOf(error);
+  const known = byErrno[errno];
+  if (known !== undefined) return known;
+  // What is left on a TLS connection and is not about the route is about the handshake: alerts, certificates, names.
+  return tls && !/^E(?:HOSTUNREACH|NETUNREACH|ADDRNOTAVAIL|ACCES|PERM|INVAL)$/.test(errno)
+    ? "tls_failed"
+    : "connect_failed";
+}
+
+/** The system's or the library's code of an error; that of the first attempt when several addresses were tried. */
+export function errnoOf(error: unknown): string {
+  if (typeof error !== "object" || error === null) return "";
+  if ("code" in error && typeof error.code === "string") return error.code;
+  if (error instanceof AggregateError) return errnoOf(error.errors[0]);
+  return "";
+}
