@@ -1,1 +1,3 @@
-export {};
+export { isLoopbackListen } from "./addresses.ts";
+export { type Admin, createAdmin } from "./create-admin.ts";
+export type { AdminOptions } from "./options.ts";

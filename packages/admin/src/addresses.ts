@@ -1,0 +1,52 @@
+/** Which addresses are this machine's own, which must not be reached through the API, and what a Host header names. */
+
+import { BlockList, isIP } from "node:net";
+
+const loopback = new BlockList();
+loopback.addSubnet("127.0.0.0", 8, "ipv4");
+loopback.addAddress("::1", "ipv6");
+
+/** Where clouds answer with credentials to whoever asks from inside: link-local networks, and AWS's address in IPv6. */
+const linkLocal = new BlockList();
+linkLocal.addSubnet("169.254.0.0", 16, "ipv4");
+linkLocal.addSubnet("fe80::", 10, "ipv6");
+linkLocal.addAddress("fd00:ec2::254", "ipv6");
+
+/** Whether an IP address is one of the machine talking to itself: 127.0.0.0/8, ::1, also in IPv4-mapped form. */
+export function isLoopbackAddress(address: string): boolean {
+  return contains(loopback, address);
+}
+
+/** Whether an IP address is link-local, or another one that serves cloud credentials. */
+export function isLinkLocalAddress(address: string): boolean {
+  return contains(linkLocal, address);
+}
+
+/**
+ * Whether a listen address ("127.0.0.1:9090", "localhost", "[::1]:9090") can only be reached from this machine.
+ *
+ * Anything else, ":9090", "0.0.0.0" and Unix sockets included, needs a token.
+ */
+export function isLoopbackListen(listen: string): boolean {
+  const host = hostOf(listen);
+  return host !== undefined && (host === "localhost" || isLoopbackAddress(host));
+}
+
+/** The host of "host", "host:port", "[v6]:port" or a bare IPv6 address, in one spelling; undefined when it is none of these. */
+export function hostOf(authority: string): string | undefined {
+  if (isIP(authority) === 6) return authority.toLowerCase();
+  const match = /^(?:\[([0-9a-f:.]+)\]|([\w.-]+))(?::\d{1,5})?$/.exec(authority.toLowerCase());
+  if (match === null) return undefined;
+  if (match[1] !== undefined) return isIP(match[1]) === 6 ? match[1] : undefined;
+  return match[2]?.replace(/\.$/, "");
+}
+
+/** Whether a Host header's name always means this machine: `localhost`, names below it (RFC 6761), loopback addresses. */
+export function isLoopbackName(host: string): boolean {
+  return host === "localhost" || host.endsWith(".localhost") || isLoopbackAddress(host);
+}
+
+function contains(list: BlockList, address: string): boolean {
+  const family = isIP(address);
+  return family !== 0 && list.check(address, family === 4 ? "ipv4" : "ipv6");
+}

@@ -1,0 +1,69 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { OptionsError, type Proxy as ReverseProxy } from "evenkeel";
+import { hostOf } from "./addresses.ts";
+import { type Answer, Refusal, send, toAnswer } from "./answer.ts";
+import { readJson } from "./body.ts";
+import { checkOrigin, checkToken, digest, type GuardRules } from "./guard.ts";
+import type { AdminOptions } from "./options.ts";
+import { actionFor, createRoutes, matchRoute, type Route } from "./routes.ts";
+
+/** The admin API of one proxy. */
+export interface Admin {
+  /** For `http.createServer`, or mounted in an app at any path. Answers every request, and never throws. */
+  readonly handler: (req: IncomingMessage, res: ServerResponse) => void;
+  /** Answers every further request with 503. The proxy and the server stay as they are. */
+  close(): void;
+}
+
+/**
+ * Makes the admin API of a proxy: health, readiness, metrics, and its pools to see and to change.
+ *
+ * Throws an `OptionsError` for a token that no header can carry, an empty one included.
+ */
+export function createAdmin(proxy: ReverseProxy, options: AdminOptions = {}): Admin {
+  const rules = toRules(options);
+  const routes = createRoutes(proxy, options);
+  let closed = false;
+
+  const answer = async (req: IncomingMessage): Promise<Answer> => {
+    if (closed) throw new Refusal(503, "closed", "the admin API is closed", { connection: "close" });
+    return respond(req, rules, routes);
+  };
+
+  return {
+    handler(req, res) {
+      // A client may leave while its answer is being written.
+      res.on("error", () => {});
+      answer(req)
+        .catch(toAnswer)
+        .then((found) => send(req, res, found))
+        .catch(() => res.destroy());
+    },
+    close() {
+      closed = true;
+    },
+  };
+}
+
+async function respond(req: IncomingMessage, rules: GuardRules, routes: readonly Route[]): Promise<Answer> {
+  checkOrigin(req, rules);
+  const match = matchRoute(routes, req.url ?? "");
+  if (match?.route.open !== true) checkToken(req, rules);
+  if (match === undefined) throw new Refusal(404, "not_found", "there is nothing at this path");
+  const method = req.method ?? "";
+  const action = actionFor(match.route, method);
+  const reads = method === "GET" || method === "HEAD";
+  return action(match.target, reads ? undefined : await readJson(req));
+}
+
+function toRules({ token, listen = [] }: AdminOptions): GuardRules {
+  if (token !== undefined && (typeof token !== "string" || !/^[\x21-\x7e]+$/.test(token))) {
+    const message = "expected visible ASCII characters without spaces, at least one";
+    throw new OptionsError([{ path: ["token"], message }]);
+  }
+  const hosts = [listen].flat().map(hostOf);
+  return {
+    tokenDigest: token === undefined ? undefined : digest(token),
+    hosts: new Set(hosts.filter((host) => host !== undefined)),
+  };
+}

@@ -1,0 +1,18 @@
+import type { ReloadChanges } from "evenkeel";
+
+export interface AdminOptions {
+  /**
+   * Asked for as `Authorization: Bearer` by everything but /healthz and /readyz. Without one, only connections that
+   * come over loopback, and through no other proxy, are served.
+   */
+  readonly token?: string;
+  /** Serves Prometheus metrics at /metrics. Default: true. */
+  readonly metrics?: boolean;
+  /**
+   * Host names, or listen addresses, that a Host header may carry beside loopback names and the address that was
+   * connected to. Give here the name under which an app is public when the handler is mounted in it.
+   */
+  readonly listen?: string | readonly string[];
+  /** Loads the configuration again, for POST /api/reload. What it throws is answered as a 422. */
+  readonly onReload?: () => ReloadChanges | Promise<ReloadChanges>;
+}

@@ -1,0 +1,107 @@
+import type { Proxy as ReverseProxy } from "evenkeel";
+import { type Answer, json, Refusal, reloadFailure } from "./answer.ts";
+import { expectNothing } from "./body.ts";
+import { createMetrics } from "./metrics.ts";
+import type { AdminOptions } from "./options.ts";
+import {
+  addUpstream,
+  changeUpstream,
+  listPools,
+  listUpstreams,
+  removeUpstream,
+  showPool,
+  showUpstream,
+  type Target,
+} from "./pools.ts";
+import { readiness } from "./readiness.ts";
+
+type Action = (target: Target, body: unknown) => Answer | Promise<Answer>;
+
+/** One resource: the segments of its path (":pool" and ":upstream" stand for names) and what its methods do. */
+export interface Route {
+  readonly segments: readonly string[];
+  readonly actions: Readonly<Record<string, Action>>;
+  /** Answered without a token: what a load balancer or an orchestrator asks. */
+  readonly open: boolean;
+}
+
+export interface Match {
+  readonly route: Route;
+  readonly target: Target;
+}
+
+/** Every resource of the admin API of one proxy. */
+export function createRoutes(proxy: ReverseProxy, options: AdminOptions): readonly Route[] {
+  const routes = [
+    route("/healthz", { GET: () => json(200, { status: "ok" }) }, true),
+    route("/readyz", { GET: () => readiness(proxy.snapshot()) }, true),
+    route("/api/pools", { GET: () => listPools(proxy) }),
+    route("/api/pools/:pool", { GET: (target) => showPool(proxy, target) }),
+    route("/api/pools/:pool/upstreams", {
+      GET: (target) => listUpstreams(proxy, target),
+      POST: (target, body) => addUpstream(proxy, target, body),
+    }),
+    route("/api/pools/:pool/upstreams/:upstream", {
+      GET: (target) => showUpstream(proxy, target),
+      PATCH: (target, body) => changeUpstream(proxy, target, body),
+      DELETE: (target, body) => removeUpstream(proxy, target, body),
+    }),
+    route("/api/reload", { POST: (_target, body) => reload(options.onReload, body) }),
+  ];
+  if (options.metrics === false) return routes;
+  const metrics = createMetrics();
+  return [...routes, route("/metrics", { GET: () => metrics(proxy.snapshot()) })];
+}
+
+/** The resource that a request's path names. Throws a 400 for a path that cannot be decoded. */
+export function matchRoute(routes: readonly Route[], url: string): Match | undefined {
+  const path = url.replace(/[?#].*$/s, "");
+  const found = path.split("/").slice(1);
+  for (const route of routes) {
+    const { segments } = route;
+    if (!path.startsWith("/") || segments.length !== found.length) continue;
+    const target = { pool: "", upstream: "" };
+    const matches = segments.every((segment, index) => {
+      const text = found[index] ?? "";
+      if (segment !== ":pool" && segment !== ":upstream") return segment === text;
+      target[segment === ":pool" ? "pool" : "upstream"] = decode(text);
+      return text !== "";
+    });
+    if (matches) return { route, target };
+  }
+  return undefined;
+}
+
+/** The action for a method. HEAD is GET, of which node:http leaves the body out. Throws a 405. */
+export function actionFor({ actions }: Route, method: string): Action {
+  const name = method === "HEAD" ? "GET" : method;
+  const action = Object.hasOwn(actions, name) ? actions[name] : undefined;
+  if (action !== undefined) return action;
+  const allow = Object.keys(actions).flatMap((allowed) => (allowed === "GET" ? ["GET", "HEAD"] : [allowed]));
+  const message = `allowed here: ${allow.join(", ")}`;
+  throw new Refusal(405, "method_not_allowed", message, { allow: allow.join(", ") });
+}
+
+async function reload(onReload: AdminOptions["onReload"], body: unknown): Promise<Answer> {
+  expectNothing(body);
+  if (onReload === undefined) {
+    throw new Refusal(501, "not_implemented", "this proxy was not given a configuration to load again");
+  }
+  try {
+    return json(200, await onReload());
+  } catch (error) {
+    return reloadFailure(error);
+  }
+}
+
+function route(path: string, actions: Route["actions"], open = false): Route {
+  return { segments: path.split("/").slice(1), actions, open };
+}
+
+function decode(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    throw new Refusal(400, "bad_request", "the path has an invalid percent-encoding");
+  }
+}

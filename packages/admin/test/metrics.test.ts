@@ -1,0 +1,181 @@
+import { once } from "node:events";
+import http from "node:http";
+import { connect } from "node:net";
+import { createProxy } from "evenkeel";
+import { register } from "prom-client";
+import { expect, onTestFinished, test } from "vitest";
+import { createAdmin } from "../src/index.ts";
+import { parseExposition, sampleValue } from "./exposition.ts";
+import { poolSnapshot, proxySnapshot, proxyWith, serve, serveAdmin, upstreamSnapshot } from "./harness.ts";
+
+const histogram = { bounds: [0.01, 0.1, 1], counts: [1, 3, 3], count: 4, sum: 5.25 };
+
+const full = proxySnapshot({
+  pools: [
+    poolSnapshot({
+      inFlight: 3,
+      tunnels: 2,
+      queueDepth: 7,
+      retries: { connect_refused: 4, 503: 1 },
+      retryBudgetExhausted: 5,
+      bytesIn: 100,
+      bytesOut: 20_000,
+      upstreams: [
+        upstreamSnapshot({
+          weight: 5,
+          effectiveWeight: 2.5,
+          inFlight: 3,
+          outcomes: { success: 10, reset: 2, aborted: 1 },
+          probes: { success: 8, failure: 3 },
+          latency: histogram,
+        }),
+        upstreamSnapshot({ id: 'b"\\\n', available: false }),
+      ],
+    }),
+  ],
+  requests: [
+    { route: "/api", pool: "api", method: "GET", code: 200, count: 12 },
+    { route: "/api", pool: "api", method: "other", code: 502, count: 1 },
+  ],
+  durations: [{ route: "/api", pool: "api", histogram }],
+  reloads: { succeeded: 2, failed: 1, lastSuccessful: false },
+});
+
+async function scrape(snapshot = full) {
+  const { ask } = await serve(createAdmin(proxyWith(() => snapshot)).handler);
+  const reply = await ask("GET", "/metrics");
+  expect(reply.status).toBe(200);
+  expect(reply.headers["content-type"]).toBe("text/plain; version=0.0.4; charset=utf-8");
+  return parseExposition(reply.text);
+}
+
+test("shows everything that the snapshot counts", async () => {
+  const families = await scrape();
+  const a = { pool: "api", upstream: "a" };
+  expect(
+    sampleValue(families, "evenkeel_requests_total", { route: "/api", pool: "api", method: "GET", code: "200" }),
+  ).toBe(12);
+  expect(sampleValue(families, "evenkeel_requests_in_flight", { pool: "api" })).toBe(3);
+  expect(sampleValue(families, "evenkeel_upstream_requests_total", { ...a, outcome: "reset" })).toBe(2);
+  expect(sampleValue(families, "evenkeel_upstream_in_flight", a)).toBe(3);
+  expect(sampleValue(families, "evenkeel_upstream_available", a)).toBe(1);
+  expect(sampleValue(families, "evenkeel_upstream_available", { pool: "api", upstream: 'b"\\\n' })).toBe(0);
+  expect(sampleValue(families, "evenkeel_upstream_weight", { ...a, kind: "configured" })).toBe(5);
+  expect(sampleValue(families, "evenkeel_upstream_weight", { ...a, kind: "effective" })).toBe(2.5);
+  expect(sampleValue(families, "evenkeel_retries_total", { pool: "api", reason: "connect_refused" })).toBe(4);
+  expect(sampleValue(families, "evenkeel_retries_total", { pool: "api", reason: "503" })).toBe(1);
+  expect(sampleValue(families, "evenkeel_retry_budget_exhausted_total", { pool: "api" })).toBe(5);
+  expect(sampleValue(families, "evenkeel_health_checks_total", { ...a, result: "success" })).toBe(8);
+  expect(sampleValue(families, "evenkeel_health_checks_total", { ...a, result: "failure" })).toBe(3);
+  expect(sampleValue(families, "evenkeel_queue_depth", { pool: "api" })).toBe(7);
+  expect(sampleValue(families, "evenkeel_tunnels", { pool: "api" })).toBe(2);
+  expect(sampleValue(families, "evenkeel_bytes_total", { pool: "api", direction: "in" })).toBe(100);
+  expect(sampleValue(families, "evenkeel_bytes_total", { pool: "api", direction: "out" })).toBe(20_000);
+  expect(sampleValue(families, "evenkeel_config_reloads_total", { result: "success" })).toBe(2);
+  expect(sampleValue(families, "evenkeel_config_reloads_total", { result: "failure" })).toBe(1);
+  expect(sampleValue(families, "evenkeel_config_last_reload_successful")).toBe(0);
+  expect(sampleValue(families, "evenkeel_build_info", { version: "1.2.3" })).toBe(1);
+});
+
+test("histograms are in seconds, cumulative, and end with the count", async () => {
+  const families = await scrape();
+  const labels = { route: "/api", pool: "api" };
+  const buckets = families
+    .get("evenkeel_request_duration_seconds")
+    ?.samples.filter(({ name }) => name.endsWith("_bucket"))
+    .map((sample) => [sample.labels["le"], sample.value]);
+  expect(buckets).toEqual([
+    ["0.01", 1],
+    ["0.1", 3],
+    ["1", 3],
+    ["+Inf", 4],
+  ]);
+  expect(sampleValue(families, "evenkeel_request_duration_seconds_sum", labels)).toBe(5.25);
+  expect(sampleValue(families, "evenkeel_request_duration_seconds_count", labels)).toBe(4);
+  expect(sampleValue(families, "evenkeel_upstream_duration_seconds_count", { pool: "api", upstream: "a" })).toBe(4);
+});
+
+test("types are those that the names promise", async () => {
+  const families = await scrape();
+  for (const { name, type, help } of families.values()) {
+    if (!name.startsWith("evenkeel_")) continue;
+    expect(help).not.toBe("");
+    const promised = name.endsWith("_total") ? "counter" : name.endsWith("_duration_seconds") ? "histogram" : "gauge";
+    expect([name, type]).toEqual([name, promised]);
+  }
+});
+
+test("a proxy without pools and traffic is shown too", async () => {
+  const families = await scrape(proxySnapshot());
+  expect(families.get("evenkeel_requests_total")?.samples).toEqual([]);
+  expect(sampleValue(families, "evenkeel_config_last_reload_successful")).toBe(1);
+});
+
+test("process metrics come along; nothing is put into the app's own registry", async () => {
+  const families = await scrape();
+  expect(families.get("process_cpu_user_seconds_total")?.samples.length).toBe(1);
+  expect(families.get("nodejs_heap_size_used_bytes")?.samples.length).toBe(1);
+  expect(families.get("nodejs_gc_duration_seconds")?.type).toBe("histogram");
+  expect(register.getMetricsAsArray()).toEqual([]);
+});
+
+test("two admin APIs of one process, and scrapes at the same time, do not disturb each other", async () => {
+  const one = await serve(createAdmin(proxyWith(() => full)).handler);
+  const two = await serve(createAdmin(proxyWith(() => proxySnapshot({ version: "9.9.9" }))).handler);
+  const replies = await Promise.all([one, two, one, two].map(({ ask }) => ask("GET", "/metrics")));
+  const versions = replies.map(({ text }) => parseExposition(text).get("evenkeel_build_info")?.samples[0]?.labels);
+  expect(versions).toEqual([{ version: "1.2.3" }, { version: "9.9.9" }, { version: "1.2.3" }, { version: "9.9.9" }]);
+});
+
+test("metrics can be switched off", async () => {
+  const { ask } = await serve(createAdmin(proxyWith(proxySnapshot), { metrics: false }).handler);
+  expect((await ask("GET", "/metrics")).status).toBe(404);
+});
+
+test("label injection: real traffic leaves no byte of a client in the metrics", async () => {
+  const upstream = await serve((_, res) => res.end("ok"));
+  const dead = http.createServer().listen(0, "127.0.0.1");
+  await once(dead, "listening");
+  const { port: deadPort } = dead.address() as { port: number };
+  await new Promise((resolve) => dead.close(resolve));
+  const url = `http://127.0.0.1:${upstream.port}`;
+  const proxy = createProxy({
+    pools: { api: { upstreams: [{ id: "live", url }] }, down: { upstreams: [`http://127.0.0.1:${deadPort}`] } },
+    routes: [
+      { path: "/down", pool: "down" },
+      { path: "/", pool: "api" },
+    ],
+  });
+  onTestFinished(() => proxy.close({ timeout: "0s" }));
+  const front = await serve(proxy.handler);
+  for (let count = 0; count < 5; count++)
+    await front.ask("GET", "/hunter2?hunter2", { headers: { host: "hunter2.com" } });
+  await front.ask("PROPFIND", "/hunter2", { headers: { "user-agent": "hunter2" } });
+  expect((await front.ask("GET", "/down")).status).toBe(502);
+  const socket = connect(front.port, "127.0.0.1");
+  socket.end("HUNTER2 / HTTP/1.1\r\nHost: x\r\n\r\n");
+  await once(socket.resume(), "close");
+
+  const { ask } = await serve(createAdmin(proxy).handler);
+  const { text } = await ask("GET", "/metrics");
+  const families = parseExposition(text);
+  expect(text.toLowerCase()).not.toContain("hunter2");
+  expect(text).not.toContain("PROPFIND");
+  expect(
+    sampleValue(families, "evenkeel_upstream_requests_total", { pool: "api", upstream: "live", outcome: "success" }),
+  ).toBe(6);
+  expect(sampleValue(families, "evenkeel_upstream_duration_seconds_count", { pool: "api", upstream: "live" })).toBe(6);
+  const requests = families.get("evenkeel_requests_total")?.samples ?? [];
+  const of = (pool: string, method: string, code: string) =>
+    requests.find(({ labels }) => labels["pool"] === pool && labels["method"] === method && labels["code"] === code)
+      ?.value;
+  expect([of("api", "GET", "200"), of("api", "other", "200"), of("down", "GET", "502")]).toEqual([5, 1, 1]);
+});
+
+test("a reload is counted", async () => {
+  const options = { upstreams: ["http://127.0.0.1:3001"] };
+  const { ask, proxy } = await serveAdmin(options, { onReload: () => proxy.reload(options) });
+  await ask("POST", "/api/reload", { headers: { "content-type": "application/json" } });
+  const families = parseExposition((await ask("GET", "/metrics")).text);
+  expect(sampleValue(families, "evenkeel_config_reloads_total", { result: "success" })).toBe(1);
+});
