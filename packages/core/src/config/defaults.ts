@@ -49,6 +49,10 @@ export const limits = {
   retryBackoffMaxMs: 250,
   /** Bytes of a response's head, as node:http allows for a request's. */
   responseHeadBytes: 16_384,
+  /** Header fields of a response, and as many trailers. */
+  responseHeaderFields: 200,
+  /** Bytes of all the chunk extensions of a response together. */
+  chunkExtensionBytes: 16_384,
   /** Informational responses before the final one. */
   informationalResponses: 32,
   /** Bytes of a probe's answer that are looked at. */

@@ -7,8 +7,10 @@ import type { RetryCondition } from "./options.ts";
 import { parseUpstreamUrl } from "./upstream-url.ts";
 
 /** An object that refuses unknown keys, `__proto__` included. */
-export const table = <const Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<Shape, z.core.$strict> =>
-  z.strictObject(shape, { error: "expected a table" });
+export const table = <const Shape extends z.ZodRawShape>(
+  shape: Shape,
+  what = "a table",
+): z.ZodObject<Shape, z.core.$strict> => z.strictObject(shape, { error: `expected ${what}` });
 
 /** An object whose keys are names of the user's own. */
 export const record = <Value extends z.ZodType>(
@@ -114,8 +116,12 @@ export const poolName = (): z.ZodString =>
   });
 
 export const hostPattern = (): z.ZodString =>
-  text("a host").regex(/^(?:\*\.)?[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?$|^\[?[0-9A-Fa-f:.]+\]?$/, {
-    error: 'expected a host such as "example.com" or "*.example.com", without a port',
+  text("a host").superRefine((value, context) => {
+    const name = /^(?:\*\.)?[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?$/.test(value);
+    if (!name && isIP(value.replace(/^\[(.*)\]$/, "$1")) !== 6) {
+      const example = 'such as "example.com" or "*.example.com", without a port';
+      fail(context, `expected a host ${example}, found ${JSON.stringify(value)}`);
+    }
   });
 
 export const network = (): z.ZodString =>
@@ -129,8 +135,8 @@ export const network = (): z.ZodString =>
   });
 
 /**
- * A substring, or a pattern between slashes. A pattern has to compile and may not nest repetition: probes run it on
- * bytes from the network, and JavaScript's matcher takes exponential time on a pattern such as `(a+)+$`.
+ * A substring, or a pattern between slashes. A pattern has to compile and may not repeat a group: probes run it on
+ * bytes from the network, and JavaScript's matcher takes exponential time on patterns such as `(a+)+$` or `(a|a)*$`.
  */
 export const bodyPattern = (): z.ZodString =>
   text("a substring or a /regular expression/").superRefine((value, context) => {
@@ -142,8 +148,9 @@ export const bodyPattern = (): z.ZodString =>
       fail(context, `not a regular expression: ${(error as Error).message}`);
       return;
     }
-    if (source.length > 200 || /[*+}]\)?[^)]*\)[*+{]|\\[1-9]/.test(source)) {
-      fail(context, "a pattern may not repeat a group that repeats, refer back, or be longer than 200 characters");
+    const plain = source.replace(/\\[^1-9k]/gs, "").replace(/\[[^\]]*\]/g, "");
+    if (source.length > 200 || /\)[*+{]|\\/.test(plain)) {
+      fail(context, "a pattern may not repeat a group, refer back to one, or be longer than 200 characters");
     }
   });
 

@@ -7,6 +7,8 @@ export interface ConfigIssue {
   readonly path: readonly (string | number)[];
   /** What is wrong and what is allowed, without the path. */
   readonly message: string;
+  /** "key" when the last key of the path is the mistake itself, and not what stands there. */
+  readonly at?: "key";
 }
 
 /** Thrown when options do not check out. Names every mistake, not just the first. */
@@ -35,69 +37,87 @@ function formatIssue(issue: ConfigIssue): string {
 }
 
 /**
- * Turns the validator's findings into ours: one per unknown key, each with a hint; a union's own findings
- * are those of the branch that came closest.
+ * Turns the validator's findings into ours: one for each unknown key, and each with what was found.
  *
- * `keysAt` lists the keys that are allowed at a path.
+ * `hint` ends the sentence about an unknown key.
  */
 export function toConfigIssues(
   found: readonly $ZodIssue[],
   input: unknown,
-  keysAt: (path: readonly PropertyKey[]) => readonly string[],
+  hint: (path: readonly PropertyKey[], key: string) => string,
 ): ConfigIssue[] {
-  const issues: ConfigIssue[] = [];
-  for (const issue of found) {
-    const path = issue.path as (string | number)[];
-    if (issue.code === "unrecognized_keys") {
-      for (const key of issue.keys) {
-        issues.push({ path: [...path, key], message: `unknown key${didYouMean(key, keysAt(path))}` });
-      }
-    } else if (issue.code === "invalid_key") {
-      issues.push({ path, message: issue.issues[0]?.message ?? issue.message });
-    } else {
-      issues.push({ path, message: withFound(issue.message, valueAt(input, path), issue.code) });
+  return found.flatMap((issue): ConfigIssue[] => {
+    const { path, value } = follow(input, issue.path as (string | number)[]);
+    switch (issue.code) {
+      case "unrecognized_keys":
+        return issue.keys.map((key) => ({ path: [...path, key], message: `unknown key${hint(path, key)}`, at: "key" }));
+      case "invalid_key":
+        return [{ path, message: issue.issues[0]?.message ?? issue.message, at: "key" }];
+      case "custom":
+        return [{ path, message: issue.message }];
+      default:
+        return [{ path, message: `${issue.message}, found ${show(value)}` }];
     }
-  }
-  return issues;
+  });
 }
+
+/** Words longer than any key: no typo of one, and not worth the comparing. */
+const longestWord = 64;
 
 /** `, did you mean "x"?` for the nearest allowed word, or else the list of them. */
 export function didYouMean(word: string, allowed: readonly string[]): string {
-  const distances = allowed.map((name) => [editDistance(word.toLowerCase(), name.toLowerCase()), name] as const);
+  const candidates = word.length > longestWord ? [] : allowed;
+  const distances = candidates.map((name) => [editDistance(word.toLowerCase(), name.toLowerCase()), name] as const);
   const [distance, nearest] = distances.sort((a, b) => a[0] - b[0])[0] ?? [Infinity, ""];
   if (distance <= Math.max(1, Math.floor(word.length / 3))) return `, did you mean "${nearest}"?`;
   return allowed.length > 0 ? `; allowed here: ${allowed.join(", ")}` : "";
 }
 
-function withFound(message: string, value: unknown, code: string): string {
-  if (code === "custom") return message;
-  return value === undefined ? `${message}, found nothing` : `${message}, found ${show(value)}`;
-}
-
+/** A value as far as it helps to recognize it. Never throws: it may be anything that a program can hold. */
 function show(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
-  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+  if (value === undefined) return "nothing";
+  if (Array.isArray(value) && value.length > 20) return `an array of ${value.length}`;
+  if (typeof value === "function" || typeof value === "symbol") return `a ${typeof value}`;
+  if (typeof value === "number") return String(value);
+  if (typeof value === "bigint") return `${value}n`;
+  try {
+    const text = JSON.stringify(value);
+    return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+  } catch {
+    return "something that has no JSON";
+  }
 }
 
-function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
+/**
+ * What stands at a path of the checked options. A path ends early at a string that the schema took for
+ * a table or an array with itself inside.
+ */
+function follow(input: unknown, path: readonly (string | number)[]): { path: (string | number)[]; value: unknown } {
   let value = input;
-  for (const key of path) {
-    if (typeof value !== "object" || value === null || !Object.hasOwn(value, key)) return undefined;
+  for (const [depth, key] of path.entries()) {
+    if (typeof value === "string") return { path: path.slice(0, depth), value };
+    if (typeof value !== "object" || value === null || !Object.hasOwn(value, key)) {
+      return { path: [...path], value: undefined };
+    }
     value = (value as Record<PropertyKey, unknown>)[key];
   }
-  return value;
+  return { path: [...path], value };
 }
 
-/** Levenshtein's distance, for words of a few letters. */
+/** The distance of Damerau and Levenshtein, for words of a few letters: two letters swapped are one edit. */
 function editDistance(a: string, b: string): number {
-  let previous = Array.from({ length: b.length + 1 }, (_, index) => index);
+  let beforeLast: number[] = [];
+  let last = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let i = 1; i <= a.length; i++) {
     const row = [i];
     for (let j = 1; j <= b.length; j++) {
-      const change = (previous[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      row.push(Math.min(change, (previous[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1));
+      const change = (last[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      const swap = swapped ? (beforeLast[j - 2] ?? 0) + 1 : Infinity;
+      row.push(Math.min(change, swap, (last[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1));
     }
-    previous = row;
+    beforeLast = last;
+    last = row;
   }
-  return previous[b.length] ?? 0;
+  return last[b.length] ?? 0;
 }

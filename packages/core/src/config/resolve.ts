@@ -1,14 +1,14 @@
-import type * as z from "zod";
+import { isIP } from "node:net";
+import { type Checked, checkHealthCheck, checkManyPools, checkOnePool, checkPool, isShort } from "./check.ts";
 import { defaults } from "./defaults.ts";
 import { parseDuration, parseSize } from "./duration.ts";
-import { type ConfigIssue, didYouMean, OptionsError, toConfigIssues } from "./issues.ts";
+import { OptionsError } from "./issues.ts";
 import type {
-  HealthCheckOptions,
   HeaderChanges,
+  HealthCheckOptions,
   ManyPoolsOptions,
   OnePoolOptions,
   PoolOptions,
-  PoolSettings,
   ProxyOptions,
   RetryOptions,
   RouteOptions,
@@ -23,8 +23,9 @@ import type {
   ResolvedRoute,
   ResolvedUpstream,
   StatusRange,
+  UpstreamAddress,
 } from "./resolved.ts";
-import { allowedKeys, healthCheckSchema, manyPoolsSchema, onePoolSchema, poolSchema } from "./schema.ts";
+import { layOver, layOverDeep } from "./tables.ts";
 import { defaultUpstreamId, parseUpstreamUrl } from "./upstream-url.ts";
 
 /**
@@ -33,36 +34,22 @@ import { defaultUpstreamId, parseUpstreamUrl } from "./upstream-url.ts";
  * Throws an `OptionsError` that lists every mistake at once.
  */
 export function resolveOptions(options: ProxyOptions): ResolvedOptions {
-  const short = typeof options === "object" && options !== null && !("pools" in options) && !("routes" in options);
-  const many: ManyPoolsOptions = short
-    ? toManyPools(check<OnePoolOptions>(onePoolSchema, options))
-    : check<ManyPoolsOptions>(manyPoolsSchema, options);
-
-  const issues: ConfigIssue[] = [];
-  const pools = new Map<string, ResolvedPool>();
-  for (const [name, pool] of Object.entries(many.pools)) {
-    const path = short ? [] : ["pools", name];
-    pools.set(name, toResolvedPool(mergeSettings(many.defaults, pool), path, issues));
-  }
-  if (pools.size === 0) issues.push({ path: ["pools"], message: "expected at least one pool" });
-  const routes = toResolvedRoutes(many, [...pools.keys()], issues);
-  if (issues.length > 0) throw new OptionsError(issues);
-
+  const many = isShort(options) ? toManyPools(accept(checkOnePool(options))) : accept(checkManyPools(options));
+  const pools = Object.entries(many.pools).map(
+    ([name, pool]) => [name, toResolvedPool(layOverDeep(many.defaults ?? {}, pool))] as const,
+  );
   return Object.freeze({
     trustedProxies: many.trustedProxies ?? [],
     forwarded: many.forwarded ?? defaults.forwarded,
     maxHeaders: many.maxHeaders ?? defaults.maxHeaders,
-    routes,
-    pools,
+    routes: (many.routes ?? [{ pool: pools[0]?.[0] ?? "" }]).map(toResolvedRoute),
+    pools: new Map(pools),
   });
 }
 
 /** Checks the options of a pool that stands alone. Throws an `OptionsError`. */
 export function resolvePool(options: PoolOptions): ResolvedPool {
-  const issues: ConfigIssue[] = [];
-  const pool = toResolvedPool(check<PoolOptions>(poolSchema, options), [], issues);
-  if (issues.length > 0) throw new OptionsError(issues);
-  return pool;
+  return toResolvedPool(accept(checkPool(options)));
 }
 
 /** Checks one member's options. Throws an `OptionsError`. */
@@ -73,49 +60,25 @@ export function resolveUpstream(options: string | UpstreamOptions): ResolvedUpst
 
 /** Checks the options of a health checker. Throws an `OptionsError`. */
 export function resolveHealthCheck(options: HealthCheckOptions): ResolvedHealthCheck {
-  return toResolvedHealthCheck(check<HealthCheckOptions>(healthCheckSchema, options));
+  return toResolvedHealthCheck(accept(checkHealthCheck(options)));
 }
 
-function check<T>(schema: z.ZodType, options: unknown): T {
-  const result = schema.safeParse(options);
-  if (result.success) return result.data as T;
-  throw new OptionsError(toConfigIssues(result.error.issues, options, (path) => allowedKeys(schema, path)));
+function accept<T>({ issues, data }: Checked<T>): T {
+  if (issues.length > 0) throw new OptionsError(issues);
+  return data as T;
 }
 
 function toManyPools({ trustedProxies, forwarded, maxHeaders, ...pool }: OnePoolOptions): ManyPoolsOptions {
-  return {
-    ...(trustedProxies && { trustedProxies }),
-    ...(forwarded !== undefined && { forwarded }),
-    ...(maxHeaders !== undefined && { maxHeaders }),
-    pools: { default: pool },
-  };
+  return layOver({ pools: { default: pool } }, { trustedProxies, forwarded, maxHeaders }) as ManyPoolsOptions;
 }
 
-/** A pool's own tables are laid over those of `[defaults]` key by key, so that one changed key keeps the others. */
-function mergeSettings(base: PoolSettings | undefined, own: PoolOptions): PoolOptions {
-  if (base === undefined) return own;
-  const merged: Record<string, unknown> = { ...own };
-  for (const [key, value] of Object.entries(base)) {
-    const mine = (own as Record<string, unknown>)[key];
-    merged[key] = mine === undefined ? value : isTable(value) && isTable(mine) ? { ...value, ...mine } : mine;
-  }
-  return merged as PoolOptions;
-}
-
-function isTable(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function toResolvedPool(pool: PoolOptions, path: readonly (string | number)[], issues: ConfigIssue[]): ResolvedPool {
-  const timeouts = { ...defaults.timeouts, ...pool.timeouts };
-  const queue = { ...defaults.queue, ...pool.queue };
-  const connections = { ...defaults.connections, ...pool.connections };
-  const tls = { ...defaults.tls, ...pool.tls };
-  if ((tls.cert === undefined) !== (tls.key === undefined)) {
-    issues.push({ path: [...path, "tls"], message: "cert and key go together: give both or neither" });
-  }
+function toResolvedPool(pool: PoolOptions): ResolvedPool {
+  const timeouts = layOver(defaults.timeouts, pool.timeouts ?? {});
+  const queue = layOver(defaults.queue, pool.queue ?? {});
+  const connections = layOver(defaults.connections, pool.connections ?? {});
+  const tls = layOver(defaults.tls, pool.tls ?? {});
   return Object.freeze({
-    upstreams: toResolvedUpstreams(pool.upstreams ?? [], path, issues),
+    upstreams: (pool.upstreams ?? []).map(toResolvedUpstream),
     balance: pool.balance ?? defaults.balance,
     panic: pool.panic ?? defaults.panic,
     healthCheck: pool.healthCheck && toResolvedHealthCheck(pool.healthCheck),
@@ -136,38 +99,22 @@ function toResolvedPool(pool: PoolOptions, path: readonly (string | number)[], i
   });
 }
 
-function toResolvedUpstreams(
-  entries: readonly (string | UpstreamOptions)[],
-  path: readonly (string | number)[],
-  issues: ConfigIssue[],
-): ResolvedUpstream[] {
-  const firstWithId = new Map<string, number>();
-  return entries.flatMap((entry, index) => {
-    const options = typeof entry === "string" ? { url: entry } : entry;
-    const address = parseUpstreamUrl(options.url);
-    if (typeof address === "string") return [];
-    const id = options.id ?? defaultUpstreamId(address);
-    const first = firstWithId.get(id);
-    if (first !== undefined) {
-      issues.push({
-        path: [...path, "upstreams", index],
-        message: `the id "${id}" is already taken by upstreams[${first}]; give one of them another id`,
-      });
-    }
-    firstWithId.set(id, first ?? index);
-    return Object.freeze({
-      id,
-      url: options.url,
-      address,
-      weight: options.weight ?? defaults.upstream.weight,
-      backup: options.backup ?? defaults.upstream.backup,
-      maxInFlight: options.maxInFlight ?? Infinity,
-    });
+/** The schema has let only valid URLs through, and has made tables of bare strings. */
+function toResolvedUpstream(entry: string | UpstreamOptions): ResolvedUpstream {
+  const options = entry as UpstreamOptions;
+  const address = parseUpstreamUrl(options.url) as UpstreamAddress;
+  return Object.freeze({
+    id: options.id ?? defaultUpstreamId(address),
+    url: options.url,
+    address,
+    weight: options.weight ?? defaults.upstream.weight,
+    backup: options.backup ?? defaults.upstream.backup,
+    maxInFlight: options.maxInFlight ?? Infinity,
   });
 }
 
 function toResolvedHealthCheck(options: HealthCheckOptions): ResolvedHealthCheck {
-  const check = { ...defaults.healthCheck, ...options };
+  const check = layOver(defaults.healthCheck, options);
   const intervalMs = milliseconds(check.interval);
   const pattern = /^\/(.*)\/$/s.exec(check.expectBody ?? "");
   return Object.freeze({
@@ -189,7 +136,7 @@ function toResolvedHealthCheck(options: HealthCheckOptions): ResolvedHealthCheck
 }
 
 function toResolvedRetry(options: RetryOptions): ResolvedRetry {
-  const retry = { ...defaults.retry, ...options };
+  const retry = layOver(defaults.retry, options);
   const on = new Set<string>(retry.on);
   return Object.freeze({
     attempts: retry.attempts,
@@ -202,22 +149,6 @@ function toResolvedRetry(options: RetryOptions): ResolvedRetry {
     minRetriesPerSecond: retry.minRetriesPerSecond,
     bodyBufferBytes: bytes(retry.bodyBuffer),
     perTryTimeoutMs: milliseconds(retry.perTryTimeout),
-  });
-}
-
-function toResolvedRoutes(options: ManyPoolsOptions, pools: readonly string[], issues: ConfigIssue[]): ResolvedRoute[] {
-  if (options.routes === undefined) {
-    if (pools.length > 1) {
-      issues.push({ path: ["routes"], message: "with more than one pool, routes must say which requests go where" });
-    }
-    return pools[0] === undefined ? [] : [toResolvedRoute({ pool: pools[0] })];
-  }
-  return options.routes.map((route, index) => {
-    if (!pools.includes(route.pool)) {
-      const message = `there is no pool "${route.pool}"${didYouMean(route.pool, pools)}`;
-      issues.push({ path: ["routes", index, "pool"], message });
-    }
-    return toResolvedRoute(route);
   });
 }
 
@@ -244,8 +175,9 @@ function toResolvedHeaderChanges({ set = {}, remove = [] }: HeaderChanges): Reso
   return { set: Object.entries(set), drop: new Set(names.map((name) => name.toLowerCase())) };
 }
 
+/** As a `Host` header names it: an IPv6 address in brackets. */
 function normalizeHost(host: string): string {
-  return host.toLowerCase().replace(/\.$/, "");
+  return isIP(host) === 6 ? `[${host.toLowerCase()}]` : host.toLowerCase().replace(/\.$/, "");
 }
 
 function toStatusRange(text: string): StatusRange {

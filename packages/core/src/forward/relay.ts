@@ -144,9 +144,9 @@ export class Relay implements ExchangeHandler, Waiter, Active {
     );
   }
 
-  onConnected(connectMs: number | undefined): void {
+  onConnected(exchange: Exchange, connectMs: number | undefined): void {
     this.#connectMs = connectMs;
-    if (this.#exchange !== undefined) this.#body.attach(this.#exchange);
+    this.#body.attach(exchange);
   }
 
   onDrain(): void {

@@ -1,7 +1,9 @@
 import type { HistogramSnapshot, Quantiles } from "../snapshot.ts";
 
 /** Upper bounds in seconds: the usual Prometheus ones, with two more below for what answers in under 5 ms. */
-const bounds: readonly number[] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+const bounds: readonly number[] = Object.freeze([
+  0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60,
+]);
 
 /** Counts durations in fixed buckets: a short scan for each, nothing allocated. */
 export class Histogram {
@@ -22,11 +24,11 @@ export class Histogram {
       count += bucket;
       return count;
     });
-    return { bounds, counts: cumulative.slice(0, -1), count, sum: this.#sum };
+    return Object.freeze({ bounds, counts: Object.freeze(cumulative.slice(0, -1)), count, sum: this.#sum });
   }
 
   quantiles(): Quantiles {
-    return { p50: this.#quantile(0.5), p90: this.#quantile(0.9), p99: this.#quantile(0.99) };
+    return Object.freeze({ p50: this.#quantile(0.5), p90: this.#quantile(0.9), p99: this.#quantile(0.99) });
   }
 
   /** Interpolates within the bucket that holds the quantile, as Prometheus does. Milliseconds. */

@@ -250,11 +250,11 @@ export class Pool extends SafeEmitter<PoolSignals> {
       inFlight: this.inFlight,
       tunnels: this.tunnels,
       queueDepth: this.queue.depth,
-      retries: { ...this.#retries },
+      retries: Object.freeze({ ...this.#retries }),
       retryBudgetExhausted: this.retryBudget.exhausted,
       bytesIn: this.bytesIn,
       bytesOut: this.bytesOut,
-      upstreams: this.#members.map((member) => member.snapshot()),
+      upstreams: Object.freeze(this.#members.map((member) => member.snapshot())),
     });
   }
 

@@ -116,11 +116,11 @@ export class Member implements Upstream {
       inFlight: this.inFlight,
       maxInFlight: this.maxInFlight === Infinity ? null : this.maxInFlight,
       tunnels: this.tunnels,
-      outcomes: { ...this.#outcomes },
-      probes: { ...this.#probes },
+      outcomes: Object.freeze({ ...this.#outcomes }),
+      probes: Object.freeze({ ...this.#probes }),
       latency: this.#latency.snapshot(),
       quantiles: this.#latency.quantiles(),
-      lastFailure: this.#lastFailure && { ...this.#lastFailure },
+      lastFailure: this.#lastFailure && Object.freeze({ ...this.#lastFailure }),
     });
   }
 }

@@ -35,8 +35,8 @@ export interface ExchangeFailure {
 
 /** The receiving side of an exchange. No method may throw. */
 export interface ExchangeHandler {
-  /** `connectMs` is undefined on a reused connection. */
-  onConnected(connectMs: number | undefined): void;
+  /** The connection stands, and the body may be sent. `connectMs` is undefined on a reused connection. */
+  onConnected(exchange: Exchange, connectMs: number | undefined): void;
   /** A response of 100 to 199, except 100 and 101. */
   onInformation(status: number, headers: readonly string[]): void;
   /** Names and values by turns, as they came. `length` is that of the body to come, or -1 when it is not known. */

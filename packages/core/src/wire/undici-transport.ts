@@ -139,7 +139,7 @@ class UndiciExchange implements Exchange, Dispatcher.DispatchHandler {
     this.#abort = () => abort();
     if (this.#over) return abort();
     this.#connected = true;
-    this.#handler.onConnected(this.#runtime.clock.now() - this.#startedAt);
+    this.#handler.onConnected(this, this.#runtime.clock.now() - this.#startedAt);
   }
 
   onHeaders(status: number, rawHeaders: Buffer[], resume: () => void, statusText: string): boolean {

@@ -1,0 +1,94 @@
+/**
+ * What a schema cannot say: mistakes that take two places of the options to see.
+ *
+ * These look at what the user wrote, beside the schema and not after it, so that all mistakes are told at once.
+ * They pass over whatever has the wrong shape: that is the schema's to say.
+ */
+
+import { type ConfigIssue, didYouMean } from "./issues.ts";
+import { isTable, layOver } from "./tables.ts";
+import { defaultUpstreamId, parseUpstreamUrl } from "./upstream-url.ts";
+
+type Path = readonly (string | number)[];
+
+/** Checks options with pools of their own names. */
+export function crossCheckPools(options: unknown): ConfigIssue[] {
+  if (!isTable(options) || !isTable(options["pools"])) return [];
+  const { pools, defaults } = options;
+  const names = Object.keys(pools);
+  const shared = isTable(defaults) ? defaults["tls"] : undefined;
+  return [
+    ...names.flatMap((name) => checkUpstreamIds(pools[name], ["pools", name])),
+    ...checkTls(names, pools, shared),
+    ...checkRoutes(options["routes"], names),
+  ];
+}
+
+/** Checks the options of a single pool. */
+export function crossCheckPool(options: unknown): ConfigIssue[] {
+  if (!isTable(options)) return [];
+  return [...checkUpstreamIds(options, []), ...(halfOf(options["tls"]) ? [unpaired(["tls"])] : [])];
+}
+
+function checkUpstreamIds(pool: unknown, path: Path): ConfigIssue[] {
+  if (!isTable(pool) || !Array.isArray(pool["upstreams"])) return [];
+  const issues: ConfigIssue[] = [];
+  const firstWithId = new Map<string, number>();
+  for (const [index, entry] of pool["upstreams"].entries()) {
+    const id = upstreamId(entry);
+    if (id === undefined) continue;
+    const first = firstWithId.get(id);
+    if (first === undefined) {
+      firstWithId.set(id, index);
+    } else {
+      const message = `the id ${JSON.stringify(id)} is already taken by upstreams[${first}]; give one of them another id`;
+      issues.push({ path: [...path, "upstreams", index], message });
+    }
+  }
+  return issues;
+}
+
+function upstreamId(entry: unknown): string | undefined {
+  if (isTable(entry) && entry["id"] !== undefined) return typeof entry["id"] === "string" ? entry["id"] : undefined;
+  const url = isTable(entry) ? entry["url"] : entry;
+  const address = typeof url === "string" ? parseUpstreamUrl(url) : "";
+  return typeof address === "string" ? undefined : defaultUpstreamId(address);
+}
+
+/** A pool's certificate may stand in the pool and its key in the defaults; what counts is that they meet. */
+function checkTls(names: readonly string[], pools: Readonly<Record<string, unknown>>, shared: unknown): ConfigIssue[] {
+  const issues: ConfigIssue[] = [];
+  let inDefaults = names.length === 0 && halfOf(shared);
+  for (const name of names) {
+    const pool = pools[name];
+    const own = isTable(pool) ? pool["tls"] : undefined;
+    if (isTable(own)) {
+      if (halfOf(layOver(isTable(shared) ? shared : {}, own))) issues.push(unpaired(["pools", name, "tls"]));
+    } else {
+      inDefaults ||= halfOf(shared);
+    }
+  }
+  return inDefaults ? [unpaired(["defaults", "tls"]), ...issues] : issues;
+}
+
+function halfOf(tls: unknown): boolean {
+  return isTable(tls) && (tls["cert"] === undefined) !== (tls["key"] === undefined);
+}
+
+function unpaired(path: Path): ConfigIssue {
+  return { path, message: "cert and key go together: give both or neither" };
+}
+
+function checkRoutes(routes: unknown, pools: readonly string[]): ConfigIssue[] {
+  if (pools.length === 0) return [{ path: ["pools"], message: "expected at least one pool" }];
+  if (routes === undefined && pools.length > 1) {
+    return [{ path: ["routes"], message: "with more than one pool, routes must say which requests go where" }];
+  }
+  if (!Array.isArray(routes)) return [];
+  return routes.flatMap((route: unknown, index) => {
+    const pool = isTable(route) ? route["pool"] : undefined;
+    if (typeof pool !== "string" || pools.includes(pool)) return [];
+    const message = `there is no pool ${JSON.stringify(pool)}${didYouMean(pool, pools)}`;
+    return [{ path: ["routes", index, "pool"], message }];
+  });
+}

@@ -1,0 +1,29 @@
+import net from "node:net";
+import tls from "node:tls";
+import type { ResolvedTls, UpstreamAddress } from "../config/resolved.ts";
+
+/** Opens a socket to an upstream; `connect` or `secureConnect` follows, or an error. */
+export function openSocket(address: UpstreamAddress, options: ResolvedTls): net.Socket {
+  const where =
+    address.socketPath === undefined
+      ? { host: address.hostname, port: address.port, autoSelectFamily: true }
+      : { path: address.socketPath };
+  if (!address.tls) return net.connect({ ...where, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 });
+  const servername = options.servername ?? (net.isIP(address.hostname) === 0 ? address.hostname : undefined);
+  const socket = tls.connect({
+    ...where,
+    ALPNProtocols: ["http/1.1"],
+    rejectUnauthorized: options.verify,
+    ...(servername !== undefined && { servername }),
+    ...(options.ca !== undefined && { ca: options.ca }),
+    ...(options.cert !== undefined && { cert: options.cert }),
+    ...(options.key !== undefined && { key: options.key }),
+  });
+  socket.setNoDelay(true);
+  return socket;
+}
+
+/** The event that says a socket of that kind is usable. */
+export function readyEvent(address: UpstreamAddress): "connect" | "secureConnect" {
+  return address.tls ? "secureConnect" : "connect";
+}

@@ -1,0 +1,50 @@
+import { WireError } from "./wire-error.ts";
+import type { RequestHead } from "./transport.ts";
+
+const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+const targetText = /^[\x21-\x7e]+$/;
+const valueText = /^[\t\x20-\x7e\x80-\xff]*$/;
+
+/**
+ * Writes a request's head as one Latin-1 string, with framing of our own from the length of its body.
+ *
+ * Every part is checked, wherever it came from, so that no value can end a line and begin another: throws a `WireError`
+ * before anything is sent.
+ */
+export function writeRequestHead({ method, path, headers, bodyLength }: RequestHead): string {
+  if (!token.test(method) || !targetText.test(path)) throw new WireError("internal", "a method or path out of grammar");
+  let text = `${method} ${path} HTTP/1.1\r\n`;
+  for (let index = 0; index < headers.length; index += 2) {
+    const name = headers[index] as string;
+    const value = headers[index + 1] as string;
+    if (!isToken(name) || !valueText.test(value)) throw new WireError("internal", `a header out of grammar: ${name}`);
+    text += `${name}: ${value}\r\n`;
+  }
+  if (bodyLength === -1) text += "Transfer-Encoding: chunked\r\n";
+  else if (bodyLength > 0 || expectsLength(method)) text += `Content-Length: ${bodyLength}\r\n`;
+  return `${text}\r\n`;
+}
+
+/** The line in front of a chunk of that many bytes. */
+export function chunkHead(length: number): string {
+  return `${length.toString(16)}\r\n`;
+}
+
+/** What ends a chunked body. */
+export const lastChunk = "0\r\n\r\n";
+
+/** Methods whose requests usually have a body say so when theirs is empty (RFC 9110 section 8.6). */
+function expectsLength(method: string): boolean {
+  return method === "POST" || method === "PUT" || method === "PATCH";
+}
+
+/** Names repeat from request to request: one look-up instead of one scan. Bounded, since names come from clients. */
+const knownTokens = new Set<string>();
+const maxKnownTokens = 1_000;
+
+function isToken(name: string): boolean {
+  if (knownTokens.has(name)) return true;
+  if (!token.test(name)) return false;
+  if (knownTokens.size < maxKnownTokens && name.length <= 64) knownTokens.add(name);
+  return true;
+}

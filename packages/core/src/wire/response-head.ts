@@ -1,0 +1,137 @@
+/**
+ * The head of a response, read to the letter of RFC 9112. Whatever two readers could understand differently is refused, not
+ * repaired: bare CR or LF, folded lines, space before a colon, lengths that are not plain decimal numbers, both a length
+ * and a transfer coding, codings other than chunked.
+ */
+
+import { limits } from "../config/defaults.ts";
+import { WireError } from "./wire-error.ts";
+
+/** How the end of a body is found. */
+export type Framing = "none" | "length" | "chunked" | "close";
+
+export interface ResponseHead {
+  readonly status: number;
+  readonly statusText: string;
+  /** Names and values by turns, as they came, without the white space around values. */
+  readonly headers: string[];
+  readonly framing: Framing;
+  /** Bytes of the body; -1 when only its end will tell. */
+  readonly length: number;
+  /** The upstream will read another request on this connection. */
+  readonly keepAlive: boolean;
+  /** Milliseconds that the upstream says it keeps an idle connection; Infinity when it does not say. */
+  readonly keepAliveMs: number;
+}
+
+const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+const forbidden = /[^\t\r\n\x20-\x7e\x80-\xff]/;
+const bareLineBreak = /\r(?!\n)|[^\r]\n/;
+const statusLine = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: ([^\r\n]*))?$/;
+const decimal = /^(?:0|[1-9]\d{0,15})$/;
+
+/** Parses a head without its empty line. `method` is that of the request, which decides whether there is a body. */
+export function parseResponseHead(text: string, method: string): ResponseHead {
+  if (forbidden.test(text)) throw invalid("a control character in the head");
+  if (bareLineBreak.test(text)) throw invalid("a bare CR or LF in the head");
+  const lineEnd = text.indexOf("\r\n");
+  const line = statusLine.exec(lineEnd === -1 ? text : text.slice(0, lineEnd));
+  if (line === null) throw invalid("a status line out of grammar");
+  const headers = lineEnd === -1 ? [] : parseFields(text, lineEnd + 2);
+  const status = Number(line[2]);
+  return describe(status, line[3] ?? "", headers, { http10: line[1] === "0", method });
+}
+
+/** Parses header or trailer fields from `start` to the end of the text, names and values by turns. */
+export function parseFields(text: string, start: number): string[] {
+  const fields: string[] = [];
+  let position = start;
+  while (position < text.length) {
+    let end = text.indexOf("\r\n", position);
+    if (end === -1) end = text.length;
+    const colon = text.indexOf(":", position);
+    if (colon === -1 || colon > end) throw invalid("a header line without a colon");
+    const name = text.slice(position, colon);
+    // Also refuses folded lines and space before the colon: white space is no part of a token.
+    if (!token.test(name)) throw invalid("a header name out of grammar");
+    fields.push(name, trim(text, colon + 1, end));
+    if (fields.length > limits.responseHeaderFields * 2) {
+      throw new WireError("response_headers_too_large", "too many header fields");
+    }
+    position = end + 2;
+  }
+  return fields;
+}
+
+/** Optional white space around a value is a matter of this hop (RFC 9112 section 5.1). */
+function trim(text: string, start: number, end: number): string {
+  let from = start;
+  let to = end;
+  while (from < to && isSpace(text.charCodeAt(from))) from++;
+  while (to > from && isSpace(text.charCodeAt(to - 1))) to--;
+  return text.slice(from, to);
+}
+
+function isSpace(code: number): boolean {
+  return code === 0x20 || code === 0x09;
+}
+
+/** Finds in the headers what frames the message and what becomes of the connection (RFC 9112 sections 6.3 and 9.3). */
+function describe(
+  status: number,
+  statusText: string,
+  headers: string[],
+  { http10, method }: { readonly http10: boolean; readonly method: string },
+): ResponseHead {
+  let length: string | undefined;
+  let coding: string | undefined;
+  let connection = "";
+  let keepAlive = "";
+  for (let index = 0; index < headers.length; index += 2) {
+    const name = headers[index] as string;
+    // Only the lengths of these names are worth a look.
+    if (name.length !== 14 && name.length !== 17 && name.length !== 10) continue;
+    const value = headers[index + 1] as string;
+    const lower = name.toLowerCase();
+    if (lower === "content-length") {
+      if (length !== undefined) throw invalid("more than one Content-Length");
+      length = value;
+    } else if (lower === "transfer-encoding") {
+      if (coding !== undefined) throw invalid("more than one Transfer-Encoding");
+      coding = value;
+    } else if (lower === "connection") connection += `,${value.toLowerCase()}`;
+    else if (lower === "keep-alive") keepAlive = value.toLowerCase();
+  }
+  if (length !== undefined && !decimal.test(length)) throw invalid("a Content-Length that is not a plain number");
+  if (coding !== undefined) {
+    if (length !== undefined) throw invalid("both Content-Length and Transfer-Encoding");
+    if (coding.toLowerCase() !== "chunked") throw invalid("a transfer coding other than chunked");
+    if (http10) throw invalid("a transfer coding in HTTP/1.0");
+  }
+  const bodiless = method === "HEAD" || status < 200 || status === 204 || status === 304;
+  const framing = bodiless ? "none" : coding !== undefined ? "chunked" : length !== undefined ? "length" : "close";
+  return {
+    status,
+    statusText,
+    headers,
+    framing,
+    length: framing === "none" ? 0 : framing === "length" ? Number(length) : -1,
+    keepAlive: framing !== "close" && keepsAlive(connection, http10),
+    keepAliveMs: keepAliveMs(keepAlive),
+  };
+}
+
+function keepsAlive(connection: string, http10: boolean): boolean {
+  if (connection === "") return !http10;
+  const options = connection.split(",").map((option) => option.trim());
+  return !options.includes("close") && (!http10 || options.includes("keep-alive"));
+}
+
+function keepAliveMs(value: string): number {
+  const seconds = /(?:^|[,;\s])timeout=(\d{1,6})/.exec(value)?.[1];
+  return seconds === undefined ? Infinity : Number(seconds) * 1_000;
+}
+
+function invalid(reason: string): WireError {
+  return new WireError("invalid_response", reason);
+}

@@ -1,0 +1,143 @@
+import { limits } from "../config/defaults.ts";
+import { ChunkedBody } from "./chunked-body.ts";
+import { parseResponseHead, type ResponseHead } from "./response-head.ts";
+import { WireError } from "./wire-error.ts";
+
+/** What a parser finds, in order. */
+export interface ResponseSink {
+  /** 102 to 199; a 100 is swallowed, a 101 refused. */
+  onInformation(status: number, headers: readonly string[]): void;
+  onHead(head: ResponseHead): void;
+  onData(data: Buffer): void;
+  onComplete(trailers: readonly string[]): void;
+}
+
+type State = "idle" | "head" | "length" | "chunked" | "close";
+
+const none: readonly string[] = [];
+const headEnd = "\r\n\r\n";
+
+/**
+ * Reads the response to one request at a time, at any split of its bytes.
+ *
+ * Strict, bounded, and exact about the end: `execute` stops behind the response and says where, so that whoever owns the
+ * connection sees what is too much. Throws a `WireError` at the first byte that cannot be right; the parser is
+ * useless from then on, and so is its connection.
+ */
+export class ResponseParser {
+  readonly #sink: ResponseSink;
+  #state: State = "idle";
+  #method = "";
+  /** A head that has not come whole yet. */
+  #partial: Buffer | undefined;
+  #informational = 0;
+  #left = 0;
+  #chunked: ChunkedBody | undefined;
+
+  constructor(sink: ResponseSink) {
+    this.#sink = sink;
+  }
+
+  /** No response is being waited for: whatever comes is too much. */
+  get idle(): boolean {
+    return this.#state === "idle";
+  }
+
+  /** Waits for the response to a request that is about to be sent. */
+  expect(method: string): void {
+    this.#method = method;
+    this.#state = "head";
+    this.#informational = 0;
+  }
+
+  /** Consumes bytes and returns how many belong to the response; fewer than given means that the rest is too much. */
+  execute(bytes: Buffer): number {
+    let position = 0;
+    while (position < bytes.length && this.#state !== "idle") {
+      switch (this.#state) {
+        case "head":
+          position = this.#readHead(bytes, position);
+          break;
+        case "length":
+          position = this.#readLength(bytes, position);
+          break;
+        case "chunked":
+          position = this.#readChunked(bytes, position);
+          break;
+        default:
+          this.#sink.onData(position === 0 ? bytes : bytes.subarray(position));
+          position = bytes.length;
+      }
+    }
+    return position;
+  }
+
+  /** The upstream has ended its side: the end of a body that lasts until then, and a failure of any other. */
+  finish(): void {
+    if (this.#state === "close") this.#complete(none);
+    else if (this.#state === "head") throw new WireError("reset", "the upstream closed the connection before it answered");
+    else if (this.#state !== "idle") throw new WireError("response_truncated", "the upstream closed the connection early");
+  }
+
+  #readHead(bytes: Buffer, start: number): number {
+    const held = this.#partial?.length ?? 0;
+    const all = this.#partial === undefined ? bytes : Buffer.concat([this.#partial, bytes.subarray(start)]);
+    const from = this.#partial === undefined ? start : 0;
+    const end = all.indexOf(headEnd, from, "latin1");
+    if (end === -1 || end - from > limits.responseHeadBytes) return this.#keepPartial(all.subarray(from), bytes.length);
+    this.#partial = undefined;
+    this.#begin(parseResponseHead(all.toString("latin1", from, end), this.#method));
+    return (held > 0 ? start - held : 0) + end + headEnd.length;
+  }
+
+  /** What can be seen to be wrong already is refused now: a peer that speaks something else may never send an empty line. */
+  #keepPartial(partial: Buffer, consumed: number): number {
+    if (partial.length > limits.responseHeadBytes) {
+      throw new WireError("response_headers_too_large", "the head is too large");
+    }
+    const text = partial.toString("latin1");
+    if (!"HTTP/1.".startsWith(text.slice(0, 7)) || /(?:^|[^\r])\n|\r[^\n]/.test(text)) {
+      throw new WireError("invalid_response", "not an HTTP/1 response");
+    }
+    this.#partial = Buffer.from(partial);
+    return consumed;
+  }
+
+  #begin(head: ResponseHead): void {
+    if (head.status < 200) return this.#inform(head);
+    this.#sink.onHead(head);
+    if (head.framing === "none" || head.length === 0) return this.#complete(none);
+    this.#state = head.framing;
+    this.#left = head.length;
+    if (head.framing === "chunked") this.#chunked = new ChunkedBody();
+  }
+
+  #inform({ status, headers }: ResponseHead): void {
+    if (status === 101) throw new WireError("invalid_response", "a 101 that nobody asked for");
+    if (++this.#informational > limits.informationalResponses) {
+      throw new WireError("invalid_response", "too many informational responses");
+    }
+    if (status !== 100) this.#sink.onInformation(status, headers);
+  }
+
+  #readLength(bytes: Buffer, start: number): number {
+    const end = Math.min(bytes.length, start + this.#left);
+    this.#left -= end - start;
+    this.#sink.onData(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end));
+    if (this.#left === 0) this.#complete(none);
+    return end;
+  }
+
+  #readChunked(bytes: Buffer, start: number): number {
+    const chunked = this.#chunked as ChunkedBody;
+    const end = chunked.execute(bytes, start, (data) => this.#sink.onData(data));
+    if (chunked.done) this.#complete(chunked.trailers);
+    return end;
+  }
+
+  #complete(trailers: readonly string[]): void {
+    this.#state = "idle";
+    this.#chunked = undefined;
+    this.#sink.onComplete(trailers);
+  }
+}

@@ -1,0 +1,12 @@
+import type { ErrorCode } from "../errors.ts";
+
+/** What is wrong with an exchange, thrown where it is found and caught by the connection that it condemns. */
+export class WireError extends Error {
+  override readonly name = "WireError";
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
