@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
+import { isDeepStrictEqual } from "node:util";
 import { Balancer } from "./balancer/balancer.ts";
 import { defaults, limits } from "./config/defaults.ts";
 import { parseDuration } from "./config/duration.ts";
@@ -174,7 +175,7 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
         upstreams.added.push(...options.upstreams.map(({ id }) => `${name}/${id}`));
         continue;
       }
-      if (JSON.stringify(atWork.pool.options) !== JSON.stringify(options)) changed.push(name);
+      if (!isDeepStrictEqual(atWork.pool.options, options)) changed.push(name);
       const members = this.#reconfigurePool(atWork, options);
       upstreams.added.push(...members.added.map((id) => `${name}/${id}`));
       upstreams.removed.push(...members.removed.map((id) => `${name}/${id}`));
@@ -204,7 +205,7 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
     const before = atWork.pool.options;
     const members = atWork.pool.reconfigure(options);
     if (before.balance !== options.balance) atWork.balancer = new Balancer(atWork.pool, {}, this.#runtime);
-    if (JSON.stringify([before.healthCheck, before.tls]) !== JSON.stringify([options.healthCheck, options.tls])) {
+    if (!isDeepStrictEqual([before.healthCheck, before.tls], [options.healthCheck, options.tls])) {
       atWork.checker?.stop();
       atWork.checker = this.#startChecker(atWork.pool);
     }

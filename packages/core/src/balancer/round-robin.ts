@@ -6,8 +6,9 @@ import type { PickContext, Policy } from "./policy.ts";
  *
  * nginx's smooth weighted round robin: at each pick every candidate's counter grows by its weight, the largest counter
  * is picked, and the total of the weights is taken off it. Weights 5, 1, 1 give a a b a c a a, and the counters are back
- * at zero. Linear in the number of candidates. The counters always sum to zero over an unchanged set; a weight that
- * changes keeps its counter, so that nobody gets a burst.
+ * at zero. Linear in the number of candidates. A weight that changes keeps its counter, but no counter is further from
+ * zero than two rounds, which an unchanged set never reaches: else 256:256 that becomes 1:1 would send one upstream
+ * hundreds of requests in a row to even out the last of the old weights.
  */
 export class RoundRobin implements Policy {
   readonly name = "round-robin";
@@ -16,13 +17,14 @@ export class RoundRobin implements Policy {
 
   pick({ candidates }: PickContext): Upstream {
     let total = 0;
+    for (const upstream of candidates) total += upstream.effectiveWeight;
+    const bound = 2 * total;
     let best = candidates[0] as Upstream;
     let bestCounter = -Infinity;
     for (const upstream of candidates) {
-      const weight = upstream.effectiveWeight;
-      const counter = (this.#counters[upstream.slot] ?? 0) + weight;
+      const before = this.#counters[upstream.slot] ?? 0;
+      const counter = Math.max(-bound, Math.min(bound, before)) + upstream.effectiveWeight;
       this.#counters[upstream.slot] = counter;
-      total += weight;
       if (counter > bestCounter) {
         best = upstream;
         bestCounter = counter;

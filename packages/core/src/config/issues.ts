@@ -69,7 +69,7 @@ export function didYouMean(word: string, allowed: readonly string[]): string {
   const candidates = word.length > longestWord ? [] : allowed;
   const distances = candidates.map((name) => [editDistance(word.toLowerCase(), name.toLowerCase()), name] as const);
   const [distance, nearest] = distances.sort((a, b) => a[0] - b[0])[0] ?? [Infinity, ""];
-  if (distance <= Math.max(1, Math.floor(word.length / 3))) return `, did you mean "${nearest}"?`;
+  if (distance < word.length && distance <= Math.max(1, Math.floor(word.length / 3))) return `, did you mean "${nearest}"?`;
   return allowed.length > 0 ? `; allowed here: ${allowed.join(", ")}` : "";
 }
 

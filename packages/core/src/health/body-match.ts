@@ -27,7 +27,7 @@ export class BodyMatch {
   }
 
   /** Whether it is there, once `add` needs no more or the body has ended. A pattern sees all of it at once. */
-  get matches(): boolean {
+  matches(): boolean {
     if (!(this.#expected instanceof RegExp)) return this.#found || this.#expected.length === 0;
     return matchesInTime(this.#expected, this.#bytes.toString("utf8", 0, this.#length));
   }

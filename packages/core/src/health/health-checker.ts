@@ -4,7 +4,7 @@ import { resolveHealthCheck } from "../config/resolve.ts";
 import type { ResolvedHealthCheck } from "../config/resolved.ts";
 import type { MemberEvent, StateEvent } from "../events.ts";
 import type { Pool } from "../pool/pool.ts";
-import type { Member, Upstream } from "../pool/upstream.ts";
+import type { Upstream } from "../pool/upstream.ts";
 import { type Runtime, resolveRuntime } from "../runtime/runtime.ts";
 import { type Probe, type ProbeResult, probe } from "./probe.ts";
 import { ProbeSlots } from "./probe-slots.ts";
@@ -28,7 +28,7 @@ export class HealthChecker {
   /** Present while it runs. */
   #context: ScheduleContext | undefined;
 
-  /** Without options those of the pool are used, or else the defaults. Throws an `OptionsError` that names every mistake. */
+  /** Without options those of the pool hold, or else the defaults. Throws an `OptionsError` with every mistake. */
   constructor(pool: Pool, options?: HealthCheckOptions, runtime?: Partial<Runtime>) {
     this.#pool = pool;
     this.#runtime = resolveRuntime(runtime);
@@ -83,7 +83,7 @@ export class HealthChecker {
     if (this.#context === undefined || upstream.state === "disabled") return;
     this.#schedules.set(upstream.id, new Schedule(upstream, this.#context));
     if (this.#check.initialState === "checking" && upstream.health === "unknown") {
-      this.#pool.setHealth(upstream, "unhealthy", "checking");
+      this.#pool.hold(upstream);
     }
   }
 
@@ -92,7 +92,7 @@ export class HealthChecker {
     if (schedule === undefined) return;
     this.#schedules.delete(id);
     schedule.close();
-    if (schedule.verdict === "unknown") this.#pool.setHealth(schedule.upstream, "unknown", "not checked");
+    if (schedule.verdict === "unknown") this.#pool.release(schedule.upstream);
   }
 
   readonly #send = async (upstream: Upstream, signal: AbortSignal): Promise<ProbeResult> => {
@@ -104,7 +104,7 @@ export class HealthChecker {
   };
 
   readonly #report = (upstream: Upstream, { ok, reason }: ProbeResult, changed: boolean): void => {
-    (upstream as Member).countProbe(ok);
+    this.#pool.countProbe(upstream, ok);
     if (changed) this.#pool.setHealth(upstream, ok ? "healthy" : "unhealthy", reason);
   };
 

@@ -109,7 +109,6 @@ function exchange(
     method: check.method,
     path: address.basePath + check.path,
     headers: { Host: address.host, "User-Agent": "evenkeel-health", Accept: "*/*", ...check.headers },
-    setHost: false,
     maxHeaderSize: limits.responseHeadBytes,
   });
   let informational = 0;
@@ -129,15 +128,15 @@ function exchange(
 
     const body = new BodyMatch(check.expectBody);
     const judge = () => {
-      // Nothing that is still on its way is looked at again.
-      response.destroy();
-      if (body.matches) finish(true, `status ${status}`);
-      else finish(false, "body_mismatch");
+      // Pieces that were received together with the last one still follow; a pattern is not to run on each.
+      response.off("data", onData).off("end", judge);
+      const matches = body.matches();
+      finish(matches, matches ? `status ${status}` : "body_mismatch");
     };
-    response.on("data", (piece: Buffer) => {
+    const onData = (piece: Buffer) => {
       if (body.add(piece)) judge();
-    });
-    response.on("end", judge);
+    };
+    response.on("data", onData).on("end", judge);
   });
   request.end();
 }

@@ -1,6 +1,6 @@
 import type { Clock, Timer } from "../runtime/clock.ts";
 
-/** Standing still for less than this is everyday life (garbage collection, a busy machine), however short the timeout. */
+/** Less than this is everyday life (garbage collection, a busy machine), however short the timeout. */
 const shortestStallMs = 100;
 
 /**

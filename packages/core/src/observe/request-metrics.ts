@@ -27,20 +27,21 @@ export class RequestMetrics {
     byStatus.set(status, (byStatus.get(status) ?? 0) + 1);
   }
 
-  requests(): RequestCount[] {
-    return [...this.#series.values()].flatMap(({ route, pool, counts }) =>
+  requests(): readonly RequestCount[] {
+    const series = [...this.#series.values()];
+    const requests = series.flatMap(({ route, pool, counts }) =>
       [...counts].flatMap(([method, byStatus]) =>
-        [...byStatus].map(([code, count]) => ({ route, pool, method, code, count })),
+        [...byStatus].map(([code, count]) => Object.freeze({ route, pool, method, code, count })),
       ),
     );
+    return Object.freeze(requests);
   }
 
-  durations(): RequestDurations[] {
-    return [...this.#series.values()].map(({ route, pool, histogram }) => ({
-      route,
-      pool,
-      histogram: histogram.snapshot(),
-    }));
+  durations(): readonly RequestDurations[] {
+    const durations = [...this.#series.values()].map(({ route, pool, histogram }) =>
+      Object.freeze({ route, pool, histogram: histogram.snapshot() }),
+    );
+    return Object.freeze(durations);
   }
 
   #seriesOf(route: string, pool: string): Series {

@@ -14,7 +14,7 @@ export interface Availability {
 
 /**
  * Primaries first, backups only when no primary is available. Panic, when it is allowed, takes whatever is neither
- * draining nor disabled (YARP's HealthyOrPanic), but never on account of full upstreams: those free up by themselves.
+ * draining nor disabled nor held back until its first check (YARP's HealthyOrPanic), but never on account of full upstreams: those free up by themselves.
  * A weight of 0 takes no new clients.
  */
 export function computeAvailability(members: readonly Member[], panicAllowed: boolean): Availability {
@@ -22,7 +22,7 @@ export function computeAvailability(members: readonly Member[], panicAllowed: bo
   const candidates = firstTier(available);
   if (candidates.length > 0) return freeze({ available, candidates, panic: false, saturated: false });
 
-  const active = members.filter((member) => member.state === "active" && member.weight > 0);
+  const active = members.filter((member) => member.state === "active" && member.weight > 0 && !member.held);
   const saturated = active.some((member) => member.full && member.health !== "unhealthy");
   const doubtful = panicAllowed && !saturated ? firstTier(active.filter((member) => !member.full)) : [];
   return freeze({ available, candidates: doubtful, panic: doubtful.length > 0, saturated });

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { PoolOptions, UpstreamOptions } from "../config/options.ts";
 import { resolvePool, resolveUpstream } from "../config/resolve.ts";
 import type { ResolvedPool, ResolvedUpstream } from "../config/resolved.ts";
@@ -167,11 +168,28 @@ export class Pool extends SafeEmitter<PoolSignals> {
   /** Records a verdict of active checks. Nothing happens when it stays the same. */
   setHealth(upstream: Upstream, to: Health, reason: string): void {
     const member = upstream as Member;
+    if (to !== "unknown") this.release(member);
     if (member.removed || member.health === to) return;
     const from = member.health;
     member.health = to;
     this.#changed();
     this.emit("health", { pool: this.name, upstream: member.id, from, to, reason });
+  }
+
+  /** Keeps an upstream from traffic, panic included, until its first verdict. */
+  hold(upstream: Upstream): void {
+    (upstream as Member).held = true;
+    this.#availability = undefined;
+  }
+
+  /** Takes `hold` back. */
+  release(upstream: Upstream): void {
+    (upstream as Member).held = false;
+    this.#availability = undefined;
+  }
+
+  countProbe(upstream: Upstream, success: boolean): void {
+    (upstream as Member).countProbe(success);
   }
 
   /** Takes every verdict back, when nobody checks any more. */
@@ -224,7 +242,7 @@ export class Pool extends SafeEmitter<PoolSignals> {
       options.upstreams.find(({ id, url }) => id === member.id && url === member.url) !== undefined;
     const removed = this.#members.filter((member) => !stays(member));
     for (const member of removed) this.#leave(member);
-    if (JSON.stringify(connectionSettings(before)) !== JSON.stringify(connectionSettings(options))) {
+    if (!isDeepStrictEqual(connectionSettings(before), connectionSettings(options))) {
       for (const member of this.#members) retire(member);
     }
     const added = options.upstreams.filter((upstream) => !this.#update(upstream));
@@ -271,6 +289,7 @@ export class Pool extends SafeEmitter<PoolSignals> {
 
   #join(upstream: ResolvedUpstream): Member {
     const member = new Member(upstream, this.#freeSlots.pop() ?? this.#nextSlot++);
+    member.held = this.#options.healthCheck?.initialState === "checking";
     this.#members = Object.freeze([...this.#members, member]);
     this.#changed();
     this.emit("member", { pool: this.name, upstream: member.id, change: "added" });

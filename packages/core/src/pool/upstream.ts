@@ -55,6 +55,8 @@ export class Member implements Upstream {
   inFlight = 0;
   tunnels = 0;
   removed = false;
+  /** Takes no traffic before its first verdict, not even in panic. */
+  held = false;
   transport: Transport | undefined;
 
   readonly #outcomes: Partial<Record<Outcome, number>> = {};
@@ -82,7 +84,7 @@ export class Member implements Upstream {
   }
 
   get available(): boolean {
-    return this.state === "active" && this.health !== "unhealthy" && !this.full && !this.removed;
+    return this.state === "active" && this.health !== "unhealthy" && !this.full && !this.held && !this.removed;
   }
 
   /** Nothing holds it any more. */

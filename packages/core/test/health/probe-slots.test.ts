@@ -1,0 +1,29 @@
+import { expect, test } from "vitest";
+import { ProbeSlots } from "../../src/health/probe-slots.ts";
+
+test("those beyond the limit wait, first in, first out, and may take it back", () => {
+  const slots = new ProbeSlots(2);
+  const order: string[] = [];
+  const [a, b, c, d, e] = ["a", "b", "c", "d", "e"].map((name) => () => void order.push(name));
+  for (const run of [a, b, c, d, e]) slots.enter(run as () => void);
+  expect(order).toEqual(["a", "b"]);
+  slots.cancel(c as () => void);
+  slots.leave();
+  expect(order).toEqual(["a", "b", "d"]);
+  slots.leave();
+  slots.leave();
+  slots.leave();
+  expect(order).toEqual(["a", "b", "d", "e"]);
+});
+
+test("a slot that nobody waits for is free for the next", () => {
+  const slots = new ProbeSlots(1);
+  const order: string[] = [];
+  slots.enter(() => order.push("a"));
+  slots.enter(() => order.push("dropped"));
+  slots.clear();
+  slots.leave();
+  slots.enter(() => order.push("b"));
+  slots.enter(() => order.push("c"));
+  expect(order).toEqual(["a", "b"]);
+});

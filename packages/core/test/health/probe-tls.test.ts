@@ -1,0 +1,82 @@
+import { readFileSync } from "node:fs";
+import type * as tls from "node:tls";
+import { describe, expect, test } from "vitest";
+import { answering, closedPort, response, run, serve } from "./raw-server.ts";
+
+const certificate = readFileSync(new URL("../support/certs/localhost.crt", import.meta.url), "utf8");
+const key = readFileSync(new URL("../support/certs/localhost.key", import.meta.url), "utf8");
+
+describe("tcp", () => {
+  test("is content with a connection and says nothing", async () => {
+    let received = 0;
+    const server = await serve((socket) => socket.on("data", (bytes) => (received += bytes.length)));
+    const result = await run(`http://127.0.0.1:${server.port}`, { check: { type: "tcp" } });
+    expect(result).toEqual({ ok: true, reason: "connected" });
+    await server.closed();
+    expect(received).toBe(0);
+  });
+
+  test("to an https upstream includes the handshake", async () => {
+    const secure = await serve(() => {}, { tlsOptions: { cert: certificate, key } });
+    const check = { type: "tcp" } as const;
+    const plain = await serve((socket) => socket.once("data", () => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n")));
+    expect(await run(`https://127.0.0.1:${plain.port}`, { check })).toEqual({ ok: false, reason: "tls_failed" });
+    expect(await run(`https://127.0.0.1:${secure.port}`, { check })).toEqual({ ok: false, reason: "tls_failed" });
+    const result = await run(`https://127.0.0.1:${secure.port}`, { check, tlsOptions: { ca: certificate } });
+    expect(result).toEqual({ ok: true, reason: "connected" });
+  });
+});
+
+describe("tls", () => {
+  const respond = answering((socket) => socket.end(response("200 OK")));
+  const start = (tlsOptions: tls.TlsOptions = {}) =>
+    serve(respond, { tlsOptions: { cert: certificate, key, ...tlsOptions } });
+  const success = { ok: true, reason: "status 200" };
+  const failure = { ok: false, reason: "tls_failed" };
+
+  test("a certificate nobody vouches for is refused before the request is sent", async () => {
+    let received = 0;
+    const server = await serve((socket) => socket.on("data", (bytes) => (received += bytes.length)), {
+      tlsOptions: { cert: certificate, key },
+    });
+    expect(await run(`https://127.0.0.1:${server.port}`)).toEqual(failure);
+    await server.closed();
+    expect(received).toBe(0);
+  });
+
+  test("and accepted with its authority, or unseen", async () => {
+    const server = await start();
+    const url = `https://127.0.0.1:${server.port}`;
+    expect(await run(url, { tlsOptions: { ca: certificate } })).toEqual(success);
+    expect(await run(url, { tlsOptions: { verify: false } })).toEqual(success);
+  });
+
+  test("the name is verified, and `servername` is the one that is asked for", async () => {
+    const asked: string[] = [];
+    const server = await start({
+      SNICallback: (name, done) => {
+        asked.push(name);
+        done(null);
+      },
+    });
+    const url = `https://127.0.0.1:${server.port}`;
+    const ask = (servername: string) => run(url, { tlsOptions: { ca: certificate, servername } });
+    expect(await ask("localhost")).toEqual(success);
+    expect(await ask("other.example.com")).toEqual(failure);
+    expect(await ask("127.0.0.1")).toEqual(success);
+    expect(await ask("127.0.0.2")).toEqual(failure);
+    expect(asked).toEqual(["localhost", "other.example.com"]);
+  });
+
+  test("a client certificate is shown", async () => {
+    const server = await start({ requestCert: true, ca: certificate });
+    const url = `https://127.0.0.1:${server.port}`;
+    expect(await run(url, { tlsOptions: { ca: certificate, cert: certificate, key } })).toEqual(success);
+    expect(await run(url, { tlsOptions: { ca: certificate } })).toMatchObject({ ok: false });
+  });
+
+  test("a client certificate that is none is a failure and no exception", async () => {
+    const tlsOptions = { cert: "no certificate", key: "no key" };
+    expect(await run(`https://127.0.0.1:${await closedPort()}`, { tlsOptions })).toEqual(failure);
+  });
+});

@@ -1,0 +1,103 @@
+import * as net from "node:net";
+import * as tls from "node:tls";
+import { afterEach, expect } from "vitest";
+import type { HealthCheckOptions, TlsOptions } from "../../src/config/options.ts";
+import { resolveHealthCheck, resolvePool } from "../../src/config/resolve.ts";
+import { type ProbeResult, probe } from "../../src/health/probe.ts";
+
+/** Called after each test, last in, first out. */
+export const cleanups: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+export interface RawServer {
+  readonly port: number;
+  /** Resolves once the connections so far have closed, with how many there were. */
+  closed(): Promise<number>;
+}
+
+/** Starts a server of bare sockets, plain or TLS, on a free port or on a path. */
+export async function serve(
+  onSocket: (socket: net.Socket) => void,
+  { path, tlsOptions }: { path?: string; tlsOptions?: tls.TlsOptions } = {},
+): Promise<RawServer> {
+  const sockets = new Set<net.Socket>();
+  const closings: Promise<void>[] = [];
+  const accept = (socket: net.Socket) => {
+    sockets.add(socket);
+    closings.push(new Promise((resolve) => socket.once("close", () => resolve())));
+    socket.on("error", () => {});
+    onSocket(socket);
+  };
+  const server = tlsOptions === undefined ? net.createServer(accept) : tls.createServer(tlsOptions, accept);
+  await new Promise<void>((resolve) => {
+    if (path === undefined) server.listen(0, "127.0.0.1", resolve);
+    else server.listen(path, resolve);
+  });
+  cleanups.push(() => {
+    for (const socket of sockets) socket.destroy();
+    return new Promise((resolve) => server.close(resolve));
+  });
+  const address = server.address();
+  return {
+    port: typeof address === "object" && address !== null ? address.port : 0,
+    closed: async () => (await Promise.all(closings)).length,
+  };
+}
+
+/** A server that reads a request's head and then does something. */
+export function answering(respond: (socket: net.Socket, head: string) => void): (socket: net.Socket) => void {
+  return (socket) => {
+    let head = "";
+    socket.on("data", (bytes) => {
+      const before = head;
+      head += bytes.toString("latin1");
+      if (!before.includes("\r\n\r\n") && head.includes("\r\n\r\n")) respond(socket, head);
+    });
+  };
+}
+
+export interface ProbeOptions {
+  readonly check?: HealthCheckOptions;
+  readonly tlsOptions?: TlsOptions;
+  readonly signal?: AbortSignal;
+}
+
+/** Probes a URL; five seconds stand for ever. */
+export function run(url: string, { check = {}, tlsOptions = {}, signal }: ProbeOptions = {}): Promise<ProbeResult> {
+  const pool = resolvePool({ upstreams: [url], tls: tlsOptions });
+  const upstream = pool.upstreams[0];
+  if (upstream === undefined) throw new Error("no upstream");
+  const deadline = signal ?? AbortSignal.timeout(5_000);
+  return probe(upstream.address, resolveHealthCheck(check), pool.tls, { signal: deadline });
+}
+
+/** Probes a server that answers each request with these bytes, and tells what came of it. */
+export async function runAgainst(response: string | Buffer, check: HealthCheckOptions = {}): Promise<ProbeResult> {
+  const server = await serve(answering((socket) => socket.end(response)));
+  const result = await run(`http://127.0.0.1:${server.port}`, { check });
+  expect(await server.closed()).toBe(1);
+  return result;
+}
+
+export function response(status: string, body = ""): string {
+  return `HTTP/1.1 ${status}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
+}
+
+/** Writes for as long as the other side reads. */
+export function flood(socket: net.Socket, bytes: string): void {
+  const write = () => {
+    while (!socket.destroyed && socket.write(bytes));
+  };
+  socket.on("drain", write);
+  write();
+}
+
+export async function closedPort(): Promise<number> {
+  const server = net.createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as net.AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
