@@ -1,1 +1,22 @@
-export {};
+export { ConfigError, type ConfigErrorKind, type ConfigMistake } from "./config-error.ts";
+export type { Environment } from "./environment.ts";
+export type {
+  AccessLogConfig,
+  AdminConfig,
+  FileConfig,
+  ListenAddress,
+  ServerConfig,
+  ServerTlsConfig,
+} from "./file-config.ts";
+export { type LoadConfigOptions, loadConfig } from "./load-config.ts";
+export type {
+  AccessLogOptions,
+  AdminOptions,
+  CommandTables,
+  FileOptions,
+  ServerOptions,
+  ServerTimeoutOptions,
+  ServerTlsOptions,
+} from "./options.ts";
+export { type ConfigFormat, type ParseConfigOptions, parseConfig } from "./parse-config.ts";
+export { type ConfigWatcher, watchConfig } from "./watch-config.ts";

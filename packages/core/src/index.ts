@@ -1,3 +1,4 @@
+export { checkOptions } from "./config/check.ts";
 export { didYouMean, type ConfigIssue, formatPath, OptionsError } from "./config/issues.ts";
 export type * from "./config/options.ts";
 export { parseDuration, parseSize } from "./config/duration.ts";

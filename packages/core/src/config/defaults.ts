@@ -63,6 +63,9 @@ export const limits = {
   tunnelEndMs: 1_000,
   /** Milliseconds that what was told to end may take before its connections are cut. */
   closeGraceMs: 1_000,
+  /** Milliseconds and bytes for which a client may go on sending after its last answer. */
+  lingeringMs: 2_000,
+  lingeringBytes: 4_194_304,
   /** Bytes of a request that is answered without an upstream, read so that the client sees the answer. */
   discardedBodyBytes: 65_536,
 } as const;

@@ -69,7 +69,8 @@ export function didYouMean(word: string, allowed: readonly string[]): string {
   const candidates = word.length > longestWord ? [] : allowed;
   const distances = candidates.map((name) => [editDistance(word.toLowerCase(), name.toLowerCase()), name] as const);
   const [distance, nearest] = distances.sort((a, b) => a[0] - b[0])[0] ?? [Infinity, ""];
-  if (distance < word.length && distance <= Math.max(1, Math.floor(word.length / 3))) return `, did you mean "${nearest}"?`;
+  const most = Math.min(word.length - 1, Math.max(1, Math.floor(word.length / 3)));
+  if (distance <= most) return `, did you mean "${nearest}"?`;
   return allowed.length > 0 ? `; allowed here: ${allowed.join(", ")}` : "";
 }
 

@@ -1,0 +1,6 @@
+/** Freezes a value and everything in it. */
+export function freezeDeep<T>(value: T): T {
+  if (typeof value !== "object" || value === null) return value;
+  for (const item of Object.values(value)) freezeDeep(item);
+  return Object.freeze(value);
+}

@@ -1,0 +1,64 @@
+/**
+ * What a user may write in a configuration file beside the options of the proxy itself.
+ *
+ * Every default quoted here lives in defaults.ts.
+ */
+
+import type { Duration, ManyPoolsOptions, OnePoolOptions } from "evenkeel";
+
+export interface ServerTlsOptions {
+  /** The path of a file with the certificate and its chain in PEM. */
+  readonly cert: string;
+  /** The path of a file with the key of `cert` in PEM. */
+  readonly key: string;
+}
+
+export interface ServerTimeoutOptions {
+  /** From a connection's first byte to the end of a request's headers. Default: "10s". */
+  readonly requestHeaders?: Duration;
+  /** Between bytes of a request's body. Default: "30s". */
+  readonly requestBody?: Duration;
+  /** Time an idle connection of a client is kept. Default: "75s". */
+  readonly keepAlive?: Duration;
+}
+
+/** The table `[server]`: where the command listens and how it stops. */
+export interface ServerOptions {
+  /** "host:port", ":port", "[::1]:port" or "unix:/run/evenkeel.sock", or an array of them. Default: "127.0.0.1:8080". */
+  readonly listen?: string | readonly string[];
+  /** How long requests in flight may take to finish after SIGTERM. Default: "30s". */
+  readonly shutdownTimeout?: Duration;
+  /** Connections of clients at the same time. Default: 10000. */
+  readonly maxConnections?: number;
+  /** Serves HTTPS. Default: off. */
+  readonly tls?: ServerTlsOptions;
+  readonly timeouts?: ServerTimeoutOptions;
+}
+
+/** The table `[admin]`: the admin API and the metrics on a port of their own. Off unless present. */
+export interface AdminOptions {
+  /** As `server.listen`, but one. Default: "127.0.0.1:9090". */
+  readonly listen?: string;
+  /** What callers must send as a bearer token; required unless `listen` is a loopback address or a unix socket. */
+  readonly token?: string;
+  /** Serves `/metrics`. Default: true. */
+  readonly metrics?: boolean;
+}
+
+/** The table `[accessLog]`. */
+export interface AccessLogOptions {
+  /** One JSON object a line, the NCSA combined format, or nothing at all. Default: "json". */
+  readonly format?: "json" | "combined" | "none";
+  /** "stdout", "stderr", or the path of a file. Default: "stdout". */
+  readonly path?: string;
+}
+
+/** The tables that belong to the command; an adapter leaves them alone. */
+export interface CommandTables {
+  readonly server?: ServerOptions;
+  readonly admin?: AdminOptions;
+  readonly accessLog?: AccessLogOptions;
+}
+
+/** A whole configuration file as it is written. */
+export type FileOptions = (ManyPoolsOptions | OnePoolOptions) & CommandTables;

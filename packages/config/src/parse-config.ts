@@ -1,0 +1,86 @@
+import { dirname, extname, resolve } from "node:path";
+import { type ConfigIssue, checkOptions, type ProxyOptions } from "evenkeel";
+import { crossCheckCommandTables, resolveAccessLog, resolveAdmin, resolveServer } from "./command-tables.ts";
+import { ConfigError } from "./config-error.ts";
+import { limits } from "./defaults.ts";
+import { type Document, SyntaxMistake } from "./document.ts";
+import type { Environment } from "./environment.ts";
+import type { FileConfig } from "./file-config.ts";
+import { fillIn } from "./fill-in.ts";
+import { freezeDeep } from "./freeze.ts";
+import { readJson } from "./json.ts";
+import type { CommandTables } from "./options.ts";
+import { locate } from "./places.ts";
+import { toConfigError } from "./report.ts";
+import { commandTables } from "./schema.ts";
+import { SourceText } from "./source-text.ts";
+import { readToml } from "./toml.ts";
+
+export type ConfigFormat = "toml" | "json";
+
+export interface ParseConfigOptions {
+  /** The file that the text came from: named in errors, and what relative paths are relative to. */
+  readonly file: string;
+  /** Default: `process.env`. */
+  readonly env?: Environment;
+  /** Default: "json" for a file whose name ends in .json, else "toml". */
+  readonly format?: ConfigFormat;
+}
+
+/**
+ * Turns the text of a configuration file into checked options. Reads the PEM files that it names, and nothing else.
+ *
+ * Throws a `ConfigError` that names every mistake at once.
+ */
+export function parseConfig(text: string, options: ParseConfigOptions): FileConfig {
+  const { file, env = process.env, format = formatOf(file) } = options;
+  if (text.length > limits.fileBytes) {
+    throw new ConfigError("unreadable", file, `${file} is larger than the limit of ${limits.fileBytes} bytes`);
+  }
+  const directory = dirname(resolve(file));
+  const source = new SourceText(text);
+  const document = readDocument(source, file, format);
+  const { data, issues } = fillIn(document.data, { env, directory });
+  const found = withoutFollowUps(issues, findIssues(data));
+  if (found.length > 0) {
+    const mistakes = found.map(({ path, message, at }) =>
+      source.mistakeAt(locate(document.places, path, at ?? "value"), path, message),
+    );
+    throw toConfigError("invalid", file, source, mistakes);
+  }
+  const { server = {}, admin, accessLog = {}, ...proxy } = data as ProxyOptions & CommandTables;
+  return freezeDeep({
+    options: proxy,
+    server: resolveServer(server, directory),
+    admin: admin && resolveAdmin(admin, directory),
+    accessLog: resolveAccessLog(accessLog, directory),
+    file: resolve(file),
+  });
+}
+
+function formatOf(file: string): ConfigFormat {
+  return extname(file).toLowerCase() === ".json" ? "json" : "toml";
+}
+
+function readDocument(source: SourceText, file: string, format: ConfigFormat): Document {
+  try {
+    return format === "json" ? readJson(source.text) : readToml(source.text);
+  } catch (error) {
+    if (!(error instanceof SyntaxMistake)) throw error;
+    throw toConfigError("syntax", file, source, [source.mistakeAt(error.offset, [], error.message)]);
+  }
+}
+
+function findIssues(data: unknown): ConfigIssue[] {
+  const issues = [...checkOptions(data, commandTables), ...crossCheckCommandTables(data)];
+  if (issues.length === 0 && !["upstreams", "pools"].some((key) => Object.hasOwn(data as object, key))) {
+    issues.push({ path: [], message: "nothing to proxy to: add upstreams, or a pool with upstreams" });
+  }
+  return issues;
+}
+
+/** What could not be filled in is one mistake, though the checks object to what is left in its place too. */
+function withoutFollowUps(first: readonly ConfigIssue[], then: readonly ConfigIssue[]): ConfigIssue[] {
+  const paths = new Set(first.map(({ path }) => JSON.stringify(path)));
+  return [...first, ...then.filter(({ path, at }) => at === "key" || !paths.has(JSON.stringify(path)))];
+}

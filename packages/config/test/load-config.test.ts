@@ -1,0 +1,240 @@
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, relative } from "node:path";
+import { ProxyError } from "evenkeel";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { ConfigError, loadConfig, parseConfig } from "../src/index.ts";
+
+let directory: string;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "evenkeel-config-"));
+});
+afterEach(() => {
+  rmSync(directory, { recursive: true });
+});
+
+function write(name: string, content: string | Uint8Array): string {
+  const path = join(directory, name);
+  writeFileSync(path, content);
+  return path;
+}
+
+function catchError(run: () => unknown): ConfigError {
+  try {
+    run();
+  } catch (error) {
+    expect(error).toBeInstanceOf(ConfigError);
+    expect(error).toBeInstanceOf(ProxyError);
+    expect((error as ConfigError).code).toBe("invalid_options");
+    return error as ConfigError;
+  }
+  throw new Error("nothing was thrown");
+}
+
+const places = ({ mistakes }: ConfigError) => mistakes.map(({ line, column }) => `${line}:${column}`);
+
+describe("loadConfig", () => {
+  it("reads TOML, and JSON when the name says so", () => {
+    const expected = { options: { upstreams: ["http://a"] }, admin: undefined };
+    expect(loadConfig(write("a.toml", 'upstreams = ["http://a"]'))).toMatchObject(expected);
+    expect(loadConfig(write("a.conf", 'upstreams = ["http://a"]'))).toMatchObject(expected);
+    expect(loadConfig(write("a.json", '{"upstreams": ["http://a"]}'))).toMatchObject(expected);
+    expect(loadConfig(write("A.JSON", '{"upstreams": ["http://a"]}'))).toMatchObject(expected);
+  });
+
+  it("takes a relative path, names the file as it was given, and returns an absolute one", () => {
+    const path = relative(process.cwd(), write("a.toml", "forwarded = 1"));
+    const error = catchError(() => loadConfig(path));
+    expect(error.file).toBe(path);
+    expect(error.message).toMatch(`${path}:1:13: `);
+    write("a.toml", 'upstreams = ["http://a"]\naccessLog.path = "x.log"');
+    expect(loadConfig(path)).toMatchObject({
+      file: join(directory, "a.toml"),
+      accessLog: { path: join(directory, "x.log") },
+    });
+  });
+
+  it("takes the environment of the process, or another one", () => {
+    const path = write("a.toml", 'upstreams = ["http://$' + '{EVENKEEL_TEST_HOST}"]');
+    expect(catchError(() => loadConfig(path)).message).toContain("EVENKEEL_TEST_HOST is not set");
+    expect(loadConfig(path, { env: { EVENKEEL_TEST_HOST: "b" } }).options).toEqual({ upstreams: ["http://b"] });
+    process.env["EVENKEEL_TEST_HOST"] = "c";
+    try {
+      expect(loadConfig(path).options).toEqual({ upstreams: ["http://c"] });
+    } finally {
+      delete process.env["EVENKEEL_TEST_HOST"];
+    }
+  });
+
+  it("returns what nobody can change", () => {
+    const config = loadConfig(
+      write("a.toml", 'admin = {}\n[pools.a]\nupstreams = [{ url = "http://a" }]\ntimeouts = {}'),
+    );
+    const frozen = (value: unknown): boolean =>
+      typeof value !== "object" || value === null || (Object.isFrozen(value) && Object.values(value).every(frozen));
+    expect(frozen(config.options)).toBe(true);
+    expect(frozen(config)).toBe(true);
+  });
+
+  it("says on one line that a file is missing", () => {
+    const path = join(directory, "none.toml");
+    const error = catchError(() => loadConfig(path));
+    expect(error).toMatchObject({ kind: "missing", file: path, mistakes: [] });
+    expect(error.message).toBe(`there is no file ${JSON.stringify(path)}`);
+    expect(error.cause).toMatchObject({ code: "ENOENT" });
+    expect(catchError(() => loadConfig(join(write("f", ""), "a.toml"))).kind).toBe("missing");
+  });
+
+  it("says on one line that a file cannot be read", () => {
+    expect(catchError(() => loadConfig(directory))).toMatchObject({
+      kind: "unreadable",
+      message: `${JSON.stringify(directory)} is a directory, not a file`,
+    });
+    const loop = join(directory, "loop.toml");
+    symlinkSync(loop, loop);
+    expect(catchError(() => loadConfig(loop))).toMatchObject({
+      kind: "unreadable",
+      message: `cannot read ${JSON.stringify(loop)}: ELOOP`,
+    });
+    expect(catchError(() => loadConfig("a\0b")).kind).toBe("unreadable");
+  });
+
+  it("refuses a file above the limit, without reading it all", () => {
+    const fill = Buffer.alloc(4_194_304, "#");
+    fill.write('upstreams=["http://a"]\n');
+    const path = write("a.toml", fill);
+    expect(loadConfig(path).options).toEqual({ upstreams: ["http://a"] });
+    for (const size of [1, 46 * 1_048_576]) {
+      writeFileSync(path, Buffer.concat([fill, Buffer.alloc(size, "#")]));
+      expect(catchError(() => loadConfig(path))).toMatchObject({ kind: "unreadable" });
+      expect(catchError(() => loadConfig(path)).message).toContain("4194304 bytes");
+    }
+  });
+
+  it("refuses a device that never ends", () => {
+    expect(catchError(() => loadConfig("/dev/zero"))).toMatchObject({ kind: "unreadable" });
+  });
+
+  it("names the first place that is not UTF-8", () => {
+    const path = write("a.toml", Buffer.from("# \ufeff\ufffd ä\n\r\n# \xff 2\n\xfe", "latin1"));
+    writeFileSync(path, Buffer.concat([Buffer.from("# ä\ufffd\n\n# ä "), Buffer.from([0xff]), Buffer.from("\n\xfe")]));
+    const error = catchError(() => loadConfig(path));
+    expect(error.kind).toBe("syntax");
+    expect(places(error)).toEqual(["3:5"]);
+    expect(error.message).toBe(`${path}:3:5: not UTF-8: save the file as text in UTF-8\n  3 | # ä \ufffd\n    |     ^`);
+    for (const bytes of [
+      [0xff, 0xfe, 0x61, 0x00],
+      [0x61, 0xc3],
+      [0xed, 0xa0, 0x80],
+    ]) {
+      expect(catchError(() => loadConfig(write("b.toml", Buffer.from(bytes)))).message).toContain("not UTF-8");
+    }
+  });
+
+  it("reads PEM files beside the file, wherever the process runs", () => {
+    mkdirSync(join(directory, "certs"));
+    const path = write("a.toml", 'upstreams = ["https://a"]\ntls.ca = "certs/ca.pem"');
+    expect(catchError(() => loadConfig(path)).message).toContain(
+      `2:10: tls.ca: there is no file ${JSON.stringify(join(directory, "certs/ca.pem"))}`,
+    );
+    write("certs/ca.pem", Buffer.alloc(1_048_577, "x"));
+    expect(catchError(() => loadConfig(path)).message).toContain("is larger than the limit");
+    write("certs/ca.pem", Buffer.from([0xff]));
+    expect(catchError(() => loadConfig(path)).message).toContain("is not text in UTF-8");
+  });
+});
+
+describe("parseConfig", () => {
+  const parse = (text: string, file = "x.toml") => parseConfig(text, { file, env: {} });
+
+  it("takes a byte order mark and any line ends, and counts right", () => {
+    expect(parse('\ufeffupstreams = ["http://a"]\r\n[server]\r\nlisten = ":1"\r\n').server.listen).toEqual([
+      { host: undefined, port: 1 },
+    ]);
+    const toml = catchError(() =>
+      parse('\ufeffforwarded = 1\r\n[server]\r\n\tlisten = 5\r\nx="""\r\n"""\r\ny = 1\r\n'),
+    );
+    expect(places(toml)).toEqual(["1:13", "3:11", "4:1", "6:1"]);
+    expect(toml.message).toContain("  3 | \tlisten = 5\n    | \t         ^");
+    expect(toml.message).not.toContain("\r");
+    const json = catchError(() => parse('\ufeff{\r\n  "forwarded": 1,\r\n  "x": 1\r\n}', "x.json"));
+    expect(places(json)).toEqual(["2:16", "3:3"]);
+    expect(places(catchError(() => parse("\ufeffa = 1\r\nb =\r\n")))).toEqual(["2:4"]);
+    expect(places(catchError(() => parse('\ufeff{"a":1,\r\n}', "x.json")))).toEqual(["2:1"]);
+  });
+
+  it("takes the format from the name unless it is told", () => {
+    expect(parseConfig('{"upstreams":[]}', { file: "x.toml", format: "json" }).options).toEqual({ upstreams: [] });
+    expect(parseConfig("upstreams = []", { file: "x.json", format: "toml" }).options).toEqual({ upstreams: [] });
+  });
+
+  it("refuses a text above the limit", () => {
+    expect(catchError(() => parse("#".repeat(4_194_305)))).toMatchObject({ kind: "unreadable", file: "x.toml" });
+  });
+
+  it.each([
+    ["arrays", `x = ${"[".repeat(100_000)}`],
+    ["inline tables", `x = ${"{a=".repeat(100_000)}`],
+    ["a dotted key", `${"a.".repeat(100_000)}a = 1`],
+    ["a dotted header", `[${"a.".repeat(100_000)}a]`],
+    ["a dotted key where a duration belongs", `timeouts.idle${".a".repeat(100_000)} = 1`],
+  ])("survives %s a hundred thousand levels deep", (_, text) => {
+    const error = catchError(() => parse(text));
+    expect(error.message.length).toBeLessThan(2_000);
+    expect(error.mistakes.some(({ message }) => /nested/.test(message))).toBe(true);
+  });
+
+  it.each([
+    ["arrays", "[".repeat(100_000)],
+    ["tables", '{"a":'.repeat(100_000)],
+  ])("survives JSON %s a hundred thousand levels deep", (_, text) => {
+    const error = catchError(() => parse(text, "x.json"));
+    expect(error).toMatchObject({ kind: "syntax", mistakes: [{ message: "nested deeper than 64 levels", line: 1 }] });
+  });
+
+  it("spells out a hundred mistakes and counts the rest", () => {
+    const text = Array.from({ length: 1_000 }, (_, index) => `key${index} = ${index}`).join("\n");
+    const error = catchError(() => parse(text));
+    expect(error.mistakes).toHaveLength(1_000);
+    expect(error.message.match(/unknown key/g)).toHaveLength(100);
+    expect(error.message).toMatch(/\n\nand 900 more$/);
+  });
+
+  it("shows no control or direction characters", () => {
+    for (const character of ["\u009b", "\u202e", "\u2028", "\u200b"]) {
+      const error = catchError(() => parse(`"k${character}" = "x${character}"`));
+      expect(error.message).not.toContain(character);
+      expect(error.message).toContain("\ufffd");
+    }
+    expect(catchError(() => parse('x = "\u001b[31m"')).message).not.toContain("\u001b");
+  });
+
+  it("does not repeat what the environment holds", () => {
+    const env = { SECRET: "top secret\n" };
+    const text = [
+      'upstreams = [{ url = "http://user:$' + '{SECRET}@a:99999" }]',
+      'admin.token = "$' + '{SECRET}"',
+      'healthCheck.headers.Authorization = "$' + '{SECRET}"',
+    ].join("\n");
+    const error = catchError(() => parseConfig(text, { file: "x.toml", env }));
+    expect(error.mistakes).toHaveLength(3);
+    expect(error.message).not.toContain("top");
+  });
+
+  it.each([
+    ["an unknown key", "sever = 1", "1:1"],
+    ["a wrong value", "forwarded =  5", "1:14"],
+    ["a missing key of an item", 'upstreams = ["http://a", {}]', "1:26"],
+    ["a missing key of a header", '[pools.a]\n\n  [[routes]]\npath = "/"', "3:5"],
+    ["a whole table", "upstreams = []\n[tls]\ncert = '''-----BEGIN x'''", "2:2"],
+  ])("points at the place of %s", (_, text, place) => {
+    expect(places(catchError(() => parse(text)))).toContain(place);
+  });
+
+  it("tells mistakes in the order of their lines", () => {
+    const error = catchError(() =>
+      parse('[[routes]]\npool = "b"\n[pools.a]\nbalance = 1\n[server]\nx = 1\n[admin]\nlisten = ":1"'),
+    );
+    expect(places(error)).toEqual(["2:8", "4:11", "6:1", "8:10"]);
+  });
+});

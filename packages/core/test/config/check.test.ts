@@ -1,0 +1,239 @@
+import { describe, expect, it } from "vitest";
+import * as z from "zod";
+import { checkOptions } from "../../src/config/check.ts";
+import { formatPath } from "../../src/config/issues.ts";
+
+/** Issues as lines, in the order in which they are told. */
+function check(options: unknown, tables?: Record<string, z.ZodType>): string[] {
+  return checkOptions(options, tables).map(
+    ({ path, message, at }) => `${formatPath(path)}${at === "key" ? "*" : ""}: ${message}`,
+  );
+}
+
+describe("what is right", () => {
+  it.each([
+    [{}],
+    [{ upstreams: [] }],
+    [{ upstreams: ["http://127.0.0.1:3000", { url: "https://b/v1", weight: 0, backup: true }] }],
+    [{ pools: { a: {} } }],
+    [{ pools: { a: {}, b: {} }, routes: [{ pool: "b", host: "*.example.com" }, { pool: "a" }] }],
+    [{ pools: { constructor: {}, toString: {} }, routes: [{ pool: "toString" }] }],
+    [{ pools: { a: { tls: { key: "K" } } }, defaults: { tls: { cert: "C" } } }],
+    [
+      {
+        upstreams: [
+          { url: "http://a", id: "1" },
+          { url: "http://a", id: "2" },
+        ],
+      },
+    ],
+    [Object.assign(Object.create(null), { upstreams: ["http://a"] })],
+    [{ upstreams: undefined, retry: undefined, healthCheck: { interval: undefined } }],
+  ])("%j has no issues", (options) => {
+    expect(check(options)).toEqual([]);
+  });
+});
+
+describe("every mistake at once", () => {
+  it("tells those of the schema and those that take two places to see", () => {
+    const options = {
+      forwarded: "yes",
+      trustedProxies: ["10.0.0.0/33", 5],
+      pools: {
+        api: {
+          upstreams: ["http://a", { url: "http://a:80" }, { url: "http://b", weight: 300 }, 7, "nope"],
+          balance: "p3c",
+          retry: { attemps: 1, attempts: 11 },
+          tls: { cert: "C" },
+        },
+        web: 5,
+      },
+      routes: [{ pool: "apy", host: 5 }, { host: "a:80", pool: "web", requestHeaders: { remove: "x" } }, {}],
+      pool: {},
+    };
+    expect(check(options)).toEqual([
+      'trustedProxies[0]: expected an address or a network such as "10.0.0.0/8", found "10.0.0.0/33"',
+      "trustedProxies[1]: expected an address or a network, found 5",
+      'forwarded: expected true or false, found "yes"',
+      "pools.api.upstreams[2].weight: expected a whole number from 0 to 256, found 300",
+      "pools.api.upstreams[3]: expected a URL or a table, found 7",
+      'pools.api.upstreams[4]: expected a URL such as "http://127.0.0.1:3000", found "nope"',
+      'pools.api.balance: expected one of "p2c", "round-robin", "least-requests", "random", found "p3c"',
+      "pools.api.retry.attempts: expected a whole number from 0 to 10, found 11",
+      'pools.api.retry.attemps*: unknown key, did you mean "attempts"?',
+      "pools.web: expected a table, found 5",
+      "routes[0].host: expected a host or an array of hosts, found 5",
+      'routes[1].host: expected a host such as "example.com" or "*.example.com", without a port, found "a:80"',
+      'routes[1].requestHeaders.remove: expected an array of header names, found "x"',
+      "routes[2].pool: expected the name of a pool, found nothing",
+      'pool*: unknown key, did you mean "pools"?',
+      'pools.api.upstreams[1]: the id "a:80" is already taken by upstreams[0]; give one of them another id',
+      "pools.api.tls: cert and key go together: give both or neither",
+      'routes[0].pool: there is no pool "apy", did you mean "api"?',
+    ]);
+  });
+
+  it.each<[what: string, options: unknown, expected: string[]]>([
+    ["nothing", undefined, ["options: expected a table, found nothing"]],
+    ["null", null, ["options: expected a table, found null"]],
+    ["a number", 5, ["options: expected a table, found 5"]],
+    ["an array", [], ["options: expected a table, found []"]],
+    ["pools that are no table", { pools: [] }, ["pools: expected a table of pools, found []"]],
+    ["routes alone", { routes: [] }, ["pools: expected a table of pools, found nothing"]],
+    ["no pool", { pools: {} }, ["pools: expected at least one pool"]],
+    [
+      "pools without routes",
+      { pools: { a: {}, b: {} } },
+      ["routes: with more than one pool, routes must say which requests go where"],
+    ],
+    [
+      "routes that are no array",
+      { pools: { a: {} }, routes: { pool: "b" } },
+      ['routes: expected an array of routes, found {"pool":"b"}'],
+    ],
+    [
+      "a bare string in place of the upstreams",
+      { upstreams: "http://a" },
+      ['upstreams: expected an array of URLs or of upstreams, found "http://a"'],
+    ],
+    [
+      "a number in place of a table",
+      { timeouts: 5, healthCheck: true },
+      ["healthCheck: expected a table, found true", "timeouts: expected a table, found 5"],
+    ],
+    [
+      "empty arrays that need something",
+      { healthCheck: { expectStatus: [] } },
+      ["healthCheck.expectStatus: expected at least one status or range, found []"],
+    ],
+    [
+      "half a pair in the defaults, told once",
+      { pools: { a: {}, b: {}, c: { tls: { key: "K" } } }, routes: [{ pool: "a" }], defaults: { tls: { cert: "C" } } },
+      ["defaults.tls: cert and key go together: give both or neither"],
+    ],
+    ["half a pair in the only pool", { tls: { key: "K" } }, ["tls: cert and key go together: give both or neither"]],
+    [
+      "an id that another one has by default",
+      { upstreams: ["http://a", { url: "http://b", id: "a:80" }] },
+      ['upstreams[1]: the id "a:80" is already taken by upstreams[0]; give one of them another id'],
+    ],
+    ["not a number", { retry: { budget: Number.NaN } }, ["retry.budget: expected a number from 0 to 1, found NaN"]],
+    [
+      "a fraction of a thing",
+      { retry: { attempts: 1.5 } },
+      ["retry.attempts: expected a whole number from 0 to 10, found 1.5"],
+    ],
+  ])("finds %s", (_, options, expected) => {
+    expect(check(options)).toEqual(expected);
+  });
+
+  it("tells a short form's key apart from a typo when pools have names of their own", () => {
+    expect(check({ upstreams: ["http://a"], routes: [{ pool: "a" }] })).toEqual([
+      "pools: expected a table of pools, found nothing",
+      "upstreams*: unknown key; with pools of their own names it belongs in one of them, as pools.NAME.upstreams",
+    ]);
+  });
+
+  it("thinks of the long form when the short one has a typo", () => {
+    expect(check({ poools: {} })).toEqual(['poools*: unknown key, did you mean "pools"?']);
+    expect(check({ route: [] })).toEqual(['route*: unknown key, did you mean "routes"?']);
+  });
+});
+
+describe("odd values", () => {
+  const cyclic: Record<string, unknown> = {};
+  cyclic["self"] = cyclic;
+  let deep: unknown = [];
+  for (let depth = 0; depth < 100_000; depth++) deep = [deep];
+
+  it.each([
+    ["a cycle", cyclic, "something that has no JSON"],
+    ["a bigint", 5n, "5n"],
+    ["a function", () => 5, "a function"],
+    ["a symbol", Symbol("x"), "a symbol"],
+    ["a long string", "x".repeat(1_000), `"${"x".repeat(76)}...`],
+    ["a long array", new Array(21).fill(0), "an array of 21"],
+  ])("%s is shown shortly and never throws", (_, value, shown) => {
+    expect(check({ maxHeaders: value })).toEqual([
+      `maxHeaders: expected a whole number from 1 to 2000, found ${shown}`,
+    ]);
+  });
+
+  it("a very deep array is shown shortly too", () => {
+    const [issue] = check({ maxHeaders: deep });
+    // Newer versions of Node.js can print it, older ones overflow their stack.
+    expect(issue).toMatch(/found (?:\[{77}\.\.\.|something that has no JSON)$/);
+  });
+
+  it("are passed over by the cross checks, wherever they are", () => {
+    for (const odd of [null, 5, "x", [], [null], { a: null }, () => 5, Symbol("x"), cyclic]) {
+      for (const options of [
+        { pools: odd },
+        { pools: { a: odd }, routes: odd, defaults: odd },
+        { pools: { a: { upstreams: odd, tls: odd } }, routes: [odd], defaults: { tls: odd } },
+        { pools: { a: { upstreams: [odd, { url: odd, id: odd }, { id: odd }] } }, routes: [{ pool: odd }] },
+        { upstreams: odd, tls: odd },
+      ]) {
+        expect(() => checkOptions(options)).not.toThrow();
+      }
+    }
+  });
+
+  it("never repeat a header's value, which may be a credential", () => {
+    const [issue] = check({ healthCheck: { headers: { Authorization: "Bearer secret\n" } } });
+    expect(issue).toMatch(/^healthCheck\.headers\.Authorization: a header value may not/);
+    expect(issue).not.toContain("secret");
+  });
+});
+
+describe("prototype keys", () => {
+  it("are unknown keys at every level, among names of the user's own too", () => {
+    const proto = '"__proto__":{"polluted":1}';
+    const options: unknown = JSON.parse(`{
+      ${proto},
+      "pools":{${proto},"a":{${proto},"healthCheck":{"headers":{${proto}}},"upstreams":[{"url":"http://a",${proto}}]}},
+      "routes":[{"pool":"a",${proto},"requestHeaders":{"set":{${proto}}}}],
+      "defaults":{"retry":{${proto}}}
+    }`);
+    const found = checkOptions(options).map(({ path, at }) => [formatPath(path), at]);
+    expect(found.sort()).toEqual(
+      [
+        ["__proto__", "key"],
+        ["defaults.retry.__proto__", "key"],
+        ["pools.__proto__", "key"],
+        ["pools.a.__proto__", "key"],
+        ["pools.a.healthCheck.headers.__proto__", "key"],
+        ["pools.a.upstreams[0].__proto__", "key"],
+        ["routes[0].__proto__", "key"],
+        ["routes[0].requestHeaders.set.__proto__", "key"],
+      ].sort(),
+    );
+    expect(({} as Record<string, unknown>)["polluted"]).toBeUndefined();
+  });
+
+  it.each(["constructor", "prototype", "toString", "hasOwnProperty"])("%s is an unknown key of a table", (key) => {
+    expect(check({ retry: { [key]: 1 } })).toEqual([expect.stringMatching(`^retry\\.${key}\\*: unknown key`)]);
+  });
+});
+
+describe("further tables", () => {
+  const tables = { server: z.strictObject({ port: z.int({ error: "expected a port" }).optional() }).optional() };
+
+  it("are checked along with the rest", () => {
+    expect(check({ server: { port: "x", prot: 1 }, upstreams: 5 }, tables)).toEqual([
+      "upstreams: expected an array of URLs or of upstreams, found 5",
+      'server.port: expected a port, found "x"',
+      'server.prot*: unknown key, did you mean "port"?',
+    ]);
+    expect(check({ server: { port: 1 }, pools: { a: {} } }, tables)).toEqual([]);
+  });
+
+  it("are thought of when a key has a typo", () => {
+    expect(check({ sever: {} }, tables)).toEqual(['sever*: unknown key, did you mean "server"?']);
+    expect(check({ sever: {}, pools: { a: {} } }, tables)).toEqual(['sever*: unknown key, did you mean "server"?']);
+  });
+
+  it("are unknown without", () => {
+    expect(check({ server: {} })).toHaveLength(1);
+  });
+});

@@ -1,0 +1,162 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { checkOptions } from "../../src/config/check.ts";
+import { defaults } from "../../src/config/defaults.ts";
+import type { ManyPoolsOptions, OnePoolOptions, PoolSettings, SharedOptions } from "../../src/config/options.ts";
+import { allowedKeys, manyPoolsSchema, onePoolSchema } from "../../src/config/schema.ts";
+
+/**
+ * Every key that there is, at every level. That the types of the schema and of options.ts are the same is checked where
+ * the schema is made; here they meet values.
+ */
+type Complete<T> = T extends readonly (infer Element)[]
+  ? readonly Complete<Element>[]
+  : T extends object
+    ? string extends keyof T
+      ? { readonly [Key in keyof T]: Complete<T[Key]> }
+      : { readonly [Key in keyof T]-?: Complete<Exclude<T[Key], undefined>> }
+    : T;
+
+const settings: Complete<PoolSettings> = {
+  balance: "round-robin",
+  panic: "fail",
+  healthCheck: {
+    type: "tcp",
+    path: "/healthz",
+    method: "HEAD",
+    headers: { Host: "a" },
+    port: 9000,
+    interval: "1s",
+    fastInterval: "1s",
+    timeout: "1s",
+    healthyThreshold: 1,
+    unhealthyThreshold: 1,
+    jitter: 0,
+    expectStatus: ["200"],
+    expectBody: "ok",
+    initialState: "checking",
+  },
+  retry: {
+    attempts: 0,
+    on: ["connect-failure", "reset", "timeout", "503"],
+    methods: ["POST"],
+    budget: 1,
+    minRetriesPerSecond: 0,
+    bodyBuffer: "1kb",
+    perTryTimeout: "1s",
+  },
+  timeouts: { connect: "1s", headers: "1s", idle: "1s", total: "1s" },
+  queue: { max: 0, timeout: "1s" },
+  connections: { max: 1, keepAlive: "1s", http2: true },
+  tls: { ca: "CA", cert: "CERT", key: "KEY", servername: "a", verify: false },
+};
+
+const shared: Complete<SharedOptions> = { trustedProxies: ["::1"], forwarded: true, maxHeaders: 1 };
+
+const changes = { set: { "X-A": "1" }, remove: ["X-B"] };
+
+const manyPools: Complete<ManyPoolsOptions> = {
+  ...shared,
+  pools: {
+    a: { ...settings, upstreams: [{ url: "http://a", id: "a", weight: 1, backup: true, maxInFlight: 1 }] },
+  },
+  routes: [
+    {
+      host: "a",
+      path: "/",
+      methods: ["GET"],
+      pool: "a",
+      stripPrefix: true,
+      addPrefix: "/v1",
+      preserveHost: false,
+      maxBodySize: "1kb",
+      requestHeaders: changes,
+      responseHeaders: changes,
+    },
+  ],
+  defaults: settings,
+};
+
+const onePool: Complete<OnePoolOptions> = { ...shared, ...settings, upstreams: ["http://a"] };
+
+describe("the schema and the interfaces", () => {
+  it.each([
+    ["of many pools", manyPools, manyPoolsSchema],
+    ["of one pool", onePool, onePoolSchema],
+  ])("%s have the same keys at every level", (_, options, schema) => {
+    expect(checkOptions(options)).toEqual([]);
+    let tables = 0;
+    visit(options, [], (table, path) => {
+      const allowed = allowedKeys(schema, path);
+      if (allowed.length === 0) return;
+      tables++;
+      expect(Object.keys(table).sort()).toEqual([...allowed].sort());
+    });
+    expect(tables).toBeGreaterThan(6);
+  });
+});
+
+function visit(
+  value: unknown,
+  path: readonly PropertyKey[],
+  callback: (table: object, path: readonly PropertyKey[]) => void,
+): void {
+  if (typeof value !== "object" || value === null) return;
+  if (!Array.isArray(value)) callback(value, path);
+  for (const [key, item] of Object.entries(value)) visit(item, [...path, key], callback);
+}
+
+describe("the defaults that the docs quote", () => {
+  const root = { balance: defaults.balance, panic: defaults.panic };
+  const sharedDefaults = { forwarded: defaults.forwarded, maxHeaders: defaults.maxHeaders };
+  const tables: Record<string, Record<string, unknown>> = {
+    UpstreamOptions: defaults.upstream,
+    HealthCheckOptions: defaults.healthCheck,
+    RetryOptions: defaults.retry,
+    TimeoutOptions: defaults.timeouts,
+    QueueOptions: defaults.queue,
+    ConnectionOptions: defaults.connections,
+    TlsOptions: defaults.tls,
+    PoolSettings: root,
+    RouteOptions: defaults.route,
+    SharedOptions: sharedDefaults,
+  };
+  /** Words that stand for a value, or for what has none in the defaults file. */
+  const words: Record<string, unknown> = {
+    none: "0s",
+    "GET, HEAD, OPTIONS, TRACE, PUT, DELETE": ["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"],
+    "host:port of the URL": undefined,
+    "no limit": undefined,
+    "the upstream's own": undefined,
+    "the URL's host": undefined,
+    off: undefined,
+    "every host": undefined,
+    "every method": undefined,
+    "nobody's": undefined,
+    "everything to the only pool": undefined,
+  };
+  const quoted = quotedDefaults(readFileSync(new URL("../../src/config/options.ts", import.meta.url), "utf8"));
+
+  it.each(quoted)("of $table $key: $text", ({ table, key, text }) => {
+    const known = Object.hasOwn(words, text);
+    expect(tables[table]?.[key]).toEqual(known ? words[text] : JSON.parse(text));
+  });
+
+  it("leave none out", () => {
+    const expected = Object.entries(tables).flatMap(([table, keys]) =>
+      Object.keys(keys).map((key) => `${table}.${key}`),
+    );
+    expect(quoted.map(({ table, key }) => `${table}.${key}`)).toEqual(expect.arrayContaining(expected));
+    expect(expected.length).toBeGreaterThan(35);
+  });
+});
+
+/** Finds `/** ... Default: X. *\/ readonly key` in each interface. */
+function quotedDefaults(source: string): { table: string; key: string; text: string }[] {
+  return [...source.matchAll(/^export interface (\w+).*?\{\n(.*?)^\}/gms)].flatMap(([, table = "", body = ""]) =>
+    [...body.matchAll(/\/\*\*((?:(?!\*\/).)*?)\*\/\s*readonly (\w+)/gs)].flatMap(([, doc = "", key = ""]) => {
+      const text = /Default: ("[^"]*"|\[[^\]]*\]|[\d.]*\d|[^."[\d][^.]*)/.exec(doc)?.[1];
+      return text === undefined ? [] : [{ table, key, text }];
+    }),
+  );
+}
