@@ -1,5 +1,6 @@
 import { defineConfig } from "vitest/config";
 
+// The packages export their TypeScript source under this condition, so that tests need no build and show real lines.
 const conditions = ["@evenkeel/source"];
 
 export default defineConfig({
@@ -7,6 +8,9 @@ export default defineConfig({
   ssr: { resolve: { conditions } },
   test: {
     include: ["packages/*/test/**/*.test.ts", "examples/**/*.test.ts"],
-    reporters: process.env["CI"] ? ["default", "./scripts/totals-reporter.ts"] : ["default"],
+    reporters: ["default", "./scripts/totals-reporter.ts"],
+    // A limit for what hangs, not a wait: nothing in the tests sleeps.
+    testTimeout: 20_000,
+    hookTimeout: 20_000,
   },
 });

@@ -1,0 +1,44 @@
+// Packs every package the way it would be published and looks at the tarballs: publint for package.json and its files,
+// attw for what TypeScript resolves.
+
+import { execFile } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { availableParallelism, tmpdir } from "node:os";
+import path from "node:path";
+import { promisify } from "node:util";
+
+const { packageManager } = JSON.parse(readFileSync("package.json", "utf8"));
+const execute = promisify(execFile);
+const folder = mkdtempSync(path.join(tmpdir(), "evenkeel-packages-"));
+
+try {
+  const pack = ["-r", "--filter", "./packages/*", "pack", "--pack-destination", folder];
+  await execute("npx", ["-y", packageManager, ...pack], { shell: process.platform === "win32" });
+  const checks = readdirSync(folder).flatMap((file) => {
+    const tarball = path.join(folder, file);
+    return [
+      { file, name: "publint", args: ["run", tarball, "--strict"] },
+      { file, name: "attw", args: [tarball, "--profile", "esm-only", "--format", "ascii", "--no-color"] },
+    ];
+  });
+  if (checks.length === 0) throw new Error("pnpm pack left no tarball");
+  await Promise.all(Array.from({ length: availableParallelism() }, () => work(checks)));
+} catch (error) {
+  console.error(error.stdout || error.stderr || error.message);
+  process.exitCode = 1;
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+
+/** Takes checks off the shared list until it is empty. */
+async function work(checks) {
+  for (let check = checks.shift(); check !== undefined; check = checks.shift()) {
+    try {
+      await execute(check.name, check.args, { shell: process.platform === "win32" });
+      console.log(`${check.file}: ${check.name} finds nothing`);
+    } catch (error) {
+      console.error(`${check.file}: ${check.name}\n${error.stdout}${error.stderr}`);
+      process.exitCode = 1;
+    }
+  }
+}
