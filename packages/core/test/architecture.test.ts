@@ -1,0 +1,280 @@
+/**
+ * Holds the source against ARCHITECTURE.md: the tables there say who may import whom, so that the document is the rule
+ * and cannot drift from the code. Type-only imports count like any other; what a type mentions is known all the same.
+ */
+
+import { readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import ts from "typescript";
+import { describe, expect, test } from "vitest";
+
+interface Import {
+  readonly specifier: string;
+  readonly typeOnly: boolean;
+}
+
+interface SourceFile {
+  /** Relative to the package's src, with forward slashes. */
+  readonly name: string;
+  readonly lines: number;
+  readonly imports: readonly Import[];
+  /** Uses of the machine's own clock, timers and chance, as in `Date.now:12`. */
+  readonly machine: readonly string[];
+}
+
+const root = fileURLToPath(new URL("../../../", import.meta.url));
+const document = readFileSync(path.join(root, "ARCHITECTURE.md"), "utf8");
+const packages = new Map(readdirSync(path.join(root, "packages")).map((folder) => [folder, readPackage(folder)]));
+const core = packages.get("core")?.files ?? [];
+
+describe("the layers of the core", () => {
+  const table = parseTable("Import table");
+  const modules = [...table.keys()];
+
+  test("the table lists exactly what is there", () => {
+    expect(modules.toSorted()).toEqual([...new Set(core.map(({ name }) => moduleOf(name)))].sort());
+  });
+
+  test("the table allows only what stands above it, so that no layer can lead back to itself", () => {
+    const upwards = modules.flatMap((module, row) =>
+      allowed(table, module, 0)
+        .filter((other) => !modules.slice(0, row).includes(other))
+        .map((other) => `${module} -> ${other}`),
+    );
+    expect(upwards).toEqual([]);
+  });
+
+  test("every import within the core is in the table", () => {
+    const broken = core.flatMap(({ name, imports }) =>
+      imports
+        .filter(({ specifier }) => specifier.startsWith("."))
+        .map(({ specifier }) => moduleOf(resolve(name, specifier)))
+        .filter((module) => module !== moduleOf(name) && !allowed(table, moduleOf(name), 0).includes(module))
+        .map((module) => `${name} -> ${module}`),
+    );
+    expect(broken).toEqual([]);
+  });
+
+  test("every npm package is imported only where the table says", () => {
+    const broken = core.flatMap((file) =>
+      packagesOf([file])
+        .filter((name) => !allowed(table, moduleOf(file.name), 1).includes(name))
+        .map((name) => `${file.name} -> ${name}`),
+    );
+    expect(broken).toEqual([]);
+  });
+
+  test("http-proxy is behind one file, and undici behind the transport", () => {
+    expect(importersOf("http-proxy")).toEqual(["forward/tunnel.ts"]);
+    expect(importersOf("undici").filter((name) => !name.startsWith("wire/"))).toEqual([]);
+  });
+
+  test("no file loads itself by a detour", () => {
+    expect(findCycles(core)).toEqual([]);
+  });
+
+  test("time and chance come from the runtime alone", () => {
+    const uses = core
+      .filter(({ name }) => moduleOf(name) !== "runtime")
+      .flatMap(({ name, machine }) => machine.map((use) => `${name}: ${use}`));
+    expect(uses).toEqual([]);
+  });
+});
+
+describe("the packages", () => {
+  const table = parseTable("Packages");
+
+  test("the table lists exactly what is there", () => {
+    expect([...table.keys()].toSorted()).toEqual([...packages.values()].map(({ manifest }) => manifest.name).sort());
+  });
+
+  test.each([...packages.values()])("$manifest.name imports what it may and declares what it imports", (one) => {
+    const { name, dependencies = {}, peerDependencies = {} } = one.manifest;
+    const imported = packagesOf(one.files);
+    expect(imported).toEqual(allowed(table, name, 0).toSorted());
+    expect(Object.keys({ ...dependencies, ...peerDependencies }).sort()).toEqual(imported);
+  });
+
+  test("none reaches into another: packages are imported by their names alone", () => {
+    const inner = [...packages].flatMap(([folder, { files }]) =>
+      files.flatMap(({ name, imports }) =>
+        imports
+          .filter(({ specifier }) => /^(evenkeel|@evenkeel\/[^/]+)\//.test(specifier) || leavesSource(name, specifier))
+          .map(({ specifier }) => `${folder}/src/${name} -> ${specifier}`),
+      ),
+    );
+    expect(inner).toEqual([]);
+  });
+
+  test("the Express middleware knows Express by its types only", () => {
+    const imports = packages.get("express")?.files.flatMap((file) => file.imports) ?? [];
+    const framework = imports.filter(({ specifier }) => packageOf(specifier) === "express");
+    expect(framework.filter(({ typeOnly }) => !typeOnly)).toEqual([]);
+  });
+});
+
+describe("every source file", () => {
+  const files = [...packages].flatMap(([folder, { files }]) => files.map((file) => ({ folder, ...file })));
+  const named = (list: typeof files) => list.map(({ folder, name }) => `${folder}/src/${name}`);
+
+  test("is at most 300 lines long", () => {
+    expect(named(files.filter(({ lines }) => lines > 300))).toEqual([]);
+  });
+
+  test("lies at most two folders deep", () => {
+    expect(named(files.filter(({ name }) => name.split("/").length > 3))).toEqual([]);
+  });
+
+  test("is named for what it is, not for being left over", () => {
+    expect(
+      named(files.filter(({ name }) => /(^|[/-])(utils?|helpers?|types|common|misc)(\.ts$|\/)/.test(name))),
+    ).toEqual([]);
+  });
+});
+
+/**
+ * Reads the table under a heading: the code spans of each row's first cell -> those of its other cells. A cell that
+ * says "everything above" stands for the rows before its own.
+ */
+function parseTable(heading: string): Map<string, string[][]> {
+  const section = document.split(`\n## ${heading}\n`)[1]?.split("\n## ")[0] ?? "";
+  const rows = section.split("\n").filter((line) => line.startsWith("| `"));
+  expect(rows.length, `rows under "${heading}"`).toBeGreaterThan(0);
+  const table = new Map<string, string[][]>();
+  for (const row of rows) {
+    const [first = "", ...others] = row.split("|").slice(1, -1);
+    const cells = others.map((cell) => (cell.includes("everything above") ? [...table.keys()] : codeSpans(cell)));
+    table.set(codeSpans(first)[0] ?? "", cells);
+  }
+  return table;
+}
+
+/** The names in backticks; a folder's without its slash. */
+function codeSpans(cell: string): string[] {
+  return [...cell.matchAll(/`([^`]+?)\/?`/g)].map((match) => match[1] ?? "");
+}
+
+function allowed(table: Map<string, string[][]>, row: string, column: number): string[] {
+  return table.get(row)?.[column] ?? [];
+}
+
+/** The layer that a file belongs to: its folder, or itself when it lies directly in src. */
+function moduleOf(name: string): string {
+  return name.split("/")[0] ?? name;
+}
+
+function resolve(from: string, specifier: string): string {
+  return path.posix.join(path.posix.dirname(from), specifier);
+}
+
+function leavesSource(from: string, specifier: string): boolean {
+  return specifier.startsWith(".") && resolve(from, specifier).startsWith("..");
+}
+
+/** The npm package of an import, without the path within it; nothing for a file or a part of Node. */
+function packageOf(specifier: string): string | undefined {
+  if (specifier.startsWith(".") || specifier.startsWith("node:")) return undefined;
+  return specifier
+    .split("/")
+    .slice(0, specifier.startsWith("@") ? 2 : 1)
+    .join("/");
+}
+
+function packagesOf(files: readonly SourceFile[]): string[] {
+  const names = files.flatMap(({ imports }) => imports.map(({ specifier }) => packageOf(specifier)));
+  return [...new Set(names)].filter((name) => name !== undefined).sort();
+}
+
+function importersOf(name: string): string[] {
+  return core
+    .filter(({ imports }) => imports.some(({ specifier }) => packageOf(specifier) === name))
+    .map((file) => file.name);
+}
+
+/**
+ * Walks depth first; a file met again while it is still on the way is a cycle, told as the way. Types do not count
+ * here: two classes of one folder may know each other's, and nothing is loaded for it.
+ */
+function findCycles(files: readonly SourceFile[]): string[] {
+  const imports = new Map(files.map((file) => [file.name, file.imports]));
+  const done = new Set<string>();
+  const cycles: string[] = [];
+  const visit = (name: string, way: readonly string[]): void => {
+    if (way.includes(name)) cycles.push([...way.slice(way.indexOf(name)), name].join(" -> "));
+    if (way.includes(name) || done.has(name)) return;
+    for (const { specifier, typeOnly } of imports.get(name) ?? []) {
+      if (specifier.startsWith(".") && !typeOnly) visit(resolve(name, specifier), [...way, name]);
+    }
+    done.add(name);
+  };
+  for (const { name } of files) visit(name, []);
+  return cycles;
+}
+
+interface Manifest {
+  readonly name: string;
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly peerDependencies?: Readonly<Record<string, string>>;
+}
+
+function readPackage(folder: string): { manifest: Manifest; files: SourceFile[] } {
+  const manifest = JSON.parse(readFileSync(path.join(root, "packages", folder, "package.json"), "utf8")) as Manifest;
+  const src = path.join(root, "packages", folder, "src");
+  const names = readdirSync(src, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ts"));
+  return { manifest, files: names.map((name) => readSource(src, name.split(path.sep).join("/"))) };
+}
+
+function readSource(src: string, name: string): SourceFile {
+  const text = readFileSync(path.join(src, name), "utf8");
+  const source = ts.createSourceFile(name, text, ts.ScriptTarget.Latest, true);
+  const imports: Import[] = [];
+  const machine: string[] = [];
+  const visit = (node: ts.Node): void => {
+    const found = importOf(node);
+    if (found !== undefined) imports.push(found);
+    const use = machineUse(node);
+    if (use !== undefined) machine.push(`${use}:${source.getLineAndCharacterOfPosition(node.getStart()).line + 1}`);
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+  return { name, lines: text.split("\n").length - 1, imports, machine };
+}
+
+/** `import`, `export ... from`, `import()` and `import("...")` in a type. */
+function importOf(node: ts.Node): Import | undefined {
+  if (ts.isImportDeclaration(node) && ts.isStringLiteral(node.moduleSpecifier)) {
+    const typeOnly = node.importClause?.phaseModifier === ts.SyntaxKind.TypeKeyword;
+    return { specifier: node.moduleSpecifier.text, typeOnly };
+  }
+  if (ts.isExportDeclaration(node) && node.moduleSpecifier !== undefined && ts.isStringLiteral(node.moduleSpecifier)) {
+    return { specifier: node.moduleSpecifier.text, typeOnly: node.isTypeOnly };
+  }
+  if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument) && ts.isStringLiteral(node.argument.literal)) {
+    return { specifier: node.argument.literal.text, typeOnly: true };
+  }
+  if (ts.isCallExpression(node)) {
+    const [argument] = node.arguments;
+    const loads =
+      node.expression.kind === ts.SyntaxKind.ImportKeyword || /(^|\.)require$/.test(node.expression.getText());
+    if (loads && argument !== undefined && ts.isStringLiteral(argument)) {
+      return { specifier: argument.text, typeOnly: false };
+    }
+  }
+  return undefined;
+}
+
+/** A way past the injected clock and chance. `clock.setTimeout` and `socket.setTimeout` are none. */
+function machineUse(node: ts.Node): string | undefined {
+  if (ts.isPropertyAccessExpression(node)) {
+    const name = node.getText();
+    return /^(globalThis\.)?(Math\.random|Date\.now|performance\.now|process\.hrtime)$/.test(name) ? name : undefined;
+  }
+  if (ts.isNewExpression(node) && node.expression.getText() === "Date" && node.arguments?.length === 0)
+    return "new Date";
+  if (ts.isCallExpression(node)) {
+    const name = node.expression.getText();
+    return /^(globalThis\.)?(setTimeout|setInterval)$/.test(name) ? name : undefined;
+  }
+  return undefined;
+}
