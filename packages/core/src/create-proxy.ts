@@ -10,8 +10,8 @@ import { resolveOptions } from "./config/resolve.ts";
 import type { ResolvedOptions, ResolvedPool } from "./config/resolved.ts";
 import { ProxyError } from "./errors.ts";
 import type { ProxyEvents, ReloadChanges } from "./events.ts";
-import { TrustedProxies } from "./forward/client-address.ts";
 import { ActiveSet } from "./forward/active-set.ts";
+import { TrustedProxies } from "./forward/client-address.ts";
 import type { Engine, Reporter, Routing } from "./forward/engine.ts";
 import { type ForwardOptions, handleRequest } from "./forward/handler.ts";
 import { handleUpgrade } from "./forward/upgrade.ts";
@@ -19,7 +19,7 @@ import { HealthChecker } from "./health/health-checker.ts";
 import { RequestMetrics } from "./observe/request-metrics.ts";
 import { Pool } from "./pool/pool.ts";
 import { SafeEmitter } from "./runtime/emitter.ts";
-import { resolveRuntime, type Runtime } from "./runtime/runtime.ts";
+import { type Runtime, resolveRuntime } from "./runtime/runtime.ts";
 import type { ProxySnapshot } from "./snapshot.ts";
 import { version } from "./version.ts";
 
@@ -125,10 +125,10 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
       time: this.#runtime.clock.wallNow(),
       draining: this.#draining,
       version,
-      pools: [...this.#atWork.values()].map(({ pool, balancer }) => pool.snapshot(balancer.policy.name)),
+      pools: Object.freeze([...this.#atWork.values()].map(({ pool, balancer }) => pool.snapshot(balancer.policy.name))),
       requests: this.#metrics.requests(),
       durations: this.#metrics.durations(),
-      reloads: { ...this.#reloads },
+      reloads: Object.freeze({ ...this.#reloads }),
     });
   }
 
@@ -155,10 +155,12 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
     const { clock } = this.#runtime;
     this.#draining = true;
     for (const { checker } of this.#atWork.values()) checker?.stop();
-    if (!(await this.#active.emptyWithin(timeoutMs, clock))) {
+    // Out of patience: first with good manners, which somebody may not return, then without.
+    for (const patienceMs of [timeoutMs, limits.closeGraceMs]) {
+      if (await this.#active.emptyWithin(patienceMs, clock)) break;
       this.#active.destroyAll();
-      await this.#active.emptyWithin(limits.closeGraceMs, clock);
     }
+    await this.#active.emptyWithin(limits.closeGraceMs, clock);
     for (const { pool } of this.#atWork.values()) pool.close();
   }
 
@@ -232,7 +234,8 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
     return checker;
   }
 
-  #routingOf({ routes, trustedProxies, forwarded, maxHeaders, pools }: ResolvedOptions): Routing {
+  #routingOf(options: ResolvedOptions): Routing {
+    const { routes, trustedProxies, forwarded, maxHeaders, requestBodyTimeoutMs, sendTimeoutMs, pools } = options;
     const hasBasePath = [...pools.values()].some(({ upstreams }) =>
       upstreams.some(({ address }) => address.basePath !== ""),
     );
@@ -244,6 +247,8 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
       trustedProxies: new TrustedProxies(trustedProxies),
       forwarded,
       maxHeaders,
+      requestBodyTimeoutMs,
+      sendTimeoutMs,
       pathsMatter: hasBasePath || routes.some(({ path, addPrefix }) => path !== "" || addPrefix !== ""),
     });
   }

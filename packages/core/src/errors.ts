@@ -30,6 +30,7 @@ export type ErrorCode =
   | "method_not_allowed"
   | "not_implemented"
   | "client_aborted"
+  | "send_timeout"
   | "no_route"
   | "none_available"
   | "queue_full"
@@ -74,6 +75,7 @@ const table: Readonly<Record<ErrorCode, ErrorKind>> = {
   method_not_allowed: kind(405, "client", "request", "never", "http_request_denied"),
   not_implemented: kind(501, "client", "request", "never", "http_request_error"),
   client_aborted: kind(499, "client", "body", "never", "http_request_error"),
+  send_timeout: kind(499, "client", "body", "never", "connection_write_timeout"),
 
   // Choosing an upstream
   no_route: kind(404, "proxy", "route", "never", "destination_not_found"),

@@ -3,7 +3,7 @@ import type { PolicyName } from "../config/options.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import type { Random } from "../runtime/random.ts";
-import { resolveRuntime, type Runtime } from "../runtime/runtime.ts";
+import { type Runtime, resolveRuntime } from "../runtime/runtime.ts";
 import { policies } from "./policies.ts";
 import type { Policy } from "./policy.ts";
 

@@ -5,6 +5,8 @@ export const defaults = {
   panic: "use-all",
   forwarded: false,
   maxHeaders: 200,
+  requestBodyTimeout: "30s",
+  sendTimeout: "60s",
   upstream: { weight: 1, backup: false },
   route: { path: "/", stripPrefix: false, preserveHost: true },
   healthCheck: {

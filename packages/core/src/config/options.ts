@@ -173,6 +173,10 @@ export interface SharedOptions {
   readonly forwarded?: boolean;
   /** Header fields a request may have; more are answered 431. Default: 200. */
   readonly maxHeaders?: number;
+  /** The longest wait for the next bytes of a request's body; then 408. Default: "30s". "0s" is none. */
+  readonly requestBodyTimeout?: Duration;
+  /** How long a client may leave a response lying that waits for it; then it is cut off. Default: "60s". "0s" is none. */
+  readonly sendTimeout?: Duration;
 }
 
 export interface ManyPoolsOptions extends SharedOptions {

@@ -42,6 +42,8 @@ export function resolveOptions(options: ProxyOptions): ResolvedOptions {
     trustedProxies: many.trustedProxies ?? [],
     forwarded: many.forwarded ?? defaults.forwarded,
     maxHeaders: many.maxHeaders ?? defaults.maxHeaders,
+    requestBodyTimeoutMs: milliseconds(many.requestBodyTimeout ?? defaults.requestBodyTimeout),
+    sendTimeoutMs: milliseconds(many.sendTimeout ?? defaults.sendTimeout),
     routes: (many.routes ?? [{ pool: pools[0]?.[0] ?? "" }]).map(toResolvedRoute),
     pools: new Map(pools),
   });
@@ -68,8 +70,10 @@ function accept<T>({ issues, data }: Checked<T>): T {
   return data as T;
 }
 
-function toManyPools({ trustedProxies, forwarded, maxHeaders, ...pool }: OnePoolOptions): ManyPoolsOptions {
-  return layOver({ pools: { default: pool } }, { trustedProxies, forwarded, maxHeaders }) as ManyPoolsOptions;
+function toManyPools(options: OnePoolOptions): ManyPoolsOptions {
+  const { trustedProxies, forwarded, maxHeaders, requestBodyTimeout, sendTimeout, ...pool } = options;
+  const shared = { trustedProxies, forwarded, maxHeaders, requestBodyTimeout, sendTimeout };
+  return layOver({ pools: { default: pool } }, shared) as ManyPoolsOptions;
 }
 
 function toResolvedPool(pool: PoolOptions): ResolvedPool {

@@ -140,6 +140,8 @@ const shared = {
   trustedProxies: list("addresses or networks", network()).optional(),
   forwarded: flag().optional(),
   maxHeaders: integer(1, 2_000).optional(),
+  requestBodyTimeout: duration().optional(),
+  sendTimeout: duration().optional(),
 };
 
 const manyPools = table({

@@ -1,9 +1,21 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { type ErrorCode, errorKind } from "../errors.ts";
-import type { RequestRecord } from "./request-record.ts";
+import type { Engine } from "./engine.ts";
+import { lingerOnClose } from "./lingering-close.ts";
 import { sendReply } from "./reply.ts";
+import type { RequestRecord } from "./request-record.ts";
 import { clientHeaders } from "./response-head.ts";
+import { StalledClient } from "./stalled-client.ts";
+import { clientTrailers } from "./trailers.ts";
 import { writeHead } from "./write-head.ts";
+
+/** Who has to keep the client's pace. */
+export interface ClientPace {
+  /** What was written has been taken. */
+  onClientDrain(): void;
+  /** Nothing has been taken for too long. */
+  onClientStalled(): void;
+}
 
 /** The client's side of a request: one answer, the upstream's or our own, and never a broken one that looks whole. */
 export class ClientResponse {
@@ -12,12 +24,14 @@ export class ClientResponse {
   readonly #req: IncomingMessage;
   readonly #res: ServerResponse;
   readonly #record: RequestRecord;
-  #drainAwaited = false;
+  readonly #engine: Engine;
+  #stalled: StalledClient | undefined;
 
-  constructor(req: IncomingMessage, res: ServerResponse, record: RequestRecord) {
+  constructor(req: IncomingMessage, res: ServerResponse, record: RequestRecord, engine: Engine) {
     this.#req = req;
     this.#res = res;
     this.#record = record;
+    this.#engine = engine;
     // Without a listener node would throw what a dying client's socket reports.
     req.on("error", () => {});
     res.on("error", () => {});
@@ -33,36 +47,46 @@ export class ClientResponse {
     socket.write(`${text}\r\n`, "latin1");
   }
 
-  begin(status: number, statusText: string, headers: string[]): void {
+  /** `early` when the request has not been read to its end: nothing behind it on this connection can be trusted. */
+  begin(status: number, statusText: string, headers: string[], early: boolean): void {
     this.committed = true;
+    if (early) this.#endConnection();
     this.#record.error = undefined;
     this.#record.status = status;
     writeHead(this.#res, status, statusText, headers);
   }
 
-  /** False asks to wait for `onDrain`. */
-  write(chunk: Uint8Array, onDrain: () => void): boolean {
+  /** False asks to wait for `onClientDrain`. */
+  write(chunk: Uint8Array, pace: ClientPace): boolean {
     this.#record.bytesOut += chunk.length;
     if (this.#res.write(chunk)) return true;
-    if (!this.#drainAwaited) {
-      this.#drainAwaited = true;
-      this.#res.on("drain", onDrain);
-    }
+    this.#stalled ??= this.#watchPace(pace);
+    this.#stalled.wait();
     return false;
   }
 
+  /** Sends what has been written so far. Node would make up a head of its own if there were none yet. */
   flush(): void {
-    this.#res.flushHeaders();
+    if (this.committed) this.#res.flushHeaders();
   }
 
-  end(): void {
+  /** Trailers go to a client that has said it wants them (RFC 9110 section 6.5.1). */
+  end(trailers: readonly string[]): void {
+    if (trailers.length > 0 && this.#record.head?.wantsTrailers === true)
+      this.#res.addTrailers(clientTrailers(trailers));
     this.#res.end();
+  }
+
+  /** The client takes nothing more. */
+  release(): void {
+    this.#stalled?.release();
   }
 
   /** Answers in the proxy's own name. */
   reply(code: ErrorCode, bodySettled: boolean): void {
     const { head, facts } = this.#record;
     this.committed = true;
+    if (!bodySettled) this.#endConnection();
     this.#record.error = code;
     this.#record.status = errorKind(code).status;
     this.#record.bytesOut = sendReply(this.#res, {
@@ -70,7 +94,22 @@ export class ClientResponse {
       requestId: facts?.requestId ?? "-",
       accept: head?.accept,
       bodySettled,
+      draining: this.#engine.draining,
     });
+  }
+
+  #watchPace(pace: ClientPace): StalledClient {
+    const { runtime, routing } = this.#engine;
+    const stalled = new StalledClient(runtime.clock, routing.sendTimeoutMs, () => pace.onClientStalled());
+    this.#res.on("drain", () => {
+      stalled.move();
+      pace.onClientDrain();
+    });
+    return stalled;
+  }
+
+  #endConnection(): void {
+    lingerOnClose(this.#req.socket, this.#engine.runtime.clock);
   }
 
   /**

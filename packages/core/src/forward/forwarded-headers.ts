@@ -1,9 +1,9 @@
 /** What the proxy tells the upstream about the client: X-Forwarded-*, X-Request-Id, Via and, on demand, Forwarded. */
 
 import { randomUUID } from "node:crypto";
+import type { IncomingMessage } from "node:http";
 import { isIP } from "node:net";
 import type { TLSSocket } from "node:tls";
-import type { IncomingMessage } from "node:http";
 import { clientAddress, peerAddress, type TrustedProxies } from "./client-address.ts";
 import type { RequestHeadIn } from "./request-head.ts";
 

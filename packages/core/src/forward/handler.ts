@@ -1,11 +1,17 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import createDebug from "debug";
+import type { ErrorCode } from "../errors.ts";
 import { isRouted, readArrival } from "./arrival.ts";
 import { ClientResponse } from "./client-response.ts";
 import type { Engine } from "./engine.ts";
+import { isEnding } from "./lingering-close.ts";
+import { onceOver } from "./once-over.ts";
 import { Relay } from "./relay.ts";
 import { isSettled } from "./reply.ts";
 import { isRefusal } from "./request-head.ts";
 import { RequestRecord } from "./request-record.ts";
+
+const debug = createDebug("evenkeel:forward");
 
 /** What an adapter knows about a request beside the request. */
 export interface ForwardOptions {
@@ -18,7 +24,14 @@ export interface ForwardOptions {
 }
 
 /** Takes a request in: reads it, checks it, finds its route, and relays it or says why not. From then on it lives by its events. */
-export function handleRequest(engine: Engine, req: IncomingMessage, res: ServerResponse, options: ForwardOptions): void {
+export function handleRequest(
+  engine: Engine,
+  req: IncomingMessage,
+  res: ServerResponse,
+  options: ForwardOptions,
+): void {
+  // The connection has had its last answer: this was sent behind a request that was never read to its end.
+  if (isEnding(req.socket)) return;
   const { routing } = engine;
   const arrival = readArrival(req, routing);
   if (!isRefusal(arrival) && arrival.route === undefined && options.next !== undefined) {
@@ -31,7 +44,18 @@ export function handleRequest(engine: Engine, req: IncomingMessage, res: ServerR
     new Relay({ engine, routing, req, res, arrival, record, mountPath, parsedBody }).start();
     return;
   }
-  res.once("close", () => record.finish());
-  const code = isRefusal(arrival) ? arrival.code : "no_route";
-  new ClientResponse(req, res, record).reply(code, isSettled(req, record.head?.bodyLength ?? -1));
+  if (isRefusal(arrival)) debug("refused with %s: %s", arrival.code, arrival.reason);
+  refuse(engine, req, res, record, isRefusal(arrival) ? arrival.code : "no_route");
+}
+
+/** Answers a request that never gets as far as a pool. */
+export function refuse(
+  engine: Engine,
+  req: IncomingMessage,
+  res: ServerResponse,
+  record: RequestRecord,
+  code: ErrorCode,
+): void {
+  onceOver(req, res, () => record.finish());
+  new ClientResponse(req, res, record, engine).reply(code, isSettled(req, record.head?.bodyLength ?? -1));
 }

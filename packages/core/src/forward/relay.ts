@@ -17,22 +17,26 @@
  */
 
 import type { IncomingMessage, ServerResponse } from "node:http";
+import createDebug from "debug";
 import { type ErrorCode, errorKind } from "../errors.ts";
-import type { Attempt } from "../pool/attempt.ts";
 import type { Outcome, Upstream } from "../pool/upstream.ts";
 import type { Waiter } from "../pool/wait-queue.ts";
 import type { Timer } from "../runtime/clock.ts";
 import type { Exchange, ExchangeFailure, ExchangeHandler } from "../wire/transport.ts";
-import type { RoutedArrival } from "./arrival.ts";
-import { ClientResponse } from "./client-response.ts";
 import type { Active } from "./active-set.ts";
+import type { RoutedArrival } from "./arrival.ts";
+import { type ClientPace, ClientResponse } from "./client-response.ts";
+import { CurrentAttempt } from "./current-attempt.ts";
 import type { Engine, Routing } from "./engine.ts";
-import { RequestBody } from "./request-body.ts";
-import type { RequestRecord } from "./request-record.ts";
+import { onceOver } from "./once-over.ts";
 import { isSettled } from "./reply.ts";
+import { type BodyOwner, RequestBody } from "./request-body.ts";
+import type { RequestRecord } from "./request-record.ts";
 import { clientHeaders } from "./response-head.ts";
 import { decideAfterFailure, decideAfterStatus, type RetryDecision, type RetryFacts, retryPauseMs } from "./retry.ts";
 import { upstreamHeaders, upstreamPath } from "./upstream-request.ts";
+
+const debug = createDebug("evenkeel:forward");
 
 /** A request that has been routed, with everything known of it. */
 export interface RelayInput {
@@ -49,17 +53,15 @@ export interface RelayInput {
   readonly parsedBody: Uint8Array | undefined;
 }
 
-export class Relay implements ExchangeHandler, Waiter, Active {
+export class Relay implements ExchangeHandler, BodyOwner, ClientPace, Waiter, Active {
   readonly #in: RelayInput;
   readonly #body: RequestBody;
   readonly #response: ClientResponse;
+  readonly #attempt: CurrentAttempt;
   readonly #tried: Upstream[] = [];
   #retriesUsed = 0;
   #staleRetried = false;
-  #attempt: Attempt | undefined;
   #exchange: Exchange | undefined;
-  #connectMs: number | undefined;
-  #headersMs: number | undefined;
   #pauseTimer: Timer;
   #deadlineTimer: Timer;
   /** An answer has been decided on; nothing more is tried. */
@@ -68,13 +70,16 @@ export class Relay implements ExchangeHandler, Waiter, Active {
   constructor(input: RelayInput) {
     const { req, res, arrival, record } = input;
     this.#in = input;
-    this.#response = new ClientResponse(req, res, record);
+    this.#attempt = new CurrentAttempt(record, input.engine.runtime.clock);
+    this.#response = new ClientResponse(req, res, record, input.engine);
     this.#body = new RequestBody(req, {
       length: arrival.head.bodyLength,
       copyLimit: arrival.route.pool.options.retry.bodyBufferBytes,
       maxBytes: arrival.route.options.maxBodyBytes,
       parsed: input.parsedBody,
-      onTooLarge: () => this.#giveUp("body_too_large"),
+      clock: input.engine.runtime.clock,
+      timeoutMs: input.routing.requestBodyTimeoutMs,
+      owner: this,
     });
   }
 
@@ -82,7 +87,7 @@ export class Relay implements ExchangeHandler, Waiter, Active {
     const { pool, options } = this.#in.arrival.route;
     const { totalMs } = pool.options.timeouts;
     this.#in.engine.active.add(this);
-    this.#in.res.once("close", () => this.#onClientClose());
+    onceOver(this.#in.req, this.#in.res, () => this.#onClientClose());
     pool.retryBudget.deposit();
     if (this.#body.length > options.maxBodyBytes) return this.#giveUp("body_too_large");
     if (totalMs > 0) {
@@ -91,9 +96,10 @@ export class Relay implements ExchangeHandler, Waiter, Active {
     this.#pick();
   }
 
-  /** `close` has run out of patience. */
+  /** `close` has run out of patience: an answer that has not begun is 503, one that has is cut off. */
   destroy(): void {
-    this.#in.res.destroy();
+    if (this.#over) this.#in.res.destroy();
+    else this.#giveUp("closed");
   }
 
   // Step 2: pick.
@@ -101,10 +107,7 @@ export class Relay implements ExchangeHandler, Waiter, Active {
   #pick(): void {
     const { pool, balancer } = this.#in.arrival.route;
     const upstream = balancer.pick({ exclude: this.#tried });
-    if (upstream !== undefined) {
-      if (pool.panic) this.#in.record.flags.add("panic");
-      return this.#start(upstream, false);
-    }
+    if (upstream !== undefined) return this.#start(upstream, false);
     if (!pool.saturated || this.#tried.length > 0) return this.#giveUp(this.#in.record.error ?? "none_available");
     this.#in.record.flags.add("queued");
     if (!pool.queue.enter(this)) this.#giveUp("queue_full");
@@ -124,10 +127,7 @@ export class Relay implements ExchangeHandler, Waiter, Active {
     const { route, head, facts, target } = this.#in.arrival;
     const { pool } = route;
     this.#tried.push(upstream);
-    this.#in.record.upstream = upstream;
-    this.#connectMs = undefined;
-    this.#headersMs = undefined;
-    this.#attempt = pool.begin(upstream);
+    this.#attempt.begin(pool, upstream);
     this.#exchange = pool.transport(upstream).dispatch(
       {
         method: this.#in.req.method ?? "GET",
@@ -145,12 +145,20 @@ export class Relay implements ExchangeHandler, Waiter, Active {
   }
 
   onConnected(exchange: Exchange, connectMs: number | undefined): void {
-    this.#connectMs = connectMs;
+    this.#attempt.connected(connectMs);
     this.#body.attach(exchange);
   }
 
   onDrain(): void {
     this.#body.onDrain();
+  }
+
+  onBodyTooLarge(): void {
+    this.#giveUp("body_too_large");
+  }
+
+  onBodyStalled(): void {
+    this.#giveUp("request_timeout");
   }
 
   // Step 4: judge.
@@ -160,17 +168,15 @@ export class Relay implements ExchangeHandler, Waiter, Active {
   }
 
   onResponse(status: number, statusText: string, headers: readonly string[]): void {
-    const now = this.#in.engine.runtime.clock.now();
-    this.#headersMs = now - (this.#attempt?.startedAt ?? now);
-    this.#attempt?.recordHeaders(this.#headersMs);
+    this.#attempt.answered();
     const decision = decideAfterStatus(status, this.#retryFacts());
     if (decision === "retry") {
       this.#exchange?.abort();
       this.#body.detach();
-      this.#settle("success", { status });
+      this.#attempt.settle("success", { status });
       return this.#retry(decision, `${status}`);
     }
-    this.#response.begin(status, statusText, this.#responseHeaders(headers));
+    this.#response.begin(status, statusText, this.#responseHeaders(headers), !this.#body.complete);
   }
 
   onFailure(failure: ExchangeFailure): void {
@@ -178,11 +184,12 @@ export class Relay implements ExchangeHandler, Waiter, Active {
     this.#body.detach();
     this.#in.record.error = code;
     if (this.#response.committed) {
-      this.#settle(code, { status: this.#in.record.status, error: code });
+      this.#attempt.settle(code, { status: this.#in.record.status, error: code });
       return this.#response.cutOff();
     }
     const decision = decideAfterFailure(failure, this.#retryFacts());
-    this.#settle(decision === "again" ? "stale" : code, { error: code });
+    debug("%s failed with %s, so %s: %O", this.#in.record.upstream?.id, code, decision, failure.cause);
+    this.#attempt.settle(decision === "again" ? "stale" : code, { error: code });
     if (decision === "give-up") this.#giveUp(code);
     else this.#retry(decision, code);
   }
@@ -227,20 +234,26 @@ export class Relay implements ExchangeHandler, Waiter, Active {
   }
 
   onData(chunk: Uint8Array): boolean {
-    return this.#response.write(chunk, this.#onClientDrain);
+    return this.#response.write(chunk, this);
   }
 
-  readonly #onClientDrain = (): void => this.#exchange?.resume();
+  onClientDrain(): void {
+    this.#exchange?.resume();
+  }
+
+  onClientStalled(): void {
+    this.#giveUp("send_timeout");
+  }
 
   onFlush(): void {
     this.#response.flush();
   }
 
-  onComplete(): void {
-    this.#settle("success", { status: this.#in.record.status });
+  onComplete(trailers: readonly string[]): void {
+    this.#attempt.settle("success", { status: this.#in.record.status });
     this.#exchange = undefined;
     this.#body.discard();
-    this.#response.end();
+    this.#response.end(trailers);
   }
 
   /** Answers in the proxy's own name, or cuts the answer off when one has begun. */
@@ -263,6 +276,8 @@ export class Relay implements ExchangeHandler, Waiter, Active {
       record.error = "client_aborted";
     }
     this.#stop("aborted", "client_aborted");
+    this.#body.release();
+    this.#response.release();
     record.bytesIn = this.#body.bytesRead;
     this.#in.engine.active.delete(this);
     record.finish();
@@ -278,20 +293,6 @@ export class Relay implements ExchangeHandler, Waiter, Active {
     this.#body.detach();
     this.#exchange?.abort();
     this.#exchange = undefined;
-    this.#settle(outcome, { ...(this.#response.committed && { status: this.#in.record.status }), error });
-  }
-
-  /** Ends the attempt under way, if there is one, and notes how it went. */
-  #settle(outcome: Outcome, how: { readonly status?: number; readonly error?: ErrorCode }): void {
-    const attempt = this.#attempt;
-    if (attempt === undefined) return;
-    this.#attempt = undefined;
-    this.#in.record.attemptEnded(attempt.startedAt, {
-      upstream: attempt.upstream.id,
-      ...how,
-      ...(this.#connectMs !== undefined && { connectMs: this.#connectMs }),
-      ...(this.#headersMs !== undefined && { headersMs: this.#headersMs }),
-    });
-    attempt.settle(outcome);
+    this.#attempt.settle(outcome, { ...(this.#response.committed && { status: this.#in.record.status }), error });
   }
 }

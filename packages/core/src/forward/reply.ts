@@ -11,6 +11,8 @@ export interface Reply {
   readonly accept: string | undefined;
   /** The request's body has been read to its end, or can be read to its end without effort. */
   readonly bodySettled: boolean;
+  /** The proxy is closing, and its connections with it. */
+  readonly draining: boolean;
 }
 
 /** Seconds after which a client that was told 503 may ask again. */
@@ -18,7 +20,7 @@ const retryAfterSeconds = 1;
 
 /**
  * Answers a request in the proxy's own name: a status from the error table, `Proxy-Status` (RFC 9209), and a short text
- * or JSON body that names no upstream. Returns the body's length.
+ * or JSON body that names no upstream. Returns how many bytes of body went out.
  */
 export function sendReply(res: ServerResponse, reply: Reply): number {
   const { status, token, source } = errorKind(reply.code);
@@ -37,10 +39,10 @@ export function sendReply(res: ServerResponse, reply: Reply): number {
   ];
   if (status === 503) headers.push(["Retry-After", String(retryAfterSeconds)]);
   // What is left of a message that was refused may not be read as the next request.
-  if (!reply.bodySettled || (source === "client" && status !== 405)) headers.push(["Connection", "close"]);
+  if (!reply.bodySettled || reply.draining || source === "client") headers.push(["Connection", "close"]);
   writeHead(res, status, reason, headers.flat());
   res.end(body);
-  return body.length;
+  return res.req.method === "HEAD" ? 0 : body.length;
 }
 
 /** Whether the rest of a request's body is so little that reading it is cheaper than a new connection. */

@@ -1,14 +1,24 @@
 import type { IncomingMessage } from "node:http";
+import type { Clock } from "../runtime/clock.ts";
+import { type Ticker, type Timed, tickerOf } from "../runtime/ticker.ts";
 import type { Exchange } from "../wire/transport.ts";
+
+/** Who answers the request when its body does not come as it should. */
+export interface BodyOwner {
+  onBodyTooLarge(): void;
+  onBodyStalled(): void;
+}
 
 /**
  * A request's body on its way to an upstream, streamed with the upstream's pace and, while it is small, copied, so that
  * another attempt can send it again.
  *
  * Nothing is read before the first connection stands: a body is whole for as long as nobody could be reached.
- * Past the limit of the copy only the right to another attempt is lost.
+ * Past the limit of the copy only the right to another attempt is lost. A client that falls silent in the middle is not
+ * waited for; an upstream that does not read is not the client's fault.
  */
-export class RequestBody {
+export class RequestBody implements Timed {
+  deadline: number = Infinity;
   /** 0 for none, -1 when it is not known before its end. */
   readonly length: number;
   bytesRead = 0;
@@ -17,7 +27,10 @@ export class RequestBody {
   readonly #req: IncomingMessage;
   readonly #copyLimit: number;
   readonly #maxBytes: number;
-  readonly #onTooLarge: () => void;
+  readonly #owner: BodyOwner;
+  readonly #clock: Clock;
+  readonly #ticker: Ticker;
+  readonly #timeoutMs: number;
   #copy: Uint8Array[] | undefined = [];
   #started = false;
   #discarding = false;
@@ -31,14 +44,20 @@ export class RequestBody {
       readonly maxBytes: number;
       /** What a parser in front of the proxy has read already. */
       readonly parsed: Uint8Array | undefined;
-      readonly onTooLarge: () => void;
+      readonly clock: Clock;
+      /** The longest silence; 0 is none. */
+      readonly timeoutMs: number;
+      readonly owner: BodyOwner;
     },
   ) {
     this.#req = req;
     this.length = options.parsed?.length ?? options.length;
     this.#copyLimit = options.copyLimit;
     this.#maxBytes = options.maxBytes;
-    this.#onTooLarge = options.onTooLarge;
+    this.#owner = options.owner;
+    this.#clock = options.clock;
+    this.#ticker = tickerOf(options.clock);
+    this.#timeoutMs = options.timeoutMs;
     this.complete = this.length === 0;
     if (options.parsed !== undefined) {
       this.#copy = [options.parsed];
@@ -60,15 +79,15 @@ export class RequestBody {
     if (this.length === 0) return;
     this.#exchange = exchange;
     for (const chunk of this.#copy ?? []) exchange.write(chunk);
-    if (this.complete) exchange.end();
-    else if (this.#started) this.#req.resume();
-    else this.#start();
+    if (this.complete) return exchange.end();
+    if (!this.#started) this.#start();
+    this.#flow();
   }
 
   /** Stops sending; what is still to come waits. */
   detach(): void {
     this.#exchange = undefined;
-    if (this.#started && !this.complete) this.#req.pause();
+    if (this.#started && !this.complete) this.#hold();
   }
 
   /** Lets what is left of it be read by nobody, so that the client gets to see its answer. */
@@ -79,17 +98,41 @@ export class RequestBody {
     this.#req.resume();
   }
 
+  /** Nobody waits for it any more. */
+  release(): void {
+    this.#ticker.forget(this);
+  }
+
+  onDeadline(): void {
+    this.deadline = Infinity;
+    this.#owner.onBodyStalled();
+  }
+
   onDrain(): void {
-    if (this.#exchange !== undefined && !this.complete) this.#req.resume();
+    if (this.#exchange !== undefined && !this.complete) this.#flow();
   }
 
   #start(): void {
     this.#started = true;
+    if (this.#timeoutMs > 0) this.#ticker.watch(this);
     this.#req.on("data", (chunk: Buffer) => this.#onData(chunk));
     this.#req.on("end", () => {
       this.complete = true;
+      this.release();
       this.#exchange?.end();
     });
+  }
+
+  /** Lets it come, and starts waiting. */
+  #flow(): void {
+    if (this.#timeoutMs > 0) this.deadline = this.#clock.now() + this.#timeoutMs;
+    this.#req.resume();
+  }
+
+  /** Lets it wait for us. */
+  #hold(): void {
+    this.deadline = Infinity;
+    this.#req.pause();
   }
 
   #onData(chunk: Buffer): void {
@@ -97,11 +140,12 @@ export class RequestBody {
     if (this.#discarding) return;
     if (this.bytesRead > this.#maxBytes) {
       this.detach();
-      this.#onTooLarge();
+      this.#owner.onBodyTooLarge();
       return;
     }
     if (this.bytesRead > this.#copyLimit) this.#copy = undefined;
     else this.#copy?.push(chunk);
-    if (this.#exchange?.write(chunk) === false) this.#req.pause();
+    if (this.#exchange?.write(chunk) === false) this.#hold();
+    else if (this.#timeoutMs > 0) this.deadline = this.#clock.now() + this.#timeoutMs;
   }
 }

@@ -62,6 +62,9 @@ const kinds: ReadonlyMap<string, Kind> = new Map([
   ["referer", "noted"],
 ]);
 
+/** Methods whose bodies an HTTP/1.0 reader may take for the next request. */
+const bodiless: ReadonlySet<string> = new Set(["GET", "HEAD", "DELETE", "OPTIONS"]);
+
 /** Sorts the head of a request, or says why it is refused. */
 export function readRequestHead(req: IncomingMessage, maxHeaders: number): RequestHeadIn | Refusal {
   const raw = req.rawHeaders;
@@ -138,8 +141,14 @@ class HeadReader {
     }
     if (minor === 1 && this.#host === undefined) return refuse("bad_request", "the Host header is missing");
     if (this.#hosts > 1) return refuse("bad_request", "there is more than one Host header");
-    if (this.#host !== undefined && !/^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::\d{0,5})?$/.test(this.#host)) {
+    if (
+      this.#host !== undefined &&
+      !/^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::\d{0,5})?$/.test(this.#host)
+    ) {
       return refuse("bad_request", "the Host header is not a host");
+    }
+    if (minor === 0 && Number(this.#length ?? 0) > 0 && bodiless.has(req.method ?? "")) {
+      return refuse("bad_request", "HTTP/1.0 requests of this method have no body");
     }
     if (this.#coding !== undefined) {
       if (minor === 0) return refuse("bad_request", "HTTP/1.0 has no transfer codings");

@@ -47,7 +47,7 @@ export class RequestRecord {
 
   retried(failed: Upstream, reason: ErrorCode | `${number}`): void {
     this.flags.add("retried");
-    this.route?.pool.countRetry(reason);
+    this.route?.pool.traffic.countRetry(reason);
     const { reporter } = this.#engine;
     if (reporter.wants("retry")) reporter.retry({ ...this.#names(), upstream: failed.id, reason });
   }
@@ -68,8 +68,8 @@ export class RequestRecord {
     const { reporter } = this.#engine;
     const method = this.#req.method ?? "";
     if (route !== undefined) {
-      route.pool.bytesIn += this.bytesIn;
-      route.pool.bytesOut += this.bytesOut;
+      route.pool.traffic.bytesIn += this.bytesIn;
+      route.pool.traffic.bytesOut += this.bytesOut;
     }
     reporter.count({ route: route?.options.name, pool: route?.pool.name, method, status }, this.#elapsedMs());
     if (reporter.wants("request")) reporter.request(this.#toEvent());

@@ -63,7 +63,6 @@ function conditionAllows(code: ErrorCode, options: ResolvedRetry): boolean {
 
 /** The budget comes last: room is only taken when the retry is certain. */
 function chargedRetry(facts: RetryFacts): RetryDecision {
-  const allowed =
-    facts.retriesUsed < facts.options.attempts && facts.untriedLeft && facts.budget.tryWithdraw();
+  const allowed = facts.retriesUsed < facts.options.attempts && facts.untriedLeft && facts.budget.tryWithdraw();
   return allowed ? "retry" : "give-up";
 }

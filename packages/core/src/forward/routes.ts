@@ -31,7 +31,9 @@ function matchesPath(prefix: string, path: string): boolean {
 }
 
 function matchesHost(pattern: string, host: string): boolean {
-  return pattern.startsWith("*.") ? host.endsWith(pattern.slice(1)) && host.length > pattern.length - 1 : host === pattern;
+  return pattern.startsWith("*.")
+    ? host.endsWith(pattern.slice(1)) && host.length > pattern.length - 1
+    : host === pattern;
 }
 
 /**
@@ -40,6 +42,9 @@ function matchesHost(pattern: string, host: string): boolean {
  */
 export function hasParentSegment(path: string): boolean {
   if (!path.includes("..") && !/%2e/i.test(path)) return false;
-  const plain = path.replace(/%2e/gi, ".").replace(/%2f/gi, "/").replace(/%5c|\\/gi, "/");
+  const plain = path
+    .replace(/%2e/gi, ".")
+    .replace(/%2f/gi, "/")
+    .replace(/%5c|\\/gi, "/");
   return plain.split("/").some((segment) => segment.split(";")[0] === "..");
 }

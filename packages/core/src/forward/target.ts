@@ -28,8 +28,9 @@ export function parseTarget(url: string, host: string): Target | Refusal {
   if (!/^[\x21\x22\x24-\x7e]*$/.test(origin)) {
     return { code: "bad_request", reason: "the request target has a fragment or a forbidden character" };
   }
+  if (/^[^?]*?%(?![0-9A-Fa-f]{2})/.test(origin)) {
+    return { code: "bad_request", reason: "the path has a percent sign that encodes nothing" };
+  }
   const mark = origin.indexOf("?");
-  return mark === -1
-    ? { path: origin, query: "" }
-    : { path: origin.slice(0, mark), query: origin.slice(mark) };
+  return mark === -1 ? { path: origin, query: "" } : { path: origin.slice(0, mark), query: origin.slice(mark) };
 }

@@ -112,7 +112,12 @@ export function joinEnds(clock: Clock, client: Duplex, upstream: Duplex, onClose
     [upstream, client],
   ] as const) {
     side.on("error", () => other.destroy());
-    side.on("end", () => clock.setTimeout(() => (side.destroy(), other.destroy()), limits.tunnelEndMs));
+    side.on("end", () => {
+      clock.setTimeout(() => {
+        side.destroy();
+        other.destroy();
+      }, limits.tunnelEndMs);
+    });
     side.on("close", () => {
       // What the dead side sent last may still be on its way out.
       if (!other.writableFinished && !other.destroyed) other.end();
@@ -124,6 +129,11 @@ export function joinEnds(clock: Clock, client: Duplex, upstream: Duplex, onClose
 
 /** Tells both sides of an open tunnel that the proxy is going away (RFC 6455 section 7.4.1), and ends it. */
 export function sayGoodbye(client: Duplex, upstream: Duplex): void {
+  // What still comes has nowhere to go, but has to be read for its end to be seen.
+  client.unpipe(upstream);
+  upstream.unpipe(client);
+  client.resume();
+  upstream.resume();
   // Close frame, two bytes: 1001. A client masks what it sends, here with a mask of zeros.
   if (client.writable) client.end(Buffer.from([0x88, 0x02, 0x03, 0xe9]));
   if (upstream.writable) upstream.end(Buffer.from([0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe9]));

@@ -1,17 +1,19 @@
-import type { IncomingMessage } from "node:http";
-import { ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type ErrorCode, errorKind } from "../errors.ts";
-import type { Attempt } from "../pool/attempt.ts";
-import type { Outcome, Upstream } from "../pool/upstream.ts";
+import type { Upstream } from "../pool/upstream.ts";
 import type { Timer } from "../runtime/clock.ts";
 import { connectFailureCode } from "../wire/failure-codes.ts";
-import { isRouted, type RoutedArrival, readArrival } from "./arrival.ts";
-import { ClientResponse } from "./client-response.ts";
 import type { Active } from "./active-set.ts";
+import { isRouted, type RoutedArrival, readArrival } from "./arrival.ts";
+import { breakOff, dropRest, responseOn } from "./bare-socket.ts";
+import { ClientResponse } from "./client-response.ts";
+import { CurrentAttempt } from "./current-attempt.ts";
 import type { Engine, Routing } from "./engine.ts";
-import { type ForwardOptions, handleRequest } from "./handler.ts";
+import { type ForwardOptions, handleRequest, refuse } from "./handler.ts";
+import { onceOver } from "./once-over.ts";
+import { relayRefusal } from "./refused-upgrade.ts";
 import { isRefusal } from "./request-head.ts";
 import { RequestRecord } from "./request-record.ts";
 import { clientHeaders } from "./response-head.ts";
@@ -34,13 +36,18 @@ export function handleUpgrade(
   const { routing } = engine;
   const arrival = readArrival(req, routing);
   const res = responseOn(req, socket);
-  if (isRefusal(arrival) || !isRouted(arrival) || !wantsWebSocket(req)) return handleRequest(engine, req, res, options);
+  if (res === undefined) return breakOff(engine, req, socket);
+  if (isRefusal(arrival)) return handleRequest(engine, req, res, options);
   const record = new RequestRecord(engine, req, arrival);
-  const response = new ClientResponse(req, res, record);
-  if (!isHandshake(req, arrival.head.bodyLength)) {
-    res.once("close", () => record.finish());
-    return response.reply("bad_request", false);
+  const forTunnel = mentionsWebSocket(req);
+  // Node leaves an upgrade's body unread, so that nobody could say where it ends.
+  if (arrival.head.bodyLength !== 0 || (forTunnel && !isHandshake(req)))
+    return refuse(engine, req, res, record, "bad_request");
+  if (!forTunnel || !isRouted(arrival)) {
+    dropRest(socket);
+    return handleRequest(engine, req, res, options);
   }
+  const response = new ClientResponse(req, res, record, engine);
   const { mountPath = "" } = options;
   new Upgrade({ engine, routing, req, res, socket, head, arrival, record, response, mountPath }).start();
 }
@@ -62,17 +69,19 @@ interface UpgradeInput {
 /** One upgrade on its way: pick, ask, and either join the sockets or relay what the upstream says instead. */
 class Upgrade implements TunnelHandler, Active {
   readonly #in: UpgradeInput;
+  readonly #attempt: CurrentAttempt;
   readonly #tried: Upstream[] = [];
   #retriesUsed = 0;
-  #attempt: Attempt | undefined;
   #connected = false;
   #giveUpRequest: (() => void) | undefined;
   #timer: Timer;
   #upstreamSocket: Duplex | undefined;
+  #goodbyeSaid = false;
   #over = false;
 
   constructor(input: UpgradeInput) {
     this.#in = input;
+    this.#attempt = new CurrentAttempt(input.record, input.engine.runtime.clock);
   }
 
   start(): void {
@@ -80,32 +89,35 @@ class Upgrade implements TunnelHandler, Active {
     engine.active.add(this);
     socket.on("error", this.#onClientGone);
     socket.on("end", this.#onClientGone);
-    res.once("close", this.#onClientGone);
+    onceOver(this.#in.req, res, this.#onClientGone);
     this.#in.arrival.route.pool.retryBudget.deposit();
     this.#pick();
   }
 
+  /** The first time with a goodbye, where there is a tunnel. */
   destroy(): void {
-    if (this.#upstreamSocket === undefined) this.#in.socket.destroy();
-    else sayGoodbye(this.#in.socket, this.#upstreamSocket);
+    const { socket } = this.#in;
+    if (this.#upstreamSocket !== undefined && !this.#goodbyeSaid) {
+      this.#goodbyeSaid = true;
+      return sayGoodbye(socket, this.#upstreamSocket);
+    }
+    socket.destroy();
+    this.#upstreamSocket?.destroy();
   }
 
   #pick(): void {
-    const { pool, balancer } = this.#in.arrival.route;
-    const upstream = balancer.pick({ exclude: this.#tried });
+    const upstream = this.#in.arrival.route.balancer.pick({ exclude: this.#tried });
     if (upstream === undefined) return this.#reply(this.#in.record.error ?? "none_available");
-    if (pool.panic) this.#in.record.flags.add("panic");
     this.#ask(upstream);
   }
 
   #ask(upstream: Upstream): void {
-    const { arrival, record, req, routing, mountPath, socket, head } = this.#in;
+    const { arrival, req, routing, mountPath, socket, head } = this.#in;
     const { route, facts, target } = arrival;
     const { options } = route.pool;
     this.#tried.push(upstream);
     this.#connected = false;
-    record.upstream = upstream;
-    this.#attempt = route.pool.begin(upstream);
+    this.#attempt.begin(route.pool, upstream);
     this.#timer = this.#after(options.timeouts.connectMs, "connect_timeout");
     const { forwarded } = routing;
     const headers = upstreamHeaders(arrival.head, facts, route.options, upstream.address, { forwarded, mountPath });
@@ -138,7 +150,7 @@ class Upgrade implements TunnelHandler, Active {
     record.status = 101;
     record.error = undefined;
     const closeTunnel = arrival.route.pool.openTunnel(record.upstream as Upstream);
-    this.#settle("success", { status: 101 });
+    this.#attempt.settle("success", { status: 101 });
     res.detachSocket(socket as Socket);
     const changes = arrival.route.options.responseHeaders;
     const sent = bytesRead(socket);
@@ -155,25 +167,25 @@ class Upgrade implements TunnelHandler, Active {
   }
 
   onRefusal(upstreamResponse: IncomingMessage): void {
-    const { arrival, response, res } = this.#in;
+    const { arrival, record, response } = this.#in;
     const { statusCode = 502, statusMessage = "", rawHeaders } = upstreamResponse;
+    if (statusCode < 200 || statusCode > 599) return this.#failed("invalid_response");
     this.#clearTimer();
     this.#over = true;
-    response.begin(statusCode, statusMessage, [
-      ...clientHeaders(rawHeaders, arrival.route.options.responseHeaders),
-      "Connection",
-      "close",
-    ]);
-    upstreamResponse.on("data", (chunk: Buffer) => {
-      if (!response.write(chunk, () => upstreamResponse.resume())) upstreamResponse.pause();
+    response.begin(
+      statusCode,
+      statusMessage,
+      [...clientHeaders(rawHeaders, arrival.route.options.responseHeaders), "Connection", "close"],
+      false,
+    );
+    const { idleMs } = arrival.route.pool.options.timeouts;
+    relayRefusal(upstreamResponse, response, idleMs, (failure) => {
+      record.error = failure;
+      this.#attempt.settle(failure ?? "success", {
+        status: statusCode,
+        ...(failure !== undefined && { error: failure }),
+      });
     });
-    upstreamResponse.on("error", () => {});
-    upstreamResponse.on("close", () => {
-      this.#settle(upstreamResponse.complete ? "success" : "response_truncated", { status: statusCode });
-      if (upstreamResponse.complete) response.end();
-      else response.cutOff();
-    });
-    res.flushHeaders();
   }
 
   onMismatch(): void {
@@ -182,7 +194,7 @@ class Upgrade implements TunnelHandler, Active {
 
   onError(error: Error): void {
     if (this.#connected) this.#failed("reset");
-    else this.#failed(connectFailureCode(error, this.#in.arrival.route.pool.options.tls !== undefined));
+    else this.#failed(connectFailureCode(error, this.#in.record.upstream?.address.tls ?? false));
   }
 
   #failed(code: ErrorCode): void {
@@ -192,7 +204,7 @@ class Upgrade implements TunnelHandler, Active {
     this.#clearTimer();
     this.#giveUpRequest?.();
     record.error = code;
-    this.#settle(code, { error: code });
+    this.#attempt.settle(code, { error: code });
     const decision = decideAfterFailure(
       { code, cause: undefined, reused: false, sent: this.#connected },
       {
@@ -223,7 +235,7 @@ class Upgrade implements TunnelHandler, Active {
     this.#over = true;
     this.#clearTimer();
     this.#giveUpRequest?.();
-    this.#settle("aborted", { error: "client_aborted" });
+    this.#attempt.settle("aborted", { error: "client_aborted" });
     if (!res.writableFinished && !record.flags.has("truncated")) {
       record.status = errorKind("client_aborted").status;
       record.error = "client_aborted";
@@ -240,34 +252,20 @@ class Upgrade implements TunnelHandler, Active {
   #clearTimer(): void {
     this.#in.engine.runtime.clock.clearTimeout(this.#timer);
   }
-
-  #settle(outcome: Outcome, how: { readonly status?: number; readonly error?: ErrorCode }): void {
-    const attempt = this.#attempt;
-    if (attempt === undefined) return;
-    this.#attempt = undefined;
-    this.#in.record.attemptEnded(attempt.startedAt, { upstream: attempt.upstream.id, ...how });
-    attempt.settle(outcome);
-  }
 }
 
-/** Node hands an upgrade over as a bare socket; an ordinary answer needs a response on it, and ends the connection. */
-function responseOn(req: IncomingMessage, socket: Duplex): ServerResponse {
-  const res = new ServerResponse(req);
-  res.shouldKeepAlive = false;
-  res.assignSocket(socket as Socket);
-  res.on("finish", () => socket.end());
-  return res;
-}
-
-function wantsWebSocket(req: IncomingMessage): boolean {
-  const { method, httpVersionMinor, headers } = req;
-  return method === "GET" && httpVersionMinor === 1 && headers.upgrade?.toLowerCase() === "websocket";
+/** GET over HTTP/1.1; anything else with such a header is an ordinary request. */
+function mentionsWebSocket({ method, httpVersionMinor, headers }: IncomingMessage): boolean {
+  return method === "GET" && httpVersionMinor === 1 && /(?:^|[\s,])websocket(?:$|[\s,/])/i.test(headers.upgrade ?? "");
 }
 
 /** RFC 6455 section 4.2.1. */
-function isHandshake(req: IncomingMessage, bodyLength: number): boolean {
-  const key = req.headers["sec-websocket-key"];
-  return bodyLength === 0 && key !== undefined && /^[A-Za-z0-9+/]{22}==$/.test(key) && req.headers["sec-websocket-version"] === "13";
+function isHandshake({ headers }: IncomingMessage): boolean {
+  return (
+    headers.upgrade?.toLowerCase() === "websocket" &&
+    /^[A-Za-z0-9+/]{22}==$/.test(headers["sec-websocket-key"] ?? "") &&
+    headers["sec-websocket-version"] === "13"
+  );
 }
 
 function bytesRead(socket: Duplex): number {

@@ -1,5 +1,8 @@
 import type { ServerResponse } from "node:http";
 
+/** What a reason phrase may hold (RFC 9112 section 4). Node throws at anything else, and lets more in from an upstream. */
+const reasonText = /^[\t\x20-\x7e\x80-\xff]*$/;
+
 /**
  * Writes a response's head with header names and values by turns, repeated names kept apart.
  *
@@ -7,13 +10,14 @@ import type { ServerResponse } from "node:http";
  * have set some: those stay, unless the response has the same name itself.
  */
 export function writeHead(res: ServerResponse, status: number, statusText: string, headers: string[]): void {
+  const reason = reasonText.test(statusText) ? statusText : "";
   if (res.getHeaderNames().length === 0) {
-    res.writeHead(status, statusText, headers);
+    res.writeHead(status, reason, headers);
     return;
   }
   for (let index = 0; index < headers.length; index += 2) res.removeHeader(headers[index] as string);
   for (let index = 0; index < headers.length; index += 2) {
     res.appendHeader(headers[index] as string, headers[index + 1] as string);
   }
-  res.writeHead(status, statusText);
+  res.writeHead(status, reason);
 }

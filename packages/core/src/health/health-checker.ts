@@ -1,3 +1,4 @@
+import createDebug from "debug";
 import { limits } from "../config/defaults.ts";
 import type { HealthCheckOptions } from "../config/options.ts";
 import { resolveHealthCheck } from "../config/resolve.ts";
@@ -10,6 +11,8 @@ import { type Probe, type ProbeResult, probe } from "./probe.ts";
 import { ProbeSlots } from "./probe-slots.ts";
 import { Schedule, type ScheduleContext } from "./schedule.ts";
 import { StallWatch } from "./stall-watch.ts";
+
+const debug = createDebug("evenkeel:health");
 
 /**
  * Probes every upstream of a pool and tells the pool which are healthy.
@@ -83,7 +86,7 @@ export class HealthChecker {
     if (this.#context === undefined || upstream.state === "disabled") return;
     this.#schedules.set(upstream.id, new Schedule(upstream, this.#context));
     if (this.#check.initialState === "checking" && upstream.health === "unknown") {
-      this.#pool.hold(upstream);
+      this.#pool.hold(upstream, true);
     }
   }
 
@@ -92,7 +95,7 @@ export class HealthChecker {
     if (schedule === undefined) return;
     this.#schedules.delete(id);
     schedule.close();
-    if (schedule.verdict === "unknown") this.#pool.release(schedule.upstream);
+    if (schedule.verdict === "unknown") this.#pool.hold(schedule.upstream, false);
   }
 
   readonly #send = async (upstream: Upstream, signal: AbortSignal): Promise<ProbeResult> => {
@@ -104,6 +107,7 @@ export class HealthChecker {
   };
 
   readonly #report = (upstream: Upstream, { ok, reason }: ProbeResult, changed: boolean): void => {
+    debug("%s/%s: %s", this.#pool.name, upstream.id, reason);
     this.#pool.countProbe(upstream, ok);
     if (changed) this.#pool.setHealth(upstream, ok ? "healthy" : "unhealthy", reason);
   };

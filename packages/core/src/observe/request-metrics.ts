@@ -22,8 +22,8 @@ export class RequestMetrics {
     const method = methods.has(labels.method) ? labels.method : "other";
     const series = this.#seriesOf(route, pool);
     series.histogram.record(durationMs);
-    let byStatus = series.counts.get(method);
-    if (byStatus === undefined) series.counts.set(method, (byStatus = new Map()));
+    const byStatus = series.counts.get(method) ?? new Map<number, number>();
+    series.counts.set(method, byStatus);
     byStatus.set(status, (byStatus.get(status) ?? 0) + 1);
   }
 

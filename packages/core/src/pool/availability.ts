@@ -1,4 +1,4 @@
-import type { Member } from "./upstream.ts";
+import type { Member, Upstream } from "./upstream.ts";
 
 /** Which members may be picked, worked out anew whenever one of them changes. */
 export interface Availability {
@@ -26,6 +26,14 @@ export function computeAvailability(members: readonly Member[], panicAllowed: bo
   const saturated = active.some((member) => member.full && member.health !== "unhealthy");
   const doubtful = panicAllowed && !saturated ? firstTier(active.filter((member) => !member.full)) : [];
   return freeze({ available, candidates: doubtful, panic: doubtful.length > 0, saturated });
+}
+
+/** The candidates that were not tried yet; when they have run out, whatever else is available, backups included. */
+export function untried({ available, candidates }: Availability, tried: readonly Upstream[]): readonly Upstream[] {
+  if (tried.length === 0) return candidates;
+  const isUntried = (upstream: Upstream) => upstream.weight > 0 && !tried.includes(upstream);
+  const left = candidates.filter(isUntried);
+  return left.length > 0 ? left : available.filter(isUntried);
 }
 
 function firstTier(members: readonly Member[]): Member[] {

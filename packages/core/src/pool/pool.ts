@@ -1,34 +1,26 @@
-import { isDeepStrictEqual } from "node:util";
 import type { PoolOptions, UpstreamOptions } from "../config/options.ts";
-import { resolvePool, resolveUpstream } from "../config/resolve.ts";
+import { resolveUpstream } from "../config/resolve.ts";
 import type { ResolvedPool, ResolvedUpstream } from "../config/resolved.ts";
-import { limits } from "../config/defaults.ts";
-import { OptionsError } from "../config/issues.ts";
 import { errorKind, ProxyError } from "../errors.ts";
 import type { Health, PoolEvents, UpstreamState } from "../events.ts";
 import { SafeEmitter } from "../runtime/emitter.ts";
-import { resolveRuntime, type Runtime } from "../runtime/runtime.ts";
+import { type Runtime, resolveRuntime } from "../runtime/runtime.ts";
 import type { PoolSnapshot } from "../snapshot.ts";
-import { createTransport } from "../wire/create-transport.ts";
 import type { Transport } from "../wire/transport.ts";
 import { Attempt } from "./attempt.ts";
-import { type Availability, computeAvailability } from "./availability.ts";
+import { type Availability, computeAvailability, untried } from "./availability.ts";
+import { CheckedOptions, toResolved } from "./checked-options.ts";
+import { Members } from "./members.ts";
+import { checkNewcomer, checkState, checkWeight } from "./operator-input.ts";
 import { RetryBudget } from "./retry-budget.ts";
-import { isFailure, Member, type Outcome, type Upstream } from "./upstream.ts";
+import { Traffic } from "./traffic.ts";
+import { connectsAlike, destroyTransport, retireTransport, transportOf } from "./transports.ts";
+import { isFailure, type Member, type Outcome, type Upstream } from "./upstream.ts";
 import { WaitQueue } from "./wait-queue.ts";
 
 interface PoolSignals extends PoolEvents {
   /** An attempt failed on account of its upstream: the next probe should come at once. */
   failure: [Upstream];
-}
-
-/** Marks options that need no second check. */
-class CheckedOptions {
-  readonly resolved: ResolvedPool;
-
-  constructor(resolved: ResolvedPool) {
-    this.resolved = resolved;
-  }
 }
 
 /**
@@ -41,18 +33,12 @@ export class Pool extends SafeEmitter<PoolSignals> {
   readonly name: string;
   readonly queue: WaitQueue;
   readonly retryBudget: RetryBudget;
-  bytesIn = 0;
-  bytesOut = 0;
+  readonly traffic: Traffic = new Traffic();
 
   readonly #runtime: Runtime;
   #options: ResolvedPool;
-  #members: readonly Member[] = Object.freeze([]);
-  /** Members that left the list and still have requests or tunnels. */
-  readonly #leaving = new Set<Member>();
-  readonly #freeSlots: number[] = [];
-  #nextSlot = 0;
+  readonly #members = new Members();
   #availability: Availability | undefined;
-  readonly #retries: Record<string, number> = {};
 
   /** Makes a pool of options that have been checked already. */
   static resolved(name: string, options: ResolvedPool, runtime: Runtime): Pool {
@@ -64,7 +50,7 @@ export class Pool extends SafeEmitter<PoolSignals> {
     super();
     this.name = name;
     this.#runtime = resolveRuntime(runtime);
-    this.#options = options instanceof CheckedOptions ? options.resolved : resolvePool(options);
+    this.#options = toResolved(options);
     this.queue = new WaitQueue(this.#options.queue, this.#runtime.clock);
     this.retryBudget = new RetryBudget(this.#options.retry, this.#runtime.clock);
     for (const upstream of this.#options.upstreams) this.#join(upstream);
@@ -76,7 +62,7 @@ export class Pool extends SafeEmitter<PoolSignals> {
   }
 
   get upstreams(): readonly Upstream[] {
-    return this.#members;
+    return this.#members.list;
   }
 
   /** Those that may be picked now. A new frozen list after each change. */
@@ -91,11 +77,7 @@ export class Pool extends SafeEmitter<PoolSignals> {
 
   /** The candidates that were not tried yet; when they have run out, whatever else is available, backups included. */
   candidatesExcept(tried: readonly Upstream[]): readonly Upstream[] {
-    const { available, candidates } = this.#current();
-    if (tried.length === 0) return candidates;
-    const untried = (upstream: Upstream) => upstream.weight > 0 && !tried.includes(upstream);
-    const left = candidates.filter(untried);
-    return left.length > 0 ? left : available.filter(untried);
+    return untried(this.#current(), tried);
   }
 
   get panic(): boolean {
@@ -108,28 +90,21 @@ export class Pool extends SafeEmitter<PoolSignals> {
   }
 
   get inFlight(): number {
-    return this.#sum((member) => member.inFlight);
+    return this.#members.sum((member) => member.inFlight);
   }
 
   get tunnels(): number {
-    return this.#sum((member) => member.tunnels);
+    return this.#members.sum((member) => member.tunnels);
   }
 
   get(id: string): Upstream | undefined {
-    return this.#members.find((member) => member.id === id);
+    return this.#members.find(id);
   }
 
   /** Takes in a new upstream. Throws an `OptionsError` for bad options or an id that is taken. */
   add(options: string | UpstreamOptions): Upstream {
     const upstream = resolveUpstream(options);
-    if (this.get(upstream.id) !== undefined) {
-      throw new OptionsError([
-        { path: ["id"], message: `the id "${upstream.id}" is taken in pool "${this.name}"; give it another` },
-      ]);
-    }
-    if (this.#members.length >= limits.upstreamsPerPool) {
-      throw new OptionsError([{ path: [], message: `a pool has at most ${limits.upstreamsPerPool} upstreams` }]);
-    }
+    checkNewcomer(upstream.id, this.#members.list);
     return this.#join(upstream);
   }
 
@@ -141,10 +116,7 @@ export class Pool extends SafeEmitter<PoolSignals> {
   /** Changes a weight from the next pick on. Throws an `OptionsError` outside 0 to 256, `unknown_upstream` otherwise. */
   setWeight(id: string, weight: number): void {
     const member = this.#member(id);
-    if (!Number.isInteger(weight) || weight < 0 || weight > limits.maxWeight) {
-      const message = `expected a whole number from 0 to ${limits.maxWeight}, found ${String(weight)}`;
-      throw new OptionsError([{ path: ["weight"], message }]);
-    }
+    checkWeight(weight);
     this.#changeWeight(member, weight, "operator");
   }
 
@@ -154,10 +126,7 @@ export class Pool extends SafeEmitter<PoolSignals> {
    */
   setState(id: string, state: UpstreamState): void {
     const member = this.#member(id);
-    if (state !== "active" && state !== "draining" && state !== "disabled") {
-      const message = `expected "active", "draining" or "disabled", found ${JSON.stringify(state)}`;
-      throw new OptionsError([{ path: ["state"], message }]);
-    }
+    checkState(state);
     if (member.state === state) return;
     const from = member.state;
     member.state = state;
@@ -168,7 +137,7 @@ export class Pool extends SafeEmitter<PoolSignals> {
   /** Records a verdict of active checks. Nothing happens when it stays the same. */
   setHealth(upstream: Upstream, to: Health, reason: string): void {
     const member = upstream as Member;
-    if (to !== "unknown") this.release(member);
+    if (to !== "unknown") this.hold(member, false);
     if (member.removed || member.health === to) return;
     const from = member.health;
     member.health = to;
@@ -176,15 +145,9 @@ export class Pool extends SafeEmitter<PoolSignals> {
     this.emit("health", { pool: this.name, upstream: member.id, from, to, reason });
   }
 
-  /** Keeps an upstream from traffic, panic included, until its first verdict. */
-  hold(upstream: Upstream): void {
-    (upstream as Member).held = true;
-    this.#availability = undefined;
-  }
-
-  /** Takes `hold` back. */
-  release(upstream: Upstream): void {
-    (upstream as Member).held = false;
+  /** Keeps an upstream from traffic, panic included, until its first verdict, or takes that back. */
+  hold(upstream: Upstream, held: boolean): void {
+    (upstream as Member).held = held;
     this.#availability = undefined;
   }
 
@@ -194,7 +157,7 @@ export class Pool extends SafeEmitter<PoolSignals> {
 
   /** Takes every verdict back, when nobody checks any more. */
   forgetHealth(): void {
-    for (const member of this.#members) this.setHealth(member, "unknown", "health checks are off");
+    for (const member of this.#members.list) this.setHealth(member, "unknown", "health checks are off");
   }
 
   /** Begins an attempt on an upstream that was just picked. The caller settles it. */
@@ -220,13 +183,7 @@ export class Pool extends SafeEmitter<PoolSignals> {
 
   /** The connections to an upstream, opened when first asked for and kept as long as it stays. */
   transport(upstream: Upstream): Transport {
-    const member = upstream as Member;
-    member.transport ??= createTransport(member.address, this.#options, this.#runtime);
-    return member.transport;
-  }
-
-  countRetry(reason: string): void {
-    this.#retries[reason] = (this.#retries[reason] ?? 0) + 1;
+    return transportOf(upstream as Member, this.#options, this.#runtime);
   }
 
   /**
@@ -240,23 +197,19 @@ export class Pool extends SafeEmitter<PoolSignals> {
     this.retryBudget.options = options.retry;
     const stays = (member: Member) =>
       options.upstreams.find(({ id, url }) => id === member.id && url === member.url) !== undefined;
-    const removed = this.#members.filter((member) => !stays(member));
+    const removed = this.#members.list.filter((member) => !stays(member));
     for (const member of removed) this.#leave(member);
-    if (!isDeepStrictEqual(connectionSettings(before), connectionSettings(options))) {
-      for (const member of this.#members) retire(member);
-    }
+    if (!connectsAlike(before, options)) this.#members.list.forEach(retireTransport);
     const added = options.upstreams.filter((upstream) => !this.#update(upstream));
     for (const upstream of added) this.#join(upstream);
-    this.#inOrderOf(options.upstreams);
+    this.#members.sortBy(options.upstreams.map(({ id }) => id));
+    this.#changed();
     return { added: added.map(({ id }) => id), removed: removed.map(({ id }) => id) };
   }
 
   /** Ends every connection. Attempts still in flight fail. */
   close(): void {
-    for (const member of [...this.#members, ...this.#leaving]) {
-      member.transport?.destroy();
-      member.transport = undefined;
-    }
+    for (const member of this.#members.all()) destroyTransport(member);
   }
 
   snapshot(policy: string = this.#options.balance): PoolSnapshot {
@@ -268,53 +221,47 @@ export class Pool extends SafeEmitter<PoolSignals> {
       inFlight: this.inFlight,
       tunnels: this.tunnels,
       queueDepth: this.queue.depth,
-      retries: Object.freeze({ ...this.#retries }),
       retryBudgetExhausted: this.retryBudget.exhausted,
-      bytesIn: this.bytesIn,
-      bytesOut: this.bytesOut,
-      upstreams: Object.freeze(this.#members.map((member) => member.snapshot())),
+      ...this.traffic.snapshot(),
+      upstreams: Object.freeze(this.#members.list.map((member) => member.snapshot())),
     });
   }
 
   #current(): Availability {
-    this.#availability ??= computeAvailability(this.#members, this.#options.panic === "use-all");
+    this.#availability ??= computeAvailability(this.#members.list, this.#options.panic === "use-all");
     return this.#availability;
   }
 
   #member(id: string): Member {
-    const member = this.get(id) as Member | undefined;
+    const member = this.#members.find(id);
     if (member === undefined) throw new ProxyError("unknown_upstream", `pool "${this.name}" has no upstream "${id}"`);
     return member;
   }
 
   #join(upstream: ResolvedUpstream): Member {
-    const member = new Member(upstream, this.#freeSlots.pop() ?? this.#nextSlot++);
+    const member = this.#members.join(upstream);
     member.held = this.#options.healthCheck?.initialState === "checking";
-    this.#members = Object.freeze([...this.#members, member]);
     this.#changed();
     this.emit("member", { pool: this.name, upstream: member.id, change: "added" });
     return member;
   }
 
   #leave(member: Member): void {
-    member.removed = true;
-    this.#members = Object.freeze(this.#members.filter((other) => other !== member));
-    this.#leaving.add(member);
+    this.#members.leave(member);
     this.#changed();
     this.emit("member", { pool: this.name, upstream: member.id, change: "removed" });
     this.#releaseIfDrained(member);
   }
 
   #releaseIfDrained(member: Member): void {
-    if (!member.removed || !member.idle || !this.#leaving.delete(member)) return;
-    this.#freeSlots.push(member.slot);
-    retire(member);
+    if (!this.#members.forgetIfDrained(member)) return;
+    retireTransport(member);
     this.emit("member", { pool: this.name, upstream: member.id, change: "drained" });
   }
 
   /** False when there is no such member yet. */
   #update(upstream: ResolvedUpstream): boolean {
-    const member = this.get(upstream.id) as Member | undefined;
+    const member = this.#members.find(upstream.id);
     if (member === undefined) return false;
     member.backup = upstream.backup;
     member.maxInFlight = upstream.maxInFlight;
@@ -323,14 +270,6 @@ export class Pool extends SafeEmitter<PoolSignals> {
       this.#changeWeight(member, upstream.weight, "config");
     }
     return true;
-  }
-
-  #inOrderOf(upstreams: readonly ResolvedUpstream[]): void {
-    const place = new Map(upstreams.map(({ id }, index) => [id, index]));
-    this.#members = Object.freeze(
-      [...this.#members].sort((a, b) => (place.get(a.id) ?? 0) - (place.get(b.id) ?? 0)),
-    );
-    this.#changed();
   }
 
   #changeWeight(member: Member, to: number, reason: "operator" | "config"): void {
@@ -357,22 +296,4 @@ export class Pool extends SafeEmitter<PoolSignals> {
       if (!this.queue.wakeFirst()) return;
     }
   }
-
-  #sum(of: (member: Member) => number): number {
-    let sum = 0;
-    for (const member of this.#members) sum += of(member);
-    for (const member of this.#leaving) sum += of(member);
-    return sum;
-  }
-}
-
-/** Closes connections once they are idle; the next request opens new ones. */
-function retire(member: Member): void {
-  member.transport?.close();
-  member.transport = undefined;
-}
-
-/** The part of the options that open sockets were made with. */
-function connectionSettings({ connections, timeouts, tls }: ResolvedPool): unknown {
-  return { connections, timeouts, tls };
 }

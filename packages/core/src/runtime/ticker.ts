@@ -13,30 +13,23 @@ const tickMs = 20;
  * A coarse wheel for a great many deadlines that are nearly always moved or dropped before they pass.
  *
  * Moving a deadline is writing a number: no timer is made, refreshed or cleared for it. One timer ticks for all while there
- * is anybody, and looks at everybody. `now` is the clock as of the last tick, for those who need no better.
+ * is anybody, and looks at everybody. A tick that comes late itself looks at nobody, once: the event loop has stalled, and
+ * what has arrived meanwhile is to be read before anybody is blamed for silence.
  */
 export class Ticker {
   readonly #clock: Clock;
   readonly #timed = new Set<Timed>();
   #timer: Timer | undefined;
-  #now: number;
+  #dueAt = 0;
+  #passedOver = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
-    this.#now = clock.now();
-  }
-
-  /** At most a tick behind the clock while somebody is watched. */
-  get now(): number {
-    return this.#now;
   }
 
   watch(timed: Timed): void {
     this.#timed.add(timed);
-    if (this.#timer === undefined) {
-      this.#now = this.#clock.now();
-      this.#schedule();
-    }
+    if (this.#timer === undefined) this.#schedule();
   }
 
   forget(timed: Timed): void {
@@ -44,15 +37,19 @@ export class Ticker {
   }
 
   #schedule(): void {
+    this.#dueAt = this.#clock.now() + tickMs;
     this.#timer = this.#clock.setTimeout(() => this.#tick(), tickMs);
   }
 
   #tick(): void {
-    this.#timer = undefined;
-    this.#now = this.#clock.now();
-    for (const timed of this.#timed) {
-      if (timed.deadline <= this.#now) timed.onDeadline();
+    const now = this.#clock.now();
+    this.#passedOver = !this.#passedOver && now - this.#dueAt > tickMs;
+    if (!this.#passedOver) {
+      for (const timed of this.#timed) {
+        if (timed.deadline <= now) timed.onDeadline();
+      }
     }
+    this.#timer = undefined;
     if (this.#timed.size > 0) this.#schedule();
   }
 }
@@ -61,7 +58,9 @@ const tickers = new WeakMap<Clock, Ticker>();
 
 /** The one ticker of a clock. */
 export function tickerOf(clock: Clock): Ticker {
-  let ticker = tickers.get(clock);
-  if (ticker === undefined) tickers.set(clock, (ticker = new Ticker(clock)));
+  const known = tickers.get(clock);
+  if (known !== undefined) return known;
+  const ticker = new Ticker(clock);
+  tickers.set(clock, ticker);
   return ticker;
 }

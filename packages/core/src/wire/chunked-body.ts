@@ -1,5 +1,5 @@
 import { limits } from "../config/defaults.ts";
-import { parseFields } from "./response-head.ts";
+import { framingName, parseFields } from "./response-head.ts";
 import { WireError } from "./wire-error.ts";
 
 type State = "size" | "extension" | "size-end" | "data" | "data-cr" | "data-lf" | "trailers" | "done";
@@ -8,6 +8,11 @@ const CR = 0x0d;
 const LF = 0x0a;
 /** 13 hexadecimal digits stay below 2^53. */
 const maxSizeDigits = 13;
+/** As RFC 9112 section 7.1.1 has them, without the white space that a reader may put up with. */
+const extensions =
+  /^(?:;[!#$%&'*+\-.^_`|~\w]+(?:=(?:[!#$%&'*+\-.^_`|~\w]+|"(?:[\t !#-[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*"))?)+$/;
+/** Trailers of just the limit may have come with all of their end but the last byte. */
+const mostPartial = limits.responseHeadBytes + 3;
 
 /**
  * Takes a chunked body apart (RFC 9112 section 7.1), a piece at a time, at any split.
@@ -20,6 +25,7 @@ export class ChunkedBody {
   #state: State = "size";
   #size = 0;
   #digits = 0;
+  #extension = "";
   #extensionBytes = 0;
   #trailerText = "";
 
@@ -78,6 +84,7 @@ export class ChunkedBody {
       this.#state = "size-end";
     } else if (byte === 0x3b) {
       this.#state = "extension";
+      this.#readExtension(byte);
     } else {
       throw invalid("a chunk's size is out of grammar");
     }
@@ -85,28 +92,37 @@ export class ChunkedBody {
 
   #readExtension(byte: number): void {
     if (byte === CR) {
+      if (!extensions.test(this.#extension)) throw invalid("a chunk extension out of grammar");
+      this.#extension = "";
       this.#state = "size-end";
-    } else if ((byte < 0x20 && byte !== 0x09) || byte === 0x7f) {
-      throw invalid("a control character in a chunk extension");
+    } else if (byte === LF) {
+      throw invalid("a bare LF in a chunk extension");
     } else if (++this.#extensionBytes > limits.chunkExtensionBytes) {
       throw invalid("too many chunk extensions");
+    } else {
+      this.#extension += String.fromCharCode(byte);
     }
   }
 
   /** Up to the empty line; the text is kept until then, since a field may be split anywhere. */
   #readTrailers(piece: Buffer, start: number): number {
     const before = this.#trailerText.length;
-    const text = this.#trailerText + piece.toString("latin1", start, Math.min(piece.length, start + limits.responseHeadBytes + 4));
+    const text = this.#trailerText + piece.toString("latin1", start, start + mostPartial + 1);
     const end = text.startsWith("\r\n") ? 0 : text.indexOf("\r\n\r\n");
+    const tooLarge = end === -1 ? text.length > mostPartial : end > limits.responseHeadBytes;
+    const fields = end === -1 ? text.slice(0, mostPartial + 1) : text.slice(0, end);
+    if (/(?:^|[^\r])\n|\r[^\n]/.test(fields)) throw invalid("a bare CR or LF in the trailers");
+    if (tooLarge) throw new WireError("response_headers_too_large", "trailers too large");
     if (end === -1) {
-      if (text.length > limits.responseHeadBytes) throw new WireError("response_headers_too_large", "trailers too large");
-      if (/(?:^|[^\r])\n|\r[^\n]/.test(text)) throw invalid("a bare CR or LF in the trailers");
       this.#trailerText = text;
       return start + text.length - before;
     }
-    const fields = text.slice(0, end);
-    if (/[^\t\r\n\x20-\x7e\x80-\xff]|\r(?!\n)|(?:^|[^\r])\n/.test(fields)) throw invalid("a control character in the trailers");
+    if (/[^\t\r\n\x20-\x7e\x80-\xff]/.test(fields)) throw invalid("a control character in the trailers");
+    if (fields.endsWith("\r")) throw invalid("a bare CR or LF in the trailers");
     this.trailers = parseFields(fields, 0);
+    if (this.trailers.some((name, place) => place % 2 === 0 && framingName.test(name))) {
+      throw invalid("a header that frames among the trailers");
+    }
     this.#state = "done";
     return start + end + (end === 0 ? 2 : 4) - before;
   }

@@ -9,12 +9,14 @@ export function openSocket(address: UpstreamAddress, options: ResolvedTls): net.
       ? { host: address.hostname, port: address.port, autoSelectFamily: true }
       : { path: address.socketPath };
   if (!address.tls) return net.connect({ ...where, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 });
-  const servername = options.servername ?? (net.isIP(address.hostname) === 0 ? address.hostname : undefined);
+  const name = options.servername ?? address.hostname;
   const socket = tls.connect({
     ...where,
     ALPNProtocols: ["http/1.1"],
     rejectUnauthorized: options.verify,
-    ...(servername !== undefined && { servername }),
+    // RFC 6066 section 3: an address is not a server name. It is verified all the same.
+    servername: net.isIP(name) === 0 ? name : "",
+    checkServerIdentity: (_host, certificate) => tls.checkServerIdentity(name, certificate),
     ...(options.ca !== undefined && { ca: options.ca }),
     ...(options.cert !== undefined && { cert: options.cert }),
     ...(options.key !== undefined && { key: options.key }),

@@ -8,6 +8,7 @@ export class Http1Exchange implements Exchange {
   readonly handler: ExchangeHandler;
   connection: Connection | undefined;
   #over = false;
+  #aborted = false;
   readonly #onAbort: (exchange: Http1Exchange) => void;
 
   constructor(
@@ -27,11 +28,11 @@ export class Http1Exchange implements Exchange {
   }
 
   write(chunk: Uint8Array): boolean {
-    return this.#over || this.connection === undefined || this.connection.writeBody(chunk, this.head.bodyLength === -1);
+    return this.#over || this.connection === undefined || this.connection.writeBody(chunk);
   }
 
   end(): void {
-    if (!this.#over) this.connection?.endBody(this.head.bodyLength === -1);
+    if (!this.#over) this.connection?.endBody();
   }
 
   resume(): void {
@@ -39,10 +40,11 @@ export class Http1Exchange implements Exchange {
   }
 
   abort(): void {
+    this.#aborted = true;
     if (this.#over) return;
     this.#over = true;
     this.#onAbort(this);
-    this.connection?.destroy();
+    this.connection?.abandon();
     this.connection = undefined;
   }
 
@@ -52,11 +54,13 @@ export class Http1Exchange implements Exchange {
     this.connection = undefined;
   }
 
-  /** Tells the handler later, never while it dispatches. */
+  /** Tells the handler later, never while it dispatches, and not at all when it has given up by then. */
   fail(failure: ExchangeFailure): void {
     if (this.#over) return;
     this.#over = true;
     this.connection = undefined;
-    queueMicrotask(() => this.handler.onFailure(failure));
+    queueMicrotask(() => {
+      if (!this.#aborted) this.handler.onFailure(failure);
+    });
   }
 }

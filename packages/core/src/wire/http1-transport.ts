@@ -1,33 +1,36 @@
+import type { Socket } from "node:net";
 import type { UpstreamAddress } from "../config/resolved.ts";
 import type { ErrorCode } from "../errors.ts";
+import type { Timer } from "../runtime/clock.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { type Ticker, type Timed, tickerOf } from "../runtime/ticker.ts";
 import { openSocket, readyEvent } from "./connect.ts";
-import { Connection, type ConnectionOwner } from "./connection.ts";
+import { Connection } from "./connection.ts";
+import type { ConnectionOwner, ConnectionTimeouts } from "./connection-owner.ts";
 import type { TransportSettings } from "./create-transport.ts";
+import { connectFailureCode } from "./failure-codes.ts";
 import { Http1Exchange } from "./http1-exchange.ts";
+import { IdleConnections } from "./idle-connections.ts";
 import { writeRequestHead } from "./request-writer.ts";
 import type { Exchange, ExchangeHandler, RequestHead, Transport } from "./transport.ts";
 import { WireError } from "./wire-error.ts";
 
-/** Milliseconds for which a connection is not used after a response; see connection.ts, "resting". */
-const restMs = 5;
 /** Milliseconds for which no connection to an upstream is used twice after it has sent what nobody asked for. */
 const distrustMs = 60_000;
 
-/** Our own HTTP/1.1 connections to one upstream: those at work, those that rest, those that wait, and who waits for one. */
+/** Our own HTTP/1.1 connections to one upstream: those at work, those without, and who waits for one. README.md explains. */
 export class Http1Transport implements Transport, ConnectionOwner {
   readonly #address: UpstreamAddress;
   readonly #settings: TransportSettings;
+  readonly #timeouts: ConnectionTimeouts;
   readonly #runtime: Runtime;
   readonly #ticker: Ticker;
   readonly #connections = new Set<Connection>();
-  /** In the order of their release. */
-  readonly #resting: Connection[] = [];
-  /** Rested; the last is used first. */
-  readonly #idle: Connection[] = [];
-  /** Exchanges that wait because all connections that may be opened are at work. */
+  readonly #idle = new IdleConnections();
+  /** Exchanges that wait because all connections that may be opened are at work or rest, in order. */
   readonly #waiting = new Map<Http1Exchange, Timed>();
+  #serving = false;
+  #wakeTimer: Timer | undefined;
   /** Connections whose requests are written in the next check phase. */
   #claimed: Connection[] = [];
   #distrustedUntil = -Infinity;
@@ -36,6 +39,7 @@ export class Http1Transport implements Transport, ConnectionOwner {
   constructor(address: UpstreamAddress, settings: TransportSettings, runtime: Runtime) {
     this.#address = address;
     this.#settings = settings;
+    this.#timeouts = { ...settings.timeouts, keepAliveMs: settings.connections.keepAliveMs };
     this.#runtime = runtime;
     this.#ticker = tickerOf(runtime.clock);
   }
@@ -49,105 +53,119 @@ export class Http1Transport implements Transport, ConnectionOwner {
       invalid = error as WireError;
     }
     const exchange = new Http1Exchange(head, text, handler, this.#forget);
-    if (invalid !== undefined) exchange.fail({ code: invalid.code, cause: invalid, reused: false, sent: false });
-    else this.#place(exchange);
+    if (invalid !== undefined) refuse(exchange, invalid.code, invalid);
+    else if (this.#closing) refuse(exchange, "closed", undefined);
+    else if (this.#waiting.size > 0 || !this.#place(exchange)) this.#wait(exchange);
     return exchange;
   }
 
   close(): void {
     this.#closing = true;
-    for (const connection of [...this.#idle, ...this.#resting]) connection.destroy();
+    this.#idle.closeAll();
   }
 
   destroy(): void {
     this.#closing = true;
-    for (const exchange of this.#waiting.keys()) this.#failWaiting(exchange, "closed");
+    for (const exchange of this.#waiting.keys()) this.#refuseWaiting(exchange, "closed");
     for (const connection of this.#connections) connection.fail(new WireError("reset", "the proxy is closing"));
+    this.#runtime.clock.clearTimeout(this.#wakeTimer);
   }
 
   onReleased(connection: Connection): void {
-    if (this.#closing || this.#distrusting) return connection.destroy();
-    const waiting = this.#takeWaiting();
-    if (waiting === undefined) this.#resting.push(connection);
-    else this.#claim(connection, waiting);
+    if (this.#closing || this.#distrusting) return connection.close();
+    this.#idle.add(connection);
+    this.#serveWaiting();
   }
 
   onSurplus(): void {
     this.#distrustedUntil = this.#runtime.clock.now() + distrustMs;
-    for (const connection of [...this.#idle, ...this.#resting]) connection.destroy();
+    this.#idle.closeAll();
+    for (const connection of this.#claimed) connection.close();
   }
 
-  onUnsent(exchange: Http1Exchange): void {
-    this.#place(exchange);
-  }
-
-  onClosed(connection: Connection): void {
+  onClosed(connection: Connection, unsent: Http1Exchange | undefined): void {
     this.#connections.delete(connection);
-    remove(this.#idle, connection);
-    remove(this.#resting, connection);
-    const waiting = this.#closing ? undefined : this.#takeWaiting();
-    if (waiting !== undefined) this.#place(waiting);
+    this.#idle.remove(connection);
+    // It had had its turn.
+    if (unsent !== undefined && !this.#place(unsent)) this.#wait(unsent);
+    this.#serveWaiting();
   }
 
   get #distrusting(): boolean {
     return this.#runtime.clock.now() < this.#distrustedUntil;
   }
 
-  /** Finds a connection that may be used, or opens one, or lets the exchange wait. */
-  #place(exchange: Http1Exchange): void {
-    if (exchange.over) return;
-    const rested = exchange.head.freshConnection ? undefined : this.#takeRested();
-    if (rested !== undefined) return this.#claim(rested, exchange);
+  /** Finds a connection that may be used, or opens one. False when there is none to be had now. */
+  #place(exchange: Http1Exchange): boolean {
+    const fresh = exchange.head.freshConnection;
+    const rested = fresh ? undefined : this.#idle.take(this.#runtime.clock.now());
+    if (rested !== undefined) {
+      this.#claim(rested, exchange);
+      return true;
+    }
+    if (fresh && this.#full) this.#idle.takeLeast()?.close();
+    if (this.#full) return false;
+    this.#open(exchange);
+    return true;
+  }
+
+  get #full(): boolean {
     const { max } = this.#settings.connections;
-    if (max === 0 || this.#connections.size < max) return this.#open(exchange);
-    // At the limit a connection may not be spared its rest for a new one: the first to have been released is taken.
-    const resting = exchange.head.freshConnection ? undefined : this.#resting.shift();
-    if (resting !== undefined) return this.#claim(resting, exchange);
-    if (exchange.head.freshConnection) this.#idle.pop()?.destroy();
-    if (this.#connections.size < max) return this.#open(exchange);
-    this.#wait(exchange);
+    return max > 0 && this.#connections.size >= max;
   }
 
   /** For as long as opening a connection may take. */
   #wait(exchange: Http1Exchange): void {
     const timed: Timed = {
-      deadline: this.#runtime.clock.now() + this.#settings.timeouts.connectMs,
-      onDeadline: () => this.#failWaiting(exchange, "connect_timeout"),
+      deadline: this.#runtime.clock.now() + this.#timeouts.connectMs,
+      onDeadline: () => this.#refuseWaiting(exchange, "connect_timeout"),
     };
     this.#waiting.set(exchange, timed);
     this.#ticker.watch(timed);
+    this.#wakeWhenRested();
   }
 
-  #takeWaiting(): Http1Exchange | undefined {
+  /** Those who wait get what there is, in order; whoever is the first and cannot be served holds up the others. */
+  #serveWaiting(): void {
+    if (this.#serving) return;
+    this.#serving = true;
     for (const exchange of this.#waiting.keys()) {
+      if (!this.#place(exchange)) break;
       this.#forget(exchange);
-      return exchange;
     }
-    return undefined;
+    this.#serving = false;
+    this.#wakeWhenRested();
   }
 
-  #failWaiting(exchange: Http1Exchange, code: ErrorCode): void {
+  /** A connection that rests has no timer of its own: only somebody who waits for it needs one. */
+  #wakeWhenRested(): void {
+    const { clock } = this.#runtime;
+    const { nextRestedAt } = this.#idle;
+    if (this.#waiting.size === 0 || nextRestedAt === Infinity || this.#wakeTimer !== undefined) return;
+    this.#wakeTimer = clock.setTimeout(
+      () => {
+        this.#wakeTimer = undefined;
+        this.#serveWaiting();
+      },
+      Math.max(0, Math.ceil(nextRestedAt - clock.now())),
+    );
+  }
+
+  #refuseWaiting(exchange: Http1Exchange, code: ErrorCode): void {
     this.#forget(exchange);
-    exchange.fail({ code, cause: undefined, reused: false, sent: false });
-  }
-
-  #takeRested(): Connection | undefined {
-    const before = this.#runtime.clock.now() - restMs;
-    let moved = 0;
-    for (const connection of this.#resting) {
-      if (connection.releasedAt > before) break;
-      this.#idle.push(connection);
-      moved++;
-    }
-    if (moved > 0) this.#resting.splice(0, moved);
-    return this.#idle.pop();
+    refuse(exchange, code, undefined);
   }
 
   #open(exchange: Http1Exchange): void {
-    const { timeouts, connections, tls } = this.#settings;
-    const connection = new Connection(openSocket(this.#address, tls), {
+    let socket: Socket;
+    try {
+      socket = openSocket(this.#address, this.#settings.tls);
+    } catch (error) {
+      return refuse(exchange, connectFailureCode(error, this.#address.tls), error);
+    }
+    const connection = new Connection(socket, {
       owner: this,
-      timeouts: { ...timeouts, keepAliveMs: connections.keepAliveMs },
+      timeouts: this.#timeouts,
       ticker: this.#ticker,
       tls: this.#address.tls,
       ready: readyEvent(this.#address),
@@ -176,7 +194,7 @@ export class Http1Transport implements Transport, ConnectionOwner {
   };
 }
 
-function remove(list: Connection[], connection: Connection): void {
-  const index = list.indexOf(connection);
-  if (index !== -1) list.splice(index, 1);
+/** Fails an exchange of which nothing has been sent. */
+function refuse(exchange: Http1Exchange, code: ErrorCode, cause: unknown): void {
+  exchange.fail({ code, cause, reused: false, sent: false });
 }

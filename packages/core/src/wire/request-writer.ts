@@ -1,5 +1,6 @@
-import { WireError } from "./wire-error.ts";
+import { framingName } from "./response-head.ts";
 import type { RequestHead } from "./transport.ts";
+import { WireError } from "./wire-error.ts";
 
 const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const targetText = /^[\x21-\x7e]+$/;
@@ -13,11 +14,14 @@ const valueText = /^[\t\x20-\x7e\x80-\xff]*$/;
  */
 export function writeRequestHead({ method, path, headers, bodyLength }: RequestHead): string {
   if (!token.test(method) || !targetText.test(path)) throw new WireError("internal", "a method or path out of grammar");
+  if (!Number.isSafeInteger(bodyLength) || bodyLength < -1) throw new WireError("internal", "a length out of range");
   let text = `${method} ${path} HTTP/1.1\r\n`;
   for (let index = 0; index < headers.length; index += 2) {
     const name = headers[index] as string;
     const value = headers[index + 1] as string;
-    if (!isToken(name) || !valueText.test(value)) throw new WireError("internal", `a header out of grammar: ${name}`);
+    if (!isFieldName(name) || !valueText.test(value)) {
+      throw new WireError("internal", `a header out of grammar, or one that frames: ${name}`);
+    }
     text += `${name}: ${value}\r\n`;
   }
   if (bodyLength === -1) text += "Transfer-Encoding: chunked\r\n";
@@ -39,12 +43,13 @@ function expectsLength(method: string): boolean {
 }
 
 /** Names repeat from request to request: one look-up instead of one scan. Bounded, since names come from clients. */
-const knownTokens = new Set<string>();
-const maxKnownTokens = 1_000;
+const knownNames = new Set<string>();
+const maxKnownNames = 1_000;
 
-function isToken(name: string): boolean {
-  if (knownTokens.has(name)) return true;
-  if (!token.test(name)) return false;
-  if (knownTokens.size < maxKnownTokens && name.length <= 64) knownTokens.add(name);
+/** Framing is our own: a length or a coding from elsewhere would contradict it. */
+function isFieldName(name: string): boolean {
+  if (knownNames.has(name)) return true;
+  if (!token.test(name) || framingName.test(name)) return false;
+  if (knownNames.size < maxKnownNames && name.length <= 64) knownNames.add(name);
   return true;
 }

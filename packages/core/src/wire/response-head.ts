@@ -1,7 +1,7 @@
 /**
  * The head of a response, read to the letter of RFC 9112. Whatever two readers could understand differently is refused, not
  * repaired: bare CR or LF, folded lines, space before a colon, lengths that are not plain decimal numbers, both a length
- * and a transfer coding, codings other than chunked.
+ * and a transfer coding, codings other than chunked. test/wire/fuzz holds it against other readers.
  */
 
 import { limits } from "../config/defaults.ts";
@@ -22,13 +22,19 @@ export interface ResponseHead {
   readonly keepAlive: boolean;
   /** Milliseconds that the upstream says it keeps an idle connection; Infinity when it does not say. */
   readonly keepAliveMs: number;
+  /** Events may be far between. */
+  readonly eventStream: boolean;
 }
+
+/** Matches the names of the headers that frame a message. */
+export const framingName: RegExp = /^(?:content-length|transfer-encoding)$/i;
 
 const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const forbidden = /[^\t\r\n\x20-\x7e\x80-\xff]/;
 const bareLineBreak = /\r(?!\n)|[^\r]\n/;
 const statusLine = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: ([^\r\n]*))?$/;
-const decimal = /^(?:0|[1-9]\d{0,15})$/;
+/** 15 digits stay below 2^53: a length that cannot be counted is none. */
+const decimal = /^(?:0|[1-9]\d{0,14})$/;
 
 /** Parses a head without its empty line. `method` is that of the request, which decides whether there is a body. */
 export function parseResponseHead(text: string, method: string): ResponseHead {
@@ -54,7 +60,7 @@ export function parseFields(text: string, start: number): string[] {
     const name = text.slice(position, colon);
     // Also refuses folded lines and space before the colon: white space is no part of a token.
     if (!token.test(name)) throw invalid("a header name out of grammar");
-    fields.push(name, trim(text, colon + 1, end));
+    fields.push(name, readValue(text, colon + 1, end, name));
     if (fields.length > limits.responseHeaderFields * 2) {
       throw new WireError("response_headers_too_large", "too many header fields");
     }
@@ -64,11 +70,15 @@ export function parseFields(text: string, start: number): string[] {
 }
 
 /** Optional white space around a value is a matter of this hop (RFC 9112 section 5.1). */
-function trim(text: string, start: number, end: number): string {
+function readValue(text: string, start: number, end: number, name: string): string {
   let from = start;
   let to = end;
   while (from < to && isSpace(text.charCodeAt(from))) from++;
   while (to > from && isSpace(text.charCodeAt(to - 1))) to--;
+  // llhttp, and so most of Node, takes `chunked` and a tab for another coding, and reads on until the end.
+  if (to < end && framingName.test(name) && text.slice(to, end).includes("\t")) {
+    throw invalid("a tab behind a length or a transfer coding");
+  }
   return text.slice(from, to);
 }
 
@@ -87,10 +97,11 @@ function describe(
   let coding: string | undefined;
   let connection = "";
   let keepAlive = "";
+  let eventStream = false;
   for (let index = 0; index < headers.length; index += 2) {
     const name = headers[index] as string;
     // Only the lengths of these names are worth a look.
-    if (name.length !== 14 && name.length !== 17 && name.length !== 10) continue;
+    if (name.length !== 14 && name.length !== 17 && name.length !== 10 && name.length !== 12) continue;
     const value = headers[index + 1] as string;
     const lower = name.toLowerCase();
     if (lower === "content-length") {
@@ -101,6 +112,7 @@ function describe(
       coding = value;
     } else if (lower === "connection") connection += `,${value.toLowerCase()}`;
     else if (lower === "keep-alive") keepAlive = value.toLowerCase();
+    else if (lower === "content-type") eventStream = /^text\/event-stream[ \t]*(?:;|$)/i.test(value);
   }
   if (length !== undefined && !decimal.test(length)) throw invalid("a Content-Length that is not a plain number");
   if (coding !== undefined) {
@@ -118,6 +130,7 @@ function describe(
     length: framing === "none" ? 0 : framing === "length" ? Number(length) : -1,
     keepAlive: framing !== "close" && keepsAlive(connection, http10),
     keepAliveMs: keepAliveMs(keepAlive),
+    eventStream,
   };
 }
 

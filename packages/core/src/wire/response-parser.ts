@@ -16,6 +16,8 @@ type State = "idle" | "head" | "length" | "chunked" | "close";
 
 const none: readonly string[] = [];
 const headEnd = "\r\n\r\n";
+/** A head of just the limit may have come with all of its end but the last byte. */
+const mostPartial = limits.responseHeadBytes + headEnd.length - 1;
 
 /**
  * Reads the response to one request at a time, at any split of its bytes.
@@ -83,24 +85,26 @@ export class ResponseParser {
     const held = this.#partial?.length ?? 0;
     const all = this.#partial === undefined ? bytes : Buffer.concat([this.#partial, bytes.subarray(start)]);
     const from = this.#partial === undefined ? start : 0;
-    const end = all.indexOf(headEnd, from, "latin1");
-    if (end === -1 || end - from > limits.responseHeadBytes) return this.#keepPartial(all.subarray(from), bytes.length);
+    const end = all.indexOf(headEnd, Math.max(from, held - headEnd.length), "latin1");
+    if (end === -1 || end - from > limits.responseHeadBytes) {
+      this.#keepPartial(all.subarray(from), held);
+      return bytes.length;
+    }
     this.#partial = undefined;
     this.#begin(parseResponseHead(all.toString("latin1", from, end), this.#method));
     return (held > 0 ? start - held : 0) + end + headEnd.length;
   }
 
   /** What can be seen to be wrong already is refused now: a peer that speaks something else may never send an empty line. */
-  #keepPartial(partial: Buffer, consumed: number): number {
-    if (partial.length > limits.responseHeadBytes) {
-      throw new WireError("response_headers_too_large", "the head is too large");
-    }
-    const text = partial.toString("latin1");
-    if (!"HTTP/1.".startsWith(text.slice(0, 7)) || /(?:^|[^\r])\n|\r[^\n]/.test(text)) {
+  #keepPartial(partial: Buffer, seen: number): void {
+    if (!"HTTP/1.".startsWith(partial.toString("latin1", 0, 7))) {
       throw new WireError("invalid_response", "not an HTTP/1 response");
     }
+    // From the last byte seen on, which may have been a CR that waits for its LF.
+    const text = partial.toString("latin1", Math.max(0, seen - 1), mostPartial + 1);
+    if (/\r[^\n]|[^\r]\n/.test(text)) throw new WireError("invalid_response", "a bare CR or LF in the head");
+    if (partial.length > mostPartial) throw new WireError("response_headers_too_large", "the head is too large");
     this.#partial = Buffer.from(partial);
-    return consumed;
   }
 
   #begin(head: ResponseHead): void {
@@ -112,8 +116,9 @@ export class ResponseParser {
     if (head.framing === "chunked") this.#chunked = new ChunkedBody();
   }
 
-  #inform({ status, headers }: ResponseHead): void {
+  #inform({ status, headers, keepAlive }: ResponseHead): void {
     if (status === 101) throw new WireError("invalid_response", "a 101 that nobody asked for");
+    if (!keepAlive) throw new WireError("invalid_response", "an informational response that ends the connection");
     if (++this.#informational > limits.informationalResponses) {
       throw new WireError("invalid_response", "too many informational responses");
     }

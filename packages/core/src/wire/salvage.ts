@@ -4,11 +4,11 @@ import type { Socket } from "node:net";
 const most = 65_536;
 
 /**
- * Reads what the kernel still holds for a socket whose write has just failed.
+ * Reads what the kernel still holds for a socket when a write to it has failed.
  *
  * An upstream that answers early and closes resets the connection under the request that is still being sent. Node destroys
- * the socket at the failed write and with it the answer, which has arrived. Reading the descriptor once more is the only
- * way to it. Undefined where there is none to read: TLS, Windows, nothing there.
+ * the socket for the failed write, and with it the answer, which has arrived. Reading the descriptor before that, in the
+ * callback of the write, is the only way to it. Undefined where there is nothing, or no reading past Node: TLS, Windows.
  */
 export function salvage(socket: Socket): Buffer | undefined {
   const handle = (socket as unknown as { _handle?: { fd?: number } | null })._handle;

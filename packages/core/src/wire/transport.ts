@@ -27,7 +27,10 @@ export interface RequestHead {
 export interface ExchangeFailure {
   readonly code: ErrorCode;
   readonly cause: unknown;
-  /** The connection had carried an earlier exchange: a reset on it may be a mere race with the upstream's keep-alive. */
+  /**
+   * The connection had carried an earlier exchange and nothing came in answer to this one: a reset may be a mere race with
+   * the upstream's keep-alive.
+   */
   readonly reused: boolean;
   /** Whether any byte of the request may have reached the upstream. */
   readonly sent: boolean;

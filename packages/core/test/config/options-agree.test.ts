@@ -51,7 +51,13 @@ const settings: Complete<PoolSettings> = {
   tls: { ca: "CA", cert: "CERT", key: "KEY", servername: "a", verify: false },
 };
 
-const shared: Complete<SharedOptions> = { trustedProxies: ["::1"], forwarded: true, maxHeaders: 1 };
+const shared: Complete<SharedOptions> = {
+  trustedProxies: ["::1"],
+  forwarded: true,
+  maxHeaders: 1,
+  requestBodyTimeout: "1s",
+  sendTimeout: "1s",
+};
 
 const changes = { set: { "X-A": "1" }, remove: ["X-B"] };
 
@@ -108,7 +114,12 @@ function visit(
 
 describe("the defaults that the docs quote", () => {
   const root = { balance: defaults.balance, panic: defaults.panic };
-  const sharedDefaults = { forwarded: defaults.forwarded, maxHeaders: defaults.maxHeaders };
+  const sharedDefaults = {
+    forwarded: defaults.forwarded,
+    maxHeaders: defaults.maxHeaders,
+    requestBodyTimeout: defaults.requestBodyTimeout,
+    sendTimeout: defaults.sendTimeout,
+  };
   const tables: Record<string, Record<string, unknown>> = {
     UpstreamOptions: defaults.upstream,
     HealthCheckOptions: defaults.healthCheck,

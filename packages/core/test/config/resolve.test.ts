@@ -13,6 +13,8 @@ describe("what is left out", () => {
       trustedProxies: [],
       forwarded: false,
       maxHeaders: 200,
+      requestBodyTimeoutMs: 30_000,
+      sendTimeoutMs: 60_000,
       routes: [
         {
           name: "/*",

@@ -1,0 +1,54 @@
+import type { ErrorCode } from "../errors.ts";
+import type { Attempt } from "../pool/attempt.ts";
+import type { Pool } from "../pool/pool.ts";
+import type { Outcome, Upstream } from "../pool/upstream.ts";
+import type { Clock } from "../runtime/clock.ts";
+import type { RequestRecord } from "./request-record.ts";
+
+/** The attempt that a request has under way, if any: begun with the pool, settled with it, and noted in the record. */
+export class CurrentAttempt {
+  readonly #record: RequestRecord;
+  readonly #clock: Clock;
+  #attempt: Attempt | undefined;
+  #connectMs: number | undefined;
+  #headersMs: number | undefined;
+
+  constructor(record: RequestRecord, clock: Clock) {
+    this.#record = record;
+    this.#clock = clock;
+  }
+
+  begin(pool: Pool, upstream: Upstream): void {
+    this.#record.upstream = upstream;
+    if (pool.panic) this.#record.flags.add("panic");
+    this.#attempt = pool.begin(upstream);
+    this.#connectMs = undefined;
+    this.#headersMs = undefined;
+  }
+
+  /** `connectMs` is undefined on a reused connection. */
+  connected(connectMs: number | undefined): void {
+    this.#connectMs = connectMs;
+  }
+
+  /** The response headers are here. */
+  answered(): void {
+    if (this.#attempt === undefined) return;
+    this.#headersMs = this.#clock.now() - this.#attempt.startedAt;
+    this.#attempt.recordHeaders(this.#headersMs);
+  }
+
+  /** Ends it, and notes how it went. Nothing happens when there is none. */
+  settle(outcome: Outcome, how: { readonly status?: number; readonly error?: ErrorCode }): void {
+    const attempt = this.#attempt;
+    if (attempt === undefined) return;
+    this.#attempt = undefined;
+    this.#record.attemptEnded(attempt.startedAt, {
+      upstream: attempt.upstream.id,
+      ...how,
+      ...(this.#connectMs !== undefined && { connectMs: this.#connectMs }),
+      ...(this.#headersMs !== undefined && { headersMs: this.#headersMs }),
+    });
+    attempt.settle(outcome);
+  }
+}

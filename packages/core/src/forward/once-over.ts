@@ -1,0 +1,41 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+
+/** Responses that are not yet their connection's turn, with what to call when the connection ends before that. */
+const behind = new WeakMap<Socket, Set<() => void>>();
+
+/**
+ * Calls back once when a response is over: written whole, or its connection gone. Never during this call.
+ *
+ * Node's `close` alone would miss two: a client that left before anybody asked, while an app in front of the proxy was still
+ * at work, and a client that left while earlier requests on its connection were waiting for their answers.
+ */
+export function onceOver(req: IncomingMessage, res: ServerResponse, callback: () => void): void {
+  const { socket } = req;
+  if (res.destroyed || socket.destroyed) {
+    process.nextTick(callback);
+    return;
+  }
+  if (res.socket !== null) {
+    res.once("close", callback);
+    return;
+  }
+  const callbacks = behind.get(socket) ?? watch(socket);
+  const gone = () => {
+    callbacks.delete(gone);
+    res.off("close", gone);
+    callback();
+  };
+  callbacks.add(gone);
+  res.once("close", gone);
+}
+
+/** One listener for each connection, however many requests it has sent ahead. */
+function watch(socket: Socket): Set<() => void> {
+  const callbacks = new Set<() => void>();
+  behind.set(socket, callbacks);
+  socket.once("close", () => {
+    for (const gone of callbacks) gone();
+  });
+  return callbacks;
+}

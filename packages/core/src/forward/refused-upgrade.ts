@@ -1,0 +1,38 @@
+import type { IncomingMessage } from "node:http";
+import type { ErrorCode } from "../errors.ts";
+import type { ClientPace, ClientResponse } from "./client-response.ts";
+
+/**
+ * Relays the answer of an upstream that refuses an upgrade, at the client's pace, cut off if it breaks off.
+ *
+ * `onEnd` is told how it went, before the client's response is ended.
+ */
+export function relayRefusal(
+  upstreamResponse: IncomingMessage,
+  response: ClientResponse,
+  idleMs: number,
+  onEnd: (failure: ErrorCode | undefined) => void,
+): void {
+  let failure: ErrorCode = "response_truncated";
+  const breakOff = (code: ErrorCode) => {
+    failure = code;
+    upstreamResponse.destroy();
+  };
+  const pace: ClientPace = {
+    onClientDrain: () => upstreamResponse.resume(),
+    onClientStalled: () => breakOff("send_timeout"),
+  };
+  if (idleMs > 0) upstreamResponse.setTimeout(idleMs, () => breakOff("response_idle_timeout"));
+  upstreamResponse.on("data", (chunk: Buffer) => {
+    if (!response.write(chunk, pace)) upstreamResponse.pause();
+  });
+  upstreamResponse.on("error", () => {});
+  upstreamResponse.on("close", () => {
+    const { complete } = upstreamResponse;
+    onEnd(complete ? undefined : failure);
+    response.release();
+    if (complete) response.end([]);
+    else response.cutOff();
+  });
+  response.flush();
+}

@@ -1,0 +1,35 @@
+import { expect, test } from "vitest";
+import { Balancer } from "../../src/balancer/balancer.ts";
+import { policyContract } from "../contract/policy-contract.ts";
+import { memberOf, poolOf } from "../support/pools.ts";
+
+policyContract("least-requests", { exactCycle: true });
+
+test("whoever has the fewest requests for its weight comes next; ties go round", () => {
+  const { pool, runtime } = poolOf({ a: 2, b: 1, c: 1 });
+  const balancer = new Balancer(pool, { policy: "least-requests" }, runtime);
+  const trace = Array.from({ length: 8 }, () => {
+    const upstream = balancer.pick();
+    if (upstream === undefined) throw new Error("nobody");
+    pool.begin(upstream);
+    return upstream.id;
+  });
+  expect(trace.slice(0, 4).sort()).toEqual(["a", "a", "b", "c"]);
+  expect(trace.slice(4).sort()).toEqual(["a", "a", "b", "c"]);
+  expect(pool.upstreams.map(({ inFlight }) => inFlight)).toEqual([4, 2, 2]);
+});
+
+test("a slow upstream fills up to its fair load and then gets only what the others cannot have sooner", () => {
+  const { pool, runtime } = poolOf({ slow: 1, quick: 1 });
+  const balancer = new Balancer(pool, { policy: "least-requests" }, runtime);
+  let slow = 0;
+  for (let request = 0; request < 1_000; request++) {
+    const upstream = balancer.pick();
+    if (upstream === undefined) throw new Error("nobody");
+    const attempt = pool.begin(upstream);
+    if (upstream.id === "slow") slow++;
+    else attempt.settle("success");
+  }
+  expect(slow).toBe(1);
+  expect(memberOf(pool, "slow").inFlight).toBe(1);
+});

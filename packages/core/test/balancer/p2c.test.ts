@@ -1,0 +1,50 @@
+import { expect, test } from "vitest";
+import { Balancer } from "../../src/balancer/balancer.ts";
+import { policyContract } from "../contract/policy-contract.ts";
+import { type MemberSketch, memberOf, poolOf } from "../support/pools.ts";
+
+policyContract("p2c", { exactCycle: false });
+
+function balance(members: Readonly<Record<string, MemberSketch>>) {
+  const { pool, runtime } = poolOf(members);
+  return { pool, runtime, balancer: new Balancer(pool, { policy: "p2c" }, runtime) };
+}
+
+test("of two, the less busy one is always picked", () => {
+  const { pool, balancer } = balance({ a: 1, b: 1 });
+  pool.begin(memberOf(pool, "a"));
+  for (let pick = 0; pick < 100; pick++) expect(balancer.pick()?.id).toBe("b");
+});
+
+test("busy is measured by weight", () => {
+  const { pool, balancer } = balance({ a: 4, b: 1 });
+  for (let count = 0; count < 3; count++) pool.begin(memberOf(pool, "a"));
+  pool.begin(memberOf(pool, "b"));
+  // 3/4 against 1/1.
+  for (let pick = 0; pick < 100; pick++) expect(balancer.pick()?.id).toBe("a");
+});
+
+test("the busiest of many is never picked", () => {
+  const { pool, balancer } = balance({ a: 1, b: 1, c: 1, d: 1 });
+  pool.begin(memberOf(pool, "c"));
+  for (let pick = 0; pick < 500; pick++) expect(balancer.pick()?.id).not.toBe("c");
+});
+
+test("requests that last are levelled by weight", () => {
+  const { pool, runtime, balancer } = balance({ a: 3, b: 1, c: 1, d: 1 });
+  const open: { settle(outcome: "success"): void }[] = [];
+  for (let request = 0; request < 6_000; request++) {
+    const upstream = balancer.pick();
+    if (upstream === undefined) throw new Error("nobody");
+    open.push(pool.begin(upstream));
+    if (open.length > 600) open.splice(Math.floor(runtime.random() * open.length), 1)[0]?.settle("success");
+  }
+  for (const [id, share] of [
+    ["a", 300],
+    ["b", 100],
+    ["c", 100],
+    ["d", 100],
+  ] as const) {
+    expect(Math.abs(memberOf(pool, id).inFlight - share), id).toBeLessThan(share * 0.2);
+  }
+});

@@ -1,0 +1,290 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { fetchFrom, rawClient } from "../support/client.ts";
+import { linesOf } from "../support/incoming.ts";
+import { startProxy } from "../support/start-proxy.ts";
+import { startRawUpstream, startUpstream } from "../support/start-upstream.ts";
+
+/** What an upstream gets of a request that is sent byte for byte. */
+async function seenOf(bytes: string, options: object = {}): Promise<string[]> {
+  const upstream = await startRawUpstream((socket) => {
+    socket.write("HTTP/1.1 204 No Content\r\n\r\n");
+  });
+  const { port } = await startProxy({ upstreams: [upstream.url], ...options });
+  const client = await rawClient(port, Buffer.from(bytes, "latin1"));
+  await client.until(/^HTTP\/1\.1 204 [^]*\r\n\r\n/);
+  return upstream.heads[0]?.split("\r\n") ?? [];
+}
+
+/** What a client gets of an answer that is sent byte for byte. */
+async function relayed(bytes: string, request = "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n") {
+  const upstream = await startRawUpstream((socket) => {
+    socket.end(Buffer.from(bytes, "latin1"));
+  });
+  const { port } = await startProxy({ upstreams: [upstream.url] });
+  const client = await rawClient(port, request);
+  const { text } = await client.over();
+  const [head = "", ...body] = text.split("\r\n\r\n");
+  return { lines: head.split("\r\n"), body: body.join("\r\n\r\n") };
+}
+
+describe("a request", () => {
+  test("keeps the case, the order and the bytes of its headers", async () => {
+    const lines = await seenOf(
+      "GET / HTTP/1.1\r\nx-LOWER: 1\r\nX-Upper: \xe4\xf6\xfc\xff\r\nhOST: Shop.Example\r\nX-UPPER: 2\r\nx_under: 3\r\n\r\n",
+    );
+    expect(lines.slice(0, 6)).toEqual([
+      "GET / HTTP/1.1",
+      "Host: Shop.Example",
+      "x-LOWER: 1",
+      "X-Upper: \xe4\xf6\xfc\xff",
+      "X-UPPER: 2",
+      "x_under: 3",
+    ]);
+  });
+
+  test.each([
+    "/",
+    "//a///b?x=%zz",
+    "/a/./b",
+    "/%41%2f%2F%00%0d%0a",
+    "/a?b?c&d=/../e",
+    "/a;b=c;d?e;f",
+    "/?",
+    '/"<>[]^`{|}\\',
+    `/${"a".repeat(8_000)}`,
+  ])("keeps its target byte for byte: %s", async (target) => {
+    expect((await seenOf(`GET ${target} HTTP/1.1\r\nHost: h\r\n\r\n`))[0]).toBe(`GET ${target} HTTP/1.1`);
+  });
+
+  test("goes on in origin-form when it came in absolute-form", async () => {
+    const lines = await seenOf("GET http://h/a?b HTTP/1.1\r\nHost: h\r\n\r\n");
+    expect(lines.slice(0, 2)).toEqual(["GET /a?b HTTP/1.1", "Host: h"]);
+  });
+
+  test("says whose it is, whatever it claims, and its hop-by-hop headers stay here", async () => {
+    const claims = [
+      "Connection: close, X-Forwarded-For, x-internal",
+      "X-Forwarded-For: 6.6.6.6",
+      "X_Forwarded_For: 6.6.6.6",
+      "X-Internal: 1",
+      "Forwarded: for=6.6.6.6",
+      "Proxy-Authorization: Basic eA==",
+      "TE: trailers",
+      "Upgrade: h2c",
+    ];
+    const lines = await seenOf(`GET / HTTP/1.1\r\nHost: h:81\r\n${claims.join("\r\n")}\r\n\r\n`);
+    expect(lines.filter((line) => !/^X-Request-Id: [0-9a-f-]{36}$/.test(line))).toEqual([
+      "GET / HTTP/1.1",
+      "Host: h:81",
+      "TE: trailers",
+      "X-Forwarded-For: 127.0.0.1",
+      "X-Forwarded-Host: h:81",
+      "X-Forwarded-Proto: http",
+      "X-Forwarded-Port: 81",
+      "Via: 1.1 evenkeel",
+    ]);
+  });
+
+  test("of a trusted proxy is believed", async () => {
+    const head =
+      "GET / HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 1.2.3.4\r\nX-Forwarded-Proto: https\r\nX-Request-Id: r-1\r\n\r\n";
+    const lines = await seenOf(head, { trustedProxies: ["127.0.0.0/8"], forwarded: true });
+    expect(lines).toEqual([
+      "GET / HTTP/1.1",
+      "Host: h",
+      "X-Forwarded-For: 1.2.3.4, 127.0.0.1",
+      "X-Forwarded-Host: h",
+      "X-Forwarded-Proto: https",
+      "X-Forwarded-Port: 443",
+      "X-Request-Id: r-1",
+      "Via: 1.1 evenkeel",
+      "Forwarded: for=127.0.0.1;host=h;proto=https",
+    ]);
+  });
+});
+
+describe("an answer", () => {
+  test("keeps the case, the order, the repetition and the bytes of its headers", async () => {
+    const own = ["x-LOWER: 1", "Set-Cookie: a=1; Path=/", "X-Upper: \xe4\xff", "set-cookie: b=2", "Date: whenever"];
+    const { lines, body } = await relayed(
+      `HTTP/1.1 200 Fine\xe4\r\n${own.join("\r\n")}\r\nContent-Length: 2\r\n\r\nok`,
+    );
+    expect(lines).toEqual([
+      "HTTP/1.1 200 Fine\xe4",
+      ...own,
+      "Content-Length: 2",
+      "Via: 1.1 evenkeel",
+      "Connection: close",
+    ]);
+    expect(body).toBe("ok");
+  });
+
+  test("has one Date and one Content-Length, its upstream's", async () => {
+    const { lines } = await relayed("HTTP/1.1 200 OK\r\nDATE: d\r\nCONTENT-LENGTH: 2\r\n\r\nok");
+    expect(lines.filter((line) => /^date:/i.test(line))).toEqual(["DATE: d"]);
+    expect(lines.filter((line) => /^content-length:/i.test(line))).toEqual(["CONTENT-LENGTH: 2"]);
+  });
+
+  test("loses what is for the other hop", async () => {
+    const hop = ["Connection: X-A, close", "X-A: 1", "Keep-Alive: timeout=9", "Upgrade: h2c", "Proxy-Authenticate: x"];
+    const { lines } = await relayed(`HTTP/1.1 200 OK\r\n${hop.join("\r\n")}\r\nX-B: 2\r\nContent-Length: 0\r\n\r\n`);
+    expect(lines.filter((line) => !line.startsWith("Date:"))).toEqual([
+      "HTTP/1.1 200 OK",
+      "X-B: 2",
+      "Content-Length: 0",
+      "Via: 1.1 evenkeel",
+      "Connection: close",
+    ]);
+  });
+
+  test.each([
+    ["to a HEAD keeps its length and has no body", "HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n", "7"],
+    ["304 keeps its length and has no body", "GET", "HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\n\r\n", "7"],
+    ["204 has neither", "GET", "HTTP/1.1 204 No Content\r\n\r\n", undefined],
+  ])("%s", async (_name, method, bytes, length) => {
+    const { lines, body } = await relayed(bytes, `${method} / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n`);
+    expect(body).toBe("");
+    expect(lines.find((line) => /^content-length:/i.test(line))?.split(": ")[1]).toBe(length);
+    expect(lines.filter((line) => /^transfer-encoding:/i.test(line))).toEqual([]);
+  });
+
+  test("to an HTTP/1.0 client is not in chunks, and ends with the connection", async () => {
+    const bytes = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n";
+    const { lines, body } = await relayed(bytes, "GET / HTTP/1.0\r\nHost: h\r\n\r\n");
+    expect(body).toBe("ok");
+    expect(lines.filter((line) => /^transfer-encoding:/i.test(line))).toEqual([]);
+  });
+
+  test("is never followed, rewritten or decoded", async () => {
+    const upstream = await startUpstream("a", (_req, res) => {
+      res.writeHead(302, { Location: "http://elsewhere.internal/x", "Content-Encoding": "gzip" });
+      res.end(Buffer.from([0x1f, 0x8b, 0, 1, 2, 3]));
+    });
+    const { url } = await startProxy({ upstreams: [upstream.url] });
+    const { status, headers, body } = await fetchFrom(url);
+    expect([status, headers.location]).toEqual([302, "http://elsewhere.internal/x"]);
+    expect([...body]).toEqual([0x1f, 0x8b, 0, 1, 2, 3]);
+    expect(upstream.received).toHaveLength(1);
+  });
+});
+
+describe("what an app has set before", () => {
+  test("stays, unless the answer says the same", async () => {
+    const answers: string[][] = [];
+    const upstream = await startUpstream("a", (_req, res) => {
+      res
+        .writeHead(200, ["X-Own", "theirs", "Set-Cookie", "b=2", "Set-Cookie", "c=3", "Content-Length", "2"])
+        .end("ok");
+    });
+    const { url } = await startProxy(
+      { upstreams: [upstream.url] },
+      {
+        listener: (forward) => (req, res) => {
+          res
+            .setHeader("X-Powered-By", "Express")
+            .setHeader("x-own", "ours")
+            .setHeader("Access-Control-Allow-Origin", "*");
+          forward(req, res);
+        },
+      },
+    );
+    const { rawHeaders, text } = await fetchFrom(url);
+    answers.push(linesOf(rawHeaders).filter((line) => !/^(?:Date|Connection|Keep-Alive):/.test(line)));
+    expect(text).toBe("ok");
+    expect(answers[0]).toEqual([
+      "X-Powered-By: Express",
+      "Access-Control-Allow-Origin: *",
+      "X-Own: theirs",
+      "Set-Cookie: b=2",
+      "Set-Cookie: c=3",
+      "Content-Length: 2",
+      "Via: 1.1 evenkeel",
+    ]);
+  });
+
+  test("stays on the proxy's own answers too", async () => {
+    const { url } = await startProxy(
+      { upstreams: [] },
+      {
+        listener: (forward) => (req, res) => {
+          res.setHeader("X-Powered-By", "Express").setHeader("Content-Type", "text/csv");
+          forward(req, res);
+        },
+      },
+    );
+    const { status, headers } = await fetchFrom(url);
+    expect(status).toBe(503);
+    expect([headers["x-powered-by"], headers["content-type"]]).toEqual(["Express", "text/plain; charset=utf-8"]);
+  });
+});
+
+describe("the proxy's own answers", () => {
+  test.each([
+    [undefined, "text/plain; charset=utf-8"],
+    ["*/*", "text/plain; charset=utf-8"],
+    ["application/json", "application/json"],
+    ["application/problem+json;q=0.9, */*;q=0.1", "application/json"],
+    ["text/html, application/json", "text/plain; charset=utf-8"],
+    ["application/json, text/html", "application/json"],
+  ])("to Accept: %s are %s", async (accept, type) => {
+    const { url } = await startProxy({ upstreams: [] });
+    const { headers, text, body } = await fetchFrom(url, { headers: accept === undefined ? {} : { Accept: accept } });
+    expect(headers["content-type"]).toBe(type);
+    expect(headers["content-length"]).toBe(`${body.length}`);
+    expect(headers["cache-control"]).toBe("no-store");
+    if (type === "application/json") {
+      expect(JSON.parse(text)).toEqual({
+        error: { code: "none_available", message: "Service Unavailable", requestId: headers["x-request-id"] },
+      });
+    } else {
+      expect(text).toBe("503 Service Unavailable (none_available)\n");
+    }
+  });
+
+  test("without a route are 404, unless somebody comes next", async () => {
+    const options = { pools: { p: { upstreams: [] } }, routes: [{ path: "/api", pool: "p" }] };
+    const { url, proxy, finished, requests } = await startProxy(options);
+    const { status, headers } = await fetchFrom(`${url}/elsewhere`);
+    expect([status, headers["proxy-status"]]).toEqual([
+      404,
+      'evenkeel; error=destination_not_found; details="no_route"',
+    ]);
+    expect((await finished(1))[0]).toMatchObject({ status: 404, error: "no_route", pool: undefined, route: undefined });
+
+    const server = createServer((req, res) => proxy.handler(req, res, () => void res.end("next"))).listen(
+      0,
+      "127.0.0.1",
+    );
+    onTestFinished(() => void server.close());
+    await new Promise((resolve) => {
+      server.once("listening", resolve);
+    });
+    const { port } = server.address() as AddressInfo;
+    expect((await fetchFrom(`http://127.0.0.1:${port}/elsewhere`)).text).toBe("next");
+    expect((await fetchFrom(`http://127.0.0.1:${port}/api`)).status).toBe(503);
+    expect((await finished(2)).map(({ status: code }) => code)).toEqual([404, 503]);
+    expect(requests).toHaveLength(2);
+  });
+
+  test.each<[string, string, number]>([
+    ["two Hosts", "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400],
+    ["a Host that is none", "GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 400],
+    ["another authority than the Host", "GET http://evil/ HTTP/1.1\r\nHost: good\r\n\r\n", 400],
+    ["a fragment", "GET /a#b HTTP/1.1\r\nHost: h\r\n\r\n", 400],
+    ["TRACE", "TRACE / HTTP/1.1\r\nHost: h\r\nCookie: secret\r\n\r\n", 405],
+    ["a coding that is not chunked", "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 501],
+    ["a coding on HTTP/1.0", "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400],
+    ["too many headers", `GET / HTTP/1.1\r\nHost: h\r\n${"X: 1\r\n".repeat(200)}\r\n`, 431],
+  ])("to %s end the connection, and nobody else hears of it", async (_name, bytes, status) => {
+    const upstream = await startUpstream("a");
+    const { port, finished } = await startProxy({ upstreams: [upstream.url] });
+    const client = await rawClient(port, bytes);
+    const { text } = await client.over();
+    expect(text).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+    expect(text).not.toContain("secret");
+    expect(upstream.received).toHaveLength(0);
+    expect((await finished(1))[0]).toMatchObject({ status, attempts: [] });
+  });
+});

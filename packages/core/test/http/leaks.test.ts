@@ -1,0 +1,70 @@
+import { once } from "node:events";
+import type { Socket } from "node:net";
+import { expect, test } from "vitest";
+import { fetchFrom, keepAlive, underLoad } from "../support/client.ts";
+import { until } from "../support/event-loop.ts";
+import { heldBytes } from "../support/memory.ts";
+import { leftovers, onlyPool, startProxy } from "../support/start-proxy.ts";
+import { refusingUrl, startRawUpstream, startUpstream } from "../support/start-upstream.ts";
+import { connectSocket, echo, startEcho } from "../support/web-sockets.ts";
+
+/** How many listeners a socket has, of any kind. */
+function listeners(socket: Socket): number {
+  return socket.eventNames().reduce((sum, name) => sum + socket.listenerCount(name), 0);
+}
+
+test("requests one after the other on a connection leave no listeners on it", async () => {
+  const [a, bad] = [await startUpstream("a"), await startRawUpstream((socket) => socket.destroy())];
+  const upstreams = [{ url: a.url, weight: 18 }, { url: bad.url }, { url: await refusingUrl() }];
+  const { url, server } = await startProxy({ upstreams, balance: "round-robin", retry: { budget: 1 } });
+  const accepted = once(server, "connection") as Promise<[Socket]>;
+  const agent = keepAlive(1);
+  await underLoad(20, 1, () => fetchFrom(url, { agent }));
+  const [socket] = await accepted;
+  const before = listeners(socket);
+  const statuses = await underLoad(300, 1, async (index) => {
+    const ask = index % 2 === 0 ? {} : { method: "POST", body: "x" };
+    return (await fetchFrom(`${url}/${index}`, { agent, ...ask })).status;
+  });
+  expect(statuses.filter((status, index) => index % 2 === 0 && status !== 200)).toEqual([]);
+  expect(socket.destroyed).toBe(false);
+  expect(listeners(socket)).toBe(before);
+});
+
+test("memory stays where it was over thousands of requests of every kind", async () => {
+  const [a, bad] = [await startUpstream("a"), await startRawUpstream((socket) => socket.destroy())];
+  const upstreams = [{ url: a.url, weight: 19 }, { url: bad.url }];
+  const { url, proxy, requests } = await startProxy({ upstreams, retry: { budget: 1 } });
+  const agent = keepAlive(10);
+  const round = async () => {
+    await underLoad(700, 10, async (index) => {
+      const body = index % 3 === 0 ? "x".repeat(index) : undefined;
+      await fetchFrom(`${url}/${index}`, { agent, method: body === undefined ? "GET" : "PUT", body });
+    });
+    // What the test itself has noted down.
+    for (const notes of [requests, a.received, bad.heads]) notes.length = 0;
+  };
+  await round();
+  const before = heldBytes();
+  await round();
+  await round();
+  expect(heldBytes() - before).toBeLessThan(1_000_000);
+  expect(leftovers(proxy)).toEqual([]);
+});
+
+test("two hundred tunnels come and go and leave nothing open", async () => {
+  const upstream = await startEcho();
+  const { url, proxy, server } = await startProxy({ upstreams: [upstream.url] });
+  await underLoad(200, 20, async (index) => {
+    const socket = await connectSocket(url);
+    await echo(socket, `${index}`);
+    if (index % 2 === 0) socket.terminate();
+    else socket.close();
+  });
+  await until(() => onlyPool(proxy).tunnels === 0);
+  await until(() => upstream.sockets.size === 0);
+  const open = await new Promise((resolve) => {
+    server.getConnections((_error, count) => resolve(count));
+  });
+  expect(open).toBe(0);
+});

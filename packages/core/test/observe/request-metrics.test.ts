@@ -1,0 +1,38 @@
+import { expect, test } from "vitest";
+import { RequestMetrics } from "../../src/observe/request-metrics.ts";
+import { deepFrozen } from "../support/frozen.ts";
+
+test("counts by route, pool, method and status, and times by route and pool", () => {
+  const metrics = new RequestMetrics();
+  const labels = { route: "/api/*", pool: "api", method: "GET", status: 200 };
+  metrics.count(labels, 4);
+  metrics.count(labels, 6);
+  metrics.count({ ...labels, status: 502 }, 1);
+  metrics.count({ ...labels, method: "POST" }, 1);
+  metrics.count({ ...labels, route: "/*", pool: "web" }, 1);
+  expect(metrics.requests()).toEqual([
+    { route: "/api/*", pool: "api", method: "GET", code: 200, count: 2 },
+    { route: "/api/*", pool: "api", method: "GET", code: 502, count: 1 },
+    { route: "/api/*", pool: "api", method: "POST", code: 200, count: 1 },
+    { route: "/*", pool: "web", method: "GET", code: 200, count: 1 },
+  ]);
+  expect(metrics.durations().map(({ route, pool, histogram }) => [route, pool, histogram.count])).toEqual([
+    ["/api/*", "api", 4],
+    ["/*", "web", 1],
+  ]);
+});
+
+test("no label is a client's to choose", () => {
+  const metrics = new RequestMetrics();
+  for (const method of ["get", "PROPFIND", "__proto__", 'G="<>', "X".repeat(10_000)]) {
+    metrics.count({ route: undefined, pool: undefined, method, status: 404 }, 1);
+  }
+  expect(metrics.requests()).toEqual([{ route: "", pool: "", method: "other", code: 404, count: 5 }]);
+});
+
+test("what it shows is frozen", () => {
+  const metrics = new RequestMetrics();
+  metrics.count({ route: "/*", pool: "web", method: "GET", status: 200 }, 1);
+  expect(deepFrozen(metrics.requests())).toBe(true);
+  expect(deepFrozen(metrics.durations())).toBe(true);
+});

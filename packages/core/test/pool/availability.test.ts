@@ -1,0 +1,148 @@
+import { describe, expect, test } from "vitest";
+import { idsOf, memberOf, poolOf } from "../support/pools.ts";
+
+describe("tiers", () => {
+  test("primaries come first, backups only when none is available", () => {
+    const { pool } = poolOf({ a: 1, b: 1, spare: { backup: true } });
+    expect(idsOf(pool.available)).toEqual(["a", "b", "spare"]);
+    expect(idsOf(pool.candidates)).toEqual(["a", "b"]);
+    pool.setHealth(memberOf(pool, "a"), "unhealthy", "status 500");
+    expect(idsOf(pool.candidates)).toEqual(["b"]);
+    pool.setState("b", "draining");
+    expect(idsOf(pool.candidates)).toEqual(["spare"]);
+    expect(pool.panic).toBe(false);
+    pool.setState("b", "active");
+    expect(idsOf(pool.candidates)).toEqual(["b"]);
+  });
+
+  test("a full primary lets a backup in, and takes over again when it has room", () => {
+    const { pool } = poolOf({ a: { maxInFlight: 1 }, spare: { backup: true } });
+    const attempt = pool.begin(memberOf(pool, "a"));
+    expect(idsOf(pool.candidates)).toEqual(["spare"]);
+    attempt.settle("success");
+    expect(idsOf(pool.candidates)).toEqual(["a"]);
+  });
+
+  test("a request that has tried every candidate goes on to the backups", () => {
+    const { pool } = poolOf({ a: 1, b: 1, spare: { backup: true } });
+    const [a, b, spare] = pool.upstreams;
+    if (a === undefined || b === undefined || spare === undefined) throw new Error("three members");
+    expect(idsOf(pool.candidatesExcept([]))).toEqual(["a", "b"]);
+    expect(idsOf(pool.candidatesExcept([a]))).toEqual(["b"]);
+    expect(idsOf(pool.candidatesExcept([a, b]))).toEqual(["spare"]);
+    expect(idsOf(pool.candidatesExcept([a, b, spare]))).toEqual([]);
+  });
+});
+
+describe("weight 0", () => {
+  test("is available to those who are bound to it, and no candidate for anybody else", () => {
+    const { pool } = poolOf({ a: 0, b: 1 });
+    expect(idsOf(pool.available)).toEqual(["a", "b"]);
+    expect(idsOf(pool.candidates)).toEqual(["b"]);
+    expect(idsOf(pool.candidatesExcept([memberOf(pool, "b")]))).toEqual([]);
+  });
+
+  test("is not woken up by panic", () => {
+    const { pool } = poolOf({ a: 0, b: 1 });
+    pool.setHealth(memberOf(pool, "b"), "unhealthy", "status 500");
+    expect(idsOf(pool.candidates)).toEqual(["b"]);
+    expect(pool.panic).toBe(true);
+  });
+
+  test("everywhere leaves nothing to pick, and no panic either", () => {
+    const { pool } = poolOf({ a: 0, b: 0 });
+    expect(pool.candidates).toEqual([]);
+    expect(pool.panic).toBe(false);
+    expect(pool.saturated).toBe(false);
+  });
+});
+
+describe("panic", () => {
+  test("uses whatever is neither draining nor disabled, and says so", () => {
+    const { pool } = poolOf({ a: 1, b: 1, c: 1, d: 1 });
+    pool.setState("c", "draining");
+    pool.setState("d", "disabled");
+    for (const id of ["a", "b", "c", "d"]) pool.setHealth(memberOf(pool, id), "unhealthy", "status 500");
+    expect(pool.available).toEqual([]);
+    expect(idsOf(pool.candidates)).toEqual(["a", "b"]);
+    expect(pool.panic).toBe(true);
+    pool.setHealth(memberOf(pool, "b"), "healthy", "status 200");
+    expect(idsOf(pool.candidates)).toEqual(["b"]);
+    expect(pool.panic).toBe(false);
+  });
+
+  test("prefers doubtful primaries to doubtful backups", () => {
+    const { pool } = poolOf({ a: 1, spare: { backup: true } });
+    for (const id of ["a", "spare"]) pool.setHealth(memberOf(pool, id), "unhealthy", "status 500");
+    expect(idsOf(pool.candidates)).toEqual(["a"]);
+    expect(idsOf(pool.candidatesExcept([memberOf(pool, "a")]))).toEqual([]);
+  });
+
+  test("`fail` picks nothing", () => {
+    const { pool } = poolOf({ a: 1 }, { panic: "fail" });
+    pool.setHealth(memberOf(pool, "a"), "unhealthy", "status 500");
+    expect(pool.candidates).toEqual([]);
+    expect(pool.panic).toBe(false);
+    expect(pool.saturated).toBe(false);
+  });
+});
+
+describe("full upstreams", () => {
+  test("are waited for rather than overrun, even while others are unhealthy", () => {
+    const { pool } = poolOf({ a: { maxInFlight: 2 }, b: 1 });
+    pool.setHealth(memberOf(pool, "b"), "unhealthy", "status 500");
+    const first = pool.begin(memberOf(pool, "a"));
+    expect(pool.saturated).toBe(false);
+    pool.begin(memberOf(pool, "a"));
+    expect(pool.candidates).toEqual([]);
+    expect(pool.saturated).toBe(true);
+    expect(pool.panic).toBe(false);
+    first.settle("success");
+    expect(idsOf(pool.candidates)).toEqual(["a"]);
+    expect(pool.saturated).toBe(false);
+  });
+
+  test("that are unhealthy are nothing to wait for", () => {
+    const { pool } = poolOf({ a: { maxInFlight: 1 } }, { panic: "fail" });
+    pool.begin(memberOf(pool, "a"));
+    pool.setHealth(memberOf(pool, "a"), "unhealthy", "status 500");
+    expect(pool.saturated).toBe(false);
+  });
+
+  test("and in panic a doubtful one at its limit is left alone", () => {
+    const { pool } = poolOf({ a: { maxInFlight: 1 }, b: 1 });
+    for (const id of ["a", "b"]) pool.setHealth(memberOf(pool, id), "unhealthy", "status 500");
+    pool.begin(memberOf(pool, "a"));
+    expect(idsOf(pool.candidates)).toEqual(["b"]);
+  });
+});
+
+describe("the lists", () => {
+  test("are frozen, and replaced whole only when something changes", () => {
+    const { pool } = poolOf({ a: 1, b: 1 });
+    const { available, candidates, upstreams } = pool;
+    for (const list of [available, candidates, upstreams]) expect(Object.isFrozen(list)).toBe(true);
+    pool.begin(memberOf(pool, "a")).settle("success");
+    expect(pool.available).toBe(available);
+    expect(pool.candidates).toBe(candidates);
+
+    pool.setState("a", "disabled");
+    expect(pool.available).not.toBe(available);
+    expect(idsOf(available)).toEqual(["a", "b"]);
+    expect(idsOf(pool.available)).toEqual(["b"]);
+    expect(pool.upstreams).toBe(upstreams);
+
+    pool.add({ id: "c", url: "http://c.internal" });
+    expect(idsOf(upstreams)).toEqual(["a", "b"]);
+    expect(idsOf(pool.upstreams)).toEqual(["a", "b", "c"]);
+    expect(Object.isFrozen(pool.upstreams)).toBe(true);
+  });
+
+  test("an empty pool has nothing, and needs nothing to wait for", () => {
+    const { pool } = poolOf({});
+    expect(pool.upstreams).toEqual([]);
+    expect(pool.candidates).toEqual([]);
+    expect(pool.panic).toBe(false);
+    expect(pool.saturated).toBe(false);
+  });
+});

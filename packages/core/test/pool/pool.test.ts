@@ -1,0 +1,240 @@
+import { describe, expect, test } from "vitest";
+import { limits } from "../../src/config/defaults.ts";
+import { OptionsError } from "../../src/config/issues.ts";
+import { ProxyError } from "../../src/errors.ts";
+import type { Pool } from "../../src/pool/pool.ts";
+import { deepFrozen } from "../support/frozen.ts";
+import { idsOf, memberOf, poolOf } from "../support/pools.ts";
+
+/** Everything that the pool tells from now on, in order. */
+function listenTo(pool: Pool): object[] {
+  const told: object[] = [];
+  for (const name of ["health", "weight", "state", "member"] as const) {
+    pool.on(name, (event: object) => told.push({ name, ...event }));
+  }
+  return told;
+}
+
+/** What a call throws, which has to be one of our own errors. */
+function thrownBy(call: () => unknown): ProxyError {
+  try {
+    call();
+  } catch (error) {
+    if (error instanceof ProxyError) return error;
+  }
+  throw new Error("expected a ProxyError");
+}
+
+describe("weights", () => {
+  test("take effect at once and are told once", () => {
+    const { pool } = poolOf({ a: 3, b: 1 });
+    const told = listenTo(pool);
+    pool.setWeight("a", 1);
+    pool.setWeight("a", 1);
+    expect(memberOf(pool, "a").weight).toBe(1);
+    expect(memberOf(pool, "a").effectiveWeight).toBe(1);
+    expect(told).toEqual([{ name: "weight", pool: "api", upstream: "a", from: 3, to: 1, reason: "operator" }]);
+  });
+
+  test.each([-1, 257, 1.5, Number.NaN, Infinity, "5" as unknown as number])("%s is refused", (weight) => {
+    const { pool } = poolOf({ a: 3 });
+    const error = thrownBy(() => pool.setWeight("a", weight));
+    expect(error).toBeInstanceOf(OptionsError);
+    expect(error.code).toBe("invalid_options");
+    expect((error as OptionsError).issues.map(({ path }) => path)).toEqual([["weight"]]);
+    expect(memberOf(pool, "a").weight).toBe(3);
+  });
+});
+
+describe("states", () => {
+  test.each(["draining", "disabled"] as const)("%s takes no new request and finishes what it has begun", (state) => {
+    const { pool } = poolOf({ a: 1, b: 1 });
+    const told = listenTo(pool);
+    const attempt = pool.begin(memberOf(pool, "a"));
+    pool.setState("a", state);
+    pool.setState("a", state);
+    expect(idsOf(pool.available)).toEqual(["b"]);
+    expect(memberOf(pool, "a")).toMatchObject({ state, inFlight: 1, available: false });
+    attempt.settle("success");
+    expect(memberOf(pool, "a").inFlight).toBe(0);
+    pool.setState("a", "active");
+    expect(idsOf(pool.available)).toEqual(["a", "b"]);
+    expect(told).toEqual([
+      { name: "state", pool: "api", upstream: "a", from: "active", to: state },
+      { name: "state", pool: "api", upstream: "a", from: state, to: "active" },
+    ]);
+  });
+
+  test("any other word is refused", () => {
+    const { pool } = poolOf({ a: 1 });
+    expect(thrownBy(() => pool.setState("a", "paused" as "active")).code).toBe("invalid_options");
+    expect(memberOf(pool, "a").state).toBe("active");
+  });
+});
+
+describe("members", () => {
+  test("join at the end, with the defaults of the configuration", () => {
+    const { pool } = poolOf({ a: 1 });
+    const told = listenTo(pool);
+    const added = pool.add("http://10.0.0.7:3000");
+    expect(added).toMatchObject({ id: "10.0.0.7:3000", weight: 1, backup: false, maxInFlight: Infinity });
+    expect(idsOf(pool.upstreams)).toEqual(["a", "10.0.0.7:3000"]);
+    expect(told).toEqual([{ name: "member", pool: "api", upstream: "10.0.0.7:3000", change: "added" }]);
+  });
+
+  test("a taken id and a bad URL are refused", () => {
+    const { pool } = poolOf({ a: 1 });
+    expect(thrownBy(() => pool.add({ id: "a", url: "http://other" })).code).toBe("invalid_options");
+    expect(thrownBy(() => pool.add("ftp://files")).code).toBe("invalid_options");
+    expect(idsOf(pool.upstreams)).toEqual(["a"]);
+  });
+
+  test("there is a limit to their number", () => {
+    const names = Array.from({ length: limits.upstreamsPerPool }, (_, index) => [`u${index}`, 1]);
+    const { pool } = poolOf(Object.fromEntries(names));
+    expect(thrownBy(() => pool.add("http://one-too-many")).code).toBe("invalid_options");
+    pool.remove("u0");
+    expect(pool.add("http://fits").weight).toBe(1);
+  });
+
+  test("what is not there cannot be changed", () => {
+    const { pool } = poolOf({ a: 1 });
+    expect(thrownBy(() => pool.remove("b")).code).toBe("unknown_upstream");
+    expect(thrownBy(() => pool.setWeight("b", 1)).code).toBe("unknown_upstream");
+    expect(thrownBy(() => pool.setState("b", "active")).code).toBe("unknown_upstream");
+    expect(pool.get("b")).toBeUndefined();
+  });
+
+  test("an idle one is gone at once", () => {
+    const { pool } = poolOf({ a: 1, b: 1 });
+    const told = listenTo(pool);
+    pool.remove("a");
+    expect(idsOf(pool.upstreams)).toEqual(["b"]);
+    expect(told).toMatchObject([{ change: "removed" }, { change: "drained" }]);
+  });
+
+  test("one with requests or tunnels finishes them first", () => {
+    const { pool } = poolOf({ a: 1, b: 1 });
+    const a = memberOf(pool, "a");
+    const told = listenTo(pool);
+    const attempt = pool.begin(a);
+    const closeTunnel = pool.openTunnel(a);
+    pool.remove("a");
+    expect(pool.get("a")).toBeUndefined();
+    expect(idsOf(pool.candidates)).toEqual(["b"]);
+    expect(a.available).toBe(false);
+    expect([pool.inFlight, pool.tunnels]).toEqual([1, 1]);
+    attempt.settle("success");
+    attempt.settle("success");
+    expect(told).toMatchObject([{ change: "removed" }]);
+    closeTunnel();
+    closeTunnel();
+    expect(told).toMatchObject([{ change: "removed" }, { change: "drained" }]);
+    expect([pool.inFlight, pool.tunnels]).toEqual([0, 0]);
+  });
+
+  test("the place of a removed one is only given away once it has drained", () => {
+    const { pool } = poolOf({ a: 1, b: 1 });
+    const a = memberOf(pool, "a");
+    const attempt = pool.begin(a);
+    pool.remove("a");
+    const c = pool.add({ id: "c", url: "http://c.internal" });
+    expect(c.slot).not.toBe(a.slot);
+    attempt.settle("success");
+    const d = pool.add({ id: "d", url: "http://d.internal" });
+    expect(d.slot).toBe(a.slot);
+    expect(new Set(pool.upstreams.map(({ slot }) => slot)).size).toBe(3);
+  });
+});
+
+describe("attempts", () => {
+  test("hold their place until they are settled, once", () => {
+    const { pool, clock } = poolOf({ a: 1 });
+    const a = memberOf(pool, "a");
+    clock.advance(50);
+    const first = pool.begin(a);
+    const second = pool.begin(a);
+    expect(first.startedAt).toBe(50);
+    expect(first.upstream).toBe(a);
+    expect(a.inFlight).toBe(2);
+    first.settle("success");
+    first.settle("reset");
+    expect(a.inFlight).toBe(1);
+    second.settle("connect_refused");
+    expect(a.inFlight).toBe(0);
+    expect(pool.snapshot().upstreams[0]).toMatchObject({
+      outcomes: { success: 1, connect_refused: 1 },
+      lastFailure: { code: "connect_refused", at: clock.wallNow() },
+    });
+  });
+
+  test("only what the upstream is to blame for asks for a probe", () => {
+    const { pool } = poolOf({ a: 1 });
+    const a = memberOf(pool, "a");
+    const failed: string[] = [];
+    pool.on("failure", ({ id }) => failed.push(id));
+    for (const outcome of ["success", "aborted", "stale", "total_timeout", "no_file_descriptors"] as const) {
+      pool.begin(a).settle(outcome);
+    }
+    expect(failed).toEqual([]);
+    pool.begin(a).settle("reset");
+    pool.begin(a).settle("headers_timeout");
+    expect(failed).toEqual(["a", "a"]);
+  });
+
+  test("a client that leaves and a stale connection are no failures", () => {
+    const { pool } = poolOf({ a: 1 });
+    pool.begin(memberOf(pool, "a")).settle("aborted");
+    pool.begin(memberOf(pool, "a")).settle("stale");
+    expect(pool.snapshot().upstreams[0]).toMatchObject({ outcomes: { aborted: 1, stale: 1 }, lastFailure: null });
+  });
+});
+
+describe("verdicts", () => {
+  test("are told when they change, and never for a member that has left", () => {
+    const { pool } = poolOf({ a: 1, b: 1 });
+    const a = memberOf(pool, "a");
+    const told = listenTo(pool);
+    pool.setHealth(a, "unhealthy", "status 503");
+    pool.setHealth(a, "unhealthy", "status 503");
+    expect(told).toEqual([
+      { name: "health", pool: "api", upstream: "a", from: "unknown", to: "unhealthy", reason: "status 503" },
+    ]);
+    pool.forgetHealth();
+    expect(a.health).toBe("unknown");
+    pool.remove("a");
+    pool.setHealth(a, "healthy", "status 200");
+    expect(told.filter((event) => "to" in event)).toHaveLength(2);
+  });
+});
+
+describe("snapshots", () => {
+  test("are plain, frozen all the way down, and do not change afterwards", () => {
+    const { pool } = poolOf({ a: { weight: 3, maxInFlight: 10 }, spare: { backup: true } });
+    const attempt = pool.begin(memberOf(pool, "a"));
+    attempt.recordHeaders(12);
+    pool.traffic.countRetry("reset");
+    const before = pool.snapshot();
+    expect(deepFrozen(before)).toBe(true);
+    expect(before).toMatchObject({
+      name: "api",
+      policy: "p2c",
+      available: 2,
+      panic: false,
+      inFlight: 1,
+      tunnels: 0,
+      queueDepth: 0,
+      retries: { reset: 1 },
+      retryBudgetExhausted: 0,
+      upstreams: [
+        { id: "a", weight: 3, effectiveWeight: 3, inFlight: 1, maxInFlight: 10, available: true, state: "active" },
+        { id: "spare", backup: true, maxInFlight: null, health: "unknown", lastFailure: null },
+      ],
+    });
+    expect(JSON.parse(JSON.stringify(before))).toEqual(before);
+    attempt.settle("reset");
+    pool.traffic.countRetry("reset");
+    pool.setWeight("a", 1);
+    expect(before).toMatchObject({ inFlight: 1, retries: { reset: 1 }, upstreams: [{ weight: 3, outcomes: {} }, {}] });
+  });
+});

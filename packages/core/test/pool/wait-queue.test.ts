@@ -1,0 +1,111 @@
+import { describe, expect, test } from "vitest";
+import type { Pool } from "../../src/pool/pool.ts";
+import { WaitQueue } from "../../src/pool/wait-queue.ts";
+import { memberOf, poolOf } from "../support/pools.ts";
+import { VirtualClock } from "../support/virtual-clock.ts";
+
+function queueOf(max: number, timeoutMs: number) {
+  const clock = new VirtualClock();
+  const queue = new WaitQueue({ max, timeoutMs }, clock);
+  const log: string[] = [];
+  const waiter = (name: string) => ({
+    onRoom: () => log.push(`${name} room`),
+    onTimeout: () => log.push(`${name} timeout at ${clock.now()}`),
+  });
+  return { clock, queue, log, waiter };
+}
+
+describe("the queue alone", () => {
+  test("wakes in the order of arrival", () => {
+    const { queue, log, waiter } = queueOf(10, 1_000);
+    for (const name of ["a", "b", "c"]) expect(queue.enter(waiter(name))).toBe(true);
+    expect(queue.depth).toBe(3);
+    expect([queue.wakeFirst(), queue.wakeFirst(), queue.wakeFirst(), queue.wakeFirst()]).toEqual([
+      true,
+      true,
+      true,
+      false,
+    ]);
+    expect(log).toEqual(["a room", "b room", "c room"]);
+  });
+
+  test("takes no more than its limit", () => {
+    const { queue, log, waiter } = queueOf(2, 1_000);
+    expect(["a", "b", "c"].map((name) => queue.enter(waiter(name)))).toEqual([true, true, false]);
+    queue.wakeFirst();
+    expect(queue.enter(waiter("d"))).toBe(true);
+    expect(log).toEqual(["a room"]);
+    expect(queueOf(0, 1_000).queue.enter(waiter("x"))).toBe(false);
+  });
+
+  test("loses patience for each on its own, and leaves no timer behind", () => {
+    const { clock, queue, log, waiter } = queueOf(10, 1_000);
+    queue.enter(waiter("a"));
+    clock.advance(400);
+    queue.enter(waiter("b"));
+    queue.enter(waiter("c"));
+    clock.advance(600);
+    queue.wakeFirst();
+    expect(queue.depth).toBe(1);
+    clock.advance(10_000);
+    expect(log).toEqual(["a timeout at 1000", "b room", "c timeout at 1400"]);
+    expect(queue.depth).toBe(0);
+    expect(clock.pending).toBe(0);
+  });
+
+  test("forgets who leaves", () => {
+    const { clock, queue, log, waiter } = queueOf(10, 1_000);
+    const [a, b] = [waiter("a"), waiter("b")];
+    queue.enter(a);
+    queue.enter(b);
+    queue.leave(a);
+    queue.leave(a);
+    expect(queue.depth).toBe(1);
+    queue.wakeFirst();
+    clock.advance(10_000);
+    expect(log).toEqual(["b room"]);
+    expect(clock.pending).toBe(0);
+  });
+});
+
+describe("in a pool", () => {
+  /** Puts somebody in the queue who takes the first candidate as soon as there is one, as a request does. */
+  function line(pool: Pool, served: string[], names: readonly string[]): void {
+    for (const name of names) {
+      const onRoom = () => {
+        served.push(name);
+        const [upstream] = pool.candidates;
+        if (upstream === undefined) throw new Error("woken without room");
+        pool.begin(upstream);
+      };
+      pool.queue.enter({ onRoom, onTimeout: () => {} });
+    }
+  }
+
+  test.each(["success", "reset", "aborted"] as const)("a %s lets exactly one in, the first", (outcome) => {
+    const { pool } = poolOf({ a: { maxInFlight: 1 } });
+    const served: string[] = [];
+    const attempt = pool.begin(memberOf(pool, "a"));
+    line(pool, served, ["x", "y"]);
+    attempt.settle(outcome);
+    expect(served).toEqual(["x"]);
+    expect(pool.queue.depth).toBe(1);
+    expect(memberOf(pool, "a").inFlight).toBe(1);
+  });
+
+  test("a member that returns, comes or recovers lets in as many as it has room for", () => {
+    const { pool } = poolOf({ a: { maxInFlight: 2 }, b: { maxInFlight: 1 } }, { panic: "fail" });
+    const served: string[] = [];
+    pool.setState("a", "disabled");
+    pool.setHealth(memberOf(pool, "b"), "unhealthy", "status 503");
+    line(pool, served, ["1", "2", "3", "4", "5"]);
+    pool.setState("a", "active");
+    expect(served).toEqual(["1", "2"]);
+    pool.add({ id: "c", url: "http://c.internal", maxInFlight: 1 });
+    expect(served).toEqual(["1", "2", "3"]);
+    pool.setHealth(memberOf(pool, "b"), "healthy", "status 200");
+    expect(served).toEqual(["1", "2", "3", "4"]);
+    pool.remove("a");
+    expect(served).toEqual(["1", "2", "3", "4"]);
+  });
+});

@@ -1,0 +1,29 @@
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import * as api from "../src/index.ts";
+
+const manifest = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string };
+
+test("what can be imported is this, and nothing goes missing or public by accident", () => {
+  const exports = Object.entries(api).map(([name, value]) => `${name}: ${typeof value}`);
+  expect(exports.sort()).toMatchInlineSnapshot(`
+    [
+      "Balancer: function",
+      "HealthChecker: function",
+      "OptionsError: function",
+      "Pool: function",
+      "ProxyError: function",
+      "checkOptions: function",
+      "createProxy: function",
+      "didYouMean: function",
+      "formatPath: function",
+      "parseDuration: function",
+      "parseSize: function",
+      "version: string",
+    ]
+  `);
+});
+
+test("the version is that of the package", () => {
+  expect(api.version).toBe(manifest.version);
+});

@@ -1,0 +1,117 @@
+import { describe, expect, test } from "vitest";
+import { Ticker, tickerOf, type Timed } from "../../src/runtime/ticker.ts";
+import { VirtualClock } from "../support/virtual-clock.ts";
+
+function timed(clock: VirtualClock, deadline: number, onDeadline: (self: Timed) => void = () => {}) {
+  const late: number[] = [];
+  const one = {
+    deadline,
+    late,
+    onDeadline() {
+      late.push(clock.now());
+      one.deadline = Infinity;
+      onDeadline(one);
+    },
+  };
+  return one;
+}
+
+describe("a ticker", () => {
+  test("notices a deadline at the next tick after it, and never before", () => {
+    for (let deadline = 0; deadline < 100; deadline += 7) {
+      const clock = new VirtualClock();
+      const one = timed(clock, deadline);
+      new Ticker(clock).watch(one);
+      clock.advance(1_000);
+      expect(one.late).toHaveLength(1);
+      expect(one.late[0]).toBeGreaterThanOrEqual(deadline);
+      expect(one.late[0]).toBeLessThanOrEqual(deadline + 20);
+    }
+  });
+
+  test("goes by the deadline as it is when it looks", () => {
+    const clock = new VirtualClock();
+    const ticker = new Ticker(clock);
+    const moved = timed(clock, 100);
+    const never = timed(clock, Infinity);
+    ticker.watch(moved);
+    ticker.watch(never);
+    clock.advance(90);
+    moved.deadline = 500;
+    clock.advance(400);
+    expect(moved.late).toEqual([]);
+    clock.advance(100);
+    expect(moved.late).toEqual([500]);
+    expect(never.late).toEqual([]);
+  });
+
+  test("has one timer for all, and none for nobody", () => {
+    const clock = new VirtualClock();
+    const ticker = new Ticker(clock);
+    expect(clock.pending).toBe(0);
+    const all = Array.from({ length: 1_000 }, () => timed(clock, Infinity));
+    for (const one of all) ticker.watch(one);
+    expect(clock.pending).toBe(1);
+    clock.advance(100);
+    expect(clock.pending).toBe(1);
+    for (const one of all) ticker.forget(one);
+    clock.advance(100);
+    expect(clock.pending).toBe(0);
+    ticker.watch(all[0] as Timed);
+    expect(clock.pending).toBe(1);
+  });
+
+  test("has one timer also when somebody joins because of a deadline", () => {
+    const clock = new VirtualClock();
+    const ticker = new Ticker(clock);
+    const chain = (left: number) => {
+      const one = timed(clock, clock.now(), (self) => {
+        ticker.forget(self);
+        if (left > 0) chain(left - 1);
+      });
+      ticker.watch(one);
+    };
+    chain(5);
+    const keeper = timed(clock, Infinity);
+    ticker.watch(keeper);
+    for (let tick = 0; tick < 20; tick++) {
+      clock.advance(20);
+      expect(clock.pending).toBe(1);
+    }
+  });
+
+  test("forgets whoever is forgotten because of another's deadline", () => {
+    const clock = new VirtualClock();
+    const ticker = new Ticker(clock);
+    const second = timed(clock, 10);
+    const first = timed(clock, 10, () => ticker.forget(second));
+    ticker.watch(first);
+    ticker.watch(second);
+    clock.advance(100);
+    expect(first.late).toEqual([20]);
+    expect(second.late).toEqual([]);
+  });
+
+  test("lets what has arrived be looked at first after a stall: silence was ours and not the others'", () => {
+    const clock = new VirtualClock();
+    const ticker = new Ticker(clock);
+    const alive = timed(clock, 100);
+    const dead = timed(clock, 100);
+    ticker.watch(alive);
+    ticker.watch(dead);
+    clock.advance(40);
+    clock.stall(1_000);
+    clock.advance(0);
+    expect([alive.late, dead.late]).toEqual([[], []]);
+    // The event loop turns, and finds a byte for one of them.
+    alive.deadline = clock.now() + 100;
+    clock.advance(20);
+    expect([alive.late, dead.late]).toEqual([[], [1_060]]);
+  });
+});
+
+test("there is one ticker to a clock", () => {
+  const clock = new VirtualClock();
+  expect(tickerOf(clock)).toBe(tickerOf(clock));
+  expect(tickerOf(new VirtualClock())).not.toBe(tickerOf(clock));
+});

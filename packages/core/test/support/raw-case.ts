@@ -1,0 +1,192 @@
+/**
+ * Raw cases: exact bytes from a client, through the proxy, to an upstream that records and answers by a script; then
+ * what is expected of the case, and after every case what holds for all of them:
+ *
+ * - the upstream has parsed as many requests as the request events account for
+ * - each request that the proxy saw ended in exactly one request event
+ * - what the proxy sent, both ways, parses strictly
+ * - 20 clients that come afterwards each get their own answer
+ * - nothing stays behind: no request, no socket, no stray error
+ */
+
+import { expect, test, vi } from "vitest";
+import type { ProxyOptions } from "../../src/config/options.ts";
+import { errorKind } from "../../src/errors.ts";
+import type { RequestEvent } from "../../src/events.ts";
+import type { Layer, Serving } from "./layers.ts";
+import { type End, everyPackets, type Packets, saysClose, StrictClient } from "./raw-client.ts";
+import { isTagged, type RecordingUpstream, recordingUpstream, type Script, type SeenRequest } from "./recording-upstream.ts";
+import type { StrictResponse } from "./strict-http.ts";
+
+/** What a case is, as data. */
+export interface RawCase {
+  readonly id: string;
+  /** What the client sends; a string is Latin-1. */
+  readonly bytes: string | Buffer;
+  readonly expect: Expectation;
+  readonly upstream?: Script;
+  /** Default: one pool with the upstream, and no retries. */
+  readonly options?: (upstreamUrl: string) => ProxyOptions;
+  /** Final answers to wait for. Default: 1. */
+  readonly answers?: number;
+  /** Of the requests, as far as they are not GET: an answer to HEAD has no body. */
+  readonly methods?: readonly string[];
+  /** Default: all three. */
+  readonly packets?: readonly Packets[];
+}
+
+/** What became of a case. */
+export interface Outcome {
+  readonly responses: readonly StrictResponse[];
+  readonly informational: readonly StrictResponse[];
+  /** How the connection ended; undefined while it is open. */
+  readonly how: End | undefined;
+  /** Milliseconds from the last byte of the last answer until the connection's end. */
+  readonly closedAfterMs: number;
+  /** A request sent behind the case's was answered. */
+  readonly followed: boolean;
+  /** Everything that the client received. */
+  readonly text: string;
+  readonly upstream: RecordingUpstream;
+  /** Requests that the upstream has read, without those of the test itself. */
+  readonly requests: readonly SeenRequest[];
+  readonly heads: readonly SeenRequest[];
+  readonly events: readonly RequestEvent[];
+}
+
+/** Says what is wrong with an outcome; nothing when it is as it should be. */
+export type Expectation = (outcome: Outcome) => string[];
+
+const answerMs = 4_000;
+const closeMs = 1_000;
+
+/** One test for each case and way to cut it into packets. */
+export function testCases(layer: Layer, cases: readonly RawCase[]): void {
+  const rows = cases.flatMap((rawCase) =>
+    (rawCase.packets ?? everyPackets).map((packets) => ({ id: rawCase.id, packets, rawCase })),
+  );
+  test.each(rows)("$id, $packets", async ({ rawCase, packets }) => runCase(layer, rawCase, packets));
+}
+
+export async function runCase(layer: Layer, rawCase: RawCase, packets: Packets): Promise<void> {
+  const strays = watchStrays();
+  const handlesBefore = openHandles();
+  const upstream = await recordingUpstream(rawCase.upstream);
+  const serving = await layer((rawCase.options ?? onePool)(upstream.url));
+  try {
+    const outcome = await converse(rawCase, packets, serving, upstream);
+    expect(rawCase.expect(outcome), describe(outcome)).toEqual([]);
+    await expectVictimsServed(serving.port);
+    await expectNothingLeft(serving);
+    expectAccountsToAgree(serving, upstream);
+  } finally {
+    await serving.close();
+  }
+  await eventually(() => expect(upstream.sockets.size).toBe(0));
+  // The upstream itself still listens.
+  await eventually(() => expect(openHandles()).toBeLessThanOrEqual(handlesBefore + 1));
+  expect(strays()).toEqual([]);
+}
+
+/** One pool with the upstream; nothing is tried twice, so that what the upstream sees is what was sent. */
+export function onePool(url: string): ProxyOptions {
+  return { upstreams: [url], retry: { attempts: 0 } };
+}
+
+async function converse(rawCase: RawCase, packets: Packets, serving: Serving, upstream: RecordingUpstream): Promise<Outcome> {
+  const { bytes, answers = 1, methods = [] } = rawCase;
+  const client = await StrictClient.to(serving.port);
+  await client.send(typeof bytes === "string" ? Buffer.from(bytes, "latin1") : bytes, packets);
+  const answered = () => client.read(methods).responses.filter(({ complete }) => complete).length >= answers;
+  await client.when(answered, answerMs);
+  const answeredAt = performance.now();
+  const last = client.read(methods).responses.at(-1);
+  // Whatever is sent now has to be the next request, or nothing at all.
+  if (client.how === undefined) {
+    const farewell = last !== undefined && saysClose(last) ? "" : "Connection: close\r\n";
+    client.socket.write(`GET /sentinel/ HTTP/1.1\r\nHost: h\r\n${farewell}\r\n`);
+  }
+  await client.when(() => client.how !== undefined, last?.status === 101 ? 0 : closeMs);
+  const { responses, informational, violation, partial } = client.read(methods);
+  const followed = responses.at(-1)?.body.toString().startsWith("/sentinel/") ?? false;
+  const { how, text } = client;
+  client.socket.destroy();
+  await expectNothingLeft(serving);
+  expect(violation, text).toBeUndefined();
+  if (how === "end") expect(partial, "an answer's head breaks off in good order").toBe("");
+  const own = ({ target }: SeenRequest) => !isTagged(target);
+  return {
+    responses: followed ? responses.slice(0, -1) : responses,
+    informational,
+    how,
+    closedAfterMs: how === undefined ? Infinity : Math.max(0, client.endedAt - answeredAt),
+    followed,
+    text,
+    upstream,
+    requests: upstream.requests.filter(own),
+    heads: upstream.heads.filter(own),
+    events: serving.requests.filter(({ url }) => !isTagged(url)),
+  };
+}
+
+/** Clients that come afterwards, over fresh connections, get their own answers: nothing was left in a shared connection. */
+async function expectVictimsServed(port: number): Promise<void> {
+  for (let index = 0; index < 20; index++) {
+    const client = await StrictClient.to(port);
+    client.socket.write(`GET /victim/${index} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n`);
+    await client.when(() => client.how !== undefined, answerMs);
+    const { responses, violation, partial } = client.read([]);
+    client.socket.destroy();
+    const answer = responses.map(({ status, body }) => `${status} ${body.toString("latin1")}`);
+    expect([...answer, violation, partial]).toEqual([`200 /victim/${index}`, undefined, ""]);
+  }
+}
+
+async function expectNothingLeft(serving: Serving): Promise<void> {
+  await eventually(() => expect(serving.leftovers()).toEqual([]));
+}
+
+/** For what no event tells of. */
+function eventually(assertion: () => void): Promise<void> {
+  return vi.waitFor(assertion, { timeout: 5_000, interval: 1 });
+}
+
+function expectAccountsToAgree({ requests, accepted }: Serving, upstream: RecordingUpstream): void {
+  expect(upstream.violations).toEqual([]);
+  const attempts = requests.flatMap((event) => event.attempts);
+  const answered = attempts.filter(({ status }) => status !== undefined).length;
+  const sent = attempts.filter(({ error }) => error === undefined || errorKind(error).phase !== "connect").length;
+  const seen = upstream.heads.length;
+  expect(seen, "the upstream has read requests that no event accounts for").toBeLessThanOrEqual(sent);
+  expect(seen, "an answer was passed on to a request that the upstream has not read").toBeGreaterThanOrEqual(answered);
+  expect(new Set(requests.map(({ requestId }) => requestId).filter((id) => id !== "")).size).toBe(
+    requests.filter(({ requestId }) => requestId !== "").length,
+  );
+  if (accepted !== undefined) expect(requests.length, "more events than requests").toBeLessThanOrEqual(accepted);
+}
+
+/** Warnings, uncaught exceptions and unhandled rejections from now on. */
+export function watchStrays(): () => string[] {
+  const strays: string[] = [];
+  const onStray = (error: unknown) => void strays.push(String(error));
+  process.on("warning", onStray);
+  process.on("uncaughtExceptionMonitor", onStray);
+  process.on("unhandledRejection", onStray);
+  return () => {
+    process.off("warning", onStray);
+    process.off("uncaughtExceptionMonitor", onStray);
+    process.off("unhandledRejection", onStray);
+    return strays;
+  };
+}
+
+/** Sockets and servers that the process holds. */
+export function openHandles(): number {
+  return process.getActiveResourcesInfo().filter((name) => /^(?:TCP|Pipe|TLS)/.test(name)).length;
+}
+
+function describe({ text, how, events, heads, upstream }: Outcome): string {
+  const seen = heads.map(({ head, body }) => head + body.toString("latin1"));
+  const told = events.map(({ method, url, status, error, flags }) => [method, url, status, error, ...flags]);
+  return JSON.stringify({ text: text.slice(0, 2_000), how, seen, told, violations: upstream.violations }, undefined, 2);
+}

@@ -1,0 +1,135 @@
+import { connect, type Socket } from "node:net";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { readResponse, StrictError, type StrictResponse, valuesOf } from "./strict-http.ts";
+
+/** How bytes are cut into packets. */
+export type Packets = "one packet" | "byte by byte" | "line by line";
+export const everyPackets: readonly Packets[] = ["one packet", "byte by byte", "line by line"];
+
+export type End = "end" | "reset";
+
+/** A client that sends exact bytes and reads what comes back to the letter. */
+export class StrictClient {
+  readonly socket: Socket;
+  /** Everything that has come. */
+  received: Buffer = Buffer.alloc(0);
+  how: End | undefined;
+  /** The moment of the end. */
+  endedAt = 0;
+  readonly #changed = new Set<() => void>();
+
+  private constructor(socket: Socket) {
+    this.socket = socket;
+    socket.setNoDelay(true);
+    socket.on("data", (chunk) => {
+      this.received = Buffer.concat([this.received, chunk]);
+      this.#check();
+    });
+    socket.on("end", () => this.#end("end"));
+    socket.on("error", () => this.#end("reset"));
+    socket.on("close", () => this.#end("reset"));
+  }
+
+  static async to(port: number): Promise<StrictClient> {
+    const client = new StrictClient(connect({ port, host: "127.0.0.1", allowHalfOpen: true }));
+    await new Promise<void>((resolve, reject) => {
+      client.socket.once("connect", resolve).once("error", reject);
+    });
+    return client;
+  }
+
+  get text(): string {
+    return this.received.toString("latin1");
+  }
+
+  /** Sends bytes as packets, each seen by the other side before the next is sent; stops when the connection has ended. */
+  async send(bytes: Buffer, packets: Packets): Promise<void> {
+    for (const piece of split(bytes, packets)) {
+      if (this.how !== undefined) return;
+      this.socket.write(piece);
+      if (packets !== "one packet") await nextTurn();
+    }
+  }
+
+  /** Resolves with true as soon as the condition holds; with false when it never can, or the time is over. */
+  when(condition: () => boolean, timeoutMs: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const settle = (result: boolean) => {
+        clearTimeout(timer);
+        this.#changed.delete(check);
+        resolve(result);
+      };
+      const check = () => {
+        if (condition()) settle(true);
+        else if (this.how !== undefined) settle(false);
+      };
+      const timer = setTimeout(() => settle(false), timeoutMs);
+      this.#changed.add(check);
+      check();
+    });
+  }
+
+  /** Reads what has come as responses to requests of these methods, the rest to GETs. */
+  read(methods: readonly string[]): Reading {
+    return readResponses(this.received, methods, this.how === "end");
+  }
+
+  #end(how: End): void {
+    if (this.how === undefined) this.endedAt = performance.now();
+    this.how ??= how;
+    this.#check();
+  }
+
+  #check(): void {
+    for (const check of this.#changed) check();
+  }
+}
+
+/** What a client was told. */
+export interface Reading {
+  /** Final responses; the last may be incomplete. */
+  readonly responses: readonly StrictResponse[];
+  readonly informational: readonly StrictResponse[];
+  /** What does not parse. */
+  readonly violation: string | undefined;
+  /** Bytes that begin a head but do not end it. */
+  readonly partial: string;
+}
+
+function readResponses(bytes: Buffer, methods: readonly string[], ended: boolean): Reading {
+  const responses: StrictResponse[] = [];
+  const informational: StrictResponse[] = [];
+  let position = 0;
+  try {
+    while (position < bytes.length) {
+      const response = readResponse(bytes, position, methods[responses.length] ?? "GET", ended);
+      if (response === undefined) break;
+      (response.status < 200 && response.status !== 101 ? informational : responses).push(response);
+      position = response.end;
+      // What follows is no HTTP.
+      if (response.status === 101) break;
+    }
+  } catch (error) {
+    if (!(error instanceof StrictError)) throw error;
+    return { responses, informational, violation: error.message, partial: "" };
+  }
+  const switched = responses.at(-1)?.status === 101;
+  return { responses, informational, violation: undefined, partial: switched ? "" : bytes.toString("latin1", position) };
+}
+
+/** Whether a response tells that the connection ends with it. */
+export function saysClose({ fields }: Pick<StrictResponse, "fields">): boolean {
+  return valuesOf(fields, "connection").some((value) => /(?:^|[\s,])close(?:$|[\s,])/i.test(value));
+}
+
+function split(bytes: Buffer, packets: Packets): Buffer[] {
+  if (packets === "one packet") return [bytes];
+  const pieces: Buffer[] = [];
+  for (let start = 0, end = 0; start < bytes.length; start = end) {
+    const lineEnd = bytes.indexOf("\r\n", start, "latin1");
+    if (packets === "byte by byte") end = start + 1;
+    else end = lineEnd === -1 ? bytes.length : lineEnd + 2;
+    pieces.push(bytes.subarray(start, end));
+  }
+  return pieces;
+}
