@@ -1,1 +1,2 @@
-export {};
+export { evenkeel } from "./evenkeel.ts";
+export type { EvenkeelMiddleware, EvenkeelOptions } from "./options.ts";

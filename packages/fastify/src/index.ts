@@ -1,1 +1,5 @@
-export {};
+import { evenkeel } from "./plugin.ts";
+
+export type { EvenkeelOptions } from "./options.ts";
+export { evenkeel };
+export default evenkeel;

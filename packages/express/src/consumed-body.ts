@@ -1,0 +1,80 @@
+/**
+ * Bodies that a parser in front of the proxy has read: the bytes are gone, but what the parser made of them is in
+ * `req.body`, and most kinds can be written out again so that the upstream reads the same.
+ */
+
+import { ProxyError } from "evenkeel";
+import type { Request } from "express";
+
+/** Whether the request had a body and somebody has read it to its end. */
+export function isConsumed(req: Request): boolean {
+  const hasBody = req.headers["transfer-encoding"] !== undefined || Number(req.headers["content-length"]) > 0;
+  return hasBody && (req.readableEnded || (req.complete && req.readableDidRead && req.body !== undefined));
+}
+
+/**
+ * The body in bytes again. Text comes out in UTF-8, JSON without its white space, a form with repeated keys and brackets.
+ *
+ * Throws a `ProxyError` when the parser has left nothing that says what the bytes were, as with multipart forms.
+ */
+export function restoreBody(req: Request): Uint8Array {
+  const body: unknown = req.body;
+  const type = mediaType(req);
+  if (body instanceof Uint8Array) return body;
+  if (typeof body === "string") return Buffer.from(body);
+  if (/[/+]json$/.test(type) && body !== undefined) return Buffer.from(JSON.stringify(body));
+  if (type === "application/x-www-form-urlencoded" && typeof body === "object" && body !== null) {
+    return Buffer.from(toForm(body));
+  }
+  const found =
+    body === undefined ? "req.body is not set" : `req.body does not say what the ${type || "untyped"} body was`;
+  throw new ProxyError(
+    "internal",
+    `something in front of the proxy has read the request's body, and ${found}; mount the proxy in front of it`,
+  );
+}
+
+/** The request's headers as they fit the restored body: parsers undo the content coding, and text is UTF-8 now. */
+export function restoredHeaders(req: Request): string[] {
+  const body: unknown = req.body;
+  const isRaw = body instanceof Uint8Array;
+  // As many bytes as were announced: whoever collected them has not inflated them.
+  const untouched = isRaw && body.length === Number(req.headers["content-length"]);
+  if (untouched) return req.rawHeaders;
+  const headers: string[] = [];
+  for (let index = 0; index < req.rawHeaders.length; index += 2) {
+    const name = req.rawHeaders[index] as string;
+    const value = req.rawHeaders[index + 1] as string;
+    const lower = name.toLowerCase();
+    if (lower === "content-encoding") continue;
+    headers.push(name, lower === "content-type" && !isRaw ? inUtf8(value) : value);
+  }
+  return headers;
+}
+
+function mediaType(req: Request): string {
+  return (req.headers["content-type"] ?? "").split(";", 1).join().trim().toLowerCase();
+}
+
+function inUtf8(contentType: string): string {
+  return contentType.replace(/(;\s*charset\s*=\s*)(?:"[^"]*"|[^\s;]+)/i, "$1utf-8");
+}
+
+/** Writes a form the way the qs package reads it, which reads flat and repeated keys like everybody else. */
+function toForm(form: object): string {
+  return Object.entries(form)
+    .flatMap(([key, value]) => pairs(key, value))
+    .join("&");
+}
+
+function pairs(key: string, value: unknown): string[] {
+  if (Array.isArray(value)) {
+    // A repeated key stays one. A single element needs its brackets, or it would be read as no list at all.
+    const repeated = value.length > 1 && value.every((element) => typeof element !== "object");
+    return value.flatMap((element, index) => pairs(repeated ? key : `${key}[${index}]`, element));
+  }
+  if (typeof value === "object" && value !== null) {
+    return Object.entries(value).flatMap(([name, member]) => pairs(`${key}[${name}]`, member));
+  }
+  return [`${encodeURIComponent(key)}=${encodeURIComponent(String(value ?? ""))}`];
+}

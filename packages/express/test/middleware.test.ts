@@ -1,0 +1,198 @@
+import { once } from "node:events";
+import http from "node:http";
+import { createConnection } from "node:net";
+import { createProxy } from "evenkeel";
+import express from "express";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { WebSocket, WebSocketServer } from "ws";
+import { connect, echo, startEcho } from "../../core/test/support/adapter-contract.ts";
+import { ask, askSeen, listen, startUpstream } from "../../core/test/support/adapter-lab.ts";
+import { type EvenkeelMiddleware, type EvenkeelOptions, evenkeel } from "../src/index.ts";
+
+function create(options: EvenkeelOptions): EvenkeelMiddleware {
+  const middleware = evenkeel(options);
+  onTestFinished(() => middleware.close({ timeout: "0ms" }));
+  return middleware;
+}
+
+/** The status that a WebSocket handshake is turned down with. */
+async function refusal(port: number, target: string): Promise<number | undefined> {
+  const socket = new WebSocket(`ws://127.0.0.1:${port}${target}`);
+  socket.on("error", () => {});
+  const [, res] = (await once(socket, "unexpected-response")) as [unknown, http.IncomingMessage];
+  socket.terminate();
+  return res.statusCode;
+}
+
+/** Sends bytes and reads until the other side ends. */
+async function talk(port: number, text: string): Promise<string> {
+  const socket = createConnection({ port, host: "127.0.0.1" }).on("error", () => {});
+  onTestFinished(() => void socket.destroy());
+  socket.write(text);
+  let answer = "";
+  socket.on("data", (chunk: Buffer) => {
+    answer += chunk.toString("latin1");
+  });
+  await once(socket, "close");
+  return answer;
+}
+
+const handshake = [
+  "Host: localhost",
+  "Connection: Upgrade",
+  "Upgrade: websocket",
+  "Sec-WebSocket-Version: 13",
+  `Sec-WebSocket-Key: ${"A".repeat(22)}==`,
+  "",
+  "",
+].join("\r\n");
+
+describe("mounting", () => {
+  test("a nested router and a parameter are part of the mount path", async () => {
+    const app = express();
+    const router = express.Router();
+    router.use("/:tenant", create({ upstreams: [(await startUpstream()).url] }));
+    app.use("/v1", router);
+    const seen = await askSeen(await listen(http.createServer(app)), { path: "/v1/acme/users?x=1" });
+    expect([seen.url, seen.headers["x-forwarded-prefix"]]).toEqual(["/users?x=1", "/v1/acme"]);
+  });
+
+  test("without a mount path nothing is taken off", async () => {
+    const app = express().use(create({ upstreams: [(await startUpstream()).url] }));
+    const seen = await askSeen(await listen(http.createServer(app)), { path: "/users" });
+    expect(seen.url).toBe("/users");
+    expect(seen.headers).not.toHaveProperty("x-forwarded-prefix");
+  });
+
+  test("the next middleware finds the request as it came", async () => {
+    const app = express();
+    const options: EvenkeelOptions = {
+      pools: { api: { upstreams: ["http://127.0.0.1:1"] } },
+      routes: [{ path: "/no", pool: "api" }],
+    };
+    app.use("/api", create(options), (req, res) => void res.end(`${req.url} ${req.baseUrl} ${req.originalUrl}`));
+    const { body } = await ask(await listen(http.createServer(app)), { path: "/api/users" });
+    expect(body.toString()).toBe("/users /api /api/users");
+  });
+
+  test("headers that were set in front of it stay, unless the upstream says otherwise", async () => {
+    const { url } = await startUpstream("a", (_req, res) => res.setHeader("X-Frame-Options", "SAMEORIGIN").end());
+    const app = express();
+    app.use((_req, res, next) => {
+      res.set({ "X-Frame-Options": "DENY", "Strict-Transport-Security": "max-age=1" });
+      next();
+    });
+    app.use(create({ upstreams: [url] }));
+    const { headers } = await ask(await listen(http.createServer(app)));
+    expect(headers).toMatchObject({ "x-frame-options": "SAMEORIGIN", "strict-transport-security": "max-age=1" });
+  });
+
+  test("a shared proxy stays its owner's to close", async () => {
+    const proxy = createProxy({ upstreams: [(await startUpstream()).url] });
+    onTestFinished(() => proxy.close());
+    const first = evenkeel({ proxy });
+    const second = evenkeel({ proxy, prefix: "/two" });
+    expect([first.proxy, second.proxy]).toEqual([proxy, proxy]);
+    await first.close();
+    expect(proxy.draining).toBe(false);
+  });
+
+  test("one middleware serves two servers", async () => {
+    const api = create({ upstreams: [(await startEcho()).url] });
+    for (let index = 0; index < 2; index++) {
+      const server = http.createServer(express().use(api)).on("upgrade", api.upgrade);
+      const port = await listen(server);
+      expect((await ask(port, { path: "/x" })).body.toString()).toBe("/x");
+      expect(await echo(await connect(port, "/"), "hello")).toEqual([Buffer.from("hello"), false]);
+    }
+  });
+
+  test.each([
+    { wrong: { upstreams: ["http://127.0.0.1:1"], prefx: "/api" } },
+    { wrong: { upstreams: ["http://127.0.0.1:1"], prefix: "api" } },
+    { wrong: { upstreams: ["http://127.0.0.1:1"], prefix: "/api?x" } },
+    { wrong: { config: "proxy.toml", upstreams: ["http://127.0.0.1:1"] } },
+    { wrong: { config: "there-is-no-such-file.toml" } },
+    { wrong: { proxy: createProxy({ upstreams: ["http://127.0.0.1:1"] }), routes: [] } },
+  ])("options that cannot be meant are refused: $wrong", ({ wrong }) => {
+    expect(() => evenkeel(wrong as unknown as EvenkeelOptions)).toThrow(
+      expect.objectContaining({ code: "invalid_options" }),
+    );
+  });
+});
+
+describe("upgrades on a server with several listeners", () => {
+  test("each goes to the middleware whose prefix it lies under, whichever was first", async () => {
+    const [one, two] = [await startEcho(), await startEcho()];
+    const server = http.createServer(express());
+    server.on("upgrade", create({ upstreams: [one.url], prefix: "/one" }).upgrade);
+    server.on("upgrade", create({ upstreams: [two.url], prefix: "/two/" }).upgrade);
+    const port = await listen(server);
+    await connect(port, "/two/chat");
+    await connect(port, "/one?x=1");
+    expect([one, two].map(({ requests }) => requests.map(({ url }) => url))).toEqual([["/?x=1"], ["/chat"]]);
+  });
+
+  test("the first that matches takes it, also when a later one would", async () => {
+    const [narrow, wide] = [await startEcho(), await startEcho()];
+    const server = http.createServer(express());
+    server.on("upgrade", create({ upstreams: [narrow.url], prefix: "/chat" }).upgrade);
+    server.on("upgrade", create({ upstreams: [wide.url] }).upgrade);
+    const port = await listen(server);
+    await connect(port, "/chat");
+    await connect(port, "/other");
+    expect([narrow, wide].map(({ requests }) => requests.length)).toEqual([1, 1]);
+  });
+
+  test("one that no route matches goes on to the next middleware", async () => {
+    const upstream = await startEcho();
+    const routed = (path: string): EvenkeelOptions => ({
+      pools: { api: { upstreams: [upstream.url] } },
+      routes: [{ path, pool: "api" }],
+    });
+    const server = http.createServer(express());
+    server.on("upgrade", create(routed("/one")).upgrade).on("upgrade", create(routed("/two")).upgrade);
+    const port = await listen(server);
+    expect(await echo(await connect(port, "/two"), "hello")).toEqual([Buffer.from("hello"), false]);
+    expect(await refusal(port, "/three")).toBe(404);
+  });
+
+  test("one outside the prefix is left to somebody else's listener", async () => {
+    const server = http.createServer(express());
+    const own = new WebSocketServer({ noServer: true });
+    own.on("connection", (socket) => socket.send("mine"));
+    server.on("upgrade", create({ upstreams: [(await startEcho()).url], prefix: "/api" }).upgrade);
+    server.on("upgrade", (req, socket, head) => {
+      if (req.url === "/own") own.handleUpgrade(req, socket, head, (opened) => own.emit("connection", opened));
+    });
+    const port = await listen(server);
+    const socket = new WebSocket(`ws://127.0.0.1:${port}/own`);
+    onTestFinished(() => socket.terminate());
+    expect(String((await once(socket, "message"))[0])).toBe("mine");
+    expect(await echo(await connect(port, "/api/"), "hello")).toEqual([Buffer.from("hello"), false]);
+  });
+
+  test("one that nobody wants is an ordinary request of the app", async () => {
+    const app = express();
+    const page = Buffer.alloc(1_000_000, "x");
+    app.get("/page", (_req, res) => void res.end(page));
+    const server = http.createServer(app);
+    server.on("upgrade", create({ upstreams: [(await startEcho()).url], prefix: "/one" }).upgrade);
+    server.on("upgrade", create({ upstreams: [(await startEcho()).url], prefix: "/two" }).upgrade);
+    const port = await listen(server);
+    expect(await refusal(port, "/onemore")).toBe(404);
+    const answer = await talk(port, "GET /page HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n");
+    expect(answer).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+    expect(answer.length).toBeGreaterThan(page.length);
+  });
+
+  test("one sent before the answer to an earlier request ends the connection, and nothing else", async () => {
+    const { url } = await startUpstream("slow", () => {});
+    const api = create({ upstreams: [url] });
+    const server = http.createServer(express().use(api)).on("upgrade", api.upgrade);
+    const port = await listen(server);
+    const answer = await talk(port, `GET /slow HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\n${handshake}`);
+    expect(answer).toBe("");
+    expect(server.listening).toBe(true);
+  });
+});

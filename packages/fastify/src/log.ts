@@ -1,0 +1,26 @@
+import type { HealthEvent, ReloadEvent, Proxy as ReverseProxy } from "evenkeel";
+import type { FastifyBaseLogger } from "fastify";
+
+/** Who is told already: a shared proxy may be registered several times in one app. */
+const told = new WeakMap<ReverseProxy, Set<FastifyBaseLogger>>();
+
+/** Tells the app's logger what an operator should see, once. Returns what stops it. */
+export function logEvents(proxy: ReverseProxy, log: FastifyBaseLogger): () => void {
+  const loggers = told.get(proxy) ?? new Set();
+  if (loggers.has(log)) return () => {};
+  told.set(proxy, loggers.add(log));
+  const onHealth = ({ pool, upstream, from, to, reason }: HealthEvent) => {
+    const facts = { pool, upstream, from, to, reason };
+    if (to === "unhealthy") log.warn(facts, "upstream is unhealthy");
+    else if (from === "unhealthy") log.info(facts, "upstream is healthy again");
+  };
+  const onReload = (event: ReloadEvent) => {
+    if (event.ok) log.info({ changes: event.changes }, "proxy options reloaded");
+    else log.warn({ err: event.error }, "proxy options refused, the old ones stay in force");
+  };
+  proxy.on("health", onHealth).on("reload", onReload);
+  return () => {
+    loggers.delete(log);
+    proxy.off("health", onHealth).off("reload", onReload);
+  };
+}

@@ -1,0 +1,97 @@
+import { METHODS } from "node:http";
+import type { Proxy as ReverseProxy } from "evenkeel";
+import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from "fastify";
+import fastifyPlugin from "fastify-plugin";
+import { logEvents } from "./log.ts";
+import { type EvenkeelOptions, resolveOptions } from "./options.ts";
+import { Prefix } from "./prefix.ts";
+import { type Upgrades, upgradesOf } from "./upgrades.ts";
+
+declare module "fastify" {
+  interface FastifyInstance {
+    /** The proxy of the first `@evenkeel/fastify` that was registered here. */
+    evenkeel: ReverseProxy;
+  }
+}
+
+/**
+ * A Fastify plugin that forwards everything under its prefix, WebSockets included, after the hooks in front of it.
+ *
+ * Bodies stream untouched: no content-type parser of the app sees them. A request that no route matches gets the app's 404.
+ * It may be registered several times, with different prefixes. `app.close()` drains.
+ *
+ * Fails to register with an `OptionsError`, or with a `ConfigError` that names every mistake of the file with its line.
+ *
+ * @example
+ * await app.register(evenkeel, { prefix: "/api", config: "proxy.toml" });
+ */
+export const evenkeel: FastifyPluginAsync<EvenkeelOptions> = fastifyPlugin(register, {
+  fastify: "5.x",
+  name: "@evenkeel/fastify",
+});
+
+async function register(app: FastifyInstance, options: EvenkeelOptions): Promise<void> {
+  const { proxy, owned, closing, scope } = resolveOptions(options);
+  if (!app.hasDecorator("evenkeel")) app.decorate("evenkeel", proxy);
+  const stopLogging = logEvents(proxy, app.log);
+  if (owned) {
+    // Draining begins while the server still closes, since tunnels keep it open, and has ended when the app has closed.
+    app.addHook("preClose", (next) => {
+      void proxy.close(closing);
+      next();
+    });
+  }
+  app.addHook("onClose", async () => {
+    stopLogging();
+    if (owned) await proxy.close(closing);
+  });
+  // A scope of its own keeps the parsers and the methods below from the rest of the app.
+  await app.register(async (inner) => addRoutes(inner, proxy), scope);
+}
+
+function addRoutes(app: FastifyInstance, proxy: ReverseProxy): void {
+  const prefix = new Prefix(app.prefix);
+  const upgrades = upgradesOf(app);
+  upgrades.add(prefix);
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("*", (_request, _payload, done) => done(null));
+  for (const method of METHODS) {
+    // CONNECT never comes as a request.
+    if (method !== "CONNECT" && !app.supportedMethods.includes(method)) app.addHttpMethod(method, { hasBody: true });
+  }
+  const handler = createHandler(proxy, prefix, upgrades);
+  for (const url of app.prefix === "" ? ["/*"] : ["", "/*"]) {
+    // What the app answers under this very path itself, such as preflight requests, stays its own.
+    const path = app.prefix.replace(/\/$/, url === "" ? "/" : "") + url;
+    const method = app.supportedMethods.filter((name) => !app.hasRoute({ method: name, url: path }));
+    if (method.length > 0) app.route({ url, method, handler });
+  }
+}
+
+type Handler = (request: FastifyRequest, reply: FastifyReply) => void;
+
+function createHandler(proxy: ReverseProxy, prefix: Prefix, upgrades: Upgrades): Handler {
+  return ({ raw }, reply) => {
+    const { url = "" } = raw;
+    const { mountPath, rest } = prefix.split(url);
+    const upgrade = upgrades.take(raw);
+    let matched = true;
+    // The proxy reads the target at once; logs tell it as it came.
+    raw.url = rest;
+    if (upgrade !== undefined) {
+      if (!upgrade.socket.destroyed) proxy.forwardUpgrade(raw, upgrade.socket, upgrade.head, { mountPath });
+    } else {
+      // What hooks have set, such as CORS headers, stays unless the upstream says otherwise.
+      for (const [name, value] of Object.entries(reply.getHeaders())) {
+        if (value !== undefined) reply.raw.setHeader(name, value);
+      }
+      const next = () => {
+        matched = false;
+      };
+      proxy.forward(raw, reply.raw, { mountPath, next });
+    }
+    raw.url = url;
+    if (matched) reply.hijack();
+    else reply.callNotFound();
+  };
+}

@@ -1,0 +1,54 @@
+import { once } from "node:events";
+import type { IncomingMessage } from "node:http";
+import { type AddressInfo, createConnection } from "node:net";
+import Fastify, { type FastifyInstance, type FastifyServerOptions } from "fastify";
+import { onTestFinished } from "vitest";
+import { WebSocket } from "ws";
+
+/** An app that ends with the test. */
+export function createApp(options: FastifyServerOptions = {}): FastifyInstance {
+  const app = Fastify(options) as FastifyInstance;
+  onTestFinished(() => app.close());
+  return app;
+}
+
+/** Its port. */
+export async function serve(app: FastifyInstance): Promise<number> {
+  await app.listen({ port: 0, host: "127.0.0.1" });
+  return (app.server.address() as AddressInfo).port;
+}
+
+/** For apps whose tunnels would go on. */
+export const closeTimeout = "0ms";
+
+/** The answer that a WebSocket handshake is turned down with. */
+export async function refusal(port: number, target: string): Promise<IncomingMessage> {
+  const socket = new WebSocket(`ws://127.0.0.1:${port}${target}`);
+  socket.on("error", () => {});
+  const [, res] = (await once(socket, "unexpected-response")) as [unknown, IncomingMessage];
+  socket.terminate();
+  return res;
+}
+
+/** Sends bytes and reads until the other side ends. */
+export async function talk(port: number, text: string): Promise<string> {
+  const socket = createConnection({ port, host: "127.0.0.1" }).on("error", () => {});
+  onTestFinished(() => void socket.destroy());
+  socket.write(text);
+  let answer = "";
+  socket.on("data", (chunk: Buffer) => {
+    answer += chunk.toString("latin1");
+  });
+  await once(socket, "close");
+  return answer;
+}
+
+export const handshake = [
+  "Host: localhost",
+  "Connection: Upgrade",
+  "Upgrade: websocket",
+  "Sec-WebSocket-Version: 13",
+  `Sec-WebSocket-Key: ${"A".repeat(22)}==`,
+  "",
+  "",
+].join("\r\n");

@@ -1,0 +1,201 @@
+import { createProxy } from "evenkeel";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { connect, startEcho } from "../../core/test/support/adapter-contract.ts";
+import { ask, askSeen, patterned, sha256, startUpstream } from "../../core/test/support/adapter-lab.ts";
+import evenkeel, { type EvenkeelOptions, evenkeel as named } from "../src/index.ts";
+import { createApp, serve } from "./app.ts";
+
+describe("registering", () => {
+  test("the plugin is the default export and a named one", () => {
+    expect(named).toBe(evenkeel);
+  });
+
+  test("the proxy is the app's, also of several the first", async () => {
+    const app = createApp();
+    const { url } = await startUpstream();
+    await app.register(evenkeel, { prefix: "/one", upstreams: [url] });
+    const first = app.evenkeel;
+    await app.register(evenkeel, { prefix: "/two", upstreams: [url] });
+    await app.register(async (scope) => {
+      await scope.register(evenkeel, { prefix: "/three", upstreams: [url] });
+    });
+    expect(app.evenkeel).toBe(first);
+    const port = await serve(app);
+    for (const prefix of ["/one", "/two", "/three"]) {
+      expect((await askSeen(port, { path: `${prefix}/x` })).headers["x-forwarded-prefix"]).toBe(prefix);
+    }
+  });
+
+  test("a prefix may have parameters, and lie under another", async () => {
+    const app = createApp();
+    const { url, requests } = await startEcho();
+    await app.register(
+      async (scope) => void (await scope.register(evenkeel, { prefix: "/:tenant/api/", upstreams: [url] })),
+      {
+        prefix: "/v1",
+      },
+    );
+    const port = await serve(app);
+    expect((await ask(port, { path: "/v1/acme/api/users?x=/v1" })).body.toString()).toBe("/users?x=/v1");
+    await connect(port, "/v1/acme/api/chat");
+    expect(requests).toMatchObject([{ url: "/chat", headers: { "x-forwarded-prefix": "/v1/acme/api" } }]);
+  });
+
+  test.each([undefined, "", "/"])("the prefix %j stands for every path", async (prefix) => {
+    const app = createApp();
+    const options = { upstreams: [(await startUpstream()).url], ...(prefix !== undefined && { prefix }) };
+    await app.register(evenkeel, options);
+    const port = await serve(app);
+    for (const path of ["/", "/users", "/a//b/"]) {
+      const seen = await askSeen(port, { path });
+      expect(seen.url).toBe(path);
+      expect(seen.headers).not.toHaveProperty("x-forwarded-prefix");
+    }
+  });
+
+  test("what the app answers under the same path itself stays its own", async () => {
+    const app = createApp();
+    app.options("*", (_request, reply) => reply.code(204).header("x-from", "app").send());
+    app.get("/health", () => "fine");
+    await app.register(evenkeel, { upstreams: [(await startUpstream()).url] });
+    const port = await serve(app);
+    expect(await ask(port, { method: "OPTIONS", path: "/users" })).toMatchObject({
+      status: 204,
+      headers: { "x-from": "app" },
+    });
+    expect((await ask(port, { path: "/health" })).body.toString()).toBe("fine");
+    expect((await askSeen(port, { path: "/users" })).url).toBe("/users");
+  });
+
+  test("a shared proxy may be registered twice, and tells its news once", async () => {
+    const lines: string[] = [];
+    const app = createApp({ logger: { level: "info", stream: { write: (line) => lines.push(line) } } });
+    const { url } = await startUpstream();
+    const proxy = createProxy({ upstreams: [url] });
+    onTestFinished(() => proxy.close());
+    await app.register(evenkeel, { proxy, prefix: "/one" });
+    await app.register(evenkeel, { proxy, prefix: "/two" });
+    proxy.reload({ upstreams: [url] });
+    expect(lines).toHaveLength(1);
+    await app.close();
+    lines.length = 0;
+    proxy.reload({ upstreams: [url] });
+    expect(lines).toEqual([]);
+  });
+
+  test("a shared proxy stays its owner's to close", async () => {
+    const proxy = createProxy({ upstreams: [(await startUpstream()).url] });
+    onTestFinished(() => proxy.close());
+    const app = createApp();
+    await app.register(evenkeel, { proxy });
+    expect(app.evenkeel).toBe(proxy);
+    await app.close();
+    expect(proxy.draining).toBe(false);
+  });
+
+  test.each([
+    { wrong: { upstreams: ["http://127.0.0.1:1"], prefx: "/api" } },
+    { wrong: { upstreams: ["http://127.0.0.1:1"], closeTimeout: "soon" } },
+    { wrong: { config: "proxy.toml", upstreams: ["http://127.0.0.1:1"] } },
+    { wrong: { config: "there-is-no-such-file.toml" } },
+  ])("options that cannot be meant are refused: $wrong", async ({ wrong }) => {
+    const registered = createApp().register(evenkeel, wrong as unknown as EvenkeelOptions);
+    await expect(registered).rejects.toMatchObject({ code: "invalid_options" });
+  });
+
+  test("inject asks the upstream", async () => {
+    const app = createApp();
+    await app.register(evenkeel, { prefix: "/api", upstreams: [(await startUpstream()).url] });
+    const { statusCode, body } = await app.inject({ method: "POST", url: "/api/users?x=1", payload: { a: 1 } });
+    expect(statusCode).toBe(200);
+    expect(JSON.parse(body)).toMatchObject({ method: "POST", url: "/users?x=1", bytes: 7 });
+  });
+});
+
+describe("beside the rest of the app", () => {
+  test("bodies stream past the app's parsers and limits, which go on working elsewhere", async () => {
+    const app = createApp({ bodyLimit: 10 });
+    app.addContentTypeParser("text/csv", { parseAs: "string" }, (_request, body, done) => done(null, `csv ${body}`));
+    await app.register(evenkeel, { prefix: "/api", upstreams: [(await startUpstream()).url] });
+    app.post("/own", (request) => request.body);
+    const port = await serve(app);
+    const body = patterned(1_000_000);
+    for (const type of ["application/json", "text/csv", "multipart/form-data; boundary=x", undefined]) {
+      const headers = type === undefined ? {} : { "content-type": type };
+      const seen = await askSeen(port, { method: "POST", path: "/api/", headers, body });
+      expect([seen.sha256, seen.headers["content-type"]]).toEqual([sha256(body), type]);
+    }
+    const own = (type: string, text: string) =>
+      ask(port, { method: "POST", path: "/own", headers: { "content-type": type }, body: text });
+    expect(JSON.parse(String((await own("application/json", '{"a":1}')).body))).toEqual({ a: 1 });
+    expect(String((await own("text/csv", "a,b")).body)).toBe("csv a,b");
+    expect((await own("application/json", '{"a":"too long"}')).status).toBe(413);
+  });
+
+  test("methods that fastify does not know are forwarded here and nowhere else", async () => {
+    const app = createApp();
+    await app.register(evenkeel, { prefix: "/api", upstreams: [(await startUpstream()).url] });
+    app.decorate("notify", "of the app");
+    const port = await serve(app);
+    expect(await askSeen(port, { method: "REPORT", path: "/api/x", body: "some" })).toMatchObject({
+      method: "REPORT",
+      bytes: 4,
+    });
+    expect((await ask(port, { method: "REPORT", path: "/x" })).status).toBe(404);
+  });
+
+  test("hooks in front run first, and may answer instead", async () => {
+    const ran: string[] = [];
+    const app = createApp();
+    app.addHook("onRequest", async (request) => void ran.push(`onRequest ${request.url}`));
+    app.addHook("preHandler", async (request, reply) => {
+      ran.push(`preHandler ${request.url}`);
+      if (request.headers.authorization === undefined) await reply.code(401).send({ error: "who are you?" });
+    });
+    app.addHook("onResponse", async (request, reply) => void ran.push(`onResponse ${request.url} ${reply.statusCode}`));
+    await app.register(evenkeel, { prefix: "/api", upstreams: [(await startUpstream()).url] });
+    const port = await serve(app);
+    expect((await ask(port, { path: "/api/x?y" })).status).toBe(401);
+    expect((await ask(port, { path: "/api/x?y", headers: { authorization: "me" } })).status).toBe(200);
+    expect(ran).toEqual([
+      "onRequest /api/x?y",
+      "preHandler /api/x?y",
+      "onResponse /api/x?y 401",
+      "onRequest /api/x?y",
+      "preHandler /api/x?y",
+      "onResponse /api/x?y 200",
+    ]);
+  });
+
+  test("headers that hooks have set stay, unless the upstream says otherwise", async () => {
+    const { url } = await startUpstream("a", (_req, res) => res.setHeader("X-Frame-Options", "SAMEORIGIN").end());
+    const app = createApp();
+    app.addHook("onRequest", async (_request, reply) => {
+      reply.headers({ "access-control-allow-origin": "*", "x-frame-options": "DENY" });
+    });
+    await app.register(evenkeel, { upstreams: [url] });
+    const { headers } = await ask(await serve(app));
+    expect(headers).toMatchObject({ "access-control-allow-origin": "*", "x-frame-options": "SAMEORIGIN" });
+  });
+
+  test("the app's log tells when an upstream goes and comes, and what a reload did", async () => {
+    const lines: Record<string, unknown>[] = [];
+    const app = createApp({ logger: { level: "info", stream: { write: (line) => lines.push(JSON.parse(line)) } } });
+    let status = 503;
+    const { url } = await startUpstream("a", (_req, res) => res.writeHead(status).end());
+    const healthCheck = { interval: "100ms", healthyThreshold: 1, unhealthyThreshold: 1 };
+    await app.register(evenkeel, { upstreams: [{ id: "a", url }], healthCheck });
+    const changed = () => new Promise((resolve) => app.evenkeel.once("health", resolve));
+    await changed();
+    status = 200;
+    await changed();
+    expect(() => app.evenkeel.reload({ upstreams: ["nonsense"] })).toThrow();
+    app.evenkeel.reload({ upstreams: [url] });
+    expect(lines.map(({ level, upstream, msg }) => [level, upstream, msg])).toEqual([
+      [40, "a", "upstream is unhealthy"],
+      [30, "a", "upstream is healthy again"],
+      [40, undefined, "proxy options refused, the old ones stay in force"],
+      [30, undefined, "proxy options reloaded"],
+    ]);
+  });
+});
