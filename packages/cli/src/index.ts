@@ -1,1 +1,3 @@
-export {};
+export { Failure } from "./failure.ts";
+export { type Diagnostics, openDiagnostics } from "./log/diagnostics.ts";
+export { StandaloneServer } from "./server/server.ts";

@@ -1,0 +1,74 @@
+import { type AccessLogConfig, type FileConfig, loadConfig } from "@evenkeel/config";
+import { Pool, type PoolOptions, type PoolSettings, type ProxyOptions, type RouteOptions } from "evenkeel";
+import { toSafeText } from "../log/escape.ts";
+import { formatAddress } from "../server/listen.ts";
+import { readTlsFiles } from "../server/tls-files.ts";
+
+/** Validates a configuration file and prints what it amounts to. Throws what is wrong with it. */
+export function check(file: string): void {
+  const config = loadConfig(file);
+  if (config.server.tls !== undefined) readTlsFiles(config.server.tls);
+  process.stdout.write(`${toSafeText(file)} is valid.\n\n${summarize(config)}`);
+}
+
+/** Listeners, routes in the order of matching, and pools with their upstreams. */
+function summarize({ options, server, admin, accessLog }: FileConfig): string {
+  const { pools, routes, defaults } = toManyPools(options);
+  const scheme = server.tls === undefined ? "http" : "https";
+  const lines = [
+    `listen      ${server.listen.map((address) => `${scheme} on ${formatAddress(address)}`).join(", ")}`,
+    `admin       ${describeAdmin(admin)}`,
+    `access log  ${describeLog(accessLog)}`,
+    "",
+    "routes, the first match wins",
+    ...routes.map((route) => `  ${describeRoute(route)}`),
+  ];
+  for (const [name, pool] of Object.entries(pools)) lines.push("", ...describePool(name, pool, defaults));
+  return `${lines.map(toSafeText).join("\n")}\n`;
+}
+
+function toManyPools(options: ProxyOptions): {
+  readonly pools: Readonly<Record<string, PoolOptions>>;
+  readonly routes: readonly RouteOptions[];
+  readonly defaults: PoolSettings;
+} {
+  const many = "pools" in options ? options : { pools: { default: options } };
+  const {
+    pools,
+    routes = [{ pool: Object.keys(pools)[0] ?? "" }],
+    defaults = {},
+  } = many as Extract<ProxyOptions, { pools: unknown }>;
+  return { pools, routes, defaults };
+}
+
+function describeAdmin(admin: FileConfig["admin"]): string {
+  if (admin === undefined) return "off";
+  return `on ${formatAddress(admin.listen)}${admin.token === undefined ? "" : ", with a token"}`;
+}
+
+function describeLog({ format, path }: AccessLogConfig): string {
+  return format === "none" ? "off" : `${format} to ${path}`;
+}
+
+function describeRoute({ host = "*", path = "/", methods, pool }: RouteOptions): string {
+  const prefix = path === "/" ? "/*" : `${path}, ${path}/*`;
+  return `${[host].flat().join(", ")}  ${methods === undefined ? "" : `${methods.join(" ")} `}${prefix}  ->  ${pool}`;
+}
+
+function describePool(name: string, options: PoolOptions, defaults: PoolSettings): string[] {
+  const { balance, healthCheck } = { ...defaults, ...options };
+  const { upstreams, policy } = new Pool(name, {
+    ...(options.upstreams !== undefined && { upstreams: options.upstreams }),
+    ...(balance !== undefined && { balance }),
+  }).snapshot();
+  const { type = "http", path = "/", interval = "5s" } = healthCheck ?? {};
+  const checks =
+    healthCheck === undefined ? "no health checks" : `${type === "tcp" ? "connect" : `GET ${path}`} every ${interval}`;
+  return [
+    `pool ${name}: ${policy}, ${checks}`,
+    ...upstreams.map(({ id, url, weight, backup, maxInFlight }) => {
+      const limit = maxInFlight === null ? "" : `, at most ${maxInFlight} in flight`;
+      return `  ${id}  ${url}, weight ${weight}${backup ? ", backup" : ""}${limit}`;
+    }),
+  ];
+}

@@ -1,0 +1,19 @@
+import { writeFileSync } from "node:fs";
+import { Failure, reasonOf } from "../failure.ts";
+import { starterConfig } from "../starter-config.ts";
+
+/** Writes a configuration to start from. Throws a `Failure` rather than touch a file that is there. */
+export function init(file: string): void {
+  try {
+    writeFileSync(file, starterConfig, { flag: "wx" });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") {
+      throw new Failure(`${file} exists already and was left as it is; name another file`);
+    }
+    throw new Failure(`cannot write ${file}: ${reasonOf(error)}`);
+  }
+  const argument = file === "config.toml" ? "" : ` ${file}`;
+  process.stdout.write(
+    `wrote ${file}\n\nEdit its upstreams, then:\n  evenkeel check${argument}\n  evenkeel run${argument}\n`,
+  );
+}

@@ -1,0 +1,57 @@
+import type { FileConfig } from "@evenkeel/config";
+import type { Logger } from "pino";
+import type { Diagnostics } from "../log/diagnostics.ts";
+import { StandaloneServer } from "../server/server.ts";
+import { handleSignals } from "../signals.ts";
+
+/** What a command that serves may add. */
+export interface ServeExtras {
+  /** Called once everything listens. */
+  readonly onReady?: (server: StandaloneServer) => void;
+  /** Called when the server has been told to stop. */
+  readonly onStopping?: () => void;
+}
+
+/** Serves until a signal ends it. Throws what keeps it from starting. */
+export async function serve(
+  load: () => FileConfig,
+  { logger }: Diagnostics,
+  { onReady, onStopping }: ServeExtras = {},
+): Promise<void> {
+  const server = await StandaloneServer.start(load, logger);
+  const stopped = new Promise<void>((resolve) => {
+    handleSignals({
+      reload: () => tryReload(server),
+      stop() {
+        onStopping?.();
+        resolve(server.stop());
+      },
+      stopNow: () => server.stopNow(),
+    });
+  });
+  announce(server, logger);
+  onReady?.(server);
+  await stopped;
+  logger.info("stopped");
+}
+
+function announce({ listen, admin, proxy }: StandaloneServer, logger: Logger): void {
+  const pools = proxy.pools.size;
+  const upstreams = [...proxy.pools.values()].reduce((sum, pool) => sum + pool.upstreams.length, 0);
+  const where = `${listen.join(", ")}${admin === undefined ? "" : `, admin on ${admin}`}`;
+  logger.info(
+    { listen, admin, pools, upstreams },
+    `ready on ${where}, with ${count(pools, "pool")} and ${count(upstreams, "upstream")}`,
+  );
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
+}
+
+/** Why a reload was refused is in the log by then. */
+export function tryReload(server: StandaloneServer): void {
+  try {
+    server.reload();
+  } catch {}
+}

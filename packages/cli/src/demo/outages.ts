@@ -1,0 +1,34 @@
+import type { DemoUpstream } from "./demo-upstream.ts";
+
+/** The first outage comes soon, so that there is something to see. */
+const firstMs = 3_000;
+const upMs = { min: 8_000, max: 20_000 };
+const downMs = { min: 3_000, max: 8_000 };
+
+/** Lets an upstream go down now and then, in the same rhythm at each start. Returns what ends it. */
+export function scheduleOutages(upstream: DemoUpstream, seed: number): () => void {
+  const random = createRandom(seed);
+  let timer = setTimeout(goDown, firstMs).unref();
+
+  function goDown(): void {
+    const outageMs = between(downMs, random());
+    upstream.goDown(outageMs);
+    timer = setTimeout(goDown, outageMs + between(upMs, random())).unref();
+  }
+  return () => clearTimeout(timer);
+}
+
+function between({ min, max }: { readonly min: number; readonly max: number }, share: number): number {
+  return Math.round(min + (max - min) * share);
+}
+
+/** Mulberry32: numbers from 0 to 1 that only depend on the seed. */
+function createRandom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}

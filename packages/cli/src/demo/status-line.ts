@@ -1,0 +1,35 @@
+import type { PoolSnapshot } from "evenkeel";
+
+const clearLine = "\r\x1b[2K";
+
+/** A last line of the terminal that is redrawn in place, below whatever else is printed. */
+export class StatusLine {
+  #text = "";
+  readonly #write: (text: string) => void;
+
+  constructor(write: (text: string) => void) {
+    this.#write = write;
+  }
+
+  /** Replaces the line. Empty removes it. */
+  show(text: string): void {
+    if (text === this.#text) return;
+    this.#text = text;
+    this.#write(`${clearLine}${text}`);
+  }
+
+  /** Prints whole lines above it. */
+  print(lines: string): void {
+    this.#write(`${this.#text === "" ? "" : clearLine}${lines}${this.#text}`);
+  }
+}
+
+/** How the answers are shared out so far, as in `fast 30 (75 %)`. */
+export function describeShares({ upstreams }: PoolSnapshot): string {
+  const answered = upstreams.map(({ id, outcomes }) => ({ id, count: outcomes.success ?? 0 }));
+  const total = answered.reduce((sum, { count }) => sum + count, 0);
+  const shares = answered.map(
+    ({ id, count }) => `${id} ${count} (${Math.round((count / Math.max(total, 1)) * 100)} %)`,
+  );
+  return `answered: ${shares.join("  ")}`;
+}

@@ -1,0 +1,34 @@
+/** Every fixed limit of the command: buffers, waits and periods. */
+export const limits = {
+  /** Bytes of log lines that may wait for a slow disk or reader; what comes on top is dropped and counted. */
+  logBufferBytes: 16_777_216,
+  /** Milliseconds that the last log lines get to be written before the process ends. */
+  logFlushMs: 2_000,
+  /** Milliseconds between two warnings about the same trouble; what happens between is counted. */
+  repeatedWarningMs: 10_000,
+  /** Milliseconds between two looks at connections whose headers are late. */
+  connectionCheckMs: 1_000,
+  /** Milliseconds that a refused client gets to read why, before its connection is cut. */
+  refusalLingerMs: 500,
+  /** Milliseconds at most for taking in the connections that have queued up by the time a stop is asked for. */
+  acceptRestMs: 250,
+  /** Milliseconds of a turn of the event loop in which hardly any connection can have come unseen. */
+  quietTurnMs: 1,
+  /**
+   * Milliseconds that a kept-alive connection may still bring another request after a stop was asked for. It is told
+   * to close with the answer, so a client that is just about to send loses nothing.
+   */
+  keepAliveGraceMs: 500,
+  /** Milliseconds between two looks for connections that have become idle while the server stops. */
+  idleCheckMs: 100,
+  /** Milliseconds that a timer can wait at most; node cuts anything longer down to nothing. */
+  longestTimerMs: 2_147_483_647,
+  /** Milliseconds between two reports of what a stopping server still waits for. */
+  drainReportMs: 5_000,
+  /** Milliseconds at most between the end of everything and the end of the process, for what is noted last. */
+  settleMs: 1_500,
+  /** Milliseconds for an answer of the admin API to the commands that ask it. */
+  adminCallMs: 10_000,
+  /** Milliseconds to find out whether anybody answers on a Unix socket. */
+  socketProbeMs: 1_000,
+} as const;

@@ -1,0 +1,58 @@
+import type { AttemptRecord, RequestEvent } from "evenkeel";
+import { toSafeField, toSafeJson, withoutUserInfo } from "./escape.ts";
+
+/** One JSON object a line. What is not known is left out. */
+export function toJsonLine(event: RequestEvent): string {
+  const line = toSafeJson({
+    time: new Date(event.time).toISOString(),
+    requestId: event.requestId,
+    client: event.client,
+    method: event.method,
+    host: event.host,
+    url: withoutUserInfo(event.url),
+    protocol: event.protocol,
+    status: event.status,
+    bytesIn: event.bytesIn,
+    bytesOut: event.bytesOut,
+    durationMs: toMicroseconds(event.durationMs),
+    route: event.route,
+    pool: event.pool,
+    upstream: event.upstream,
+    attempts: event.attempts.map(toAttempt),
+    error: event.error,
+    flags: event.flags,
+    traceparent: event.traceparent,
+    userAgent: event.userAgent,
+    referer: event.referer === undefined ? undefined : withoutUserInfo(event.referer),
+  });
+  return `${line}\n`;
+}
+
+/** The NCSA combined format. The user's name is always "-": it would have to come from Authorization. */
+export function toCombinedLine(event: RequestEvent): string {
+  const request = [event.method, withoutUserInfo(event.url), event.protocol].filter((part) => part !== "").join(" ");
+  const referer = event.referer === undefined ? "-" : withoutUserInfo(event.referer);
+  const quoted = [referer, event.userAgent ?? "-"].map((text) => `"${toSafeField(text)}"`).join(" ");
+  const client = event.client === "" ? "-" : toSafeField(event.client);
+  const { status, bytesOut } = event;
+  return `${client} - - [${toNcsaTime(event.time)}] "${toSafeField(request)}" ${status} ${bytesOut} ${quoted}\n`;
+}
+
+function toAttempt({ upstream, status, error, connectMs, headersMs }: AttemptRecord): object {
+  return {
+    upstream,
+    ...(error === undefined ? { status } : { error }),
+    connectMs: connectMs === undefined ? undefined : toMicroseconds(connectMs),
+    headersMs: headersMs === undefined ? undefined : toMicroseconds(headersMs),
+  };
+}
+
+function toMicroseconds(ms: number): number {
+  return Math.round(ms * 1_000) / 1_000;
+}
+
+/** As in `29/Feb/2024:23:59:59 +0000`. */
+function toNcsaTime(time: number): string {
+  const [, day, month, year, clock] = /^\w+, (\d+) (\w+) (\d+) ([\d:]+)/.exec(new Date(time).toUTCString()) ?? [];
+  return `${day}/${month}/${year}:${clock} +0000`;
+}

@@ -1,0 +1,37 @@
+import type { ReloadChanges, Proxy as ReverseProxy } from "evenkeel";
+import type { Logger } from "pino";
+import { messageOf } from "../failure.ts";
+
+/** Tells an operator what happens to the pools and to the configuration. Requests have a log of their own. */
+export function logProxyEvents(proxy: ReverseProxy, logger: Logger): void {
+  proxy.on("health", (event) => {
+    const level = event.to === "unhealthy" ? "warn" : "info";
+    logger[level](event, `${event.pool}/${event.upstream} is ${event.to}: ${event.reason}`);
+  });
+  proxy.on("weight", (event) => {
+    logger.info(event, `${event.pool}/${event.upstream} has weight ${event.to}, not ${event.from} any more`);
+  });
+  proxy.on("state", (event) => {
+    logger.info(event, `${event.pool}/${event.upstream} is ${event.to}, not ${event.from} any more`);
+  });
+  proxy.on("member", (event) => {
+    logger.info(event, `${event.pool}/${event.upstream} was ${event.change}`);
+  });
+  proxy.on("reload", (event) => {
+    if (event.ok) logger.info({ changes: event.changes }, `reloaded: ${describeChanges(event.changes)}`);
+    else logger.error(`not reloaded, the old configuration goes on serving: ${messageOf(event.error)}`);
+  });
+}
+
+/** In words, as in `upstreams added: api/b`. */
+export function describeChanges({ pools, upstreams }: ReloadChanges): string {
+  const changes = Object.entries({
+    "pools added": pools.added,
+    "pools removed": pools.removed,
+    "pools changed": pools.changed,
+    "upstreams added": upstreams.added,
+    "upstreams removed": upstreams.removed,
+  }).filter(([, names]) => names.length > 0);
+  if (changes.length === 0) return "pools and upstreams stay as they are";
+  return changes.map(([what, names]) => `${what}: ${names.join(", ")}`).join("; ");
+}

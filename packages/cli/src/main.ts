@@ -1,0 +1,101 @@
+// The commands are loaded when they are asked for, so that --help and --version answer at once.
+
+import { debuglog } from "node:util";
+import type { ConfigError } from "@evenkeel/config";
+import { Command, Option } from "commander";
+import type { DemoOptions } from "./commands/demo.ts";
+import type { RemoteOptions } from "./commands/remote.ts";
+import type { RunOptions } from "./commands/run.ts";
+import { exitCodeOf, exitCodes, messageOf } from "./failure.ts";
+import { version } from "./version.ts";
+
+const debug = debuglog("evenkeel:cli");
+
+const program = new Command("evenkeel")
+  .description("A load-balancing HTTP reverse proxy.\nWithout a command it serves what config.toml says.")
+  .version(version, "-V, --version")
+  .addHelpText("after", "\nSIGHUP reloads the configuration. SIGTERM and SIGINT finish what is under way, then stop.");
+
+command("run [config]", "serve", { isDefault: true })
+  .option("-w, --watch", "reload when the file changes")
+  .action((file: string = "config.toml", options: RunOptions) =>
+    finish(async () => (await import("./commands/run.ts")).run(file, options)),
+  );
+
+command("check [config]", "validate a configuration file, and print its routes and pools").action(
+  (file: string = "config.toml") => attempt(async () => (await import("./commands/check.ts")).check(file)),
+);
+
+command("init [config]", "write a commented configuration to start from").action((file: string = "config.toml") =>
+  attempt(async () => (await import("./commands/init.ts")).init(file)),
+);
+
+command("demo", "a proxy over three small upstreams, one slow and one flaky")
+  .option("-p, --port <port>", "the proxy's port (default: 8080, or the next free one)")
+  .action((options: DemoOptions) => finish(async () => (await import("./commands/demo.ts")).demo(options)));
+
+remote("status", "show the pools of a running proxy").action((options: RemoteOptions) =>
+  attempt(async () => (await import("./commands/remote.ts")).status(options)),
+);
+remote("weight <pool/upstream> <weight>", "give an upstream another weight").action(
+  (target: string, text: string, options: RemoteOptions) =>
+    attempt(async () => (await import("./commands/remote.ts")).weight(target, text, options)),
+);
+for (const [name, state, description] of [
+  ["drain", "draining", "let an upstream finish what it has, and give it nothing new"],
+  ["enable", "active", "let an upstream take requests again"],
+  ["disable", "disabled", "give an upstream nothing at all"],
+] as const) {
+  remote(`${name} <pool/upstream>`, description).action((target: string, options: RemoteOptions) =>
+    attempt(async () => (await import("./commands/remote.ts")).setState(target, state, options)),
+  );
+}
+remote("reload", "let a running proxy load its configuration again").action((options: RemoteOptions) =>
+  attempt(async () => (await import("./commands/remote.ts")).reload(options)),
+);
+
+// What is printed may be cut off by its reader, as in `evenkeel check | head`.
+for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
+
+void program.parseAsync();
+
+function command(usage: string, description: string, options: { isDefault?: boolean } = {}): Command {
+  return program.command(usage, options).description(description).version(version, "-V, --version");
+}
+
+function remote(usage: string, description: string): Command {
+  return command(usage, description)
+    .option("-a, --admin <url>", "the admin API of the proxy", "http://127.0.0.1:9090")
+    .addOption(new Option("-t, --token <token>", "the token of the admin API").env("EVENKEEL_TOKEN"));
+}
+
+/** Runs a command that ends by itself. */
+async function attempt(work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    process.exitCode = await report(error);
+  }
+}
+
+/** Waits for a server's end, which is the end of the process too, whatever may still be open. */
+async function finish(work: () => Promise<void>): Promise<void> {
+  const code = await work().then(() => exitCodes.ok, report);
+  process.exit(code);
+}
+
+async function report(error: unknown): Promise<number> {
+  debug("%o", error);
+  process.stderr.write(`evenkeel: ${messageOf(error)}${await hintFor(error)}\n`);
+  return exitCodeOf(error);
+}
+
+/** `evenkeel chekc` looks like a file to serve. */
+async function hintFor(error: unknown): Promise<string> {
+  const { kind, file } = error as Partial<ConfigError>;
+  if (kind !== "missing" || file === undefined) return "";
+  const { didYouMean } = await import("evenkeel");
+  const names = program.commands.map((known) => known.name());
+  const meant = /did you mean "\w+"/.exec(didYouMean(file, names));
+  return meant === null ? '; "evenkeel init" writes one to start from' : `, ${meant[0]}?`;
+}

@@ -1,0 +1,64 @@
+import { once } from "node:events";
+import { lstatSync, unlinkSync } from "node:fs";
+import { connect, type Server } from "node:net";
+import type { ListenAddress } from "@evenkeel/config";
+import { Failure, reasonOf } from "../failure.ts";
+import { limits } from "../limits.ts";
+
+/** Starts listening. Throws a `Failure` that names the address and what stands in the way. */
+export async function listen(server: Server, address: ListenAddress): Promise<void> {
+  try {
+    await listenOnce(server, address);
+  } catch (error) {
+    if ("socketPath" in address && (await isStale(address.socketPath, error))) {
+      unlinkSync(address.socketPath);
+      return listen(server, address);
+    }
+    throw new Failure(`cannot listen on ${formatAddress(address)}: ${hintFor(error, address)}`);
+  }
+}
+
+/** The way the configuration writes it. */
+export function formatAddress(address: ListenAddress): string {
+  if ("socketPath" in address) return `unix:${address.socketPath}`;
+  const { host = "", port } = address;
+  return `${host.includes(":") ? `[${host}]` : host}:${port}`;
+}
+
+/** Where a server listens, with the port that the system chose, as a URL. */
+export function urlOf(server: Server, scheme: "http" | "https"): string {
+  const address = server.address();
+  if (address === null || typeof address === "string") return `unix:${address}`;
+  return `${scheme}://${address.family === "IPv6" ? `[${address.address}]` : address.address}:${address.port}`;
+}
+
+async function listenOnce(server: Server, address: ListenAddress): Promise<void> {
+  const listening = once(server, "listening");
+  if ("socketPath" in address) server.listen(address.socketPath);
+  else server.listen({ port: address.port, ...(address.host !== undefined && { host: address.host }) });
+  await listening;
+}
+
+/** Whether a Unix socket is what a process left behind that did not end well: it is there, and nobody answers on it. */
+async function isStale(path: string, error: unknown): Promise<boolean> {
+  if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE") return false;
+  if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() !== true) return false;
+  const socket = connect(path);
+  try {
+    await once(socket, "connect", { signal: AbortSignal.timeout(limits.socketProbeMs) });
+    return false;
+  } catch (failure) {
+    return (failure as NodeJS.ErrnoException).code === "ECONNREFUSED";
+  } finally {
+    socket.destroy();
+  }
+}
+
+function hintFor(error: unknown, address: ListenAddress): string {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === "EACCES" && "port" in address && address.port < 1024) {
+    return "permission denied; ports below 1024 are for privileged processes";
+  }
+  if (code === "EADDRINUSE" && "port" in address) return "the port is taken, something else is listening there";
+  return reasonOf(error);
+}

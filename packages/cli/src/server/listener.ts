@@ -1,0 +1,208 @@
+import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from "node:http";
+import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
+import { Server as NetServer, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import type { ListenAddress, ServerConfig } from "@evenkeel/config";
+import type { ErrorCode, RequestEvent } from "evenkeel";
+import { limits } from "../limits.ts";
+import { Connection } from "./connection.ts";
+import { listen, urlOf } from "./listen.ts";
+import { createRefusal, refusalCode } from "./refusal.ts";
+import type { TlsFiles } from "./tls-files.ts";
+
+/** What a listener hands on. */
+export interface ListenerHandlers {
+  readonly request: (req: IncomingMessage, res: ServerResponse) => void;
+  /** Also for CONNECT, which node hands over in the same way. Default: such requests are refused. */
+  readonly upgrade?: (req: IncomingMessage, socket: Duplex, head: Buffer) => void;
+  /** A connection was closed at once, because there are too many. */
+  readonly drop: () => void;
+  /** Bytes that node's parser would not take for a request were refused. */
+  readonly refused: (event: RequestEvent) => void;
+  /** Accepting failed for a moment. */
+  readonly error: (error: Error) => void;
+}
+
+/** The part of a configuration that may change while a listener is open. */
+export interface ListenerSettings {
+  readonly maxConnections: number;
+  readonly timeouts: Pick<ServerConfig["timeouts"], "requestHeadersMs" | "keepAliveMs">;
+}
+
+/** One address that clients connect to, by HTTP or HTTPS, with the connections that have come in through it. */
+export class Listener {
+  readonly #server: Server | TlsServer;
+  readonly #handlers: ListenerHandlers;
+  readonly #sockets = new Set<Socket>();
+  readonly #connections = new Map<Duplex, Connection>();
+  readonly #scheme: "http" | "https";
+  #stopping = false;
+  #closed: Promise<void> | undefined;
+  /** Connections so far, refused ones included. */
+  #accepted = 0;
+  /** Requests that wait until the listening socket is closed. */
+  #held: (() => void)[] | undefined;
+
+  /** Throws a `Failure` when the address cannot be had. */
+  static async open(
+    address: ListenAddress,
+    settings: ListenerSettings,
+    tls: TlsFiles | undefined,
+    handlers: ListenerHandlers,
+  ): Promise<Listener> {
+    const listener = new Listener(settings, tls, handlers);
+    await listen(listener.#server, address);
+    listener.#server.on("error", handlers.error);
+    return listener;
+  }
+
+  private constructor(settings: ListenerSettings, tls: TlsFiles | undefined, handlers: ListenerHandlers) {
+    const options = serverOptions(settings);
+    this.#handlers = handlers;
+    this.#scheme = tls === undefined ? "http" : "https";
+    this.#server =
+      tls === undefined
+        ? createServer(options)
+        : createTlsServer({ ...options, ...tls, handshakeTimeout: settings.timeouts.requestHeadersMs });
+    this.configure(settings);
+    // Nothing is left out silently: the proxy has a limit of its own for the number of header fields.
+    this.#server.maxHeadersCount = 0;
+    this.#listen(tls === undefined ? "connection" : "secureConnection");
+  }
+
+  get url(): string {
+    return urlOf(this.#server, this.#scheme);
+  }
+
+  /** Puts other limits in force, for connections that are open as well where node allows it. */
+  configure({ maxConnections, timeouts }: ListenerSettings): void {
+    this.#server.maxConnections = maxConnections;
+    this.#server.headersTimeout = timeouts.requestHeadersMs;
+    this.#server.keepAliveTimeout = timeouts.keepAliveMs;
+  }
+
+  /** Uses another certificate for the connections to come. */
+  renewTls(tls: TlsFiles): void {
+    if ("setSecureContext" in this.#server) this.#server.setSecureContext(tls);
+  }
+
+  /**
+   * Takes no more connections. Those that the system has accepted on our behalf are taken in first: with the listening
+   * socket they would be reset, although their clients may have sent whole requests. Node takes one in each turn of the
+   * event loop, so quick turns without one mean that there are no more. Requests wait until `finish`, since each answer
+   * may bring the next connection.
+   */
+  async stopAccepting(): Promise<void> {
+    this.#held = [];
+    const startedAt = performance.now();
+    let turnAt = startedAt;
+    await nextTurn();
+    for (let quietTurns = 0; quietTurns < 2 && turnAt - startedAt < limits.acceptRestMs; ) {
+      const before = this.#accepted;
+      turnAt = performance.now();
+      await nextTurn();
+      const quiet = this.#accepted === before && performance.now() - turnAt < limits.quietTurnMs;
+      quietTurns = quiet ? quietTurns + 1 : 0;
+    }
+    this.#close();
+  }
+
+  /** Lets every connection end with its next answer. Resolves when the last one is gone. */
+  async finish(): Promise<void> {
+    this.#stopping = true;
+    for (const connection of this.#connections.values()) connection.closeAfterAnswer();
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const handle of held) handle();
+    await this.#closed;
+    // The last sockets are told of their end a moment later, and with them the requests that they carried.
+    const left = [...this.#sockets, ...this.#connections.keys()];
+    await Promise.all(left.map((socket) => new Promise((resolve) => void socket.once("close", resolve))));
+  }
+
+  /** Ends the connections that have nothing under way. */
+  closeIdle(): void {
+    this.#server.closeIdleConnections();
+    for (const { socket, silent } of this.#connections.values()) {
+      if (silent) socket.destroy();
+    }
+  }
+
+  /** Ends everything, whatever is under way. */
+  destroy(): void {
+    this.#close();
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  /**
+   * Closes the listening socket alone. http.Server's own close would cut every idle connection with it, also those on
+   * which the next request is on its way already, and would stop looking after late headers.
+   */
+  #close(): void {
+    this.#closed ??= new Promise((resolve) => {
+      NetServer.prototype.close.call(this.#server, () => resolve());
+    });
+  }
+
+  #listen(connected: "connection" | "secureConnection"): void {
+    this.#server
+      .on("connection", (socket: Socket) => {
+        this.#accepted++;
+        this.#sockets.add(socket);
+        socket.once("close", () => this.#sockets.delete(socket));
+      })
+      .on(connected, (socket: Socket) => this.#onConnected(socket))
+      .on("request", (req: IncomingMessage, res: ServerResponse) => {
+        this.#connections.get(req.socket)?.begin(res);
+        if (this.#held === undefined) this.#handlers.request(req, res);
+        else this.#held.push(() => this.#handlers.request(req, res));
+      })
+      .on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
+        const code = refusalCode(error);
+        if (code === undefined) socket.destroy();
+        else this.#refuse(code, socket as Socket);
+      })
+      .on("drop", () => {
+        this.#accepted++;
+        this.#handlers.drop();
+      });
+    const { upgrade } = this.#handlers;
+    if (upgrade === undefined) return;
+    for (const event of ["upgrade", "connect"]) {
+      this.#server.on(event, (req: IncomingMessage, socket: Duplex, head: Buffer) => {
+        const connection = this.#connections.get(socket);
+        if (connection !== undefined) connection.used = true;
+        upgrade(req, socket, head);
+      });
+    }
+  }
+
+  #onConnected(socket: Socket): void {
+    const connection = new Connection(socket);
+    if (this.#stopping) connection.closeAfterAnswer();
+    this.#connections.set(socket, connection);
+    socket.once("close", () => this.#connections.delete(socket));
+  }
+
+  #refuse(code: ErrorCode, socket: Socket): void {
+    const connection = this.#connections.get(socket);
+    // Browsers open connections in advance; one that is never used is not an error.
+    if (connection === undefined || connection.silent) return void socket.destroy();
+    const { answer, event } = createRefusal(code, socket);
+    if (connection.refuse(answer)) this.#handlers.refused(event);
+  }
+}
+
+function serverOptions({ timeouts }: ListenerSettings): ServerOptions {
+  return {
+    connectionsCheckingInterval: limits.connectionCheckMs,
+    headersTimeout: timeouts.requestHeadersMs,
+    // A large body may take as long as it likes; how long its bytes may stay away is the proxy's to watch.
+    requestTimeout: 0,
+    keepAliveTimeout: timeouts.keepAliveMs,
+    insecureHTTPParser: false,
+    // The proxy refuses such requests itself, and has them in its log and its metrics.
+    requireHostHeader: false,
+  };
+}

@@ -1,0 +1,34 @@
+import { createPrivateKey, X509Certificate } from "node:crypto";
+import { readFileSync } from "node:fs";
+import type { ServerTlsConfig } from "@evenkeel/config";
+import { Failure, reasonOf } from "../failure.ts";
+
+/** The certificate and key of a listener, as PEM. */
+export interface TlsFiles {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** Reads and tries the files that the configuration names. Throws a `Failure` that names the one at fault. */
+export function readTlsFiles(config: ServerTlsConfig): TlsFiles {
+  const cert = read("certificate", config.cert, (pem) => new X509Certificate(pem));
+  const key = read("key", config.key, (pem) => createPrivateKey(pem));
+  if (!cert.parsed.checkPrivateKey(key.parsed)) {
+    throw new Failure(`server.tls: the key ${config.key} is not that of the certificate ${config.cert}`);
+  }
+  return { cert: cert.pem, key: key.pem };
+}
+
+function read<T>(what: string, path: string, parse: (pem: string) => T): { pem: string; parsed: T } {
+  let pem: string;
+  try {
+    pem = readFileSync(path, "utf8");
+  } catch (error) {
+    throw new Failure(`server.tls: cannot read the ${what} ${path}: ${reasonOf(error)}`);
+  }
+  try {
+    return { pem, parsed: parse(pem) };
+  } catch {
+    throw new Failure(`server.tls: ${path} is not a ${what} in PEM`);
+  }
+}

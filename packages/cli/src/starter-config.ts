@@ -1,0 +1,172 @@
+/**
+ * What `evenkeel init` writes: a configuration that works, with everything else that may be said beside it.
+ *
+ * `# text` explains; `#key = value` is a setting that is not in force, with its default or an example. A test takes
+ * those marks away and checks the whole.
+ */
+export const starterConfig = `# Evenkeel's configuration. Check it with "evenkeel check", serve it with "evenkeel run".
+#
+# Durations are written "250ms", "5s", "2m" or "1h", sizes "64kb" or "10mb". \${NAME} in a string is the environment
+# variable NAME, \${NAME:-text} has a default. Relative paths are relative to this file. A setting behind a "#" shows
+# its default, or an example where there is none.
+
+# Addresses or networks of proxies in front of this one, whose X-Forwarded-* headers are believed.
+#trustedProxies = ["10.0.0.0/8"]
+# Also tell upstreams who asked by the standard Forwarded header (RFC 7239).
+#forwarded = false
+# Header fields that a request may have.
+#maxHeaders = 200
+# How long a client may leave a response lying that waits for it.
+#sendTimeout = "60s"
+
+[server]
+# "host:port", ":port" for every address of the machine, "[::1]:port", "unix:/run/evenkeel.sock", or an array of them.
+listen = "127.0.0.1:8080"
+# How long requests under way may take to finish after SIGTERM.
+#shutdownTimeout = "30s"
+# Connections of clients at the same time.
+#maxConnections = 10000
+
+# HTTPS. SIGHUP reads the files again.
+#[server.tls]
+#cert = "certs/site.pem"
+#key = "certs/site.key"
+
+#[server.timeouts]
+# For a request's headers to come in.
+#requestHeaders = "10s"
+# Between two parts of a request's body.
+#requestBody = "30s"
+# How long an idle connection of a client is kept.
+#keepAlive = "75s"
+
+# Health, metrics and changes at runtime, for "evenkeel status" and for Prometheus. Leave the table out to do without.
+[admin]
+listen = "127.0.0.1:9090"
+# Needed for any address but a loopback one. Callers send it as a bearer token.
+#token = "\${EVENKEEL_TOKEN:-change-me}"
+#metrics = true
+
+[accessLog]
+# One line a request: "json", "combined" as of NCSA, or "none".
+format = "json"
+# "stdout", "stderr", or a file, which SIGHUP opens anew.
+#path = "stdout"
+
+# Who gets what: the first route that matches. Without routes everything goes to the only pool.
+[[routes]]
+# Exact names, or one leading "*.". Every host when left out.
+#host = ["example.com", "*.example.com"]
+# Whole segments: "/api" matches /api and /api/x, not /apix.
+path = "/"
+# Every method when left out.
+#methods = ["GET", "HEAD", "POST"]
+pool = "app"
+# Takes the path off the front before the request goes on.
+#stripPrefix = false
+# Puts this in front of the path instead.
+#addPrefix = "/v2"
+# false lets the upstream see its own host in the Host header.
+#preserveHost = true
+# More is answered 413. No limit when left out.
+#maxBodySize = "10mb"
+#[routes.requestHeaders]
+#set = { "X-Env" = "prod" }
+#remove = ["X-Debug"]
+#[routes.responseHeaders]
+#set = { "Strict-Transport-Security" = "max-age=31536000" }
+#remove = ["X-Powered-By"]
+
+# What holds for every pool that does not say otherwise: anything below but the upstreams.
+#[defaults]
+#retry = { attempts = 1 }
+
+[pools.app]
+# "p2c" takes the less busy of two drawn by chance; also "round-robin", "least-requests", "random".
+#balance = "p2c"
+# When no upstream is available: "use-all" tries them nevertheless, "fail" answers 503 at once.
+#panic = "use-all"
+
+[[pools.app.upstreams]]
+url = "http://127.0.0.1:3001"
+# Its name in logs and metrics, host:port of the URL when left out.
+#id = "a"
+# Its share beside the others, 0 to 256. 0 takes no new clients.
+#weight = 1
+# true keeps it for when no other is available.
+#backup = false
+# Requests that it gets at the same time. No limit when left out.
+#maxInFlight = 200
+
+[[pools.app.upstreams]]
+url = "http://127.0.0.1:3002"
+
+# Asks every upstream how it is. Without this table only failing requests tell.
+[pools.app.healthCheck]
+# "http" asks for a path, "tcp" only connects.
+#type = "http"
+path = "/"
+#method = "GET"
+#headers = { Host = "app.internal" }
+# The upstream's own port when left out.
+#port = 9000
+#interval = "5s"
+# Before the first verdict, and while it is about to change.
+#fastInterval = "1s"
+#timeout = "2s"
+# Successes in a row that bring an upstream back, failures in a row that take it out.
+#healthyThreshold = 2
+#unhealthyThreshold = 3
+# Spreads the probes by this share of the interval.
+#jitter = 0.1
+#expectStatus = ["200-399"]
+# A part of the body's first 64 KiB, or a regular expression between slashes.
+#expectBody = "ok"
+# "checking" sends no requests before the first success.
+#initialState = "up"
+
+# What may be sent to another upstream when one fails. A connection that cannot be had is always tried elsewhere.
+#[pools.app.retry]
+# After the first attempt.
+#attempts = 1
+# May name "timeout" and statuses such as "503" too.
+#on = ["connect-failure", "reset"]
+#methods = ["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]
+# The share of requests that may be retried, and how many a second beside it.
+#budget = 0.2
+#minRetriesPerSecond = 10
+# Bodies up to this size are kept for another attempt.
+#bodyBuffer = "64kb"
+# For one attempt, up to the response's headers. None when left out.
+#perTryTimeout = "10s"
+
+#[pools.app.timeouts]
+#connect = "3s"
+# From the request sent to the response's headers.
+#headers = "30s"
+# Between two parts of a response. Event streams and WebSockets may be silent.
+#idle = "60s"
+# The whole exchange with all its attempts. "0s" is no limit.
+#total = "0s"
+
+# Requests that wait while every upstream has maxInFlight.
+#[pools.app.queue]
+#max = 100
+#timeout = "5s"
+
+#[pools.app.connections]
+# Connections to each upstream. 0 is no limit.
+#max = 0
+# How long an idle one is kept. Keep it shorter than the upstream does.
+#keepAlive = "4s"
+# HTTP/2 with an https upstream that offers it.
+#http2 = false
+
+# For https upstreams. Their certificates are verified.
+#[pools.app.tls]
+#ca = "certs/ca.pem"
+#cert = "certs/client.pem"
+#key = "certs/client.key"
+#servername = "app.internal"
+#verify = true
+`;

@@ -1,0 +1,183 @@
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { expect, test } from "vitest";
+import packageJson from "../package.json" with { type: "json" };
+import { starterConfig } from "../src/starter-config.ts";
+import { version } from "../src/version.ts";
+import { makeFolder, runCli, serve, writeFile } from "./support/cli.ts";
+import { anyPort, nowhere, poolOf, withAdmin } from "./support/configs.ts";
+import { ask, startUpstream } from "./support/http.ts";
+
+const commands = ["run", "check", "init", "demo", "status", "weight", "drain", "enable", "disable", "reload"];
+
+test("every command has a --help and a --version", async () => {
+  expect(version).toBe(packageJson.version);
+  const [whole] = await Promise.all([
+    runCli(["--help"]),
+    ...[[], ...commands.map((command) => [command])].map(async (command) => {
+      expect(await runCli([...command, "--version"])).toEqual({ code: 0, stdout: `${version}\n`, stderr: "" });
+      const help = await runCli([...command, "--help"]);
+      expect(help).toMatchObject({ code: 0, stderr: "" });
+      expect(help.stdout).toContain(`Usage: evenkeel ${command.join("")}`);
+    }),
+  ]);
+  for (const command of commands) expect(whole.stdout).toContain(`\n  ${command} `);
+});
+
+test("a token in the environment is not printed by --help", async () => {
+  const { stdout } = await runCli(["status", "--help"], { env: { EVENKEEL_TOKEN: "secret-token" } });
+  expect(stdout).toContain("EVENKEEL_TOKEN");
+  expect(stdout).not.toContain("secret-token");
+});
+
+test("init writes a file that check accepts, and never writes over one", async () => {
+  const cwd = makeFolder();
+  expect((await runCli(["init"], { cwd })).code).toBe(0);
+  const file = path.join(cwd, "config.toml");
+  expect(readFileSync(file, "utf8")).toBe(starterConfig);
+  expect(await runCli(["check"], { cwd })).toMatchObject({ code: 0, stderr: "" });
+
+  writeFileSync(file, "mine");
+  const again = await runCli(["init"], { cwd });
+  expect(again.code).toBe(1);
+  expect(again.stderr.trimEnd().split("\n")).toHaveLength(1);
+  expect(readFileSync(file, "utf8")).toBe("mine");
+});
+
+test("init says in one line when it cannot write", async () => {
+  const { code, stderr } = await runCli(["init", "no/such/folder.toml"], { cwd: makeFolder() });
+  expect(code).toBe(1);
+  expect(stderr.trimEnd().split("\n")).toHaveLength(1);
+});
+
+test("every setting that the starter configuration shows is a valid one", async () => {
+  const everything = starterConfig.replace(/^#(?=\[|[a-zA-Z]+ = )/gm, "");
+  expect(everything.match(/^[[a-z]/gim)?.length).toBeGreaterThan(80);
+  const file = writeFile("config.toml", everything);
+  const certs = path.join(path.dirname(file), "certs");
+  mkdirSync(certs);
+  for (const name of ["site.pem", "client.pem", "ca.pem"]) copyCert("localhost.crt", path.join(certs, name));
+  for (const name of ["site.key", "client.key"]) copyCert("localhost.key", path.join(certs, name));
+  expect(await runCli(["check", file])).toMatchObject({ code: 0, stderr: "" });
+});
+
+test("check prints listeners, routes and pools", async () => {
+  const file = writeFile(
+    "config.toml",
+    `[server]
+listen = ["127.0.0.1:8080", "unix:/run/evenkeel.sock"]
+[admin]
+token = "secret-token"
+[accessLog]
+format = "none"
+[[routes]]
+host = "*.example.com"
+path = "/api"
+methods = ["GET", "POST"]
+pool = "api"
+[[routes]]
+pool = "web"
+[defaults]
+balance = "least-requests"
+[pools.api]
+balance = "round-robin"
+healthCheck = { path = "/healthz" }
+upstreams = [{ id = "a", url = "http://127.0.0.1:3001", weight = 3 }, "http://127.0.0.1:3002"]
+[pools.web]
+upstreams = [{ url = "http://127.0.0.1:3003", backup = true, maxInFlight = 7 }]
+`,
+  );
+  const { code, stdout } = await runCli(["check", file]);
+  expect(code).toBe(0);
+  expect(stdout).not.toContain("secret-token");
+  expect(stdout.replace(file, "config.toml")).toBe(`config.toml is valid.
+
+listen      http on 127.0.0.1:8080, http on unix:/run/evenkeel.sock
+admin       on 127.0.0.1:9090, with a token
+access log  off
+
+routes, the first match wins
+  *.example.com  GET POST /api, /api/*  ->  api
+  *  /*  ->  web
+
+pool api: round-robin, GET /healthz every 5s
+  a  http://127.0.0.1:3001, weight 3
+  127.0.0.1:3002  http://127.0.0.1:3002, weight 1
+
+pool web: least-requests, no health checks
+  127.0.0.1:3003  http://127.0.0.1:3003, weight 1, backup, at most 7 in flight
+`);
+});
+
+test("the remote commands see and change a running proxy", async () => {
+  const [a, b] = await Promise.all(["a", "b"].map((name) => startUpstream((_req, res) => res.end(name))));
+  const token = "open-sesame";
+  const toml = `${anyPort}${withAdmin}token = "${token}"\n${poolOf(String(a?.url), String(b?.url))}`;
+  const { url, admin, config } = await serve(toml);
+  const remote = (...args: string[]) => runCli([...args, "--admin", admin], { env: { EVENKEEL_TOKEN: token } });
+  const turns = async () => (await Promise.all([1, 2, 3, 4].map(() => ask(url)))).map(({ text }) => text).sort();
+
+  const status = await remote("status");
+  expect(status).toMatchObject({ code: 0, stderr: "" });
+  expect(status.stdout).toMatch(/^app\/a +active +unknown +1 /m);
+  expect((await runCli(["status", "--admin", admin, "--token", "wrong"])).code).toBe(1);
+
+  expect((await remote("weight", "app/a", "3")).code).toBe(0);
+  expect(await turns()).toEqual(["a", "a", "a", "b"]);
+  expect((await remote("drain", "app/a")).code).toBe(0);
+  expect(await turns()).toEqual(["b", "b", "b", "b"]);
+  expect((await remote("enable", "app/a")).code).toBe(0);
+  expect((await remote("disable", "app/b")).code).toBe(0);
+  expect(await turns()).toEqual(["a", "a", "a", "a"]);
+  expect((await remote("status")).stdout).toMatch(/^app\/b +disabled /m);
+
+  writeFileSync(config, toml.replace("round-robin", "random"));
+  const reload = await remote("reload");
+  expect(reload).toMatchObject({ code: 0, stderr: "" });
+  expect(reload.stdout).toContain("pools changed: app");
+  writeFileSync(config, toml.replace("round-robin", "chance"));
+  const refused = await remote("reload");
+  expect(refused.code).toBe(1);
+  expect(refused.stderr).toMatch(/config\.toml:\d+:\d+/);
+});
+
+test("remote commands that make no sense end with 1 and one line", async () => {
+  const { admin } = await serve(`${anyPort}${withAdmin}${poolOf(nowhere)}`);
+  const senseless = [
+    ["weight", "app/a", "many"],
+    ["weight", "app/a", "999"],
+    ["weight", "app", "1"],
+    ["drain", "app/zzz"],
+    ["enable", "zzz/a"],
+  ];
+  for (const args of senseless) {
+    const { code, stderr } = await runCli([...args, "--admin", admin]);
+    expect(code, args.join(" ")).toBe(1);
+    expect(stderr.trimEnd().split("\n")).toHaveLength(1);
+  }
+});
+
+test.each(["http://127.0.0.1:1", "127.0.0.1:1", "not a url"])("an admin API at %s is not reached", async (admin) => {
+  const { code, stderr } = await runCli(["status", "--admin", admin]);
+  expect(code).toBe(1);
+  expect(stderr.trimEnd().split("\n")).toHaveLength(1);
+  expect(stderr).toContain(admin);
+});
+
+test("an answer that is not the admin API's is recognised, and what it says does nothing to a terminal", async () => {
+  const page = await startUpstream((_req, res) => res.end("<h1>hello</h1>"));
+  expect((await runCli(["status", "--admin", page.url])).code).toBe(1);
+  const hostile = await startUpstream((_req, res) => {
+    res.end(
+      JSON.stringify({
+        pools: [{ name: "\u001b[2J", upstreams: [{ id: "a\n", url: "", state: "active", quantiles: {} }] }],
+      }),
+    );
+  });
+  const { stdout, stderr } = await runCli(["status", "--admin", hostile.url]);
+  expect(stdout + stderr).not.toContain("\u001b");
+});
+
+function copyCert(source: string, to: string): void {
+  writeFileSync(to, readFileSync(path.join(import.meta.dirname, "support/certs", source)));
+}

@@ -1,0 +1,14 @@
+/** Configurations that tests begin with. Everything listens where the system likes. */
+
+/** One pool, its upstreams as they are given, the first named "a". */
+export function poolOf(...urls: string[]): string {
+  const upstreams = urls.map((url, index) => `{ id = "${"abcdef"[index]}", url = "${url}" }`);
+  return `[pools.app]\nbalance = "round-robin"\nupstreams = [${upstreams.join(", ")}]\n`;
+}
+
+export const anyPort = '[server]\nlisten = "127.0.0.1:0"\n';
+
+export const withAdmin = '[admin]\nlisten = "127.0.0.1:0"\n';
+
+/** Nothing listens there. */
+export const nowhere = "http://127.0.0.1:1";
