@@ -55,6 +55,7 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
   readonly #reloads = { succeeded: 0, failed: 0, lastSuccessful: true };
   #routing: Routing;
   #draining = false;
+  #ended = false;
   #closed: Promise<void> | undefined;
 
   constructor(options: ProxyOptions, runtime: Runtime) {
@@ -155,12 +156,15 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
     const { clock } = this.#runtime;
     this.#draining = true;
     for (const { checker } of this.#atWork.values()) checker?.stop();
+    // What has arrived in this turn of the event loop is still to be served.
+    await new Promise((resolve) => setImmediate(resolve));
     // Out of patience: first with good manners, which somebody may not return, then without.
     for (const patienceMs of [timeoutMs, limits.closeGraceMs]) {
       if (await this.#active.emptyWithin(patienceMs, clock)) break;
       this.#active.destroyAll();
     }
     await this.#active.emptyWithin(limits.closeGraceMs, clock);
+    this.#ended = true;
     for (const { pool } of this.#atWork.values()) pool.close();
   }
 
@@ -264,6 +268,9 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
       },
       get draining() {
         return proxy.#draining;
+      },
+      get closed() {
+        return proxy.#ended;
       },
     };
   }

@@ -132,12 +132,6 @@ export function errorKind(code: ErrorCode): ErrorKind {
   return table[code];
 }
 
-function kind(
-  status: number,
-  source: ErrorSource,
-  phase: ErrorPhase,
-  retryable: Retryable,
-  token: string,
-): ErrorKind {
+function kind(status: number, source: ErrorSource, phase: ErrorPhase, retryable: Retryable, token: string): ErrorKind {
   return { status, source, phase, retryable, token };
 }

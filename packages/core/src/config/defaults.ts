@@ -68,6 +68,10 @@ export const limits = {
   /** Milliseconds and bytes for which a client may go on sending after its last answer. */
   lingeringMs: 2_000,
   lingeringBytes: 4_194_304,
+  /** Bytes of a chunked request's body that are not data: what a reader may read ahead, and then some for extensions. */
+  chunkOverheadBytes: 81_920,
+  /** Bytes beside its data that each piece of a chunked body may have on top: its size and its line ends. */
+  chunkOverheadPerPiece: 24,
   /** Bytes of a request that is answered without an upstream, read so that the client sees the answer. */
   discardedBodyBytes: 65_536,
 } as const;

@@ -3,7 +3,7 @@ import type { Routing } from "./engine.ts";
 import { type ClientFacts, clientFacts } from "./forwarded-headers.ts";
 import { isRefusal, type Refusal, type RequestHeadIn, readRequestHead } from "./request-head.ts";
 import { hasParentSegment, matchRoute, normalizeHost, type Route } from "./routes.ts";
-import { parseTarget, type Target } from "./target.ts";
+import { parseTarget, type Target, wholeServer } from "./target.ts";
 
 /** A request that has been read, checked and routed. */
 export interface Arrival {
@@ -27,7 +27,7 @@ export function isRouted(arrival: Arrival): arrival is RoutedArrival {
 export function readArrival(req: IncomingMessage, routing: Routing): Arrival | Refusal {
   const head = readRequestHead(req, routing.maxHeaders);
   if (isRefusal(head)) return head;
-  const target = parseTarget(req.url ?? "", head.host);
+  const target = parseTarget(req.url ?? "", head.host, req.method);
   if (isRefusal(target)) return target;
   if (routing.pathsMatter && hasParentSegment(target.path)) {
     return { code: "bad_request", reason: "the path has a .. segment" };
@@ -36,6 +36,9 @@ export function readArrival(req: IncomingMessage, routing: Routing): Arrival | R
     head,
     target,
     facts: clientFacts(req, head, routing.trustedProxies),
-    route: matchRoute(routing.routes, normalizeHost(head.host), target.path, req.method ?? ""),
+    route:
+      target.path === wholeServer
+        ? undefined
+        : matchRoute(routing.routes, normalizeHost(head.host), target.path, req.method ?? ""),
   };
 }

@@ -20,6 +20,7 @@ export function responseOn(req: IncomingMessage, socket: Duplex): ServerResponse
   } catch {
     return undefined;
   }
+  socket.on("drain", () => res.emit("drain"));
   res.on("finish", () => {
     res.detachSocket(socket as Socket);
     (socket as Socket).destroySoon();
@@ -30,7 +31,7 @@ export function responseOn(req: IncomingMessage, socket: Duplex): ServerResponse
 
 /** An upgrade that was sent ahead, behind a request that is not answered yet, would tear its answer apart. */
 export function breakOff(engine: Engine, req: IncomingMessage, socket: Duplex): void {
-  const record = new RequestRecord(engine, req, undefined);
+  const record = new RequestRecord(engine, req, undefined, "");
   record.status = errorKind("bad_request").status;
   record.error = "bad_request";
   record.finish();

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import { type ErrorCode, errorKind } from "../errors.ts";
 import type { Engine } from "./engine.ts";
 import { lingerOnClose } from "./lingering-close.ts";
@@ -41,7 +42,7 @@ export class ClientResponse {
   inform(status: number, raw: readonly string[]): void {
     const { socket } = this.#res;
     if (this.committed || socket === null || this.#req.httpVersionMinor === 0) return;
-    const headers = clientHeaders(raw, undefined);
+    const headers = clientHeaders(raw, undefined, status);
     let text = `HTTP/1.1 ${status} ${status === 103 ? "Early Hints" : "Processing"}\r\n`;
     for (let index = 0; index < headers.length; index += 2) text += `${headers[index]}: ${headers[index + 1]}\r\n`;
     socket.write(`${text}\r\n`, "latin1");
@@ -82,16 +83,28 @@ export class ClientResponse {
     this.#stalled?.release();
   }
 
+  /** Answers `OPTIONS *`, which asks about this proxy and nothing behind it (RFC 9110 section 9.3.7). */
+  answerOptions(): void {
+    this.#record.status = 204;
+    writeHead(this.#res, 204, "No Content", [
+      "Allow",
+      "GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS",
+      "Via",
+      "1.1 evenkeel",
+    ]);
+    this.#res.end();
+  }
+
   /** Answers in the proxy's own name. */
   reply(code: ErrorCode, bodySettled: boolean): void {
-    const { head, facts } = this.#record;
+    const { head } = this.#record;
     this.committed = true;
     if (!bodySettled) this.#endConnection();
     this.#record.error = code;
     this.#record.status = errorKind(code).status;
     this.#record.bytesOut = sendReply(this.#res, {
       code,
-      requestId: facts?.requestId ?? "-",
+      requestId: this.#record.requestId,
       accept: head?.accept,
       bodySettled,
       draining: this.#engine.draining,
@@ -119,7 +132,16 @@ export class ClientResponse {
   cutOff(): void {
     this.#record.flags.add("truncated");
     const { socket } = this.#res;
-    if (socket !== null && this.#req.httpVersionMinor === 0) socket.resetAndDestroy();
+    if (socket !== null && this.#req.httpVersionMinor === 0) reset(socket);
     this.#res.destroy();
+  }
+}
+
+/** Only TCP knows a reset. Over TLS the missing close alert says the same; a unix socket has nothing to say it with. */
+function reset(socket: Socket): void {
+  try {
+    socket.resetAndDestroy();
+  } catch {
+    socket.destroy();
   }
 }

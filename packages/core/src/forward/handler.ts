@@ -10,6 +10,7 @@ import { Relay } from "./relay.ts";
 import { isSettled } from "./reply.ts";
 import { isRefusal } from "./request-head.ts";
 import { RequestRecord } from "./request-record.ts";
+import { wholeServer } from "./target.ts";
 
 const debug = createDebug("evenkeel:forward");
 
@@ -38,11 +39,16 @@ export function handleRequest(
     options.next();
     return;
   }
-  const record = new RequestRecord(engine, req, isRefusal(arrival) ? undefined : arrival);
+  const { mountPath = "", body: parsedBody } = options;
+  const record = new RequestRecord(engine, req, isRefusal(arrival) ? undefined : arrival, mountPath);
+  if (engine.closed) return refuse(engine, req, res, record, "closed");
   if (!isRefusal(arrival) && isRouted(arrival)) {
-    const { mountPath = "", body: parsedBody } = options;
     new Relay({ engine, routing, req, res, arrival, record, mountPath, parsedBody }).start();
     return;
+  }
+  if (!isRefusal(arrival) && arrival.target.path === wholeServer) {
+    onceOver(req, res, () => record.finish());
+    return new ClientResponse(req, res, record, engine).answerOptions();
   }
   if (isRefusal(arrival)) debug("refused with %s: %s", arrival.code, arrival.reason);
   refuse(engine, req, res, record, isRefusal(arrival) ? arrival.code : "no_route");

@@ -153,12 +153,8 @@ export class Relay implements ExchangeHandler, BodyOwner, ClientPace, Waiter, Ac
     this.#body.onDrain();
   }
 
-  onBodyTooLarge(): void {
-    this.#giveUp("body_too_large");
-  }
-
-  onBodyStalled(): void {
-    this.#giveUp("request_timeout");
+  onBodyFault(code: ErrorCode): void {
+    this.#giveUp(code);
   }
 
   // Step 4: judge.
@@ -176,7 +172,7 @@ export class Relay implements ExchangeHandler, BodyOwner, ClientPace, Waiter, Ac
       this.#attempt.settle("success", { status });
       return this.#retry(decision, `${status}`);
     }
-    this.#response.begin(status, statusText, this.#responseHeaders(headers), !this.#body.complete);
+    this.#response.begin(status, statusText, this.#responseHeaders(headers, status), !this.#body.complete);
   }
 
   onFailure(failure: ExchangeFailure): void {
@@ -225,8 +221,8 @@ export class Relay implements ExchangeHandler, BodyOwner, ClientPace, Waiter, Ac
 
   // Step 5: pass on.
 
-  #responseHeaders(raw: readonly string[]): string[] {
-    const headers = clientHeaders(raw, this.#in.arrival.route.options.responseHeaders);
+  #responseHeaders(raw: readonly string[], status: number): string[] {
+    const headers = clientHeaders(raw, this.#in.arrival.route.options.responseHeaders, status);
     // An upstream that answers before it has read the body leaves bytes behind that may not become the next request.
     if (!this.#body.complete) this.#in.record.flags.add("early");
     if (!this.#body.complete || this.#in.engine.draining) headers.push("Connection", "close");

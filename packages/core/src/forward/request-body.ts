@@ -1,12 +1,13 @@
 import type { IncomingMessage } from "node:http";
+import { limits } from "../config/defaults.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { type Ticker, type Timed, tickerOf } from "../runtime/ticker.ts";
 import type { Exchange } from "../wire/transport.ts";
 
 /** Who answers the request when its body does not come as it should. */
 export interface BodyOwner {
-  onBodyTooLarge(): void;
-  onBodyStalled(): void;
+  /** It is too large, has stopped coming, or is not what a body is made of. */
+  onBodyFault(code: "body_too_large" | "request_timeout" | "bad_request"): void;
 }
 
 /**
@@ -34,6 +35,8 @@ export class RequestBody implements Timed {
   #copy: Uint8Array[] | undefined = [];
   #started = false;
   #discarding = false;
+  #bytesBefore = 0;
+  #pieces = 0;
   #exchange: Exchange | undefined;
 
   constructor(
@@ -67,6 +70,8 @@ export class RequestBody implements Timed {
     } else if (this.length > options.copyLimit) {
       this.#copy = undefined;
     }
+    // Somebody in front may have set it flowing, and what flows before there is a connection would be lost.
+    if (!this.complete) req.pause();
   }
 
   /** Every byte read so far can be sent again. */
@@ -105,7 +110,7 @@ export class RequestBody implements Timed {
 
   onDeadline(): void {
     this.deadline = Infinity;
-    this.#owner.onBodyStalled();
+    this.#owner.onBodyFault("request_timeout");
   }
 
   onDrain(): void {
@@ -114,6 +119,7 @@ export class RequestBody implements Timed {
 
   #start(): void {
     this.#started = true;
+    this.#bytesBefore = this.#req.socket.bytesRead;
     if (this.#timeoutMs > 0) this.#ticker.watch(this);
     this.#req.on("data", (chunk: Buffer) => this.#onData(chunk));
     this.#req.on("end", () => {
@@ -138,14 +144,29 @@ export class RequestBody implements Timed {
   #onData(chunk: Buffer): void {
     this.bytesRead += chunk.length;
     if (this.#discarding) return;
+    this.#pieces++;
+    if (this.length === -1 && this.#isPadded()) {
+      this.detach();
+      this.#owner.onBodyFault("bad_request");
+      return;
+    }
     if (this.bytesRead > this.#maxBytes) {
       this.detach();
-      this.#owner.onBodyTooLarge();
+      this.#owner.onBodyFault("body_too_large");
       return;
     }
     if (this.bytesRead > this.#copyLimit) this.#copy = undefined;
     else this.#copy?.push(chunk);
     if (this.#exchange?.write(chunk) === false) this.#hold();
     else if (this.#timeoutMs > 0) this.deadline = this.#clock.now() + this.#timeoutMs;
+  }
+
+  /**
+   * Whether far more bytes have come than data. Node's parser bounds the extensions of each chunk, and not those of all
+   * (CVE-2024-22019 in its first form): a body of single bytes with kilobytes of extensions would cost more than it is worth.
+   */
+  #isPadded(): boolean {
+    const overhead = this.#req.socket.bytesRead - this.#bytesBefore - this.bytesRead;
+    return overhead > limits.chunkOverheadBytes + this.#pieces * limits.chunkOverheadPerPiece;
   }
 }

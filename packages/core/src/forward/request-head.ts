@@ -147,6 +147,9 @@ class HeadReader {
     ) {
       return refuse("bad_request", "the Host header is not a host");
     }
+    if (this.#length !== undefined && !/^\d{1,15}$/.test(this.#length)) {
+      return refuse("bad_request", "the length is not a number of bytes");
+    }
     if (minor === 0 && Number(this.#length ?? 0) > 0 && bodiless.has(req.method ?? "")) {
       return refuse("bad_request", "HTTP/1.0 requests of this method have no body");
     }

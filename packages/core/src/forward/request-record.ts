@@ -1,17 +1,17 @@
+import { randomUUID } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import type { ErrorCode } from "../errors.ts";
 import type { AttemptRecord, RequestEvent, RequestFlag } from "../events.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import type { Arrival } from "./arrival.ts";
+import { peerAddress } from "./client-address.ts";
 import type { Engine } from "./engine.ts";
-import type { ClientFacts } from "./forwarded-headers.ts";
 import type { RequestHeadIn } from "./request-head.ts";
 import type { Route } from "./routes.ts";
 
 /** What is noted of a request while it is on its way, and told once at its end. */
 export class RequestRecord {
   readonly head: RequestHeadIn | undefined;
-  readonly facts: ClientFacts | undefined;
   readonly route: Route | undefined;
   readonly flags: Set<RequestFlag> = new Set();
   upstream: Upstream | undefined;
@@ -22,16 +22,23 @@ export class RequestRecord {
 
   readonly #engine: Engine;
   readonly #req: IncomingMessage;
+  readonly #url: string;
+  readonly #client: string;
+  readonly requestId: string;
   readonly #attempts: AttemptRecord[] = [];
   readonly #startedAt: number;
   readonly #time: number;
   #finished = false;
 
-  constructor(engine: Engine, req: IncomingMessage, arrival: Arrival | undefined) {
+  /** `mountPath` is what a framework has taken off the front of the request's path. */
+  constructor(engine: Engine, req: IncomingMessage, arrival: Arrival | undefined, mountPath: string) {
     this.#engine = engine;
     this.#req = req;
+    // Frameworks change it while they pass a request around.
+    this.#url = mountPath + (req.url ?? "");
+    this.#client = arrival?.facts.client ?? peerAddress(req.socket.remoteAddress);
+    this.requestId = arrival?.facts.requestId ?? randomUUID();
     this.head = arrival?.head;
-    this.facts = arrival?.facts;
     this.route = arrival?.route;
     this.#startedAt = engine.runtime.clock.now();
     this.#time = engine.runtime.clock.wallNow();
@@ -80,18 +87,18 @@ export class RequestRecord {
   }
 
   #names(): { pool: string; requestId: string } {
-    return { pool: this.route?.pool.name ?? "", requestId: this.facts?.requestId ?? "" };
+    return { pool: this.route?.pool.name ?? "", requestId: this.requestId };
   }
 
   #toEvent(): RequestEvent {
-    const { head, facts, route } = this;
+    const { head, route } = this;
     return {
       time: this.#time,
-      requestId: facts?.requestId ?? "",
-      client: facts?.client ?? "",
+      requestId: this.requestId,
+      client: this.#client,
       method: this.#req.method ?? "",
       host: head?.host ?? "",
-      url: this.#req.url ?? "",
+      url: this.#url,
       protocol: `HTTP/${this.#req.httpVersion}`,
       status: this.status,
       bytesIn: this.bytesIn,

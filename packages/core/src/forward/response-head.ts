@@ -20,7 +20,13 @@ const dropped: ReadonlySet<string> = new Set([
  * The headers that go to the client: the upstream's in their order, without what is for the other hop, then Via and the
  * route's changes. Content-Length stays where the upstream had it; the transport has checked it.
  */
-export function clientHeaders(raw: readonly string[], changes: ResolvedHeaderChanges | undefined): string[] {
+export function clientHeaders(
+  raw: readonly string[],
+  changes: ResolvedHeaderChanges | undefined,
+  status = 200,
+): string[] {
+  // These have no body, and a length would promise one (RFC 9110 section 8.6).
+  const lengthless = status < 200 || status === 204;
   const headers: string[] = [];
   let named: Set<string> | undefined;
   let via: string | undefined;
@@ -28,6 +34,7 @@ export function clientHeaders(raw: readonly string[], changes: ResolvedHeaderCha
     const name = raw[index] as string;
     const value = raw[index + 1] as string;
     const lower = name.toLowerCase();
+    if (lengthless && lower === "content-length") continue;
     if (!dropped.has(lower)) headers.push(name, value);
     else if (lower === "via") via = via === undefined ? value : `${via}, ${value}`;
     else if (lower === "connection") named = addNamed(named, value);

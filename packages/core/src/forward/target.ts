@@ -8,13 +8,17 @@ export interface Target {
   readonly query: string;
 }
 
+/** The path of `OPTIONS *`, which is no path: no route matches it. */
+export const wholeServer = "*";
+
 /**
  * Takes a request target apart, or says why it is refused (RFC 9112 section 3.2).
  *
  * The path is never decoded, collapsed or resolved: what routing sees is what the upstream gets. An absolute-form is
  * reduced to its path when its authority is the request's Host; the address to connect to never comes from a request.
  */
-export function parseTarget(url: string, host: string): Target | Refusal {
+export function parseTarget(url: string, host: string, method = "GET"): Target | Refusal {
+  if (url === "*" && method === "OPTIONS") return { path: wholeServer, query: "" };
   let origin = url;
   if (!url.startsWith("/")) {
     const absolute = /^https?:\/\/([^/?#]*)(.*)$/i.exec(url);

@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type ErrorCode, errorKind } from "../errors.ts";
 import type { Upstream } from "../pool/upstream.ts";
+import type { Waiter } from "../pool/wait-queue.ts";
 import type { Timer } from "../runtime/clock.ts";
 import { connectFailureCode } from "../wire/failure-codes.ts";
 import type { Active } from "./active-set.ts";
@@ -35,20 +36,21 @@ export function handleUpgrade(
 ): void {
   const { routing } = engine;
   const arrival = readArrival(req, routing);
+  if (!isRefusal(arrival) && !isRouted(arrival) && options.next !== undefined) return options.next();
   const res = responseOn(req, socket);
   if (res === undefined) return breakOff(engine, req, socket);
   if (isRefusal(arrival)) return handleRequest(engine, req, res, options);
-  const record = new RequestRecord(engine, req, arrival);
+  const { mountPath = "" } = options;
+  const record = new RequestRecord(engine, req, arrival, mountPath);
   const forTunnel = mentionsWebSocket(req);
   // Node leaves an upgrade's body unread, so that nobody could say where it ends.
   if (arrival.head.bodyLength !== 0 || (forTunnel && !isHandshake(req)))
     return refuse(engine, req, res, record, "bad_request");
-  if (!forTunnel || !isRouted(arrival)) {
+  if (!forTunnel || !isRouted(arrival) || engine.closed) {
     dropRest(socket);
     return handleRequest(engine, req, res, options);
   }
   const response = new ClientResponse(req, res, record, engine);
-  const { mountPath = "" } = options;
   new Upgrade({ engine, routing, req, res, socket, head, arrival, record, response, mountPath }).start();
 }
 
@@ -67,7 +69,7 @@ interface UpgradeInput {
 }
 
 /** One upgrade on its way: pick, ask, and either join the sockets or relay what the upstream says instead. */
-class Upgrade implements TunnelHandler, Active {
+class Upgrade implements TunnelHandler, Active, Waiter {
   readonly #in: UpgradeInput;
   readonly #attempt: CurrentAttempt;
   readonly #tried: Upstream[] = [];
@@ -106,9 +108,20 @@ class Upgrade implements TunnelHandler, Active {
   }
 
   #pick(): void {
-    const upstream = this.#in.arrival.route.balancer.pick({ exclude: this.#tried });
-    if (upstream === undefined) return this.#reply(this.#in.record.error ?? "none_available");
-    this.#ask(upstream);
+    const { pool, balancer } = this.#in.arrival.route;
+    const upstream = balancer.pick({ exclude: this.#tried });
+    if (upstream !== undefined) return this.#ask(upstream);
+    if (!pool.saturated || this.#tried.length > 0) return this.#reply(this.#in.record.error ?? "none_available");
+    this.#in.record.flags.add("queued");
+    if (!pool.queue.enter(this)) this.#reply("queue_full");
+  }
+
+  onRoom(): void {
+    this.#pick();
+  }
+
+  onTimeout(): void {
+    this.#reply("queue_timeout");
   }
 
   #ask(upstream: Upstream): void {
@@ -175,7 +188,7 @@ class Upgrade implements TunnelHandler, Active {
     response.begin(
       statusCode,
       statusMessage,
-      [...clientHeaders(rawHeaders, arrival.route.options.responseHeaders), "Connection", "close"],
+      [...clientHeaders(rawHeaders, arrival.route.options.responseHeaders, statusCode), "Connection", "close"],
       false,
     );
     const { idleMs } = arrival.route.pool.options.timeouts;
@@ -231,8 +244,9 @@ class Upgrade implements TunnelHandler, Active {
 
   /** The client has left before there was a tunnel, or has its answer. */
   readonly #onClientGone = (): void => {
-    const { engine, record, socket, res } = this.#in;
+    const { engine, arrival, record, socket, res } = this.#in;
     this.#over = true;
+    arrival.route.pool.queue.leave(this);
     this.#clearTimer();
     this.#giveUpRequest?.();
     this.#attempt.settle("aborted", { error: "client_aborted" });

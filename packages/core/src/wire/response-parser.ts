@@ -77,8 +77,10 @@ export class ResponseParser {
   /** The upstream has ended its side: the end of a body that lasts until then, and a failure of any other. */
   finish(): void {
     if (this.#state === "close") this.#complete(none);
-    else if (this.#state === "head") throw new WireError("reset", "the upstream closed the connection before it answered");
-    else if (this.#state !== "idle") throw new WireError("response_truncated", "the upstream closed the connection early");
+    else if (this.#state === "head")
+      throw new WireError("reset", "the upstream closed the connection before it answered");
+    else if (this.#state !== "idle")
+      throw new WireError("response_truncated", "the upstream closed the connection early");
   }
 
   #readHead(bytes: Buffer, start: number): number {

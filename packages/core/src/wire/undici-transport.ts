@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
 import { buildConnector, type Dispatcher, Pool } from "undici";
-import type { UpstreamAddress } from "../config/resolved.ts";
 import { limits } from "../config/defaults.ts";
+import type { UpstreamAddress } from "../config/resolved.ts";
 import type { ErrorCode } from "../errors.ts";
 import type { Timer } from "../runtime/clock.ts";
 import type { Runtime } from "../runtime/runtime.ts";

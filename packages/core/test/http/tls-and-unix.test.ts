@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { connect as connectSecurely, type TLSSocket } from "node:tls";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { WebSocketServer } from "ws";
-import type { ProxyOptions } from "../../src/config/options.ts";
+import type { ProxyOptions, TlsOptions } from "../../src/config/options.ts";
 import { answerOf, fetchFrom, rawOver, responseTo } from "../support/client.ts";
 import { startProxy } from "../support/start-proxy.ts";
 import { startRawUpstream, startUpstream } from "../support/start-upstream.ts";
@@ -121,7 +121,7 @@ describe("an upstream behind TLS", () => {
     socket.close();
   });
 
-  test.each<[string, ProxyOptions["tls"] & object]>([
+  test.each<[string, TlsOptions]>([
     ["that nobody vouches for", {}],
     ["that is another's", { ca: cert, servername: "elsewhere.example" }],
   ])("with a certificate %s is 502, and any other method may move on", async (_name, tls) => {

@@ -1,9 +1,9 @@
 import type { Socket } from "node:net";
 import { afterEach, expect, onTestFinished } from "vitest";
-import { resolvePool } from "../../src/config/resolve.ts";
 import type { PoolOptions } from "../../src/config/options.ts";
+import { resolvePool } from "../../src/config/resolve.ts";
 import type { UpstreamAddress } from "../../src/config/resolved.ts";
-import { resolveRuntime, type Runtime } from "../../src/runtime/runtime.ts";
+import { type Runtime, resolveRuntime } from "../../src/runtime/runtime.ts";
 import type { TransportSettings } from "../../src/wire/create-transport.ts";
 import { Http1Transport } from "../../src/wire/http1-transport.ts";
 import type { Exchange, ExchangeFailure, ExchangeHandler, RequestHead } from "../../src/wire/transport.ts";
@@ -14,7 +14,9 @@ export function plainAddress(port: number): UpstreamAddress {
 }
 
 /** A pool's settings, the defaults where nothing is said. */
-export function transportSettings(options: Pick<PoolOptions, "connections" | "timeouts" | "tls"> = {}): TransportSettings {
+export function transportSettings(
+  options: Pick<PoolOptions, "connections" | "timeouts" | "tls"> = {},
+): TransportSettings {
   return resolvePool({ upstreams: ["http://127.0.0.1:1"], ...options });
 }
 

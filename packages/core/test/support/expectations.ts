@@ -38,6 +38,18 @@ export function rejectedMidBody(...statuses: number[]): Expectation {
   ];
 }
 
+/**
+ * REJ of a message that is too long to be read to its end: an ordinary server closes with bytes unread, and the reset
+ * that follows may take the answer from a client that is still sending.
+ */
+export function rejectedUnread(...statuses: number[]): Expectation {
+  return oneOf(rejected(...statuses), (outcome) => [
+    ...(outcome.how === "reset" && outcome.text === "" ? [] : ["neither an answer nor a reset"]),
+    ...(outcome.upstream.received.some(({ length }) => length > 0) ? ["bytes reached an upstream"] : []),
+    ...eventsAre(outcome, 0, 1),
+  ]);
+}
+
 /** FWD: exactly one request upstream, as described, whose answer comes back. */
 export function forwarded(...requests: Forwarded[]): Expectation {
   return (outcome) => {
@@ -100,6 +112,13 @@ export function oneOf(...expectations: Expectation[]): Expectation {
 export function both(...expectations: Expectation[]): Expectation {
   return (outcome) => expectations.flatMap((expectation) => expectation(outcome));
 }
+
+/** The upstream's connection is not used for another request. */
+export const upstreamDropped: Expectation = ({ heads, upstream }) => {
+  const connection = heads[0]?.connection;
+  const reused = upstream.requests.some((request) => request.connection === connection && request.index > 0);
+  return reused ? ["the upstream's connection is used again"] : [];
+};
 
 /** Something that no other expectation has a word for. */
 export function holds(what: string, condition: (outcome: Outcome) => boolean): Expectation {

@@ -9,7 +9,7 @@
  * - nothing stays behind: no request, no socket, no stray error
  */
 
-import { expect, test, vi } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import type { ProxyOptions } from "../../src/config/options.ts";
 import { errorKind } from "../../src/errors.ts";
 import type { RequestEvent } from "../../src/events.ts";
@@ -85,7 +85,8 @@ export async function runCase(layer: Layer, rawCase: RawCase, packets: Packets):
   await eventually(() => expect(upstream.sockets.size).toBe(0));
   // The upstream itself still listens.
   await eventually(() => expect(openHandles()).toBeLessThanOrEqual(handlesBefore + 1));
-  expect(strays()).toEqual([]);
+  const strayed = strays();
+  expect(strayed, strayed.join("\n")).toEqual([]);
 }
 
 /** One pool with the upstream; nothing is tried twice, so that what the upstream sees is what was sent. */
@@ -172,12 +173,12 @@ export function watchStrays(): () => string[] {
   process.on("warning", onStray);
   process.on("uncaughtExceptionMonitor", onStray);
   process.on("unhandledRejection", onStray);
-  return () => {
+  onTestFinished(() => {
     process.off("warning", onStray);
     process.off("uncaughtExceptionMonitor", onStray);
     process.off("unhandledRejection", onStray);
-    return strays;
-  };
+  });
+  return () => strays;
 }
 
 /** Sockets and servers that the process holds. */
