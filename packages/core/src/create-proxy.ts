@@ -14,6 +14,7 @@ import { ActiveSet } from "./forward/active-set.ts";
 import { TrustedProxies } from "./forward/client-address.ts";
 import type { Engine, Reporter, Routing } from "./forward/engine.ts";
 import { type ForwardOptions, handleRequest } from "./forward/handler.ts";
+import type { Hooks } from "./forward/hooks.ts";
 import { handleUpgrade } from "./forward/upgrade.ts";
 import { HealthChecker } from "./health/health-checker.ts";
 import { RequestMetrics } from "./observe/request-metrics.ts";
@@ -33,9 +34,12 @@ import { version } from "./version.ts";
  * const proxy = createProxy({ upstreams: ["http://127.0.0.1:3001", "http://127.0.0.1:3002"] });
  * http.createServer(proxy.handler).on("upgrade", proxy.upgrade).listen(8080);
  */
-export function createProxy(options: ProxyOptions, runtime?: Partial<Runtime>): Proxy {
-  return new Proxy(options, resolveRuntime(runtime));
+export function createProxy(options: ProxyOptions, surroundings: ProxySurroundings = {}): Proxy {
+  return new Proxy(options, surroundings);
 }
+
+/** What a proxy is given beside its options, and keeps over reloads. */
+export interface ProxySurroundings extends Hooks, Partial<Runtime> {}
 
 /** A pool at work in a proxy. */
 interface PoolAtWork {
@@ -47,6 +51,7 @@ interface PoolAtWork {
 /** A running proxy. Made by `createProxy`. */
 export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
   readonly #runtime: Runtime;
+  readonly #hooks: Hooks;
   readonly #atWork = new Map<string, PoolAtWork>();
   readonly #pools = new Map<string, Pool>();
   readonly #metrics = new RequestMetrics();
@@ -58,9 +63,10 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
   #ended = false;
   #closed: Promise<void> | undefined;
 
-  constructor(options: ProxyOptions, runtime: Runtime) {
+  constructor(options: ProxyOptions, surroundings: ProxySurroundings) {
     super();
-    this.#runtime = runtime;
+    this.#runtime = resolveRuntime(surroundings);
+    this.#hooks = surroundings;
     const resolved = resolveOptions(options);
     for (const [name, pool] of resolved.pools) this.#startPool(name, pool);
     this.#routing = this.#routingOf(resolved);
@@ -248,6 +254,7 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
         const { pool, balancer } = this.#atWork.get(options.pool) as PoolAtWork;
         return { options, pool, balancer };
       }),
+      pools: new Map(this.#atWork),
       trustedProxies: new TrustedProxies(trustedProxies),
       forwarded,
       maxHeaders,
@@ -261,6 +268,7 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
     const proxy = this;
     return {
       runtime: this.#runtime,
+      hooks: this.#hooks,
       active: this.#active,
       reporter: this.#createReporter(),
       get routing() {

@@ -23,6 +23,8 @@ export type ErrorCode =
   | "unknown_upstream"
   | "closed"
   | "internal"
+  | "request_hook_failed"
+  | "response_hook_failed"
   | "bad_request"
   | "request_timeout"
   | "body_too_large"
@@ -66,6 +68,8 @@ const table: Readonly<Record<ErrorCode, ErrorKind>> = {
   unknown_upstream: kind(500, "proxy", "config", "never", "proxy_configuration_error"),
   closed: kind(503, "proxy", "pick", "never", "destination_unavailable"),
   internal: kind(500, "proxy", "request", "never", "proxy_internal_error"),
+  request_hook_failed: kind(500, "proxy", "request", "never", "proxy_internal_error"),
+  response_hook_failed: kind(502, "proxy", "headers", "never", "proxy_internal_error"),
 
   // The client's side
   bad_request: kind(400, "client", "request", "never", "http_request_error"),

@@ -1,7 +1,9 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
+import { limits } from "../config/defaults.ts";
 import { type ErrorCode, errorKind } from "../errors.ts";
 import type { Engine } from "./engine.ts";
+import { type Answer, runErrorHook } from "./hooks.ts";
 import { lingerOnClose } from "./lingering-close.ts";
 import { sendReply } from "./reply.ts";
 import type { RequestRecord } from "./request-record.ts";
@@ -9,6 +11,15 @@ import { clientHeaders } from "./response-head.ts";
 import { StalledClient } from "./stalled-client.ts";
 import { clientTrailers } from "./trailers.ts";
 import { writeHead } from "./write-head.ts";
+
+/** What a hook's answer does not decide. */
+const ownHeaders: ReadonlySet<string> = new Set([
+  "connection",
+  "content-length",
+  "transfer-encoding",
+  "via",
+  "x-request-id",
+]);
 
 /** Who has to keep the client's pace. */
 export interface ClientPace {
@@ -95,20 +106,48 @@ export class ClientResponse {
     this.#res.end();
   }
 
-  /** Answers in the proxy's own name. */
+  /** Gives an answer that a hook has made up. A status or header out of grammar is 500. */
+  answer(given: Answer, bodySettled: boolean): void {
+    const body = Buffer.from(given.body ?? "");
+    const close = !bodySettled || this.#engine.draining;
+    const headers = Object.entries(given.headers ?? {}).filter(([name]) => !ownHeaders.has(name.toLowerCase()));
+    const length = given.status === 204 || given.status === 304 ? [] : ["Content-Length", String(body.length)];
+    try {
+      if (!(given.status >= 200 && given.status <= 599)) throw new RangeError(`status ${given.status}`);
+      writeHead(this.#res, given.status, STATUS_CODES[given.status] ?? "", [
+        ...headers.flat(),
+        ...length,
+        ...["Via", "1.1 evenkeel", "X-Request-Id", this.#record.requestId],
+        ...(close ? ["Connection", "close"] : []),
+      ]);
+    } catch {
+      return this.#replyPlainly("request_hook_failed", false);
+    }
+    this.committed = true;
+    if (!bodySettled) this.#endConnection();
+    this.#record.status = given.status;
+    this.#record.bytesOut = this.#req.method === "HEAD" ? 0 : body.length;
+    this.#res.end(body);
+  }
+
+  /** Answers in the proxy's own name, or with what `onError` says instead. */
   reply(code: ErrorCode, bodySettled: boolean): void {
-    const { head } = this.#record;
+    const { hooks } = this.#engine;
+    const { requestId } = this.#record;
+    this.#record.error = code;
+    const instead = hooks.onError && runErrorHook(hooks, { requestId, code, status: errorKind(code).status });
+    if (instead === undefined) this.#replyPlainly(code, bodySettled);
+    else this.answer(instead, bodySettled && errorKind(code).source !== "client");
+  }
+
+  #replyPlainly(code: ErrorCode, bodySettled: boolean): void {
+    const { head, requestId } = this.#record;
     this.committed = true;
     if (!bodySettled) this.#endConnection();
     this.#record.error = code;
     this.#record.status = errorKind(code).status;
-    this.#record.bytesOut = sendReply(this.#res, {
-      code,
-      requestId: this.#record.requestId,
-      accept: head?.accept,
-      bodySettled,
-      draining: this.#engine.draining,
-    });
+    const { draining } = this.#engine;
+    this.#record.bytesOut = sendReply(this.#res, { code, requestId, accept: head?.accept, bodySettled, draining });
   }
 
   #watchPace(pace: ClientPace): StalledClient {
@@ -132,8 +171,10 @@ export class ClientResponse {
   cutOff(): void {
     this.#record.flags.add("truncated");
     const { socket } = this.#res;
-    if (socket !== null && this.#req.httpVersionMinor === 0) reset(socket);
-    this.#res.destroy();
+    if (socket === null || this.#req.httpVersionMinor > 0) return void this.#res.destroy();
+    // A reset that arrives together with data is taken for an orderly end by some readers, Node's among them.
+    socket.pause();
+    this.#engine.runtime.clock.setTimeout(() => reset(socket), limits.resetDelayMs);
   }
 }
 

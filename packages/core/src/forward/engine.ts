@@ -4,11 +4,14 @@ import type { AttemptEvent, RequestEvent, RetryEvent, TunnelEvent } from "../eve
 import type { Runtime } from "../runtime/runtime.ts";
 import type { ActiveSet } from "./active-set.ts";
 import type { TrustedProxies } from "./client-address.ts";
+import type { Hooks } from "./hooks.ts";
 import type { Route } from "./routes.ts";
 
 /** What the options in force mean for a request. Frozen; a reload replaces it whole, and a request keeps the one it began with. */
 export interface Routing {
   readonly routes: readonly Route[];
+  /** Every pool by its name, for hooks that choose another. */
+  readonly pools: ReadonlyMap<string, Pick<Route, "pool" | "balancer">>;
   readonly trustedProxies: TrustedProxies;
   readonly forwarded: boolean;
   readonly maxHeaders: number;
@@ -41,6 +44,7 @@ export interface RequestCountLabels {
 export interface Engine {
   readonly runtime: Runtime;
   readonly reporter: Reporter;
+  readonly hooks: Hooks;
   readonly routing: Routing;
   /** `close` has been called. */
   readonly draining: boolean;

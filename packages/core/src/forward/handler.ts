@@ -1,9 +1,11 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import createDebug from "debug";
 import type { ErrorCode } from "../errors.ts";
-import { isRouted, readArrival } from "./arrival.ts";
+import type { Active } from "./active-set.ts";
+import { isRouted, type RoutedArrival, readArrival } from "./arrival.ts";
 import { ClientResponse } from "./client-response.ts";
-import type { Engine } from "./engine.ts";
+import type { Engine, Routing } from "./engine.ts";
+import { type Answer, runRequestHook } from "./hooks.ts";
 import { isEnding } from "./lingering-close.ts";
 import { onceOver } from "./once-over.ts";
 import { Relay } from "./relay.ts";
@@ -43,7 +45,12 @@ export function handleRequest(
   const record = new RequestRecord(engine, req, isRefusal(arrival) ? undefined : arrival, mountPath);
   if (engine.closed) return refuse(engine, req, res, record, "closed");
   if (!isRefusal(arrival) && isRouted(arrival)) {
-    new Relay({ engine, routing, req, res, arrival, record, mountPath, parsedBody }).start();
+    const input = { engine, routing, req, res, record, mountPath, parsedBody };
+    if (engine.hooks.onRequest === undefined) new Relay({ ...input, arrival }).start();
+    else
+      afterRequestHook(engine, routing, { req, res, record, arrival }, (changed) =>
+        new Relay({ ...input, arrival: changed }).start(),
+      );
     return;
   }
   if (!isRefusal(arrival) && arrival.target.path === wholeServer) {
@@ -52,6 +59,39 @@ export function handleRequest(
   }
   if (isRefusal(arrival)) debug("refused with %s: %s", arrival.code, arrival.reason);
   refuse(engine, req, res, record, isRefusal(arrival) ? arrival.code : "no_route");
+}
+
+/** Goes on with what `onRequest` has made of a request, or answers it if that is what the hook wants. */
+export function afterRequestHook(
+  engine: Engine,
+  routing: Routing,
+  request: {
+    readonly req: IncomingMessage;
+    readonly res: ServerResponse;
+    readonly record: RequestRecord;
+    readonly arrival: RoutedArrival;
+  },
+  goOn: (arrival: RoutedArrival) => void,
+): void {
+  const { req, res, record, arrival } = request;
+  // Closing waits for a request whose hook is thinking, too.
+  const thinking: Active = { destroy: () => res.destroy() };
+  engine.active.add(thinking);
+  runRequestHook(engine.hooks, req.method ?? "", routing, arrival, (outcome) => {
+    if (outcome === "failed") refuse(engine, req, res, record, "request_hook_failed");
+    else if ("answer" in outcome) answer(engine, req, res, record, outcome.answer);
+    else {
+      record.route = outcome.route;
+      goOn(outcome);
+    }
+    engine.active.delete(thinking);
+  });
+}
+
+/** Gives a hook's answer. */
+function answer(engine: Engine, req: IncomingMessage, res: ServerResponse, record: RequestRecord, given: Answer): void {
+  onceOver(req, res, () => record.finish());
+  new ClientResponse(req, res, record, engine).answer(given, isSettled(req, record.head?.bodyLength ?? -1));
 }
 
 /** Answers a request that never gets as far as a pool. */

@@ -16,7 +16,6 @@
  * pass for complete.
  */
 
-import type { IncomingMessage, ServerResponse } from "node:http";
 import createDebug from "debug";
 import { type ErrorCode, errorKind } from "../errors.ts";
 import type { Outcome, Upstream } from "../pool/upstream.ts";
@@ -24,34 +23,18 @@ import type { Waiter } from "../pool/wait-queue.ts";
 import type { Timer } from "../runtime/clock.ts";
 import type { Exchange, ExchangeFailure, ExchangeHandler } from "../wire/transport.ts";
 import type { Active } from "./active-set.ts";
-import type { RoutedArrival } from "./arrival.ts";
 import { type ClientPace, ClientResponse } from "./client-response.ts";
 import { CurrentAttempt } from "./current-attempt.ts";
-import type { Engine, Routing } from "./engine.ts";
+import { runResponseHook } from "./hooks.ts";
 import { onceOver } from "./once-over.ts";
+import type { RelayInput } from "./relay-input.ts";
 import { isSettled } from "./reply.ts";
 import { type BodyOwner, RequestBody } from "./request-body.ts";
-import type { RequestRecord } from "./request-record.ts";
 import { clientHeaders } from "./response-head.ts";
 import { decideAfterFailure, decideAfterStatus, type RetryDecision, type RetryFacts, retryPauseMs } from "./retry.ts";
 import { upstreamHeaders, upstreamPath } from "./upstream-request.ts";
 
 const debug = createDebug("evenkeel:forward");
-
-/** A request that has been routed, with everything known of it. */
-export interface RelayInput {
-  readonly engine: Engine;
-  /** What was in force when the request came in. */
-  readonly routing: Routing;
-  readonly req: IncomingMessage;
-  readonly res: ServerResponse;
-  readonly arrival: RoutedArrival;
-  readonly record: RequestRecord;
-  /** The path that a framework has taken off the front of the request's. */
-  readonly mountPath: string;
-  /** The body, when a parser in front of the proxy has read it already. */
-  readonly parsedBody: Uint8Array | undefined;
-}
 
 export class Relay implements ExchangeHandler, BodyOwner, ClientPace, Waiter, Active {
   readonly #in: RelayInput;
@@ -172,7 +155,12 @@ export class Relay implements ExchangeHandler, BodyOwner, ClientPace, Waiter, Ac
       this.#attempt.settle("success", { status });
       return this.#retry(decision, `${status}`);
     }
-    this.#response.begin(status, statusText, this.#responseHeaders(headers, status), !this.#body.complete);
+    const passed = this.#responseHeaders(headers, status);
+    if (passed === undefined) {
+      this.#attempt.settle("success", { status });
+      return this.#giveUp("response_hook_failed");
+    }
+    this.#response.begin(status, statusText, passed, !this.#body.complete);
   }
 
   onFailure(failure: ExchangeFailure): void {
@@ -221,11 +209,17 @@ export class Relay implements ExchangeHandler, BodyOwner, ClientPace, Waiter, Ac
 
   // Step 5: pass on.
 
-  #responseHeaders(raw: readonly string[], status: number): string[] {
-    const headers = clientHeaders(raw, this.#in.arrival.route.options.responseHeaders, status);
+  /** Undefined when the app's hook failed. */
+  #responseHeaders(raw: readonly string[], status: number): string[] | undefined {
+    const { engine, record, arrival } = this.#in;
+    const passed = clientHeaders(raw, arrival.route.options.responseHeaders, status);
+    const headers =
+      engine.hooks.onResponse === undefined
+        ? passed
+        : runResponseHook(engine.hooks, { ...record.names(), status }, passed);
     // An upstream that answers before it has read the body leaves bytes behind that may not become the next request.
-    if (!this.#body.complete) this.#in.record.flags.add("early");
-    if (!this.#body.complete || this.#in.engine.draining) headers.push("Connection", "close");
+    if (!this.#body.complete) record.flags.add("early");
+    if (!this.#body.complete || engine.draining) headers?.push("Connection", "close");
     return headers;
   }
 

@@ -12,7 +12,8 @@ import type { Route } from "./routes.ts";
 /** What is noted of a request while it is on its way, and told once at its end. */
 export class RequestRecord {
   readonly head: RequestHeadIn | undefined;
-  readonly route: Route | undefined;
+  /** A hook may lead it to another pool. */
+  route: Route | undefined;
   readonly flags: Set<RequestFlag> = new Set();
   upstream: Upstream | undefined;
   error: ErrorCode | undefined;
@@ -48,7 +49,7 @@ export class RequestRecord {
     this.#attempts.push(attempt);
     const { reporter, runtime } = this.#engine;
     if (!reporter.wants("attempt")) return;
-    const { pool, requestId } = this.#names();
+    const { pool, requestId } = this.names();
     reporter.attempt({ ...attempt, pool, requestId, durationMs: runtime.clock.now() - startedAt });
   }
 
@@ -56,7 +57,7 @@ export class RequestRecord {
     this.flags.add("retried");
     this.route?.pool.traffic.countRetry(reason);
     const { reporter } = this.#engine;
-    if (reporter.wants("retry")) reporter.retry({ ...this.#names(), upstream: failed.id, reason });
+    if (reporter.wants("retry")) reporter.retry({ ...this.names(), upstream: failed.id, reason });
   }
 
   tunnelChanged(change: "opened" | "closed"): void {
@@ -64,7 +65,7 @@ export class RequestRecord {
     if (!reporter.wants("tunnel")) return;
     const { bytesIn, bytesOut } = this;
     const durationMs = change === "opened" ? 0 : this.#elapsedMs();
-    reporter.tunnel({ ...this.#names(), upstream: this.upstream?.id ?? "", change, durationMs, bytesIn, bytesOut });
+    reporter.tunnel({ ...this.names(), change, durationMs, bytesIn, bytesOut });
   }
 
   /** Tells it, the first time it is called. */
@@ -86,8 +87,9 @@ export class RequestRecord {
     return this.#engine.runtime.clock.now() - this.#startedAt;
   }
 
-  #names(): { pool: string; requestId: string } {
-    return { pool: this.route?.pool.name ?? "", requestId: this.requestId };
+  /** What events and hooks call it and where it is. */
+  names(): { readonly pool: string; readonly upstream: string; readonly requestId: string } {
+    return { pool: this.route?.pool.name ?? "", upstream: this.upstream?.id ?? "", requestId: this.requestId };
   }
 
   #toEvent(): RequestEvent {

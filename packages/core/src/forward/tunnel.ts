@@ -175,6 +175,7 @@ function startRequest(request: TunnelRequest, socket: Duplex): ClientRequest {
 /** Why a 101 is not the answer to this handshake (RFC 6455 section 4.1), if it is not. */
 function mismatchOf(response: IncomingMessage, key: string): string | undefined {
   const { upgrade, "sec-websocket-accept": accept } = response.headers;
+  if (response.rawHeaders.length > limits.responseHeaderFields * 2) return "the upstream's answer has too many fields";
   if (upgrade?.toLowerCase() !== "websocket") return "the upstream switched to another protocol";
   const expected = createHash("sha1").update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64");
   return accept === expected ? undefined : "the upstream's Sec-WebSocket-Accept does not match";

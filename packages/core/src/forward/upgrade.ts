@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { limits } from "../config/defaults.ts";
 import { type ErrorCode, errorKind } from "../errors.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import type { Waiter } from "../pool/wait-queue.ts";
@@ -12,7 +13,7 @@ import { breakOff, dropRest, responseOn } from "./bare-socket.ts";
 import { ClientResponse } from "./client-response.ts";
 import { CurrentAttempt } from "./current-attempt.ts";
 import type { Engine, Routing } from "./engine.ts";
-import { type ForwardOptions, handleRequest, refuse } from "./handler.ts";
+import { afterRequestHook, type ForwardOptions, handleRequest, refuse } from "./handler.ts";
 import { onceOver } from "./once-over.ts";
 import { relayRefusal } from "./refused-upgrade.ts";
 import { isRefusal } from "./request-head.ts";
@@ -51,7 +52,11 @@ export function handleUpgrade(
     return handleRequest(engine, req, res, options);
   }
   const response = new ClientResponse(req, res, record, engine);
-  new Upgrade({ engine, routing, req, res, socket, head, arrival, record, response, mountPath }).start();
+  const input = { engine, routing, req, res, socket, head, record, response, mountPath };
+  if (engine.hooks.onRequest === undefined) return new Upgrade({ ...input, arrival }).start();
+  afterRequestHook(engine, routing, { req, res, record, arrival }, (changed) =>
+    new Upgrade({ ...input, arrival: changed }).start(),
+  );
 }
 
 interface UpgradeInput {
@@ -175,7 +180,7 @@ class Upgrade implements TunnelHandler, Active, Waiter {
       engine.active.delete(this);
       record.finish();
     });
-    open([...clientHeaders(raw, changes), "Connection", "Upgrade", "Upgrade", "websocket"]);
+    open([...clientHeaders(raw, changes, 101), "Connection", "Upgrade", "Upgrade", "websocket"]);
     record.tunnelChanged("opened");
   }
 
@@ -183,6 +188,7 @@ class Upgrade implements TunnelHandler, Active, Waiter {
     const { arrival, record, response } = this.#in;
     const { statusCode = 502, statusMessage = "", rawHeaders } = upstreamResponse;
     if (statusCode < 200 || statusCode > 599) return this.#failed("invalid_response");
+    if (rawHeaders.length > limits.responseHeaderFields * 2) return this.#failed("response_headers_too_large");
     this.#clearTimer();
     this.#over = true;
     response.begin(

@@ -11,5 +11,6 @@ export const systemRuntime: Runtime = { clock: systemClock, random: systemRandom
 
 /** Fills what is left out with the machine's own. */
 export function resolveRuntime(runtime: Partial<Runtime> = {}): Runtime {
-  return { ...systemRuntime, ...runtime };
+  const { clock = systemClock, random = systemRandom } = runtime;
+  return { clock, random };
 }

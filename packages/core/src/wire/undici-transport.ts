@@ -1,4 +1,6 @@
+import { isIP } from "node:net";
 import { Readable } from "node:stream";
+import { checkServerIdentity } from "node:tls";
 import { buildConnector, type Dispatcher, Pool } from "undici";
 import { limits } from "../config/defaults.ts";
 import type { UpstreamAddress } from "../config/resolved.ts";
@@ -7,6 +9,7 @@ import type { Timer } from "../runtime/clock.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { TransportSettings } from "./create-transport.ts";
 import { connectFailureCode, errnoOf } from "./failure-codes.ts";
+import { writeRequestHead } from "./request-writer.ts";
 import type { Exchange, ExchangeFailure, ExchangeHandler, RequestHead, Transport } from "./transport.ts";
 
 /** Carries requests over undici's connections. */
@@ -15,16 +18,25 @@ export class UndiciTransport implements Transport {
   readonly #settings: TransportSettings;
   readonly #runtime: Runtime;
   readonly #tls: boolean;
+  readonly #servername: string;
 
   constructor(address: UpstreamAddress, settings: TransportSettings, runtime: Runtime) {
     this.#settings = settings;
     this.#runtime = runtime;
     this.#tls = address.tls;
-    this.#pool = createPool(address, settings);
+    this.#servername = settings.tls.servername ?? address.hostname;
+    this.#pool = createPool(address, settings, this.#servername);
   }
 
   dispatch(head: RequestHead, handler: ExchangeHandler): Exchange {
     const exchange = new UndiciExchange(handler, this.#settings, this.#runtime, this.#tls, head);
+    try {
+      // Not to send it: to hold it to the same rules as one over our own connections.
+      writeRequestHead(head);
+    } catch (error) {
+      exchange.refuse(error);
+      return exchange;
+    }
     this.#pool.dispatch(
       {
         method: head.method as Dispatcher.HttpMethod,
@@ -35,7 +47,9 @@ export class UndiciTransport implements Transport {
         // The idle timer is ours: undici's cannot be told to leave event streams alone.
         bodyTimeout: 0,
         reset: head.freshConnection,
-      },
+        // Left to itself, undici verifies the upstream under whatever name the request's Host header has.
+        servername: this.#servername,
+      } as Dispatcher.DispatchOptions,
       exchange,
     );
     return exchange;
@@ -50,8 +64,22 @@ export class UndiciTransport implements Transport {
   }
 }
 
-function createPool(address: UpstreamAddress, { connections, timeouts, tls }: TransportSettings): Pool {
+function createPool(
+  address: UpstreamAddress,
+  { connections, timeouts, tls }: TransportSettings,
+  servername: string,
+): Pool {
   const scheme = address.tls ? "https" : "http";
+  const connect = buildConnector({
+    timeout: timeouts.connectMs,
+    allowH2: connections.http2 && address.tls,
+    rejectUnauthorized: tls.verify,
+    checkServerIdentity: (_host, certificate) => checkServerIdentity(servername, certificate),
+    ...(address.socketPath !== undefined && { socketPath: address.socketPath }),
+    ...(tls.ca !== undefined && { ca: tls.ca }),
+    ...(tls.cert !== undefined && { cert: tls.cert }),
+    ...(tls.key !== undefined && { key: tls.key }),
+  });
   const host = address.hostname.includes(":") ? `[${address.hostname}]` : address.hostname;
   return new Pool(address.socketPath === undefined ? `${scheme}://${host}:${address.port}` : "http://localhost", {
     connections: connections.max === 0 ? null : connections.max,
@@ -60,16 +88,8 @@ function createPool(address: UpstreamAddress, { connections, timeouts, tls }: Tr
     keepAliveMaxTimeout: connections.keepAliveMs,
     keepAliveTimeoutThreshold: 1_000,
     maxHeaderSize: limits.responseHeadBytes,
-    connect: buildConnector({
-      timeout: timeouts.connectMs,
-      allowH2: connections.http2 && address.tls,
-      rejectUnauthorized: tls.verify,
-      ...(address.socketPath !== undefined && { socketPath: address.socketPath }),
-      ...(tls.ca !== undefined && { ca: tls.ca }),
-      ...(tls.cert !== undefined && { cert: tls.cert }),
-      ...(tls.key !== undefined && { key: tls.key }),
-      ...(tls.servername !== undefined && { servername: tls.servername }),
-    }),
+    connect: (options, callback) =>
+      connect({ ...options, servername: isIP(servername) === 0 ? servername : "" }, callback),
     allowH2: connections.http2 && address.tls,
   });
 }
@@ -94,6 +114,7 @@ class UndiciExchange implements Exchange, Dispatcher.DispatchHandler {
   #responded = false;
   #delivered = false;
   #over = false;
+  #aborted = false;
   #idleTimer: Timer;
   #lastByteAt = 0;
   #paused = false;
@@ -130,9 +151,15 @@ class UndiciExchange implements Exchange, Dispatcher.DispatchHandler {
   }
 
   abort(): void {
+    this.#aborted = true;
     if (this.#over) return;
     this.#finish();
     this.#abort?.();
+  }
+
+  /** Ends before it has begun. */
+  refuse(error: unknown): void {
+    this.#fail("internal", error);
   }
 
   onConnect(abort: (error?: Error) => void): void {
@@ -194,8 +221,10 @@ class UndiciExchange implements Exchange, Dispatcher.DispatchHandler {
     if (this.#over) return;
     this.#finish();
     const failure: ExchangeFailure = { code, cause, reused: false, sent: this.#connected };
-    // A handler is told later, never while it dispatches.
-    queueMicrotask(() => this.#handler.onFailure(failure));
+    // A handler is told later, never while it dispatches, and not at all when it has given up by then.
+    queueMicrotask(() => {
+      if (!this.#aborted) this.#handler.onFailure(failure);
+    });
   }
 
   #finish(): void {

@@ -6,7 +6,7 @@ import type { UpstreamAddress } from "../../src/config/resolved.ts";
 import { type Runtime, resolveRuntime } from "../../src/runtime/runtime.ts";
 import type { TransportSettings } from "../../src/wire/create-transport.ts";
 import { Http1Transport } from "../../src/wire/http1-transport.ts";
-import type { Exchange, ExchangeFailure, ExchangeHandler, RequestHead } from "../../src/wire/transport.ts";
+import type { Exchange, ExchangeFailure, ExchangeHandler, RequestHead, Transport } from "../../src/wire/transport.ts";
 
 /** What an upstream at a port of 127.0.0.1 is reached by. */
 export function plainAddress(port: number): UpstreamAddress {
@@ -48,7 +48,7 @@ export interface Ask extends Partial<RequestHead> {
 }
 
 /** Sends a request and records whatever comes of it. */
-export function ask(transport: Http1Transport, path: string, options: Ask = {}): Recording {
+export function ask(transport: Transport, path: string, options: Ask = {}): Recording {
   return new Recording(transport, path, options);
 }
 
@@ -71,7 +71,7 @@ export class Recording implements ExchangeHandler {
   #phase: "waiting" | "connected" | "responding" | "complete" | "failed" = "waiting";
   #dispatching = true;
 
-  constructor(transport: Http1Transport, path: string, options: Ask) {
+  constructor(transport: Transport, path: string, options: Ask) {
     const { body: _body, onData: _onData, ...head } = options;
     this.#options = options;
     const common = { method: "GET", path, headers: ["Host", "a"], headersTimeoutMs: 0, freshConnection: false };

@@ -29,6 +29,8 @@ export interface RawCase {
   readonly options?: (upstreamUrl: string) => ProxyOptions;
   /** Final answers to wait for. Default: 1. */
   readonly answers?: number;
+  /** What the client waits to have received beside the answers. */
+  readonly until?: RegExp;
   /** Of the requests, as far as they are not GET: an answer to HEAD has no body. */
   readonly methods?: readonly string[];
   /** Default: all three. */
@@ -95,11 +97,12 @@ export function onePool(url: string): ProxyOptions {
 }
 
 async function converse(rawCase: RawCase, packets: Packets, serving: Serving, upstream: RecordingUpstream): Promise<Outcome> {
-  const { bytes, answers = 1, methods = [] } = rawCase;
+  const { bytes, answers = 1, methods = [], until = /(?:)/ } = rawCase;
   const client = await StrictClient.to(serving.port);
   await client.send(typeof bytes === "string" ? Buffer.from(bytes, "latin1") : bytes, packets);
   const answered = () => client.read(methods).responses.filter(({ complete }) => complete).length >= answers;
   await client.when(answered, answerMs);
+  await client.when(() => until.test(client.text), closeMs);
   const answeredAt = performance.now();
   const last = client.read(methods).responses.at(-1);
   // Whatever is sent now has to be the next request, or nothing at all.

@@ -17,6 +17,9 @@ export class StrictClient {
   /** The moment of the end. */
   endedAt = 0;
   readonly #changed = new Set<() => void>();
+  /** The complete responses so far, and the place behind them. */
+  readonly #read = { responses: [] as StrictResponse[], informational: [] as StrictResponse[] };
+  #position = 0;
 
   private constructor(socket: Socket) {
     this.socket = socket;
@@ -71,7 +74,32 @@ export class StrictClient {
 
   /** Reads what has come as responses to requests of these methods, the rest to GETs. */
   read(methods: readonly string[]): Reading {
-    return readResponses(this.received, methods, this.how === "end");
+    const { responses, informational } = this.#read;
+    let rest: StrictResponse | undefined;
+    try {
+      // Behind a 101 there is no HTTP.
+      while (this.#position < this.received.length && responses.at(-1)?.status !== 101) {
+        const method = methods[responses.length] ?? "GET";
+        const found = readResponse(this.received, this.#position, method, this.how === "end");
+        if (found === undefined) break;
+        if (!found.complete) {
+          rest = found;
+          break;
+        }
+        (found.status < 200 && found.status !== 101 ? informational : responses).push(found);
+        this.#position = found.end;
+      }
+    } catch (error) {
+      if (!(error instanceof StrictError)) throw error;
+      return { responses, informational, violation: error.message, partial: "" };
+    }
+    const partial = rest === undefined && responses.at(-1)?.status !== 101;
+    return {
+      responses: rest === undefined ? responses : [...responses, rest],
+      informational,
+      violation: undefined,
+      partial: partial ? this.received.toString("latin1", this.#position) : "",
+    };
   }
 
   #end(how: End): void {
@@ -94,27 +122,6 @@ export interface Reading {
   readonly violation: string | undefined;
   /** Bytes that begin a head but do not end it. */
   readonly partial: string;
-}
-
-function readResponses(bytes: Buffer, methods: readonly string[], ended: boolean): Reading {
-  const responses: StrictResponse[] = [];
-  const informational: StrictResponse[] = [];
-  let position = 0;
-  try {
-    while (position < bytes.length) {
-      const response = readResponse(bytes, position, methods[responses.length] ?? "GET", ended);
-      if (response === undefined) break;
-      (response.status < 200 && response.status !== 101 ? informational : responses).push(response);
-      position = response.end;
-      // What follows is no HTTP.
-      if (response.status === 101) break;
-    }
-  } catch (error) {
-    if (!(error instanceof StrictError)) throw error;
-    return { responses, informational, violation: error.message, partial: "" };
-  }
-  const switched = responses.at(-1)?.status === 101;
-  return { responses, informational, violation: undefined, partial: switched ? "" : bytes.toString("latin1", position) };
 }
 
 /** Whether a response tells that the connection ends with it. */

@@ -2,9 +2,8 @@ import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect, onTestFinished } from "vitest";
 import type { ProxyOptions } from "../../src/config/options.ts";
-import { createProxy, type Proxy } from "../../src/create-proxy.ts";
+import { createProxy, type Proxy, type ProxySurroundings } from "../../src/create-proxy.ts";
 import type { ProxyEvents, RequestEvent } from "../../src/events.ts";
-import type { Runtime } from "../../src/runtime/runtime.ts";
 
 export interface TestProxy {
   readonly proxy: Proxy;
@@ -18,7 +17,7 @@ export interface TestProxy {
 }
 
 export interface TestProxyOptions {
-  readonly runtime?: Partial<Runtime>;
+  readonly runtime?: ProxySurroundings;
   /** In front of the proxy, which is called as `forward`. */
   readonly listener?: (forward: RequestListener) => RequestListener;
 }

@@ -1,0 +1,19 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { RoutedArrival } from "./arrival.ts";
+import type { Engine, Routing } from "./engine.ts";
+import type { RequestRecord } from "./request-record.ts";
+
+/** A request that has been routed, with everything known of it. */
+export interface RelayInput {
+  readonly engine: Engine;
+  /** What was in force when the request came in. */
+  readonly routing: Routing;
+  readonly req: IncomingMessage;
+  readonly res: ServerResponse;
+  readonly arrival: RoutedArrival;
+  readonly record: RequestRecord;
+  /** The path that a framework has taken off the front of the request's. */
+  readonly mountPath: string;
+  /** The body, when a parser in front of the proxy has read it already. */
+  readonly parsedBody: Uint8Array | undefined;
+}
