@@ -150,7 +150,7 @@ describe("onError", () => {
         runtime: {
           onError: ({ code, respond }) => {
             if (broken) throw new Error("hook");
-            respond({ status: 418, text: code });
+            respond({ status: 418, body: code });
           },
         },
       },
