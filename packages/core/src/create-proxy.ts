@@ -60,7 +60,6 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
   readonly #reloads = { succeeded: 0, failed: 0, lastSuccessful: true };
   #routing: Routing;
   #draining = false;
-  #ended = false;
   #closed: Promise<void> | undefined;
 
   constructor(options: ProxyOptions, surroundings: ProxySurroundings) {
@@ -142,7 +141,7 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
   /**
    * Drains and ends: waits for requests and tunnels on their way, at most `timeout`, then ends what is left (tunnels with
    * a WebSocket close 1001), stops probing and closes every connection. Safe to call twice. The server in front is
-   * the caller's to close; new requests are still answered meanwhile, with `Connection: close`.
+   * the caller's to close: requests that it still takes in are answered, with `Connection: close`.
    */
   close(options: { readonly timeout?: Duration } = {}): Promise<void> {
     const timeoutMs = parseDuration(options.timeout ?? defaults.closeTimeout);
@@ -170,7 +169,6 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
       this.#active.destroyAll();
     }
     await this.#active.emptyWithin(limits.closeGraceMs, clock);
-    this.#ended = true;
     for (const { pool } of this.#atWork.values()) pool.close();
   }
 
@@ -276,9 +274,6 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
       },
       get draining() {
         return proxy.#draining;
-      },
-      get closed() {
-        return proxy.#ended;
       },
     };
   }

@@ -48,7 +48,5 @@ export interface Engine {
   readonly routing: Routing;
   /** `close` has been called. */
   readonly draining: boolean;
-  /** `close` has done its work: there is nothing left to serve a request with. */
-  readonly closed: boolean;
   readonly active: ActiveSet;
 }

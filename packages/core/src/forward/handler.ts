@@ -43,7 +43,6 @@ export function handleRequest(
   }
   const { mountPath = "", body: parsedBody } = options;
   const record = new RequestRecord(engine, req, isRefusal(arrival) ? undefined : arrival, mountPath);
-  if (engine.closed) return refuse(engine, req, res, record, "closed");
   if (!isRefusal(arrival) && isRouted(arrival)) {
     const input = { engine, routing, req, res, record, mountPath, parsedBody };
     if (engine.hooks.onRequest === undefined) new Relay({ ...input, arrival }).start();

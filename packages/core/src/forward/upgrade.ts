@@ -47,7 +47,7 @@ export function handleUpgrade(
   // Node leaves an upgrade's body unread, so that nobody could say where it ends.
   if (arrival.head.bodyLength !== 0 || (forTunnel && !isHandshake(req)))
     return refuse(engine, req, res, record, "bad_request");
-  if (!forTunnel || !isRouted(arrival) || engine.closed) {
+  if (!forTunnel || !isRouted(arrival)) {
     dropRest(socket);
     return handleRequest(engine, req, res, options);
   }

@@ -34,11 +34,11 @@ export class Pool extends SafeEmitter<PoolSignals> {
   readonly queue: WaitQueue;
   readonly retryBudget: RetryBudget;
   readonly traffic: Traffic = new Traffic();
-
   readonly #runtime: Runtime;
   #options: ResolvedPool;
   readonly #members = new Members();
   #availability: Availability | undefined;
+  #closed = false;
 
   /** Makes a pool of options that have been checked already. */
   static resolved(name: string, options: ResolvedPool, runtime: Runtime): Pool {
@@ -83,7 +83,6 @@ export class Pool extends SafeEmitter<PoolSignals> {
   get panic(): boolean {
     return this.#current().panic;
   }
-
   /** Nothing may be picked only because everything is full: a place in the queue will do. */
   get saturated(): boolean {
     return this.#current().saturated;
@@ -168,7 +167,7 @@ export class Pool extends SafeEmitter<PoolSignals> {
     return new Attempt(member, this.#runtime.clock.now(), this.#settled);
   }
 
-  /** Counts a tunnel; the function returned ends it. */
+  /** Counts a tunnel until the function returned is called. */
   openTunnel(upstream: Upstream): () => void {
     const member = upstream as Member;
     member.tunnels++;
@@ -207,8 +206,9 @@ export class Pool extends SafeEmitter<PoolSignals> {
     return { added: added.map(({ id }) => id), removed: removed.map(({ id }) => id) };
   }
 
-  /** Ends every connection. Attempts still in flight fail. */
+  /** Ends every connection. Attempts in flight fail; later ones get connections that are not kept. */
   close(): void {
+    this.#closed = true;
     for (const member of this.#members.all()) destroyTransport(member);
   }
 
@@ -286,6 +286,7 @@ export class Pool extends SafeEmitter<PoolSignals> {
     member.recordOutcome(outcome, this.#runtime.clock.wallNow());
     if (wasFull) this.#changed();
     if (isFailure(outcome) && errorKind(outcome).source === "upstream") this.emit("failure", member);
+    if (this.#closed && member.inFlight === 0) retireTransport(member);
     this.#releaseIfDrained(member);
   };
 

@@ -2,13 +2,38 @@ import net from "node:net";
 import tls from "node:tls";
 import type { ResolvedTls, UpstreamAddress } from "../config/resolved.ts";
 
-/** Opens a socket to an upstream; `connect` or `secureConnect` follows, or an error. */
-export function openSocket(address: UpstreamAddress, options: ResolvedTls): net.Socket {
+/** Every plain socket reads into it: what has been read is dealt with before anything else is. */
+const readBuffer = Buffer.allocUnsafeSlow(65_536);
+
+/**
+ * Opens a socket to an upstream; `connect` or `secureConnect` follows, or an error. What is handed to `onBytes` is only
+ * valid during the call.
+ */
+export function openSocket(
+  address: UpstreamAddress,
+  options: ResolvedTls,
+  onBytes: (bytes: Buffer) => void,
+): net.Socket {
   const where =
     address.socketPath === undefined
       ? { host: address.hostname, port: address.port, autoSelectFamily: true }
       : { path: address.socketPath };
-  if (!address.tls) return net.connect({ ...where, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 });
+  if (!address.tls) {
+    return net.connect({
+      ...where,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: 60_000,
+      // Past the stream, and without a new buffer for each read.
+      onread: {
+        buffer: readBuffer,
+        callback: (length) => {
+          onBytes(readBuffer.subarray(0, length));
+          return true;
+        },
+      },
+    });
+  }
   const name = options.servername ?? address.hostname;
   const socket = tls.connect({
     ...where,
@@ -22,6 +47,7 @@ export function openSocket(address: UpstreamAddress, options: ResolvedTls): net.
     ...(options.key !== undefined && { key: options.key }),
   });
   socket.setNoDelay(true);
+  socket.on("data", onBytes);
   return socket;
 }
 

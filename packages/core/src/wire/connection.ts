@@ -40,9 +40,11 @@ export class Connection implements ResponseSink, Timed {
   #responseDone = false;
   #paused = false;
 
+  /** Throws when there is no opening it. */
   constructor(
-    socket: Socket,
     options: {
+      /** Opens the socket; what has come is given to `onBytes`, for the length of the call. */
+      readonly open: (onBytes: (bytes: Buffer) => void) => Socket;
       readonly owner: ConnectionOwner;
       readonly timeouts: ConnectionTimeouts;
       readonly ticker: Ticker;
@@ -53,6 +55,7 @@ export class Connection implements ResponseSink, Timed {
       readonly exchange: Http1Exchange;
     },
   ) {
+    const socket = options.open((bytes) => this.#onBytes(bytes));
     this.#socket = socket;
     this.#owner = options.owner;
     this.#timeouts = options.timeouts;
@@ -65,7 +68,6 @@ export class Connection implements ResponseSink, Timed {
     this.deadline = this.#openedAt + options.timeouts.connectMs;
     options.exchange.connection = this;
     socket.once(options.ready, () => this.#onReady());
-    socket.on("data", (bytes: Buffer) => this.#onBytes(bytes));
     socket.on("drain", () => this.#onDrain());
     socket.on("end", () => this.#onEnd());
     socket.on("error", (error) => this.#onLost(error));
@@ -161,7 +163,8 @@ export class Connection implements ResponseSink, Timed {
 
   onData(data: Buffer): void {
     const exchange = this.#exchange;
-    if (exchange === undefined || exchange.handler.onData(data) || this.#paused) return;
+    // A copy: the memory is read into again.
+    if (exchange === undefined || exchange.handler.onData(Buffer.from(data)) || this.#paused) return;
     this.#paused = true;
     this.#socket.pause();
   }

@@ -1,4 +1,3 @@
-import type { Socket } from "node:net";
 import type { UpstreamAddress } from "../config/resolved.ts";
 import type { ErrorCode } from "../errors.ts";
 import type { Timer } from "../runtime/clock.ts";
@@ -157,21 +156,21 @@ export class Http1Transport implements Transport, ConnectionOwner {
   }
 
   #open(exchange: Http1Exchange): void {
-    let socket: Socket;
+    let connection: Connection;
     try {
-      socket = openSocket(this.#address, this.#settings.tls);
+      connection = new Connection({
+        open: (onBytes) => openSocket(this.#address, this.#settings.tls, onBytes),
+        owner: this,
+        timeouts: this.#timeouts,
+        ticker: this.#ticker,
+        tls: this.#address.tls,
+        ready: readyEvent(this.#address),
+        clock: this.#runtime.clock,
+        exchange,
+      });
     } catch (error) {
       return refuse(exchange, connectFailureCode(error, this.#address.tls), error);
     }
-    const connection = new Connection(socket, {
-      owner: this,
-      timeouts: this.#timeouts,
-      ticker: this.#ticker,
-      tls: this.#address.tls,
-      ready: readyEvent(this.#address),
-      clock: this.#runtime.clock,
-      exchange,
-    });
     this.#connections.add(connection);
   }
 

@@ -149,6 +149,32 @@ describe("a PUT that fails halfway", () => {
   });
 });
 
+describe("a PUT that is answered with a status to retry on", () => {
+  test.each(["before", "after"])("is sent again whole, %s its end has come", async (when) => {
+    const bad = await startRawUpstream((socket, _head, rest) => {
+      const refuse = () => void socket.write("HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n");
+      const onData = (data: Buffer) => {
+        if (when === "before" || data.includes("third")) refuse();
+      };
+      socket.on("data", onData);
+      if (rest.length > 0) onData(rest);
+    });
+    const good = await digesting("good");
+    const upstreams = [{ url: bad.url }, { url: good.url, backup: true }];
+    const { url, proxy } = await startProxy({ upstreams, retry: { on: ["503"] } });
+    const retried = new Promise((resolve) => {
+      proxy.once("retry", resolve);
+    });
+    const request = begin(url, { method: "PUT", headers: { "Transfer-Encoding": "chunked" } });
+    request.flushHeaders();
+    request.write("first ");
+    if (when === "before") await retried;
+    request.write("second ");
+    request.end("third");
+    expect((await answerOf(await responseTo(request))).text).toBe(`${digest("first second third")} none chunked`);
+  });
+});
+
 describe("a body over the limit", () => {
   async function limited() {
     const upstream = await startUpstream("a", (req, res) => void req.resume().on("end", () => res.end("done")));

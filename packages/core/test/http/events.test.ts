@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import type { ProxyOptions } from "../../src/config/options.ts";
 import { begin, fetchFrom, rawClient, responseTo } from "../support/client.ts";
 import { until } from "../support/event-loop.ts";
@@ -140,6 +140,8 @@ test("attempts are told one by one, with the time each took", async () => {
 });
 
 test("listeners that throw break nothing, on any event", async () => {
+  const spy = vi.spyOn(process, "emitWarning").mockImplementation(() => {});
+  onTestFinished(() => spy.mockRestore());
   const [a, b] = [await startRawUpstream((socket) => socket.destroy()), await startUpstream("b")];
   const upstreams = [
     { id: "a", url: a.url },
@@ -162,6 +164,7 @@ test("listeners that throw break nothing, on any event", async () => {
   proxy.reload({ upstreams: [{ id: "b", url: b.url }] });
   expect((await fetchFrom(url)).text).toBe("b");
   await finished(2);
+  expect(spy).toHaveBeenCalledTimes(thrown.length);
   expect([...new Set(thrown)].sort()).toEqual(["attempt", "member", "reload", "request", "retry", "state", "weight"]);
 });
 

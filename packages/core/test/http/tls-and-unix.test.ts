@@ -11,7 +11,7 @@ import type { ProxyOptions, TlsOptions } from "../../src/config/options.ts";
 import { answerOf, fetchFrom, rawOver, responseTo } from "../support/client.ts";
 import { startProxy } from "../support/start-proxy.ts";
 import { startRawUpstream, startUpstream } from "../support/start-upstream.ts";
-import { connectSocket, echo, startEcho } from "../support/web-sockets.ts";
+import { connectSocket, echo, handshake, startEcho } from "../support/web-sockets.ts";
 
 const certs = new URL("../support/certs/", import.meta.url);
 const cert = await readFile(new URL("localhost.crt", certs), "utf8");
@@ -132,9 +132,7 @@ describe("an upstream behind TLS", () => {
       502,
       'evenkeel; error=tls_protocol_error; details="tls_failed"',
     ]);
-    const key = "dGhlIHNhbXBsZSBub25jZQ==";
-    const handshake = `Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${key}`;
-    const client = await rawOver(connect(port, "127.0.0.1"), `GET / HTTP/1.1\r\nHost: h\r\n${handshake}\r\n\r\n`);
+    const client = await rawOver(connect(port, "127.0.0.1"), handshake());
     expect((await client.over()).text).toMatch(/^HTTP\/1\.1 502 [^]*details="tls_failed"/);
     expect((await finished(2)).map(({ error }) => error)).toEqual(["tls_failed", "tls_failed"]);
     const both = await startProxy({ upstreams: [await secureUpstream(), { url: fine.url, backup: true }], tls });

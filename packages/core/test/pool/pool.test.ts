@@ -119,6 +119,7 @@ describe("members", () => {
     const told = listenTo(pool);
     const attempt = pool.begin(a);
     const closeTunnel = pool.openTunnel(a);
+    expect(idsOf(pool.candidates)).toEqual(["a", "b"]);
     pool.remove("a");
     expect(pool.get("a")).toBeUndefined();
     expect(idsOf(pool.candidates)).toEqual(["b"]);

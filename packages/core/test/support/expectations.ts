@@ -1,8 +1,8 @@
 /** What may become of a raw case, in the words of its table. */
 
 import type { Expectation, Outcome } from "./raw-case.ts";
-import type { SeenRequest, } from "./recording-upstream.ts";
 import { saysClose } from "./raw-client.ts";
+import type { SeenRequest } from "./recording-upstream.ts";
 import { valuesOf } from "./strict-http.ts";
 
 /** How a request has to look at the upstream. */
@@ -55,12 +55,17 @@ export function forwarded(...requests: Forwarded[]): Expectation {
   return (outcome) => {
     const { requests: seen, responses } = outcome;
     return [
-      ...statusIs(outcome, requests.map(() => [200])),
+      ...statusIs(
+        outcome,
+        requests.map(() => [200]),
+      ),
       ...(seen.length === requests.length ? [] : [`${seen.length} requests upstream instead of ${requests.length}`]),
       ...requests.flatMap((request, index) => differences(seen[index], request)),
       ...responses.flatMap((response, index) => {
         const tag = valuesOf(response.fields, "x-tag")[0];
-        return tag === undefined || tag === (requests[index]?.target ?? tag) ? [] : [`answer ${index} is that of ${tag}`];
+        return tag === undefined || tag === (requests[index]?.target ?? tag)
+          ? []
+          : [`answer ${index} is that of ${tag}`];
       }),
       ...eventsAre(outcome, requests.length, requests.length),
     ];
@@ -78,7 +83,13 @@ export function answeredWith(...statuses: number[]): Expectation {
 
 /** Final answers with these statuses, in order, whatever was asked of the upstream. */
 export function answers(...statuses: number[]): Expectation {
-  return (outcome) => [...statusIs(outcome, statuses.map((status) => [status])), ...eventsAre(outcome, 1, statuses.length)];
+  return (outcome) => [
+    ...statusIs(
+      outcome,
+      statuses.map((status) => [status]),
+    ),
+    ...eventsAre(outcome, 1, statuses.length),
+  ];
 }
 
 /** ABORT: the connection dies before the end of an answer that has begun. */
@@ -127,8 +138,11 @@ export function holds(what: string, condition: (outcome: Outcome) => boolean): E
 
 function statusIs({ responses }: Outcome, expected: readonly (readonly number[])[]): string[] {
   const got = responses.map(({ status, complete }) => (complete ? `${status}` : `${status} incomplete`));
-  const right = got.length === expected.length && expected.every((allowed, index) => allowed.includes(Number(got[index])));
-  return right ? [] : [`answered [${got.join(", ")}] instead of [${expected.map((list) => list.join("|")).join(", ")}]`];
+  const right =
+    got.length === expected.length && expected.every((allowed, index) => allowed.includes(Number(got[index])));
+  return right
+    ? []
+    : [`answered [${got.join(", ")}] instead of [${expected.map((list) => list.join("|")).join(", ")}]`];
 }
 
 function eventsAre({ events }: Outcome, least: number, most: number): string[] {

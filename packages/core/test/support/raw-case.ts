@@ -14,8 +14,14 @@ import type { ProxyOptions } from "../../src/config/options.ts";
 import { errorKind } from "../../src/errors.ts";
 import type { RequestEvent } from "../../src/events.ts";
 import type { Layer, Serving } from "./layers.ts";
-import { type End, everyPackets, type Packets, saysClose, StrictClient } from "./raw-client.ts";
-import { isTagged, type RecordingUpstream, recordingUpstream, type Script, type SeenRequest } from "./recording-upstream.ts";
+import { type End, everyPackets, type Packets, StrictClient, saysClose } from "./raw-client.ts";
+import {
+  isTagged,
+  type RecordingUpstream,
+  recordingUpstream,
+  type Script,
+  type SeenRequest,
+} from "./recording-upstream.ts";
 import type { StrictResponse } from "./strict-http.ts";
 
 /** What a case is, as data. */
@@ -96,7 +102,12 @@ export function onePool(url: string): ProxyOptions {
   return { upstreams: [url], retry: { attempts: 0 } };
 }
 
-async function converse(rawCase: RawCase, packets: Packets, serving: Serving, upstream: RecordingUpstream): Promise<Outcome> {
+async function converse(
+  rawCase: RawCase,
+  packets: Packets,
+  serving: Serving,
+  upstream: RecordingUpstream,
+): Promise<Outcome> {
   const { bytes, answers = 1, methods = [], until = /(?:)/ } = rawCase;
   const client = await StrictClient.to(serving.port);
   await client.send(typeof bytes === "string" ? Buffer.from(bytes, "latin1") : bytes, packets);

@@ -63,7 +63,8 @@ export class RecordingUpstream {
       if (!reader.answered) (own.onRequest ?? answerTag)(socket, request);
       Object.assign(reader, { position: request.end, index: reader.index + 1, answered: false, headSeen: false });
       reader.tunnel = own.onTunnel !== undefined && /^upgrade:/im.test(request.head);
-      if (reader.tunnel && request.end < bytes.length) this.#onTunnelBytes(socket, connection, bytes.subarray(request.end), script);
+      if (reader.tunnel && request.end < bytes.length)
+        this.#onTunnelBytes(socket, connection, bytes.subarray(request.end), script);
       return !reader.tunnel;
     };
     socket.on("data", (chunk: Buffer) => {

@@ -76,7 +76,7 @@ export async function startRawUpstream(
 }
 
 /** A port that nothing listens on. */
-export async function closedPort(): Promise<number> {
+async function closedPort(): Promise<number> {
   const server = createRawServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;

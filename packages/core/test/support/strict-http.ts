@@ -75,7 +75,10 @@ function readHead(bytes: Buffer, start: number): Head | undefined {
 }
 
 function readField(line: string): Field {
-  const match = /^([!#$%&'*+\-.^_`|~\w]+):[\t ]*((?:[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?)[\t ]*$/.exec(line);
+  const match =
+    /^([!#$%&'*+\-.^_`|~\w]+):[\t ]*((?:[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?)[\t ]*$/.exec(
+      line,
+    );
   if (match === null) throw new StrictError(`a field out of grammar: ${JSON.stringify(line)}`);
   return [match[1] ?? "", match[2] ?? ""];
 }
@@ -94,7 +97,11 @@ function framingOf(fields: readonly Field[]): number | undefined {
   return -1;
 }
 
-function readBody(bytes: Buffer, start: number, framing: number): Pick<Message, "body" | "trailers" | "complete" | "end"> {
+function readBody(
+  bytes: Buffer,
+  start: number,
+  framing: number,
+): Pick<Message, "body" | "trailers" | "complete" | "end"> {
   if (framing === -1) return readChunks(bytes, start);
   const end = Math.min(bytes.length, start + framing);
   return { body: bytes.subarray(start, end), trailers: [], complete: end === start + framing, end };

@@ -54,7 +54,7 @@ export async function closeCode(socket: WebSocket): Promise<number> {
   return code;
 }
 
-export const handshakeKey = "dGhlIHNhbXBsZSBub25jZQ==";
+const handshakeKey = "dGhlIHNhbXBsZSBub25jZQ==";
 
 /** The bytes of a handshake, with more header lines. */
 export function handshake(path = "/", lines: readonly string[] = []): string {

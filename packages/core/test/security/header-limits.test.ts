@@ -1,0 +1,5 @@
+import { coreLayer } from "../support/layers.ts";
+import { testCases } from "../support/raw-case.ts";
+import { headerLimits } from "./cases/header-limits.ts";
+
+testCases(coreLayer, headerLimits);
