@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { Ticker, tickerOf, type Timed } from "../../src/runtime/ticker.ts";
+import { Ticker, type Timed, tickerOf } from "../../src/runtime/ticker.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 
 function timed(clock: VirtualClock, deadline: number, onDeadline: (self: Timed) => void = () => {}) {

@@ -1,0 +1,128 @@
+/**
+ * Where our parser and llhttp part company, the one that node:http has and the one that undici has.
+ *
+ * Ours may be the stricter one, and each way in which it is has its line here: what it says, what the bytes show that it
+ * says so for, and why that is right for a proxy. Twice it is undici that refuses what the RFC has clients accept, and
+ * that has a line too. Whatever else they disagree on is a fault.
+ */
+
+export interface Stricter {
+  /** What our parser says. */
+  readonly reason: string;
+  /** Found in the bytes. */
+  readonly shows: RegExp;
+  readonly why: string;
+}
+
+/** Refused by ours, accepted by a peer. */
+export const stricter: readonly Stricter[] = [
+  {
+    reason: "a 101 that nobody asked for",
+    shows: /^HTTP\/1\.[01] 101\b/m,
+    why: "What follows it belongs to a protocol that no request has asked for (RFC 9110 section 15.2.2).",
+  },
+  {
+    reason: "a status line out of grammar",
+    shows: /^HTTP\/(?:(?!1\.[01] )|1\.[01] (?![1-5]\d\d[ \r]))|^(?!HTTP\/)/m,
+    why: "llhttp reads other versions and any three digits; a client that trusts 600 to 999 to mean something is on its own.",
+  },
+  {
+    reason: "a bare CR or LF in the head",
+    shows: /\r(?!\n)|(?:^|[^\r])\n/,
+    why: "Line ends in front of a status line are skipped by llhttp: bytes that nobody asked for, of which there are none.",
+  },
+  {
+    reason: "not an HTTP/1 response",
+    shows: /^(?!HTTP\/1\.)/,
+    why: "As above: llhttp skips line ends in front of a status line, and reads HTTP/0.9 and HTTP/2.0.",
+  },
+  {
+    reason: "a control character in the head",
+    shows: /[^\t\r\n\x20-\x7e\x80-\xff]/,
+    why: "llhttp lets control characters through in the text behind a status, which would go into logs and to clients.",
+  },
+  {
+    reason: "a Content-Length that is not a plain number",
+    shows: /^content-length:[ \t]*(?:0\d|\d{16}|[ \t]*\r)/im,
+    why: "Leading zeros are octal to some readers, no digits no length to others, and past 2^53 nobody counts alike.",
+  },
+  {
+    reason: "a tab behind a length or a transfer coding",
+    shows: /^(?:content-length|transfer-encoding):.*\t *\r/im,
+    why: "llhttp takes `chunked` and a tab for another coding, and reads on until the connection ends.",
+  },
+  {
+    reason: "a transfer coding other than chunked",
+    shows: /^transfer-encoding:[ \t]*(?!chunked[ \t]*\r)/im,
+    why: "llhttp reads such a body to the end of the connection, still coded, when chunked is not the last coding.",
+  },
+  {
+    reason: "more than one Transfer-Encoding",
+    shows: /^transfer-encoding:[^]*^transfer-encoding:/im,
+    why: "llhttp goes by the last one; others by the first, or by all of them as a list.",
+  },
+  {
+    reason: "both Content-Length and Transfer-Encoding",
+    shows: /^(?=[^]*^content-length:)(?=[^]*^transfer-encoding:)/im,
+    why: "An empty Transfer-Encoding is none to llhttp and the sign of a smuggler to us (RFC 9112 section 6.3).",
+  },
+  {
+    reason: "a transfer coding in HTTP/1.0",
+    shows: /^HTTP\/1\.0 [^]*^transfer-encoding:/im,
+    why: "HTTP/1.0 has none, and a reader of that version sees the chunks as the body (RFC 9112 section 6.1).",
+  },
+  {
+    reason: "an informational response that ends the connection",
+    shows: /^HTTP\/1\.(?:0 1|1 1[^]*^connection:.*close)/im,
+    why: "llhttp refuses what follows it in the same way; only in some splits, and when nothing follows, it does not see it.",
+  },
+  {
+    reason: "a chunk's size is too large",
+    shows: /\r\n[\da-f]{14,}/i,
+    why: "More than 13 digits cannot be counted without loss, or are padding that a reader of fixed width cuts off.",
+  },
+  {
+    reason: "a chunk extension out of grammar",
+    shows: /\r\n[\da-f]+;/i,
+    why: "llhttp lets a name or a value be empty; nothing good is written like that, and extensions are a way to smuggle.",
+  },
+  {
+    reason: "a header that frames among the trailers",
+    shows: /\r\n0[^]*^(?:content-length|transfer-encoding):/im,
+    why: "A message is framed by its head; llhttp takes a Transfer-Encoding that comes too late for one more field.",
+  },
+  {
+    reason: "too many header fields",
+    shows: /(?:^[^\r\n:]+:.*\r\n){201}/m,
+    why: "node:http has a limit ten times as high and drops what is beyond, undici has none.",
+  },
+  {
+    reason: "the head is too large",
+    shows: /^[^]{16384}/,
+    why: "The limits of the peers are set higher here: what they count in does not compare.",
+  },
+];
+
+export interface Laxer {
+  readonly peer: "node" | "undici";
+  /** Of the peer's error. */
+  readonly code: string;
+  readonly shows: RegExp;
+  readonly why: string;
+}
+
+/** Refused by a peer for reasons of its own, accepted by ours because the RFC says that a client does. */
+export const laxer: readonly Laxer[] = [
+  {
+    peer: "undici",
+    code: "UND_ERR_SOCKET",
+    shows: /^HTTP\/1\.[01] 100\b/m,
+    why: "A client parses a 100 also when it did not ask for one (RFC 9110 section 15.2). It is swallowed.",
+  },
+  {
+    peer: "undici",
+    code: "UND_ERR_RES_CONTENT_LENGTH_MISMATCH",
+    shows: /^HTTP\/1\.[01] (?:204|304)\b[^]*^content-length:/im,
+    why: "The length in a 304 is that of the body it spares (RFC 9110 section 8.6); in a 204 it says nothing.",
+  },
+];
