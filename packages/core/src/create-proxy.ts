@@ -11,7 +11,7 @@ import type { ResolvedOptions, ResolvedPool } from "./config/resolved.ts";
 import { ProxyError } from "./errors.ts";
 import type { ProxyEvents, ReloadChanges } from "./events.ts";
 import { ActiveSet } from "./forward/active-set.ts";
-import { TrustedProxies } from "./forward/client-address.ts";
+import { createRouting } from "./forward/create-routing.ts";
 import type { Engine, Reporter, Routing } from "./forward/engine.ts";
 import { type ForwardOptions, handleRequest } from "./forward/handler.ts";
 import type { Hooks } from "./forward/hooks.ts";
@@ -54,6 +54,8 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
   readonly #hooks: Hooks;
   readonly #atWork = new Map<string, PoolAtWork>();
   readonly #pools = new Map<string, Pool>();
+  /** Gone from the options, with something still to finish. */
+  readonly #retiring = new Set<Pool>();
   readonly #metrics = new RequestMetrics();
   readonly #active = new ActiveSet();
   readonly #engine: Engine;
@@ -68,7 +70,7 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
     this.#hooks = surroundings;
     const resolved = resolveOptions(options);
     for (const [name, pool] of resolved.pools) this.#startPool(name, pool);
-    this.#routing = this.#routingOf(resolved);
+    this.#routing = createRouting(resolved, this.#atWork);
     this.#engine = this.#createEngine();
   }
 
@@ -169,7 +171,7 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
       this.#active.destroyAll();
     }
     await this.#active.emptyWithin(limits.closeGraceMs, clock);
-    for (const { pool } of this.#atWork.values()) pool.close();
+    for (const pool of [...this.#pools.values(), ...this.#retiring]) pool.close();
   }
 
   #apply(resolved: ResolvedOptions): ReloadChanges {
@@ -194,7 +196,7 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
       upstreams.removed.push(...(this.#pools.get(name)?.upstreams ?? []).map(({ id }) => `${name}/${id}`));
       this.#stopPool(name);
     }
-    this.#routing = this.#routingOf(resolved);
+    this.#routing = createRouting(resolved, this.#atWork);
     return { pools: { added, removed, changed }, upstreams, routes: resolved.routes.length };
   }
 
@@ -212,23 +214,38 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
 
   /** The balancer and the checker keep their state unless their own options have changed. */
   #reconfigurePool(atWork: PoolAtWork, options: ResolvedPool): { added: string[]; removed: string[] } {
-    const before = atWork.pool.options;
-    const members = atWork.pool.reconfigure(options);
-    if (before.balance !== options.balance) atWork.balancer = new Balancer(atWork.pool, {}, this.#runtime);
+    const { pool } = atWork;
+    const before = pool.options;
+    const serving = pool.available;
+    const members = pool.reconfigure(options);
+    if (before.balance !== options.balance) atWork.balancer = new Balancer(pool, {}, this.#runtime);
     if (!isDeepStrictEqual([before.healthCheck, before.tls], [options.healthCheck, options.tls])) {
       atWork.checker?.stop();
-      atWork.checker = this.#startChecker(atWork.pool);
+      atWork.checker = this.#startChecker(pool);
+      // New checks hold newcomers back, not those who are at work.
+      for (const upstream of serving) pool.hold(upstream, false);
     }
     return members;
   }
 
-  /** What the pool is doing is finished; requests that began with it keep it until then. */
   #stopPool(name: string): void {
     const atWork = this.#atWork.get(name);
-    atWork?.checker?.stop();
-    for (const { id } of atWork?.pool.upstreams ?? []) atWork?.pool.remove(id);
+    if (atWork === undefined) return;
+    atWork.checker?.stop();
     this.#atWork.delete(name);
     this.#pools.delete(name);
+    this.#retire(atWork.pool);
+  }
+
+  /** What began with a pool may go on with it, queue and retries included; its upstreams leave when it is quiet. */
+  #retire(pool: Pool): void {
+    if (pool.inFlight > 0 || pool.queue.depth > 0) {
+      this.#retiring.add(pool);
+      this.#runtime.clock.setTimeout(() => this.#retire(pool), limits.retireCheckMs);
+      return;
+    }
+    this.#retiring.delete(pool);
+    for (const { id } of pool.upstreams) pool.remove(id);
   }
 
   #startChecker(pool: Pool): HealthChecker | undefined {
@@ -240,26 +257,6 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
     const checker = HealthChecker.resolved(pool, healthCheck, this.#runtime);
     checker.start();
     return checker;
-  }
-
-  #routingOf(options: ResolvedOptions): Routing {
-    const { routes, trustedProxies, forwarded, maxHeaders, requestBodyTimeoutMs, sendTimeoutMs, pools } = options;
-    const hasBasePath = [...pools.values()].some(({ upstreams }) =>
-      upstreams.some(({ address }) => address.basePath !== ""),
-    );
-    return Object.freeze({
-      routes: routes.map((options) => {
-        const { pool, balancer } = this.#atWork.get(options.pool) as PoolAtWork;
-        return { options, pool, balancer };
-      }),
-      pools: new Map(this.#atWork),
-      trustedProxies: new TrustedProxies(trustedProxies),
-      forwarded,
-      maxHeaders,
-      requestBodyTimeoutMs,
-      sendTimeoutMs,
-      pathsMatter: hasBasePath || routes.some(({ path, addPrefix }) => path !== "" || addPrefix !== ""),
-    });
   }
 
   #createEngine(): Engine {

@@ -50,7 +50,7 @@ export interface UpstreamSnapshot {
 export interface PoolSnapshot {
   readonly name: string;
   readonly policy: string;
-  /** How many upstreams may be picked now. */
+  /** How many upstreams may be picked now for a new client: available, with a weight. */
   readonly available: number;
   /** Nothing is available, and requests go to whatever is not draining or disabled. */
   readonly panic: boolean;

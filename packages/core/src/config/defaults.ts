@@ -65,6 +65,8 @@ export const limits = {
   tunnelEndMs: 1_000,
   /** Milliseconds that what was told to end may take before its connections are cut. */
   closeGraceMs: 1_000,
+  /** Milliseconds between looks at whether a pool that is gone from the options has finished. */
+  retireCheckMs: 1_000,
   /** Milliseconds between the last bytes of an answer that broke off and the reset that says so. */
   resetDelayMs: 20,
   /** Milliseconds and bytes for which a client may go on sending after its last answer. */

@@ -64,6 +64,14 @@ export const headerName = (): z.ZodString =>
     error: "a header name has only letters, digits and any of ! # $ % & ' * + - . ^ _ ` | ~",
   });
 
+const framing = /^(?:connection|content-length|keep-alive|proxy-connection|te|trailer|transfer-encoding|upgrade)$/i;
+
+/** The name of a header that a route may change: how a message is framed and what becomes of a connection is ours. */
+export const changeableName = (): z.ZodString =>
+  headerName().refine((name) => !framing.test(name), {
+    error: "this header frames the message or is for one hop: it cannot be changed",
+  });
+
 /** Says nothing of what was found: a header's value may be a credential. */
 export const headerValue = (): z.ZodString =>
   text("a header value").superRefine((value, context) => {

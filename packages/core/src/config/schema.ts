@@ -8,6 +8,7 @@ import * as z from "zod";
 import { limits } from "./defaults.ts";
 import {
   bodyPattern,
+  changeableName,
   duration,
   flag,
   fraction,
@@ -112,8 +113,8 @@ const members = {
 const pool = table({ ...members, ...settings });
 
 const headerChanges = table({
-  set: record("headers", headerName(), headerValue()).optional(),
-  remove: list("header names", headerName()).optional(),
+  set: record("headers", changeableName(), headerValue()).optional(),
+  remove: list("header names", changeableName()).optional(),
 });
 
 const hosts = z.preprocess(

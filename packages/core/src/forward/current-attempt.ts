@@ -26,6 +26,18 @@ export class CurrentAttempt {
     this.#headersMs = undefined;
   }
 
+  /**
+   * Begins anew on the same upstream, and only then ends the attempt before, so that nobody else gets its place between
+   * the two and an upstream that has left its pool is still held.
+   */
+  again(pool: Pool, upstream: Upstream, error: ErrorCode): void {
+    const next = pool.begin(upstream);
+    this.settle("stale", { error });
+    this.#attempt = next;
+    this.#connectMs = undefined;
+    this.#headersMs = undefined;
+  }
+
   /** `connectMs` is undefined on a reused connection. */
   connected(connectMs: number | undefined): void {
     this.#connectMs = connectMs;

@@ -90,8 +90,8 @@ export class Relay implements ExchangeHandler, BodyOwner, ClientPace, Waiter, Ac
   #pick(): void {
     const { pool, balancer } = this.#in.arrival.route;
     const upstream = balancer.pick({ exclude: this.#tried });
-    if (upstream !== undefined) return this.#start(upstream, false);
-    if (!pool.saturated || this.#tried.length > 0) return this.#giveUp(this.#in.record.error ?? "none_available");
+    if (upstream !== undefined) return this.#start(upstream);
+    if (!pool.mayFreeUp(this.#tried)) return this.#giveUp(this.#in.record.error ?? "none_available");
     this.#in.record.flags.add("queued");
     if (!pool.queue.enter(this)) this.#giveUp("queue_full");
   }
@@ -106,11 +106,15 @@ export class Relay implements ExchangeHandler, BodyOwner, ClientPace, Waiter, Ac
 
   // Step 3: attempt.
 
-  #start(upstream: Upstream, freshConnection: boolean): void {
+  #start(upstream: Upstream): void {
+    this.#tried.push(upstream);
+    this.#attempt.begin(this.#in.arrival.route.pool, upstream);
+    this.#dispatch(upstream, false);
+  }
+
+  #dispatch(upstream: Upstream, freshConnection: boolean): void {
     const { route, head, facts, target } = this.#in.arrival;
     const { pool } = route;
-    this.#tried.push(upstream);
-    this.#attempt.begin(pool, upstream);
     this.#exchange = pool.transport(upstream).dispatch(
       {
         method: this.#in.req.method ?? "GET",
@@ -173,7 +177,7 @@ export class Relay implements ExchangeHandler, BodyOwner, ClientPace, Waiter, Ac
     }
     const decision = decideAfterFailure(failure, this.#retryFacts());
     debug("%s failed with %s, so %s: %O", this.#in.record.upstream?.id, code, decision, failure.cause);
-    this.#attempt.settle(decision === "again" ? "stale" : code, { error: code });
+    if (decision !== "again") this.#attempt.settle(code, { error: code });
     if (decision === "give-up") this.#giveUp(code);
     else this.#retry(decision, code);
   }
@@ -186,7 +190,7 @@ export class Relay implements ExchangeHandler, BodyOwner, ClientPace, Waiter, Ac
       method: this.#in.req.method ?? "GET",
       retriesUsed: this.#retriesUsed,
       staleRetried: this.#staleRetried,
-      untriedLeft: pool.candidatesExcept(this.#tried).length > 0,
+      untriedLeft: pool.candidatesExcept(this.#tried).length > 0 || pool.mayFreeUp(this.#tried),
       replayable: this.#body.replayable,
     };
   }
@@ -197,8 +201,8 @@ export class Relay implements ExchangeHandler, BodyOwner, ClientPace, Waiter, Ac
     this.#in.record.retried(failed, reason);
     if (decision === "again") {
       this.#staleRetried = true;
-      this.#tried.pop();
-      this.#start(failed, true);
+      this.#attempt.again(this.#in.arrival.route.pool, failed, "reset");
+      this.#dispatch(failed, true);
     } else if (decision === "move") {
       this.#pick();
     } else {

@@ -70,7 +70,14 @@ export function requestTunnel(
   client: { readonly socket: Duplex; readonly head: Buffer },
   handler: TunnelHandler,
 ): () => void {
-  const upstreamRequest = startRequest(request, client.socket);
+  let upstreamRequest: ClientRequest;
+  try {
+    upstreamRequest = startRequest(request, client.socket);
+  } catch (error) {
+    // A client certificate that cannot be used throws at once; told later, like any other failure.
+    const timer = setImmediate(() => handler.onError(error as Error));
+    return () => clearImmediate(timer);
+  }
   const [pipe] = upstreamRequest.listeners("upgrade");
   for (const event of ["error", "response", "upgrade"]) upstreamRequest.removeAllListeners(event);
 
@@ -153,22 +160,27 @@ function startRequest(request: TunnelRequest, socket: Duplex): ClientRequest {
   };
   const headers = { ...toRecord(request.headers), connection: "Upgrade", upgrade: "websocket" };
   let started: ClientRequest | undefined;
-  httpProxy.once("proxyReqWs", (upstreamRequest) => {
+  const capture = (upstreamRequest: ClientRequest) => {
     started = upstreamRequest;
     upstreamRequest.path = request.path;
-  });
-  httpProxy.ws(
-    { method: "GET", url: "/", headers } as unknown as IncomingMessage,
-    socket,
-    Buffer.alloc(0),
-    {
-      target: target as unknown as HttpProxy.ServerOptions["target"] & object,
-      toProxy: true,
-      secure: tls.verify,
-      ...(tls.servername !== undefined && { ssl: { servername: tls.servername } }),
-    },
-    () => {},
-  );
+  };
+  httpProxy.once("proxyReqWs", capture);
+  try {
+    httpProxy.ws(
+      { method: "GET", url: "/", headers } as unknown as IncomingMessage,
+      socket,
+      Buffer.alloc(0),
+      {
+        target: target as unknown as HttpProxy.ServerOptions["target"] & object,
+        toProxy: true,
+        secure: tls.verify,
+        ...(tls.servername !== undefined && { ssl: { servername: tls.servername } }),
+      },
+      () => {},
+    );
+  } finally {
+    httpProxy.off("proxyReqWs", capture);
+  }
   return started as ClientRequest;
 }
 

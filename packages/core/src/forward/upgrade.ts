@@ -116,7 +116,7 @@ class Upgrade implements TunnelHandler, Active, Waiter {
     const { pool, balancer } = this.#in.arrival.route;
     const upstream = balancer.pick({ exclude: this.#tried });
     if (upstream !== undefined) return this.#ask(upstream);
-    if (!pool.saturated || this.#tried.length > 0) return this.#reply(this.#in.record.error ?? "none_available");
+    if (!pool.mayFreeUp(this.#tried)) return this.#reply(this.#in.record.error ?? "none_available");
     this.#in.record.flags.add("queued");
     if (!pool.queue.enter(this)) this.#reply("queue_full");
   }
@@ -232,7 +232,7 @@ class Upgrade implements TunnelHandler, Active, Waiter {
         method: "GET",
         retriesUsed: this.#retriesUsed,
         staleRetried: true,
-        untriedLeft: pool.candidatesExcept(this.#tried).length > 0,
+        untriedLeft: pool.candidatesExcept(this.#tried).length > 0 || pool.mayFreeUp(this.#tried),
         replayable: true,
       },
     );

@@ -36,6 +36,19 @@ export function untried({ available, candidates }: Availability, tried: readonly
   return left.length > 0 ? left : available.filter(isUntried);
 }
 
+/** Whether somebody who was not tried yet would do, and is only full: waiting helps. */
+export function mayFreeUp(members: readonly Member[], tried: readonly Upstream[]): boolean {
+  return members.some(
+    (member) =>
+      member.state === "active" &&
+      member.health !== "unhealthy" &&
+      member.full &&
+      !member.held &&
+      member.weight > 0 &&
+      !tried.includes(member),
+  );
+}
+
 function firstTier(members: readonly Member[]): Member[] {
   const eligible = members.filter((member) => member.weight > 0);
   const primaries = eligible.filter((member) => !member.backup);

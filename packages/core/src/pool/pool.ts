@@ -8,7 +8,7 @@ import { type Runtime, resolveRuntime } from "../runtime/runtime.ts";
 import type { PoolSnapshot } from "../snapshot.ts";
 import type { Transport } from "../wire/transport.ts";
 import { Attempt } from "./attempt.ts";
-import { type Availability, computeAvailability, untried } from "./availability.ts";
+import { type Availability, computeAvailability, mayFreeUp, untried } from "./availability.ts";
 import { CheckedOptions, toResolved } from "./checked-options.ts";
 import { Members } from "./members.ts";
 import { checkNewcomer, checkState, checkWeight } from "./operator-input.ts";
@@ -83,9 +83,9 @@ export class Pool extends SafeEmitter<PoolSignals> {
   get panic(): boolean {
     return this.#current().panic;
   }
-  /** Nothing may be picked only because everything is full: a place in the queue will do. */
-  get saturated(): boolean {
-    return this.#current().saturated;
+  /** Whether somebody who was not tried yet is only full: a place in the queue will do. */
+  mayFreeUp(tried: readonly Upstream[]): boolean {
+    return mayFreeUp(this.#members.list, tried);
   }
 
   get inFlight(): number {
@@ -167,7 +167,6 @@ export class Pool extends SafeEmitter<PoolSignals> {
     return new Attempt(member, this.#runtime.clock.now(), this.#settled);
   }
 
-  /** Counts a tunnel until the function returned is called. */
   openTunnel(upstream: Upstream): () => void {
     const member = upstream as Member;
     member.tunnels++;
@@ -216,7 +215,7 @@ export class Pool extends SafeEmitter<PoolSignals> {
     return Object.freeze({
       name: this.name,
       policy,
-      available: this.available.length,
+      available: this.available.filter(({ weight }) => weight > 0).length,
       panic: this.panic,
       inFlight: this.inFlight,
       tunnels: this.tunnels,
@@ -290,11 +289,12 @@ export class Pool extends SafeEmitter<PoolSignals> {
     this.#releaseIfDrained(member);
   };
 
-  /** Forgets the lists, and lets those who wait have what has become free. */
+  /** Forgets the lists, and lets those who wait have what has become free, or hear that nothing will. */
   #changed(): void {
     this.#availability = undefined;
-    for (let waiting = this.queue.depth; waiting > 0 && this.candidates.length > 0; waiting--) {
-      if (!this.queue.wakeFirst()) return;
+    for (let waiting = this.queue.depth; waiting > 0; waiting--) {
+      const { candidates, saturated } = this.#current();
+      if ((candidates.length === 0 && saturated) || !this.queue.wakeFirst()) return;
     }
   }
 }

@@ -35,10 +35,14 @@ export class SafeEmitter<Events extends Record<keyof Events, unknown[]>> {
 
   protected emit<K extends keyof Events & string>(name: K, ...args: Events[K]): void {
     for (const listener of this.#emitter.rawListeners(name)) {
-      try {
-        Reflect.apply(listener, this, args);
-      } catch (error) {
+      const warn = (error: unknown) => {
         process.emitWarning(`a listener of "${name}" threw: ${String(error)}`, "EvenkeelWarning");
+      };
+      try {
+        const result: unknown = Reflect.apply(listener, this, args);
+        if (result instanceof Promise) result.catch(warn);
+      } catch (error) {
+        warn(error);
       }
     }
   }

@@ -237,3 +237,13 @@ describe("further tables", () => {
     expect(check({ server: {} })).toHaveLength(1);
   });
 });
+
+it.each(["Content-Length", "transfer-encoding", "Connection", "Upgrade", "TE", "Trailer"])(
+  "a route may not change %s, which frames or is for one hop",
+  (name) => {
+    for (const change of [{ set: { [name]: "5" } }, { remove: [name] }]) {
+      const options = { pools: { a: {} }, routes: [{ pool: "a", responseHeaders: change }] };
+      expect(checkOptions(options)).toHaveLength(1);
+    }
+  },
+);

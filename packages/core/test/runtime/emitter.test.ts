@@ -92,3 +92,13 @@ test("an event called `error` needs no listener", () => {
   }
   expect(() => new Failing().fail()).not.toThrow();
 });
+
+test("a listener that rejects is reported, and no unhandled rejection", async () => {
+  const seen = warnings();
+  const ticker = new Ticker();
+  const rejects: () => unknown = () => Promise.reject(new Error("oh"));
+  ticker.on("tick", rejects);
+  ticker.tick(1);
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(seen).toEqual(["EvenkeelWarning"]);
+});

@@ -71,7 +71,7 @@ function run(parser: ResponseParser, pieces: readonly Buffer[], end: boolean): n
 }
 
 /** The bytes whole, one by one, and cut in two at every position. */
-export function everySplit(bytes: Buffer): Buffer[][] {
+function everySplit(bytes: Buffer): Buffer[][] {
   const splits = [[bytes], [...bytes].map((_, index) => bytes.subarray(index, index + 1))];
   for (let cut = 1; cut < bytes.length; cut++) splits.push([bytes.subarray(0, cut), bytes.subarray(cut)]);
   return splits;

@@ -21,7 +21,7 @@ export interface Serving {
 export type Layer = (options: ProxyOptions) => Promise<Serving>;
 
 /** A layer of this process, from what puts a proxy into a server that listens. */
-export function inProcess(listen: (proxy: Proxy) => Promise<Server>): Layer {
+function inProcess(listen: (proxy: Proxy) => Promise<Server>): Layer {
   return async (options) => {
     const proxy = createProxy(options);
     const requests: RequestEvent[] = [];
@@ -51,7 +51,7 @@ export function inProcess(listen: (proxy: Proxy) => Promise<Server>): Layer {
 }
 
 /** The proxy in a plain server, with the settings that the standalone server makes too. */
-export async function listenAsTheCliDoes(proxy: Proxy): Promise<Server> {
+async function listenAsTheCliDoes(proxy: Proxy): Promise<Server> {
   const server = createServer({ requireHostHeader: false, connectionsCheckingInterval: 100, noDelay: true });
   server.maxHeadersCount = 0;
   server.on("request", proxy.handler).on("upgrade", proxy.upgrade).on("connect", proxy.upgrade);

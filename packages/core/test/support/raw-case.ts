@@ -76,7 +76,7 @@ export function testCases(layer: Layer, cases: readonly RawCase[]): void {
   test.each(rows)("$id, $packets", async ({ rawCase, packets }) => runCase(layer, rawCase, packets));
 }
 
-export async function runCase(layer: Layer, rawCase: RawCase, packets: Packets): Promise<void> {
+async function runCase(layer: Layer, rawCase: RawCase, packets: Packets): Promise<void> {
   const strays = watchStrays();
   const handlesBefore = openHandles();
   const upstream = await recordingUpstream(rawCase.upstream);

@@ -53,7 +53,11 @@ const lenient: readonly RawCase[] = [
   ["A31 ICE", "SOURCE /case ICE/1.0\r\nHost: h\r\n\r\n"],
   ["A31 two spaces", "GET  /case HTTP/1.1\r\nHost: h\r\n\r\n"],
   ["A31 empty lines in front", "\r\n\r\nGET /case HTTP/1.1\r\nHost: h\r\n\r\n"],
-].map(([id = "", bytes = ""]) => ({ id, bytes, expect: oneOf(rejected(400, 405, 501, 505), forwarded({ target: "/case" })) }));
+].map(([id = "", bytes = ""]) => ({
+  id,
+  bytes,
+  expect: oneOf(rejected(400, 405, 501, 505), forwarded({ target: "/case" })),
+}));
 
 const special: readonly RawCase[] = [
   {

@@ -1,0 +1,25 @@
+import type { ResolvedOptions } from "../config/resolved.ts";
+import { TrustedProxies } from "./client-address.ts";
+import type { Routing } from "./engine.ts";
+import type { Route } from "./routes.ts";
+
+type PoolAtWork = Pick<Route, "pool" | "balancer">;
+
+/** What checked options mean for a request, with the pools that are at work for them. */
+export function createRouting(resolved: ResolvedOptions, atWork: ReadonlyMap<string, PoolAtWork>): Routing {
+  const { routes, trustedProxies, forwarded, maxHeaders, requestBodyTimeoutMs, sendTimeoutMs, pools } = resolved;
+  const hasBasePath = [...pools.values()].some(({ upstreams }) =>
+    upstreams.some(({ address }) => address.basePath !== ""),
+  );
+  return Object.freeze({
+    // Every route's pool exists, or the options would not have passed.
+    routes: routes.map((options) => ({ options, ...(atWork.get(options.pool) as PoolAtWork) })),
+    pools: new Map(atWork),
+    trustedProxies: new TrustedProxies(trustedProxies),
+    forwarded,
+    maxHeaders,
+    requestBodyTimeoutMs,
+    sendTimeoutMs,
+    pathsMatter: hasBasePath || routes.some(({ path, addPrefix }) => path !== "" || addPrefix !== ""),
+  });
+}
