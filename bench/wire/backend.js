@@ -49,7 +49,9 @@ async function startNginx() {
       client_body_temp_path ${folder}/body; proxy_temp_path ${folder}/proxy; fastcgi_temp_path ${folder}/fastcgi;
       uwsgi_temp_path ${folder}/uwsgi; scgi_temp_path ${folder}/scgi;
       server {
-        ${Object.entries(headers).map(([name, value]) => `add_header ${name} "${value}";`).join(" ")}
+        ${Object.entries(headers)
+          .map(([name, value]) => `add_header ${name} "${value}";`)
+          .join(" ")}
         listen 127.0.0.1:${port} backlog=4096;
         location = /small { default_type text/plain; return 200 "${small.trim()}\\n"; }
         location = /large { default_type text/plain; root ${folder}; }

@@ -24,7 +24,16 @@ export function load(port, target, { connections, seconds }) {
 }
 
 async function loadWithWrk(port, target, connections, seconds) {
-  const words = ["-t1", "-c", connections, "-d", `${seconds}s`, "--timeout", "30s", ...headers.flatMap((one) => ["-H", one])];
+  const words = [
+    "-t1",
+    "-c",
+    connections,
+    "-d",
+    `${seconds}s`,
+    "--timeout",
+    "30s",
+    ...headers.flatMap((one) => ["-H", one]),
+  ];
   const url = `http://127.0.0.1:${port}${target}`;
   const { stdout } = await promisify(execFile)("wrk", [...words.map(String), url]);
   if (/Non-2xx|Socket errors/.test(stdout)) throw new Error(stdout);

@@ -55,7 +55,14 @@ class WireHandler {
 
 function wireHandler() {
   const transport = new Http1Transport(
-    { tls: false, hostname: "127.0.0.1", port: Number(port), socketPath: undefined, host: `127.0.0.1:${port}`, basePath: "" },
+    {
+      tls: false,
+      hostname: "127.0.0.1",
+      port: Number(port),
+      socketPath: undefined,
+      host: `127.0.0.1:${port}`,
+      basePath: "",
+    },
     {
       connections: { max: 0, keepAliveMs: 60_000, http2: false },
       timeouts: { connectMs: 3_000, headersMs: 30_000, idleMs: 60_000, totalMs: 0 },
@@ -104,7 +111,10 @@ class UndiciHandler {
 function undiciHandler() {
   const pool = new Pool(`http://127.0.0.1:${port}`, { connections: null, pipelining: 1, keepAliveTimeout: 60_000 });
   return (req, res) => {
-    pool.dispatch({ method: req.method, path: req.url, headers: passed(req.rawHeaders), body: null }, new UndiciHandler(res));
+    pool.dispatch(
+      { method: req.method, path: req.url, headers: passed(req.rawHeaders), body: null },
+      new UndiciHandler(res),
+    );
   };
 }
 

@@ -16,7 +16,9 @@ const targets = { cpu: 0.85, memory: 1 };
 
 const backend = await startBackend();
 try {
-  console.log(`Node ${process.version}, load by ${loadName}, upstream ${backend.name}, ${rounds} rounds of ${seconds} s`);
+  console.log(
+    `Node ${process.version}, load by ${loadName}, upstream ${backend.name}, ${rounds} rounds of ${seconds} s`,
+  );
   const cpu = await measureCpu();
   report("CPU per request, small bodies, 64 connections", cpu, (micros) => `${micros.toFixed(1)} us`, targets.cpu);
   const memory = await measureMemory();
@@ -67,7 +69,10 @@ async function startRelay(kind) {
   const child = fork(new URL("relay.js", import.meta.url), [kind, String(backend.port)], { execArgv: [] });
   const next = () => new Promise((resolve) => child.once("message", resolve));
   const { port } = await next();
-  for (const [target, length] of [["/small", 24], ["/large", 100_000]]) {
+  for (const [target, length] of [
+    ["/small", 24],
+    ["/large", 100_000],
+  ]) {
     const answer = await fetch(`http://127.0.0.1:${port}${target}`);
     const body = await answer.text();
     if (answer.status !== 200 || body.length !== length) throw new Error(`${kind} answers ${target} wrongly`);

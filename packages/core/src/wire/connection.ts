@@ -41,20 +41,18 @@ export class Connection implements ResponseSink, Timed {
   #paused = false;
 
   /** Throws when there is no opening it. */
-  constructor(
-    options: {
-      /** Opens the socket; what has come is given to `onBytes`, for the length of the call. */
-      readonly open: (onBytes: (bytes: Buffer) => void) => Socket;
-      readonly owner: ConnectionOwner;
-      readonly timeouts: ConnectionTimeouts;
-      readonly ticker: Ticker;
-      readonly tls: boolean;
-      readonly ready: "connect" | "secureConnect";
-      readonly clock: Clock;
-      /** What it is opened for. */
-      readonly exchange: Http1Exchange;
-    },
-  ) {
+  constructor(options: {
+    /** Opens the socket; what has come is given to `onBytes`, for the length of the call. */
+    readonly open: (onBytes: (bytes: Buffer) => void) => Socket;
+    readonly owner: ConnectionOwner;
+    readonly timeouts: ConnectionTimeouts;
+    readonly ticker: Ticker;
+    readonly tls: boolean;
+    readonly ready: "connect" | "secureConnect";
+    readonly clock: Clock;
+    /** What it is opened for. */
+    readonly exchange: Http1Exchange;
+  }) {
     const socket = options.open((bytes) => this.#onBytes(bytes));
     this.#socket = socket;
     this.#owner = options.owner;

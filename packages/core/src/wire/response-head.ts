@@ -29,37 +29,50 @@ export interface ResponseHead {
 /** Matches the names of the headers that frame a message. */
 export const framingName: RegExp = /^(?:content-length|transfer-encoding)$/i;
 
-const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-const forbidden = /[^\t\r\n\x20-\x7e\x80-\xff]/;
-const bareLineBreak = /\r(?!\n)|[^\r]\n/;
-const statusLine = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: ([^\r\n]*))?$/;
+/** All of a head in one look, since nearly every one is well formed: a status line, and lines of a token, a colon and text. */
+const wholeHead =
+  /^HTTP\/1\.([01]) ([1-5]\d\d)(?: ([\t -~\x80-\xff]*))?(?:\r\n[!#$%&'*+\-.^_`|~\w]+:[\t -~\x80-\xff]*)*$/;
+const wholeTrailers = /^[!#$%&'*+\-.^_`|~\w]+:[\t -~\x80-\xff]*(?:\r\n[!#$%&'*+\-.^_`|~\w]+:[\t -~\x80-\xff]*)*$/;
 /** 15 digits stay below 2^53: a length that cannot be counted is none. */
 const decimal = /^(?:0|[1-9]\d{0,14})$/;
 
 /** Parses a head without its empty line. `method` is that of the request, which decides whether there is a body. */
 export function parseResponseHead(text: string, method: string): ResponseHead {
-  if (forbidden.test(text)) throw invalid("a control character in the head");
-  if (bareLineBreak.test(text)) throw invalid("a bare CR or LF in the head");
+  const match = wholeHead.exec(text);
+  if (match === null) throw invalid(faultOf(text));
   const lineEnd = text.indexOf("\r\n");
-  const line = statusLine.exec(lineEnd === -1 ? text : text.slice(0, lineEnd));
-  if (line === null) throw invalid("a status line out of grammar");
-  const headers = lineEnd === -1 ? [] : parseFields(text, lineEnd + 2);
-  const status = Number(line[2]);
-  return describe(status, line[3] ?? "", headers, { http10: line[1] === "0", method });
+  const headers = lineEnd === -1 ? [] : splitFields(text, lineEnd + 2);
+  return describe(Number(match[2]), match[3] ?? "", headers, { http10: match[1] === "0", method });
 }
 
-/** Parses header or trailer fields from `start` to the end of the text, names and values by turns. */
-export function parseFields(text: string, start: number): string[] {
+/** Parses trailers without their empty line, names and values by turns. */
+export function parseTrailers(text: string): string[] {
+  if (text === "") return [];
+  if (!wholeTrailers.test(text)) throw invalid("trailers out of grammar");
+  const trailers = splitFields(text, 0);
+  if (trailers.some((name, place) => place % 2 === 0 && framingName.test(name))) {
+    throw invalid("a header that frames among the trailers");
+  }
+  return trailers;
+}
+
+/** Says what is wrong with a head that is not well formed. */
+function faultOf(text: string): string {
+  if (/[^\t\r\n -~\x80-\xff]/.test(text)) return "a control character in the head";
+  if (/\r(?!\n)|(?:^|[^\r])\n/.test(text)) return "a bare CR or LF in the head";
+  if (!/^HTTP\/1\.[01] [1-5]\d\d(?:[ \r]|$)/.test(text)) return "a status line out of grammar";
+  // Among them folded lines and space before a colon: white space is no part of a token.
+  return "a header line out of grammar";
+}
+
+/** Takes well-formed fields apart, from `start` to the end of the text. */
+function splitFields(text: string, start: number): string[] {
   const fields: string[] = [];
-  let position = start;
-  while (position < text.length) {
-    let end = text.indexOf("\r\n", position);
-    if (end === -1) end = text.length;
+  for (let position = start; position < text.length; ) {
     const colon = text.indexOf(":", position);
-    if (colon === -1 || colon > end) throw invalid("a header line without a colon");
+    const lineEnd = text.indexOf("\r\n", colon);
+    const end = lineEnd === -1 ? text.length : lineEnd;
     const name = text.slice(position, colon);
-    // Also refuses folded lines and space before the colon: white space is no part of a token.
-    if (!token.test(name)) throw invalid("a header name out of grammar");
     fields.push(name, readValue(text, colon + 1, end, name));
     if (fields.length > limits.responseHeaderFields * 2) {
       throw new WireError("response_headers_too_large", "too many header fields");
@@ -136,6 +149,7 @@ function describe(
 
 function keepsAlive(connection: string, http10: boolean): boolean {
   if (connection === "") return !http10;
+  if (connection === ",keep-alive") return true;
   const options = connection.split(",").map((option) => option.trim());
   return !options.includes("close") && (!http10 || options.includes("keep-alive"));
 }
