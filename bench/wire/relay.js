@@ -1,10 +1,12 @@
 // A relay and nothing more: node:http in front, one way or another to the upstream behind. It is started by run.js as
-// `relay.js wire|undici PORT`, and tells its parent its own port, and when asked what it has used.
+// `relay.js KIND PORT`, and tells its parent its own port, and when asked what it has used. The kinds: `wire` is our own
+// connections, `seam` undici behind the same transport interface, `undici` undici as it comes.
 
 import { createServer } from "node:http";
 import { Pool } from "undici";
 import { systemRuntime } from "../../packages/core/dist/runtime/runtime.js";
 import { Http1Transport } from "../../packages/core/dist/wire/http1-transport.js";
+import { UndiciTransport } from "../../packages/core/dist/wire/undici-transport.js";
 
 const [kind, port] = process.argv.slice(2);
 
@@ -19,7 +21,7 @@ function passed(raw) {
   return headers;
 }
 
-class WireHandler {
+class TransportHandler {
   #res;
 
   constructor(res) {
@@ -53,26 +55,17 @@ class WireHandler {
   onDrain() {}
 }
 
-function wireHandler() {
-  const transport = new Http1Transport(
-    {
-      tls: false,
-      hostname: "127.0.0.1",
-      port: Number(port),
-      socketPath: undefined,
-      host: `127.0.0.1:${port}`,
-      basePath: "",
-    },
-    {
-      connections: { max: 0, keepAliveMs: 60_000, http2: false },
-      timeouts: { connectMs: 3_000, headersMs: 30_000, idleMs: 60_000, totalMs: 0 },
-      tls: { verify: true, ca: undefined, cert: undefined, key: undefined, servername: undefined },
-    },
-    systemRuntime,
-  );
+function relayOver(Transport) {
+  const address = { tls: false, hostname: "127.0.0.1", port: Number(port), socketPath: undefined, basePath: "" };
+  const settings = {
+    connections: { max: 0, keepAliveMs: 60_000, http2: false },
+    timeouts: { connectMs: 3_000, headersMs: 30_000, idleMs: 60_000, totalMs: 0 },
+    tls: { verify: true, ca: undefined, cert: undefined, key: undefined, servername: undefined },
+  };
+  const transport = new Transport({ ...address, host: `127.0.0.1:${port}` }, settings, systemRuntime);
   return (req, res) => {
     const head = { method: req.method, path: req.url, headers: passed(req.rawHeaders), bodyLength: 0 };
-    transport.dispatch({ ...head, headersTimeoutMs: 0, freshConnection: false }, new WireHandler(res));
+    transport.dispatch({ ...head, headersTimeoutMs: 0, freshConnection: false }, new TransportHandler(res));
   };
 }
 
@@ -108,7 +101,7 @@ class UndiciHandler {
   }
 }
 
-function undiciHandler() {
+function relayOverUndici() {
   const pool = new Pool(`http://127.0.0.1:${port}`, { connections: null, pipelining: 1, keepAliveTimeout: 60_000 });
   return (req, res) => {
     pool.dispatch(
@@ -123,7 +116,12 @@ setInterval(() => {
   peakRss = Math.max(peakRss, process.memoryUsage.rss());
 }, 50).unref();
 
-const server = createServer(kind === "wire" ? wireHandler() : undiciHandler());
+const relays = {
+  wire: () => relayOver(Http1Transport),
+  seam: () => relayOver(UndiciTransport),
+  undici: relayOverUndici,
+};
+const server = createServer(relays[kind]());
 server.listen({ port: 0, host: "127.0.0.1", backlog: 4096 }, () => process.send({ port: server.address().port }));
 process.on("message", () => {
   const { user, system } = process.cpuUsage();

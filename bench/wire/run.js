@@ -1,17 +1,18 @@
-// What our own connections cost beside undici's: the same relay over both, taking turns in one run. CPU time per request
-// with small bodies and 64 connections, and memory with bodies of 100 KB and 1,000 connections.
+// What our own connections cost beside undici's: the same relay over each, taking turns in one run. CPU time per request
+// with small bodies, a browser's headers and 64 connections, and memory with bodies of 100 KB and 1,000 connections.
+// `undici` is undici as it comes, `seam` is undici behind the same transport interface as our own.
 //
 //     pnpm build && pnpm bench            [ROUNDS] [SECONDS]
 //
-// Each figure is the median of its rounds. What else the machine does at the time weighs on both alike, since they take
+// Each figure is the median of its rounds, and so is each ratio. What else the machine does at the time weighs on both alike, since they take
 // turns; ratios say more than microseconds.
 
 import { fork } from "node:child_process";
 import { startBackend } from "./backend.js";
 import { load, loadName } from "./load.js";
 
-const kinds = ["wire", "undici"];
-const [rounds = 7, seconds = 4] = process.argv.slice(2).map(Number);
+const kinds = ["wire", "undici", "seam"];
+const [rounds = 15, seconds = 2] = process.argv.slice(2).map(Number);
 const targets = { cpu: 0.85, memory: 1 };
 
 const backend = await startBackend();
@@ -61,7 +62,7 @@ async function measureMemory() {
 
 /** Who goes first changes with the round. */
 function turnsOf(round) {
-  return round % 2 === 0 ? [0, 1] : [1, 0];
+  return kinds.map((_, index) => (index + round) % kinds.length);
 }
 
 /** A relay in a process of its own, whose answers have been looked at. */
@@ -84,13 +85,15 @@ async function startRelay(kind) {
   return { port, usage, stop: () => child.kill() };
 }
 
-function report(title, figures, format, target) {
-  const [wire, undici] = figures.map(median);
-  const ratios = figures[0].map((figure, round) => figure / figures[1][round]);
-  const ratio = median(ratios);
-  console.log(`${title}: wire ${format(wire)}, undici ${format(undici)}`);
-  const all = ratios.map((one) => one.toFixed(2)).join(" ");
-  console.log(`  ratio ${ratio.toFixed(2)} (target ${target}, ${ratio <= target ? "met" : "missed"}); by round ${all}`);
+function report(title, [own, ...others], format, target) {
+  console.log(
+    `${title}: ${kinds.map((kind, index) => `${kind} ${format(median([own, ...others][index]))}`).join(", ")}`,
+  );
+  for (const [index, other] of others.entries()) {
+    const ratio = median(own.map((figure, round) => figure / other[round]));
+    const verdict = ratio <= target ? "met" : "missed";
+    console.log(`  wire to ${kinds[index + 1]}: ${ratio.toFixed(2)} (target ${target}, ${verdict})`);
+  }
 }
 
 function median(figures) {

@@ -71,7 +71,7 @@ export class Http1Transport implements Transport, ConnectionOwner {
   }
 
   onReleased(connection: Connection): void {
-    if (this.#closing || this.#distrusting) return connection.close();
+    if (this.#closing || connection.releasedAt < this.#distrustedUntil) return connection.close();
     this.#idle.add(connection);
     this.#serveWaiting();
   }
@@ -88,10 +88,6 @@ export class Http1Transport implements Transport, ConnectionOwner {
     // It had had its turn.
     if (unsent !== undefined && !this.#place(unsent)) this.#wait(unsent);
     this.#serveWaiting();
-  }
-
-  get #distrusting(): boolean {
-    return this.#runtime.clock.now() < this.#distrustedUntil;
   }
 
   /** Finds a connection that may be used, or opens one. False when there is none to be had now. */

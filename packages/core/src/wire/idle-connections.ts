@@ -27,9 +27,7 @@ export class IdleConnections {
 
   /** Takes out one that has rested. */
   take(now: number): Connection | undefined {
-    const still = this.#resting.findIndex(({ releasedAt }) => releasedAt + restMs > now);
-    const moved = still === -1 ? this.#resting.length : still;
-    if (moved > 0) this.#rested.push(...this.#resting.splice(0, moved));
+    while (this.nextRestedAt <= now) this.#rested.push(this.#resting.shift() as Connection);
     return this.#rested.pop();
   }
 

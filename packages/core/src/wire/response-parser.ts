@@ -15,7 +15,7 @@ export interface ResponseSink {
 type State = "idle" | "head" | "length" | "chunked" | "close";
 
 const none: readonly string[] = [];
-const headEnd = "\r\n\r\n";
+const headEnd = Buffer.from("\r\n\r\n");
 /** A head of just the limit may have come with all of its end but the last byte. */
 const mostPartial = limits.responseHeadBytes + headEnd.length - 1;
 
@@ -87,7 +87,7 @@ export class ResponseParser {
     const held = this.#partial?.length ?? 0;
     const all = this.#partial === undefined ? bytes : Buffer.concat([this.#partial, bytes.subarray(start)]);
     const from = this.#partial === undefined ? start : 0;
-    const end = all.indexOf(headEnd, Math.max(from, held - headEnd.length), "latin1");
+    const end = all.indexOf(headEnd, Math.max(from, held - headEnd.length));
     if (end === -1 || end - from > limits.responseHeadBytes) {
       this.#keepPartial(all.subarray(from), held);
       return bytes.length;
