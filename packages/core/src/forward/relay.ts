@@ -19,7 +19,6 @@
 import createDebug from "debug";
 import { type ErrorCode, errorKind } from "../errors.ts";
 import type { Outcome, Upstream } from "../pool/upstream.ts";
-import type { Waiter } from "../pool/wait-queue.ts";
 import type { Timer } from "../runtime/clock.ts";
 import type { Exchange, ExchangeFailure, ExchangeHandler } from "../wire/transport.ts";
 import type { Active } from "./active-set.ts";
@@ -32,16 +31,17 @@ import { isSettled } from "./reply.ts";
 import { type BodyOwner, RequestBody } from "./request-body.ts";
 import { clientHeaders } from "./response-head.ts";
 import { decideAfterFailure, decideAfterStatus, type RetryDecision, type RetryFacts, retryPauseMs } from "./retry.ts";
+import { type ChoiceOwner, UpstreamChoice } from "./upstream-choice.ts";
 import { upstreamHeaders, upstreamPath } from "./upstream-request.ts";
 
 const debug = createDebug("evenkeel:forward");
 
-export class Relay implements ExchangeHandler, BodyOwner, ClientPace, Waiter, Active {
+export class Relay implements ExchangeHandler, BodyOwner, ClientPace, ChoiceOwner, Active {
   readonly #in: RelayInput;
   readonly #body: RequestBody;
   readonly #response: ClientResponse;
   readonly #attempt: CurrentAttempt;
-  readonly #tried: Upstream[] = [];
+  readonly #choice: UpstreamChoice;
   #retriesUsed = 0;
   #staleRetried = false;
   #exchange: Exchange | undefined;
@@ -54,6 +54,7 @@ export class Relay implements ExchangeHandler, BodyOwner, ClientPace, Waiter, Ac
     const { req, res, arrival, record } = input;
     this.#in = input;
     this.#attempt = new CurrentAttempt(record, input.engine.runtime.clock);
+    this.#choice = new UpstreamChoice(arrival.route, record, this);
     this.#response = new ClientResponse(req, res, record, input.engine);
     this.#body = new RequestBody(req, {
       length: arrival.head.bodyLength,
@@ -76,7 +77,7 @@ export class Relay implements ExchangeHandler, BodyOwner, ClientPace, Waiter, Ac
     if (totalMs > 0) {
       this.#deadlineTimer = this.#in.engine.runtime.clock.setTimeout(() => this.#giveUp("total_timeout"), totalMs);
     }
-    this.#pick();
+    this.#choice.next();
   }
 
   /** `close` has run out of patience: an answer that has not begun is 503, one that has is cut off. */
@@ -87,27 +88,13 @@ export class Relay implements ExchangeHandler, BodyOwner, ClientPace, Waiter, Ac
 
   // Step 2: pick.
 
-  #pick(): void {
-    const { pool, balancer } = this.#in.arrival.route;
-    const upstream = balancer.pick({ exclude: this.#tried });
-    if (upstream !== undefined) return this.#start(upstream);
-    if (!pool.mayFreeUp(this.#tried)) return this.#giveUp(this.#in.record.error ?? "none_available");
-    this.#in.record.flags.add("queued");
-    if (!pool.queue.enter(this)) this.#giveUp("queue_full");
-  }
-
-  onRoom(): void {
-    this.#pick();
-  }
-
-  onTimeout(): void {
-    this.#giveUp("queue_timeout");
+  onNoneLeft(code: ErrorCode): void {
+    this.#giveUp(code);
   }
 
   // Step 3: attempt.
 
-  #start(upstream: Upstream): void {
-    this.#tried.push(upstream);
+  onChosen(upstream: Upstream): void {
     this.#attempt.begin(this.#in.arrival.route.pool, upstream);
     this.#dispatch(upstream, false);
   }
@@ -190,7 +177,7 @@ export class Relay implements ExchangeHandler, BodyOwner, ClientPace, Waiter, Ac
       method: this.#in.req.method ?? "GET",
       retriesUsed: this.#retriesUsed,
       staleRetried: this.#staleRetried,
-      untriedLeft: pool.candidatesExcept(this.#tried).length > 0 || pool.mayFreeUp(this.#tried),
+      untriedLeft: this.#choice.someLeft,
       replayable: this.#body.replayable,
     };
   }
@@ -204,10 +191,10 @@ export class Relay implements ExchangeHandler, BodyOwner, ClientPace, Waiter, Ac
       this.#attempt.again(this.#in.arrival.route.pool, failed, "reset");
       this.#dispatch(failed, true);
     } else if (decision === "move") {
-      this.#pick();
+      this.#choice.next();
     } else {
       this.#retriesUsed++;
-      this.#pauseTimer = clock.setTimeout(() => this.#pick(), retryPauseMs(random));
+      this.#pauseTimer = clock.setTimeout(() => this.#choice.next(), retryPauseMs(random));
     }
   }
 
@@ -283,7 +270,7 @@ export class Relay implements ExchangeHandler, BodyOwner, ClientPace, Waiter, Ac
     this.#over = true;
     clock.clearTimeout(this.#pauseTimer);
     clock.clearTimeout(this.#deadlineTimer);
-    this.#in.arrival.route.pool.queue.leave(this);
+    this.#choice.stopWaiting();
     this.#body.detach();
     this.#exchange?.abort();
     this.#exchange = undefined;

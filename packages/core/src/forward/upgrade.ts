@@ -4,7 +4,6 @@ import type { Duplex } from "node:stream";
 import { limits } from "../config/defaults.ts";
 import { type ErrorCode, errorKind } from "../errors.ts";
 import type { Upstream } from "../pool/upstream.ts";
-import type { Waiter } from "../pool/wait-queue.ts";
 import type { Timer } from "../runtime/clock.ts";
 import { connectFailureCode } from "../wire/failure-codes.ts";
 import type { Active } from "./active-set.ts";
@@ -21,6 +20,7 @@ import { RequestRecord } from "./request-record.ts";
 import { clientHeaders } from "./response-head.ts";
 import { decideAfterFailure, retryPauseMs } from "./retry.ts";
 import { joinEnds, requestTunnel, sayGoodbye, type TunnelHandler } from "./tunnel.ts";
+import { type ChoiceOwner, UpstreamChoice } from "./upstream-choice.ts";
 import { upstreamHeaders, upstreamPath } from "./upstream-request.ts";
 
 /**
@@ -74,10 +74,10 @@ interface UpgradeInput {
 }
 
 /** One upgrade on its way: pick, ask, and either join the sockets or relay what the upstream says instead. */
-class Upgrade implements TunnelHandler, Active, Waiter {
+class Upgrade implements TunnelHandler, ChoiceOwner, Active {
   readonly #in: UpgradeInput;
   readonly #attempt: CurrentAttempt;
-  readonly #tried: Upstream[] = [];
+  readonly #choice: UpstreamChoice;
   #retriesUsed = 0;
   #connected = false;
   #giveUpRequest: (() => void) | undefined;
@@ -89,6 +89,7 @@ class Upgrade implements TunnelHandler, Active, Waiter {
   constructor(input: UpgradeInput) {
     this.#in = input;
     this.#attempt = new CurrentAttempt(input.record, input.engine.runtime.clock);
+    this.#choice = new UpstreamChoice(input.arrival.route, input.record, this);
   }
 
   start(): void {
@@ -98,7 +99,7 @@ class Upgrade implements TunnelHandler, Active, Waiter {
     socket.on("end", this.#onClientGone);
     onceOver(this.#in.req, res, this.#onClientGone);
     this.#in.arrival.route.pool.retryBudget.deposit();
-    this.#pick();
+    this.#choice.next();
   }
 
   /** The first time with a goodbye, where there is a tunnel. */
@@ -112,28 +113,14 @@ class Upgrade implements TunnelHandler, Active, Waiter {
     this.#upstreamSocket?.destroy();
   }
 
-  #pick(): void {
-    const { pool, balancer } = this.#in.arrival.route;
-    const upstream = balancer.pick({ exclude: this.#tried });
-    if (upstream !== undefined) return this.#ask(upstream);
-    if (!pool.mayFreeUp(this.#tried)) return this.#reply(this.#in.record.error ?? "none_available");
-    this.#in.record.flags.add("queued");
-    if (!pool.queue.enter(this)) this.#reply("queue_full");
+  onNoneLeft(code: ErrorCode): void {
+    this.#reply(code);
   }
 
-  onRoom(): void {
-    this.#pick();
-  }
-
-  onTimeout(): void {
-    this.#reply("queue_timeout");
-  }
-
-  #ask(upstream: Upstream): void {
+  onChosen(upstream: Upstream): void {
     const { arrival, req, routing, mountPath, socket, head } = this.#in;
     const { route, facts, target } = arrival;
     const { options } = route.pool;
-    this.#tried.push(upstream);
     this.#connected = false;
     this.#attempt.begin(route.pool, upstream);
     this.#timer = this.#after(options.timeouts.connectMs, "connect_timeout");
@@ -232,15 +219,15 @@ class Upgrade implements TunnelHandler, Active, Waiter {
         method: "GET",
         retriesUsed: this.#retriesUsed,
         staleRetried: true,
-        untriedLeft: pool.candidatesExcept(this.#tried).length > 0 || pool.mayFreeUp(this.#tried),
+        untriedLeft: this.#choice.someLeft,
         replayable: true,
       },
     );
     if (decision === "give-up") return this.#reply(code);
     record.retried(record.upstream as Upstream, code);
-    if (decision === "move") return this.#pick();
+    if (decision === "move") return this.#choice.next();
     this.#retriesUsed++;
-    this.#timer = engine.runtime.clock.setTimeout(() => this.#pick(), retryPauseMs(engine.runtime.random));
+    this.#timer = engine.runtime.clock.setTimeout(() => this.#choice.next(), retryPauseMs(engine.runtime.random));
   }
 
   #reply(code: ErrorCode): void {
@@ -250,9 +237,9 @@ class Upgrade implements TunnelHandler, Active, Waiter {
 
   /** The client has left before there was a tunnel, or has its answer. */
   readonly #onClientGone = (): void => {
-    const { engine, arrival, record, socket, res } = this.#in;
+    const { engine, record, socket, res } = this.#in;
     this.#over = true;
-    arrival.route.pool.queue.leave(this);
+    this.#choice.stopWaiting();
     this.#clearTimer();
     this.#giveUpRequest?.();
     this.#attempt.settle("aborted", { error: "client_aborted" });

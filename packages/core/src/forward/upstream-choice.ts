@@ -1,0 +1,57 @@
+import type { ErrorCode } from "../errors.ts";
+import type { Upstream } from "../pool/upstream.ts";
+import type { Waiter } from "../pool/wait-queue.ts";
+import type { RequestRecord } from "./request-record.ts";
+import type { Route } from "./routes.ts";
+
+/** Who is told what was chosen. */
+export interface ChoiceOwner {
+  onChosen(upstream: Upstream): void;
+  /** Nobody is left to try, or the wait for one was too long. */
+  onNoneLeft(code: ErrorCode): void;
+}
+
+/** Chooses an upstream for each attempt of one request, none of them twice, and waits in the queue while all are full. */
+export class UpstreamChoice implements Waiter {
+  readonly #route: Pick<Route, "pool" | "balancer">;
+  readonly #record: RequestRecord;
+  readonly #owner: ChoiceOwner;
+  readonly #tried: Upstream[] = [];
+
+  constructor(route: Pick<Route, "pool" | "balancer">, record: RequestRecord, owner: ChoiceOwner) {
+    this.#route = route;
+    this.#record = record;
+    this.#owner = owner;
+  }
+
+  next(): void {
+    const { pool, balancer } = this.#route;
+    const upstream = balancer.pick({ exclude: this.#tried });
+    if (upstream !== undefined) {
+      this.#tried.push(upstream);
+      return this.#owner.onChosen(upstream);
+    }
+    if (!pool.mayFreeUp(this.#tried)) return this.#owner.onNoneLeft(this.#record.error ?? "none_available");
+    this.#record.flags.add("queued");
+    if (!pool.queue.enter(this)) this.#owner.onNoneLeft("queue_full");
+  }
+
+  /** Whether an upstream is left that was not tried: free, or only full. */
+  get someLeft(): boolean {
+    const { pool } = this.#route;
+    return pool.candidatesExcept(this.#tried).length > 0 || pool.mayFreeUp(this.#tried);
+  }
+
+  /** The client has left, or has its answer. */
+  stopWaiting(): void {
+    this.#route.pool.queue.leave(this);
+  }
+
+  onRoom(): void {
+    this.next();
+  }
+
+  onTimeout(): void {
+    this.#owner.onNoneLeft("queue_timeout");
+  }
+}
