@@ -37,6 +37,7 @@ export type ErrorCode =
   | "none_available"
   | "queue_full"
   | "queue_timeout"
+  | "policy_failed"
   | "no_file_descriptors"
   | "dns_failed"
   | "connect_refused"
@@ -86,6 +87,7 @@ const table: Readonly<Record<ErrorCode, ErrorKind>> = {
   none_available: kind(503, "proxy", "pick", "never", "destination_unavailable"),
   queue_full: kind(503, "proxy", "pick", "never", "connection_limit_reached"),
   queue_timeout: kind(503, "proxy", "pick", "never", "connection_limit_reached"),
+  policy_failed: kind(500, "proxy", "pick", "never", "proxy_internal_error"),
   no_file_descriptors: kind(503, "proxy", "connect", "never", "proxy_internal_error"),
 
   // Connecting: nothing of the request has left yet

@@ -1,11 +1,12 @@
 import { didYouMean, OptionsError } from "../config/issues.ts";
 import type { PolicyName } from "../config/options.ts";
+import { ProxyError } from "../errors.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import type { Random } from "../runtime/random.ts";
 import { type Runtime, resolveRuntime } from "../runtime/runtime.ts";
 import { policies } from "./policies.ts";
-import type { Policy } from "./policy.ts";
+import type { PickContext, Policy } from "./policy.ts";
 
 const none: readonly Upstream[] = [];
 
@@ -33,19 +34,27 @@ export class Balancer {
   readonly policy: Policy;
   readonly #pool: Pool;
   readonly #random: Random;
+  /** The policy is not one of ours: what it picks is looked at. */
+  readonly #foreign: boolean;
 
   /** Throws an `OptionsError` for a policy that does not exist. */
   constructor(pool: Pool, options: BalancerOptions = {}, runtime?: Partial<Runtime>) {
     this.#pool = pool;
     this.#random = resolveRuntime(runtime).random;
-    this.policy = resolvePolicy(options.policy ?? pool.options.balance);
+    const policy = options.policy ?? pool.options.balance;
+    this.policy = resolvePolicy(policy);
+    this.#foreign = typeof policy !== "string";
   }
 
-  /** Undefined when nothing may be picked, or everything that may has been excluded. */
+  /**
+   * Undefined when nothing may be picked, or everything that may has been excluded. Throws a `ProxyError` with the code
+   * `policy_failed` when a policy of your own throws, or picks what is not among its candidates.
+   */
   pick({ key, exclude = none }: PickOptions = {}): Upstream | undefined {
     const candidates = this.#pool.candidatesExcept(exclude);
     if (candidates.length === 0) return undefined;
-    return this.policy.pick({ candidates, key, random: this.#random });
+    const context = { candidates, key, random: this.#random };
+    return this.#foreign ? pickChecked(this.policy, context) : this.policy.pick(context);
   }
 }
 
@@ -54,4 +63,15 @@ function resolvePolicy(policy: PolicyName | Policy): Policy {
   if (Object.hasOwn(policies, policy)) return policies[policy]();
   const message = `there is no policy "${policy}"${didYouMean(policy, Object.keys(policies))}`;
   throw new OptionsError([{ path: ["policy"], message }]);
+}
+
+function pickChecked(policy: Policy, context: PickContext): Upstream {
+  let picked: Upstream;
+  try {
+    picked = policy.pick(context);
+  } catch (cause) {
+    throw new ProxyError("policy_failed", `the policy "${policy.name}" threw`, { cause });
+  }
+  if (context.candidates.includes(picked)) return picked;
+  throw new ProxyError("policy_failed", `the policy "${policy.name}" picked what is not among its candidates`);
 }

@@ -1,8 +1,11 @@
+import createDebug from "debug";
 import type { ErrorCode } from "../errors.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import type { Waiter } from "../pool/wait-queue.ts";
 import type { RequestRecord } from "./request-record.ts";
 import type { Route } from "./routes.ts";
+
+const debug = createDebug("evenkeel:forward");
 
 /** Who is told what was chosen. */
 export interface ChoiceOwner {
@@ -26,7 +29,14 @@ export class UpstreamChoice implements Waiter {
 
   next(): void {
     const { pool, balancer } = this.#route;
-    const upstream = balancer.pick({ exclude: this.#tried });
+    let upstream: Upstream | undefined;
+    try {
+      upstream = balancer.pick({ exclude: this.#tried });
+    } catch (error) {
+      // A policy may be an app's own, and its mistakes are one request's: they end nothing else.
+      debug("nothing was picked in pool %s: %O", pool.name, error);
+      return this.#owner.onNoneLeft("policy_failed");
+    }
     if (upstream !== undefined) {
       this.#tried.push(upstream);
       return this.#owner.onChosen(upstream);

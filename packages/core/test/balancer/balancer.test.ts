@@ -4,6 +4,9 @@ import { policies } from "../../src/balancer/policies.ts";
 import type { PickContext, Policy } from "../../src/balancer/policy.ts";
 import { OptionsError } from "../../src/config/issues.ts";
 import type { PolicyName } from "../../src/config/options.ts";
+import { ProxyError } from "../../src/errors.ts";
+import type { Pool } from "../../src/pool/pool.ts";
+import type { Upstream } from "../../src/pool/upstream.ts";
 import { idsOf, poolOf } from "../support/pools.ts";
 
 describe("the policy", () => {
@@ -46,6 +49,25 @@ describe("the policy", () => {
       [["a", "b"], undefined],
     ]);
     expect(contexts[0]?.random).toBe(runtime.random);
+  });
+
+  test.each<[string, (pool: Pool) => unknown]>([
+    ["nothing", () => undefined],
+    ["what is no upstream", () => ({ id: "a" })],
+    ["one of another pool", () => poolOf({ a: 1 }).pool.upstreams[0]],
+    ["one that was excluded", (pool) => pool.get("a")],
+    [
+      "by throwing",
+      () => {
+        throw new TypeError("policy");
+      },
+    ],
+  ])("that is one's own may not pick %s", (_name, pick) => {
+    const { pool } = poolOf({ a: 1, b: 1 });
+    const balancer = new Balancer(pool, { policy: { name: "own", pick: () => pick(pool) as Upstream } });
+    const picking = () => balancer.pick({ exclude: pool.upstreams.slice(0, 1) });
+    expect(picking).toThrow(ProxyError);
+    expect(picking).toThrow(expect.objectContaining({ code: "policy_failed", status: 500 }));
   });
 
   test("is never asked to choose from nothing", () => {
