@@ -9,6 +9,7 @@ import { RequestSender } from "./request-sender.ts";
 import type { ResponseHead } from "./response-head.ts";
 import { ResponseParser, type ResponseSink } from "./response-parser.ts";
 import { salvage } from "./salvage.ts";
+import { wasReset } from "./was-reset.ts";
 import { WireError } from "./wire-error.ts";
 
 /** How much sooner than the upstream an idle connection is given up, to win the race against its end. */
@@ -236,6 +237,7 @@ export class Connection implements ResponseSink, Timed {
     // A handshake that ends like this is told of as an error.
     if (this.#state === "connecting") return;
     if (this.#state !== "busy") return this.close();
+    if (wasReset(this.#socket)) return this.#onLost(undefined);
     try {
       this.#parser.finish();
     } catch (error) {

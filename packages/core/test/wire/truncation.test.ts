@@ -1,9 +1,13 @@
+import { readFileSync } from "node:fs";
 import type { Socket } from "node:net";
 import { describe, expect, test } from "vitest";
 import { ask, transportTo } from "../support/exchanges.ts";
 import { rawUpstream } from "../support/raw-upstream.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 
+const [cert, key] = ["crt", "key"].map((kind) =>
+  readFileSync(new URL(`../support/certs/localhost.${kind}`, import.meta.url), "utf8"),
+) as [string, string];
 const head = "HTTP/1.1 200 OK\r\nX: y\r\n";
 const framings: readonly (readonly [name: string, head: string, body: string])[] = [
   ["a length", `${head}Content-Length: 10\r\n\r\n`, "0123456789"],
@@ -95,6 +99,22 @@ describe("a response that lasts until the upstream ends", () => {
     }
   });
 
+  test.each([
+    ["", {}, {}],
+    [" over TLS", { tls: { cert, key } }, { address: { tls: true, hostname: "localhost" }, tls: { ca: cert } }],
+  ])("is not complete with a RST that comes together with its last bytes%s", async (_, script, to) => {
+    for (const body of ["", "a", "0123456789", "a".repeat(100_000)]) {
+      const upstream = await rawUpstream({
+        ...script,
+        // Both are in the kernel before anybody else in this process gets to read.
+        onRequest: ({ socket }) => void socket.write(`${head}\r\n${body}`, () => reset(socket)),
+      });
+      const exchange = await ask(transportTo(upstream.port, to), "/").ended();
+      const code = exchange.status === 200 ? "response_truncated" : "reset";
+      expect(exchange).toMatchObject({ phase: "failed", failure: { code } });
+    }
+  });
+
   test("is not begun by a FIN in its head", async () => {
     const upstream = await rawUpstream({ onRequest: ({ socket }) => socket.end(head) });
     expect((await ask(transportTo(upstream.port), "/").ended()).failure).toMatchObject({ code: "reset" });
@@ -137,4 +157,9 @@ function playBytes(socket: Socket, bytes: string, end: (socket: Socket) => void)
   if (bytes === "") return end(socket);
   socket.write(bytes.slice(0, 1), "latin1");
   setImmediate(playBytes, socket, bytes.slice(1), end);
+}
+
+/** Of a connection over TLS, the one underneath. */
+function reset(socket: Socket & { readonly _parent?: Socket }): void {
+  (socket._parent ?? socket).resetAndDestroy();
 }

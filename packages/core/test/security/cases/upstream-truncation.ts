@@ -81,8 +81,17 @@ const untilClose: readonly RawCase[] = ["HTTP/1.1", "HTTP/1.0"].map((version) =>
   ),
 }));
 
+/** The reset arrives together with the data: nothing but the reset itself says that the body is not whole. */
+const untilReset: readonly RawCase[] = ["HTTP/1.1", "HTTP/1.0"].map((version) => ({
+  id: `D05 a body that would last until the end, by a reset, to ${version}`,
+  bytes: `GET /case ${version}\r\nHost: h\r\n\r\n`,
+  upstream: saying("HTTP/1.1 200 OK\r\n\r\nhalf of it", reset),
+  expect: oneOf(both(cutOff, noBodyEnd), answeredWith(502)),
+  packets: ["one packet"],
+}));
+
 function noBodyEnd({ text }: { readonly text: string }): string[] {
   return text.includes("0\r\n\r\n") ? ["a last chunk"] : [];
 }
 
-export const upstreamTruncation: readonly RawCase[] = [...truncated, ...brokenChunks, ...untilClose];
+export const upstreamTruncation: readonly RawCase[] = [...truncated, ...brokenChunks, ...untilClose, ...untilReset];
