@@ -8,8 +8,6 @@ export const limits = {
   repeatedWarningMs: 10_000,
   /** Milliseconds between two looks at connections whose headers are late. */
   connectionCheckMs: 1_000,
-  /** Milliseconds that a refused client gets to read why, before its connection is cut. */
-  refusalLingerMs: 500,
   /** Milliseconds at most for taking in the connections that have queued up by the time a stop is asked for. */
   acceptRestMs: 250,
   /** Milliseconds of a turn of the event loop in which hardly any connection can have come unseen. */

@@ -85,15 +85,15 @@ test("requests that node's parser refuses get an answer that says so", async () 
   );
 });
 
-test("what cannot be read behind a whole request does not spoil its answer", async () => {
+test("what cannot be read behind a whole request does not spoil its answer, and gets its own", async () => {
   const upstream = await startUpstream((_req, res) => void setTimeout(() => res.end("hello"), 50));
   const { port, stdout, kill, ended } = await serve(anyPort + poolOf(upstream.url));
   const client = await RawClient.open(port, "GET /whole HTTP/1.1\r\nHost: a\r\n\r\nrubbish\r\n\r\n");
   await client.closed;
-  expect(client.received).toMatch(/^HTTP\/1\.1 200 [\s\S]*\r\n\r\nhello$/);
+  expect(client.received).toMatch(/^HTTP\/1\.1 200 [\s\S]*\r\n\r\nhelloHTTP\/1\.1 400 /);
   kill("SIGTERM");
   await ended;
-  expect(stdout.records.map(({ status }) => status)).toEqual([200]);
+  expect(stdout.records.map(({ status }) => status)).toEqual([200, 400]);
 });
 
 test("headers and bodies that do not come are answered 408", async () => {

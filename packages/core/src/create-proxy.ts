@@ -11,6 +11,7 @@ import type { ResolvedOptions, ResolvedPool } from "./config/resolved.ts";
 import { ProxyError } from "./errors.ts";
 import type { ProxyEvents, ReloadChanges } from "./events.ts";
 import { ActiveSet } from "./forward/active-set.ts";
+import { handleClientError } from "./forward/client-error.ts";
 import { createRouting } from "./forward/create-routing.ts";
 import type { Engine, Reporter, Routing } from "./forward/engine.ts";
 import { type ForwardOptions, handleRequest } from "./forward/handler.ts";
@@ -32,7 +33,7 @@ import { version } from "./version.ts";
  *
  * @example
  * const proxy = createProxy({ upstreams: ["http://127.0.0.1:3001", "http://127.0.0.1:3002"] });
- * http.createServer(proxy.handler).on("upgrade", proxy.upgrade).listen(8080);
+ * http.createServer(proxy.handler).on("upgrade", proxy.upgrade).on("clientError", proxy.clientError).listen(8080);
  */
 export function createProxy(options: ProxyOptions, surroundings: ProxySurroundings = {}): Proxy {
   return new Proxy(options, surroundings);
@@ -82,6 +83,14 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
   /** For a server's `upgrade` event. WebSocket handshakes become tunnels; anything else is answered as usual. */
   readonly upgrade = (req: IncomingMessage, socket: Duplex, head: Buffer): void => {
     handleUpgrade(this.#engine, req, socket, head, {});
+  };
+
+  /**
+   * For a server's `clientError` event: what is no HTTP, is too large or comes too slowly gets the proxy's own answer, its
+   * log line and its count, behind the answers to what came before it. Without it node answers by itself.
+   */
+  readonly clientError = (error: Error, socket: Duplex): void => {
+    handleClientError(this.#engine, error, socket);
   };
 
   /** `handler` for adapters, which know more about a request than the request says. */

@@ -28,7 +28,9 @@ export type ErrorCode =
   | "bad_request"
   | "request_timeout"
   | "body_too_large"
+  | "uri_too_long"
   | "headers_too_large"
+  | "expectation_failed"
   | "method_not_allowed"
   | "not_implemented"
   | "client_aborted"
@@ -76,7 +78,9 @@ const table: Readonly<Record<ErrorCode, ErrorKind>> = {
   bad_request: kind(400, "client", "request", "never", "http_request_error"),
   request_timeout: kind(408, "client", "body", "never", "http_request_error"),
   body_too_large: kind(413, "client", "body", "never", "http_request_error"),
+  uri_too_long: kind(414, "client", "request", "never", "http_request_error"),
   headers_too_large: kind(431, "client", "request", "never", "http_request_error"),
+  expectation_failed: kind(417, "client", "request", "never", "http_request_error"),
   method_not_allowed: kind(405, "client", "request", "never", "http_request_denied"),
   not_implemented: kind(501, "client", "request", "never", "http_request_error"),
   client_aborted: kind(499, "client", "body", "never", "http_request_error"),

@@ -17,7 +17,7 @@ import { claimUpgrade, declineUpgrade, isClaimed, isPipelined, releaseSocket } f
  * @example
  * const api = evenkeel({ config: "proxy.toml", prefix: "/api" });
  * app.use("/api", api);
- * server.on("upgrade", api.upgrade);
+ * server.on("upgrade", api.upgrade).on("clientError", api.clientError);
  */
 export function evenkeel(options: EvenkeelOptions): EvenkeelMiddleware {
   const { prefix: givenPrefix = "", ...source } = options;
@@ -76,7 +76,7 @@ export function evenkeel(options: EvenkeelOptions): EvenkeelMiddleware {
   const close: EvenkeelMiddleware["close"] = async (how) => {
     if (owned) await proxy.close(how);
   };
-  return Object.assign(middleware, { upgrade, proxy, close });
+  return Object.assign(middleware, { upgrade, clientError: proxy.clientError, proxy, close });
 }
 
 /** What is left of a request target without the prefix, or undefined when it lies elsewhere. Whole segments count. */

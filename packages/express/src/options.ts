@@ -33,6 +33,8 @@ export interface EvenkeelMiddleware {
    * else listens. When nobody does, it is an ordinary request, and Express answers it.
    */
   readonly upgrade: (req: IncomingMessage, socket: Duplex, head: Buffer) => void;
+  /** For the server's `clientError` event: answers what is no HTTP, is too large or comes too slowly as the proxy answers. */
+  readonly clientError: (error: Error, socket: Duplex) => void;
   readonly proxy: ReverseProxy;
   /** Drains and ends the proxy, unless it is a shared one. The server is the caller's to close. */
   close(options?: { readonly timeout?: Duration }): Promise<void>;

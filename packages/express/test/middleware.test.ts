@@ -196,3 +196,15 @@ describe("upgrades on a server with several listeners", () => {
     expect(server.listening).toBe(true);
   });
 });
+
+test("what is no HTTP behind a request gets the proxy's own answer, behind the request's", async () => {
+  const { url } = await startUpstream("a", (_req, res) => void res.end("hello"));
+  const app = express();
+  const api = create({ upstreams: [url] });
+  const statuses: number[] = [];
+  api.proxy.on("request", ({ status }) => void statuses.push(status));
+  const server = http.createServer(app.use(api)).on("clientError", api.clientError);
+  const text = await talk(await listen(server), "GET / HTTP/1.1\r\nHost: h\r\n\r\nnonsense\r\n\r\n");
+  expect(text).toMatch(/^HTTP\/1\.1 200 [^]*\r\n\r\nhelloHTTP\/1\.1 400 [^]*\r\nProxy-Status: evenkeel; /);
+  expect(statuses).toEqual([200, 400]);
+});

@@ -23,6 +23,10 @@ declare module "fastify" {
  * Fails to register with an `OptionsError`, or with a `ConfigError` that names every mistake of the file with its line.
  *
  * @example
+ * const app = fastify({
+ *   // Fastify asks for this at its birth: what is no HTTP gets the proxy's own answer, log line and count.
+ *   clientErrorHandler: (error, socket) => app.evenkeel.clientError(error, socket),
+ * });
  * await app.register(evenkeel, { prefix: "/api", config: "proxy.toml" });
  */
 export const evenkeel: FastifyPluginAsync<EvenkeelOptions> = fastifyPlugin(register, {

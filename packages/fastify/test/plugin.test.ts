@@ -3,7 +3,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { connect, startEcho } from "../../core/test/support/adapter-contract.ts";
 import { ask, askSeen, patterned, sha256, startUpstream } from "../../core/test/support/adapter-lab.ts";
 import evenkeel, { type EvenkeelOptions, evenkeel as named } from "../src/index.ts";
-import { createApp, serve } from "./app.ts";
+import { createApp, serve, talk } from "./app.ts";
 
 describe("registering", () => {
   test("the plugin is the default export and a named one", () => {
@@ -198,4 +198,15 @@ describe("beside the rest of the app", () => {
       [30, undefined, "proxy options reloaded"],
     ]);
   });
+});
+
+test("what is no HTTP behind a request gets the proxy's own answer, behind the request's", async () => {
+  const app = createApp({ clientErrorHandler: (error, socket) => app.evenkeel.clientError(error, socket) });
+  const { url } = await startUpstream("a", (_req, res) => void res.end("hello"));
+  await app.register(evenkeel, { upstreams: [url] });
+  const statuses: number[] = [];
+  app.evenkeel.on("request", ({ status }) => void statuses.push(status));
+  const text = await talk(await serve(app), "GET / HTTP/1.1\r\nHost: h\r\n\r\nnonsense\r\n\r\n");
+  expect(text).toMatch(/^HTTP\/1\.1 200 [^]*\r\n\r\nhelloHTTP\/1\.1 400 [^]*\r\nProxy-Status: evenkeel; /);
+  expect(statuses).toEqual([200, 400]);
 });

@@ -4,11 +4,9 @@ import { Server as NetServer, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { ListenAddress, ServerConfig } from "@evenkeel/config";
-import type { ErrorCode, RequestEvent } from "evenkeel";
 import { limits } from "../limits.ts";
 import { Connection } from "./connection.ts";
 import { listen, urlOf } from "./listen.ts";
-import { createRefusal, refusalCode } from "./refusal.ts";
 import type { TlsFiles } from "./tls-files.ts";
 
 /** What a listener hands on. */
@@ -18,8 +16,8 @@ export interface ListenerHandlers {
   readonly upgrade?: (req: IncomingMessage, socket: Duplex, head: Buffer) => void;
   /** A connection was closed at once, because there are too many. */
   readonly drop: () => void;
-  /** Bytes that node's parser would not take for a request were refused. */
-  readonly refused: (event: RequestEvent) => void;
+  /** What node's parser makes no request of, for somebody to answer on the socket. Default: node does. */
+  readonly clientError?: (error: Error, socket: Duplex) => void;
   /** Accepting failed for a moment. */
   readonly error: (error: Error) => void;
 }
@@ -158,23 +156,15 @@ export class Listener {
         if (this.#held === undefined) this.#handlers.request(req, res);
         else this.#held.push(() => this.#handlers.request(req, res));
       })
-      .on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
-        const code = refusalCode(error);
-        if (code === undefined) socket.destroy();
-        else this.#refuse(code, socket as Socket);
-      })
       .on("drop", () => {
         this.#accepted++;
         this.#handlers.drop();
       });
-    const { upgrade } = this.#handlers;
+    const { upgrade, clientError } = this.#handlers;
+    if (clientError !== undefined) this.#server.on("clientError", clientError);
     if (upgrade === undefined) return;
     for (const event of ["upgrade", "connect"]) {
-      this.#server.on(event, (req: IncomingMessage, socket: Duplex, head: Buffer) => {
-        const connection = this.#connections.get(socket);
-        if (connection !== undefined) connection.used = true;
-        upgrade(req, socket, head);
-      });
+      this.#server.on(event, upgrade);
     }
   }
 
@@ -183,14 +173,6 @@ export class Listener {
     if (this.#stopping) connection.closeAfterAnswer();
     this.#connections.set(socket, connection);
     socket.once("close", () => this.#connections.delete(socket));
-  }
-
-  #refuse(code: ErrorCode, socket: Socket): void {
-    const connection = this.#connections.get(socket);
-    // Browsers open connections in advance; one that is never used is not an error.
-    if (connection === undefined || connection.silent) return void socket.destroy();
-    const { answer, event } = createRefusal(code, socket);
-    if (connection.refuse(answer)) this.#handlers.refused(event);
   }
 }
 

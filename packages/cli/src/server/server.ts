@@ -112,7 +112,7 @@ export class StandaloneServer {
         request: this.proxy.handler,
         upgrade: this.proxy.upgrade,
         drop: () => this.#dropped.add(),
-        refused: log.write,
+        clientError: this.proxy.clientError,
         error: onError,
       });
       this.#listeners.push(listener);
@@ -122,7 +122,6 @@ export class StandaloneServer {
       this.#adminListener = await Listener.open(admin.listen, adminSettings, undefined, {
         request: (req, res) => this.#admin?.handler(req, res),
         drop() {},
-        refused() {},
         error: onError,
       });
     }

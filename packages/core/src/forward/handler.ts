@@ -8,6 +8,7 @@ import type { Engine, Routing } from "./engine.ts";
 import { type Answer, runRequestHook } from "./hooks.ts";
 import { isEnding } from "./lingering-close.ts";
 import { onceOver } from "./once-over.ts";
+import { onRestFault } from "./receiving.ts";
 import { Relay } from "./relay.ts";
 import { isSettled } from "./reply.ts";
 import { isRefusal } from "./request-head.ts";
@@ -76,9 +77,14 @@ export function afterRequestHook(
   // Closing waits for a request whose hook is thinking, too.
   const thinking: Active = { destroy: () => res.destroy() };
   engine.active.add(thinking);
+  let fault: ErrorCode | undefined;
+  onRestFault(req, (code) => {
+    fault = code;
+  });
   runRequestHook(engine.hooks, req.method ?? "", routing, arrival, (outcome) => {
     if (outcome === "failed") refuse(engine, req, res, record, "request_hook_failed");
     else if ("answer" in outcome) answer(engine, req, res, record, outcome.answer);
+    else if (fault !== undefined) refuse(engine, req, res, record, fault);
     else {
       record.route = outcome.route;
       goOn(outcome);

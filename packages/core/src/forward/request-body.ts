@@ -1,13 +1,15 @@
 import type { IncomingMessage } from "node:http";
 import { limits } from "../config/defaults.ts";
+import type { ErrorCode } from "../errors.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { type Ticker, type Timed, tickerOf } from "../runtime/ticker.ts";
 import type { Exchange } from "../wire/transport.ts";
+import { onRestFault } from "./receiving.ts";
 
 /** Who answers the request when its body does not come as it should. */
 export interface BodyOwner {
   /** It is too large, has stopped coming, or is not what a body is made of. */
-  onBodyFault(code: "body_too_large" | "request_timeout" | "bad_request"): void;
+  onBodyFault(code: ErrorCode): void;
 }
 
 /**
@@ -71,7 +73,10 @@ export class RequestBody implements Timed {
       this.#copy = undefined;
     }
     // Somebody in front may have set it flowing, and what flows before there is a connection would be lost.
-    if (!this.complete) req.pause();
+    if (!this.complete) {
+      req.pause();
+      onRestFault(req, (code) => options.owner.onBodyFault(code));
+    }
   }
 
   /** Every byte read so far can be sent again. */

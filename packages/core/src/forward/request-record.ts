@@ -101,7 +101,7 @@ export class RequestRecord {
       method: this.#req.method ?? "",
       host: head?.host ?? "",
       url: this.#url,
-      protocol: `HTTP/${this.#req.httpVersion}`,
+      protocol: this.#req.httpVersion === "" ? "" : `HTTP/${this.#req.httpVersion}`,
       status: this.status,
       bytesIn: this.bytesIn,
       bytesOut: this.bytesOut,
