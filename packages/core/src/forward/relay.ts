@@ -30,7 +30,14 @@ import type { RelayInput } from "./relay-input.ts";
 import { isSettled } from "./reply.ts";
 import { type BodyOwner, RequestBody } from "./request-body.ts";
 import { clientHeaders } from "./response-head.ts";
-import { decideAfterFailure, decideAfterStatus, type RetryDecision, type RetryFacts, retryPauseMs } from "./retry.ts";
+import {
+  decideAfterFailure,
+  decideAfterStatus,
+  isStale,
+  type RetryDecision,
+  type RetryFacts,
+  retryPauseMs,
+} from "./retry.ts";
 import { type ChoiceOwner, UpstreamChoice } from "./upstream-choice.ts";
 import { upstreamHeaders, upstreamPath } from "./upstream-request.ts";
 
@@ -46,6 +53,8 @@ export class Relay implements ExchangeHandler, BodyOwner, ClientPace, ChoiceOwne
   #staleRetried = false;
   #exchange: Exchange | undefined;
   #pauseTimer: Timer;
+  /** When the whole exchange has to be over, on the clock. */
+  #deadline = Infinity;
   #deadlineTimer: Timer;
   /** An answer has been decided on; nothing more is tried. */
   #over = false;
@@ -70,12 +79,14 @@ export class Relay implements ExchangeHandler, BodyOwner, ClientPace, ChoiceOwne
   start(): void {
     const { pool, options } = this.#in.arrival.route;
     const { totalMs } = pool.options.timeouts;
+    const { clock } = this.#in.engine.runtime;
     this.#in.engine.active.add(this);
     onceOver(this.#in.req, this.#in.res, () => this.#onClientClose());
     pool.retryBudget.deposit();
     if (this.#body.length > options.maxBodyBytes) return this.#giveUp("body_too_large");
     if (totalMs > 0) {
-      this.#deadlineTimer = this.#in.engine.runtime.clock.setTimeout(() => this.#giveUp("total_timeout"), totalMs);
+      this.#deadline = clock.now() + totalMs;
+      this.#deadlineTimer = clock.setTimeout(() => this.#giveUp("total_timeout"), totalMs);
     }
     this.#choice.next();
   }
@@ -139,12 +150,13 @@ export class Relay implements ExchangeHandler, BodyOwner, ClientPace, ChoiceOwne
 
   onResponse(status: number, statusText: string, headers: readonly string[]): void {
     this.#attempt.answered();
-    const decision = decideAfterStatus(status, this.#retryFacts());
+    const facts = this.#retryFacts();
+    const decision = decideAfterStatus(status, facts);
     if (decision === "retry") {
       this.#exchange?.abort();
       this.#body.detach();
       this.#attempt.settle("success", { status });
-      return this.#retry(decision, `${status}`);
+      return this.#retry(decision, `${status}`, facts.pauseMs);
     }
     const passed = this.#responseHeaders(headers, status);
     if (passed === undefined) {
@@ -162,15 +174,17 @@ export class Relay implements ExchangeHandler, BodyOwner, ClientPace, ChoiceOwne
       this.#attempt.settle(code, { status: this.#in.record.status, error: code });
       return this.#response.cutOff();
     }
-    const decision = decideAfterFailure(failure, this.#retryFacts());
+    const facts = this.#retryFacts();
+    const decision = decideAfterFailure(failure, facts);
     debug("%s failed with %s, so %s: %O", this.#in.record.upstream?.id, code, decision, failure.cause);
-    if (decision !== "again") this.#attempt.settle(code, { error: code });
+    if (decision !== "again") this.#attempt.settle(isStale(failure) ? "stale" : code, { error: code });
     if (decision === "give-up") this.#giveUp(code);
-    else this.#retry(decision, code);
+    else this.#retry(decision, code, facts.pauseMs);
   }
 
   #retryFacts(): RetryFacts {
     const { pool } = this.#in.arrival.route;
+    const { clock, random } = this.#in.engine.runtime;
     return {
       options: pool.options.retry,
       budget: pool.retryBudget,
@@ -179,11 +193,12 @@ export class Relay implements ExchangeHandler, BodyOwner, ClientPace, ChoiceOwne
       staleRetried: this.#staleRetried,
       untriedLeft: this.#choice.someLeft,
       replayable: this.#body.replayable,
+      pauseMs: retryPauseMs(random),
+      leftMs: this.#deadline - clock.now(),
     };
   }
 
-  #retry(decision: Exclude<RetryDecision, "give-up">, reason: ErrorCode | `${number}`): void {
-    const { clock, random } = this.#in.engine.runtime;
+  #retry(decision: Exclude<RetryDecision, "give-up">, reason: ErrorCode | `${number}`, pauseMs: number): void {
     const failed = this.#in.record.upstream as Upstream;
     this.#in.record.retried(failed, reason);
     if (decision === "again") {
@@ -194,7 +209,7 @@ export class Relay implements ExchangeHandler, BodyOwner, ClientPace, ChoiceOwne
       this.#choice.next();
     } else {
       this.#retriesUsed++;
-      this.#pauseTimer = clock.setTimeout(() => this.#choice.next(), retryPauseMs(random));
+      this.#pauseTimer = this.#in.engine.runtime.clock.setTimeout(() => this.#choice.next(), pauseMs);
     }
   }
 

@@ -18,6 +18,10 @@ export interface RetryFacts {
   readonly untriedLeft: boolean;
   /** The body can be sent again from its start. */
   readonly replayable: boolean;
+  /** How long a retry would wait before it begins. */
+  readonly pauseMs: number;
+  /** What is left of the time for the whole exchange; Infinity without a limit. */
+  readonly leftMs: number;
 }
 
 /**
@@ -31,7 +35,8 @@ export type RetryDecision = "move" | "again" | "retry" | "give-up";
  * still there.
  *
  * A connect failure has reached nobody: it moves on whatever the method, outside `attempts` and the budget. A reset on a
- * reused connection is a race with the upstream's keep-alive and nobody's failure. All else costs an attempt and budget.
+ * reused connection is a race with the upstream's keep-alive and nobody's failure. All else costs an attempt and budget,
+ * and is not begun when its pause would last beyond the deadline.
  */
 export function decideAfterFailure(failure: ExchangeFailure, facts: RetryFacts): RetryDecision {
   const { options } = facts;
@@ -40,8 +45,16 @@ export function decideAfterFailure(failure: ExchangeFailure, facts: RetryFacts):
     return options.onConnectFailure && facts.untriedLeft ? "move" : "give-up";
   }
   if (!idempotent || !facts.replayable) return "give-up";
-  if (failure.code === "reset" && failure.reused && !facts.staleRetried) return "again";
+  if (isStale(failure) && !facts.staleRetried) return "again";
   return conditionAllows(failure.code, options) ? chargedRetry(facts) : "give-up";
+}
+
+/**
+ * Whether a failure is a reset on a connection that the upstream had closed in the meantime, which is nobody's failure,
+ * whether or not the request may be sent again.
+ */
+export function isStale({ code, reused }: ExchangeFailure): boolean {
+  return code === "reset" && reused;
 }
 
 /** Decides whether a status is to be answered with another attempt instead of being passed on. */
@@ -63,6 +76,6 @@ function conditionAllows(code: ErrorCode, options: ResolvedRetry): boolean {
 
 /** The budget comes last: room is only taken when the retry is certain. */
 function chargedRetry(facts: RetryFacts): RetryDecision {
-  const allowed = facts.retriesUsed < facts.options.attempts && facts.untriedLeft && facts.budget.tryWithdraw();
-  return allowed ? "retry" : "give-up";
+  const hopeful = facts.retriesUsed < facts.options.attempts && facts.untriedLeft && facts.pauseMs < facts.leftMs;
+  return hopeful && facts.budget.tryWithdraw() ? "retry" : "give-up";
 }

@@ -211,6 +211,8 @@ class Upgrade implements TunnelHandler, ChoiceOwner, Active {
     this.#giveUpRequest?.();
     record.error = code;
     this.#attempt.settle(code, { error: code });
+    const { clock, random } = engine.runtime;
+    const pauseMs = retryPauseMs(random);
     const decision = decideAfterFailure(
       { code, cause: undefined, reused: false, sent: this.#connected },
       {
@@ -221,13 +223,15 @@ class Upgrade implements TunnelHandler, ChoiceOwner, Active {
         staleRetried: true,
         untriedLeft: this.#choice.someLeft,
         replayable: true,
+        pauseMs,
+        leftMs: Infinity,
       },
     );
     if (decision === "give-up") return this.#reply(code);
     record.retried(record.upstream as Upstream, code);
     if (decision === "move") return this.#choice.next();
     this.#retriesUsed++;
-    this.#timer = engine.runtime.clock.setTimeout(() => this.#choice.next(), retryPauseMs(engine.runtime.random));
+    this.#timer = clock.setTimeout(() => this.#choice.next(), pauseMs);
   }
 
   #reply(code: ErrorCode): void {

@@ -23,9 +23,12 @@ interface Case {
   readonly replayable?: boolean;
   readonly reused?: boolean;
   readonly sent?: boolean;
+  readonly pause?: number;
+  readonly left?: number;
 }
 
-function factsOf({ retry = {}, method = "GET", used = 0, stale = false, untried = true, replayable = true }: Case) {
+function factsOf({ retry = {}, method = "GET", used = 0, stale = false, untried = true, ...rest }: Case) {
+  const { replayable = true, pause = 100, left = Infinity } = rest;
   const options = resolvePool({ retry }).retry;
   const budget = new RetryBudget(options, new VirtualClock());
   const facts: RetryFacts = {
@@ -36,6 +39,8 @@ function factsOf({ retry = {}, method = "GET", used = 0, stale = false, untried 
     staleRetried: stale,
     untriedLeft: untried,
     replayable,
+    pauseMs: pause,
+    leftMs: left,
   };
   return facts;
 }
@@ -52,11 +57,17 @@ describe("a failure before anything was sent", () => {
     const spent: Case = { method: "POST", used: 10, retry: { attempts: 0, budget: 0, minRetriesPerSecond: 0 } };
     expect(afterFailure(code, { ...spent, sent: false })).toBe("move");
     expect(afterFailure(code, { ...spent, sent: false, replayable: false })).toBe("move");
+    // There is no pause, and so none that could be too long.
+    expect(afterFailure(code, { ...spent, sent: false, left: 1 })).toBe("move");
   });
 
   test.each(codes)("%s gives up when nobody is left, or when it may not be retried", (code) => {
     expect(afterFailure(code, { sent: false, untried: false })).toBe("give-up");
     expect(afterFailure(code, { sent: false, retry: { on: ["reset"] } })).toBe("give-up");
+  });
+
+  test("a place that our own limit of connections did not grant is asked of another upstream", () => {
+    expect(afterFailure("queue_timeout", { method: "POST", sent: false })).toBe("move");
   });
 
   test("our own want of file descriptors is not for another upstream to mend", () => {
@@ -73,6 +84,8 @@ describe("a failure after something may have been sent", () => {
     ["reset", { method: "POST", retry: { methods: ["POST"] } }, "retry"],
     ["reset", { method: "GET", retry: { methods: ["POST"] } }, "give-up"],
     ["reset", { replayable: false }, "give-up"],
+    ["reset", { pause: 99, left: 100 }, "retry"],
+    ["reset", { pause: 100, left: 100 }, "give-up"],
     ["reset", { untried: false }, "give-up"],
     ["reset", { used: 1 }, "give-up"],
     ["reset", { used: 1, retry: { attempts: 2 } }, "retry"],
@@ -128,6 +141,7 @@ describe("a status", () => {
     [503, { retry: on, replayable: false }, "give-up"],
     [503, { retry: on, untried: false }, "give-up"],
     [503, { retry: on, used: 1 }, "give-up"],
+    [503, { retry: on, pause: 100, left: 99 }, "give-up"],
     [503, { retry: { ...on, budget: 0, minRetriesPerSecond: 0 } }, "give-up"],
   ])("%s with %j: %s", (status, facts, decision) => {
     expect(decideAfterStatus(status, factsOf(facts))).toBe(decision);
@@ -136,7 +150,13 @@ describe("a status", () => {
 
 describe("the budget", () => {
   test("is only touched when the retry is certain", () => {
-    const hopeless: Case[] = [{ used: 1 }, { untried: false }, { method: "POST" }, { replayable: false }];
+    const hopeless: Case[] = [
+      { used: 1 },
+      { untried: false },
+      { method: "POST" },
+      { replayable: false },
+      { pause: 100, left: 99 },
+    ];
     for (const facts of hopeless.map((each) => factsOf({ retry: { budget: 0, minRetriesPerSecond: 0 }, ...each }))) {
       decideAfterFailure({ code: "reset", cause: undefined, reused: false, sent: true }, facts);
       expect(facts.budget.exhausted).toBe(0);
