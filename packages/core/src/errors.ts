@@ -90,7 +90,7 @@ const table: Readonly<Record<ErrorCode, ErrorKind>> = {
   no_route: kind(404, "proxy", "route", "never", "destination_not_found"),
   none_available: kind(503, "proxy", "pick", "never", "destination_unavailable"),
   queue_full: kind(503, "proxy", "pick", "never", "connection_limit_reached"),
-  queue_timeout: kind(503, "proxy", "pick", "never", "connection_limit_reached"),
+  queue_timeout: kind(503, "proxy", "pick", "always", "connection_limit_reached"),
   policy_failed: kind(500, "proxy", "pick", "never", "proxy_internal_error"),
   no_file_descriptors: kind(503, "proxy", "connect", "never", "proxy_internal_error"),
 

@@ -44,6 +44,7 @@ export interface UpstreamSnapshot {
   /** Time to response headers. */
   readonly latency: HistogramSnapshot;
   readonly quantiles: Quantiles;
+  /** The last that counted against it: not one of the client's or of our own limits. */
   readonly lastFailure: { readonly code: ErrorCode; readonly at: number } | null;
 }
 

@@ -1,7 +1,7 @@
 import type { PoolOptions, UpstreamOptions } from "../config/options.ts";
 import { resolveUpstream } from "../config/resolve.ts";
 import type { ResolvedPool, ResolvedUpstream } from "../config/resolved.ts";
-import { errorKind, ProxyError } from "../errors.ts";
+import { ProxyError } from "../errors.ts";
 import type { Health, PoolEvents, UpstreamState } from "../events.ts";
 import { SafeEmitter } from "../runtime/emitter.ts";
 import { type Runtime, resolveRuntime } from "../runtime/runtime.ts";
@@ -15,7 +15,7 @@ import { checkNewcomer, checkState, checkWeight } from "./operator-input.ts";
 import { RetryBudget } from "./retry-budget.ts";
 import { Traffic } from "./traffic.ts";
 import { connectsAlike, destroyTransport, retireTransport, transportOf } from "./transports.ts";
-import { isFailure, type Member, type Outcome, type Upstream } from "./upstream.ts";
+import { isUpstreamFailure, type Member, type Outcome, type Upstream } from "./upstream.ts";
 import { WaitQueue } from "./wait-queue.ts";
 
 interface PoolSignals extends PoolEvents {
@@ -284,7 +284,7 @@ export class Pool extends SafeEmitter<PoolSignals> {
     member.inFlight--;
     member.recordOutcome(outcome, this.#runtime.clock.wallNow());
     if (wasFull) this.#changed();
-    if (isFailure(outcome) && errorKind(outcome).source === "upstream") this.emit("failure", member);
+    if (isUpstreamFailure(outcome)) this.emit("failure", member);
     if (this.#closed && member.inFlight === 0) retireTransport(member);
     this.#releaseIfDrained(member);
   };

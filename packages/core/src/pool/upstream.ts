@@ -1,5 +1,5 @@
 import type { ResolvedUpstream, UpstreamAddress } from "../config/resolved.ts";
-import type { ErrorCode } from "../errors.ts";
+import { type ErrorCode, errorKind } from "../errors.ts";
 import type { Health, UpstreamState } from "../events.ts";
 import type { UpstreamSnapshot } from "../snapshot.ts";
 import type { Transport } from "../wire/transport.ts";
@@ -34,9 +34,13 @@ export interface Upstream {
  */
 export type Outcome = "success" | "aborted" | "stale" | ErrorCode;
 
-/** Whether an outcome is a failure at all; `aborted` and `stale` are nobody's. */
-export function isFailure(outcome: Outcome): outcome is ErrorCode {
-  return outcome !== "success" && outcome !== "aborted" && outcome !== "stale";
+/**
+ * Whether an outcome counts against the upstream. `aborted` and `stale` are nobody's failures, and our own limits, file
+ * descriptors and deadlines are ours.
+ */
+export function isUpstreamFailure(outcome: Outcome): outcome is ErrorCode {
+  if (outcome === "success" || outcome === "aborted" || outcome === "stale") return false;
+  return errorKind(outcome).source === "upstream";
 }
 
 /** The mutable side of an upstream. Never leaves the pool's folder but as an `Upstream`. */
@@ -98,7 +102,7 @@ export class Member implements Upstream {
 
   recordOutcome(outcome: Outcome, wallNow: number): void {
     this.#outcomes[outcome] = (this.#outcomes[outcome] ?? 0) + 1;
-    if (isFailure(outcome)) this.#lastFailure = { code: outcome, at: wallNow };
+    if (isUpstreamFailure(outcome)) this.#lastFailure = { code: outcome, at: wallNow };
   }
 
   countProbe(success: boolean): void {

@@ -109,11 +109,11 @@ export class Http1Transport implements Transport, ConnectionOwner {
     return max > 0 && this.#connections.size >= max;
   }
 
-  /** For as long as opening a connection may take. */
+  /** For as long as opening a connection may take. The limit is ours, and so is the failure to keep it. */
   #wait(exchange: Http1Exchange): void {
     const timed: Timed = {
       deadline: this.#runtime.clock.now() + this.#timeouts.connectMs,
-      onDeadline: () => this.#refuseWaiting(exchange, "connect_timeout"),
+      onDeadline: () => this.#refuseWaiting(exchange, "queue_timeout"),
     };
     this.#waiting.set(exchange, timed);
     this.#ticker.watch(timed);

@@ -183,11 +183,12 @@ describe("attempts", () => {
     expect(failed).toEqual(["a", "a"]);
   });
 
-  test("a client that leaves and a stale connection are no failures", () => {
+  test("a client that leaves, a stale connection and a limit of our own are no failures of the upstream", () => {
     const { pool } = poolOf({ a: 1 });
-    pool.begin(memberOf(pool, "a")).settle("aborted");
-    pool.begin(memberOf(pool, "a")).settle("stale");
-    expect(pool.snapshot().upstreams[0]).toMatchObject({ outcomes: { aborted: 1, stale: 1 }, lastFailure: null });
+    const outcomes = ["aborted", "stale", "no_file_descriptors", "queue_timeout", "total_timeout"] as const;
+    for (const outcome of outcomes) pool.begin(memberOf(pool, "a")).settle(outcome);
+    const counted = Object.fromEntries(outcomes.map((outcome) => [outcome, 1]));
+    expect(pool.snapshot().upstreams[0]).toMatchObject({ outcomes: counted, lastFailure: null });
   });
 });
 

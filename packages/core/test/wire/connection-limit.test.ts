@@ -89,7 +89,7 @@ describe("a limit of connections", () => {
     await turns(20);
     expect(second.over).toBe(false);
     clock.advance(21);
-    expect((await second.ended()).failure).toMatchObject({ code: "connect_timeout", reused: false, sent: false });
+    expect((await second.ended()).failure).toMatchObject({ code: "queue_timeout", reused: false, sent: false });
     expect(first.over).toBe(false);
   });
 
