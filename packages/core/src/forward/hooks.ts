@@ -1,5 +1,6 @@
 /** What an app may do with requests in code: look at them, change them, answer them. Hooks are trusted; what they set is checked where it is sent. */
 
+import { validateHeaderName, validateHeaderValue } from "node:http";
 import createDebug from "debug";
 import type { ErrorCode } from "../errors.ts";
 import type { RoutedArrival } from "./arrival.ts";
@@ -57,7 +58,7 @@ export interface ErrorContext {
 export interface Hooks {
   /** May take its time: the request's body waits. A throw or a rejection is 500, and nothing is forwarded. */
   onRequest?(context: RequestContext): void | Promise<void>;
-  /** A throw is 502, and the upstream's answer is dropped. */
+  /** A throw is 502, as is a header out of grammar, and the upstream's answer is dropped. */
   onResponse?(context: ResponseContext): void;
   /** A throw leaves the proxy's own words in place. */
   onError?(context: ErrorContext): void;
@@ -113,6 +114,10 @@ export function runResponseHook(
   const lengths = headers.getAll("content-length");
   try {
     hooks.onResponse?.({ ...about, headers });
+    for (const [name, value] of headers) {
+      validateHeaderName(name);
+      validateHeaderValue(name, value);
+    }
   } catch (error) {
     debug("onResponse failed: %O", error);
     return undefined;

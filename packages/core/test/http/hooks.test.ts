@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { ResponseContext } from "../../src/forward/hooks.ts";
 import { fetchFrom } from "../support/client.ts";
 import { startProxy } from "../support/start-proxy.ts";
 import { startUpstream } from "../support/start-upstream.ts";
@@ -124,18 +125,18 @@ describe("onResponse", () => {
     expect(answer.headers).toMatchObject({ "x-seen": "200" });
   });
 
-  test("that throws is 502", async () => {
-    const upstream = await startUpstream("a");
-    const { url, finished } = await startProxy(
-      { upstreams: [upstream.url] },
-      {
-        runtime: {
-          onResponse: () => {
-            throw new Error("hook");
-          },
-        },
+  test.each<[string, (context: ResponseContext) => void]>([
+    [
+      "throws",
+      () => {
+        throw new Error("hook");
       },
-    );
+    ],
+    ["sets a value that could split the message", ({ headers }) => headers.set("X", "1\r\nEvil: 1")],
+    ["sets a name that could split the message", ({ headers }) => headers.append("X: 1\r\nEvil", "1")],
+  ])("that %s is 502", async (_name, onResponse) => {
+    const upstream = await startUpstream("a");
+    const { url, finished } = await startProxy({ upstreams: [upstream.url] }, { runtime: { onResponse } });
     expect((await fetchFrom(url)).status).toBe(502);
     expect((await finished(1))[0]).toMatchObject({ status: 502, error: "response_hook_failed" });
   });
