@@ -29,6 +29,13 @@ export interface ClientPace {
   onClientStalled(): void;
 }
 
+interface Head {
+  readonly status: number;
+  readonly statusText: string;
+  readonly headers: string[];
+  readonly early: boolean;
+}
+
 /** The client's side of a request: one answer, the upstream's or our own, and never a broken one that looks whole. */
 export class ClientResponse {
   /** The head has been written: what goes wrong from now on can only be cut off. */
@@ -37,6 +44,8 @@ export class ClientResponse {
   readonly #res: ServerResponse;
   readonly #record: RequestRecord;
   readonly #engine: Engine;
+  /** An upstream's head that has not been written yet. */
+  #head: Head | undefined;
   #stalled: StalledClient | undefined;
 
   constructor(req: IncomingMessage, res: ServerResponse, record: RequestRecord, engine: Engine) {
@@ -59,17 +68,34 @@ export class ClientResponse {
     socket.write(`${text}\r\n`, "latin1");
   }
 
-  /** `early` when the request has not been read to its end: nothing behind it on this connection can be trusted. */
+  /**
+   * Takes an upstream's head, which is written with the first bytes of the body, the next flush or the end: until then
+   * another answer may take its place. `early` when the request has not been read to its end: nothing behind it on this
+   * connection can be trusted.
+   */
   begin(status: number, statusText: string, headers: string[], early: boolean): void {
-    this.committed = true;
-    if (early) this.#endConnection();
+    this.#head = { status, statusText, headers, early };
     this.#record.error = undefined;
     this.#record.status = status;
-    writeHead(this.#res, status, statusText, headers);
+  }
+
+  #commit(): void {
+    const head = this.#head;
+    if (this.committed || head === undefined) return;
+    this.committed = true;
+    if (head.early) this.#endConnection();
+    try {
+      writeHead(this.#res, head.status, head.statusText, head.headers);
+    } catch {
+      // Somebody in front of the proxy has answered meanwhile.
+      this.#record.error = "internal";
+      this.cutOff();
+    }
   }
 
   /** False asks to wait for `onClientDrain`. */
   write(chunk: Uint8Array, pace: ClientPace): boolean {
+    this.#commit();
     this.#record.bytesOut += chunk.length;
     if (this.#res.write(chunk)) return true;
     this.#stalled ??= this.#watchPace(pace);
@@ -77,13 +103,15 @@ export class ClientResponse {
     return false;
   }
 
-  /** Sends what has been written so far. Node would make up a head of its own if there were none yet. */
+  /** Sends what there is so far. Node would make up a head of its own if there were none yet. */
   flush(): void {
+    this.#commit();
     if (this.committed) this.#res.flushHeaders();
   }
 
   /** Trailers go to a client that has said it wants them (RFC 9110 section 6.5.1). */
   end(trailers: readonly string[]): void {
+    this.#commit();
     if (trailers.length > 0 && this.#record.head?.wantsTrailers === true)
       this.#res.addTrailers(clientTrailers(trailers));
     this.#res.end();

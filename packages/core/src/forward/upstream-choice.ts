@@ -42,8 +42,8 @@ export class UpstreamChoice implements Waiter {
       return this.#owner.onChosen(upstream);
     }
     if (!pool.mayFreeUp(this.#tried)) return this.#owner.onNoneLeft(this.#record.error ?? "none_available");
+    if (!pool.queue.enter(this)) return this.#owner.onNoneLeft("queue_full");
     this.#record.flags.add("queued");
-    if (!pool.queue.enter(this)) this.#owner.onNoneLeft("queue_full");
   }
 
   /** Whether an upstream is left that was not tried: free, or only full. */
