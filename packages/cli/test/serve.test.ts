@@ -161,3 +161,23 @@ test("a broken upstream that answers rubbish leaves the proxy alive", async () =
   expect(child.exitCode).toBeNull();
   rubbish.close();
 });
+
+test("expectations are answered by the proxy: one line, and no 100 for what is refused", async () => {
+  const upstream = await startUpstream((req, res) => req.resume().on("end", () => res.end("taken")));
+  const routes = '[[routes]]\npool = "app"\nmaxBodySize = "10b"\n';
+  const { port, stdout } = await serve(anyPort + routes + poolOf(upstream.url));
+  const head = (expectation: string, length: number) =>
+    `POST / HTTP/1.1\r\nHost: a\r\nExpect: ${expectation}\r\nContent-Length: ${length}\r\n\r\n`;
+  const strange = await RawClient.open(port, head("foo", 5));
+  await strange.closed;
+  expect(strange.received).toMatch(/^HTTP\/1\.1 417 /);
+  const large = await RawClient.open(port, head("100-continue", 11));
+  await large.closed;
+  expect(large.received).toMatch(/^HTTP\/1\.1 413 /);
+  const fine = await RawClient.open(port, head("100-continue", 5));
+  await fine.until(/^HTTP\/1\.1 100 Continue\r\n\r\n/);
+  fine.socket.write("hello");
+  await fine.until(/taken/);
+  const lines = await stdout.manyRecords(3);
+  expect(lines.map(({ status }) => status)).toEqual([417, 413, 200]);
+});

@@ -75,7 +75,10 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
     this.#engine = this.#createEngine();
   }
 
-  /** For `http.createServer`, or as middleware: `next` is called when no route matches, and without it the answer is 404. */
+  /**
+   * For `http.createServer`, or as middleware: `next` is called when no route matches, and without it the answer is 404.
+   * Also for the events `checkContinue` and `checkExpectation`: 100 is then sent only when an upstream takes the body.
+   */
   readonly handler = (req: IncomingMessage, res: ServerResponse, next?: (error?: unknown) => void): void => {
     handleRequest(this.#engine, req, res, { next });
   };
@@ -85,10 +88,7 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
     handleUpgrade(this.#engine, req, socket, head, {});
   };
 
-  /**
-   * For a server's `clientError` event: what is no HTTP, is too large or comes too slowly gets the proxy's own answer, its
-   * log line and its count, behind the answers to what came before it. Without it node answers by itself.
-   */
+  /** For a server's `clientError` event: what is no request gets the proxy's own answer, event and count, in its turn. */
   readonly clientError = (error: Error, socket: Duplex): void => {
     handleClientError(this.#engine, error, socket);
   };

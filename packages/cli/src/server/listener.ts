@@ -12,6 +12,8 @@ import type { TlsFiles } from "./tls-files.ts";
 /** What a listener hands on. */
 export interface ListenerHandlers {
   readonly request: (req: IncomingMessage, res: ServerResponse) => void;
+  /** Requests with an Expect header. Default: node answers these by itself. */
+  readonly expecting?: (req: IncomingMessage, res: ServerResponse) => void;
   /** Also for CONNECT, which node hands over in the same way. Default: such requests are refused. */
   readonly upgrade?: (req: IncomingMessage, socket: Duplex, head: Buffer) => void;
   /** A connection was closed at once, because there are too many. */
@@ -151,21 +153,28 @@ export class Listener {
         socket.once("close", () => this.#sockets.delete(socket));
       })
       .on(connected, (socket: Socket) => this.#onConnected(socket))
-      .on("request", (req: IncomingMessage, res: ServerResponse) => {
-        this.#connections.get(req.socket)?.begin(res);
-        if (this.#held === undefined) this.#handlers.request(req, res);
-        else this.#held.push(() => this.#handlers.request(req, res));
-      })
+      .on("request", (req: IncomingMessage, res: ServerResponse) => this.#onRequest(req, res, this.#handlers.request))
       .on("drop", () => {
         this.#accepted++;
         this.#handlers.drop();
       });
-    const { upgrade, clientError } = this.#handlers;
+    const { expecting, upgrade, clientError } = this.#handlers;
+    if (expecting !== undefined) {
+      for (const event of ["checkContinue", "checkExpectation"]) {
+        this.#server.on(event, (req: IncomingMessage, res: ServerResponse) => this.#onRequest(req, res, expecting));
+      }
+    }
     if (clientError !== undefined) this.#server.on("clientError", clientError);
     if (upgrade === undefined) return;
     for (const event of ["upgrade", "connect"]) {
       this.#server.on(event, upgrade);
     }
+  }
+
+  #onRequest(req: IncomingMessage, res: ServerResponse, handle: ListenerHandlers["request"]): void {
+    this.#connections.get(req.socket)?.begin(res);
+    if (this.#held === undefined) handle(req, res);
+    else this.#held.push(() => handle(req, res));
   }
 
   #onConnected(socket: Socket): void {

@@ -110,6 +110,7 @@ export class StandaloneServer {
     for (const address of server.listen) {
       const listener = await Listener.open(address, server, tls, {
         request: this.proxy.handler,
+        expecting: this.proxy.handler,
         upgrade: this.proxy.upgrade,
         drop: () => this.#dropped.add(),
         clientError: this.proxy.clientError,

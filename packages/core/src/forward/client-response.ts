@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import { limits } from "../config/defaults.ts";
 import { type ErrorCode, errorKind } from "../errors.ts";
 import type { Engine } from "./engine.ts";
+import { owesContinue } from "./expectation.ts";
 import { type Answer, runErrorHook } from "./hooks.ts";
 import { lingerOnClose } from "./lingering-close.ts";
 import { sendReply } from "./reply.ts";
@@ -135,7 +136,8 @@ export class ClientResponse {
   }
 
   /** Gives an answer that a hook has made up. A status or header out of grammar is 500. */
-  answer(given: Answer, bodySettled: boolean): void {
+  answer(given: Answer, mayKeepOpen: boolean): void {
+    const bodySettled = mayKeepOpen && !owesContinue(this.#res, this.#record.head);
     const body = Buffer.from(given.body ?? "");
     const close = !bodySettled || this.#engine.draining;
     const headers = Object.entries(given.headers ?? {}).filter(([name]) => !ownHeaders.has(name.toLowerCase()));
@@ -168,8 +170,10 @@ export class ClientResponse {
     else this.answer(instead, bodySettled && errorKind(code).source !== "client");
   }
 
-  #replyPlainly(code: ErrorCode, bodySettled: boolean): void {
+  #replyPlainly(code: ErrorCode, mayKeepOpen: boolean): void {
     const { head, requestId } = this.#record;
+    // A client that was never told to go on may send its body or may not: nobody could say what comes next.
+    const bodySettled = mayKeepOpen && !owesContinue(this.#res, head);
     this.committed = true;
     if (!bodySettled) this.#endConnection();
     this.#record.error = code;

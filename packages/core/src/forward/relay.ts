@@ -24,6 +24,7 @@ import type { Exchange, ExchangeFailure, ExchangeHandler } from "../wire/transpo
 import type { Active } from "./active-set.ts";
 import { type ClientPace, ClientResponse } from "./client-response.ts";
 import { CurrentAttempt } from "./current-attempt.ts";
+import { owesContinue } from "./expectation.ts";
 import { runResponseHook } from "./hooks.ts";
 import { onceOver } from "./once-over.ts";
 import type { RelayInput } from "./relay-input.ts";
@@ -73,6 +74,7 @@ export class Relay implements ExchangeHandler, BodyOwner, ClientPace, ChoiceOwne
       clock: input.engine.runtime.clock,
       timeoutMs: input.routing.requestBodyTimeoutMs,
       owner: this,
+      beforeReading: owesContinue(res, arrival.head) ? () => res.writeContinue() : undefined,
     });
   }
 

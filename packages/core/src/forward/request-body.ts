@@ -34,6 +34,7 @@ export class RequestBody implements Timed {
   readonly #clock: Clock;
   readonly #ticker: Ticker;
   readonly #timeoutMs: number;
+  readonly #beforeReading: (() => void) | undefined;
   #copy: Uint8Array[] | undefined = [];
   #started = false;
   #discarding = false;
@@ -53,6 +54,8 @@ export class RequestBody implements Timed {
       /** The longest silence; 0 is none. */
       readonly timeoutMs: number;
       readonly owner: BodyOwner;
+      /** Called once, before its first byte is read. */
+      readonly beforeReading?: (() => void) | undefined;
     },
   ) {
     this.#req = req;
@@ -63,6 +66,7 @@ export class RequestBody implements Timed {
     this.#clock = options.clock;
     this.#ticker = tickerOf(options.clock);
     this.#timeoutMs = options.timeoutMs;
+    this.#beforeReading = options.beforeReading;
     this.complete = this.length === 0;
     if (options.parsed !== undefined) {
       this.#copy = [options.parsed];
@@ -124,6 +128,7 @@ export class RequestBody implements Timed {
 
   #start(): void {
     this.#started = true;
+    this.#beforeReading?.();
     this.#bytesBefore = this.#req.socket.bytesRead;
     if (this.#timeoutMs > 0) this.#ticker.watch(this);
     this.#req.on("data", (chunk: Buffer) => this.#onData(chunk));

@@ -5,6 +5,7 @@
 
 import type { IncomingMessage } from "node:http";
 import type { ErrorCode } from "../errors.ts";
+import { continueExpectation } from "./expectation.ts";
 
 /** A request's head, sorted. */
 export interface RequestHeadIn {
@@ -21,6 +22,8 @@ export interface RequestHeadIn {
   readonly userAgent: string | undefined;
   readonly referer: string | undefined;
   readonly wantsTrailers: boolean;
+  /** The body comes once a 100 has been sent. */
+  readonly expectsContinue: boolean;
 }
 
 /** A request that is not to be forwarded. */
@@ -30,7 +33,7 @@ export interface Refusal {
   readonly reason: string;
 }
 
-type Kind = "hop" | "host" | "length" | "coding" | "connection" | "te" | "forwarded" | "via" | "noted";
+type Kind = "hop" | "host" | "length" | "coding" | "connection" | "te" | "expect" | "forwarded" | "via" | "noted";
 
 const kinds: ReadonlyMap<string, Kind> = new Map([
   ["connection", "connection"],
@@ -41,8 +44,7 @@ const kinds: ReadonlyMap<string, Kind> = new Map([
   ["trailer", "hop"],
   ["upgrade", "hop"],
   ["http2-settings", "hop"],
-  // Node has answered it before the request reaches us.
-  ["expect", "hop"],
+  ["expect", "expect"],
   ["te", "te"],
   ["host", "host"],
   ["content-length", "length"],
@@ -62,6 +64,12 @@ const kinds: ReadonlyMap<string, Kind> = new Map([
   ["referer", "noted"],
 ]);
 
+/** Methods of protocols that node's parser reads as well, and does not tell from HTTP. */
+const foreign: ReadonlySet<string> = new Set([
+  ...["DESCRIBE", "ANNOUNCE", "SETUP", "PLAY", "PAUSE", "TEARDOWN", "GET_PARAMETER", "SET_PARAMETER"],
+  ...["REDIRECT", "RECORD", "FLUSH", "SOURCE"],
+]);
+
 /** Methods whose bodies an HTTP/1.0 reader may take for the next request. */
 const bodiless: ReadonlySet<string> = new Set(["GET", "HEAD", "DELETE", "OPTIONS"]);
 
@@ -71,7 +79,7 @@ export function readRequestHead(req: IncomingMessage, maxHeaders: number): Reque
   if (raw.length > maxHeaders * 2) return refuse("headers_too_large", "too many header fields");
   const reader = new HeadReader();
   for (let index = 0; index < raw.length; index += 2) reader.read(raw[index] as string, raw[index + 1] as string);
-  return reader.refusal(req) ?? reader.result();
+  return reader.refusal(req) ?? reader.result(req);
 }
 
 export function isRefusal(value: object): value is Refusal {
@@ -89,6 +97,7 @@ class HeadReader {
   #coding: string | undefined;
   #via: string | undefined;
   #wantsTrailers = false;
+  #expect: string | undefined;
 
   read(name: string, value: string): void {
     const lower = name.toLowerCase();
@@ -117,6 +126,9 @@ class HeadReader {
       case "te":
         this.#wantsTrailers ||= /(?:^|,)\s*trailers\s*(?:,|$)/i.test(value);
         return;
+      case "expect":
+        this.#expect = this.#expect === undefined ? value : `${this.#expect}, ${value}`;
+        return;
       case "via":
         this.#via = this.#via === undefined ? value : `${this.#via}, ${value}`;
         return;
@@ -136,6 +148,7 @@ class HeadReader {
   refusal(req: IncomingMessage): Refusal | undefined {
     const { httpVersionMajor: major, httpVersionMinor: minor } = req;
     if (major !== 1 || minor > 1) return refuse("bad_request", "only HTTP/1.0 and HTTP/1.1 are spoken here");
+    if (foreign.has(req.method ?? "")) return refuse("bad_request", "this is RTSP or ICE");
     if (req.method === "TRACE" || req.method === "CONNECT") {
       return refuse("method_not_allowed", "this method is not forwarded");
     }
@@ -158,10 +171,13 @@ class HeadReader {
       if (this.#coding.toLowerCase() !== "chunked") return refuse("not_implemented", "only chunked is understood");
       if (this.#length !== undefined) return refuse("bad_request", "both a length and a transfer coding");
     }
+    if (minor === 1 && this.#expect !== undefined && !continueExpectation.test(this.#expect)) {
+      return refuse("expectation_failed", "100-continue is all that can be expected");
+    }
     return undefined;
   }
 
-  result(): RequestHeadIn {
+  result({ httpVersionMinor: minor }: IncomingMessage): RequestHeadIn {
     const bodyLength = this.#coding !== undefined ? -1 : Number(this.#length ?? 0);
     return {
       host: this.#host ?? "",
@@ -174,6 +190,7 @@ class HeadReader {
       userAgent: this.#noted.get("user-agent"),
       referer: this.#noted.get("referer"),
       wantsTrailers: this.#wantsTrailers,
+      expectsContinue: this.#expect !== undefined && minor === 1,
     };
   }
 

@@ -196,3 +196,17 @@ describe("the rest of the head", () => {
     expect(refusalOf({ headers: [...headers, "X-A: 1"] })).toBe("headers_too_large");
   });
 });
+
+test("methods of RTSP and ICE, which node reads as HTTP, are refused", () => {
+  for (const method of ["DESCRIBE", "SETUP", "SOURCE"]) {
+    expect(refusalOf({ method, version: "1.0" })).toBe("bad_request");
+  }
+});
+
+test("what a client expects is 100-continue or nothing, and HTTP/1.0 has no expectations", () => {
+  expect(headOf({ headers: ["Expect: 100-Continue"] }).expectsContinue).toBe(true);
+  expect(headOf({ headers: ["Expect: 100-continue"], version: "1.0" }).expectsContinue).toBe(false);
+  expect(headOf().expectsContinue).toBe(false);
+  expect(refusalOf({ headers: ["Expect: 200-ok"] })).toBe("expectation_failed");
+  expect(headOf({ headers: ["Expect: 200-ok"], version: "1.0" }).expectsContinue).toBe(false);
+});
