@@ -16,6 +16,7 @@
 import { createHash } from "node:crypto";
 import type { ClientRequest, IncomingMessage } from "node:http";
 import { createRequire } from "node:module";
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type HttpProxy from "http-proxy";
 import { limits } from "../config/defaults.ts";
@@ -33,12 +34,28 @@ export interface TunnelRequest {
   readonly key: string;
 }
 
+/** One side of a tunnel. Bytes are counted from the end of its handshake. */
+export class TunnelSide {
+  readonly socket: Duplex;
+  readonly #handshakeBytes: number;
+
+  /** To be made when the handshake has been read; `early` is what was read with it. */
+  constructor(socket: Duplex, early: Buffer) {
+    this.socket = socket;
+    this.#handshakeBytes = bytesRead(socket) - early.length;
+  }
+
+  get bytesRead(): number {
+    return bytesRead(this.socket) - this.#handshakeBytes;
+  }
+}
+
 /** What comes of it: exactly one of the three, unless it is aborted. */
 export interface TunnelHandler {
   /** Connected, TLS included; nothing of the request has been answered. */
   onConnected(): void;
   /** A matching 101. `open` writes it to the client with the headers given, and joins the sockets. */
-  onSwitch(headers: readonly string[], upstreamSocket: Duplex, open: (headers: readonly string[]) => void): void;
+  onSwitch(headers: readonly string[], upstream: TunnelSide, open: (headers: readonly string[]) => void): void;
   /** Another answer, to be relayed. */
   onRefusal(response: IncomingMessage): void;
   /** A 101 that does not match. */
@@ -96,7 +113,7 @@ export function requestTunnel(
       socket.destroy();
       return handler.onMismatch(mismatch);
     }
-    handler.onSwitch(response.rawHeaders, socket, (headers) => {
+    handler.onSwitch(response.rawHeaders, new TunnelSide(socket, early), (headers) => {
       if (client.head.length > 0) client.socket.unshift(client.head);
       Object.defineProperty(response, "headers", { value: toRecord(headers) });
       pipe?.(response, socket, early);
@@ -206,4 +223,8 @@ function toRecord(headers: readonly string[]): Record<string, string | string[]>
     record[name] = before === undefined ? value : [before, value].flat();
   }
   return record;
+}
+
+function bytesRead(socket: Duplex): number {
+  return "bytesRead" in socket ? (socket as Socket).bytesRead : 0;
 }

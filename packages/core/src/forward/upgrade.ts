@@ -19,7 +19,7 @@ import { isRefusal } from "./request-head.ts";
 import { RequestRecord } from "./request-record.ts";
 import { clientHeaders } from "./response-head.ts";
 import { decideAfterFailure, retryPauseMs } from "./retry.ts";
-import { joinEnds, requestTunnel, sayGoodbye, type TunnelHandler } from "./tunnel.ts";
+import { joinEnds, requestTunnel, sayGoodbye, type TunnelHandler, TunnelSide } from "./tunnel.ts";
 import { type ChoiceOwner, UpstreamChoice } from "./upstream-choice.ts";
 import { upstreamHeaders, upstreamPath } from "./upstream-request.ts";
 
@@ -52,7 +52,8 @@ export function handleUpgrade(
     return handleRequest(engine, req, res, options);
   }
   const response = new ClientResponse(req, res, record, engine);
-  const input = { engine, routing, req, res, socket, head, record, response, mountPath };
+  const client = new TunnelSide(socket, head);
+  const input = { engine, routing, req, res, socket, head, client, record, response, mountPath };
   if (engine.hooks.onRequest === undefined) return new Upgrade({ ...input, arrival }).start();
   afterRequestHook(engine, routing, { req, res, record, arrival }, (changed) =>
     new Upgrade({ ...input, arrival: changed }).start(),
@@ -67,6 +68,8 @@ interface UpgradeInput {
   readonly socket: Duplex;
   /** Bytes that the client sent behind its request. */
   readonly head: Buffer;
+  /** The socket as a side of the tunnel, if there is to be one. */
+  readonly client: TunnelSide;
   readonly arrival: RoutedArrival;
   readonly record: RequestRecord;
   readonly response: ClientResponse;
@@ -145,23 +148,22 @@ class Upgrade implements TunnelHandler, ChoiceOwner, Active {
     this.#timer = this.#after(this.#in.arrival.route.pool.options.timeouts.headersMs, "headers_timeout");
   }
 
-  onSwitch(raw: readonly string[], upstreamSocket: Duplex, open: (headers: readonly string[]) => void): void {
-    const { engine, socket, res, record, arrival } = this.#in;
+  onSwitch(raw: readonly string[], upstream: TunnelSide, open: (headers: readonly string[]) => void): void {
+    const { engine, socket, client, res, record, arrival } = this.#in;
     this.#clearTimer();
     this.#over = true;
     socket.off("error", this.#onClientGone).off("end", this.#onClientGone);
     res.off("close", this.#onClientGone);
-    this.#upstreamSocket = upstreamSocket;
+    this.#upstreamSocket = upstream.socket;
     record.status = 101;
     record.error = undefined;
     const closeTunnel = arrival.route.pool.openTunnel(record.upstream as Upstream);
     this.#attempt.settle("success", { status: 101 });
     res.detachSocket(socket as Socket);
     const changes = arrival.route.options.responseHeaders;
-    const sent = bytesRead(socket);
-    joinEnds(engine.runtime.clock, socket, upstreamSocket, () => {
-      record.bytesIn = bytesRead(socket) - sent;
-      record.bytesOut = bytesRead(upstreamSocket);
+    joinEnds(engine.runtime.clock, socket, upstream.socket, () => {
+      record.bytesIn = client.bytesRead;
+      record.bytesOut = upstream.bytesRead;
       closeTunnel();
       record.tunnelChanged("closed");
       engine.active.delete(this);
@@ -277,8 +279,4 @@ function isHandshake({ headers }: IncomingMessage): boolean {
     /^[A-Za-z0-9+/]{22}==$/.test(headers["sec-websocket-key"] ?? "") &&
     headers["sec-websocket-version"] === "13"
   );
-}
-
-function bytesRead(socket: Duplex): number {
-  return "bytesRead" in socket ? (socket as Socket).bytesRead : 0;
 }

@@ -52,12 +52,16 @@ describe("a tunnel", () => {
       if (rest.length > 0) answer(rest);
       socket.on("data", answer);
     });
-    const { port } = await startProxy({ upstreams: [upstream.url] });
+    const { port, finished } = await startProxy({ upstreams: [upstream.url] });
     const client = await rawClient(port, `${handshake()}hasty`);
     await client.until(/\r\n\r\nearly<hasty>$/);
     expect(client.text).toMatch(/^HTTP\/1\.1 101 Switching Protocols\r\n/);
     client.socket.write("more");
     await client.until(/<more>$/);
+    client.socket.end();
+    // What either side has said, without the handshake.
+    const [bytesIn, bytesOut] = ["hastymore".length, "early<hasty><more>".length];
+    expect((await finished(1))[0]).toMatchObject({ status: 101, bytesIn, bytesOut });
   });
 
   test("keeps its path byte for byte, and goes by the routes", async () => {
