@@ -21,7 +21,7 @@ import type { Duplex } from "node:stream";
 import type HttpProxy from "http-proxy";
 import { limits } from "../config/defaults.ts";
 import type { ResolvedTls, UpstreamAddress } from "../config/resolved.ts";
-import type { Clock } from "../runtime/clock.ts";
+import type { Clock, Timer } from "../runtime/clock.ts";
 
 /** An upgrade as it goes to the upstream. */
 export interface TunnelRequest {
@@ -131,22 +131,27 @@ export function requestTunnel(
  */
 export function joinEnds(clock: Clock, client: Duplex, upstream: Duplex, onClosed: () => void): void {
   let open = 2;
+  let timer: Timer;
+  const lastOrders = () => {
+    timer ??= clock.setTimeout(() => {
+      client.destroy();
+      upstream.destroy();
+    }, limits.tunnelEndMs);
+  };
   for (const [side, other] of [
     [client, upstream],
     [upstream, client],
   ] as const) {
     side.on("error", () => other.destroy());
-    side.on("end", () => {
-      clock.setTimeout(() => {
-        side.destroy();
-        other.destroy();
-      }, limits.tunnelEndMs);
-    });
+    side.on("end", lastOrders);
     side.on("close", () => {
+      if (--open === 0) {
+        clock.clearTimeout(timer);
+        return onClosed();
+      }
       // What the dead side sent last may still be on its way out.
-      if (!other.writableFinished && !other.destroyed) other.end();
-      clock.setTimeout(() => other.destroy(), limits.tunnelEndMs);
-      if (--open === 0) onClosed();
+      if (!other.writableFinished) other.end();
+      lastOrders();
     });
   }
 }
