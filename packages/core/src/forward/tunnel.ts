@@ -22,6 +22,7 @@ import type HttpProxy from "http-proxy";
 import { limits } from "../config/defaults.ts";
 import type { ResolvedTls, UpstreamAddress } from "../config/resolved.ts";
 import type { Clock, Timer } from "../runtime/clock.ts";
+import { writeRequestHead } from "../wire/request-writer.ts";
 
 /** An upgrade as it goes to the upstream. */
 export interface TunnelRequest {
@@ -89,9 +90,11 @@ export function requestTunnel(
 ): () => void {
   let upstreamRequest: ClientRequest;
   try {
+    // Not to send it: `http-proxy` and Node take a path as it is, line breaks and all.
+    writeRequestHead({ ...request, method: "GET", bodyLength: 0 });
     upstreamRequest = startRequest(request, client.socket);
   } catch (error) {
-    // A client certificate that cannot be used throws at once; told later, like any other failure.
+    // A client certificate that cannot be used throws, too. Told later, like any other failure.
     const timer = setImmediate(() => handler.onError(error as Error));
     return () => clearImmediate(timer);
   }

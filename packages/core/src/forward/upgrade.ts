@@ -6,6 +6,7 @@ import { type ErrorCode, errorKind } from "../errors.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import type { Timer } from "../runtime/clock.ts";
 import { connectFailureCode } from "../wire/failure-codes.ts";
+import { WireError } from "../wire/wire-error.ts";
 import type { Active } from "./active-set.ts";
 import { isRouted, type RoutedArrival, readArrival } from "./arrival.ts";
 import { breakOff, dropRest, responseOn } from "./bare-socket.ts";
@@ -201,7 +202,8 @@ class Upgrade implements TunnelHandler, ChoiceOwner, Active {
   }
 
   onError(error: Error): void {
-    if (this.#connected) this.#failed("reset");
+    if (error instanceof WireError) this.#failed(error.code);
+    else if (this.#connected) this.#failed("reset");
     else this.#failed(connectFailureCode(error, this.#in.record.upstream?.address.tls ?? false));
   }
 

@@ -6,13 +6,15 @@ const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const targetText = /^[\x21-\x7e]+$/;
 const valueText = /^[\t\x20-\x7e\x80-\xff]*$/;
 
+type MessageHead = Pick<RequestHead, "method" | "path" | "headers" | "bodyLength">;
+
 /**
  * Writes a request's head as one Latin-1 string, with framing of our own from the length of its body.
  *
  * Every part is checked, wherever it came from, so that no value can end a line and begin another: throws a `WireError`
  * before anything is sent.
  */
-export function writeRequestHead({ method, path, headers, bodyLength }: RequestHead): string {
+export function writeRequestHead({ method, path, headers, bodyLength }: MessageHead): string {
   if (!token.test(method) || !targetText.test(path)) throw new WireError("internal", "a method or path out of grammar");
   if (!Number.isSafeInteger(bodyLength) || bodyLength < -1) throw new WireError("internal", "a length out of range");
   let text = `${method} ${path} HTTP/1.1\r\n`;
