@@ -13,11 +13,14 @@ export function writeHead(res: ServerResponse, status: number, statusText: strin
   const reason = reasonText.test(statusText) ? statusText : "";
   if (res.getHeaderNames().length === 0) {
     res.writeHead(status, reason, headers);
-    return;
+  } else {
+    for (let index = 0; index < headers.length; index += 2) res.removeHeader(headers[index] as string);
+    for (let index = 0; index < headers.length; index += 2) {
+      res.appendHeader(headers[index] as string, headers[index + 1] as string);
+    }
+    res.writeHead(status, reason);
   }
-  for (let index = 0; index < headers.length; index += 2) res.removeHeader(headers[index] as string);
-  for (let index = 0; index < headers.length; index += 2) {
-    res.appendHeader(headers[index] as string, headers[index + 1] as string);
-  }
-  res.writeHead(status, reason);
+  // While earlier answers are on their way, Node puts a head in front of all that waits, and that may be the 100 of its own
+  // request, which would then fall into the body. Sent by itself the head waits behind it.
+  if (res.socket === null) res.flushHeaders();
 }

@@ -61,6 +61,18 @@ const inOrder: readonly RawCase[] = [
     ),
   },
   {
+    id: "a 100 for a request that is answered before its turn",
+    bytes: [0, 1, 2, 3, 4].map((index) => get(`/case/${index}`, "Expect: 100-continue")).join(""),
+    answers: 5,
+    upstream: backwards(),
+    expect: holds(
+      "whole, in order",
+      ({ responses }) =>
+        responses.map(({ body }) => body.toString()).join() === "/case/0,/case/1,/case/2,/case/3,/case/4",
+    ),
+    packets: ["one packet"],
+  },
+  {
     id: "A30 empty lines between",
     bytes: `${get("/case/0")}\r\n\r\n${get("/case/1")}`,
     answers: 2,
