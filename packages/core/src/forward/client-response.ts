@@ -11,7 +11,7 @@ import type { RequestRecord } from "./request-record.ts";
 import { clientHeaders } from "./response-head.ts";
 import { StalledClient } from "./stalled-client.ts";
 import { clientTrailers } from "./trailers.ts";
-import { writeHead } from "./write-head.ts";
+import { flushHead, writeHead } from "./write-head.ts";
 
 /** What a hook's answer does not decide. */
 const ownHeaders: ReadonlySet<string> = new Set([
@@ -107,7 +107,7 @@ export class ClientResponse {
   /** Sends what there is so far. Node would make up a head of its own if there were none yet. */
   flush(): void {
     this.#commit();
-    if (this.committed) this.#res.flushHeaders();
+    if (this.committed) flushHead(this.#res);
   }
 
   /** Trailers go to a client that has said it wants them (RFC 9110 section 6.5.1). */

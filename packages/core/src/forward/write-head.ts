@@ -22,5 +22,10 @@ export function writeHead(res: ServerResponse, status: number, statusText: strin
   }
   // While earlier answers are on their way, Node puts a head in front of all that waits, and that may be the 100 of its own
   // request, which would then fall into the body. Sent by itself the head waits behind it.
-  if (res.socket === null) res.flushHeaders();
+  if (res.socket === null) flushHead(res);
+}
+
+/** Sends a head that has been written. Node's own `flushHeaders` would send it as UTF-8, and 8-bit bytes not as they came. */
+export function flushHead(res: ServerResponse): void {
+  res.write("", "latin1");
 }

@@ -113,10 +113,17 @@ export function isTagged(target: string): boolean {
   return /^\/(?:victim|sentinel)\//.test(target);
 }
 
-/** Answers with the request's own target, so that an answer tells whose it is. */
-export function answerTag(socket: Socket, { method, target }: Pick<SeenRequest, "method" | "target">): void {
+/** Answers with the request's own target, so that an answer tells whose it is. `lines` are more lines for the head. */
+export function answerTag(
+  socket: Socket,
+  { method, target }: Pick<SeenRequest, "method" | "target">,
+  lines = "",
+): void {
   const body = method === "HEAD" ? "" : target;
-  socket.write(`HTTP/1.1 200 OK\r\nX-Tag: ${target}\r\nContent-Length: ${target.length}\r\n\r\n${body}`, "latin1");
+  socket.write(
+    `HTTP/1.1 200 OK\r\nX-Tag: ${target}\r\n${lines}Content-Length: ${target.length}\r\n\r\n${body}`,
+    "latin1",
+  );
 }
 
 /** Says exactly this to every request of the case, and then does as told. */

@@ -9,11 +9,11 @@ const post = (target: string, body: string) =>
 const quick = ["one packet", "line by line"] as const;
 
 /** Answers the first request last. */
-const backwards = (): Script => {
+const backwards = (line = ""): Script => {
   const waiting: (() => void)[] = [];
   return {
     onRequest: (socket, request) => {
-      waiting.unshift(() => answerTag(socket, request));
+      waiting.unshift(() => answerTag(socket, request, line));
       if (waiting.length === 5) for (const answer of waiting) answer();
     },
   };
@@ -47,6 +47,14 @@ const inOrder: readonly RawCase[] = [
       ({ responses }) =>
         responses.map(({ body }) => body.toString()).join() === "/case/0,/case/1,/case/2,/case/3,/case/4",
     ),
+    packets: ["one packet"],
+  },
+  {
+    id: "8-bit bytes in answers before their turn",
+    bytes: [0, 1, 2, 3, 4].map((index) => get(`/case/${index}`)).join(""),
+    answers: 5,
+    upstream: backwards("X-Y: \xe4\xff\r\n"),
+    expect: holds("byte for byte", ({ text }) => text.split("\r\nX-Y: \xe4\xff\r\n").length === 6),
     packets: ["one packet"],
   },
   {
@@ -108,6 +116,14 @@ const behindErrors: readonly RawCase[] = [
   id: `a request behind ${what}`,
   bytes: `${bytes}${get("/smuggled")}`,
   expect: both(rejected(400, 405, 431, 501), neverSmuggled),
+}));
+
+/** An upgrade takes the connection out of the server's hands; that may not spoil the refusal, or be told of as a request. */
+const upgradeBehindErrors: readonly RawCase[] = ["Upgrade: h2c", "Upgrade: websocket"].map((line) => ({
+  id: `an upgrade behind a fragment, ${line}`,
+  bytes: `${get("/case#x")}${get("/smuggled", "Connection: Upgrade", line)}`,
+  expect: both(rejected(400), neverSmuggled),
+  packets: ["one packet"],
 }));
 
 const behindClose: readonly RawCase[] = [
@@ -182,6 +198,7 @@ const bounded: readonly RawCase[] = [
 export const pipelining: readonly RawCase[] = [
   ...inOrder,
   ...behindErrors,
+  ...upgradeBehindErrors,
   ...behindClose,
   ...garbageBehind,
   ...bounded,

@@ -224,6 +224,19 @@ const passed: readonly RawCase[] = [
   ),
 }));
 
+/** C14: the head goes out by itself when the body keeps it waiting. */
+const headFirst: RawCase = {
+  id: "8-bit bytes in a head that goes ahead of its body",
+  bytes: get,
+  upstream: saying(`${chunked.slice(0, -2)}X-Y: \xe4\xff\r\n\r\n`, (socket) =>
+    setImmediate(() => socket.write("0\r\n\r\n")),
+  ),
+  expect: both(
+    answers(200),
+    holds("byte for byte", ({ text }) => text.includes("\r\nX-Y: \xe4\xff\r\n")),
+  ),
+};
+
 const informationalToOld: RawCase = {
   id: "no informational answer to HTTP/1.0",
   bytes: "GET /case HTTP/1.0\r\n\r\n",
@@ -242,5 +255,6 @@ export const upstreamAnswers: readonly RawCase[] = [
   ...noHttp,
   ...oversized,
   ...passed,
+  headFirst,
   informationalToOld,
 ];
