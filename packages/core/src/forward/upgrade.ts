@@ -14,6 +14,7 @@ import { ClientResponse } from "./client-response.ts";
 import { CurrentAttempt } from "./current-attempt.ts";
 import type { Engine, Routing } from "./engine.ts";
 import { afterRequestHook, type ForwardOptions, handleRequest, refuse } from "./handler.ts";
+import { isEnding } from "./lingering-close.ts";
 import { onceOver } from "./once-over.ts";
 import { relayRefusal } from "./refused-upgrade.ts";
 import { isRefusal } from "./request-head.ts";
@@ -36,6 +37,8 @@ export function handleUpgrade(
   head: Buffer,
   options: ForwardOptions,
 ): void {
+  // The connection has had its last answer, as in `handleRequest`. Node has taken its own listeners off by now.
+  if (isEnding(socket)) return void socket.on("error", () => {});
   const { routing } = engine;
   const arrival = readArrival(req, routing);
   if (!isRefusal(arrival) && !isRouted(arrival) && options.next !== undefined) return options.next();
