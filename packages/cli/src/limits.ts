@@ -6,6 +6,10 @@ export const limits = {
   logFlushMs: 2_000,
   /** Milliseconds between two warnings about the same trouble; what happens between is counted. */
   repeatedWarningMs: 10_000,
+  /** Connections over the limit that are told so at one time; those on top are closed at once. */
+  turnedAwayConnections: 256,
+  /** Milliseconds that a connection over the limit may take to ask, and to read that it is turned away. */
+  turnAwayMs: 2_000,
   /** Milliseconds between two looks at connections whose headers are late. */
   connectionCheckMs: 1_000,
   /** Milliseconds at most for taking in the connections that have queued up by the time a stop is asked for. */

@@ -136,20 +136,6 @@ test("an upload that an upstream is slow to take is not the client's fault", asy
   expect((await answer).text).toBe(String(body.length));
 });
 
-test("connections over the limit are closed, and the log says how many", async () => {
-  const upstream = await startUpstream((_req, res) => res.end());
-  const { port, stderr, url } = await serve(`${anyPort}maxConnections = 2\n${poolOf(upstream.url)}`);
-  const clients = [await RawClient.open(port), await RawClient.open(port)];
-  const third = await RawClient.open(port);
-  await third.closed;
-  expect(await stderr.record(({ level }) => level === "warn")).toMatchObject({ connections: 1, maxConnections: 2 });
-  for (const { socket, closed } of clients) {
-    socket.destroy();
-    await closed;
-  }
-  await expect.poll(() => ask(url).catch(() => ({ status: 0 }))).toMatchObject({ status: 200 });
-});
-
 test("a broken upstream that answers rubbish leaves the proxy alive", async () => {
   const rubbish: Server = createServer((socket) => socket.on("error", () => {}).end("\x00\xff rubbish\r\n\r\n"));
   rubbish.listen(0, "127.0.0.1");

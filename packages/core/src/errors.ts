@@ -35,6 +35,7 @@ export type ErrorCode =
   | "not_implemented"
   | "client_aborted"
   | "send_timeout"
+  | "connection_limit"
   | "no_route"
   | "none_available"
   | "queue_full"
@@ -87,6 +88,7 @@ const table: Readonly<Record<ErrorCode, ErrorKind>> = {
   send_timeout: kind(499, "client", "body", "never", "connection_write_timeout"),
 
   // Choosing an upstream
+  connection_limit: kind(503, "proxy", "request", "never", "connection_limit_reached"),
   no_route: kind(404, "proxy", "route", "never", "destination_not_found"),
   none_available: kind(503, "proxy", "pick", "never", "destination_unavailable"),
   queue_full: kind(503, "proxy", "pick", "never", "connection_limit_reached"),

@@ -4,6 +4,8 @@ import type { Socket } from "node:net";
 /** One connection of a client, and the requests on it that are not finished. */
 export class Connection {
   readonly socket: Socket;
+  /** It has brought a request. */
+  asked = false;
   readonly #active = new Set<ServerResponse>();
   #closing = false;
 
@@ -17,6 +19,7 @@ export class Connection {
   }
 
   begin(res: ServerResponse): void {
+    this.asked = true;
     this.#active.add(res);
     res.once("close", () => this.#active.delete(res));
     if (this.#closing) res.shouldKeepAlive = false;

@@ -9,14 +9,19 @@ import { Connection } from "./connection.ts";
 import { listen, urlOf } from "./listen.ts";
 import type { TlsFiles } from "./tls-files.ts";
 
+/** The answer that a request has to get, since it came over a connection too many. */
+export type Refusal = "connection_limit" | undefined;
+
+type RequestHandler = (req: IncomingMessage, res: ServerResponse, refusal: Refusal) => void;
+
 /** What a listener hands on. */
 export interface ListenerHandlers {
-  readonly request: (req: IncomingMessage, res: ServerResponse) => void;
+  readonly request: RequestHandler;
   /** Requests with an Expect header. Default: node answers these by itself. */
-  readonly expecting?: (req: IncomingMessage, res: ServerResponse) => void;
+  readonly expecting?: RequestHandler;
   /** Also for CONNECT, which node hands over in the same way. Default: such requests are refused. */
-  readonly upgrade?: (req: IncomingMessage, socket: Duplex, head: Buffer) => void;
-  /** A connection was closed at once, because there are too many. */
+  readonly upgrade?: (req: IncomingMessage, socket: Duplex, head: Buffer, refusal: Refusal) => void;
+  /** A connection was closed without an answer, because there are too many. */
   readonly drop: () => void;
   /** What node's parser makes no request of, for somebody to answer on the socket. Default: node does. */
   readonly clientError?: (error: Error, socket: Duplex) => void;
@@ -37,6 +42,9 @@ export class Listener {
   readonly #sockets = new Set<Socket>();
   readonly #connections = new Map<Duplex, Connection>();
   readonly #scheme: "http" | "https";
+  /** Connections over the limit. */
+  readonly #turnedAway = new Set<Duplex>();
+  #maxConnections = 0;
   #stopping = false;
   #closed: Promise<void> | undefined;
   /** Connections so far, refused ones included. */
@@ -77,7 +85,8 @@ export class Listener {
 
   /** Puts other limits in force, for connections that are open as well where node allows it. */
   configure({ maxConnections, timeouts }: ListenerSettings): void {
-    this.#server.maxConnections = maxConnections;
+    this.#maxConnections = maxConnections;
+    this.#server.maxConnections = maxConnections + limits.turnedAwayConnections;
     this.#server.headersTimeout = timeouts.requestHeadersMs;
     this.#server.keepAliveTimeout = timeouts.keepAliveMs;
   }
@@ -167,18 +176,42 @@ export class Listener {
     if (clientError !== undefined) this.#server.on("clientError", clientError);
     if (upgrade === undefined) return;
     for (const event of ["upgrade", "connect"]) {
-      this.#server.on(event, upgrade);
+      this.#server.on(event, (req: IncomingMessage, socket: Duplex, head: Buffer) => {
+        const connection = this.#connections.get(socket);
+        if (connection !== undefined) connection.asked = true;
+        upgrade(req, socket, head, this.#refusal(socket));
+      });
     }
   }
 
-  #onRequest(req: IncomingMessage, res: ServerResponse, handle: ListenerHandlers["request"]): void {
+  /** A connection over the limit may ask once, and is told; one that does not ask soon has to make room. */
+  #turnAway(connection: Connection): void {
+    const { socket } = connection;
+    this.#turnedAway.add(socket);
+    const timer = setTimeout(() => {
+      if (!connection.asked) this.#handlers.drop();
+      socket.destroy();
+    }, limits.turnAwayMs);
+    socket.once("close", () => {
+      clearTimeout(timer);
+      this.#turnedAway.delete(socket);
+    });
+  }
+
+  #onRequest(req: IncomingMessage, res: ServerResponse, handle: RequestHandler): void {
+    const refusal = this.#refusal(req.socket);
     this.#connections.get(req.socket)?.begin(res);
-    if (this.#held === undefined) handle(req, res);
-    else this.#held.push(() => handle(req, res));
+    if (this.#held === undefined) handle(req, res, refusal);
+    else this.#held.push(() => handle(req, res, refusal));
+  }
+
+  #refusal(socket: Duplex): Refusal {
+    return this.#turnedAway.has(socket) ? "connection_limit" : undefined;
   }
 
   #onConnected(socket: Socket): void {
     const connection = new Connection(socket);
+    if (this.#connections.size - this.#turnedAway.size >= this.#maxConnections) this.#turnAway(connection);
     if (this.#stopping) connection.closeAfterAnswer();
     this.#connections.set(socket, connection);
     socket.once("close", () => this.#connections.delete(socket));

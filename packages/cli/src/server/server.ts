@@ -9,7 +9,7 @@ import { logProxyEvents } from "../log/proxy-events.ts";
 import { Tally } from "../tally.ts";
 import { drain } from "./drain.ts";
 import { formatAddress } from "./listen.ts";
-import { Listener, type ListenerSettings } from "./listener.ts";
+import { Listener, type ListenerHandlers, type ListenerSettings } from "./listener.ts";
 import { readTlsFiles, type TlsFiles } from "./tls-files.ts";
 
 /** The admin API is asked by few, and briefly. */
@@ -24,6 +24,7 @@ export class StandaloneServer {
   readonly #load: () => FileConfig;
   readonly #logger: Logger;
   readonly #dropped: Tally;
+  readonly #adminDropped: Tally;
   readonly #failedAccepts: Tally;
   readonly #listeners: Listener[] = [];
   readonly #force = new AbortController();
@@ -60,7 +61,11 @@ export class StandaloneServer {
     this.proxy = createProxy(toProxyOptions(config));
     this.#dropped = new Tally((connections) => {
       const { maxConnections } = this.#config.server;
-      logger.warn({ connections, maxConnections }, "connections were closed at once, there are too many");
+      logger.warn({ connections, maxConnections }, "connections were closed without an answer, there are too many");
+    });
+    this.#adminDropped = new Tally((connections) => {
+      const { maxConnections } = adminSettings;
+      logger.warn({ connections, maxConnections }, "connections to the admin API were turned away, there are too many");
     });
     this.#failedAccepts = new Tally((times) => logger.error({ times }, "connections could not be accepted"));
   }
@@ -107,11 +112,12 @@ export class StandaloneServer {
     this.#accessLog = log;
     this.proxy.on("request", log.write);
     const onError = () => this.#failedAccepts.add();
+    const forward: ListenerHandlers["request"] = (req, res, refusal) => this.proxy.forward(req, res, { refusal });
     for (const address of server.listen) {
       const listener = await Listener.open(address, server, tls, {
-        request: this.proxy.handler,
-        expecting: this.proxy.handler,
-        upgrade: this.proxy.upgrade,
+        request: forward,
+        expecting: forward,
+        upgrade: (req, socket, head, refusal) => this.proxy.forwardUpgrade(req, socket, head, { refusal }),
         drop: () => this.#dropped.add(),
         clientError: this.proxy.clientError,
         error: onError,
@@ -121,8 +127,12 @@ export class StandaloneServer {
     if (admin !== undefined) {
       this.#admin = this.#createAdmin(admin);
       this.#adminListener = await Listener.open(admin.listen, adminSettings, undefined, {
-        request: (req, res) => this.#admin?.handler(req, res),
-        drop() {},
+        request: (req, res, refusal) => {
+          if (refusal === undefined) return void this.#admin?.handler(req, res);
+          this.#adminDropped.add();
+          res.writeHead(503, { "Retry-After": 1, Connection: "close" }).end();
+        },
+        drop: () => this.#adminDropped.add(),
         error: onError,
       });
     }
@@ -180,6 +190,7 @@ export class StandaloneServer {
 
   async #closeLogs(): Promise<void> {
     this.#dropped.close();
+    this.#adminDropped.close();
     this.#failedAccepts.close();
     await this.#accessLog?.close();
   }

@@ -25,6 +25,8 @@ export interface ForwardOptions {
   readonly mountPath?: string;
   /** The request's body, when a parser in front of the proxy has read it already. */
   readonly body?: Uint8Array;
+  /** The answer, whatever the request is; the connection ends with it. */
+  readonly refusal?: ErrorCode | undefined;
 }
 
 /** Takes a request in: reads it, checks it, finds its route, and relays it or says why not. From then on it lives by its events. */
@@ -44,6 +46,10 @@ export function handleRequest(
   }
   const { mountPath = "", body: parsedBody } = options;
   const record = new RequestRecord(engine, req, isRefusal(arrival) ? undefined : arrival, mountPath);
+  if (options.refusal !== undefined) {
+    onceOver(req, res, () => record.finish());
+    return new ClientResponse(req, res, record, engine).reply(options.refusal, false);
+  }
   if (!isRefusal(arrival) && isRouted(arrival)) {
     const input = { engine, routing, req, res, record, mountPath, parsedBody };
     if (engine.hooks.onRequest === undefined) new Relay({ ...input, arrival }).start();

@@ -44,7 +44,7 @@ export function handleUpgrade(
   if (!isRefusal(arrival) && !isRouted(arrival) && options.next !== undefined) return options.next();
   const res = responseOn(req, socket);
   if (res === undefined) return breakOff(engine, req, socket);
-  if (isRefusal(arrival)) return handleRequest(engine, req, res, options);
+  if (isRefusal(arrival) || options.refusal !== undefined) return handleRequest(engine, req, res, options);
   const { mountPath = "" } = options;
   const record = new RequestRecord(engine, req, arrival, mountPath);
   const forTunnel = mentionsWebSocket(req);
