@@ -1,7 +1,8 @@
 /** The table of failures, 12 to 19, 22 and 25: what clients, operators and this proxy do. See failure-table.test.ts. */
 
+import fs from "node:fs";
 import net from "node:net";
-import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { describe, expect, type MockInstance, onTestFinished, test, vi } from "vitest";
 import { ask } from "../support/exchanges.ts";
 import { get, observe, own, play, post, type Scene, startScene, urlOf, well } from "../support/failure-scene.ts";
 import { StrictClient } from "../support/raw-client.ts";
@@ -140,26 +141,42 @@ describe("17 no room is 503 with Retry-After, without a dial, and keeps the conn
   });
 });
 
-test("18 no file descriptors are 503, asked of nobody else and nobody's failure, until there are some", async () => {
-  const upstreams = [await well(), await well()];
-  const started = await startScene({ upstreams: upstreams.map(urlOf) });
-  const spy = vi.spyOn(net, "connect").mockImplementation(() => {
-    const error = Object.assign(new Error("connect EMFILE"), { code: "EMFILE", syscall: "connect" });
-    return new net.Socket().destroy(error);
+describe("18 no file descriptors are 503, asked of nobody else and nobody's failure, until there are some", () => {
+  const emfile = Object.assign(new Error("EMFILE"), { code: "EMFILE" });
+
+  test.each<[string, string, () => MockInstance]>([
+    [
+      "for a socket",
+      "127.0.0.1",
+      () => vi.spyOn(net, "connect").mockImplementation(() => new net.Socket().destroy(emfile)),
+    ],
+    [
+      // The resolver of a process without descriptors says that there is no such name.
+      "for looking a name up",
+      "nobody.invalid",
+      () =>
+        vi.spyOn(fs, "openSync").mockImplementation(() => {
+          throw emfile;
+        }),
+    ],
+  ])("%s", async (_name, hostname, exhaust) => {
+    const other = await well();
+    const started = await startScene({ upstreams: [`http://${hostname}:${(await well()).port}`, urlOf(other)] });
+    const exhausted = exhaust();
+    onTestFinished(() => exhausted.mockRestore());
+    const client = await StrictClient.to(started.port);
+    client.socket.write(get);
+    const told = await observe(started, client);
+    expect(told).toMatchObject({ ...own, client: [503, "no_file_descriptors"], retryAfter: true, blamed: [] });
+    expect(told).toMatchObject({ logged: [503, "no_file_descriptors"], attempts: ["a no_file_descriptors"] });
+    expect(other.sockets).toEqual([]);
+    exhausted.mockRestore();
+    const next = await StrictClient.to(started.port);
+    next.socket.write(get);
+    await next.when(() => next.read([]).responses.length === 1, 5_000);
+    expect(next.read([]).responses[0]?.status).toBe(200);
+    next.socket.destroy();
   });
-  onTestFinished(() => spy.mockRestore());
-  const client = await StrictClient.to(started.port);
-  client.socket.write(get);
-  const told = await observe(started, client);
-  expect(told).toMatchObject({ ...own, client: [503, "no_file_descriptors"], retryAfter: true, blamed: [] });
-  expect(told).toMatchObject({ logged: [503, "no_file_descriptors"], attempts: ["a no_file_descriptors"] });
-  expect(spy).toHaveBeenCalledTimes(1);
-  spy.mockRestore();
-  const next = await StrictClient.to(started.port);
-  next.socket.write(get);
-  await next.when(() => next.read([]).responses.length === 1, 5_000);
-  expect(next.read([]).responses[0]?.status).toBe(200);
-  next.socket.destroy();
 });
 
 describe("19 a hook that throws", () => {
