@@ -16,6 +16,8 @@ export const starterConfig = `# Evenkeel's configuration. Check it with "evenkee
 #forwarded = false
 # Header fields that a request may have.
 #maxHeaders = 200
+# Bytes a second that a request's body has to keep up. 0 is none, for clients that stream slowly on purpose.
+#requestBodyMinRate = 240
 # How long a client may leave a response lying that waits for it.
 #sendTimeout = "60s"
 

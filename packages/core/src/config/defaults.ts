@@ -6,6 +6,7 @@ export const defaults = {
   forwarded: false,
   maxHeaders: 200,
   requestBodyTimeout: "30s",
+  requestBodyMinRate: 240,
   sendTimeout: "60s",
   upstream: { weight: 1, backup: false },
   route: { path: "/", stripPrefix: false, preserveHost: true },

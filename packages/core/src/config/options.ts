@@ -175,6 +175,12 @@ export interface SharedOptions {
   readonly maxHeaders?: number;
   /** The longest wait for the next bytes of a request's body; then 408. Default: "30s". "0s" is none. */
   readonly requestBodyTimeout?: Duration;
+  /**
+   * Bytes a second that a request's body has to keep up, over all the time that is spent waiting for it; then 408. The
+   * first `requestBodyTimeout` of waiting is free. Default: 240, as in Kestrel. 0 is none, for clients that stream
+   * slowly on purpose.
+   */
+  readonly requestBodyMinRate?: number;
   /** How long a client may leave a response lying that waits for it; then it is cut off. Default: "60s". "0s" is none. */
   readonly sendTimeout?: Duration;
 }

@@ -43,6 +43,7 @@ export function resolveOptions(options: ProxyOptions): ResolvedOptions {
     forwarded: many.forwarded ?? defaults.forwarded,
     maxHeaders: many.maxHeaders ?? defaults.maxHeaders,
     requestBodyTimeoutMs: milliseconds(many.requestBodyTimeout ?? defaults.requestBodyTimeout),
+    requestBodyMinRate: many.requestBodyMinRate ?? defaults.requestBodyMinRate,
     sendTimeoutMs: milliseconds(many.sendTimeout ?? defaults.sendTimeout),
     routes: (many.routes ?? [{ pool: pools[0]?.[0] ?? "" }]).map(toResolvedRoute),
     pools: new Map(pools),
@@ -71,8 +72,9 @@ function accept<T>({ issues, data }: Checked<T>): T {
 }
 
 function toManyPools(options: OnePoolOptions): ManyPoolsOptions {
-  const { trustedProxies, forwarded, maxHeaders, requestBodyTimeout, sendTimeout, ...pool } = options;
-  const shared = { trustedProxies, forwarded, maxHeaders, requestBodyTimeout, sendTimeout };
+  const { trustedProxies, forwarded, maxHeaders, requestBodyTimeout, requestBodyMinRate, sendTimeout, ...pool } =
+    options;
+  const shared = { trustedProxies, forwarded, maxHeaders, requestBodyTimeout, requestBodyMinRate, sendTimeout };
   return layOver({ pools: { default: pool } }, shared) as ManyPoolsOptions;
 }
 

@@ -127,8 +127,9 @@ export interface ResolvedOptions {
   readonly trustedProxies: readonly string[];
   readonly forwarded: boolean;
   readonly maxHeaders: number;
-  /** 0 is none, here and in `sendTimeoutMs`. */
+  /** 0 is none, here and in the two below. */
   readonly requestBodyTimeoutMs: number;
+  readonly requestBodyMinRate: number;
   readonly sendTimeoutMs: number;
   readonly routes: readonly ResolvedRoute[];
   readonly pools: ReadonlyMap<string, ResolvedPool>;

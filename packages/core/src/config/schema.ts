@@ -142,6 +142,7 @@ const shared = {
   forwarded: flag().optional(),
   maxHeaders: integer(1, 2_000).optional(),
   requestBodyTimeout: duration().optional(),
+  requestBodyMinRate: integer(0, 1_000_000_000).optional(),
   sendTimeout: duration().optional(),
 };
 

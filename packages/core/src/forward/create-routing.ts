@@ -7,7 +7,8 @@ type PoolAtWork = Pick<Route, "pool" | "balancer">;
 
 /** What checked options mean for a request, with the pools that are at work for them. */
 export function createRouting(resolved: ResolvedOptions, atWork: ReadonlyMap<string, PoolAtWork>): Routing {
-  const { routes, trustedProxies, forwarded, maxHeaders, requestBodyTimeoutMs, sendTimeoutMs, pools } = resolved;
+  const { routes, trustedProxies, forwarded, maxHeaders, pools } = resolved;
+  const { requestBodyTimeoutMs, requestBodyMinRate, sendTimeoutMs } = resolved;
   const hasBasePath = [...pools.values()].some(({ upstreams }) =>
     upstreams.some(({ address }) => address.basePath !== ""),
   );
@@ -19,6 +20,7 @@ export function createRouting(resolved: ResolvedOptions, atWork: ReadonlyMap<str
     forwarded,
     maxHeaders,
     requestBodyTimeoutMs,
+    requestBodyMinRate,
     sendTimeoutMs,
     pathsMatter: hasBasePath || routes.some(({ path, addPrefix }) => path !== "" || addPrefix !== ""),
   });

@@ -15,8 +15,9 @@ export interface Routing {
   readonly trustedProxies: TrustedProxies;
   readonly forwarded: boolean;
   readonly maxHeaders: number;
-  /** 0 is none, here and in `sendTimeoutMs`. */
+  /** 0 is none, here and in the two below. */
   readonly requestBodyTimeoutMs: number;
+  readonly requestBodyMinRate: number;
   readonly sendTimeoutMs: number;
   /** Some route or upstream has a path of its own: a `..` in a request could climb out of it. */
   readonly pathsMatter: boolean;

@@ -73,6 +73,7 @@ export class Relay implements ExchangeHandler, BodyOwner, ClientPace, ChoiceOwne
       parsed: input.parsedBody,
       clock: input.engine.runtime.clock,
       timeoutMs: input.routing.requestBodyTimeoutMs,
+      minRate: input.routing.requestBodyMinRate,
       owner: this,
       beforeReading: owesContinue(res, arrival.head) ? () => res.writeContinue() : undefined,
     });

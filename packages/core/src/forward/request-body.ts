@@ -17,8 +17,8 @@ export interface BodyOwner {
  * another attempt can send it again.
  *
  * Nothing is read before the first connection stands: a body is whole for as long as nobody could be reached.
- * Past the limit of the copy only the right to another attempt is lost. A client that falls silent in the middle is not
- * waited for; an upstream that does not read is not the client's fault.
+ * Past the limit of the copy only the right to another attempt is lost. A client that falls silent in the middle, or sends
+ * next to nothing, is not waited for; an upstream that does not read is not the client's fault.
  */
 export class RequestBody implements Timed {
   deadline: number = Infinity;
@@ -34,6 +34,9 @@ export class RequestBody implements Timed {
   readonly #clock: Clock;
   readonly #ticker: Ticker;
   readonly #timeoutMs: number;
+  readonly #minRate: number;
+  #waitedMs = 0;
+  #waitingSince = 0;
   readonly #beforeReading: (() => void) | undefined;
   #copy: Uint8Array[] | undefined = [];
   #started = false;
@@ -53,6 +56,8 @@ export class RequestBody implements Timed {
       readonly clock: Clock;
       /** The longest silence; 0 is none. */
       readonly timeoutMs: number;
+      /** Bytes for each second of waiting, once `timeoutMs` of it are used up; 0 is none. */
+      readonly minRate: number;
       readonly owner: BodyOwner;
       /** Called once, before its first byte is read. */
       readonly beforeReading?: (() => void) | undefined;
@@ -66,6 +71,7 @@ export class RequestBody implements Timed {
     this.#clock = options.clock;
     this.#ticker = tickerOf(options.clock);
     this.#timeoutMs = options.timeoutMs;
+    this.#minRate = options.minRate;
     this.#beforeReading = options.beforeReading;
     this.complete = this.length === 0;
     if (options.parsed !== undefined) {
@@ -141,7 +147,7 @@ export class RequestBody implements Timed {
 
   /** Lets it come, and starts waiting. */
   #flow(): void {
-    if (this.#timeoutMs > 0) this.deadline = this.#clock.now() + this.#timeoutMs;
+    if (this.#timeoutMs > 0) this.#wait(this.#clock.now());
     this.#req.resume();
   }
 
@@ -167,8 +173,20 @@ export class RequestBody implements Timed {
     }
     if (this.bytesRead > this.#copyLimit) this.#copy = undefined;
     else this.#copy?.push(chunk);
-    if (this.#exchange?.write(chunk) === false) this.#hold();
-    else if (this.#timeoutMs > 0) this.deadline = this.#clock.now() + this.#timeoutMs;
+    const taken = this.#exchange?.write(chunk) !== false;
+    if (this.#timeoutMs > 0) {
+      const now = this.#clock.now();
+      this.#waitedMs += now - this.#waitingSince;
+      this.#wait(now);
+    }
+    if (!taken) this.#hold();
+  }
+
+  /** For the next bytes, and no longer than a body at the lowest rate allowed would have taken up to them. */
+  #wait(now: number): void {
+    this.#waitingSince = now;
+    const earnedMs = this.#minRate > 0 ? (this.bytesRead / this.#minRate) * 1_000 : Infinity;
+    this.deadline = now + Math.min(this.#timeoutMs, this.#timeoutMs + earnedMs - this.#waitedMs);
   }
 
   /**

@@ -56,6 +56,7 @@ const shared: Complete<SharedOptions> = {
   forwarded: true,
   maxHeaders: 1,
   requestBodyTimeout: "1s",
+  requestBodyMinRate: 1,
   sendTimeout: "1s",
 };
 
@@ -118,6 +119,7 @@ describe("the defaults that the docs quote", () => {
     forwarded: defaults.forwarded,
     maxHeaders: defaults.maxHeaders,
     requestBodyTimeout: defaults.requestBodyTimeout,
+    requestBodyMinRate: defaults.requestBodyMinRate,
     sendTimeout: defaults.sendTimeout,
   };
   const tables: Record<string, Record<string, unknown>> = {

@@ -14,6 +14,7 @@ describe("what is left out", () => {
       forwarded: false,
       maxHeaders: 200,
       requestBodyTimeoutMs: 30_000,
+      requestBodyMinRate: 240,
       sendTimeoutMs: 60_000,
       routes: [
         {

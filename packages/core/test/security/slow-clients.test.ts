@@ -94,6 +94,35 @@ describe("F02 a body that stops coming is 408", () => {
   });
 });
 
+describe("F02 a body that drips", () => {
+  /** 20 bytes, one every 30 ms: never silent for long, and never fast. */
+  async function drip(requestBodyMinRate: number): Promise<number | undefined> {
+    let status: number | undefined;
+    await serve({ requestBodyTimeout: "300ms", requestBodyMinRate }, {}, async (serving, upstream) => {
+      const client = await StrictClient.to(serving.port);
+      client.socket.write("POST /case HTTP/1.1\r\nHost: h\r\nContent-Length: 20\r\n\r\n");
+      let sent = 0;
+      const dripping = setInterval(() => {
+        if (client.how !== undefined || ++sent > 20) clearInterval(dripping);
+        else client.socket.write("x");
+      }, 30);
+      await client.when(() => client.read([]).responses.length === 1, patienceMs);
+      clearInterval(dripping);
+      status = client.read([]).responses[0]?.status;
+      client.socket.destroy();
+      await until(() => serving.requests.length === 1);
+      expect(serving.requests[0]?.status).toBe(status);
+      expect(upstream.requests).toHaveLength(status === 200 ? 1 : 0);
+      await victimServed(serving.port);
+    });
+    return status;
+  }
+
+  test("is 408 below the lowest rate", async () => expect(await drip(240)).toBe(408));
+  test("passes above it", async () => expect(await drip(10)).toBe(200));
+  test("passes where there is none", async () => expect(await drip(0)).toBe(200));
+});
+
 describe("F03 an answer that nobody takes", () => {
   test("is cut off, and holds little memory until then", async () => {
     const sizeBytes = 100_000_000;
