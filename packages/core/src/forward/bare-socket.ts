@@ -1,29 +1,30 @@
 /** What Node leaves to whoever takes an upgrade: a bare socket without a response, a parser, or a listener for errors. */
 
 import { type IncomingMessage, ServerResponse } from "node:http";
-import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { errorKind } from "../errors.ts";
 import type { Engine } from "./engine.ts";
 import { RequestRecord } from "./request-record.ts";
 
 /**
- * Makes a response on the socket, for an ordinary answer, which ends the connection. Undefined while the answer to an earlier
+ * Makes a response to an upgrade, for an ordinary answer, which ends the connection. Undefined while the answer to an earlier
  * request is still on its way there.
  */
-export function responseOn(req: IncomingMessage, socket: Duplex): ServerResponse | undefined {
-  socket.on("error", () => {});
+export function responseOn(req: IncomingMessage, upgraded: Duplex): ServerResponse | undefined {
+  // While the request has a body, Node gives out a stream of its own in the socket's place, which fails with it.
+  const { socket } = req;
+  for (const stream of new Set([socket, upgraded])) stream.on("error", () => {});
   const res = new ServerResponse(req);
   res.shouldKeepAlive = false;
   try {
-    res.assignSocket(socket as Socket);
+    res.assignSocket(socket);
   } catch {
     return undefined;
   }
   socket.on("drain", () => res.emit("drain"));
   res.on("finish", () => {
-    res.detachSocket(socket as Socket);
-    (socket as Socket).destroySoon();
+    res.detachSocket(socket);
+    socket.destroySoon();
     process.nextTick(() => res.emit("close"));
   });
   return res;

@@ -9,7 +9,7 @@ import { connectFailureCode } from "../wire/failure-codes.ts";
 import { WireError } from "../wire/wire-error.ts";
 import type { Active } from "./active-set.ts";
 import { isRouted, type RoutedArrival, readArrival } from "./arrival.ts";
-import { breakOff, dropRest, responseOn } from "./bare-socket.ts";
+import { breakOff, responseOn } from "./bare-socket.ts";
 import { ClientResponse } from "./client-response.ts";
 import { CurrentAttempt } from "./current-attempt.ts";
 import type { Engine, Routing } from "./engine.ts";
@@ -22,6 +22,7 @@ import { RequestRecord } from "./request-record.ts";
 import { clientHeaders } from "./response-head.ts";
 import { decideAfterFailure, retryPauseMs } from "./retry.ts";
 import { joinEnds, requestTunnel, sayGoodbye, type TunnelHandler, TunnelSide } from "./tunnel.ts";
+import { untaken } from "./upgrade-body.ts";
 import { type ChoiceOwner, UpstreamChoice } from "./upstream-choice.ts";
 import { upstreamHeaders, upstreamPath } from "./upstream-request.ts";
 
@@ -48,12 +49,13 @@ export function handleUpgrade(
   const { mountPath = "" } = options;
   const record = new RequestRecord(engine, req, arrival, mountPath);
   const forTunnel = mentionsWebSocket(req);
-  // Node leaves an upgrade's body unread, so that nobody could say where it ends.
-  if (arrival.head.bodyLength !== 0 || (forTunnel && !isHandshake(req)))
+  const { bodyLength } = arrival.head;
+  // A handshake has no body. Chunks in front of bytes of another protocol are not worth a second reader.
+  if (forTunnel ? bodyLength !== 0 || !isHandshake(req) : bodyLength === -1)
     return refuse(engine, req, res, record, "bad_request");
   if (!forTunnel || !isRouted(arrival)) {
-    dropRest(socket);
-    return handleRequest(engine, req, res, options);
+    if (/^100-continue$/i.test(req.headers.expect ?? "")) res.writeContinue();
+    return handleRequest(engine, untaken(req, socket, head, bodyLength), res, options);
   }
   const response = new ClientResponse(req, res, record, engine);
   const client = new TunnelSide(socket, head);

@@ -41,6 +41,27 @@ describe("what is no handshake", () => {
     expect((await finished(1))[0]).toMatchObject({ status: 499, error: "client_aborted" });
   });
 
+  test.each(["end", "reset"])("ends with its client, that leaves by a %s in the middle of the body", async (how) => {
+    const upstream = await startRawUpstream((socket) => void socket.on("end", () => socket.end()));
+    const { port, finished } = await startProxy({ upstreams: [upstream.url] });
+    const lines = "Connection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 10";
+    const client = await rawClient(port, `POST /x HTTP/1.1\r\nHost: h\r\n${lines}\r\n\r\nhello`);
+    await until(() => upstream.heads.length === 1);
+    if (how === "end") client.socket.end();
+    else client.socket.resetAndDestroy();
+    expect((await finished(1))[0]).toMatchObject({ status: 499, error: "client_aborted" });
+    await until(() => upstream.sockets.size === 0);
+  });
+
+  test("whose body stops coming is 408", async () => {
+    const upstream = await startRawUpstream((socket) => void socket.on("end", () => socket.end()));
+    const { port, finished } = await startProxy({ upstreams: [upstream.url], requestBodyTimeout: "60ms" });
+    const lines = "Connection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 10";
+    const client = await rawClient(port, `POST /x HTTP/1.1\r\nHost: h\r\n${lines}\r\n\r\nhello`);
+    expect((await client.over()).text).toMatch(/^HTTP\/1\.1 408 /);
+    expect((await finished(1))[0]).toMatchObject({ status: 408, error: "request_timeout" });
+  });
+
   test("behind a request that still waits for its answer breaks nothing but its own connection", async () => {
     const upstream = await startRawUpstream(() => {});
     const { port, finished } = await startProxy({ upstreams: [upstream.url] });

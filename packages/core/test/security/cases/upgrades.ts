@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { ProxyOptions } from "../../../src/config/options.ts";
 import { answeredWith, both, closed, forwarded, holds, oneOf, rejected } from "../../support/expectations.ts";
 import { onePool, type RawCase } from "../../support/raw-case.ts";
+import { everyPackets } from "../../support/raw-client.ts";
 import { type Script, type SeenRequest, saying } from "../../support/recording-upstream.ts";
 import { valuesOf } from "../../support/strict-http.ts";
 import { but, handshake, key, neverSmuggled, right, smuggled } from "./handshake.ts";
@@ -78,7 +79,35 @@ const otherUpgrades: readonly RawCase[] = [
   ),
 }));
 
+/** As Java's HttpClient asks for HTTP/2 along with an ordinary POST. */
+const h2cUpgrade = ["Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAAP__"];
+
+const ordinaryWithBodies: readonly RawCase[] = [
+  ["hello", []],
+  [smuggled, []],
+  ["a".repeat(200_000), []],
+  ["hello", ["Expect: 100-continue"]],
+].map(([body, lines]) => ({
+  id: `E03 h2c goes on as a plain request, with its body of ${body?.length} bytes ${String(lines)}`,
+  bytes: `${handshake([...h2cUpgrade, `Content-Length: ${body?.length}`, ...(lines ?? [])], { method: "POST" })}${body as string}${smuggled}`,
+  expect: both(
+    forwarded({ method: "POST", target: "/case", body: body as string, fields: { Upgrade: [], Connection: [] } }),
+    closed,
+    holds("nothing behind the body is read", ({ heads }) => heads.length === 1),
+  ),
+  packets: (body as string).length > 1_000 ? ["one packet"] : everyPackets,
+}));
+
 const plain: readonly RawCase[] = [
+  {
+    id: "E03 h2c with a body, and no route",
+    bytes: `${handshake([...h2cUpgrade, "Content-Length: 5"], { method: "POST" })}hello${smuggled}`,
+    options: (url) => ({
+      pools: { main: { upstreams: [url] } },
+      routes: ["/victim", "/sentinel"].map((path) => ({ path, pool: "main" })),
+    }),
+    expect: both(rejected(404), neverSmuggled),
+  },
   {
     id: "E01 foo, and the upstream takes it",
     bytes: `${handshake(["Connection: Upgrade", "Upgrade: foo"])}${smuggled}`,
@@ -197,6 +226,7 @@ export const upgrades: readonly RawCase[] = [
   ...refusals,
   ...withBodies,
   ...otherUpgrades,
+  ...ordinaryWithBodies,
   ...plain,
   ...routed,
   ...tunnels,
