@@ -2,6 +2,7 @@
 
 export const defaults = {
   balance: "p2c",
+  hashOn: "client-ip",
   panic: "use-all",
   forwarded: false,
   maxHeaders: 200,
@@ -23,6 +24,20 @@ export const defaults = {
     expectStatus: ["200-399"],
     initialState: "up",
   },
+  outlierDetection: {
+    consecutiveFailures: 5,
+    failureRatio: 0.5,
+    window: "10s",
+    minimumRequests: 20,
+    baseEjectionTime: "30s",
+    maxEjectionTime: "5m",
+    maxEjectionPercent: 50,
+    failureStatuses: ["500-599"],
+  },
+  slowStart: { window: "30s", minWeightPercent: 10 },
+  sticky: { cookie: "evenkeel", onMissing: "redistribute" },
+  weights: { mode: "feedback", interval: "10s", header: "x-evenkeel-load" },
+  discovery: { type: "dns", scheme: "http", refresh: "30s" },
   retry: {
     attempts: 1,
     on: ["connect-failure", "reset"],
@@ -50,6 +65,32 @@ export const limits = {
   /** Full jitter between these before a retry that is not a connect failure. */
   retryBackoffMinMs: 25,
   retryBackoffMaxMs: 250,
+  /** An ejection is longer by up to this share of it, so that upstreams ejected together do not come back together. */
+  ejectionJitter: 0.1,
+  /** Milliseconds of good behaviour that take one off the count that makes ejections longer (Envoy's interval). */
+  ejectionForgivenessMs: 10_000,
+  /** Milliseconds for which responsiveness is remembered: the time constant of its decay (Finagle, linkerd). */
+  responsivenessMs: 10_000,
+  /** Milliseconds that a failure counts as at least, so that failing fast does not look like being fast. */
+  failurePenaltyMs: 1_000,
+  /** Over this multiple of its share of what is in flight, an upstream is passed over by a hash (Envoy's 150 %). */
+  hashLoadFactor: 1.5,
+  /** The lowest that feedback brings a weight to, and the share that one step leaves of it. */
+  feedbackFloor: 0.0625,
+  feedbackStep: 0.25,
+  /** Milliseconds after a change of weights by feedback in which there is no other. */
+  feedbackFreezeMs: 10_000,
+  /** Requests that an upstream must have served in an interval to be rated by it. */
+  feedbackMinimumRequests: 10,
+  /** The lowest that an announced load brings a weight to, and how many milliseconds an announcement holds. */
+  announcedFloor: 0.05,
+  announcedMs: 180_000,
+  /** Milliseconds in which one announcement of an upstream is heeded. */
+  announcedIntervalMs: 1_000,
+  /** The shortest time between two lookups of members, however short their TTL, and the pause after a failed one. */
+  discoveryMinMs: 1_000,
+  /** Members taken from one DNS answer. */
+  discoveredMembers: 1_000,
   /** Bytes of a response's head, as node:http allows for a request's. */
   responseHeadBytes: 16_384,
   /** Header fields of a response, and as many trailers. */

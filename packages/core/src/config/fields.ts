@@ -2,8 +2,9 @@
 
 import { isIP } from "node:net";
 import * as z from "zod";
+import type { Policy } from "../policy.ts";
 import { parseDuration, parseSize } from "./duration.ts";
-import type { RetryCondition } from "./options.ts";
+import type { HashKey, PolicyName, RetryCondition } from "./options.ts";
 import { parseUpstreamUrl } from "./upstream-url.ts";
 
 /** An object that refuses unknown keys, `__proto__` included. */
@@ -108,6 +109,43 @@ export const retryCondition = (): z.ZodType<RetryCondition, RetryCondition> =>
   text("a condition").regex(/^(?:connect-failure|reset|timeout|429|5\d\d)$/, {
     error: 'expected "connect-failure", "reset", "timeout", "429" or a status from "500" to "599"',
   }) as z.ZodType<string, string> as z.ZodType<RetryCondition, RetryCondition>;
+
+/** A policy's name, or in code a policy. */
+export const policy = (
+  names: readonly PolicyName[],
+): z.ZodUnion<[z.ZodEnum<{ [Name in PolicyName]: Name }>, z.ZodCustom<Policy, Policy>]> =>
+  z.union([oneOf(names), z.custom<Policy>(isPolicy)], {
+    error: `expected one of ${names.map((name) => `"${name}"`).join(", ")}`,
+  });
+
+function isPolicy(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  const { name, pick } = value as Partial<Policy>;
+  return typeof name === "string" && name !== "" && typeof pick === "function";
+}
+
+export const hashKey = (): z.ZodType<HashKey, HashKey> =>
+  text("what to hash").regex(/^(?:client-ip|path|(?:header|cookie|query):[!#$%&'*+\-.^_`|~0-9A-Za-z]+)$/, {
+    error: 'expected "client-ip", "path", "header:NAME", "cookie:NAME" or "query:NAME"',
+  }) as z.ZodType<string, string> as z.ZodType<HashKey, HashKey>;
+
+export const cookieName = (): z.ZodString =>
+  text("a cookie's name").regex(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}$/, {
+    error: "a cookie's name has 1 to 64 letters, digits and any of ! # $ % & ' * + - . ^ _ ` | ~",
+  });
+
+export const dnsName = (): z.ZodString =>
+  text("a name in DNS").regex(/^(?=.{1,253}$)[A-Za-z0-9_](?:[\w-]{0,62}\.)*[\w-]{0,62}\.?$/, {
+    error: 'expected a name in DNS such as "api.internal" or "_http._tcp.api.internal"',
+  });
+
+export const dnsServer = (): z.ZodString =>
+  text("the address of a DNS server").superRefine((value, context) => {
+    const [, bracketed, plain] = /^(?:\[([^\]]+)\]|([\d.]+))(?::\d{1,5})?$/.exec(value) ?? [];
+    if (isIP(bracketed ?? plain ?? value) === 0) {
+      fail(context, `expected an address such as "10.0.0.2" or "127.0.0.1:8600", found ${JSON.stringify(value)}`);
+    }
+  });
 
 export const upstreamUrl = (): z.ZodString =>
   text("a URL").superRefine((value, context) => {

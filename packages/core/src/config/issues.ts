@@ -53,6 +53,13 @@ export function toConfigIssues(
         return issue.keys.map((key) => ({ path: [...path, key], message: `unknown key${hint(path, key)}`, at: "key" }));
       case "invalid_key":
         return [{ path, message: issue.issues[0]?.message ?? issue.message, at: "key" }];
+      case "invalid_union": {
+        // Of a table or a word that stands for it: who gave a table hears what is wrong in it.
+        const within = issue.errors.find((branch) => branch.every((inner) => inner.path.length > 0));
+        if (within === undefined) return [{ path, message: `${issue.message}, found ${show(value)}` }];
+        const placed = within.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] }));
+        return toConfigIssues(placed, input, hint);
+      }
       case "custom":
         return [{ path, message: issue.message }];
       default:

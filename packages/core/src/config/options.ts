@@ -5,6 +5,8 @@
  * here lives in defaults.ts.
  */
 
+import type { Policy } from "../policy.ts";
+
 /** A length of time with its unit: `ms`, `s`, `m` or `h`, as in "250ms" or "1.5s". */
 export type Duration = string;
 
@@ -12,7 +14,10 @@ export type Duration = string;
 export type Size = string;
 
 /** The name of a built-in balancing policy. */
-export type PolicyName = "p2c" | "round-robin" | "least-requests" | "random";
+export type PolicyName = "p2c" | "round-robin" | "least-requests" | "random" | "peak-ewma" | "hash" | "first";
+
+/** What of a request `balance = "hash"` hashes. */
+export type HashKey = "client-ip" | "path" | `header:${string}` | `cookie:${string}` | `query:${string}`;
 
 export interface UpstreamOptions {
   /** `http:`, `https:` or `http+unix:///path/to.sock`. A path is put in front of every request's; user info is refused. */
@@ -118,14 +123,92 @@ export interface TlsOptions {
   readonly verify?: boolean;
 }
 
+/** Passive health: an upstream that keeps failing requests is taken out for a while. */
+export interface OutlierDetectionOptions {
+  /** Failures in a row that eject; 0 switches this detector off. Default: 5. */
+  readonly consecutiveFailures?: number;
+  /** Share of failed requests within the window that ejects; 0 switches this detector off. Default: 0.5. */
+  readonly failureRatio?: number;
+  /** What the ratio looks back on. Default: "10s". */
+  readonly window?: Duration;
+  /** Requests that the window must hold before its ratio counts. Default: 20. */
+  readonly minimumRequests?: number;
+  /** How long the first ejection lasts; each further one lasts that much longer. Default: "30s". */
+  readonly baseEjectionTime?: Duration;
+  /** The longest ejection. Default: "5m". */
+  readonly maxEjectionTime?: Duration;
+  /** Share of the pool that may be ejected at a time; one always may while another stays. Default: 50. */
+  readonly maxEjectionPercent?: number;
+  /** Statuses that count as failures, beside connections that fail and responses that do not come. Default: ["500-599"]. */
+  readonly failureStatuses?: readonly string[];
+}
+
+/** An upstream that comes back or joins gets its share little by little. */
+export interface SlowStartOptions {
+  /** Time to the full share. Default: "30s". */
+  readonly window?: Duration;
+  /** The share it begins with, in hundredths of the full one. Default: 10. */
+  readonly minWeightPercent?: number;
+}
+
+/** Keeps each client with the upstream that answered it first. */
+export interface StickyOptions {
+  /** The cookie's name. Default: "evenkeel". */
+  readonly cookie?: string;
+  /** Signs the cookie; the same on every replica, so that all agree. Default: made up at start, good for one process. */
+  readonly secret?: string;
+  /** How long a client is bound. Default: as long as its browser session. */
+  readonly ttl?: Duration;
+  /** When the client's upstream cannot be had: bind it to another, or answer 503. Default: "redistribute". */
+  readonly onMissing?: "redistribute" | "fail";
+}
+
+/** Weights that follow how upstreams do. */
+export interface DynamicWeightOptions {
+  /** "feedback" rates each upstream by its failures and latency; "announced" heeds only what upstreams say. Default: "feedback". */
+  readonly mode?: "feedback" | "announced";
+  /** Time between two ratings. Default: "10s". */
+  readonly interval?: Duration;
+  /** The response header in which an upstream may announce its load, 0 to 1; it goes no further. Default: "x-evenkeel-load". */
+  readonly header?: string;
+}
+
+/** Members found in DNS, beside those that are listed. */
+export interface DiscoveryOptions {
+  /** "dns" for A and AAAA records, "srv" for SRV records with their ports, weights and priorities. Default: "dns". */
+  readonly type?: "dns" | "srv";
+  /** The name to look up. */
+  readonly name: string;
+  /** The port of members found by "dns". Default: that of the scheme, 80 or 443. */
+  readonly port?: number;
+  /** How members are spoken to. Default: "http". */
+  readonly scheme?: "http" | "https";
+  /** Time between lookups; never before the records' TTL has passed. Default: "30s". */
+  readonly refresh?: Duration;
+  /** DNS servers to ask, as "address" or "address:port". Default: the system's. */
+  readonly servers?: readonly string[];
+}
+
 /** Everything about a pool but its members. */
 export interface PoolSettings {
-  /** How upstreams are chosen. Default: "p2c". */
-  readonly balance?: PolicyName;
+  /** How upstreams are chosen: a name, or in code a policy of your own. Default: "p2c". */
+  readonly balance?: PolicyName | Policy;
+  /** What "hash" hashes. Default: "client-ip". */
+  readonly hashOn?: HashKey;
   /** When nothing is available: "use-all" tries whatever is not draining or disabled, "fail" answers 503 at once. Default: "use-all". */
   readonly panic?: "use-all" | "fail";
   /** Active probes. Default: off. */
   readonly healthCheck?: HealthCheckOptions;
+  /** Passive health; false switches it off. It is on by default. */
+  readonly outlierDetection?: false | OutlierDetectionOptions;
+  /** Default: off. */
+  readonly slowStart?: SlowStartOptions;
+  /** Default: off. */
+  readonly sticky?: StickyOptions;
+  /** Dynamic weighting. Default: off. */
+  readonly weights?: DynamicWeightOptions;
+  /** Default: off. */
+  readonly discovery?: DiscoveryOptions;
   readonly retry?: RetryOptions;
   readonly timeouts?: TimeoutOptions;
   readonly queue?: QueueOptions;

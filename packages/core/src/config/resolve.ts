@@ -4,24 +4,34 @@ import { defaults } from "./defaults.ts";
 import { parseDuration, parseSize } from "./duration.ts";
 import { OptionsError } from "./issues.ts";
 import type {
+  DiscoveryOptions,
+  DynamicWeightOptions,
   HeaderChanges,
   HealthCheckOptions,
   ManyPoolsOptions,
   OnePoolOptions,
+  OutlierDetectionOptions,
   PoolOptions,
   ProxyOptions,
   RetryOptions,
   RouteOptions,
+  SlowStartOptions,
+  StickyOptions,
   UpstreamOptions,
 } from "./options.ts";
 import type {
+  ResolvedDiscovery,
   ResolvedHeaderChanges,
   ResolvedHealthCheck,
   ResolvedOptions,
+  ResolvedOutlierDetection,
   ResolvedPool,
   ResolvedRetry,
   ResolvedRoute,
+  ResolvedSlowStart,
+  ResolvedSticky,
   ResolvedUpstream,
+  ResolvedWeights,
   StatusRange,
   UpstreamAddress,
 } from "./resolved.ts";
@@ -66,6 +76,12 @@ export function resolveHealthCheck(options: HealthCheckOptions): ResolvedHealthC
   return toResolvedHealthCheck(accept(checkHealthCheck(options)));
 }
 
+/** Checks the options of an outlier detector. Throws an `OptionsError`. */
+export function resolveOutlierDetection(options: OutlierDetectionOptions): ResolvedOutlierDetection {
+  const pool = resolvePool({ outlierDetection: options });
+  return pool.outlierDetection as ResolvedOutlierDetection;
+}
+
 function accept<T>({ issues, data }: Checked<T>): T {
   if (issues.length > 0) throw new OptionsError(issues);
   return data as T;
@@ -86,6 +102,8 @@ function toResolvedPool(pool: PoolOptions): ResolvedPool {
   return Object.freeze({
     upstreams: (pool.upstreams ?? []).map(toResolvedUpstream),
     balance: pool.balance ?? defaults.balance,
+    hashOn: pool.hashOn ?? defaults.hashOn,
+    ...toResolvedDynamics(pool),
     panic: pool.panic ?? defaults.panic,
     healthCheck: pool.healthCheck && toResolvedHealthCheck(pool.healthCheck),
     retry: toResolvedRetry(pool.retry ?? {}),
@@ -101,7 +119,14 @@ function toResolvedPool(pool: PoolOptions): ResolvedPool {
       keepAliveMs: milliseconds(connections.keepAlive),
       http2: connections.http2,
     },
-    tls: { ca: tls.ca, cert: tls.cert, key: tls.key, servername: tls.servername, verify: tls.verify },
+    tls: {
+      ca: tls.ca,
+      cert: tls.cert,
+      key: tls.key,
+      // Members found in DNS have addresses for host names, and their certificates have the name.
+      servername: tls.servername ?? (pool.discovery?.scheme === "https" ? pool.discovery.name : undefined),
+      verify: tls.verify,
+    },
   });
 }
 
@@ -114,7 +139,7 @@ function toResolvedUpstream(entry: string | UpstreamOptions): ResolvedUpstream {
     url: options.url,
     address,
     weight: options.weight ?? defaults.upstream.weight,
-    backup: options.backup ?? defaults.upstream.backup,
+    tier: (options.backup ?? defaults.upstream.backup) ? 1 : 0,
     maxInFlight: options.maxInFlight ?? Infinity,
   });
 }
@@ -139,6 +164,53 @@ function toResolvedHealthCheck(options: HealthCheckOptions): ResolvedHealthCheck
     expectBody: pattern === null ? check.expectBody : new RegExp(pattern[1] ?? ""),
     initialState: check.initialState,
   });
+}
+
+/** What makes a pool's picks change with how its members do. */
+function toResolvedDynamics({ outlierDetection = {}, slowStart, sticky, weights, discovery }: PoolOptions) {
+  return {
+    outlierDetection: outlierDetection === false ? undefined : toResolvedOutlierDetection(outlierDetection),
+    slowStart: slowStart && toResolvedSlowStart(slowStart),
+    sticky: sticky && toResolvedSticky(sticky),
+    weights: weights && toResolvedWeights(weights),
+    discovery: discovery && toResolvedDiscovery(discovery),
+  };
+}
+
+function toResolvedOutlierDetection(options: OutlierDetectionOptions): ResolvedOutlierDetection {
+  const detection = layOver(defaults.outlierDetection, options);
+  return Object.freeze({
+    consecutiveFailures: detection.consecutiveFailures,
+    failureRatio: detection.failureRatio,
+    windowMs: milliseconds(detection.window),
+    minimumRequests: detection.minimumRequests,
+    baseEjectionMs: milliseconds(detection.baseEjectionTime),
+    maxEjectionMs: milliseconds(detection.maxEjectionTime),
+    maxEjectionPercent: detection.maxEjectionPercent,
+    failureStatuses: detection.failureStatuses.map(toStatusRange),
+  });
+}
+
+function toResolvedSlowStart(options: SlowStartOptions): ResolvedSlowStart {
+  const { window, minWeightPercent } = layOver(defaults.slowStart, options);
+  return Object.freeze({ windowMs: milliseconds(window), minFactor: minWeightPercent / 100 });
+}
+
+function toResolvedSticky(options: StickyOptions): ResolvedSticky {
+  const { cookie, onMissing } = layOver(defaults.sticky, options);
+  const { secret, ttl } = options;
+  return Object.freeze({ cookie, secret, ttlMs: ttl === undefined ? 0 : milliseconds(ttl), onMissing });
+}
+
+function toResolvedWeights(options: DynamicWeightOptions): ResolvedWeights {
+  const { mode, interval, header } = layOver(defaults.weights, options);
+  return Object.freeze({ mode, intervalMs: milliseconds(interval), header: header.toLowerCase() });
+}
+
+function toResolvedDiscovery(options: DiscoveryOptions): ResolvedDiscovery {
+  const { type, scheme, refresh } = layOver(defaults.discovery, options);
+  const { name, port = scheme === "https" ? 443 : 80, servers } = options;
+  return Object.freeze({ type, name, port, scheme, refreshMs: milliseconds(refresh), servers });
 }
 
 function toResolvedRetry(options: RetryOptions): ResolvedRetry {

@@ -1,6 +1,7 @@
 /** Options after checking: defaults filled in, durations in milliseconds, sizes in bytes, frozen. */
 
-import type { PolicyName } from "./options.ts";
+import type { Policy } from "../policy.ts";
+import type { HashKey, PolicyName } from "./options.ts";
 
 export interface ResolvedUpstream {
   readonly id: string;
@@ -8,7 +9,8 @@ export interface ResolvedUpstream {
   readonly url: string;
   readonly address: UpstreamAddress;
   readonly weight: number;
-  readonly backup: boolean;
+  /** The lowest tier of which somebody is available is used: 0 for primaries, 1 for backups; SRV priorities make more. */
+  readonly tier: number;
   /** Infinity when there is no limit. */
   readonly maxInFlight: number;
 }
@@ -85,9 +87,59 @@ export interface ResolvedTls {
   readonly verify: boolean;
 }
 
+export interface ResolvedOutlierDetection {
+  /** 0 is never. */
+  readonly consecutiveFailures: number;
+  /** 0 is never. */
+  readonly failureRatio: number;
+  readonly windowMs: number;
+  readonly minimumRequests: number;
+  readonly baseEjectionMs: number;
+  readonly maxEjectionMs: number;
+  readonly maxEjectionPercent: number;
+  readonly failureStatuses: readonly StatusRange[];
+}
+
+export interface ResolvedSlowStart {
+  readonly windowMs: number;
+  /** The share at the beginning, 0 to 1. */
+  readonly minFactor: number;
+}
+
+export interface ResolvedSticky {
+  readonly cookie: string;
+  readonly secret: string | undefined;
+  /** 0 ends with the browser session. */
+  readonly ttlMs: number;
+  readonly onMissing: "redistribute" | "fail";
+}
+
+export interface ResolvedWeights {
+  readonly mode: "feedback" | "announced";
+  readonly intervalMs: number;
+  /** In lower case. */
+  readonly header: string;
+}
+
+export interface ResolvedDiscovery {
+  readonly type: "dns" | "srv";
+  readonly name: string;
+  readonly port: number;
+  readonly scheme: "http" | "https";
+  readonly refreshMs: number;
+  /** Undefined means the system's. */
+  readonly servers: readonly string[] | undefined;
+}
+
 export interface ResolvedPool {
   readonly upstreams: readonly ResolvedUpstream[];
-  readonly balance: PolicyName;
+  readonly balance: PolicyName | Policy;
+  readonly hashOn: HashKey;
+  readonly outlierDetection: ResolvedOutlierDetection | undefined;
+  readonly slowStart: ResolvedSlowStart | undefined;
+  readonly sticky: ResolvedSticky | undefined;
+  readonly weights: ResolvedWeights | undefined;
+  readonly discovery: ResolvedDiscovery | undefined;
   readonly panic: "use-all" | "fail";
   readonly healthCheck: ResolvedHealthCheck | undefined;
   readonly retry: ResolvedRetry;

@@ -9,9 +9,13 @@ import { limits } from "./defaults.ts";
 import {
   bodyPattern,
   changeableName,
+  cookieName,
+  dnsName,
+  dnsServer,
   duration,
   flag,
   fraction,
+  hashKey,
   headerName,
   headerValue,
   hostPattern,
@@ -21,6 +25,7 @@ import {
   network,
   oneOf,
   path,
+  policy,
   poolName,
   record,
   retryCondition,
@@ -33,6 +38,7 @@ import {
   upstreamUrl,
 } from "./fields.ts";
 import type { HealthCheckOptions, ManyPoolsOptions, OnePoolOptions, PoolOptions } from "./options.ts";
+import { policyNames } from "./policy-names.ts";
 
 const upstream = table(
   {
@@ -51,6 +57,9 @@ const upstreamEntry = z.preprocess(
   upstream,
 );
 
+const statuses = () =>
+  list("statuses or ranges", statusRange()).min(1, { error: "expected at least one status or range" });
+
 const healthCheck = table({
   type: oneOf(["http", "tcp"]).optional(),
   path: target().optional(),
@@ -63,17 +72,51 @@ const healthCheck = table({
   healthyThreshold: integer(1, 1_000).optional(),
   unhealthyThreshold: integer(1, 1_000).optional(),
   jitter: fraction(0, 0.5).optional(),
-  expectStatus: list("statuses or ranges", statusRange())
-    .min(1, { error: "expected at least one status or range" })
-    .optional(),
+  expectStatus: statuses().optional(),
   expectBody: bodyPattern().optional(),
   initialState: oneOf(["up", "checking"]).optional(),
 });
 
+const outlierDetection = table({
+  consecutiveFailures: integer(0, 100_000).optional(),
+  failureRatio: fraction(0, 1).optional(),
+  window: duration(1_000).optional(),
+  minimumRequests: integer(1, 1_000_000).optional(),
+  baseEjectionTime: duration(1).optional(),
+  maxEjectionTime: duration(1).optional(),
+  maxEjectionPercent: integer(0, 100).optional(),
+  failureStatuses: statuses().optional(),
+});
+
 const settings = {
-  balance: oneOf(["p2c", "round-robin", "least-requests", "random"]).optional(),
+  balance: policy(policyNames).optional(),
+  hashOn: hashKey().optional(),
   panic: oneOf(["use-all", "fail"]).optional(),
   healthCheck: healthCheck.optional(),
+  outlierDetection: z.union([z.literal(false), outlierDetection], { error: "expected false or a table" }).optional(),
+  slowStart: table({
+    window: duration(1_000).optional(),
+    minWeightPercent: integer(1, 100).optional(),
+  }).optional(),
+  sticky: table({
+    cookie: cookieName().optional(),
+    secret: text("a secret of at least 8 characters").min(8, { error: "expected at least 8 characters" }).optional(),
+    ttl: duration(1_000).optional(),
+    onMissing: oneOf(["redistribute", "fail"]).optional(),
+  }).optional(),
+  weights: table({
+    mode: oneOf(["feedback", "announced"]).optional(),
+    interval: duration(1_000).optional(),
+    header: headerName().optional(),
+  }).optional(),
+  discovery: table({
+    type: oneOf(["dns", "srv"]).optional(),
+    name: dnsName(),
+    port: integer(1, 65_535).optional(),
+    scheme: oneOf(["http", "https"]).optional(),
+    refresh: duration(1_000).optional(),
+    servers: list("DNS servers", dnsServer()).min(1, { error: "expected at least one DNS server" }).optional(),
+  }).optional(),
   retry: table({
     attempts: integer(0, limits.retryAttempts).optional(),
     on: list("conditions", retryCondition()).optional(),
@@ -210,5 +253,7 @@ export function hasFreeKeys(schema: z.ZodType): boolean {
 function unwrap(schema: z.ZodType): z.ZodType {
   if (schema instanceof z.ZodOptional) return unwrap(schema.unwrap() as z.ZodType);
   if (schema instanceof z.ZodPipe) return unwrap(schema.out as z.ZodType);
+  // A table, or a word that stands for it.
+  if (schema instanceof z.ZodUnion) return unwrap(schema.options.at(-1) as z.ZodType);
   return schema;
 }

@@ -2,8 +2,11 @@
 
 type Table = Readonly<Record<string, unknown>>;
 
+/** A plain object. An instance of a class, such as a policy, is a value. */
 export function isTable(value: unknown): value is Table {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  if (typeof value !== "object" || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || prototype === Object.prototype;
 }
 
 /** What a key holds after laying over: what `own` says, or else what `base` says. */

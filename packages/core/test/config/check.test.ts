@@ -58,7 +58,7 @@ describe("every mistake at once", () => {
       "pools.api.upstreams[2].weight: expected a whole number from 0 to 256, found 300",
       "pools.api.upstreams[3]: expected a URL or a table, found 7",
       'pools.api.upstreams[4]: expected a URL such as "http://127.0.0.1:3000", found "nope"',
-      'pools.api.balance: expected one of "p2c", "round-robin", "least-requests", "random", found "p3c"',
+      'pools.api.balance: expected one of "p2c", "round-robin", "least-requests", "random", "peak-ewma", "hash", "first", found "p3c"',
       "pools.api.retry.attempts: expected a whole number from 0 to 10, found 11",
       'pools.api.retry.attemps*: unknown key, did you mean "attempts"?',
       "pools.web: expected a table, found 5",
@@ -247,3 +247,13 @@ it.each(["Content-Length", "transfer-encoding", "Connection", "Upgrade", "TE", "
     }
   },
 );
+
+describe("a table or a word that stands for it", () => {
+  it.each([
+    [{ windw: "1s" }, 'outlierDetection.windw*: unknown key, did you mean "window"?'],
+    [{ window: 5 }, 'outlierDetection.window: expected a duration such as "250ms", "5s" or "2m", found 5'],
+    [true, "outlierDetection: expected false or a table, found true"],
+  ])("%j: what is said is about what was given", (outlierDetection, text) => {
+    expect(check({ upstreams: [], outlierDetection })).toEqual([text]);
+  });
+});

@@ -19,7 +19,22 @@ type Complete<T> = T extends readonly (infer Element)[]
 
 const settings: Complete<PoolSettings> = {
   balance: "round-robin",
+  hashOn: "path",
   panic: "fail",
+  outlierDetection: {
+    consecutiveFailures: 0,
+    failureRatio: 0,
+    window: "1s",
+    minimumRequests: 1,
+    baseEjectionTime: "1s",
+    maxEjectionTime: "1s",
+    maxEjectionPercent: 0,
+    failureStatuses: ["503"],
+  },
+  slowStart: { window: "1s", minWeightPercent: 1 },
+  sticky: { cookie: "a", secret: "12345678", ttl: "1s", onMissing: "fail" },
+  weights: { mode: "announced", interval: "1s", header: "x-load" },
+  discovery: { type: "srv", name: "a", port: 1, scheme: "https", refresh: "1s", servers: ["::1"] },
   healthCheck: {
     type: "tcp",
     path: "/healthz",
@@ -114,7 +129,7 @@ function visit(
 }
 
 describe("the defaults that the docs quote", () => {
-  const root = { balance: defaults.balance, panic: defaults.panic };
+  const root = { balance: defaults.balance, hashOn: defaults.hashOn, panic: defaults.panic };
   const sharedDefaults = {
     forwarded: defaults.forwarded,
     maxHeaders: defaults.maxHeaders,
@@ -125,6 +140,11 @@ describe("the defaults that the docs quote", () => {
   const tables: Record<string, Record<string, unknown>> = {
     UpstreamOptions: defaults.upstream,
     HealthCheckOptions: defaults.healthCheck,
+    OutlierDetectionOptions: defaults.outlierDetection,
+    SlowStartOptions: defaults.slowStart,
+    StickyOptions: defaults.sticky,
+    DynamicWeightOptions: defaults.weights,
+    DiscoveryOptions: defaults.discovery,
     RetryOptions: defaults.retry,
     TimeoutOptions: defaults.timeouts,
     QueueOptions: defaults.queue,
@@ -142,6 +162,10 @@ describe("the defaults that the docs quote", () => {
     "no limit": undefined,
     "the upstream's own": undefined,
     "the URL's host": undefined,
+    "made up at start, good for one process": undefined,
+    "as long as its browser session": undefined,
+    "that of the scheme, 80 or 443": undefined,
+    "the system's": undefined,
     off: undefined,
     "every host": undefined,
     "every method": undefined,
