@@ -1,7 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { isDeepStrictEqual } from "node:util";
-import { Balancer } from "./balancer/balancer.ts";
 import { defaults, limits } from "./config/defaults.ts";
 import { parseDuration } from "./config/duration.ts";
 import { OptionsError } from "./config/issues.ts";
@@ -17,9 +16,9 @@ import type { Engine, Reporter, Routing } from "./forward/engine.ts";
 import { type ForwardOptions, handleRequest } from "./forward/handler.ts";
 import type { Hooks } from "./forward/hooks.ts";
 import { handleUpgrade } from "./forward/upgrade.ts";
-import { HealthChecker } from "./health/health-checker.ts";
 import { RequestMetrics } from "./observe/request-metrics.ts";
-import { Pool } from "./pool/pool.ts";
+import type { Pool } from "./pool/pool.ts";
+import { PoolAtWork } from "./pool-at-work.ts";
 import { SafeEmitter } from "./runtime/emitter.ts";
 import { type Runtime, resolveRuntime } from "./runtime/runtime.ts";
 import type { ProxySnapshot } from "./snapshot.ts";
@@ -41,13 +40,6 @@ export function createProxy(options: ProxyOptions, surroundings: ProxySurroundin
 
 /** What a proxy is given beside its options, and keeps over reloads. */
 export interface ProxySurroundings extends Hooks, Partial<Runtime> {}
-
-/** A pool at work in a proxy. */
-interface PoolAtWork {
-  readonly pool: Pool;
-  balancer: Balancer;
-  checker: HealthChecker | undefined;
-}
 
 /** A running proxy. Made by `createProxy`. */
 export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
@@ -171,7 +163,7 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
   async #drainAndClose(timeoutMs: number): Promise<void> {
     const { clock } = this.#runtime;
     this.#draining = true;
-    for (const { checker } of this.#atWork.values()) checker?.stop();
+    for (const atWork of this.#atWork.values()) atWork.stop();
     // What has arrived in this turn of the event loop is still to be served.
     await new Promise((resolve) => setImmediate(resolve));
     // Out of patience: first with good manners, which somebody may not return, then without.
@@ -197,7 +189,7 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
         continue;
       }
       if (!isDeepStrictEqual(atWork.pool.options, options)) changed.push(name);
-      const members = this.#reconfigurePool(atWork, options);
+      const members = atWork.reconfigure(options);
       upstreams.added.push(...members.added.map((id) => `${name}/${id}`));
       upstreams.removed.push(...members.removed.map((id) => `${name}/${id}`));
     }
@@ -210,37 +202,22 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
   }
 
   #startPool(name: string, options: ResolvedPool): void {
-    const pool = Pool.resolved(name, options, this.#runtime);
+    const atWork = new PoolAtWork(name, options, this.#runtime);
+    const { pool } = atWork;
     pool.on("health", (event) => this.emit("health", event));
+    pool.on("eject", (event) => this.emit("eject", event));
+    pool.on("readmit", (event) => this.emit("readmit", event));
     pool.on("weight", (event) => this.emit("weight", event));
     pool.on("state", (event) => this.emit("state", event));
     pool.on("member", (event) => this.emit("member", event));
-    const balancer = new Balancer(pool, {}, this.#runtime);
-    const checker = this.#startChecker(pool);
-    this.#atWork.set(name, { pool, balancer, checker });
+    this.#atWork.set(name, atWork);
     this.#pools.set(name, pool);
-  }
-
-  /** The balancer and the checker keep their state unless their own options have changed. */
-  #reconfigurePool(atWork: PoolAtWork, options: ResolvedPool): { added: string[]; removed: string[] } {
-    const { pool } = atWork;
-    const before = pool.options;
-    const serving = pool.available;
-    const members = pool.reconfigure(options);
-    if (before.balance !== options.balance) atWork.balancer = new Balancer(pool, {}, this.#runtime);
-    if (!isDeepStrictEqual([before.healthCheck, before.tls], [options.healthCheck, options.tls])) {
-      atWork.checker?.stop();
-      atWork.checker = this.#startChecker(pool);
-      // New checks hold newcomers back, not those who are at work.
-      for (const upstream of serving) pool.hold(upstream, false);
-    }
-    return members;
   }
 
   #stopPool(name: string): void {
     const atWork = this.#atWork.get(name);
     if (atWork === undefined) return;
-    atWork.checker?.stop();
+    atWork.stop();
     this.#atWork.delete(name);
     this.#pools.delete(name);
     this.#retire(atWork.pool);
@@ -255,17 +232,6 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
     }
     this.#retiring.delete(pool);
     for (const { id } of pool.upstreams) pool.remove(id);
-  }
-
-  #startChecker(pool: Pool): HealthChecker | undefined {
-    const { healthCheck } = pool.options;
-    if (healthCheck === undefined) {
-      pool.forgetHealth();
-      return undefined;
-    }
-    const checker = HealthChecker.resolved(pool, healthCheck, this.#runtime);
-    checker.start();
-    return checker;
   }
 
   #createEngine(): Engine {

@@ -82,12 +82,39 @@ export interface HealthEvent {
   readonly reason: string;
 }
 
+/** A change of an upstream's effective weight. */
 export interface WeightEvent {
   readonly pool: string;
   readonly upstream: string;
   readonly from: number;
   readonly to: number;
-  readonly reason: "operator" | "config";
+  /**
+   * Who changed it: `operator` (setWeight, the admin API), `config` (a reload), `discovery` (an SRV record),
+   * `feedback` (it fares worse or better than its fellows), `announced` (its own word), `slow-start`.
+   */
+  readonly reason: "operator" | "config" | "discovery" | "feedback" | "announced" | "slow-start";
+  /** The figures behind it, for people. */
+  readonly detail?: string;
+}
+
+/** Why an upstream was taken out: failures in a row, too many within the window, or a failed trial. */
+export type EjectionReason = "consecutive-failures" | "failure-ratio" | "trial-failed";
+
+/** What brought it back: a request on trial, a probe, or the end of outlier detection. */
+export type ReadmissionReason = "trial" | "probe" | "off";
+
+export interface EjectEvent {
+  readonly pool: string;
+  readonly upstream: string;
+  readonly reason: EjectionReason;
+  /** Milliseconds until it is given a trial. */
+  readonly forMs: number;
+}
+
+export interface ReadmitEvent {
+  readonly pool: string;
+  readonly upstream: string;
+  readonly reason: ReadmissionReason;
 }
 
 export interface StateEvent {
@@ -138,6 +165,8 @@ export interface TunnelEvent {
 /** The events of a pool, with their arguments. */
 export interface PoolEvents {
   health: [HealthEvent];
+  eject: [EjectEvent];
+  readmit: [ReadmitEvent];
   weight: [WeightEvent];
   state: [StateEvent];
   member: [MemberEvent];

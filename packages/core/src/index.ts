@@ -1,5 +1,4 @@
 export { Balancer, type BalancerOptions, type PickOptions } from "./balancer/balancer.ts";
-export type { PickContext, Policy } from "./balancer/policy.ts";
 export { checkOptions } from "./config/check.ts";
 export { parseDuration, parseSize } from "./config/duration.ts";
 export { type ConfigIssue, didYouMean, formatPath, OptionsError } from "./config/issues.ts";
@@ -11,6 +10,8 @@ export type { ForwardOptions } from "./forward/handler.ts";
 export type { HeaderList } from "./forward/header-list.ts";
 export type { Answer, ErrorContext, Hooks, RequestContext, ResponseContext } from "./forward/hooks.ts";
 export { HealthChecker } from "./health/health-checker.ts";
+export { OutlierDetector } from "./health/outlier-detector.ts";
+export type * from "./policy.ts";
 export { Pool } from "./pool/pool.ts";
 export type { Upstream } from "./pool/upstream.ts";
 export type { Clock, Timer } from "./runtime/clock.ts";

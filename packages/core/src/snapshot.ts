@@ -1,7 +1,7 @@
 /** What `proxy.snapshot()` and `pool.snapshot()` return: plain frozen data, taken at one moment. */
 
 import type { ErrorCode } from "./errors.ts";
-import type { Health, UpstreamState } from "./events.ts";
+import type { EjectionReason, Health, UpstreamState } from "./events.ts";
 
 /** A distribution of durations, cumulative like a Prometheus histogram. */
 export interface HistogramSnapshot {
@@ -31,8 +31,19 @@ export interface UpstreamSnapshot {
   readonly available: boolean;
   /** As configured, or as set by an operator since. */
   readonly weight: number;
-  /** What balancing uses. */
+  /** What balancing uses: the weight times the three factors below. */
   readonly effectiveWeight: number;
+  /** 1 unless it has just come back or joined. */
+  readonly slowStart: number;
+  /** 1 unless it fares worse than its fellows. */
+  readonly feedback: number;
+  /** 1 unless it announces a load. */
+  readonly announced: number;
+  /** Out on account of its failures until then, milliseconds since 1970; null when it is not. */
+  readonly ejectedUntil: number | null;
+  /** It has been out, and gets one request at a time to show that it is well. */
+  readonly onTrial: boolean;
+  readonly ejections: Readonly<Partial<Record<EjectionReason, number>>>;
   readonly inFlight: number;
   /** Null when there is no limit. */
   readonly maxInFlight: number | null;

@@ -11,6 +11,7 @@ test("what can be imported is this, and nothing goes missing or public by accide
       "Balancer: function",
       "HealthChecker: function",
       "OptionsError: function",
+      "OutlierDetector: function",
       "Pool: function",
       "ProxyError: function",
       "checkOptions: function",

@@ -1,12 +1,11 @@
 import { didYouMean, OptionsError } from "../config/issues.ts";
 import type { PolicyName } from "../config/options.ts";
 import { ProxyError } from "../errors.ts";
+import type { Candidate, PickContext, Policy } from "../policy.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
-import type { Random } from "../runtime/random.ts";
 import { type Runtime, resolveRuntime } from "../runtime/runtime.ts";
 import { policies } from "./policies.ts";
-import type { PickContext, Policy } from "./policy.ts";
 
 const none: readonly Upstream[] = [];
 
@@ -33,14 +32,14 @@ export interface PickOptions {
 export class Balancer {
   readonly policy: Policy;
   readonly #pool: Pool;
-  readonly #random: Random;
+  readonly #runtime: Runtime;
   /** The policy is not one of ours: what it picks is looked at. */
   readonly #foreign: boolean;
 
   /** Throws an `OptionsError` for a policy that does not exist. */
   constructor(pool: Pool, options: BalancerOptions = {}, runtime?: Partial<Runtime>) {
     this.#pool = pool;
-    this.#random = resolveRuntime(runtime).random;
+    this.#runtime = resolveRuntime(runtime);
     const policy = options.policy ?? pool.options.balance;
     this.policy = resolvePolicy(policy);
     this.#foreign = typeof policy !== "string";
@@ -53,8 +52,10 @@ export class Balancer {
   pick({ key, exclude = none }: PickOptions = {}): Upstream | undefined {
     const candidates = this.#pool.candidatesExcept(exclude);
     if (candidates.length === 0) return undefined;
-    const context = { candidates, key, random: this.#random };
-    return this.#foreign ? pickChecked(this.policy, context) : this.policy.pick(context);
+    const { random, clock } = this.#runtime;
+    const context = { candidates, key, random, now: clock.now() };
+    // What a policy returns is what it was given.
+    return (this.#foreign ? pickChecked(this.policy, context) : this.policy.pick(context)) as Upstream;
   }
 }
 
@@ -65,8 +66,8 @@ function resolvePolicy(policy: PolicyName | Policy): Policy {
   throw new OptionsError([{ path: ["policy"], message }]);
 }
 
-function pickChecked(policy: Policy, context: PickContext): Upstream {
-  let picked: Upstream;
+function pickChecked(policy: Policy, context: PickContext): Candidate {
+  let picked: Candidate;
   try {
     picked = policy.pick(context);
   } catch (cause) {

@@ -1,5 +1,4 @@
-import type { Upstream } from "../pool/upstream.ts";
-import type { PickContext, Policy } from "./policy.ts";
+import type { Candidate, PickContext, Policy } from "../policy.ts";
 import { RoundRobin } from "./round-robin.ts";
 
 /**
@@ -10,9 +9,9 @@ export class LeastRequests implements Policy {
   readonly name = "least-requests";
   readonly #ties = new RoundRobin();
 
-  pick(context: PickContext): Upstream {
+  pick(context: PickContext): Candidate {
     let least = Infinity;
-    let tied: Upstream[] = [];
+    let tied: Candidate[] = [];
     for (const upstream of context.candidates) {
       const load = upstream.inFlight / upstream.effectiveWeight;
       if (load > least) continue;
@@ -20,6 +19,6 @@ export class LeastRequests implements Policy {
       least = load;
       tied.push(upstream);
     }
-    return tied.length === 1 ? (tied[0] as Upstream) : this.#ties.pick({ ...context, candidates: tied });
+    return tied.length === 1 ? (tied[0] as Candidate) : this.#ties.pick({ ...context, candidates: tied });
   }
 }

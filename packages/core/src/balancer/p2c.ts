@@ -1,5 +1,4 @@
-import type { Upstream } from "../pool/upstream.ts";
-import type { PickContext, Policy } from "./policy.ts";
+import type { Candidate, PickContext, Policy } from "../policy.ts";
 import { drawByWeight } from "./random.ts";
 
 /**
@@ -13,7 +12,7 @@ import { drawByWeight } from "./random.ts";
 export class PowerOfTwoChoices implements Policy {
   readonly name = "p2c";
 
-  pick({ candidates, random }: PickContext): Upstream {
+  pick({ candidates, random }: PickContext): Candidate {
     const first = drawByWeight(candidates, random);
     if (candidates.length === 1) return first;
     const second = drawByWeight(candidates, random, first);

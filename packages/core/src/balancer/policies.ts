@@ -1,8 +1,11 @@
 import type { PolicyName } from "../config/options.ts";
+import type { Policy } from "../policy.ts";
+import { First } from "./first.ts";
 import { LeastRequests } from "./least-requests.ts";
 import { PowerOfTwoChoices } from "./p2c.ts";
-import type { Policy } from "./policy.ts";
+import { PeakEwmaPolicy } from "./peak-ewma.ts";
 import { Random } from "./random.ts";
+import { RendezvousHash } from "./rendezvous-hash.ts";
 import { RoundRobin } from "./round-robin.ts";
 
 /** Every built-in policy by its name. Each balancer gets an instance of its own. */
@@ -11,4 +14,7 @@ export const policies: Readonly<Record<PolicyName, () => Policy>> = {
   "round-robin": () => new RoundRobin(),
   "least-requests": () => new LeastRequests(),
   random: () => new Random(),
+  "peak-ewma": () => new PeakEwmaPolicy(),
+  hash: () => new RendezvousHash(),
+  first: () => new First(),
 };

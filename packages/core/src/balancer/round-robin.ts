@@ -1,5 +1,4 @@
-import type { Upstream } from "../pool/upstream.ts";
-import type { PickContext, Policy } from "./policy.ts";
+import type { Candidate, PickContext, Policy } from "../policy.ts";
 
 /**
  * Gives each upstream its exact share, spread as evenly as whole picks allow.
@@ -15,11 +14,11 @@ export class RoundRobin implements Policy {
   /** By slot. */
   readonly #counters: number[] = [];
 
-  pick({ candidates }: PickContext): Upstream {
+  pick({ candidates }: PickContext): Candidate {
     let total = 0;
     for (const upstream of candidates) total += upstream.effectiveWeight;
     const bound = 2 * total;
-    let best = candidates[0] as Upstream;
+    let best = candidates[0] as Candidate;
     let bestCounter = -Infinity;
     for (const upstream of candidates) {
       const before = this.#counters[upstream.slot] ?? 0;

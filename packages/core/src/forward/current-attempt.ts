@@ -44,10 +44,10 @@ export class CurrentAttempt {
   }
 
   /** The response headers are here. */
-  answered(): void {
+  answered(status: number): void {
     if (this.#attempt === undefined) return;
     this.#headersMs = this.#clock.now() - this.#attempt.startedAt;
-    this.#attempt.recordHeaders(this.#headersMs);
+    this.#attempt.answered(this.#headersMs, status);
   }
 
   /** Ends it, and notes how it went. Nothing happens when there is none. */

@@ -152,7 +152,7 @@ export class Relay implements ExchangeHandler, BodyOwner, ClientPace, ChoiceOwne
   }
 
   onResponse(status: number, statusText: string, headers: readonly string[]): void {
-    this.#attempt.answered();
+    this.#attempt.answered(status);
     const facts = this.#retryFacts();
     const decision = decideAfterStatus(status, facts);
     if (decision === "retry") {

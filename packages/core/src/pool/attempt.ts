@@ -1,5 +1,11 @@
 import type { Member, Outcome, Upstream } from "./upstream.ts";
 
+/** The pool, as an attempt on one of its members sees it. */
+export interface AttemptHost {
+  onAnswered(member: Member, attempt: Attempt): void;
+  onSettled(member: Member, attempt: Attempt, outcome: Outcome): void;
+}
+
 /**
  * One try on one upstream. It holds a place in the upstream's `inFlight` from its start until `settle`,
  * which has to be called exactly once on every path; later calls do nothing.
@@ -7,28 +13,37 @@ import type { Member, Outcome, Upstream } from "./upstream.ts";
 export class Attempt {
   /** When it began, on the monotonic clock. */
   readonly startedAt: number;
+  /** Milliseconds to the response headers, once they are here. */
+  headersMs: number | undefined;
+  /** The status that came with them. */
+  status: number | undefined;
+  /** It is the one request that an upstream gets whose ejection is over. */
+  readonly onTrial: boolean;
   readonly #member: Member;
-  readonly #onSettled: (member: Member, outcome: Outcome) => void;
+  readonly #host: AttemptHost;
   #settled = false;
 
-  constructor(member: Member, startedAt: number, onSettled: (member: Member, outcome: Outcome) => void) {
+  constructor(member: Member, startedAt: number, host: AttemptHost) {
     this.#member = member;
     this.startedAt = startedAt;
-    this.#onSettled = onSettled;
+    this.#host = host;
+    this.onTrial = member.onTrial;
   }
 
   get upstream(): Upstream {
     return this.#member;
   }
 
-  /** Counts the time to the response headers. */
-  recordHeaders(ms: number): void {
-    this.#member.recordHeaders(ms);
+  /** Notes the response headers, which came after so many milliseconds. */
+  answered(ms: number, status: number): void {
+    this.headersMs = ms;
+    this.status = status;
+    this.#host.onAnswered(this.#member, this);
   }
 
   settle(outcome: Outcome): void {
     if (this.#settled) return;
     this.#settled = true;
-    this.#onSettled(this.#member, outcome);
+    this.#host.onSettled(this.#member, this, outcome);
   }
 }

@@ -13,7 +13,7 @@ export interface Availability {
 }
 
 /**
- * Primaries first, backups only when no primary is available. Panic, when it is allowed, takes whatever is neither
+ * Primaries first, backups only when no primary is available, and so on through the tiers. Panic, when it is allowed, takes whatever is neither
  * draining nor disabled nor held back until its first check (YARP's HealthyOrPanic), but never on account of full upstreams: those free up by themselves.
  * A weight of 0 takes no new clients.
  */
@@ -23,7 +23,7 @@ export function computeAvailability(members: readonly Member[], panicAllowed: bo
   if (candidates.length > 0) return freeze({ available, candidates, panic: false, saturated: false });
 
   const active = members.filter((member) => member.state === "active" && member.weight > 0 && !member.held);
-  const saturated = active.some((member) => member.full && member.health !== "unhealthy");
+  const saturated = active.some((member) => member.full && !member.doubtful);
   const doubtful = panicAllowed && !saturated ? firstTier(active.filter((member) => !member.full)) : [];
   return freeze({ available, candidates: doubtful, panic: doubtful.length > 0, saturated });
 }
@@ -41,7 +41,7 @@ export function mayFreeUp(members: readonly Member[], tried: readonly Upstream[]
   return members.some(
     (member) =>
       member.state === "active" &&
-      member.health !== "unhealthy" &&
+      !member.doubtful &&
       member.full &&
       !member.held &&
       member.weight > 0 &&
@@ -51,8 +51,9 @@ export function mayFreeUp(members: readonly Member[], tried: readonly Upstream[]
 
 function firstTier(members: readonly Member[]): Member[] {
   const eligible = members.filter((member) => member.weight > 0);
-  const primaries = eligible.filter((member) => !member.backup);
-  return primaries.length > 0 ? primaries : eligible;
+  let lowest = Infinity;
+  for (const { tier } of eligible) lowest = Math.min(lowest, tier);
+  return eligible.filter(({ tier }) => tier === lowest);
 }
 
 function freeze(availability: Availability): Availability {

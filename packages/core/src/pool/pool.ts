@@ -2,30 +2,30 @@ import type { PoolOptions, UpstreamOptions } from "../config/options.ts";
 import { resolveUpstream } from "../config/resolve.ts";
 import type { ResolvedPool, ResolvedUpstream } from "../config/resolved.ts";
 import { ProxyError } from "../errors.ts";
-import type { Health, PoolEvents, UpstreamState } from "../events.ts";
+import type { Health, UpstreamState } from "../events.ts";
 import { SafeEmitter } from "../runtime/emitter.ts";
 import { type Runtime, resolveRuntime } from "../runtime/runtime.ts";
 import type { PoolSnapshot } from "../snapshot.ts";
 import type { Transport } from "../wire/transport.ts";
+import { Accounts, type AttemptObserver } from "./accounts.ts";
 import { Attempt } from "./attempt.ts";
 import { type Availability, computeAvailability, mayFreeUp, untried } from "./availability.ts";
 import { CheckedOptions, toResolved } from "./checked-options.ts";
-import { Members } from "./members.ts";
+import { Ejections } from "./ejections.ts";
+import { type MemberChanges, Members } from "./members.ts";
 import { checkNewcomer, checkState, checkWeight } from "./operator-input.ts";
+import type { PoolContext, PoolSignals } from "./pool-context.ts";
+import { poolSnapshot } from "./pool-snapshot.ts";
 import { RetryBudget } from "./retry-budget.ts";
 import { Traffic } from "./traffic.ts";
-import { connectsAlike, destroyTransport, retireTransport, transportOf } from "./transports.ts";
-import { isUpstreamFailure, type Member, type Outcome, type Upstream } from "./upstream.ts";
+import { connectsAlike, retireTransport, transportOf } from "./transports.ts";
+import type { Member, Upstream } from "./upstream.ts";
 import { WaitQueue } from "./wait-queue.ts";
-
-interface PoolSignals extends PoolEvents {
-  /** An attempt failed on account of its upstream: the next probe should come at once. */
-  failure: [Upstream];
-}
+import { Weighting } from "./weighting.ts";
 
 /**
  * A named group of upstreams that serve the same thing, and the owner of everything about them that changes:
- * membership, weights, states, verdicts, requests in flight, counters and connections.
+ * membership, weights, states, verdicts, ejections, requests in flight, counters and connections.
  *
  * What may be picked is published as frozen lists that are replaced whole. Works alone, without a proxy.
  */
@@ -34,9 +34,12 @@ export class Pool extends SafeEmitter<PoolSignals> {
   readonly queue: WaitQueue;
   readonly retryBudget: RetryBudget;
   readonly traffic: Traffic = new Traffic();
+  readonly weighting: Weighting;
+  readonly ejections: Ejections;
   readonly #runtime: Runtime;
+  readonly #members: Members;
+  readonly #accounts: Accounts;
   #options: ResolvedPool;
-  readonly #members = new Members();
   #availability: Availability | undefined;
   #closed = false;
 
@@ -53,7 +56,12 @@ export class Pool extends SafeEmitter<PoolSignals> {
     this.#options = toResolved(options);
     this.queue = new WaitQueue(this.#options.queue, this.#runtime.clock);
     this.retryBudget = new RetryBudget(this.#options.retry, this.#runtime.clock);
-    for (const upstream of this.#options.upstreams) this.#join(upstream);
+    const context = this.#createContext();
+    this.weighting = new Weighting(context);
+    this.#members = new Members(context, this.weighting);
+    this.ejections = new Ejections(context, this.#members);
+    this.#accounts = new Accounts(context, (member) => this.#onSettled(member));
+    for (const upstream of this.#options.upstreams) this.#members.join(upstream);
   }
 
   /** The options in force, checked and complete. */
@@ -77,6 +85,7 @@ export class Pool extends SafeEmitter<PoolSignals> {
 
   /** The candidates that were not tried yet; when they have run out, whatever else is available, backups included. */
   candidatesExcept(tried: readonly Upstream[]): readonly Upstream[] {
+    this.weighting.refresh();
     return untried(this.#current(), tried);
   }
 
@@ -104,19 +113,19 @@ export class Pool extends SafeEmitter<PoolSignals> {
   add(options: string | UpstreamOptions): Upstream {
     const upstream = resolveUpstream(options);
     checkNewcomer(upstream.id, this.#members.list);
-    return this.#join(upstream);
+    return this.#members.join(upstream);
   }
 
   /** Lets an upstream go: nothing new reaches it, what it is doing is finished. Throws `unknown_upstream`. */
   remove(id: string): void {
-    this.#leave(this.#member(id));
+    this.#members.leave(this.#member(id));
   }
 
   /** Changes a weight from the next pick on. Throws an `OptionsError` outside 0 to 256, `unknown_upstream` otherwise. */
   setWeight(id: string, weight: number): void {
     const member = this.#member(id);
     checkWeight(weight);
-    this.#changeWeight(member, weight, "operator");
+    this.weighting.setWeight(member, weight, "operator");
   }
 
   /**
@@ -140,6 +149,7 @@ export class Pool extends SafeEmitter<PoolSignals> {
     if (member.removed || member.health === to) return;
     const from = member.health;
     member.health = to;
+    if (from === "unhealthy") this.#members.warm(member);
     this.#changed();
     this.emit("health", { pool: this.name, upstream: member.id, from, to, reason });
   }
@@ -152,6 +162,7 @@ export class Pool extends SafeEmitter<PoolSignals> {
 
   countProbe(upstream: Upstream, success: boolean): void {
     (upstream as Member).countProbe(success);
+    this.emit("probe", upstream, success);
   }
 
   /** Takes every verdict back, when nobody checks any more. */
@@ -163,8 +174,15 @@ export class Pool extends SafeEmitter<PoolSignals> {
   begin(upstream: Upstream): Attempt {
     const member = upstream as Member;
     member.inFlight++;
+    if (member.onTrial) member.trials++;
     if (member.full) this.#availability = undefined;
-    return new Attempt(member, this.#runtime.clock.now(), this.#settled);
+    return new Attempt(member, this.#runtime.clock.now(), this.#accounts);
+  }
+
+  /** Tells the observer of each attempt from now on. Returns what ends that. */
+  observe(observer: AttemptObserver): () => void {
+    this.#accounts.observers.add(observer);
+    return () => void this.#accounts.observers.delete(observer);
   }
 
   openTunnel(upstream: Upstream): () => void {
@@ -175,7 +193,7 @@ export class Pool extends SafeEmitter<PoolSignals> {
       if (!open) return;
       open = false;
       member.tunnels--;
-      this.#releaseIfDrained(member);
+      this.#members.releaseIfDrained(member);
     };
   }
 
@@ -188,42 +206,37 @@ export class Pool extends SafeEmitter<PoolSignals> {
    * Takes on new options. Upstreams whose id and URL stay keep everything: health, counters, sockets, tunnels, and the
    * weight and state an operator gave them unless their configured weight changes. The others join or leave.
    */
-  reconfigure(options: ResolvedPool): { added: string[]; removed: string[] } {
+  reconfigure(options: ResolvedPool): MemberChanges {
     const before = this.#options;
     this.#options = options;
     this.queue.options = options.queue;
     this.retryBudget.options = options.retry;
-    const stays = (member: Member) =>
-      options.upstreams.find(({ id, url }) => id === member.id && url === member.url) !== undefined;
-    const removed = this.#members.list.filter((member) => !stays(member));
-    for (const member of removed) this.#leave(member);
     if (!connectsAlike(before, options)) this.#members.list.forEach(retireTransport);
-    const added = options.upstreams.filter((upstream) => !this.#update(upstream));
-    for (const upstream of added) this.#join(upstream);
+    const changes = this.#members.replace(options.upstreams, false);
+    if (options.discovery === undefined) changes.removed.push(...this.#members.replace([], true).removed);
     this.#members.sortBy(options.upstreams.map(({ id }) => id));
     this.#changed();
-    return { added: added.map(({ id }) => id), removed: removed.map(({ id }) => id) };
+    return changes;
+  }
+
+  /** Makes these the members found in DNS; those that are listed stay as they are, and keep their ids to themselves. */
+  setDiscovered(upstreams: readonly ResolvedUpstream[]): MemberChanges {
+    const listed = new Set(this.#members.list.filter(({ discovered }) => !discovered).map(({ id }) => id));
+    const found = upstreams.filter(({ id }) => !listed.has(id));
+    const changes = this.#members.replace(found, true);
+    this.#changed();
+    return changes;
   }
 
   /** Ends every connection. Attempts in flight fail; later ones get connections that are not kept. */
   close(): void {
     this.#closed = true;
-    for (const member of this.#members.all()) destroyTransport(member);
+    this.#members.destroyTransports();
   }
 
-  snapshot(policy: string = this.#options.balance): PoolSnapshot {
-    return Object.freeze({
-      name: this.name,
-      policy,
-      available: this.available.filter(({ weight }) => weight > 0).length,
-      panic: this.panic,
-      inFlight: this.inFlight,
-      tunnels: this.tunnels,
-      queueDepth: this.queue.depth,
-      retryBudgetExhausted: this.retryBudget.exhausted,
-      ...this.traffic.snapshot(),
-      upstreams: Object.freeze(this.#members.list.map((member) => member.snapshot())),
-    });
+  snapshot(policy: string = nameOf(this.#options.balance)): PoolSnapshot {
+    this.weighting.refresh();
+    return poolSnapshot(this, this.#members.list, policy);
   }
 
   #current(): Availability {
@@ -237,57 +250,23 @@ export class Pool extends SafeEmitter<PoolSignals> {
     return member;
   }
 
-  #join(upstream: ResolvedUpstream): Member {
-    const member = this.#members.join(upstream);
-    member.held = this.#options.healthCheck?.initialState === "checking";
-    this.#changed();
-    this.emit("member", { pool: this.name, upstream: member.id, change: "added" });
-    return member;
-  }
-
-  #leave(member: Member): void {
-    this.#members.leave(member);
-    this.#changed();
-    this.emit("member", { pool: this.name, upstream: member.id, change: "removed" });
-    this.#releaseIfDrained(member);
-  }
-
-  #releaseIfDrained(member: Member): void {
-    if (!this.#members.forgetIfDrained(member)) return;
-    retireTransport(member);
-    this.emit("member", { pool: this.name, upstream: member.id, change: "drained" });
-  }
-
-  /** False when there is no such member yet. */
-  #update(upstream: ResolvedUpstream): boolean {
-    const member = this.#members.find(upstream.id);
-    if (member === undefined) return false;
-    member.backup = upstream.backup;
-    member.maxInFlight = upstream.maxInFlight;
-    if (member.configuredWeight !== upstream.weight) {
-      member.configuredWeight = upstream.weight;
-      this.#changeWeight(member, upstream.weight, "config");
-    }
-    return true;
-  }
-
-  #changeWeight(member: Member, to: number, reason: "operator" | "config"): void {
-    if (member.weight === to) return;
-    const from = member.weight;
-    member.weight = to;
-    this.#changed();
-    this.emit("weight", { pool: this.name, upstream: member.id, from, to, reason });
-  }
-
-  readonly #settled = (member: Member, outcome: Outcome): void => {
-    const wasFull = member.full;
-    member.inFlight--;
-    member.recordOutcome(outcome, this.#runtime.clock.wallNow());
-    if (wasFull) this.#changed();
-    if (isUpstreamFailure(outcome)) this.emit("failure", member);
+  #onSettled(member: Member): void {
     if (this.#closed && member.inFlight === 0) retireTransport(member);
-    this.#releaseIfDrained(member);
-  };
+    this.#members.releaseIfDrained(member);
+  }
+
+  #createContext(): PoolContext {
+    const pool = this;
+    return {
+      name: this.name,
+      runtime: this.#runtime,
+      get options() {
+        return pool.#options;
+      },
+      changed: () => this.#changed(),
+      emit: (name, ...args) => this.emit(name, ...args),
+    };
+  }
 
   /** Forgets the lists, and lets those who wait have what has become free, or hear that nothing will. */
   #changed(): void {
@@ -297,4 +276,8 @@ export class Pool extends SafeEmitter<PoolSignals> {
       if ((candidates.length === 0 && saturated) || !this.queue.wakeFirst()) return;
     }
   }
+}
+
+function nameOf(balance: ResolvedPool["balance"]): string {
+  return typeof balance === "string" ? balance : balance.name;
 }

@@ -1,7 +1,6 @@
 import { limits } from "../config/defaults.ts";
 import type { Clock } from "../runtime/clock.ts";
-
-const slots = 10;
+import { SlidingSum } from "../runtime/sliding-sum.ts";
 
 /**
  * Keeps retries a bounded share of the traffic, so that a failing pool is not buried under second tries.
@@ -14,50 +13,29 @@ export class RetryBudget {
   /** Replaced whole by a reload. */
   options: { readonly budget: number; readonly minRetriesPerSecond: number };
   exhausted = 0;
-
-  readonly #clock: Clock;
-  readonly #requests = new Array<number>(slots).fill(0);
-  readonly #retries = new Array<number>(slots).fill(0);
-  #slot = 0;
+  readonly #requests: SlidingSum;
+  readonly #retries: SlidingSum;
 
   constructor(options: { readonly budget: number; readonly minRetriesPerSecond: number }, clock: Clock) {
     this.options = options;
-    this.#clock = clock;
+    this.#requests = new SlidingSum(limits.retryBudgetWindowMs, clock);
+    this.#retries = new SlidingSum(limits.retryBudgetWindowMs, clock);
   }
 
   /** Counts an original request. */
   deposit(): void {
-    this.#turn();
-    (this.#requests[this.#slot % slots] as number)++;
+    this.#requests.add(1);
   }
 
   /** Takes room for one retry; false when there is none. */
   tryWithdraw(): boolean {
-    this.#turn();
     const { budget, minRetriesPerSecond } = this.options;
-    const allowed = budget * total(this.#requests) + (minRetriesPerSecond * limits.retryBudgetWindowMs) / 1_000;
-    if (total(this.#retries) + 1 > allowed) {
+    const allowed = budget * this.#requests.total + (minRetriesPerSecond * limits.retryBudgetWindowMs) / 1_000;
+    if (this.#retries.total + 1 > allowed) {
       this.exhausted++;
       return false;
     }
-    (this.#retries[this.#slot % slots] as number)++;
+    this.#retries.add(1);
     return true;
   }
-
-  /** Clears the slots that time has passed over. */
-  #turn(): void {
-    const now = Math.floor(this.#clock.now() / (limits.retryBudgetWindowMs / slots));
-    const passed = Math.min(now - this.#slot, slots);
-    for (let step = 0; step < passed; step++) {
-      this.#requests[(now - step) % slots] = 0;
-      this.#retries[(now - step) % slots] = 0;
-    }
-    this.#slot = now;
-  }
-}
-
-function total(counts: readonly number[]): number {
-  let sum = 0;
-  for (const count of counts) sum += count;
-  return sum;
 }

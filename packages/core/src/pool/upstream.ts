@@ -1,31 +1,32 @@
 import type { ResolvedUpstream, UpstreamAddress } from "../config/resolved.ts";
 import { type ErrorCode, errorKind } from "../errors.ts";
-import type { Health, UpstreamState } from "../events.ts";
+import type { EjectionReason, Health, UpstreamState } from "../events.ts";
+import type { Candidate } from "../policy.ts";
 import type { UpstreamSnapshot } from "../snapshot.ts";
 import type { Transport } from "../wire/transport.ts";
 import { Histogram } from "./histogram.ts";
+import { PeakEwma } from "./responsiveness.ts";
 
 /** One server in a pool, as the rest of the world sees it. Only its pool changes it. */
-export interface Upstream {
-  readonly id: string;
-  readonly url: string;
+export interface Upstream extends Candidate {
   readonly address: UpstreamAddress;
-  readonly backup: boolean;
+  /** Used only while no upstream of a lower tier is available; primaries have 0. */
+  readonly tier: number;
   readonly state: UpstreamState;
   readonly health: Health;
   /** As configured, or as set by an operator since. */
   readonly weight: number;
-  /** What policies use in place of the weight. */
-  readonly effectiveWeight: number;
-  /** Requests begun and not settled. */
-  readonly inFlight: number;
   /** Infinity when there is no limit. */
   readonly maxInFlight: number;
   readonly tunnels: number;
-  /** May be picked now: active, not unhealthy, not full. */
+  /** May be picked now: active, not unhealthy, not ejected, not full. */
   readonly available: boolean;
-  /** A small integer, unique in the pool: the place of this upstream in the arrays that a policy keeps. */
-  readonly slot: number;
+  /** When an ejection ends, milliseconds since 1970; undefined while it is not ejected. */
+  readonly ejectedUntil: number | undefined;
+  /** Its ejection is over, and it gets one request at a time until one has gone well. */
+  readonly onTrial: boolean;
+  /** What feedback multiplies its weight by. */
+  readonly feedback: number;
 }
 
 /**
@@ -49,7 +50,7 @@ export class Member implements Upstream {
   readonly url: string;
   readonly address: UpstreamAddress;
   readonly slot: number;
-  backup: boolean;
+  tier: number;
   maxInFlight: number;
   /** What the configuration says, to tell an operator's weight from it at a reload. */
   configuredWeight: number;
@@ -59,12 +60,29 @@ export class Member implements Upstream {
   inFlight = 0;
   tunnels = 0;
   removed = false;
+  /** Found in DNS rather than listed. */
+  discovered = false;
+  /** Has answered a request. */
+  served = false;
   /** Takes no traffic before its first verdict, not even in panic. */
   held = false;
+  ejectedUntil: number | undefined;
+  onTrial = false;
+  /** Requests in flight that were begun on trial. */
+  trials = 0;
+  /** What the weight is multiplied by; see weighting.ts. */
+  slowStart = 1;
+  feedback = 1;
+  announced = 1;
+  effectiveWeight: number;
+  warmingSince = 0;
+  announcedAt: number = -Infinity;
+  readonly responsiveness: PeakEwma = new PeakEwma();
   transport: Transport | undefined;
 
   readonly #outcomes: Partial<Record<Outcome, number>> = {};
   readonly #latency = new Histogram();
+  readonly #ejections: Partial<Record<EjectionReason, number>> = {};
   readonly #probes = { success: 0, failure: 0 };
   #lastFailure: { code: ErrorCode; at: number } | null = null;
 
@@ -73,22 +91,32 @@ export class Member implements Upstream {
     this.url = options.url;
     this.address = options.address;
     this.slot = slot;
-    this.backup = options.backup;
+    this.tier = options.tier;
     this.maxInFlight = options.maxInFlight;
     this.configuredWeight = options.weight;
     this.weight = options.weight;
+    this.effectiveWeight = options.weight;
   }
 
-  get effectiveWeight(): number {
-    return this.weight;
+  reweigh(): void {
+    this.effectiveWeight = this.weight * this.slowStart * this.feedback * this.announced;
   }
 
   get full(): boolean {
-    return this.inFlight >= this.maxInFlight;
+    if (this.onTrial) return this.trials > 0;
+    // A slow start is for the limit as well, as in HAProxy.
+    const limit = this.slowStart === 1 ? this.maxInFlight : Math.max(1, Math.ceil(this.maxInFlight * this.slowStart));
+    return this.inFlight >= limit;
+  }
+
+  /** Something speaks against it that waiting for room does not help: a verdict, an ejection, or a trial. */
+  get doubtful(): boolean {
+    return this.health === "unhealthy" || this.ejectedUntil !== undefined;
   }
 
   get available(): boolean {
-    return this.state === "active" && this.health !== "unhealthy" && !this.full && !this.held && !this.removed;
+    const out = this.ejectedUntil !== undefined && !this.onTrial;
+    return this.state === "active" && this.health !== "unhealthy" && !out && !this.full && !this.held && !this.removed;
   }
 
   /** Nothing holds it any more. */
@@ -96,13 +124,18 @@ export class Member implements Upstream {
     return this.inFlight === 0 && this.tunnels === 0;
   }
 
-  recordHeaders(ms: number): void {
+  recordHeaders(ms: number, failed: boolean, now: number): void {
     this.#latency.record(ms);
+    this.responsiveness.record(ms, failed, now);
   }
 
   recordOutcome(outcome: Outcome, wallNow: number): void {
     this.#outcomes[outcome] = (this.#outcomes[outcome] ?? 0) + 1;
     if (isUpstreamFailure(outcome)) this.#lastFailure = { code: outcome, at: wallNow };
+  }
+
+  countEjection(reason: EjectionReason): void {
+    this.#ejections[reason] = (this.#ejections[reason] ?? 0) + 1;
   }
 
   countProbe(success: boolean): void {
@@ -113,12 +146,18 @@ export class Member implements Upstream {
     return Object.freeze({
       id: this.id,
       url: this.url,
-      backup: this.backup,
+      backup: this.tier > 0,
       state: this.state,
       health: this.health,
       available: this.available,
       weight: this.weight,
       effectiveWeight: this.effectiveWeight,
+      slowStart: this.slowStart,
+      feedback: this.feedback,
+      announced: this.announced,
+      ejectedUntil: this.ejectedUntil ?? null,
+      onTrial: this.onTrial,
+      ejections: Object.freeze({ ...this.#ejections }),
       inFlight: this.inFlight,
       maxInFlight: this.maxInFlight === Infinity ? null : this.maxInFlight,
       tunnels: this.tunnels,

@@ -1,13 +1,13 @@
 import { describe, expect, test } from "vitest";
 import { Balancer } from "../../src/balancer/balancer.ts";
 import { policies } from "../../src/balancer/policies.ts";
-import type { PickContext, Policy } from "../../src/balancer/policy.ts";
 import { OptionsError } from "../../src/config/issues.ts";
 import type { PolicyName } from "../../src/config/options.ts";
 import { ProxyError } from "../../src/errors.ts";
+import type { PickContext, Policy } from "../../src/policy.ts";
 import type { Pool } from "../../src/pool/pool.ts";
 import type { Upstream } from "../../src/pool/upstream.ts";
-import { idsOf, poolOf } from "../support/pools.ts";
+import { poolOf } from "../support/pools.ts";
 
 describe("the policy", () => {
   test("is the pool's own unless the balancer is told another", () => {
@@ -44,7 +44,7 @@ describe("the policy", () => {
     const first = balancer.pick({ key: "10.0.0.7" });
     expect(first?.id).toBe("c");
     expect(balancer.pick({ exclude: first === undefined ? [] : [first] })?.id).toBe("b");
-    expect(contexts.map(({ candidates, key }) => [idsOf(candidates), key])).toEqual([
+    expect(contexts.map(({ candidates, key }) => [candidates.map(({ id }) => id), key])).toEqual([
       [["a", "b", "c"], "10.0.0.7"],
       [["a", "b"], undefined],
     ]);
@@ -89,5 +89,8 @@ test("the table of policies is complete and each calls itself by its name", () =
     ["round-robin", "round-robin"],
     ["least-requests", "least-requests"],
     ["random", "random"],
+    ["peak-ewma", "peak-ewma"],
+    ["hash", "hash"],
+    ["first", "first"],
   ]);
 });

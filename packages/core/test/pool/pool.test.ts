@@ -77,7 +77,7 @@ describe("members", () => {
     const { pool } = poolOf({ a: 1 });
     const told = listenTo(pool);
     const added = pool.add("http://10.0.0.7:3000");
-    expect(added).toMatchObject({ id: "10.0.0.7:3000", weight: 1, backup: false, maxInFlight: Infinity });
+    expect(added).toMatchObject({ id: "10.0.0.7:3000", weight: 1, tier: 0, maxInFlight: Infinity });
     expect(idsOf(pool.upstreams)).toEqual(["a", "10.0.0.7:3000"]);
     expect(told).toEqual([{ name: "member", pool: "api", upstream: "10.0.0.7:3000", change: "added" }]);
   });
@@ -214,7 +214,7 @@ describe("snapshots", () => {
   test("are plain, frozen all the way down, and do not change afterwards", () => {
     const { pool } = poolOf({ a: { weight: 3, maxInFlight: 10 }, spare: { backup: true } });
     const attempt = pool.begin(memberOf(pool, "a"));
-    attempt.recordHeaders(12);
+    attempt.answered(12, 200);
     pool.traffic.countRetry("reset");
     const before = pool.snapshot();
     expect(deepFrozen(before)).toBe(true);

@@ -1,0 +1,61 @@
+/**
+ * Weighted rendezvous hashing with bounded loads: every upstream has a score for the key, and the highest wins.
+ *
+ * An upstream's score is w / -ln(u), where u is drawn by a hash of its id and the key: the chance to win is its share of
+ * the weights. Nothing is kept, so every process agrees; whoever goes takes only its own keys along, and they spread
+ * over the others by weight. Linear in the number of candidates; the logarithm is taken only for a few of them, since
+ * w / (1 - u) is never less than the score.
+ *
+ * An upstream that carries more than 1.5 times its share of what is in flight is passed over for the key's next in order
+ * (Envoy's bounded loads), so that one hot key cannot bury the upstream it belongs to. A request without a key goes
+ * anywhere, by weight.
+ */
+
+import { limits } from "../config/defaults.ts";
+import type { Candidate, PickContext, Policy } from "../policy.ts";
+import { drawByWeight } from "./random.ts";
+import { type Hash64, hash64, unitOf } from "./stable-hash.ts";
+
+export class RendezvousHash implements Policy {
+  readonly name = "hash";
+  /** Of the ids, by slot; a slot's next owner has another id. */
+  readonly #ids: { readonly id: string; readonly hash: Hash64 }[] = [];
+
+  pick({ candidates, key, random }: PickContext): Candidate {
+    if (key === undefined) return drawByWeight(candidates, random);
+    const keyHash = hash64(key);
+    const allowed = allowedPerWeight(candidates);
+    let best: Candidate | undefined;
+    let bestScore = 0;
+    for (const upstream of candidates) {
+      const weight = upstream.effectiveWeight;
+      if (upstream.inFlight >= Math.ceil(allowed * weight)) continue;
+      const unit = unitOf(this.#hashOf(upstream), keyHash);
+      if (weight / (1 - unit) <= bestScore) continue;
+      const score = weight / -Math.log(unit);
+      if (score <= bestScore) continue;
+      best = upstream;
+      bestScore = score;
+    }
+    return best ?? drawByWeight(candidates, random);
+  }
+
+  #hashOf({ id, slot }: Candidate): Hash64 {
+    const known = this.#ids[slot];
+    if (known?.id === id) return known.hash;
+    const hash = hash64(id);
+    this.#ids[slot] = { id, hash };
+    return hash;
+  }
+}
+
+/** How many requests in flight each unit of weight may have, the one to be placed counted in. */
+function allowedPerWeight(candidates: readonly Candidate[]): number {
+  let inFlight = 0;
+  let weight = 0;
+  for (const upstream of candidates) {
+    inFlight += upstream.inFlight;
+    weight += upstream.effectiveWeight;
+  }
+  return ((inFlight + 1) * limits.hashLoadFactor) / weight;
+}

@@ -1,0 +1,89 @@
+import { isDeepStrictEqual } from "node:util";
+import { Balancer } from "./balancer/balancer.ts";
+import type { ResolvedPool } from "./config/resolved.ts";
+import { HealthChecker } from "./health/health-checker.ts";
+import { OutlierDetector } from "./health/outlier-detector.ts";
+import { WeightFeedback } from "./health/weight-feedback.ts";
+import type { MemberChanges } from "./pool/members.ts";
+import { Pool } from "./pool/pool.ts";
+import type { Runtime } from "./runtime/runtime.ts";
+
+/** A pool at work in a proxy, with what picks from it, watches it and changes it. */
+export class PoolAtWork {
+  readonly pool: Pool;
+  balancer: Balancer;
+  readonly #runtime: Runtime;
+  #checker: HealthChecker | undefined;
+  #detector: OutlierDetector | undefined;
+  #feedback: WeightFeedback | undefined;
+
+  constructor(name: string, options: ResolvedPool, runtime: Runtime) {
+    this.#runtime = runtime;
+    this.pool = Pool.resolved(name, options, runtime);
+    this.balancer = new Balancer(this.pool, {}, runtime);
+    this.#startChecker();
+    this.#startDetector();
+    this.#startFeedback();
+  }
+
+  /** Takes on new options. Whatever is not concerned keeps its state. */
+  reconfigure(options: ResolvedPool): MemberChanges {
+    const { pool } = this;
+    const before = pool.options;
+    const serving = pool.available;
+    const members = pool.reconfigure(options);
+    const differ = (...keys: readonly (keyof ResolvedPool)[]) =>
+      keys.some((key) => !isDeepStrictEqual(before[key], options[key]));
+    if (differ("balance")) this.balancer = new Balancer(pool, {}, this.#runtime);
+    if (differ("healthCheck", "tls")) {
+      this.#checker?.stop();
+      this.#startChecker();
+      // New checks hold newcomers back, not those who are at work.
+      for (const upstream of serving) pool.hold(upstream, false);
+    }
+    if (differ("outlierDetection")) this.#reconfigureDetector(options);
+    if (differ("weights")) {
+      this.#feedback?.stop();
+      this.#startFeedback();
+    }
+    return members;
+  }
+
+  /** Watches no more. What is under way goes on. */
+  stop(): void {
+    this.#checker?.stop();
+    this.#detector?.stop();
+    this.#feedback?.stop();
+  }
+
+  #startChecker(): void {
+    const { healthCheck } = this.pool.options;
+    this.#checker = healthCheck && HealthChecker.resolved(this.pool, healthCheck, this.#runtime);
+    if (this.#checker === undefined) this.pool.forgetHealth();
+    this.#checker?.start();
+  }
+
+  #startDetector(): void {
+    const { outlierDetection } = this.pool.options;
+    this.#detector = outlierDetection && new OutlierDetector(this.pool, undefined, this.#runtime);
+    this.#detector?.start();
+  }
+
+  /** Whoever is out stays out for as long as it was told, unless nobody watches any more. */
+  #reconfigureDetector({ outlierDetection }: ResolvedPool): void {
+    if (outlierDetection === undefined) {
+      this.#detector?.stop();
+      this.#detector = undefined;
+    } else if (this.#detector === undefined) {
+      this.#startDetector();
+    } else {
+      this.#detector.reconfigure(outlierDetection);
+    }
+  }
+
+  #startFeedback(): void {
+    const { weights } = this.pool.options;
+    this.#feedback = weights?.mode === "feedback" ? new WeightFeedback(this.pool, weights, this.#runtime) : undefined;
+    this.#feedback?.start();
+  }
+}

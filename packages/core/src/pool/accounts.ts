@@ -1,0 +1,52 @@
+import type { Attempt, AttemptHost } from "./attempt.ts";
+import { isFailureStatus } from "./failure-status.ts";
+import type { PoolContext } from "./pool-context.ts";
+import { isUpstreamFailure, type Member, type Outcome } from "./upstream.ts";
+
+/** Hears how each attempt goes, and whether that counts against its upstream. */
+export interface AttemptObserver {
+  /** The response headers are here. */
+  onAnswered(attempt: Attempt, failed: boolean): void;
+  /** The upstream is still what it was, and who waits for room has not been let in yet. */
+  onSettled(attempt: Attempt, outcome: Outcome, failed: boolean): void;
+}
+
+/** What attempts leave behind with the upstreams that they were made on. */
+export class Accounts implements AttemptHost {
+  readonly observers: Set<AttemptObserver> = new Set();
+  readonly #context: PoolContext;
+  readonly #onIdle: (member: Member) => void;
+
+  /** `onIdle` is called with whoever may have nothing more to do. */
+  constructor(context: PoolContext, onIdle: (member: Member) => void) {
+    this.#context = context;
+    this.#onIdle = onIdle;
+  }
+
+  onAnswered(member: Member, attempt: Attempt): void {
+    const { options, runtime } = this.#context;
+    const failed = isFailureStatus(attempt.status, options);
+    member.served = true;
+    member.recordHeaders(attempt.headersMs ?? 0, failed, runtime.clock.now());
+    for (const observer of this.observers) observer.onAnswered(attempt, failed);
+  }
+
+  /** In this order: whoever is ejected for it is out before anybody who waits is let in. */
+  onSettled(member: Member, attempt: Attempt, outcome: Outcome): void {
+    const { options, runtime } = this.#context;
+    const wasFull = member.full;
+    member.inFlight--;
+    if (attempt.onTrial) member.trials--;
+    member.recordOutcome(outcome, runtime.clock.wallNow());
+    const fault = isUpstreamFailure(outcome);
+    if (fault) {
+      const now = runtime.clock.now();
+      member.responsiveness.record(now - attempt.startedAt, true, now);
+    }
+    const failed = fault || isFailureStatus(attempt.status, options);
+    for (const observer of this.observers) observer.onSettled(attempt, outcome, failed);
+    if (wasFull) this.#context.changed();
+    if (fault) this.#context.emit("failure", member);
+    this.#onIdle(member);
+  }
+}

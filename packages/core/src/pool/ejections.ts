@@ -1,0 +1,50 @@
+/**
+ * Members that requests have shown to be in trouble. An ejected member is out; after its time it is on trial, with one
+ * request at a time; then it is readmitted, or out again. Who is ejected, for how long, and what a trial proves is
+ * decided elsewhere (health/outlier-detector.ts): this keeps the state and tells of it.
+ */
+
+import type { EjectionReason, ReadmissionReason } from "../events.ts";
+import type { Members } from "./members.ts";
+import type { PoolContext } from "./pool-context.ts";
+import type { Member, Upstream } from "./upstream.ts";
+
+export class Ejections {
+  readonly #context: PoolContext;
+  readonly #members: Members;
+
+  constructor(context: PoolContext, members: Members) {
+    this.#context = context;
+    this.#members = members;
+  }
+
+  /** Takes an upstream out. `forMs` is what snapshots tell; `beginTrial` is the caller's to call when it has passed. */
+  eject(upstream: Upstream, reason: EjectionReason, forMs: number): void {
+    const member = upstream as Member;
+    if (member.removed) return;
+    member.ejectedUntil = this.#context.runtime.clock.wallNow() + forMs;
+    member.onTrial = false;
+    member.countEjection(reason);
+    this.#context.changed();
+    this.#context.emit("eject", { pool: this.#context.name, upstream: member.id, reason, forMs });
+  }
+
+  /** Lets an ejected upstream have one request at a time. */
+  beginTrial(upstream: Upstream): void {
+    const member = upstream as Member;
+    if (member.ejectedUntil === undefined || member.onTrial) return;
+    member.onTrial = true;
+    this.#context.changed();
+  }
+
+  /** Takes it in again. Nothing happens when it is not out. */
+  readmit(upstream: Upstream, reason: ReadmissionReason): void {
+    const member = upstream as Member;
+    if (member.ejectedUntil === undefined) return;
+    member.ejectedUntil = undefined;
+    member.onTrial = false;
+    this.#members.warm(member);
+    this.#context.changed();
+    this.#context.emit("readmit", { pool: this.#context.name, upstream: member.id, reason });
+  }
+}

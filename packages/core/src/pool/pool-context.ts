@@ -1,0 +1,23 @@
+import type { ResolvedPool } from "../config/resolved.ts";
+import type { PoolEvents } from "../events.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { Upstream } from "./upstream.ts";
+
+/** What a pool tells: its events, and beside them what only its own health checks ask for. */
+export interface PoolSignals extends PoolEvents {
+  /** An attempt failed on account of its upstream: the next probe should come at once. */
+  failure: [Upstream];
+  /** A probe has come back, and whether well. */
+  probe: [Upstream, boolean];
+}
+
+/** What the parts of a pool need of the whole. */
+export interface PoolContext {
+  readonly name: string;
+  readonly runtime: Runtime;
+  /** Those in force; a reload replaces them whole. */
+  readonly options: ResolvedPool;
+  /** To be called after whatever may change who can be picked: forgets the lists, and lets in who waits. */
+  changed(): void;
+  emit<K extends keyof PoolSignals>(name: K, ...args: PoolSignals[K]): void;
+}

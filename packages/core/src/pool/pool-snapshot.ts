@@ -1,0 +1,19 @@
+import type { PoolSnapshot } from "../snapshot.ts";
+import type { Pool } from "./pool.ts";
+import type { Member } from "./upstream.ts";
+
+/** Everything that can be seen of a pool and its members at this moment. */
+export function poolSnapshot(pool: Pool, members: readonly Member[], policy: string): PoolSnapshot {
+  return Object.freeze({
+    name: pool.name,
+    policy,
+    available: pool.available.filter(({ weight }) => weight > 0).length,
+    panic: pool.panic,
+    inFlight: pool.inFlight,
+    tunnels: pool.tunnels,
+    queueDepth: pool.queue.depth,
+    retryBudgetExhausted: pool.retryBudget.exhausted,
+    ...pool.traffic.snapshot(),
+    upstreams: Object.freeze(members.map((member) => member.snapshot())),
+  });
+}
