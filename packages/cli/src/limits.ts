@@ -27,6 +27,8 @@ export const limits = {
   longestTimerMs: 2_147_483_647,
   /** Milliseconds between two reports of what a stopping server still waits for. */
   drainReportMs: 5_000,
+  /** Milliseconds that what is under way gets to end in its own words when a stop is forced. */
+  forcedEndMs: 250,
   /** Milliseconds at most between the end of everything and the end of the process, for what is noted last. */
   settleMs: 1_500,
   /** Milliseconds for an answer of the admin API to the commands that ask it. */

@@ -143,7 +143,8 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
 
   /**
    * Drains and ends: waits for requests and tunnels on their way, at most `timeout`, then ends what is left (tunnels with
-   * a WebSocket close 1001), stops probing and closes every connection. Safe to call twice. The server in front is
+   * a WebSocket close 1001), stops probing and closes every connection. Called again, it ends what is left
+   * after the new `timeout` if that is sooner. The server in front is
    * the caller's to close: requests that it still takes in are answered, with `Connection: close`.
    */
   close(options: { readonly timeout?: Duration } = {}): Promise<void> {
@@ -152,7 +153,8 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
       const message = `expected a duration such as "30s", found ${JSON.stringify(options.timeout)}`;
       return Promise.reject(new OptionsError([{ path: ["timeout"], message }]));
     }
-    this.#closed ??= this.#drainAndClose(timeoutMs);
+    if (this.#closed === undefined) this.#closed = this.#drainAndClose(timeoutMs);
+    else this.#runtime.clock.setTimeout(() => this.#active.hurry(), timeoutMs);
     return this.#closed;
   }
 

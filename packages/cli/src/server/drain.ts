@@ -46,7 +46,10 @@ export async function drain({ proxy, listeners, logger, timeoutMs, force }: Drai
   const inTime = await Promise.race([finished, timeUp, aborted(force)]);
   if (inTime !== true) report("ending what is still under way");
   // When the time is up the proxy ends it by itself, tunnels in good manners.
-  if (!force.aborted) await Promise.race([drained, aborted(force)]);
+  await Promise.race([drained, aborted(force)]);
+  // Told by the proxy what it is, and not taken for a client that has left.
+  const moment = () => wait(limits.forcedEndMs, undefined, { signal: stopWaiting.signal });
+  if (force.aborted) await Promise.race([proxy.close({ timeout: "0ms" }), moment()]);
   for (const listener of listeners) listener.destroy();
   await Promise.race([finished, wait(limits.settleMs, undefined, { signal: stopWaiting.signal })]);
 

@@ -9,7 +9,9 @@ export interface Active {
 /** Everything on its way. */
 export class ActiveSet {
   readonly #members = new Set<Active>();
-  #onEmpty: (() => void) | undefined;
+  /** Ends the waiting that is under way. */
+  #settle: ((empty: boolean) => void) | undefined;
+  #hurried = false;
 
   add(member: Active): void {
     this.#members.add(member);
@@ -17,19 +19,27 @@ export class ActiveSet {
 
   delete(member: Active): void {
     this.#members.delete(member);
-    if (this.#members.size === 0) this.#onEmpty?.();
+    if (this.#members.size === 0) this.#settle?.(true);
   }
 
-  /** Resolves when nothing is on its way, true, or after `timeoutMs`, false. */
+  /** Resolves when nothing is on its way, true, or after `timeoutMs` or a `hurry`, false. */
   emptyWithin(timeoutMs: number, clock: Clock): Promise<boolean> {
     if (this.#members.size === 0) return Promise.resolve(true);
     return new Promise((resolve) => {
-      const timer = clock.setTimeout(() => resolve(false), timeoutMs);
-      this.#onEmpty = () => {
+      this.#settle = (empty) => {
+        this.#settle = undefined;
+        this.#hurried = false;
         clock.clearTimeout(timer);
-        resolve(true);
+        resolve(empty);
       };
+      const timer = clock.setTimeout(() => this.#settle?.(false), this.#hurried ? 0 : timeoutMs);
     });
+  }
+
+  /** Ends the waiting that is under way, or that is about to begin. */
+  hurry(): void {
+    this.#hurried = true;
+    this.#settle?.(false);
   }
 
   destroyAll(): void {

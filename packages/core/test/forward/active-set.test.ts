@@ -51,3 +51,21 @@ test("loses patience, ends what is left, and can wait again", async () => {
   expect(await again).toBe(true);
   expect(clock.pending).toBe(0);
 });
+
+test.each(["before", "after"])("can be hurried %s it has begun to wait", async (when) => {
+  const clock = new VirtualClock();
+  const set = new ActiveSet();
+  set.add({ destroy: () => {} });
+  if (when === "before") set.hurry();
+  const wait = set.emptyWithin(1_000, clock);
+  if (when === "after") set.hurry();
+  clock.advance(0);
+  expect(await wait).toBe(false);
+  expect(clock.pending).toBe(0);
+  // Once only.
+  const verdict = set.emptyWithin(1_000, clock);
+  clock.advance(999);
+  expect(clock.pending).toBe(1);
+  clock.advance(1);
+  expect(await verdict).toBe(false);
+});

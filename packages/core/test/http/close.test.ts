@@ -84,6 +84,26 @@ describe("closing", () => {
     await until(() => upstream.sockets.size === 0);
   });
 
+  test("asked for again ends it sooner, and never later", async () => {
+    const { proxy, url, held, clock, finished } = await holding();
+    const unfinished = responseTo(begin(url).end());
+    await until(() => held.length === 1);
+    const closing = proxy.close({ timeout: "10s" });
+    expect(proxy.close({ timeout: "1h" })).toBe(closing);
+    expect(proxy.close({ timeout: "1s" })).toBe(closing);
+    await clock.advanceAsync(999);
+    expect(await finished(0)).toHaveLength(0);
+    await clock.advanceAsync(1);
+    const response = await unfinished;
+    response.resume();
+    expect([response.statusCode, response.headers["proxy-status"]]).toEqual([
+      503,
+      'evenkeel; error=destination_unavailable; details="closed"',
+    ]);
+    await closing;
+    expect((await finished(1))[0]).toMatchObject({ status: 503, error: "closed" });
+  });
+
   test("refuses what is no duration", async () => {
     const { proxy } = await startProxy({ upstreams: [] });
     await expect(proxy.close({ timeout: "soon" })).rejects.toMatchObject({ code: "invalid_options" });
