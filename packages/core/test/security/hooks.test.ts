@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { RequestContext } from "../../src/forward/hooks.ts";
 import { fetchFrom, rawClient } from "../support/client.ts";
 import { startProxy } from "../support/start-proxy.ts";
-import { startRawUpstream } from "../support/start-upstream.ts";
+import { startRawUpstream, startUpstream } from "../support/start-upstream.ts";
 import { handshake, switching } from "../support/web-sockets.ts";
 
 /** What a hook may set by mistake, mostly from something that a client has sent. */
@@ -62,4 +62,42 @@ describe("B16 a hook that would split the message sends nothing", () => {
     ]);
     expect([...upstream.heads, ...second.heads]).toEqual([]);
   });
+});
+
+test("C17 a hook may set headers of a POST of any size", async () => {
+  const upstream = await startUpstream("a", (req, res) => void req.pipe(res));
+  const { url } = await startProxy(
+    { upstreams: [upstream.url] },
+    { runtime: { onRequest: ({ headers }) => headers.set("X-Hook", "1") } },
+  );
+  for (const size of [0, 1, 1_024, 1_025, 100_000]) {
+    const body = "x".repeat(size);
+    expect(await fetchFrom(url, { method: "POST", body })).toMatchObject({ status: 200, text: body });
+    expect(upstream.received.at(-1)?.headers["x-hook"]).toBe("1");
+  }
+});
+
+test("C18 what a hook sets takes the place of whatever the client has sent by that name", async () => {
+  const upstream = await startUpstream("a");
+  const { port } = await startProxy(
+    { upstreams: [upstream.url] },
+    {
+      runtime: {
+        // As an authenticating hook should: the name is the proxy's, whether somebody has signed in or not.
+        onRequest: ({ headers, path }) => {
+          if (path === "/signed-in") headers.set("X-User-Id", "7");
+          else headers.delete("X-User-Id");
+        },
+      },
+    },
+  );
+  for (const path of ["/signed-in", "/nobody"]) {
+    const forged = "X-User-Id: root\r\nx-user-id: root\r\nX-USER-ID: root";
+    const client = await rawClient(port, `GET ${path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n${forged}\r\n\r\n`);
+    await client.over();
+  }
+  const seen = upstream.received.map(({ rawHeaders }) =>
+    rawHeaders.filter((_, index) => rawHeaders[index - 1]?.toLowerCase() === "x-user-id" && index % 2 === 1),
+  );
+  expect(seen).toEqual([["7"], []]);
 });

@@ -54,7 +54,7 @@ const numbers: readonly RawCase[] = [
 
 const sizes: readonly RawCase[] = [
   {
-    id: "C11 a head just under the limit, and the proxy's own headers",
+    id: "C12 a head just under the limit, and the proxy's own headers",
     bytes: headOf(16_200),
     expect: oneOf(forwarded({}), rejected(431)),
     packets: quick,

@@ -112,6 +112,6 @@ const special: readonly RawCase[] = [
 ];
 
 // B13: there is no cache of URLs or routes to collide in. B15: no regular expression comes from the configuration of a route.
-// B16: `onRequest` hooks are tested with the hooks.
+// B16 is in hooks.test.ts.
 
 export const requestLine: readonly RawCase[] = [...methods, ...versions, ...lenient, ...special];

@@ -247,7 +247,7 @@ const informationalToOld: RawCase = {
   ),
 };
 
-// D10, D19, D22 take time or TLS: idle-race.test.ts and the tests over HTTP have them.
+// D10 is in idle-race.test.ts; D19, D22 and a D13 that takes time are in upstream-behaviour.test.ts.
 export const upstreamAnswers: readonly RawCase[] = [
   ...surplus,
   ...late,
