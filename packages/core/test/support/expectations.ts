@@ -24,7 +24,7 @@ export function rejected(...statuses: number[]): Expectation {
     ...statusIs(outcome, [statuses]),
     ...(outcome.upstream.received.some(({ length }) => length > 0) ? ["bytes reached an upstream"] : []),
     ...closed(outcome),
-    ...eventsAre(outcome, 0, 1),
+    ...refusalIsTold(outcome),
   ];
 }
 
@@ -34,7 +34,7 @@ export function rejectedMidBody(...statuses: number[]): Expectation {
     ...(outcome.responses.length === 0 ? [] : statusIs(outcome, [statuses])),
     ...(outcome.requests.length > 0 ? ["an upstream got it as a whole request"] : []),
     ...closed(outcome),
-    ...eventsAre(outcome, 0, 1),
+    ...refusalIsTold(outcome),
   ];
 }
 
@@ -46,7 +46,7 @@ export function rejectedUnread(...statuses: number[]): Expectation {
   return oneOf(rejected(...statuses), (outcome) => [
     ...(outcome.how === "reset" && outcome.text === "" ? [] : ["neither an answer nor a reset"]),
     ...(outcome.upstream.received.some(({ length }) => length > 0) ? ["bytes reached an upstream"] : []),
-    ...eventsAre(outcome, 0, 1),
+    ...refusalIsTold(outcome),
   ]);
 }
 
@@ -80,6 +80,13 @@ export function answeredWith(...statuses: number[]): Expectation {
     ...eventsAre(outcome, 1, 1),
   ];
 }
+
+/** What no route matches: 404, and whoever's answer it is, nothing goes to an upstream. */
+export const unrouted: Expectation = (outcome) => [
+  ...statusIs(outcome, [[404]]),
+  ...(outcome.heads.length > 0 ? ["something went to an upstream"] : []),
+  ...(outcome.traits.unrouted === "the proxy's" ? eventsAre(outcome, 1, 1) : eventsAre(outcome, 0, 0)),
+];
 
 /** Final answers with these statuses, in order, whatever was asked of the upstream. */
 export function answers(...statuses: number[]): Expectation {
@@ -147,6 +154,11 @@ function statusIs({ responses }: Outcome, expected: readonly (readonly number[])
 
 function eventsAre({ events }: Outcome, least: number, most: number): string[] {
   return events.length >= least && events.length <= most ? [] : [`${events.length} request events`];
+}
+
+/** At most one event for what was refused; exactly one where whoever refused it tells. */
+function refusalIsTold(outcome: Outcome): string[] {
+  return eventsAre(outcome, outcome.traits.tellsRefusals ? 1 : 0, 1);
 }
 
 function differences(seen: SeenRequest | undefined, expected: Forwarded): string[] {

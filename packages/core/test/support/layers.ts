@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import type { ProxyOptions } from "../../src/config/options.ts";
@@ -5,8 +6,20 @@ import { createProxy, type Proxy } from "../../src/create-proxy.ts";
 import type { RequestEvent } from "../../src/events.ts";
 import { leftovers } from "./start-proxy.ts";
 
+/** What rightly differs between layers, and what an expectation may ask about. */
+export interface LayerTraits {
+  /**
+   * Whether every refusal is the proxy's, and told as an event. With its ordinary settings, node's own server refuses a
+   * missing Host and an unknown Expect; without a listener for CONNECT it cuts the connection.
+   */
+  readonly tellsRefusals: boolean;
+  /** Whose 404 it is when no route matches: the proxy's, which is told as an event, or the app's own. */
+  readonly unrouted: "the proxy's" | "the app's";
+}
+
 /** The proxy at work in some server: what a raw case needs to know of it. */
 export interface Serving {
+  readonly traits: LayerTraits;
   readonly port: number;
   /** Every request that has ended, in that order. */
   readonly requests: readonly RequestEvent[];
@@ -17,16 +30,23 @@ export interface Serving {
   close(): Promise<void>;
 }
 
-/** Puts a proxy with these options to work: the core's handler, a framework's, or a process of its own. */
+/** Puts a proxy with these options to work: the core's handler, a framework's, or the command's server. */
 export type Layer = (options: ProxyOptions) => Promise<Serving>;
 
+/** A server that a proxy has been put into, and that listens. */
+export interface Hosted {
+  readonly server: Server;
+  /** Ends the app, behind the proxy and its connections. */
+  readonly close?: () => Promise<unknown>;
+}
+
 /** A layer of this process, from what puts a proxy into a server that listens. */
-function inProcess(listen: (proxy: Proxy) => Promise<Server>): Layer {
+export function inProcess(traits: LayerTraits, host: (proxy: Proxy) => Promise<Hosted>): Layer {
   return async (options) => {
     const proxy = createProxy(options);
     const requests: RequestEvent[] = [];
     proxy.on("request", (event) => void requests.push(event));
-    const server = await listen(proxy);
+    const { server, close } = await host(proxy);
     const sockets = new Set<Socket>();
     let accepted = 0;
     for (const event of ["request", "upgrade", "connect"]) server.on(event, () => void accepted++);
@@ -35,6 +55,7 @@ function inProcess(listen: (proxy: Proxy) => Promise<Server>): Layer {
       socket.on("close", () => sockets.delete(socket));
     });
     return {
+      traits,
       port: (server.address() as AddressInfo).port,
       requests,
       get accepted() {
@@ -45,22 +66,24 @@ function inProcess(listen: (proxy: Proxy) => Promise<Server>): Layer {
         server.close();
         await proxy.close({ timeout: "0ms" });
         for (const socket of sockets) socket.destroy();
+        await close?.();
       },
     };
   };
 }
 
-/** The proxy in a plain server, with the settings that the standalone server makes too. */
-async function listenAsTheCliDoes(proxy: Proxy): Promise<Server> {
-  const server = createServer({ requireHostHeader: false, connectionsCheckingInterval: 100, noDelay: true });
-  server.maxHeadersCount = 0;
-  server.on("request", proxy.handler).on("upgrade", proxy.upgrade).on("connect", proxy.upgrade);
+/** Listens on a free port of the loopback. */
+export async function listenAnywhere(server: Server): Promise<Server> {
   server.listen(0, "127.0.0.1");
-  await new Promise((resolve) => {
-    server.once("listening", resolve);
-  });
+  await once(server, "listening");
   return server;
 }
 
-/** The core's own handler. */
-export const coreLayer: Layer = inProcess(listenAsTheCliDoes);
+/** The core's own handler in a plain server, with the settings that the command's server makes too. */
+export const coreLayer: Layer = inProcess({ tellsRefusals: true, unrouted: "the proxy's" }, async (proxy) => {
+  const server = createServer({ requireHostHeader: false, connectionsCheckingInterval: 100, noDelay: true });
+  server.maxHeadersCount = 0;
+  server.on("request", proxy.handler).on("upgrade", proxy.upgrade).on("connect", proxy.upgrade);
+  server.on("clientError", proxy.clientError);
+  return { server: await listenAnywhere(server) };
+});
