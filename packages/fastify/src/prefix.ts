@@ -30,8 +30,10 @@ export class Prefix {
       const slash = url.indexOf("/", end + 1);
       end = slash === -1 || slash > pathEnd ? pathEnd : slash;
     }
+    const mountPath = url.slice(start, end);
     const rest = url.slice(end);
-    const origin = rest.startsWith("/") ? rest : `/${rest}`;
-    return { mountPath: url.slice(start, end), rest: url.slice(0, start) + origin };
+    // What has lost nothing is not made into a path: `*` and the like are for the proxy to judge.
+    const isWhole = rest.startsWith("/") || (mountPath === "" && start === 0);
+    return { mountPath, rest: url.slice(0, start) + (isWhole ? rest : `/${rest}`) };
   }
 }

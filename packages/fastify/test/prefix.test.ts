@@ -11,6 +11,8 @@ test.each([
   { prefix: "/v1/:tenant", url: "/v1/a%2Fb/users", mountPath: "/v1/a%2Fb", rest: "/users" },
   { prefix: "/api", url: "http://shop.example/api/users", mountPath: "/api", rest: "http://shop.example/users" },
   { prefix: "/api", url: "http://shop.example/api", mountPath: "/api", rest: "http://shop.example/" },
+  { prefix: "", url: "*", mountPath: "", rest: "*" },
+  { prefix: "", url: "admin", mountPath: "", rest: "admin" },
 ])("$prefix is taken off $url", ({ prefix, url, mountPath, rest }) => {
   expect(new Prefix(prefix).split(url)).toEqual({ mountPath, rest });
   expect(new Prefix(prefix).covers(url)).toBe(true);
