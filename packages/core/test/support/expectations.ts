@@ -81,12 +81,55 @@ export function answeredWith(...statuses: number[]): Expectation {
   ];
 }
 
-/** What no route matches: 404, and whoever's answer it is, nothing goes to an upstream. */
-export const unrouted: Expectation = (outcome) => [
-  ...statusIs(outcome, [[404]]),
-  ...(outcome.heads.length > 0 ? ["something went to an upstream"] : []),
-  ...(outcome.traits.unrouted === "the proxy's" ? eventsAre(outcome, 1, 1) : eventsAre(outcome, 0, 0)),
-];
+/** REJ of a request for its target, which the app's router may refuse first: its connection is in order, and may go on. */
+export function badTarget(outcome: Outcome): string[] {
+  return outcome.traits.badTargets === "the proxy's"
+    ? rejected(400)(outcome)
+    : oneOf(rejected(400), answeredByApp(400, 404))(outcome);
+}
+
+/** REJ of CONNECT. Node cuts the connection where nobody listens for it. */
+export function refusedConnect(outcome: Outcome): string[] {
+  return outcome.traits.tellsRefusals
+    ? rejected(400, 405, 501)(outcome)
+    : [
+        ...(outcome.text === "" ? [] : ["something was answered"]),
+        ...(outcome.upstream.received.length > 0 ? ["a connection to an upstream was opened"] : []),
+        ...closed(outcome),
+        ...eventsAre(outcome, 0, 0),
+      ];
+}
+
+/** An answer in which the proxy has no part. */
+export function answeredByApp(...statuses: number[]): Expectation {
+  return (outcome) => [
+    ...statusIs(outcome, [statuses]),
+    ...(/\r\n(?:proxy-status|via):/i.test(outcome.responses[0]?.head ?? "") ? ["it is the proxy's answer"] : []),
+    ...(outcome.heads.length > 0 ? ["something went to an upstream"] : []),
+    ...eventsAre(outcome, 0, 0),
+  ];
+}
+
+/** What no route matches: 404, the proxy's or the app's. */
+export function unrouted(outcome: Outcome): string[] {
+  return outcome.traits.unrouted === "the proxy's" ? ownAnswer(404)(outcome) : answeredByApp(404)(outcome);
+}
+
+/** `OPTIONS *` asks about the whole server: the proxy answers for one that is all its own. */
+export function aboutTheServer(outcome: Outcome): string[] {
+  return outcome.traits.unrouted === "the proxy's"
+    ? ownAnswer(200, 204)(outcome)
+    : answeredByApp(200, 204, 404)(outcome);
+}
+
+/** One answer of the proxy's own, without an upstream. */
+function ownAnswer(...statuses: number[]): Expectation {
+  return (outcome) => [
+    ...statusIs(outcome, [statuses]),
+    ...(outcome.heads.length > 0 ? ["something went to an upstream"] : []),
+    ...eventsAre(outcome, 1, 1),
+  ];
+}
 
 /** Final answers with these statuses, in order, whatever was asked of the upstream. */
 export function answers(...statuses: number[]): Expectation {

@@ -13,8 +13,13 @@ export interface LayerTraits {
    * missing Host and an unknown Expect; without a listener for CONNECT it cuts the connection.
    */
   readonly tellsRefusals: boolean;
-  /** Whose 404 it is when no route matches: the proxy's, which is told as an event, or the app's own. */
+  /**
+   * Who answers what is routed nowhere, `OPTIONS *` included: the proxy, which tells it as an event, or the app the proxy is
+   * put into.
+   */
   readonly unrouted: "the proxy's" | "the app's";
+  /** Who refuses a target that cannot be read: a router that decodes it gets there before the proxy, and goes on reading. */
+  readonly badTargets: "the proxy's" | "the app's";
 }
 
 /** The proxy at work in some server: what a raw case needs to know of it. */
@@ -23,7 +28,7 @@ export interface Serving {
   readonly port: number;
   /** Every request that has ended, in that order. */
   readonly requests: readonly RequestEvent[];
-  /** Requests that the server has handed on, refused bytes not included; undefined where nobody counts them. */
+  /** Requests that the server has handed on, and bytes that were none; undefined where nobody counts them. */
   readonly accepted: number | undefined;
   /** Whatever is still under way, in words. */
   leftovers(): string[];
@@ -40,6 +45,15 @@ export interface Hosted {
   readonly close?: () => Promise<unknown>;
 }
 
+const handedOn: ReadonlySet<string> = new Set([
+  "request",
+  "checkContinue",
+  "checkExpectation",
+  "upgrade",
+  "connect",
+  "clientError",
+]);
+
 /** A layer of this process, from what puts a proxy into a server that listens. */
 export function inProcess(traits: LayerTraits, host: (proxy: Proxy) => Promise<Hosted>): Layer {
   return async (options) => {
@@ -49,7 +63,12 @@ export function inProcess(traits: LayerTraits, host: (proxy: Proxy) => Promise<H
     const { server, close } = await host(proxy);
     const sockets = new Set<Socket>();
     let accepted = 0;
-    for (const event of ["request", "upgrade", "connect"]) server.on(event, () => void accepted++);
+    // Not as a listener: that there is one would change what node and the adapters do.
+    const emit = server.emit.bind(server) as Server["emit"];
+    server.emit = (event: string, ...args: unknown[]) => {
+      if (handedOn.has(event)) accepted++;
+      return emit(event, ...args);
+    };
     server.on("connection", (socket: Socket) => {
       sockets.add(socket);
       socket.on("close", () => sockets.delete(socket));
@@ -80,10 +99,14 @@ export async function listenAnywhere(server: Server): Promise<Server> {
 }
 
 /** The core's own handler in a plain server, with the settings that the command's server makes too. */
-export const coreLayer: Layer = inProcess({ tellsRefusals: true, unrouted: "the proxy's" }, async (proxy) => {
-  const server = createServer({ requireHostHeader: false, connectionsCheckingInterval: 100, noDelay: true });
-  server.maxHeadersCount = 0;
-  server.on("request", proxy.handler).on("upgrade", proxy.upgrade).on("connect", proxy.upgrade);
-  server.on("clientError", proxy.clientError);
-  return { server: await listenAnywhere(server) };
-});
+export const coreLayer: Layer = inProcess(
+  { tellsRefusals: true, unrouted: "the proxy's", badTargets: "the proxy's" },
+  async (proxy) => {
+    const server = createServer({ requireHostHeader: false, connectionsCheckingInterval: 100, noDelay: true });
+    server.maxHeadersCount = 0;
+    server.on("request", proxy.handler).on("upgrade", proxy.upgrade).on("connect", proxy.upgrade);
+    server.on("checkContinue", proxy.handler).on("checkExpectation", proxy.handler);
+    server.on("clientError", proxy.clientError);
+    return { server: await listenAnywhere(server) };
+  },
+);

@@ -7,7 +7,7 @@ import { evenkeel } from "../../src/index.ts";
 
 /** The middleware in an app, below a path if there is one; requests of the test itself go past it. */
 function inApp(createApp: () => Express, mountPath: string): Layer {
-  return inProcess({ tellsRefusals: false, unrouted: "the app's" }, async (proxy) => {
+  return inProcess({ tellsRefusals: false, unrouted: "the app's", badTargets: "the proxy's" }, async (proxy) => {
     const app = createApp();
     const server = http.createServer(app);
     const middleware = evenkeel({ proxy, prefix: mountPath });

@@ -4,7 +4,7 @@ import evenkeel, { type EvenkeelOptions } from "../../src/index.ts";
 
 /** The plugin in an app, below a prefix if there is one; requests of the test itself go past it. */
 function inApp(prefix: string): Layer {
-  return inProcess({ tellsRefusals: false, unrouted: "the app's" }, async (proxy) => {
+  return inProcess({ tellsRefusals: false, unrouted: "the app's", badTargets: "the app's" }, async (proxy) => {
     const app = Fastify({ clientErrorHandler: proxy.clientError });
     app.setNotFoundHandler((_request, reply) => reply.code(404).send("the app's own"));
     await app.register(evenkeel, { proxy, prefix } as EvenkeelOptions);
