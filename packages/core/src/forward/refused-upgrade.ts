@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { ErrorCode } from "../errors.ts";
+import { wasReset } from "../wire/was-reset.ts";
 import type { ClientPace, ClientResponse } from "./client-response.ts";
 
 /**
@@ -14,10 +15,17 @@ export function relayRefusal(
   onEnd: (failure: ErrorCode | undefined) => void,
 ): void {
   let failure: ErrorCode = "response_truncated";
+  let broken = false;
   const breakOff = (code: ErrorCode) => {
+    broken = true;
     failure = code;
     upstreamResponse.destroy();
   };
+  const { socket } = upstreamResponse;
+  // In front of node's own listener, to which a body that lasts until the end is complete then.
+  socket.prependOnceListener("end", () => {
+    if (!upstreamResponse.complete && wasReset(socket)) breakOff("response_truncated");
+  });
   const pace: ClientPace = {
     onClientDrain: () => upstreamResponse.resume(),
     onClientStalled: () => breakOff("send_timeout"),
@@ -28,7 +36,7 @@ export function relayRefusal(
   });
   upstreamResponse.on("error", () => {});
   upstreamResponse.on("close", () => {
-    const { complete } = upstreamResponse;
+    const complete = upstreamResponse.complete && !broken;
     onEnd(complete ? undefined : failure);
     response.release();
     if (complete) response.end([]);

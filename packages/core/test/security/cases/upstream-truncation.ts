@@ -2,6 +2,7 @@ import type { Socket } from "node:net";
 import { answeredWith, answers, both, cutOff, holds, oneOf, upstreamDropped } from "../../support/expectations.ts";
 import type { RawCase } from "../../support/raw-case.ts";
 import { saying } from "../../support/recording-upstream.ts";
+import { handshake } from "./handshake.ts";
 
 const get = "GET /case HTTP/1.1\r\nHost: h\r\n\r\n";
 const end = (socket: Socket) => void socket.end();
@@ -90,8 +91,23 @@ const untilReset: readonly RawCase[] = ["HTTP/1.1", "HTTP/1.0"].map((version) =>
   packets: ["one packet"],
 }));
 
+/** The refusal of a handshake comes another way. */
+const refusalUntilReset: RawCase = {
+  id: "D05 a handshake's refusal that would last until the end, by a reset",
+  bytes: handshake(),
+  upstream: saying("HTTP/1.1 403 No\r\n\r\nhalf of it", reset),
+  expect: oneOf(both(cutOff, noBodyEnd), answeredWith(502)),
+  packets: ["one packet"],
+};
+
 function noBodyEnd({ text }: { readonly text: string }): string[] {
   return text.includes("0\r\n\r\n") ? ["a last chunk"] : [];
 }
 
-export const upstreamTruncation: readonly RawCase[] = [...truncated, ...brokenChunks, ...untilClose, ...untilReset];
+export const upstreamTruncation: readonly RawCase[] = [
+  ...truncated,
+  ...brokenChunks,
+  ...untilClose,
+  ...untilReset,
+  refusalUntilReset,
+];
