@@ -2,8 +2,8 @@ import { describe, expect, test } from "vitest";
 import { compareSplits, compareWithPeers, type Report } from "./fuzz/compare.ts";
 import { stricter } from "./fuzz/disagreements.ts";
 
-// `pnpm fuzz COUNT SEED` sets these; see scripts/fuzz-responses.js.
-const count = Number(process.env["FUZZ_COUNT"] ?? 3_000);
+// `pnpm fuzz parser` sets these; see scripts/fuzz.js.
+const count = Number(process.env["FUZZ_RUNS"] ?? 3_000);
 const seed = Number(process.env["FUZZ_SEED"] ?? 1);
 const progressEvery = 5_000;
 

@@ -1,0 +1,33 @@
+import { fuzz } from "../../core/test/security/fuzz/fuzz.ts";
+import type { Serve } from "../../core/test/security/fuzz/lab.ts";
+import { Listener, type ListenerHandlers } from "../src/server/listener.ts";
+
+/** The standalone server's listener, wired as the server does it. */
+const serveCli: Serve = async (proxy, onHandOn) => {
+  const request: ListenerHandlers["request"] = (req, res, refusal) => {
+    onHandOn(req.socket);
+    proxy.forward(req, res, { refusal });
+  };
+  const settings = { maxConnections: 10_000, timeouts: { requestHeadersMs: 60_000, keepAliveMs: 60_000 } };
+  const listener = await Listener.open({ host: "127.0.0.1", port: 0 }, settings, undefined, {
+    request,
+    expecting: request,
+    upgrade: (req, socket, head, refusal) => {
+      onHandOn(socket);
+      proxy.forwardUpgrade(req, socket, head, { refusal });
+    },
+    clientError: proxy.clientError,
+    drop() {},
+    error() {},
+  });
+  return {
+    port: Number(new URL(listener.url).port),
+    close: async () => {
+      const stopped = listener.stopAccepting().then(() => listener.finish());
+      listener.destroy();
+      await stopped;
+    },
+  };
+};
+
+fuzz("cli", serveCli, 400);
