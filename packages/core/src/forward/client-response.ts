@@ -8,7 +8,7 @@ import { type Answer, runErrorHook } from "./hooks.ts";
 import { lingerOnClose } from "./lingering-close.ts";
 import { sendReply } from "./reply.ts";
 import type { RequestRecord } from "./request-record.ts";
-import { clientHeaders } from "./response-head.ts";
+import { clientHeaders, connectionNames } from "./response-head.ts";
 import { StalledClient } from "./stalled-client.ts";
 import { clientTrailers } from "./trailers.ts";
 import { flushHead, writeHead } from "./write-head.ts";
@@ -111,10 +111,11 @@ export class ClientResponse {
   }
 
   /** Trailers go to a client that has said it wants them (RFC 9110 section 6.5.1). */
-  end(trailers: readonly string[]): void {
+  end(trailers: readonly string[], upstreamHead: readonly string[] = []): void {
     this.#commit();
-    if (trailers.length > 0 && this.#record.head?.wantsTrailers === true)
-      this.#res.addTrailers(clientTrailers(trailers));
+    if (trailers.length > 0 && this.#record.head?.wantsTrailers === true) {
+      this.#res.addTrailers(clientTrailers(trailers, connectionNames(upstreamHead)));
+    }
     this.#res.end();
   }
 

@@ -50,6 +50,8 @@ export class Relay implements ExchangeHandler, BodyOwner, ClientPace, ChoiceOwne
   readonly #response: ClientResponse;
   readonly #attempt: CurrentAttempt;
   readonly #choice: UpstreamChoice;
+  /** The headers of its answer, as they came. */
+  #upstreamHead: readonly string[] = [];
   #retriesUsed = 0;
   #staleRetried = false;
   #exchange: Exchange | undefined;
@@ -161,6 +163,7 @@ export class Relay implements ExchangeHandler, BodyOwner, ClientPace, ChoiceOwne
       this.#attempt.settle("success", { status });
       return this.#retry(decision, `${status}`, facts.pauseMs);
     }
+    this.#upstreamHead = headers;
     const passed = this.#responseHeaders(headers, status);
     if (passed === undefined) {
       this.#attempt.settle("success", { status });
@@ -252,7 +255,7 @@ export class Relay implements ExchangeHandler, BodyOwner, ClientPace, ChoiceOwne
     this.#attempt.settle("success", { status: this.#in.record.status });
     this.#exchange = undefined;
     this.#body.discard();
-    this.#response.end(trailers);
+    this.#response.end(trailers, this.#upstreamHead);
   }
 
   /** Answers in the proxy's own name, or cuts the answer off when one has begun. */

@@ -44,6 +44,15 @@ export function clientHeaders(
   return withHeaderChanges(kept, changes);
 }
 
+/** The names that are for the other hop alone, on every line of Connection, in lower case. */
+export function connectionNames(raw: readonly string[]): ReadonlySet<string> | undefined {
+  let named: Set<string> | undefined;
+  for (let index = 0; index < raw.length; index += 2) {
+    if ((raw[index] as string).toLowerCase() === "connection") named = addNamed(named, raw[index + 1] as string);
+  }
+  return named;
+}
+
 function addNamed(named: Set<string> | undefined, value: string): Set<string> {
   const names = named ?? new Set<string>();
   for (const option of value.split(",")) names.add(option.trim().toLowerCase());

@@ -12,6 +12,7 @@ const forbidden: ReadonlySet<string> = new Set([
   "date",
   "expires",
   "host",
+  "http2-settings",
   "keep-alive",
   "location",
   "max-forwards",
@@ -31,12 +32,22 @@ const forbidden: ReadonlySet<string> = new Set([
   "www-authenticate",
 ]);
 
-/** The trailers that may go to a client that asked for them, as pairs. */
-export function clientTrailers(raw: readonly string[]): [name: string, value: string][] {
+/**
+ * The trailers that may go to a client that asked for them, as pairs. `named` are the names that the response's Connection
+ * lists, in lower case: what is for one hop is so in a trailer, too.
+ *
+ * A request's trailers go no further. Hardly an upstream reads them, and those that merge them into the headers would let a
+ * client add what was checked before it came (RFC 9110 section 6.5.1 lets a proxy discard them).
+ */
+export function clientTrailers(
+  raw: readonly string[],
+  named: ReadonlySet<string> | undefined,
+): [name: string, value: string][] {
   const passed: [string, string][] = [];
   for (let index = 0; index < raw.length; index += 2) {
     const name = raw[index] as string;
-    if (!forbidden.has(name.toLowerCase())) passed.push([name, raw[index + 1] as string]);
+    const lower = name.toLowerCase();
+    if (!forbidden.has(lower) && named?.has(lower) !== true) passed.push([name, raw[index + 1] as string]);
   }
   return passed;
 }

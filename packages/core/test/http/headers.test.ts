@@ -3,6 +3,7 @@ import type { AddressInfo } from "node:net";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { fetchFrom, rawClient } from "../support/client.ts";
 import { linesOf } from "../support/incoming.ts";
+import { echo, rawUpstream } from "../support/raw-upstream.ts";
 import { startProxy } from "../support/start-proxy.ts";
 import { startRawUpstream, startUpstream } from "../support/start-upstream.ts";
 
@@ -167,6 +168,50 @@ describe("an answer", () => {
     expect([status, headers.location]).toEqual([302, "http://elsewhere.internal/x"]);
     expect([...body]).toEqual([0x1f, 0x8b, 0, 1, 2, 3]);
     expect(upstream.received).toHaveLength(1);
+  });
+});
+
+describe("trailers", () => {
+  const answer = [
+    "HTTP/1.1 200 OK",
+    "Connection: X-Named",
+    "Connection: close, x-Second",
+    "Transfer-Encoding: chunked",
+    "",
+    "2",
+    "ok",
+    "0",
+    "X-Sum: 1",
+    "x-sum: \xe4",
+    ...["X-NAMED", "X-Second", "Set-Cookie", "Connection", "HTTP2-Settings"].map((name) => `${name}: 2`),
+    "",
+    "",
+  ].join("\r\n");
+
+  test("of an answer pass to a client that asked for them, but for those that are for the hop or come too late", async () => {
+    const { body } = await relayed(
+      answer,
+      "GET / HTTP/1.1\r\nHost: h\r\nTE: trailers\r\nConnection: TE, close\r\n\r\n",
+    );
+    expect(body).toBe("2\r\nok\r\n0\r\nX-Sum: 1\r\nx-sum: \xe4\r\n\r\n");
+  });
+
+  test("of an answer are dropped for a client that did not ask", async () => {
+    expect((await relayed(answer)).body).toBe("2\r\nok\r\n0\r\n\r\n");
+  });
+
+  test("of a request go no further, asked for or not", async () => {
+    const upstream = await rawUpstream({ onRequest: echo });
+    const { port } = await startProxy({ upstreams: [`http://127.0.0.1:${upstream.port}`] });
+    const head = "PUT / HTTP/1.1\r\nHost: h\r\nTE: trailers\r\nTrailer: X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n";
+    const client = await rawClient(port, `${head}2\r\nok\r\n0\r\nX-Sum: 1\r\n\r\n`);
+    await client.until(/\r\n\r\n\/$/);
+    const [request] = upstream.requests;
+    expect([`${request?.body}`, /x-sum/i.test(request?.head ?? "")]).toEqual(["ok", false]);
+    // Whatever had come behind the last chunk would have begun another request.
+    client.socket.write("GET /next HTTP/1.1\r\nHost: h\r\n\r\n");
+    await client.until(/\r\n\r\n\/next$/);
+    expect(upstream.requests.map(({ method }) => method)).toEqual(["PUT", "GET"]);
   });
 });
 
