@@ -139,8 +139,8 @@ test.each([1, 2])("whatever happens, each request is told once and counted once:
     },
   );
   const { proxy, server, port } = started;
-  server.on("upgrade", () => {
-    accepted++;
+  server.prependListener("upgrade", ({ socket }) => {
+    if (!isEnding(socket)) accepted++;
   });
 
   // Each of them to its end first, then whatever comes.
