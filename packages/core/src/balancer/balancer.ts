@@ -16,7 +16,7 @@ export interface BalancerOptions {
 
 export interface PickOptions {
   /** What a hashing policy hashes. */
-  readonly key?: string;
+  readonly key?: string | undefined;
   /** Upstreams not to pick: those tried before. */
   readonly exclude?: readonly Upstream[];
 }

@@ -75,6 +75,8 @@ export const limits = {
   failurePenaltyMs: 1_000,
   /** Over this multiple of its share of what is in flight, an upstream is passed over by a hash (Envoy's 150 %). */
   hashLoadFactor: 1.5,
+  /** Characters of a request's key that are hashed. */
+  hashKeyLength: 1_024,
   /** The lowest that feedback brings a weight to, and the share that one step leaves of it. */
   feedbackFloor: 0.0625,
   feedbackStep: 0.25,

@@ -16,7 +16,12 @@ export type Size = string;
 /** The name of a built-in balancing policy. */
 export type PolicyName = "p2c" | "round-robin" | "least-requests" | "random" | "peak-ewma" | "hash" | "first";
 
-/** What of a request `balance = "hash"` hashes. */
+/**
+ * What of a request `balance = "hash"` hashes: the client's address behind trusted proxies, the path as it came without
+ * its query, or a header, cookie or query parameter. Values count byte for byte, nothing is decoded; of repeated ones the
+ * first counts. The case of a header's name does not matter, that of the others does. A request that has none of it goes
+ * by weight.
+ */
 export type HashKey = "client-ip" | "path" | `header:${string}` | `cookie:${string}` | `query:${string}`;
 
 export interface UpstreamOptions {
@@ -193,7 +198,7 @@ export interface DiscoveryOptions {
 export interface PoolSettings {
   /** How upstreams are chosen: a name, or in code a policy of your own. Default: "p2c". */
   readonly balance?: PolicyName | Policy;
-  /** What "hash" hashes. Default: "client-ip". */
+  /** What "hash" hashes, and what a policy of your own is given as a key. Default: "client-ip". */
   readonly hashOn?: HashKey;
   /** When nothing is available: "use-all" tries whatever is not draining or disabled, "fail" answers 503 at once. Default: "use-all". */
   readonly panic?: "use-all" | "fail";

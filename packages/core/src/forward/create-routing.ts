@@ -1,9 +1,10 @@
 import type { ResolvedOptions } from "../config/resolved.ts";
 import { TrustedProxies } from "./client-address.ts";
 import type { Routing } from "./engine.ts";
-import type { Route } from "./routes.ts";
+import { keyReaderOf } from "./hash-key.ts";
+import type { Destination } from "./routes.ts";
 
-type PoolAtWork = Pick<Route, "pool" | "balancer">;
+type PoolAtWork = Pick<Destination, "pool" | "balancer">;
 
 /** What checked options mean for a request, with the pools that are at work for them. */
 export function createRouting(resolved: ResolvedOptions, atWork: ReadonlyMap<string, PoolAtWork>): Routing {
@@ -12,10 +13,11 @@ export function createRouting(resolved: ResolvedOptions, atWork: ReadonlyMap<str
   const hasBasePath = [...pools.values()].some(({ upstreams }) =>
     upstreams.some(({ address }) => address.basePath !== ""),
   );
+  const destinations = new Map([...atWork].map(([name, one]) => [name, toDestination(one)]));
   return Object.freeze({
     // Every route's pool exists, or the options would not have passed.
-    routes: routes.map((options) => ({ options, ...(atWork.get(options.pool) as PoolAtWork) })),
-    pools: new Map(atWork),
+    routes: routes.map((options) => ({ options, ...(destinations.get(options.pool) as Destination) })),
+    pools: destinations,
     trustedProxies: new TrustedProxies(trustedProxies),
     forwarded,
     maxHeaders,
@@ -24,4 +26,8 @@ export function createRouting(resolved: ResolvedOptions, atWork: ReadonlyMap<str
     sendTimeoutMs,
     pathsMatter: hasBasePath || routes.some(({ path, addPrefix }) => path !== "" || addPrefix !== ""),
   });
+}
+
+function toDestination({ pool, balancer }: PoolAtWork): Destination {
+  return { pool, balancer, keyOf: keyReaderOf(pool.options) };
 }

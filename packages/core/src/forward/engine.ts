@@ -5,13 +5,13 @@ import type { Runtime } from "../runtime/runtime.ts";
 import type { ActiveSet } from "./active-set.ts";
 import type { TrustedProxies } from "./client-address.ts";
 import type { Hooks } from "./hooks.ts";
-import type { Route } from "./routes.ts";
+import type { Destination, Route } from "./routes.ts";
 
 /** What the options in force mean for a request. Frozen; a reload replaces it whole, and a request keeps the one it began with. */
 export interface Routing {
   readonly routes: readonly Route[];
   /** Every pool by its name, for hooks that choose another. */
-  readonly pools: ReadonlyMap<string, Pick<Route, "pool" | "balancer">>;
+  readonly pools: ReadonlyMap<string, Destination>;
   readonly trustedProxies: TrustedProxies;
   readonly forwarded: boolean;
   readonly maxHeaders: number;

@@ -146,8 +146,8 @@ export function runErrorHook(hooks: Hooks, about: Omit<ErrorContext, "respond">)
 }
 
 function changedArrival(arrival: RoutedArrival, context: RequestContext, routing: Routing): HookOutcome {
-  const atWork = routing.pools.get(context.pool);
-  if (atWork === undefined || !context.path.startsWith("/")) {
+  const destination = routing.pools.get(context.pool);
+  if (destination === undefined || !context.path.startsWith("/")) {
     debug("onRequest set a pool that does not exist or a path without a slash: %s %s", context.pool, context.path);
     return "failed";
   }
@@ -160,6 +160,6 @@ function changedArrival(arrival: RoutedArrival, context: RequestContext, routing
     ...arrival,
     head: { ...arrival.head, passed: context.headers.raw },
     target: { path, query: mark === -1 ? "" : context.path.slice(mark) },
-    route: { options, ...atWork },
+    route: { options, ...destination },
   };
 }

@@ -66,7 +66,7 @@ export class Relay implements ExchangeHandler, BodyOwner, ClientPace, ChoiceOwne
     const { req, res, arrival, record } = input;
     this.#in = input;
     this.#attempt = new CurrentAttempt(record, input.engine.runtime.clock);
-    this.#choice = new UpstreamChoice(arrival.route, record, this);
+    this.#choice = new UpstreamChoice(arrival, record, this);
     this.#response = new ClientResponse(req, res, record, input.engine);
     this.#body = new RequestBody(req, {
       length: arrival.head.bodyLength,

@@ -1,12 +1,19 @@
 import type { Balancer } from "../balancer/balancer.ts";
 import type { ResolvedRoute } from "../config/resolved.ts";
 import type { Pool } from "../pool/pool.ts";
+import type { KeyReader } from "./hash-key.ts";
 
-/** A route with the pool it leads to and the balancer that chooses there. */
-export interface Route {
-  readonly options: ResolvedRoute;
+/** A pool, with what chooses there. */
+export interface Destination {
   readonly pool: Pool;
   readonly balancer: Balancer;
+  /** Undefined when the pool's policy has no use for a key. */
+  readonly keyOf: KeyReader | undefined;
+}
+
+/** A route with where it leads. */
+export interface Route extends Destination {
+  readonly options: ResolvedRoute;
 }
 
 /** The first route that matches, in the order they were written. `host` is normalized, `path` is without query. */

@@ -98,7 +98,7 @@ class Upgrade implements TunnelHandler, ChoiceOwner, Active {
   constructor(input: UpgradeInput) {
     this.#in = input;
     this.#attempt = new CurrentAttempt(input.record, input.engine.runtime.clock);
-    this.#choice = new UpstreamChoice(input.arrival.route, input.record, this);
+    this.#choice = new UpstreamChoice(input.arrival, input.record, this);
   }
 
   start(): void {

@@ -2,8 +2,8 @@ import createDebug from "debug";
 import type { ErrorCode } from "../errors.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import type { Waiter } from "../pool/wait-queue.ts";
+import type { RoutedArrival } from "./arrival.ts";
 import type { RequestRecord } from "./request-record.ts";
-import type { Route } from "./routes.ts";
 
 const debug = createDebug("evenkeel:forward");
 
@@ -16,22 +16,22 @@ export interface ChoiceOwner {
 
 /** Chooses an upstream for each attempt of one request, none of them twice, and waits in the queue while all are full. */
 export class UpstreamChoice implements Waiter {
-  readonly #route: Pick<Route, "pool" | "balancer">;
+  readonly #arrival: RoutedArrival;
   readonly #record: RequestRecord;
   readonly #owner: ChoiceOwner;
   readonly #tried: Upstream[] = [];
 
-  constructor(route: Pick<Route, "pool" | "balancer">, record: RequestRecord, owner: ChoiceOwner) {
-    this.#route = route;
+  constructor(arrival: RoutedArrival, record: RequestRecord, owner: ChoiceOwner) {
+    this.#arrival = arrival;
     this.#record = record;
     this.#owner = owner;
   }
 
   next(): void {
-    const { pool, balancer } = this.#route;
+    const { pool, balancer, keyOf } = this.#arrival.route;
     let upstream: Upstream | undefined;
     try {
-      upstream = balancer.pick({ exclude: this.#tried });
+      upstream = balancer.pick({ key: keyOf?.(this.#arrival), exclude: this.#tried });
     } catch (error) {
       // A policy may be an app's own, and its mistakes are one request's: they end nothing else.
       debug("nothing was picked in pool %s: %O", pool.name, error);
@@ -48,13 +48,13 @@ export class UpstreamChoice implements Waiter {
 
   /** Whether an upstream is left that was not tried: free, or only full. */
   get someLeft(): boolean {
-    const { pool } = this.#route;
+    const { pool } = this.#arrival.route;
     return pool.candidatesExcept(this.#tried).length > 0 || pool.mayFreeUp(this.#tried);
   }
 
   /** The client has left, or has its answer. */
   stopWaiting(): void {
-    this.#route.pool.queue.leave(this);
+    this.#arrival.route.pool.queue.leave(this);
   }
 
   onRoom(): void {

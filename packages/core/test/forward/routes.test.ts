@@ -11,7 +11,12 @@ function routesOf(...routes: Omit<RouteOptions, "pool">[]): Route[] {
   const balancer = new Balancer(pool);
   const named = routes.map((route, index) => ({ ...route, pool: `${index}` }));
   const pools = Object.fromEntries(routes.map((_, index) => [`${index}`, { upstreams: [] }]));
-  return resolveOptions({ pools, routes: named }).routes.map((options) => ({ options, pool, balancer }));
+  return resolveOptions({ pools, routes: named }).routes.map((options) => ({
+    options,
+    pool,
+    balancer,
+    keyOf: undefined,
+  }));
 }
 
 /** The number of the route that matches. */
