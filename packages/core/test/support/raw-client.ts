@@ -1,5 +1,6 @@
 import { connect, type Socket } from "node:net";
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { wasReset } from "../../src/wire/was-reset.ts";
 import { readResponse, StrictError, type StrictResponse, valuesOf } from "./strict-http.ts";
 
 /** How bytes are cut into packets. */
@@ -28,7 +29,7 @@ export class StrictClient {
       this.received = Buffer.concat([this.received, chunk]);
       this.#check();
     });
-    socket.on("end", () => this.#end("end"));
+    socket.on("end", () => this.#end(wasReset(socket) ? "reset" : "end"));
     socket.on("error", () => this.#end("reset"));
     socket.on("close", () => this.#end("reset"));
   }

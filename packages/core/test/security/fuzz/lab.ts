@@ -111,7 +111,10 @@ export class Lab {
   async #askAgain(tag: string, times: number): Promise<string[]> {
     const complaints: string[] = [];
     for (let index = 0; index < times; index++) {
-      if (this.#bystander?.how !== undefined) this.#bystander = undefined;
+      if (this.#bystander?.how !== undefined) {
+        this.#bystander.socket.destroy();
+        this.#bystander = undefined;
+      }
       this.#bystander ??= await StrictClient.to(this.#server.port);
       const client = this.#bystander;
       const before = client.read([]).responses.length;

@@ -78,7 +78,7 @@ const own: ReadonlySet<string> = new Set([
   ...["x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-port"],
 ]);
 const neverForwarded =
-  /^(?:keep-alive|proxy-(?:connection|authorization|authenticate)|trailer|http2-settings|expect|x[-_.]forwarded[-_.].*|x[-_.]real[-_.]ip|forwarded)$/;
+  /^(?:keep-alive|proxy-(?:connection|authorization|authenticate)|trailer|http2-settings|expect|x[-_.]forwarded[-_.](?:for|host|proto|port|prefix)|x[-_.]real[-_.]ip|forwarded)$/;
 
 /** How a request at an upstream is not what was sent. */
 function differences(seen: StrictRequest, sent: SentRequest): string[] {

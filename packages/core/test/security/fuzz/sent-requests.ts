@@ -61,18 +61,16 @@ export function readSentRequests(bytes: Buffer): SentRequests {
 function readSentRequest(bytes: Buffer, start: number): SentRequest | undefined {
   const head = readSentHead(bytes, start);
   if (head === undefined) return undefined;
-  // More than one space is what section 3 lets a server put up with. Node's parser takes these methods of RTSP for HTTP, and nobody behind it can tell: the framing is the same.
-  const startLine = head.startLine.replace(/^(GET|POST|OPTIONS) +(.*) RTSP\//, "$1 $2 HTTP/");
-  const line = /^([!#$%&'*+\-.^_`|~\w]+) +([\x21-\x7e]+) HTTP\/1\.([01])$/.exec(startLine);
+  // More spaces are what section 3 lets a server put up with. Node's parser takes RTSP for HTTP with these methods, and
+  // nobody behind it can tell: the framing is the same.
+  const startLine = head.startLine.replace(/^(GET|POST|OPTIONS) +(.*) +RTSP\//, "$1 $2 HTTP/");
+  const line = /^([!#$%&'*+\-.^_`|~\w]+) +([\x21-\x7e]+) +HTTP\/1\.([01])$/.exec(startLine);
   if (line === null) throw new StrictError("a request line out of grammar");
   const [, method = "", target = "", minor = ""] = line;
-  const minorVersion = Number(minor);
-  const body = readSentBody(bytes, head.end, framingOf(head.fields, minorVersion) ?? 0);
-  const request = { ...body, method, minor: minorVersion, fields: head.fields };
-  // Node's server answers these by itself, whatever else they say, and reads on behind them.
-  if (valuesOf(head.fields, "expect").some((value) => !/100-continue/i.test(value))) return { ...request, target };
-  checkHost(head, minorVersion);
-  return { ...request, target: originForm(target, valuesOf(head.fields, "host")[0] ?? "") };
+  const body = readSentBody(bytes, head.end, framingOf(head.fields, Number(minor)) ?? 0);
+  checkHost(head, Number(minor));
+  const origin = originForm(target, valuesOf(head.fields, "host")[0] ?? "");
+  return { ...body, method, target: origin, minor: Number(minor), fields: head.fields };
 }
 
 function checkHost({ fields }: SentHead, minor: number): void {
@@ -91,5 +89,6 @@ function originForm(target: string, host: string): string {
 
 function keepsAlive({ fields, minor }: SentRequest): boolean {
   const options = connectionOptions(fields);
-  return !options.includes("close") && (minor === 1 || options.includes("keep-alive"));
+  // An HTTP/1.0 request that says both is kept by node's server.
+  return minor === 0 ? options.includes("keep-alive") : !options.includes("close");
 }

@@ -1,4 +1,4 @@
-import { createServer } from "node:http";
+import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import type { Serve } from "./lab.ts";
 
@@ -11,10 +11,12 @@ export const serveCore: Serve = async (proxy, onHandOn) => {
     sockets.add(socket);
     socket.on("close", () => sockets.delete(socket));
   });
-  server.on("request", (req, res) => {
-    onHandOn(req.socket);
-    proxy.handler(req, res);
-  });
+  for (const event of ["request", "checkExpectation"]) {
+    server.on(event, (...[req, res]: Parameters<RequestListener>) => {
+      onHandOn(req.socket);
+      proxy.handler(req, res);
+    });
+  }
   for (const event of ["upgrade", "connect"]) {
     server.on(event, (...[req, socket, head]: Parameters<typeof proxy.upgrade>) => {
       onHandOn(socket);
