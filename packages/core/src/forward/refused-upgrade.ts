@@ -1,7 +1,29 @@
 import type { IncomingMessage } from "node:http";
 import type { ErrorCode } from "../errors.ts";
+import { parseResponseHead } from "../wire/response-head.ts";
 import { wasReset } from "../wire/was-reset.ts";
+import { WireError } from "../wire/wire-error.ts";
 import type { ClientPace, ClientResponse } from "./client-response.ts";
+
+/**
+ * What is wrong with a refusal's head. Node's client puts up with more than our own connections do, and what two readers
+ * could understand differently is not passed on: the head is held to the same rules.
+ */
+export function refusalFault({
+  httpVersion,
+  statusCode,
+  statusMessage,
+  rawHeaders,
+}: IncomingMessage): ErrorCode | undefined {
+  let text = `HTTP/${httpVersion} ${statusCode} ${statusMessage}`;
+  for (let index = 0; index < rawHeaders.length; index += 2)
+    text += `\r\n${rawHeaders[index]}: ${rawHeaders[index + 1]}`;
+  try {
+    return parseResponseHead(text, "GET").status < 200 ? "invalid_response" : undefined;
+  } catch (error) {
+    return error instanceof WireError ? error.code : "internal";
+  }
+}
 
 /**
  * Relays the answer of an upstream that refuses an upgrade, at the client's pace, cut off if it breaks off.

@@ -1,7 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { limits } from "../config/defaults.ts";
 import { type ErrorCode, errorKind } from "../errors.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import type { Timer } from "../runtime/clock.ts";
@@ -16,7 +15,7 @@ import type { Engine, Routing } from "./engine.ts";
 import { afterRequestHook, type ForwardOptions, handleRequest, refuse } from "./handler.ts";
 import { isEnding } from "./lingering-close.ts";
 import { onceOver } from "./once-over.ts";
-import { relayRefusal } from "./refused-upgrade.ts";
+import { refusalFault, relayRefusal } from "./refused-upgrade.ts";
 import { isRefusal } from "./request-head.ts";
 import { RequestRecord } from "./request-record.ts";
 import { clientHeaders } from "./response-head.ts";
@@ -182,8 +181,8 @@ class Upgrade implements TunnelHandler, ChoiceOwner, Active {
   onRefusal(upstreamResponse: IncomingMessage): void {
     const { arrival, record, response } = this.#in;
     const { statusCode = 502, statusMessage = "", rawHeaders } = upstreamResponse;
-    if (statusCode < 200 || statusCode > 599) return this.#failed("invalid_response");
-    if (rawHeaders.length > limits.responseHeaderFields * 2) return this.#failed("response_headers_too_large");
+    const fault = refusalFault(upstreamResponse);
+    if (fault !== undefined) return this.#failed(fault);
     this.#clearTimer();
     this.#over = true;
     response.begin(
