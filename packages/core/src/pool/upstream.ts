@@ -25,8 +25,14 @@ export interface Upstream extends Candidate {
   readonly ejectedUntil: number | undefined;
   /** Its ejection is over, and it gets one request at a time until one has gone well. */
   readonly onTrial: boolean;
-  /** What feedback multiplies its weight by. */
+  /** As many requests in flight as it may have: its limit, less of it in a slow start, one at a time on trial. */
+  readonly full: boolean;
+  /** Takes no traffic before its first verdict, not even in panic. */
+  readonly held: boolean;
+  /** What its weight is multiplied by, 1 unless it has just come back, fares worse than its fellows, or announces a load. */
+  readonly slowStart: number;
   readonly feedback: number;
+  readonly announced: number;
 }
 
 /**
@@ -64,7 +70,6 @@ export class Member implements Upstream {
   discovered = false;
   /** Has answered a request. */
   served = false;
-  /** Takes no traffic before its first verdict, not even in panic. */
   held = false;
   ejectedUntil: number | undefined;
   onTrial = false;
@@ -103,7 +108,7 @@ export class Member implements Upstream {
   }
 
   get full(): boolean {
-    if (this.onTrial) return this.trials > 0;
+    if (this.onTrial && this.trials > 0) return true;
     // A slow start is for the limit as well, as in HAProxy.
     const limit = this.slowStart === 1 ? this.maxInFlight : Math.max(1, Math.ceil(this.maxInFlight * this.slowStart));
     return this.inFlight >= limit;

@@ -1,0 +1,15 @@
+import { expect, test } from "vitest";
+import { memberOf, poolOf } from "../support/pools.ts";
+
+test("an upstream on trial that is still busy with what it had gets no request over its limit", () => {
+  const { pool } = poolOf({ a: { maxInFlight: 2 }, b: 1 });
+  const a = memberOf(pool, "a");
+  const [older] = [pool.begin(a), pool.begin(a)];
+  pool.ejections.eject(a, "consecutive-failures", 1_000);
+  pool.ejections.beginTrial(a);
+  expect(pool.candidates).not.toContain(a);
+  older?.settle("success");
+  expect(pool.candidates).toContain(a);
+  pool.begin(a);
+  expect(pool.candidates).not.toContain(a);
+});
