@@ -111,6 +111,8 @@ export const limits = {
   closeGraceMs: 1_000,
   /** Milliseconds between looks at whether a pool that is gone from the options has finished. */
   retireCheckMs: 1_000,
+  /** Bytes of a body that are written in one piece with the head, when they are all there is. */
+  joinedBodyBytes: 8_192,
   /** Milliseconds between the last bytes of an answer that broke off and the reset that says so. */
   resetDelayMs: 20,
   /** Milliseconds and bytes for which a client may go on sending after its last answer. */

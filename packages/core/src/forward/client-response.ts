@@ -47,6 +47,8 @@ export class ClientResponse {
   readonly #engine: Engine;
   /** An upstream's head that has not been written yet. */
   #head: Head | undefined;
+  /** The first bytes of a body, held to see whether they are all. */
+  #only: Uint8Array | undefined;
   #stalled: StalledClient | undefined;
 
   constructor(req: IncomingMessage, res: ServerResponse, record: RequestRecord, engine: Engine) {
@@ -76,6 +78,7 @@ export class ClientResponse {
    */
   begin(status: number, statusText: string, headers: string[], early: boolean): void {
     this.#head = { status, statusText, headers, early };
+    this.#only = undefined;
     this.#record.error = undefined;
     this.#record.status = status;
   }
@@ -96,7 +99,11 @@ export class ClientResponse {
 
   /** False asks to wait for `onClientDrain`. */
   write(chunk: Uint8Array, pace: ClientPace): boolean {
-    this.#commit();
+    if (!this.committed && this.#only === undefined && chunk.length <= limits.joinedBodyBytes) {
+      this.#only = chunk;
+      return true;
+    }
+    this.#writeOut();
     this.#record.bytesOut += chunk.length;
     if (this.#res.write(chunk)) return true;
     this.#stalled ??= this.#watchPace(pace);
@@ -104,9 +111,24 @@ export class ClientResponse {
     return false;
   }
 
+  /** Whatever has been held goes out. */
+  #writeOut(): void {
+    this.#commit();
+    const only = this.#takeOnly();
+    if (only === undefined) return;
+    this.#record.bytesOut += only.length;
+    this.#res.write(only);
+  }
+
+  #takeOnly(): Uint8Array | undefined {
+    const only = this.#only;
+    this.#only = undefined;
+    return only;
+  }
+
   /** Sends what there is so far. Node would make up a head of its own if there were none yet. */
   flush(): void {
-    this.#commit();
+    this.#writeOut();
     if (this.committed) flushHead(this.#res);
   }
 
@@ -116,7 +138,11 @@ export class ClientResponse {
     if (trailers.length > 0 && this.#record.head?.wantsTrailers === true) {
       this.#res.addTrailers(clientTrailers(trailers, connectionNames(upstreamHead)));
     }
-    this.#res.end();
+    const only = this.#takeOnly();
+    if (only === undefined) return void this.#res.end();
+    this.#record.bytesOut += only.length;
+    // Node joins a head with a string and sends both as one; a buffer would go out beside it.
+    this.#res.end(Buffer.from(only.buffer, only.byteOffset, only.length).toString("latin1"), "latin1");
   }
 
   /** The client takes nothing more. */

@@ -100,7 +100,6 @@ describe("an upstream that dies within the body", () => {
     ["in the middle of a chunk", `${chunked}ff\r\nmore`, end],
     ["in a chunk's size", `${chunked}f`, end],
     ["before the last empty line", `${chunked}0\r\n`, end],
-    ["by a size that is none", `${chunked}zz\r\n`, () => {}],
     ["with a length, by an end", length, end],
     ["with a length, by a reset", length, reset],
   ])("is cut off for the client too, %s", async (_name, bytes, how) => {
@@ -114,6 +113,23 @@ describe("an upstream that dies within the body", () => {
     const [event] = await finished(1);
     expect(event).toMatchObject({ status: 200, error: "response_truncated", flags: ["truncated"] });
     expect(event?.attempts).toMatchObject([{ status: 200, error: "response_truncated" }]);
+  });
+
+  test("is cut off for the client too, by a size that is none", async () => {
+    const { port, finished, upstream } = await saying(chunked);
+    const client = await rawClient(port, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    await client.until(/half/);
+    for (const socket of upstream.sockets) socket.write("zz\r\n");
+    const { text } = await client.over();
+    expect(text).not.toMatch(/\r\n0\r\n\r\n$/);
+    expect((await finished(1))[0]).toMatchObject({ status: 200, error: "response_truncated", flags: ["truncated"] });
+  });
+
+  test("is 502 when it breaks with the very bytes that it came in: nothing has been passed on yet", async () => {
+    const { port, finished } = await saying(`${chunked}zz\r\n`, () => {});
+    const client = await rawClient(port, "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    expect((await client.over()).text).toMatch(/^HTTP\/1\.1 502 /);
+    expect((await finished(1))[0]).toMatchObject({ status: 502, error: "response_truncated", bytesOut: 37 });
   });
 
   test.each<[string, string]>([
