@@ -9,6 +9,8 @@ import { resolveOptions } from "./config/resolve.ts";
 import type { ResolvedOptions, ResolvedPool } from "./config/resolved.ts";
 import { ProxyError } from "./errors.ts";
 import type { ProxyEvents, ReloadChanges } from "./events.ts";
+import { explain } from "./explain/explain.ts";
+import type { ExplainRequest, Explanation } from "./explain/explanation.ts";
 import { ActiveSet } from "./forward/active-set.ts";
 import { handleClientError } from "./forward/client-error.ts";
 import { createRouting } from "./forward/create-routing.ts";
@@ -139,6 +141,14 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
       durations: this.#metrics.durations(),
       reloads: Object.freeze({ ...this.#reloads }),
     });
+  }
+
+  /**
+   * What would become of a request now, and why: its route, its pool, and for each upstream what speaks for and against
+   * it. Sends nothing and changes nothing. Throws an `OptionsError` for what describes no request.
+   */
+  explain(request: ExplainRequest): Explanation {
+    return explain(request, this.#routing, this.#runtime.clock.wallNow());
   }
 
   /**

@@ -6,6 +6,7 @@ export type * from "./config/options.ts";
 export { createProxy, type Proxy, type ProxySurroundings } from "./create-proxy.ts";
 export { type ErrorCode, type ErrorPhase, type ErrorSource, ProxyError } from "./errors.ts";
 export type * from "./events.ts";
+export type * from "./explain/explanation.ts";
 export type { ForwardOptions } from "./forward/handler.ts";
 export type { HeaderList } from "./forward/header-list.ts";
 export type { Answer, ErrorContext, Hooks, RequestContext, ResponseContext } from "./forward/hooks.ts";

@@ -1,10 +1,11 @@
 import { didYouMean, OptionsError } from "../config/issues.ts";
 import type { PolicyName } from "../config/options.ts";
 import { ProxyError } from "../errors.ts";
-import type { Candidate, PickContext, Policy } from "../policy.ts";
+import type { Candidate, PickContext, Policy, Weighed } from "../policy.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import { type Runtime, resolveRuntime } from "../runtime/runtime.ts";
+import { seededRandom } from "../runtime/seeded-random.ts";
 import { policies } from "./policies.ts";
 
 const none: readonly Upstream[] = [];
@@ -57,6 +58,18 @@ export class Balancer {
     // What a policy returns is what it was given.
     return (this.#foreign ? pickChecked(this.policy, context) : this.policy.pick(context)) as Upstream;
   }
+
+  /**
+   * How likely each upstream that may be picked is to be picked next, and why. Changes nothing: the policy is lent chance
+   * that is not the balancer's own.
+   */
+  weigh({ key, exclude = none }: PickOptions = {}): ReadonlyMap<Upstream, Weighed> {
+    const candidates = this.#pool.candidatesExcept(exclude);
+    if (candidates.length === 0) return new Map();
+    const context = { candidates, key, random: seededRandom(), now: this.#runtime.clock.now() };
+    const weighed = weigh(this.policy, context);
+    return new Map(candidates.map((upstream, index) => [upstream, weighed[index] ?? unknown]));
+  }
 }
 
 function resolvePolicy(policy: PolicyName | Policy): Policy {
@@ -64,6 +77,25 @@ function resolvePolicy(policy: PolicyName | Policy): Policy {
   if (Object.hasOwn(policies, policy)) return policies[policy]();
   const message = `there is no policy "${policy}"${didYouMean(policy, Object.keys(policies))}`;
   throw new OptionsError([{ path: ["policy"], message }]);
+}
+
+const unknown: Weighed = { chance: 0, because: "its policy does not say" };
+
+/** A policy that cannot tell, or throws, is taken to go by weight. */
+function weigh(policy: Policy, context: PickContext): readonly Weighed[] {
+  try {
+    return policy.weigh?.(context) ?? weighByWeight(context);
+  } catch {
+    return weighByWeight(context);
+  }
+}
+
+function weighByWeight({ candidates }: PickContext): Weighed[] {
+  const total = candidates.reduce((sum, { effectiveWeight }) => sum + effectiveWeight, 0);
+  return candidates.map(({ effectiveWeight }) => ({
+    chance: effectiveWeight / total,
+    because: `weight ${effectiveWeight} of ${total}`,
+  }));
 }
 
 function pickChecked(policy: Policy, context: PickContext): Candidate {

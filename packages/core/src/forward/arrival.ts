@@ -1,7 +1,6 @@
-import type { IncomingMessage } from "node:http";
 import type { Routing } from "./engine.ts";
 import { type ClientFacts, clientFacts } from "./forwarded-headers.ts";
-import { isRefusal, type Refusal, type RequestHeadIn, readRequestHead } from "./request-head.ts";
+import { isRefusal, type RawRequest, type Refusal, type RequestHeadIn, readRequestHead } from "./request-head.ts";
 import { hasParentSegment, matchRoute, normalizeHost, type Route } from "./routes.ts";
 import { parseTarget, type Target, wholeServer } from "./target.ts";
 
@@ -24,7 +23,7 @@ export function isRouted(arrival: Arrival): arrival is RoutedArrival {
 }
 
 /** Reads, checks and routes a request; its own decisions are all made here, before anything is sent anywhere. */
-export function readArrival(req: IncomingMessage, routing: Routing): Arrival | Refusal {
+export function readArrival(req: RawRequest, routing: Routing): Arrival | Refusal {
   const head = readRequestHead(req, routing.maxHeaders);
   if (isRefusal(head)) return head;
   const target = parseTarget(req.url ?? "", head.host, req.method);

@@ -1,11 +1,9 @@
 /** What the proxy tells the upstream about the client: X-Forwarded-*, X-Request-Id, Via and, on demand, Forwarded. */
 
 import { randomUUID } from "node:crypto";
-import type { IncomingMessage } from "node:http";
 import { isIP } from "node:net";
-import type { TLSSocket } from "node:tls";
 import { clientAddress, peerAddress, type TrustedProxies } from "./client-address.ts";
-import type { RequestHeadIn } from "./request-head.ts";
+import type { RawRequest, RequestHeadIn } from "./request-head.ts";
 
 /** Who asked, and how, as far as it can be believed. */
 export interface ClientFacts {
@@ -21,11 +19,11 @@ export interface ClientFacts {
 
 const requestIdPattern = /^[\x21-\x7e]{1,200}$/;
 
-export function clientFacts(req: IncomingMessage, head: RequestHeadIn, trustedProxies: TrustedProxies): ClientFacts {
+export function clientFacts(req: RawRequest, head: RequestHeadIn, trustedProxies: TrustedProxies): ClientFacts {
   const peer = peerAddress(req.socket.remoteAddress);
   const trusted = trustedProxies.includes(peer);
   const told = (name: string) => (trusted ? head.forwarded.get(name) : undefined);
-  const proto = told("x-forwarded-proto") ?? ((req.socket as Partial<TLSSocket>).encrypted === true ? "https" : "http");
+  const proto = told("x-forwarded-proto") ?? (req.socket.encrypted === true ? "https" : "http");
   const requestId = told("x-request-id");
   return {
     peer,

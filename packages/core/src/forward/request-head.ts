@@ -7,6 +7,12 @@ import type { IncomingMessage } from "node:http";
 import type { ErrorCode } from "../errors.ts";
 import { continueExpectation } from "./expectation.ts";
 
+/** What is read of a request: node's own, or one that is made up to ask what would become of it. */
+export interface RawRequest
+  extends Pick<IncomingMessage, "method" | "url" | "rawHeaders" | "httpVersionMajor" | "httpVersionMinor"> {
+  readonly socket: { readonly remoteAddress?: string | undefined; readonly encrypted?: boolean };
+}
+
 /** A request's head, sorted. */
 export interface RequestHeadIn {
   readonly host: string;
@@ -74,7 +80,7 @@ const foreign: ReadonlySet<string> = new Set([
 const bodiless: ReadonlySet<string> = new Set(["GET", "HEAD", "DELETE", "OPTIONS"]);
 
 /** Sorts the head of a request, or says why it is refused. */
-export function readRequestHead(req: IncomingMessage, maxHeaders: number): RequestHeadIn | Refusal {
+export function readRequestHead(req: RawRequest, maxHeaders: number): RequestHeadIn | Refusal {
   const raw = req.rawHeaders;
   if (raw.length > maxHeaders * 2) return refuse("headers_too_large", "too many header fields");
   const reader = new HeadReader();
@@ -145,7 +151,7 @@ class HeadReader {
   }
 
   /** Why node's parser was too lenient with this request, if it was. */
-  refusal(req: IncomingMessage): Refusal | undefined {
+  refusal(req: RawRequest): Refusal | undefined {
     const { httpVersionMajor: major, httpVersionMinor: minor } = req;
     if (major !== 1 || minor > 1) return refuse("bad_request", "only HTTP/1.0 and HTTP/1.1 are spoken here");
     if (foreign.has(req.method ?? "")) return refuse("bad_request", "this is RTSP or ICE");
@@ -177,7 +183,7 @@ class HeadReader {
     return undefined;
   }
 
-  result({ httpVersionMinor: minor }: IncomingMessage): RequestHeadIn {
+  result({ httpVersionMinor: minor }: RawRequest): RequestHeadIn {
     const bodyLength = this.#coding !== undefined ? -1 : Number(this.#length ?? 0);
     return {
       host: this.#host ?? "",

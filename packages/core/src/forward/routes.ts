@@ -20,9 +20,7 @@ export interface Route extends Destination {
 export function matchRoute(routes: readonly Route[], host: string, path: string, method: string): Route | undefined {
   return routes.find(
     ({ options }) =>
-      (options.hosts.length === 0 || options.hosts.some((pattern) => matchesHost(pattern, host))) &&
-      matchesPath(options.path, path) &&
-      (options.methods === undefined || options.methods.has(method)),
+      matchesHosts(options.hosts, host) && matchesPath(options.path, path) && matchesMethods(options.methods, method),
   );
 }
 
@@ -32,8 +30,17 @@ export function normalizeHost(host: string): string {
   return withoutPort.replace(/\.$/, "").toLowerCase();
 }
 
+/** No hosts are every host. */
+export function matchesHosts(patterns: readonly string[], host: string): boolean {
+  return patterns.length === 0 || patterns.some((pattern) => matchesHost(pattern, host));
+}
+
+export function matchesMethods(methods: ReadonlySet<string> | undefined, method: string): boolean {
+  return methods === undefined || methods.has(method);
+}
+
 /** Whole segments: `/api` matches `/api` and `/api/x`, not `/apix`. */
-function matchesPath(prefix: string, path: string): boolean {
+export function matchesPath(prefix: string, path: string): boolean {
   return path.startsWith(prefix) && (path.length === prefix.length || prefix === "" || path[prefix.length] === "/");
 }
 

@@ -12,6 +12,11 @@ export function upstreamPath(target: Target, route: ResolvedRoute, address: Upst
   return (path.startsWith("/") ? path : `/${path}`) + target.query;
 }
 
+/** The Host that goes to the upstream: the client's own, or its address. */
+export function upstreamHost(head: RequestHeadIn, route: ResolvedRoute, address: UpstreamAddress): string {
+  return route.preserveHost && head.host !== "" ? head.host : address.host;
+}
+
 /** The headers that go to the upstream: Host first, then the client's own in their order, then the proxy's. */
 export function upstreamHeaders(
   head: RequestHeadIn,
@@ -20,7 +25,7 @@ export function upstreamHeaders(
   address: UpstreamAddress,
   options: { readonly forwarded: boolean; readonly mountPath: string },
 ): string[] {
-  const headers = ["Host", route.preserveHost && head.host !== "" ? head.host : address.host, ...head.passed];
+  const headers = ["Host", upstreamHost(head, route, address), ...head.passed];
   if (head.wantsTrailers) headers.push("TE", "trailers");
   const prefix = options.mountPath + (route.stripPrefix ? route.path : "");
   appendForwarded(headers, head, facts, { forwarded: options.forwarded, prefix });

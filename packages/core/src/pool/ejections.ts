@@ -23,6 +23,7 @@ export class Ejections {
     const member = upstream as Member;
     if (member.removed) return;
     member.ejectedUntil = this.#context.runtime.clock.wallNow() + forMs;
+    member.ejectedFor = reason;
     member.onTrial = false;
     member.countEjection(reason);
     this.#context.changed();

@@ -149,6 +149,7 @@ export class Pool extends SafeEmitter<PoolSignals> {
     if (member.removed || member.health === to) return;
     const from = member.health;
     member.health = to;
+    member.verdict = to === "unknown" ? undefined : { at: this.#runtime.clock.wallNow(), reason };
     if (from === "unhealthy") this.#members.warm(member);
     this.#changed();
     this.emit("health", { pool: this.name, upstream: member.id, from, to, reason });

@@ -19,12 +19,18 @@ export interface Upstream extends Candidate {
   /** Infinity when there is no limit. */
   readonly maxInFlight: number;
   readonly tunnels: number;
+  /** The last verdict of probes, milliseconds since 1970, and what the deciding probe saw; undefined before the first. */
+  readonly verdict: { readonly at: number; readonly reason: string } | undefined;
   /** May be picked now: active, not unhealthy, not ejected, not full. */
   readonly available: boolean;
   /** When an ejection ends, milliseconds since 1970; undefined while it is not ejected. */
   readonly ejectedUntil: number | undefined;
+  /** What it was last ejected for. */
+  readonly ejectedFor: EjectionReason | undefined;
   /** Its ejection is over, and it gets one request at a time until one has gone well. */
   readonly onTrial: boolean;
+  /** Requests in flight that were begun on trial. */
+  readonly trials: number;
   /** As many requests in flight as it may have: its limit, less of it in a slow start, one at a time on trial. */
   readonly full: boolean;
   /** Takes no traffic before its first verdict, not even in panic. */
@@ -63,6 +69,7 @@ export class Member implements Upstream {
   weight: number;
   state: UpstreamState = "active";
   health: Health = "unknown";
+  verdict: { readonly at: number; readonly reason: string } | undefined;
   inFlight = 0;
   tunnels = 0;
   removed = false;
@@ -72,8 +79,8 @@ export class Member implements Upstream {
   served = false;
   held = false;
   ejectedUntil: number | undefined;
+  ejectedFor: EjectionReason | undefined;
   onTrial = false;
-  /** Requests in flight that were begun on trial. */
   trials = 0;
   /** What the weight is multiplied by; see weighting.ts. */
   slowStart = 1;
