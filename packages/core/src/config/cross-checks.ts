@@ -19,6 +19,7 @@ export function crossCheckPools(options: unknown): ConfigIssue[] {
   const shared = isTable(defaults) ? defaults["tls"] : undefined;
   return [
     ...names.flatMap((name) => checkUpstreamIds(pools[name], ["pools", name])),
+    ...names.flatMap((name) => checkDiscovery(pools[name], ["pools", name])),
     ...checkTls(names, pools, shared),
     ...checkRoutes(options["routes"], names),
   ];
@@ -27,7 +28,15 @@ export function crossCheckPools(options: unknown): ConfigIssue[] {
 /** Checks the options of a single pool. */
 export function crossCheckPool(options: unknown): ConfigIssue[] {
   if (!isTable(options)) return [];
-  return [...checkUpstreamIds(options, []), ...(halfOf(options["tls"]) ? [unpaired(["tls"])] : [])];
+  const tls = halfOf(options["tls"]) ? [unpaired(["tls"])] : [];
+  return [...checkUpstreamIds(options, []), ...checkDiscovery(options, []), ...tls];
+}
+
+function checkDiscovery(pool: unknown, path: Path): ConfigIssue[] {
+  const discovery = isTable(pool) ? pool["discovery"] : undefined;
+  if (!isTable(discovery) || discovery["type"] !== "srv" || discovery["port"] === undefined) return [];
+  const message = 'SRV records name the ports themselves: leave it out, or say type = "dns"';
+  return [{ path: [...path, "discovery", "port"], message }];
 }
 
 function checkUpstreamIds(pool: unknown, path: Path): ConfigIssue[] {

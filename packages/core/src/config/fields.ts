@@ -141,8 +141,9 @@ export const dnsName = (): z.ZodString =>
 
 export const dnsServer = (): z.ZodString =>
   text("the address of a DNS server").superRefine((value, context) => {
-    const [, bracketed, plain] = /^(?:\[([^\]]+)\]|([\d.]+))(?::\d{1,5})?$/.exec(value) ?? [];
-    if (isIP(bracketed ?? plain ?? value) === 0) {
+    const [, bracketed, plain, port = "53"] = /^(?:\[([^\]]+)\]|([\d.]+))(?::(\d{1,5}))?$/.exec(value) ?? [];
+    // Node would end the process over a port of 0, and take a port that is none for another one.
+    if (isIP(bracketed ?? plain ?? value) === 0 || Number(port) < 1 || Number(port) > 65_535) {
       fail(context, `expected an address such as "10.0.0.2" or "127.0.0.1:8600", found ${JSON.stringify(value)}`);
     }
   });

@@ -117,6 +117,19 @@ describe("every mistake at once", () => {
       { upstreams: ["http://a", { url: "http://b", id: "a:80" }] },
       ['upstreams[1]: the id "a:80" is already taken by upstreams[0]; give one of them another id'],
     ],
+    [
+      "a port for SRV records",
+      { pools: { a: { discovery: { type: "srv", name: "a", port: 80 } } } },
+      ['pools.a.discovery.port: SRV records name the ports themselves: leave it out, or say type = "dns"'],
+    ],
+    [
+      "DNS servers at ports that there are not",
+      { discovery: { name: "a", servers: ["127.0.0.1:0", "[::1]:65536", "127.0.0.1:65535", "::1"] } },
+      [
+        'discovery.servers[0]: expected an address such as "10.0.0.2" or "127.0.0.1:8600", found "127.0.0.1:0"',
+        'discovery.servers[1]: expected an address such as "10.0.0.2" or "127.0.0.1:8600", found "[::1]:65536"',
+      ],
+    ],
     ["not a number", { retry: { budget: Number.NaN } }, ["retry.budget: expected a number from 0 to 1, found NaN"]],
     [
       "a fraction of a thing",

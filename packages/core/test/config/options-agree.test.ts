@@ -34,7 +34,7 @@ const settings: Complete<PoolSettings> = {
   slowStart: { window: "1s", minWeightPercent: 1 },
   sticky: { cookie: "a", secret: "12345678", ttl: "1s", onMissing: "fail" },
   weights: { mode: "announced", interval: "1s", header: "x-load" },
-  discovery: { type: "srv", name: "a", port: 1, scheme: "https", refresh: "1s", servers: ["::1"] },
+  discovery: { type: "dns", name: "a", port: 1, scheme: "https", refresh: "1s", servers: ["::1"] },
   healthCheck: {
     type: "tcp",
     path: "/healthz",
