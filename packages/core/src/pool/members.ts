@@ -34,10 +34,8 @@ export class Members {
   }
 
   /** Takes one in; into a pool that is at work gently, when slow start is on. */
-  join(options: ResolvedUpstream, discovered = false): Member {
-    const member = new Member(options, this.#freeSlots.pop() ?? this.#nextSlot++);
-    member.discovered = discovered;
-    member.held = this.#context.options.healthCheck?.initialState === "checking";
+  join(options: ResolvedUpstream): Member {
+    const member = this.#create(options, false);
     const atWork = this.#list.some(({ served }) => served);
     this.#list = Object.freeze([...this.#list, member]);
     if (atWork) this.warm(member);
@@ -47,24 +45,46 @@ export class Members {
   }
 
   leave(member: Member): void {
-    member.removed = true;
     this.#list = Object.freeze(this.#list.filter((other) => other !== member));
-    this.#leaving.add(member);
-    this.#weighting.forget(member);
+    this.#dismiss(member);
     this.#context.changed();
     this.#tell(member, "removed");
     this.releaseIfDrained(member);
   }
 
-  /** Of the members of one origin, listed or discovered, keeps those whose id and URL stay, and exchanges the others. */
+  /**
+   * Of the members of one origin, listed or found, keeps those who stay the same server, and exchanges the others in one
+   * go: nobody who waits sees a pool in between. Those of the origin are in the order given afterwards, the listed ones
+   * first. An id that was found and gets listed goes over to the listed ones.
+   */
   replace(upstreams: readonly ResolvedUpstream[], discovered: boolean): MemberChanges {
     const wanted = new Map(upstreams.map((upstream) => [upstream.id, upstream]));
-    const stays = (member: Member) =>
-      member.discovered === discovered ? wanted.get(member.id)?.url === member.url : !wanted.has(member.id);
-    const removed = this.#list.filter((member) => !stays(member));
-    for (const member of removed) this.leave(member);
-    const added = upstreams.filter((upstream) => !this.#update(upstream, discovered));
-    for (const upstream of added) this.join(upstream, discovered);
+    const isConcerned = (member: Member) => member.discovered === discovered || wanted.has(member.id);
+    const concerned = this.#list.filter(isConcerned);
+    const stay = new Map<string, Member>();
+    for (const member of concerned) {
+      if (isSameServer(member, wanted.get(member.id))) stay.set(member.id, member);
+    }
+    const removed = concerned.filter(({ id }) => !stay.has(id));
+    const others = this.#list.filter((member) => !isConcerned(member));
+    const atWork = [...others, ...stay.values()].some(({ served }) => served);
+    for (const member of removed) this.#dismiss(member);
+
+    const added: Member[] = [];
+    const members = upstreams.map((upstream) => {
+      const member = stay.get(upstream.id) ?? this.#create(upstream, discovered);
+      if (!stay.has(upstream.id)) added.push(member);
+      return member;
+    });
+    this.#list = Object.freeze(discovered ? [...others, ...members] : [...members, ...others]);
+    for (const upstream of upstreams) this.#update(stay.get(upstream.id), upstream, discovered);
+    if (atWork) for (const member of added) this.warm(member);
+    this.#context.changed();
+    for (const member of removed) {
+      this.#tell(member, "removed");
+      this.releaseIfDrained(member);
+    }
+    for (const member of added) this.#tell(member, "added");
     return { added: added.map(({ id }) => id), removed: removed.map(({ id }) => id) };
   }
 
@@ -81,13 +101,6 @@ export class Members {
     this.#tell(member, "drained");
   }
 
-  /** Those that are not named come last, in the order they have. */
-  sortBy(ids: readonly string[]): void {
-    const place = new Map(ids.map((id, index) => [id, index]));
-    const order = (member: Member) => place.get(member.id) ?? ids.length;
-    this.#list = Object.freeze([...this.#list].sort((a, b) => order(a) - order(b)));
-  }
-
   /** Ends every connection, also of those who have left. */
   destroyTransports(): void {
     for (const member of this.#all()) destroyTransport(member);
@@ -100,17 +113,27 @@ export class Members {
     return sum;
   }
 
-  /** False when there is no such member yet. */
-  #update(upstream: ResolvedUpstream, discovered: boolean): boolean {
-    const member = this.find(upstream.id);
-    if (member === undefined) return false;
+  #create(options: ResolvedUpstream, discovered: boolean): Member {
+    const member = new Member(options, this.#freeSlots.pop() ?? this.#nextSlot++);
+    member.discovered = discovered;
+    member.held = this.#context.options.healthCheck?.initialState === "checking";
+    return member;
+  }
+
+  #dismiss(member: Member): void {
+    member.removed = true;
+    this.#leaving.add(member);
+    this.#weighting.forget(member);
+  }
+
+  #update(member: Member | undefined, upstream: ResolvedUpstream, discovered: boolean): void {
+    if (member === undefined) return;
+    member.discovered = discovered;
     member.tier = upstream.tier;
     member.maxInFlight = upstream.maxInFlight;
-    if (member.configuredWeight !== upstream.weight) {
-      member.configuredWeight = upstream.weight;
-      this.#weighting.setWeight(member, upstream.weight, discovered ? "discovery" : "config");
-    }
-    return true;
+    if (member.configuredWeight === upstream.weight) return;
+    member.configuredWeight = upstream.weight;
+    this.#weighting.setWeight(member, upstream.weight, discovered ? "discovery" : "config");
   }
 
   #tell(member: Member, change: "added" | "removed" | "drained"): void {
@@ -121,4 +144,9 @@ export class Members {
     yield* this.#list;
     yield* this.#leaving;
   }
+}
+
+/** Beside the URL, the name that it is asked by: two names in DNS may lead to one address. */
+function isSameServer(member: Member, upstream: ResolvedUpstream | undefined): boolean {
+  return upstream?.url === member.url && upstream.address.host === member.address.host;
 }

@@ -215,7 +215,6 @@ export class Pool extends SafeEmitter<PoolSignals> {
     if (!connectsAlike(before, options)) this.#members.list.forEach(retireTransport);
     const changes = this.#members.replace(options.upstreams, false);
     if (options.discovery === undefined) changes.removed.push(...this.#members.replace([], true).removed);
-    this.#members.sortBy(options.upstreams.map(({ id }) => id));
     this.#changed();
     return changes;
   }
@@ -224,9 +223,7 @@ export class Pool extends SafeEmitter<PoolSignals> {
   setDiscovered(upstreams: readonly ResolvedUpstream[]): MemberChanges {
     const listed = new Set(this.#members.list.filter(({ discovered }) => !discovered).map(({ id }) => id));
     const found = upstreams.filter(({ id }) => !listed.has(id));
-    const changes = this.#members.replace(found, true);
-    this.#changed();
-    return changes;
+    return this.#members.replace(found, true);
   }
 
   /** Ends every connection. Attempts in flight fail; later ones get connections that are not kept. */

@@ -99,6 +99,19 @@ describe("who comes and goes", () => {
 });
 
 describe("those who wait", () => {
+  test("never see a pool between its old members and its new ones", () => {
+    const { pool } = poolOf({ a: { maxInFlight: 1 } });
+    pool.begin(memberOf(pool, "a"));
+    const seen: string[][] = [];
+    const waiter = () => ({ onRoom: () => seen.push(idsOf(pool.candidates)), onTimeout: () => {} });
+    for (let count = 0; count < 2; count++) pool.queue.enter(waiter());
+    reconfigure(pool, { b: 1, c: 1 });
+    expect(seen).toEqual([
+      ["b", "c"],
+      ["b", "c"],
+    ]);
+  });
+
   test("are let in by a new member, and by room in an old one", () => {
     const { pool } = poolOf({ a: { maxInFlight: 1 } });
     pool.begin(memberOf(pool, "a"));
