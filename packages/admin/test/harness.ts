@@ -1,6 +1,6 @@
 import http, { type IncomingHttpHeaders, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { PoolSnapshot, ProxySnapshot, Proxy as ReverseProxy, UpstreamSnapshot } from "evenkeel";
+import type { DiscoverySnapshot, PoolSnapshot, ProxySnapshot, Proxy as ReverseProxy, UpstreamSnapshot } from "evenkeel";
 import { createProxy, type ProxyOptions } from "evenkeel";
 import { onTestFinished } from "vitest";
 import { type Admin, type AdminOptions, createAdmin } from "../src/index.ts";
@@ -91,7 +91,21 @@ export function poolSnapshot(changes: Partial<PoolSnapshot> = {}): PoolSnapshot 
     retryBudgetExhausted: 0,
     bytesIn: 0,
     bytesOut: 0,
+    discovery: null,
     upstreams: [],
+    ...changes,
+  };
+}
+
+export function discoverySnapshot(changes: Partial<DiscoverySnapshot> = {}): DiscoverySnapshot {
+  return {
+    name: "api.internal",
+    status: "ok",
+    lookups: { success: 1, failure: 0 },
+    lastSuccess: 0,
+    lastError: null,
+    nextLookup: 30_000,
+    passedOver: 0,
     ...changes,
   };
 }
@@ -101,6 +115,7 @@ export function upstreamSnapshot(changes: Partial<UpstreamSnapshot> = {}): Upstr
     id: "a",
     url: "http://127.0.0.1:3001",
     backup: false,
+    discovered: false,
     state: "active",
     health: "unknown",
     available: true,

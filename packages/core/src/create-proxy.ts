@@ -222,6 +222,7 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
     pool.on("weight", (event) => this.emit("weight", event));
     pool.on("state", (event) => this.emit("state", event));
     pool.on("member", (event) => this.emit("member", event));
+    pool.on("discovery", (event) => this.emit("discovery", event));
     this.#atWork.set(name, atWork);
     this.#pools.set(name, pool);
   }

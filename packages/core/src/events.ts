@@ -131,6 +131,18 @@ export interface MemberEvent {
   readonly change: "added" | "removed" | "drained";
 }
 
+/** Look-ups of a pool's members have begun to go well, or to fail. While it stays so, nothing more is told. */
+export interface DiscoveryEvent {
+  readonly pool: string;
+  /** What is looked up. */
+  readonly name: string;
+  readonly ok: boolean;
+  /** Why it fails, as in `SERVFAIL` or `timeout`. */
+  readonly error?: string;
+  /** How many members found in DNS the pool has now. */
+  readonly members: number;
+}
+
 /** What a reload changed, by name. */
 export interface ReloadChanges {
   readonly pools: {
@@ -170,6 +182,7 @@ export interface PoolEvents {
   weight: [WeightEvent];
   state: [StateEvent];
   member: [MemberEvent];
+  discovery: [DiscoveryEvent];
 }
 
 /** The events of a proxy, with their arguments. */

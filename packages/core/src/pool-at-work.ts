@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { Balancer } from "./balancer/balancer.ts";
 import type { ResolvedPool } from "./config/resolved.ts";
+import { Discovery } from "./discovery/discovery.ts";
 import { HealthChecker } from "./health/health-checker.ts";
 import { OutlierDetector } from "./health/outlier-detector.ts";
 import { WeightFeedback } from "./health/weight-feedback.ts";
@@ -16,6 +17,7 @@ export class PoolAtWork {
   #checker: HealthChecker | undefined;
   #detector: OutlierDetector | undefined;
   #feedback: WeightFeedback | undefined;
+  #discovery: Discovery | undefined;
 
   constructor(name: string, options: ResolvedPool, runtime: Runtime) {
     this.#runtime = runtime;
@@ -24,6 +26,7 @@ export class PoolAtWork {
     this.#startChecker();
     this.#startDetector();
     this.#startFeedback();
+    this.#startDiscovery();
   }
 
   /** Takes on new options. Whatever is not concerned keeps its state. */
@@ -46,6 +49,12 @@ export class PoolAtWork {
       this.#feedback?.stop();
       this.#startFeedback();
     }
+    if (differ("discovery")) {
+      this.#discovery?.stop();
+      this.#startDiscovery();
+    } else {
+      this.#discovery?.renew();
+    }
     return members;
   }
 
@@ -54,6 +63,9 @@ export class PoolAtWork {
     this.#checker?.stop();
     this.#detector?.stop();
     this.#feedback?.stop();
+    this.#discovery?.stop();
+    // Nobody waits for an answer that will not come.
+    this.pool.lookups.record(null);
   }
 
   #startChecker(): void {
@@ -85,5 +97,13 @@ export class PoolAtWork {
     const { weights } = this.pool.options;
     this.#feedback = weights?.mode === "feedback" ? new WeightFeedback(this.pool, weights, this.#runtime) : undefined;
     this.#feedback?.start();
+  }
+
+  /** Members that were found by other options stay until these have an answer. */
+  #startDiscovery(): void {
+    const { discovery } = this.pool.options;
+    this.#discovery = discovery && new Discovery(this.pool, discovery, this.#runtime);
+    if (this.#discovery === undefined) this.pool.lookups.record(null);
+    this.#discovery?.start();
   }
 }

@@ -25,6 +25,8 @@ export interface UpstreamSnapshot {
   readonly id: string;
   readonly url: string;
   readonly backup: boolean;
+  /** Found in DNS rather than listed. */
+  readonly discovered: boolean;
   readonly state: UpstreamState;
   readonly health: Health;
   /** May be picked now. */
@@ -59,6 +61,22 @@ export interface UpstreamSnapshot {
   readonly lastFailure: { readonly code: ErrorCode; readonly at: number } | null;
 }
 
+/** How the look-ups fare that find members of a pool in DNS. */
+export interface DiscoverySnapshot {
+  readonly name: string;
+  /** `awaited` until the first look-up has ended; then how the last one did. */
+  readonly status: "awaited" | "ok" | "failing";
+  readonly lookups: { readonly success: number; readonly failure: number };
+  /** Milliseconds since 1970; null before the first. */
+  readonly lastSuccess: number | null;
+  /** The last failure, however long ago. */
+  readonly lastError: { readonly reason: string; readonly at: number } | null;
+  /** Milliseconds since 1970; null while one is under way. */
+  readonly nextLookup: number | null;
+  /** Records of the last good answer that made no member: no usable address, or too many. */
+  readonly passedOver: number;
+}
+
 export interface PoolSnapshot {
   readonly name: string;
   readonly policy: string;
@@ -73,6 +91,8 @@ export interface PoolSnapshot {
   readonly retryBudgetExhausted: number;
   readonly bytesIn: number;
   readonly bytesOut: number;
+  /** Null when its members are only listed. */
+  readonly discovery: DiscoverySnapshot | null;
   readonly upstreams: readonly UpstreamSnapshot[];
 }
 

@@ -91,6 +91,14 @@ export const limits = {
   announcedIntervalMs: 1_000,
   /** The shortest time between two lookups of members, however short their TTL, and the pause after a failed one. */
   discoveryMinMs: 1_000,
+  /** A look-up comes later than it would by up to this share, so that processes do not all ask at once. */
+  discoveryJitter: 0.1,
+  /** Milliseconds that one look-up may take, with all the names that it leads to. */
+  discoveryTimeoutMs: 5_000,
+  /** Targets of SRV records that are looked up at the same time. */
+  discoveryTargetsAtOnce: 32,
+  /** The longest TTL that is believed, in milliseconds. */
+  discoveryTtlMs: 86_400_000,
   /** Members taken from one DNS answer. */
   discoveredMembers: 1_000,
   /** Bytes of a response's head, as node:http allows for a request's. */

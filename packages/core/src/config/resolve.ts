@@ -124,7 +124,8 @@ function toResolvedPool(pool: PoolOptions): ResolvedPool {
       cert: tls.cert,
       key: tls.key,
       // Members found in DNS have addresses for host names, and their certificates have the name.
-      servername: tls.servername ?? (pool.discovery?.scheme === "https" ? pool.discovery.name : undefined),
+      servername:
+        tls.servername ?? (pool.discovery?.scheme === "https" ? serviceDomain(pool.discovery.name) : undefined),
       verify: tls.verify,
     },
   });
@@ -210,7 +211,16 @@ function toResolvedWeights(options: DynamicWeightOptions): ResolvedWeights {
 function toResolvedDiscovery(options: DiscoveryOptions): ResolvedDiscovery {
   const { type, scheme, refresh } = layOver(defaults.discovery, options);
   const { name, port = scheme === "https" ? 443 : 80, servers } = options;
-  return Object.freeze({ type, name, port, scheme, refreshMs: milliseconds(refresh), servers });
+  const domain = serviceDomain(name);
+  return Object.freeze({ type, name, domain, port, scheme, refreshMs: milliseconds(refresh), servers });
+}
+
+/**
+ * `_https._tcp.example.com.` is the service of example.com, and that is whom its certificate has to name: the names
+ * that SRV records lead to are no better proof than the records (RFC 6125 section 6.2.1).
+ */
+function serviceDomain(name: string): string {
+  return name.replace(/\.$/, "").replace(/^_[^.]+\._[^.]+\.(?=.)/, "");
 }
 
 function toResolvedRetry(options: RetryOptions): ResolvedRetry {

@@ -124,6 +124,8 @@ export interface ResolvedWeights {
 export interface ResolvedDiscovery {
   readonly type: "dns" | "srv";
   readonly name: string;
+  /** The name without the labels of its service and a dot at its end: whom `Host` headers and certificates name. */
+  readonly domain: string;
   readonly port: number;
   readonly scheme: "http" | "https";
   readonly refreshMs: number;

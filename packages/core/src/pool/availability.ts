@@ -8,22 +8,26 @@ export interface Availability {
   readonly candidates: readonly Member[];
   /** Nothing is available, and the candidates are doubtful. */
   readonly panic: boolean;
-  /** Nothing is available only because everything that could be is full: waiting helps. */
+  /** Nothing is available only because everything that could be is full, or not here yet: waiting helps. */
   readonly saturated: boolean;
 }
 
 /**
  * Primaries first, backups only when no primary is available, and so on through the tiers. Panic, when it is allowed, takes whatever is neither
  * draining nor disabled nor held back until its first check (YARP's HealthyOrPanic), but never on account of full upstreams: those free up by themselves.
- * A weight of 0 takes no new clients.
+ * A weight of 0 takes no new clients. While more members are expected, waiting for them comes before panic.
  */
-export function computeAvailability(members: readonly Member[], panicAllowed: boolean): Availability {
+export function computeAvailability(
+  members: readonly Member[],
+  panicAllowed: boolean,
+  expectsMore: boolean,
+): Availability {
   const available = members.filter((member) => member.available);
   const candidates = firstTier(available);
   if (candidates.length > 0) return freeze({ available, candidates, panic: false, saturated: false });
 
   const active = members.filter((member) => member.state === "active" && member.weight > 0 && !member.held);
-  const saturated = active.some((member) => member.full && !member.doubtful);
+  const saturated = expectsMore || active.some((member) => member.full && !member.doubtful);
   const doubtful = panicAllowed && !saturated ? firstTier(active.filter((member) => !member.full)) : [];
   return freeze({ available, candidates: doubtful, panic: doubtful.length > 0, saturated });
 }

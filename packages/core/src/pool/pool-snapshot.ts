@@ -14,6 +14,7 @@ export function poolSnapshot(pool: Pool, members: readonly Member[], policy: str
     queueDepth: pool.queue.depth,
     retryBudgetExhausted: pool.retryBudget.exhausted,
     ...pool.traffic.snapshot(),
+    discovery: pool.lookups.state,
     upstreams: Object.freeze(members.map((member) => member.snapshot())),
   });
 }

@@ -12,6 +12,7 @@ import { Attempt } from "./attempt.ts";
 import { type Availability, computeAvailability, mayFreeUp, untried } from "./availability.ts";
 import { CheckedOptions, toResolved } from "./checked-options.ts";
 import { Ejections } from "./ejections.ts";
+import { LookupRecord } from "./lookup-record.ts";
 import { type MemberChanges, Members } from "./members.ts";
 import { checkNewcomer, checkState, checkWeight } from "./operator-input.ts";
 import type { PoolContext, PoolSignals } from "./pool-context.ts";
@@ -36,6 +37,7 @@ export class Pool extends SafeEmitter<PoolSignals> {
   readonly traffic: Traffic = new Traffic();
   readonly weighting: Weighting;
   readonly ejections: Ejections;
+  readonly lookups: LookupRecord;
   readonly #runtime: Runtime;
   readonly #members: Members;
   readonly #accounts: Accounts;
@@ -60,6 +62,7 @@ export class Pool extends SafeEmitter<PoolSignals> {
     this.weighting = new Weighting(context);
     this.#members = new Members(context, this.weighting);
     this.ejections = new Ejections(context, this.#members);
+    this.lookups = new LookupRecord(context, this.#members);
     this.#accounts = new Accounts(context, (member) => this.#onSettled(member));
     for (const upstream of this.#options.upstreams) this.#members.join(upstream);
   }
@@ -92,9 +95,9 @@ export class Pool extends SafeEmitter<PoolSignals> {
   get panic(): boolean {
     return this.#current().panic;
   }
-  /** Whether somebody who was not tried yet is only full: a place in the queue will do. */
+  /** Whether somebody who was not tried yet is only full, or may still be found: a place in the queue will do. */
   mayFreeUp(tried: readonly Upstream[]): boolean {
-    return mayFreeUp(this.#members.list, tried);
+    return this.lookups.expectsMore || mayFreeUp(this.#members.list, tried);
   }
 
   get inFlight(): number {
@@ -238,7 +241,8 @@ export class Pool extends SafeEmitter<PoolSignals> {
   }
 
   #current(): Availability {
-    this.#availability ??= computeAvailability(this.#members.list, this.#options.panic === "use-all");
+    const panicAllowed = this.#options.panic === "use-all";
+    this.#availability ??= computeAvailability(this.#members.list, panicAllowed, this.lookups.expectsMore);
     return this.#availability;
   }
 

@@ -159,6 +159,7 @@ export class Member implements Upstream {
       id: this.id,
       url: this.url,
       backup: this.tier > 0,
+      discovered: this.discovered,
       state: this.state,
       health: this.health,
       available: this.available,

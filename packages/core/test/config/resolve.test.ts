@@ -85,6 +85,20 @@ describe("what is left out", () => {
     ]);
   });
 
+  it.each([
+    ["api.internal", "api.internal"],
+    ["api.internal.", "api.internal"],
+    ["_https._tcp.api.internal", "api.internal"],
+    ["_https._tcp.api.internal.", "api.internal"],
+    ["api.service.consul", "api.service.consul"],
+    ["_https._tcp", "_https._tcp"],
+  ])("takes %s to be the service of %s, whose certificate its members have", (name, domain) => {
+    const discovery = { name, type: "srv", scheme: "https" } as const;
+    expect(resolvePool({ discovery })).toMatchObject({ discovery: { name, domain }, tls: { servername: domain } });
+    expect(resolvePool({ discovery, tls: { servername: "own" } }).tls.servername).toBe("own");
+    expect(resolvePool({ discovery: { ...discovery, scheme: "http" } }).tls.servername).toBeUndefined();
+  });
+
   it("is the same as what is undefined", () => {
     const nothing = { interval: undefined, timeout: undefined, expectStatus: undefined, headers: undefined };
     const options = {

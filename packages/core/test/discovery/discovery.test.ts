@@ -1,0 +1,268 @@
+import { describe, expect, test } from "vitest";
+import type { DiscoveryOptions, PoolOptions } from "../../src/config/options.ts";
+import { resolvePool } from "../../src/config/resolve.ts";
+import type { ResolvedDiscovery } from "../../src/config/resolved.ts";
+import { Discovery } from "../../src/discovery/discovery.ts";
+import type { AddressRecord, OpenDns, ServiceRecord } from "../../src/discovery/dns-client.ts";
+import { Pool } from "../../src/pool/pool.ts";
+import { idsOf, memberOf } from "../support/pools.ts";
+import { VirtualClock } from "../support/virtual-clock.ts";
+
+type Answer = readonly string[] | readonly ServiceRecord[] | "silence" | "ESERVFAIL" | "ENOTFOUND" | "ENODATA";
+
+/** A pool whose members come from a DNS of the test's own, on virtual time, and a record of what happened when. */
+function lab(
+  options: Partial<DiscoveryOptions> = {},
+  { chance = 0, ...poolOptions }: PoolOptions & { chance?: number } = {},
+) {
+  const clock = new VirtualClock(0);
+  const runtime = { clock, random: () => chance };
+  const pool = new Pool("api", poolOptions, runtime);
+  const asked: number[] = [];
+  const told: string[] = [];
+  const dns = { answer: "silence" as Answer, ttl: 0, open: 0 };
+
+  const ask = (signal: AbortSignal) => {
+    const { answer } = dns;
+    if (answer === "silence") {
+      dns.open++;
+      return new Promise<never>((_resolve, reject) => {
+        signal.addEventListener("abort", () => {
+          dns.open--;
+          reject(failure("ECANCELLED"));
+        });
+      });
+    }
+    return typeof answer === "string" ? Promise.reject(failure(answer)) : Promise.resolve(answer);
+  };
+  const openDns: OpenDns = (_servers, signal) => {
+    asked.push(clock.now());
+    return {
+      addresses: async (name, family) => {
+        if (/^\d/.test(name)) return family === 4 ? [{ address: name, ttl: dns.ttl }] : [];
+        if (family === 6) throw failure("ENODATA");
+        const addresses = (await ask(signal)) as readonly string[];
+        return addresses.map((address): AddressRecord => ({ address, ttl: dns.ttl }));
+      },
+      services: () => ask(signal) as Promise<readonly ServiceRecord[]>,
+    };
+  };
+  pool.on("member", ({ upstream, change }) => told.push(`${upstream} ${change}`));
+  pool.on("weight", ({ upstream, to, reason }) => told.push(`${upstream} has weight ${to}: ${reason}`));
+  pool.on("discovery", ({ ok, error, members }) => told.push(`${ok ? "ok" : error}, ${members} members`));
+  const { discovery: resolved } = resolvePool({ discovery: { name: "api.test", port: 80, ...options } });
+  const discovery = new Discovery(pool, resolved as ResolvedDiscovery, runtime, openDns);
+  return { clock, pool, discovery, dns, asked, told };
+}
+
+function failure(code: string): Error {
+  return Object.assign(new Error(code), { code });
+}
+
+function wait(pool: Pool, heard: string[], name: string): void {
+  const waiter = {
+    onRoom: () => heard.push(`${name}: ${idsOf(pool.candidates)}`),
+    onTimeout: () => heard.push("late"),
+  };
+  expect(pool.mayFreeUp([])).toBe(true);
+  expect(pool.queue.enter(waiter)).toBe(true);
+}
+
+describe("the next look-up comes", () => {
+  test.each([
+    ["after the refresh time", { refresh: "30s" }, 5, 0, 30_000],
+    ["after the TTL if that is longer", { refresh: "30s" }, 300, 0, 300_000],
+    ["never within a second", { refresh: "1s" }, 0, 0, 1_000],
+    ["up to a tenth later", { refresh: "30s" }, 5, 0.5, 31_500],
+  ] as const)("%s", async (_name, options, ttl, chance, expected) => {
+    const { clock, discovery, dns, asked, pool } = lab(options, { chance });
+    Object.assign(dns, { answer: ["10.0.0.1"], ttl });
+    discovery.start();
+    await clock.advanceAsync(expected - 1);
+    expect(asked).toEqual([0]);
+    expect(pool.lookups.state).toMatchObject({ status: "ok", lastSuccess: 0, nextLookup: expected });
+    await clock.advanceAsync(1);
+    expect(asked).toEqual([0, expected]);
+    discovery.stop();
+    expect(clock.pending).toBe(0);
+  });
+
+  test("after a failure sooner, and later after each one up to the refresh time", async () => {
+    const { clock, discovery, dns, asked } = lab({ refresh: "5s" });
+    dns.answer = "ESERVFAIL";
+    discovery.start();
+    await clock.advanceAsync(17_000);
+    expect(asked).toEqual([0, 1_000, 3_000, 7_000, 12_000, 17_000]);
+    dns.answer = ["10.0.0.1"];
+    await clock.advanceAsync(5_000);
+    dns.answer = "ESERVFAIL";
+    await clock.advanceAsync(6_000);
+    expect(asked.slice(6)).toEqual([22_000, 27_000, 28_000]);
+  });
+
+  test("only when the last one is over, which is after five seconds at most", async () => {
+    const { clock, discovery, dns, asked, pool } = lab({ refresh: "1s" });
+    discovery.start();
+    await clock.advanceAsync(4_999);
+    expect(asked).toEqual([0]);
+    expect(pool.lookups.state).toMatchObject({ status: "awaited", nextLookup: null });
+    await clock.advanceAsync(1);
+    expect(dns.open).toBe(0);
+    expect(pool.lookups.state).toMatchObject({
+      status: "failing",
+      lastError: { reason: "timeout", at: 5_000 },
+      nextLookup: 6_000,
+      lookups: { success: 0, failure: 1 },
+    });
+  });
+});
+
+describe("an answer", () => {
+  test("brings members in and lets members go, and those who stay keep what they have", async () => {
+    const { clock, pool, discovery, dns, told } = lab({ refresh: "1s" });
+    dns.answer = ["10.0.0.2", "10.0.0.1"];
+    discovery.start();
+    await clock.advanceAsync(0);
+    expect(idsOf(pool.available)).toEqual(["10.0.0.1:80", "10.0.0.2:80"]);
+    const stays = memberOf(pool, "10.0.0.2:80");
+    const leaves = pool.begin(memberOf(pool, "10.0.0.1:80"));
+    pool.setHealth(stays, "unhealthy", "status 503");
+    pool.setState("10.0.0.2:80", "draining");
+    pool.setWeight("10.0.0.2:80", 7);
+    told.splice(0);
+    dns.answer = ["10.0.0.0", "10.0.0.2"];
+    await clock.advanceAsync(1_000);
+    expect(idsOf(pool.upstreams)).toEqual(["10.0.0.0:80", "10.0.0.2:80"]);
+    expect(memberOf(pool, "10.0.0.2:80")).toBe(stays);
+    expect(stays).toMatchObject({ health: "unhealthy", state: "draining", weight: 7 });
+    leaves.settle("success");
+    expect(told).toEqual(["10.0.0.1:80 removed", "10.0.0.0:80 added", "10.0.0.1:80 drained"]);
+    expect(pool.snapshot().upstreams.map(({ discovered }) => discovered)).toEqual([true, true]);
+    expect(Object.isFrozen(pool.snapshot().discovery)).toBe(true);
+  });
+
+  test("changes weights and tiers, and an operator's weight only when the record's changes", async () => {
+    const { clock, pool, discovery, dns, told } = lab({ type: "srv", port: undefined, refresh: "1s" } as never);
+    const records = (weight: number, priority = 0): ServiceRecord[] => [
+      { name: "10.0.0.1", port: 80, priority, weight },
+      { name: "10.0.0.2", port: 80, priority: 0, weight: 5 },
+    ];
+    dns.answer = records(10);
+    discovery.start();
+    await clock.advanceAsync(0);
+    pool.setWeight("10.0.0.1:80", 3);
+    told.splice(0);
+    await clock.advanceAsync(1_000);
+    expect(memberOf(pool, "10.0.0.1:80").weight).toBe(3);
+    dns.answer = records(20, 1);
+    await clock.advanceAsync(1_000);
+    expect(memberOf(pool, "10.0.0.1:80")).toMatchObject({ weight: 20, tier: 1 });
+    expect(idsOf(pool.candidates)).toEqual(["10.0.0.2:80"]);
+    expect(told).toEqual(["10.0.0.1:80 has weight 20: discovery"]);
+  });
+
+  test("leaves the listed ones alone, and they come first", async () => {
+    const { clock, pool, discovery, dns } = lab(
+      {},
+      { upstreams: [{ url: "http://10.0.0.9:80", weight: 4 }, "http://z:1"] },
+    );
+    dns.answer = ["10.0.0.9", "10.0.0.1"];
+    discovery.start();
+    await clock.advanceAsync(0);
+    expect(pool.snapshot().upstreams.map(({ id, discovered, weight }) => [id, discovered, weight])).toEqual([
+      ["10.0.0.9:80", false, 4],
+      ["z:1", false, 1],
+      ["10.0.0.1:80", true, 1],
+    ]);
+  });
+
+  test("that comes after the end has no effect", async () => {
+    const { clock, pool, discovery, dns, asked } = lab({ refresh: "1s" });
+    dns.answer = ["10.0.0.1"];
+    discovery.start();
+    discovery.stop();
+    await clock.advanceAsync(60_000);
+    expect([pool.upstreams, asked, clock.pending]).toEqual([[], [0], 0]);
+  });
+
+  test("warms up whoever joins a pool that is at work", async () => {
+    const { clock, pool, discovery, dns } = lab({ refresh: "1s" }, { slowStart: { window: "10s" } });
+    dns.answer = ["10.0.0.1"];
+    discovery.start();
+    await clock.advanceAsync(0);
+    expect(pool.snapshot().upstreams[0]?.slowStart).toBe(1);
+    const attempt = pool.begin(memberOf(pool, "10.0.0.1:80"));
+    attempt.answered(5, 200);
+    attempt.settle("success");
+    dns.answer = ["10.0.0.1", "10.0.0.2"];
+    await clock.advanceAsync(1_000);
+    expect(pool.snapshot().upstreams.map(({ slowStart }) => slowStart)).toEqual([1, 0.1]);
+  });
+});
+
+test.each(["ESERVFAIL", "ENOTFOUND", "ENODATA", "silence"] as const)(
+  "%s changes nobody's membership, and is told once until it is well again",
+  async (code) => {
+    const { clock, pool, discovery, dns, told } = lab({ refresh: "1s" });
+    dns.answer = ["10.0.0.1"];
+    discovery.start();
+    await clock.advanceAsync(0);
+    dns.answer = code;
+    await clock.advanceAsync(60_000);
+    expect(idsOf(pool.available)).toEqual(["10.0.0.1:80"]);
+    dns.answer = ["10.0.0.1"];
+    await clock.advanceAsync(10_000);
+    const reason = { ESERVFAIL: "SERVFAIL", ENOTFOUND: "NXDOMAIN", ENODATA: "no records", silence: "timeout" }[code];
+    expect(told).toEqual(["10.0.0.1:80 added", "ok, 1 members", `${reason}, 1 members`, "ok, 1 members"]);
+  },
+);
+
+describe("those who come before the first answer", () => {
+  test("wait for it, and then find all members there", async () => {
+    const { clock, pool, discovery, dns } = lab();
+    const heard: string[] = [];
+    expect(pool.mayFreeUp([])).toBe(false);
+    dns.answer = ["10.0.0.1", "10.0.0.2"];
+    discovery.start();
+    wait(pool, heard, "one");
+    wait(pool, heard, "two");
+    await clock.advanceAsync(0);
+    expect(heard).toEqual(["one: 10.0.0.1:80,10.0.0.2:80", "two: 10.0.0.1:80,10.0.0.2:80"]);
+  });
+
+  test("hear at once that there is none", async () => {
+    const { clock, pool, discovery, dns } = lab();
+    const heard: string[] = [];
+    dns.answer = "ENOTFOUND";
+    discovery.start();
+    wait(pool, heard, "one");
+    await clock.advanceAsync(0);
+    expect(heard).toEqual(["one: "]);
+    expect(pool.mayFreeUp([])).toBe(false);
+  });
+
+  test("wait rather than have doubtful ones in panic", async () => {
+    const { clock, pool, discovery, dns } = lab({}, { upstreams: ["http://listed:80"] });
+    dns.answer = "ENOTFOUND";
+    pool.setHealth(memberOf(pool, "listed:80"), "unhealthy", "status 503");
+    discovery.start();
+    expect([pool.panic, idsOf(pool.candidates)]).toEqual([false, []]);
+    await clock.advanceAsync(0);
+    expect([pool.panic, idsOf(pool.candidates)]).toEqual([true, ["listed:80"]]);
+  });
+});
+
+test("when all members are exchanged, those who wait for room get the new ones", async () => {
+  const { clock, pool, discovery, dns } = lab({ refresh: "1s" });
+  dns.answer = ["10.0.0.1"];
+  discovery.start();
+  await clock.advanceAsync(0);
+  const heard: string[] = [];
+  pool.queue.enter({ onRoom: () => heard.push(idsOf(pool.candidates).join()), onTimeout: () => heard.push("late") });
+  pool.setWeight("10.0.0.1:80", 1);
+  dns.answer = ["10.0.0.2"];
+  const full = memberOf(pool, "10.0.0.1:80") as { maxInFlight: number };
+  full.maxInFlight = 0;
+  await clock.advanceAsync(1_000);
+  expect(heard).toEqual(["10.0.0.2:80"]);
+});

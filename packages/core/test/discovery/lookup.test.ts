@@ -1,0 +1,213 @@
+import { describe, expect, test } from "vitest";
+import type { DiscoveryOptions } from "../../src/config/options.ts";
+import { resolvePool } from "../../src/config/resolve.ts";
+import type { ResolvedDiscovery } from "../../src/config/resolved.ts";
+import { openNodeDns } from "../../src/discovery/dns-client.ts";
+import { type Findings, lookUp } from "../../src/discovery/lookup.ts";
+import { type DnsServer, startDnsServer } from "../support/dns-server.ts";
+
+function resolved(options: DiscoveryOptions): ResolvedDiscovery {
+  return resolvePool({ discovery: options }).discovery as ResolvedDiscovery;
+}
+
+function ask(
+  dns: DnsServer,
+  options: DiscoveryOptions,
+  { known }: Pick<Findings, "known"> = { known: new Map() },
+  signal: AbortSignal = new AbortController().signal,
+): Promise<Findings> {
+  const discovery = resolved({ ...options, servers: [dns.address] });
+  return lookUp(discovery, openNodeDns(discovery.servers, signal), known);
+}
+
+const ids = ({ upstreams }: Findings) => upstreams.map(({ id }) => id);
+
+describe("addresses", () => {
+  const options = { name: "api.test", port: 3000 };
+
+  test("of both kinds become members, each once, in order, for the shortest TTL", async () => {
+    const dns = await startDnsServer({
+      "api.test": { a: ["10.0.0.9", "10.0.0.1", "10.0.0.9"], aaaa: ["2001:db8::1"], ttl: 40 },
+    });
+    const found = await ask(dns, options);
+    expect(found).toMatchObject({ ttlMs: 40_000, passedOver: 0 });
+    expect(found.upstreams).toEqual(
+      [
+        ["10.0.0.1", "10.0.0.1:3000"],
+        ["10.0.0.9", "10.0.0.9:3000"],
+        ["2001:db8::1", "[2001:db8::1]:3000"],
+      ].map(([hostname, id]) => ({
+        id,
+        url: `http://${id}`,
+        address: { tls: false, hostname, port: 3000, socketPath: undefined, host: "api.test:3000", basePath: "" },
+        weight: 1,
+        tier: 0,
+        maxInFlight: Infinity,
+      })),
+    );
+  });
+
+  test("are asked for by the name, without a port where that is the usual one", async () => {
+    const dns = await startDnsServer({ "api.test": { a: ["10.0.0.1"] } });
+    const hostOf = async (more: Partial<DiscoveryOptions>) =>
+      (await ask(dns, { name: "api.test.", ...more })).upstreams.map(({ address, url }) => [address.host, url]);
+    expect(await hostOf({})).toEqual([["api.test", "http://10.0.0.1:80"]]);
+    expect(await hostOf({ scheme: "https" })).toEqual([["api.test", "https://10.0.0.1:443"]]);
+    expect(await hostOf({ scheme: "https", port: 80 })).toEqual([["api.test:80", "https://10.0.0.1:80"]]);
+  });
+
+  test("of more than fit into a datagram come over TCP, and no more than a thousand are taken", async () => {
+    const many = Array.from({ length: 2_500 }, (_, index) => `10.1.${index >> 8}.${index & 255}`);
+    const dns = await startDnsServer({ "api.test": { a: many } });
+    const found = await ask(dns, options);
+    expect(dns.questions).toContainEqual({ question: "A api.test", over: "tcp" });
+    expect(found.upstreams).toHaveLength(1_000);
+    expect(found.passedOver).toBe(1_500);
+    dns.zone = { "api.test": { a: many.toReversed() } };
+    expect(ids(await ask(dns, options))).toEqual(ids(found));
+  });
+
+  test("that nobody serves at, or where a machine keeps its secrets, are passed over; private ones are not", async () => {
+    const bad = ["169.254.169.254", "0.0.0.0", "255.255.255.255", "224.0.0.1"];
+    const bad6 = ["fe80::1", "::", "ff02::1", "::ffff:169.254.169.254"];
+    const good = ["10.0.0.1", "127.0.0.1", "192.168.0.1"];
+    const dns = await startDnsServer({ "api.test": { a: [...bad, ...good], aaaa: [...bad6, "::1", "fd00::1"] } });
+    const found = await ask(dns, options);
+    expect(ids(found)).toEqual([...good.map((ip) => `${ip}:3000`), "[::1]:3000", "[fd00::1]:3000"]);
+    expect(found.passedOver).toBe(8);
+    dns.zone = { "api.test": { a: bad } };
+    await expect(ask(dns, options)).rejects.toThrow("no usable addresses");
+  });
+
+  test("are believed for a day at most", async () => {
+    const dns = await startDnsServer({ "api.test": { a: ["10.0.0.1"], ttl: 4_294_967_295 } });
+    expect((await ask(dns, options)).ttlMs).toBe(86_400_000);
+  });
+
+  test("of a kind that fails stay as they were; of a kind that is gone they go", async () => {
+    const dns = await startDnsServer({ "api.test": { a: ["10.0.0.1"], aaaa: ["fd00::1"] } });
+    const first = await ask(dns, options);
+    dns.zone = { "api.test": { a: ["10.0.0.2"], aaaa: "SERVFAIL" } };
+    const second = await ask(dns, options, first);
+    expect(ids(second)).toEqual(["10.0.0.2:3000", "[fd00::1]:3000"]);
+    expect(second.ttlMs).toBe(0);
+    dns.zone = { "api.test": { a: "SERVFAIL", aaaa: [] } };
+    await expect(ask(dns, options, second)).rejects.toThrow("SERVFAIL");
+    dns.zone = { "api.test": { a: ["10.0.0.2"] } };
+    expect(ids(await ask(dns, options, second))).toEqual(["10.0.0.2:3000"]);
+  });
+
+  test.each([
+    ["NXDOMAIN", "NXDOMAIN"],
+    ["SERVFAIL", "SERVFAIL"],
+    ["REFUSED", "REFUSED"],
+    ["no records", {}],
+  ] as const)("that there are none of: %s", async (reason, records) => {
+    const dns = await startDnsServer({ "api.test": records });
+    await expect(ask(dns, options)).rejects.toThrow(reason);
+  });
+
+  test("that nobody tells of in time", async () => {
+    const dns = await startDnsServer({ "api.test": "silence" });
+    const deadline = new AbortController();
+    dns.onQuestion = () => setImmediate(() => deadline.abort());
+    await expect(ask(dns, options, undefined, deadline.signal)).rejects.toThrow("timeout");
+  });
+});
+
+describe("services", () => {
+  const options = { type: "srv", name: "_http._tcp.api.test" } as const;
+
+  test("become members at their targets' addresses, with tiers and weights, asked for by the domain", async () => {
+    const dns = await startDnsServer({
+      "_http._tcp.api.test": {
+        srv: [
+          { target: "b.test", port: 3001, priority: 1, weight: 10 },
+          { target: "A.test", port: 3000, priority: 1, weight: 30 },
+          { target: "spare.test", port: 80, priority: 5, weight: 0 },
+        ],
+      },
+      "a.test": { a: ["10.0.0.1"], aaaa: ["fd00::1"], ttl: 30 },
+      "b.test": { a: ["10.0.0.2"], ttl: 20 },
+      "spare.test": { a: ["10.0.0.3"], ttl: 90 },
+    });
+    const found = await ask(dns, options);
+    expect(found.upstreams.map(({ id, tier, weight, address }) => [id, tier, weight, address.host])).toEqual([
+      ["10.0.0.1:3000", 0, 30, "api.test:3000"],
+      ["10.0.0.2:3001", 0, 10, "api.test:3001"],
+      ["[fd00::1]:3000", 0, 30, "api.test:3000"],
+      ["10.0.0.3:80", 1, 1, "api.test"],
+    ]);
+    expect(found.ttlMs).toBe(20_000);
+  });
+
+  test("whose target does not resolve are passed over, and keep the addresses they had", async () => {
+    const zone = {
+      "_http._tcp.api.test": {
+        srv: [
+          { target: "a.test", port: 1 },
+          { target: "b.test", port: 2 },
+          { target: "gone.test", port: 3 },
+        ],
+      },
+      "a.test": { a: ["10.0.0.1"] },
+      "b.test": { a: ["10.0.0.2"] },
+    };
+    const dns = await startDnsServer(zone);
+    const first = await ask(dns, options);
+    expect(ids(first)).toEqual(["10.0.0.1:1", "10.0.0.2:2"]);
+    expect(first).toMatchObject({ passedOver: 1, ttlMs: 0 });
+    dns.zone = { ...zone, "b.test": "SERVFAIL" };
+    expect(ids(await ask(dns, options, first))).toEqual(["10.0.0.1:1", "10.0.0.2:2"]);
+    expect(ids(await ask(dns, options))).toEqual(["10.0.0.1:1"]);
+  });
+
+  test("whose targets are silent do not hold up the others beyond the deadline", async () => {
+    const targets = Array.from({ length: 80 }, (_, index) => `t${index}.test`);
+    const dns = await startDnsServer({
+      "_http._tcp.api.test": { srv: ["a.test", ...targets].map((target) => ({ target, port: 1 })) },
+      "a.test": { a: ["10.0.0.1"] },
+      ...Object.fromEntries(targets.map((target) => [target, "silence" as const])),
+    });
+    const deadline = new AbortController();
+    let silent = 0;
+    dns.onQuestion = (question) => {
+      if (/ t\d+/.test(question) && ++silent === 32) setImmediate(() => deadline.abort());
+    };
+    const found = await ask(dns, options, undefined, deadline.signal);
+    expect(ids(found)).toEqual(["10.0.0.1:1"]);
+    expect(found.passedOver).toBe(80);
+    // Never all at once, and none after the deadline.
+    expect(silent).toBeLessThanOrEqual(2 * 32);
+  });
+
+  test("that share an address and a port are one member, of the most preferred tier", async () => {
+    const dns = await startDnsServer({
+      "_http._tcp.api.test": {
+        srv: [
+          { target: "b.test", port: 1, priority: 2 },
+          { target: "a.test", port: 1, priority: 1 },
+        ],
+      },
+      "a.test": { a: ["10.0.0.1"] },
+      "b.test": { a: ["10.0.0.1"] },
+    });
+    expect((await ask(dns, options)).upstreams.map(({ id, tier }) => [id, tier])).toEqual([["10.0.0.1:1", 0]]);
+  });
+
+  test("in thousands lead to a thousand at most", async () => {
+    const srv = Array.from({ length: 1_200 }, (_, index) => ({ target: "a.test", port: index + 1 }));
+    const dns = await startDnsServer({ "_http._tcp.api.test": { srv }, "a.test": { a: ["10.0.0.1", "10.0.0.2"] } });
+    const found = await ask(dns, options);
+    expect(found.upstreams).toHaveLength(1_000);
+    expect(found.passedOver).toBe(1_200);
+    expect(dns.questions.filter(({ question }) => question === "A a.test")).toHaveLength(1);
+  });
+
+  test("of which there are decidedly none (RFC 2782), or none with an address", async () => {
+    const dns = await startDnsServer({ "_http._tcp.api.test": { srv: [{ target: ".", port: 0 }] } });
+    await expect(ask(dns, options)).rejects.toThrow("no records");
+    dns.zone = { "_http._tcp.api.test": { srv: [{ target: "gone.test", port: 1 }] } };
+    await expect(ask(dns, options)).rejects.toThrow("no usable addresses");
+  });
+});
