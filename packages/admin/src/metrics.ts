@@ -105,6 +105,13 @@ function poolFamilies({ pools }: ProxySnapshot): readonly Family[] {
       each((pool) => pool.tunnels),
     ),
     counter(
+      "evenkeel_discovery_lookups_total",
+      "Look-ups of members in DNS by result.",
+      pools.flatMap(({ name: pool, discovery }) =>
+        Object.entries(discovery?.lookups ?? {}).map(([result, count]) => sample({ pool, result }, count)),
+      ),
+    ),
+    counter(
       "evenkeel_bytes_total",
       "Bytes of bodies: in from clients, out to clients.",
       pools.flatMap(({ name: pool, bytesIn, bytesOut }) => [

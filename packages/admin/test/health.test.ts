@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { createAdmin } from "../src/index.ts";
-import { poolSnapshot, proxySnapshot, proxyWith, serve, serveAdmin } from "./harness.ts";
+import { discoverySnapshot, poolSnapshot, proxySnapshot, proxyWith, serve, serveAdmin } from "./harness.ts";
 
 const twoPools = {
   pools: {
@@ -34,6 +34,18 @@ test("readyz is 503 with every reason", async () => {
     ["none_available", "api"],
     ["none_available", "web"],
   ]);
+});
+
+test.each([
+  ["awaited", null, "api.internal is being looked up"],
+  ["failing", { reason: "SERVFAIL", at: 0 }, "looking up api.internal fails (SERVFAIL)"],
+  ["ok", null, undefined],
+] as const)("readyz says what DNS has to do with it: %s", async (status, lastError, because) => {
+  const discovery = discoverySnapshot({ status, lastError });
+  const pools = [poolSnapshot({ available: 0, discovery })];
+  const { ask } = await serve(createAdmin(proxyWith(() => proxySnapshot({ pools }))).handler);
+  const message = ['pool "api" has no available upstream', because].filter((part) => part !== undefined).join(": ");
+  expect((await ask("GET", "/readyz")).json().reasons).toEqual([{ code: "none_available", pool: "api", message }]);
 });
 
 test("readyz follows the pools and the proxy's end", async () => {

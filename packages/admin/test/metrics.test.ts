@@ -6,7 +6,15 @@ import { register } from "prom-client";
 import { expect, onTestFinished, test } from "vitest";
 import { createAdmin } from "../src/index.ts";
 import { parseExposition, sampleValue } from "./exposition.ts";
-import { poolSnapshot, proxySnapshot, proxyWith, serve, serveAdmin, upstreamSnapshot } from "./harness.ts";
+import {
+  discoverySnapshot,
+  poolSnapshot,
+  proxySnapshot,
+  proxyWith,
+  serve,
+  serveAdmin,
+  upstreamSnapshot,
+} from "./harness.ts";
 
 const histogram = { bounds: [0.01, 0.1, 1], counts: [1, 3, 3], count: 4, sum: 5.25 };
 
@@ -20,6 +28,7 @@ const full = proxySnapshot({
       retryBudgetExhausted: 5,
       bytesIn: 100,
       bytesOut: 20_000,
+      discovery: discoverySnapshot({ lookups: { success: 6, failure: 1 } }),
       upstreams: [
         upstreamSnapshot({
           weight: 5,
@@ -69,6 +78,8 @@ test("shows everything that the snapshot counts", async () => {
   expect(sampleValue(families, "evenkeel_health_checks_total", { ...a, result: "failure" })).toBe(3);
   expect(sampleValue(families, "evenkeel_queue_depth", { pool: "api" })).toBe(7);
   expect(sampleValue(families, "evenkeel_tunnels", { pool: "api" })).toBe(2);
+  expect(sampleValue(families, "evenkeel_discovery_lookups_total", { pool: "api", result: "success" })).toBe(6);
+  expect(sampleValue(families, "evenkeel_discovery_lookups_total", { pool: "api", result: "failure" })).toBe(1);
   expect(sampleValue(families, "evenkeel_bytes_total", { pool: "api", direction: "in" })).toBe(100);
   expect(sampleValue(families, "evenkeel_bytes_total", { pool: "api", direction: "out" })).toBe(20_000);
   expect(sampleValue(families, "evenkeel_config_reloads_total", { result: "success" })).toBe(2);
