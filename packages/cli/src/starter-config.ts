@@ -103,6 +103,19 @@ url = "http://127.0.0.1:3001"
 [[pools.app.upstreams]]
 url = "http://127.0.0.1:3002"
 
+# Upstreams found in DNS, instead of those above or beside them.
+#[pools.app.discovery]
+# "dns" for A and AAAA records, "srv" for SRV records with their ports, weights and priorities.
+#type = "dns"
+#name = "app.internal"
+# That of the scheme when left out: 80 or 443.
+#port = 3000
+#scheme = "http"
+# Between two look-ups. Records with a longer TTL are believed as long as they say.
+#refresh = "30s"
+# The system's when left out.
+#servers = ["10.0.0.2", "127.0.0.1:8600"]
+
 # Asks every upstream how it is. Without this table only failing requests tell.
 [pools.app.healthCheck]
 # "http" asks for a path, "tcp" only connects.

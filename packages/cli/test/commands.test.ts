@@ -85,6 +85,7 @@ healthCheck = { path = "/healthz" }
 upstreams = [{ id = "a", url = "http://127.0.0.1:3001", weight = 3 }, "http://127.0.0.1:3002"]
 [pools.web]
 upstreams = [{ url = "http://127.0.0.1:3003", backup = true, maxInFlight = 7 }]
+discovery = { type = "srv", name = "_http._tcp.web.internal" }
 `,
   );
   const { code, stdout } = await runCli(["check", file]);
@@ -106,6 +107,7 @@ pool api: round-robin, GET /healthz every 5s
 
 pool web: least-requests, no health checks
   127.0.0.1:3003  http://127.0.0.1:3003, weight 1, backup, at most 7 in flight
+  whom SRV records of _http._tcp.web.internal lead to, looked up every 30s
 `);
 });
 

@@ -1,5 +1,12 @@
 import { type AccessLogConfig, type FileConfig, loadConfig } from "@evenkeel/config";
-import { Pool, type PoolOptions, type PoolSettings, type ProxyOptions, type RouteOptions } from "evenkeel";
+import {
+  type DiscoveryOptions,
+  Pool,
+  type PoolOptions,
+  type PoolSettings,
+  type ProxyOptions,
+  type RouteOptions,
+} from "evenkeel";
 import { toSafeText } from "../log/escape.ts";
 import { formatAddress } from "../server/listen.ts";
 import { readTlsFiles } from "../server/tls-files.ts";
@@ -56,7 +63,7 @@ function describeRoute({ host = "*", path = "/", methods, pool }: RouteOptions):
 }
 
 function describePool(name: string, options: PoolOptions, defaults: PoolSettings): string[] {
-  const { balance, healthCheck } = { ...defaults, ...options };
+  const { balance, healthCheck, discovery } = { ...defaults, ...options };
   const { upstreams, policy } = new Pool(name, {
     ...(options.upstreams !== undefined && { upstreams: options.upstreams }),
     ...(balance !== undefined && { balance }),
@@ -70,5 +77,10 @@ function describePool(name: string, options: PoolOptions, defaults: PoolSettings
       const limit = maxInFlight === null ? "" : `, at most ${maxInFlight} in flight`;
       return `  ${id}  ${url}, weight ${weight}${backup ? ", backup" : ""}${limit}`;
     }),
+    ...(discovery === undefined ? [] : [describeDiscovery(discovery)]),
   ];
+}
+
+function describeDiscovery({ type, name, refresh = "30s" }: DiscoveryOptions): string {
+  return `  whom ${type === "srv" ? "SRV" : "A and AAAA"} records of ${name} lead to, looked up every ${refresh}`;
 }

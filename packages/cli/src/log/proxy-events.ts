@@ -17,6 +17,12 @@ export function logProxyEvents(proxy: ReverseProxy, logger: Logger): void {
   proxy.on("member", (event) => {
     logger.info(event, `${event.pool}/${event.upstream} was ${event.change}`);
   });
+  proxy.on("discovery", (event) => {
+    const { pool, name, ok, error, members } = event;
+    const upstreams = `${members} ${members === 1 ? "upstream" : "upstreams"}`;
+    if (ok) logger.info(event, `${pool}: ${name} leads to ${upstreams}`);
+    else logger.warn(event, `${pool}: looking up ${name} fails: ${error}; ${upstreams} found before stay in use`);
+  });
   proxy.on("reload", (event) => {
     if (event.ok) logger.info({ changes: event.changes }, `reloaded: ${describeChanges(event.changes)}`);
     else logger.error(`not reloaded, the old configuration goes on serving: ${messageOf(event.error)}`);
