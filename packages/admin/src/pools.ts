@@ -14,10 +14,11 @@ import { isLinkLocalAddress } from "./addresses.ts";
 import { type Answer, json, Refusal } from "./answer.ts";
 import { expectNothing, toTable } from "./body.ts";
 
-/** What a request's path names; empty where it names nothing. */
+/** What a request's target names; empty where it names nothing. */
 export interface Target {
   readonly pool: string;
   readonly upstream: string;
+  readonly query: URLSearchParams;
 }
 
 interface UpstreamChange {

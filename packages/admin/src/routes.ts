@@ -1,6 +1,7 @@
 import type { Proxy as ReverseProxy } from "evenkeel";
 import { type Answer, json, Refusal, reloadFailure } from "./answer.ts";
 import { expectNothing } from "./body.ts";
+import { explainRequest } from "./explain.ts";
 import { createMetrics } from "./metrics.ts";
 import type { AdminOptions } from "./options.ts";
 import {
@@ -46,6 +47,7 @@ export function createRoutes(proxy: ReverseProxy, options: AdminOptions): readon
       PATCH: (target, body) => changeUpstream(proxy, target, body),
       DELETE: (target, body) => removeUpstream(proxy, target, body),
     }),
+    route("/api/explain", { GET: (target) => explainRequest(proxy, target) }),
     route("/api/reload", { POST: (_target, body) => reload(options.onReload, body) }),
   ];
   if (options.metrics === false) return routes;
@@ -53,14 +55,15 @@ export function createRoutes(proxy: ReverseProxy, options: AdminOptions): readon
   return [...routes, route("/metrics", { GET: () => metrics(proxy.snapshot()) })];
 }
 
-/** The resource that a request's path names. Throws a 400 for a path that cannot be decoded. */
+/** The resource that a request's path names, with what else its target says. Throws a 400 for a path that cannot be decoded. */
 export function matchRoute(routes: readonly Route[], url: string): Match | undefined {
   const path = url.replace(/[?#].*$/s, "");
+  const query = new URLSearchParams(/\?([^#]*)/s.exec(url)?.[1] ?? "");
   const found = path.split("/").slice(1);
   for (const route of routes) {
     const { segments } = route;
     if (!path.startsWith("/") || segments.length !== found.length) continue;
-    const target = { pool: "", upstream: "" };
+    const target = { pool: "", upstream: "", query };
     const matches = segments.every((segment, index) => {
       const text = found[index] ?? "";
       if (segment !== ":pool" && segment !== ":upstream") return segment === text;
