@@ -3,8 +3,9 @@
 import { debuglog } from "node:util";
 import type { ConfigError } from "@evenkeel/config";
 import { Command, Option } from "commander";
+import type { RemoteOptions } from "./admin-client.ts";
 import type { DemoOptions } from "./commands/demo.ts";
-import type { RemoteOptions } from "./commands/remote.ts";
+import type { ExplainOptions } from "./commands/explain.ts";
 import type { RunOptions } from "./commands/run.ts";
 import { exitCodeOf, exitCodes, messageOf } from "./failure.ts";
 import { version } from "./version.ts";
@@ -54,6 +55,16 @@ remote("reload", "let a running proxy load its configuration again").action((opt
   attempt(async () => (await import("./commands/remote.ts")).reload(options)),
 );
 
+remote("explain <url>", "say what a running proxy would do with a request, and why")
+  .option("-m, --method <method>", "the request's method", "GET")
+  .option("--host <host>", "its Host, in place of the URL's")
+  .option("--header <line>", 'a header as "Name: value"; may be given several times', collect)
+  .option("--client <address>", "the address that it comes from")
+  .option("--json", "print the explanation as JSON")
+  .action((url: string, options: ExplainOptions) =>
+    attempt(async () => (await import("./commands/explain.ts")).explain(url, options)),
+  );
+
 // What is printed may be cut off by its reader, as in `evenkeel check | head`.
 for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
 
@@ -61,6 +72,11 @@ void program.parseAsync();
 
 function command(usage: string, description: string, options: { isDefault?: boolean } = {}): Command {
   return program.command(usage, options).description(description).version(version, "-V, --version");
+}
+
+/** The values of an option that may be given several times. */
+function collect(value: string, before: readonly string[] = []): readonly string[] {
+  return [...before, value];
 }
 
 function remote(usage: string, description: string): Command {

@@ -8,7 +8,19 @@ import { makeFolder, runCli, serve, writeFile } from "./support/cli.ts";
 import { anyPort, nowhere, poolOf, withAdmin } from "./support/configs.ts";
 import { ask, startUpstream } from "./support/http.ts";
 
-const commands = ["run", "check", "init", "demo", "status", "weight", "drain", "enable", "disable", "reload"];
+const commands = [
+  "run",
+  "check",
+  "init",
+  "demo",
+  "status",
+  "weight",
+  "drain",
+  "enable",
+  "disable",
+  "reload",
+  "explain",
+];
 
 test("every command has a --help and a --version", async () => {
   expect(version).toBe(packageJson.version);
@@ -141,6 +153,43 @@ test("the remote commands see and change a running proxy", async () => {
   const refused = await remote("reload");
   expect(refused.code).toBe(1);
   expect(refused.stderr).toMatch(/config\.toml:\d+:\d+/);
+});
+
+test("explain says what a running proxy would do with a request", async () => {
+  const toml = `${anyPort}${withAdmin}[[routes]]
+host = "shop.example"
+path = "/api"
+pool = "app"
+stripPrefix = true
+${poolOf("http://127.0.0.1:1/base", "http://127.0.0.1:2")}`;
+  const { admin } = await serve(toml);
+  const explain = (...args: string[]) => runCli(["explain", ...args, "--admin", admin]);
+  expect((await runCli(["drain", "app/b", "--admin", admin])).code).toBe(0);
+  const { stdout } = await explain("http://shop.example/api/x?y=1", "--client", "192.0.2.1");
+  // In what words a policy gives its reasons is its own affair.
+  expect(
+    stdout.replace(/(?<=^a {2}100 % {2}).*$/m, "..."),
+  ).toBe(`GET http://shop.example/api/x?y=1, Host shop.example, from 192.0.2.1
+
+    ROUTE               POOL  WHY
+->  shop.example/api/*  app   taken
+
+pool app, round-robin: 1 may be picked
+
+a  100 %  ...
+    + it is active
+    + 0 in flight, without a limit
+    gets /base/x?y=1, Host shop.example
+b  not now  it is draining: it finishes what it has, and takes nothing new
+    - it is draining: it finishes what it has, and takes nothing new
+    + 0 in flight, without a limit
+    gets /x?y=1, Host shop.example
+`);
+  const refused = await explain("/api", "--host", "else.example", "--header", "X-User: 7", "--header", "X-Team: 8");
+  expect(refused.stdout).toContain("else.example is not shop.example");
+  expect(refused.stdout).toContain("answered 404 (no_route): no route matches");
+  expect(JSON.parse((await explain("/api", "--json")).stdout)).toMatchObject({ refusal: { code: "no_route" } });
+  expect((await explain("/api", "--header", "nonsense")).code).toBe(1);
 });
 
 test("remote commands that make no sense end with 1 and one line", async () => {

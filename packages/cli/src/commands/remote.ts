@@ -1,21 +1,14 @@
 /** The commands that speak to a running proxy's admin API. */
 
 import type { PoolSnapshot, ReloadChanges, UpstreamSnapshot, UpstreamState } from "evenkeel";
-import { Failure, reasonOf } from "../failure.ts";
-import { limits } from "../limits.ts";
-import { toSafeText } from "../log/escape.ts";
+import { callAdmin, type RemoteOptions } from "../admin-client.ts";
+import { Failure } from "../failure.ts";
 import { describeChanges } from "../log/proxy-events.ts";
-
-/** Which proxy, and what opens it. */
-export interface RemoteOptions {
-  /** The URL of its admin API. */
-  readonly admin: string;
-  readonly token?: string;
-}
+import { print, toTable } from "../table.ts";
 
 /** Prints every pool with its upstreams. */
 export async function status(options: RemoteOptions): Promise<void> {
-  const { pools } = await call<{ pools: PoolSnapshot[] }>(options, "GET", "/api/pools");
+  const { pools } = await callAdmin<{ pools: PoolSnapshot[] }>(options, "GET", "/api/pools");
   const header = ["UPSTREAM", "STATE", "HEALTH", "WEIGHT", "IN FLIGHT", "P50 MS", "URL"];
   const rows = pools.flatMap((pool) => pool.upstreams.map((upstream) => toRow(pool.name, upstream)));
   print(toTable([header, ...rows]));
@@ -36,7 +29,7 @@ export async function setState(target: string, state: UpstreamState, options: Re
 
 /** Lets the proxy load its configuration file again. */
 export async function reload(options: RemoteOptions): Promise<void> {
-  print([`reloaded: ${describeChanges(await call<ReloadChanges>(options, "POST", "/api/reload", {}))}`]);
+  print([`reloaded: ${describeChanges(await callAdmin<ReloadChanges>(options, "POST", "/api/reload", {}))}`]);
 }
 
 function change(target: string, body: object, options: RemoteOptions): Promise<UpstreamSnapshot> {
@@ -45,57 +38,7 @@ function change(target: string, body: object, options: RemoteOptions): Promise<U
     throw new Failure(`expected POOL/UPSTREAM, found ${JSON.stringify(target)}`);
   }
   const [pool, upstream] = [target.slice(0, slash), target.slice(slash + 1)].map(encodeURIComponent);
-  return call(options, "PATCH", `/api/pools/${pool}/upstreams/${upstream}`, body);
-}
-
-async function call<T>({ admin, token }: RemoteOptions, method: string, path: string, body?: object): Promise<T> {
-  const response = await ask(urlOf(admin, path), {
-    method,
-    headers: {
-      accept: "application/json",
-      ...(body !== undefined && { "content-type": "application/json" }),
-      ...(token !== undefined && token !== "" && { authorization: `Bearer ${token}` }),
-    },
-    ...(body !== undefined && { body: JSON.stringify(body) }),
-    redirect: "error",
-    signal: AbortSignal.timeout(limits.adminCallMs),
-  });
-  const answer = parse(await response.text().catch((error: unknown) => throwUnreachable(admin, error)));
-  if (response.ok) return answer as T;
-  const { message } = (answer as { error?: { message?: unknown } } | undefined)?.error ?? {};
-  const hint = response.status === 401 ? " (see --token)" : "";
-  throw new Failure(`${typeof message === "string" ? message : `the answer is ${response.status}`}${hint}`);
-
-  async function ask(url: URL, init: RequestInit): Promise<Response> {
-    try {
-      return await fetch(url, init);
-    } catch (error) {
-      return throwUnreachable(admin, error);
-    }
-  }
-}
-
-function urlOf(admin: string, path: string): URL {
-  try {
-    const base = new URL(admin.includes("://") ? admin : `http://${admin}`);
-    base.pathname = `${base.pathname.replace(/\/$/, "")}${path}`;
-    return base;
-  } catch {
-    throw new Failure(`expected the URL of an admin API, found ${JSON.stringify(admin)}`);
-  }
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new Failure("the answer is not that of an admin API; does --admin name the right port?");
-  }
-}
-
-function throwUnreachable(admin: string, error: unknown): never {
-  const { cause = error } = error as Error;
-  throw new Failure(`cannot reach the admin API at ${admin}: ${reasonOf(cause)}`);
+  return callAdmin(options, "PATCH", `/api/pools/${pool}/upstreams/${upstream}`, body);
 }
 
 function toRow(pool: string, upstream: UpstreamSnapshot): string[] {
@@ -109,18 +52,4 @@ function toRow(pool: string, upstream: UpstreamSnapshot): string[] {
     quantiles.p50 === null ? "-" : quantiles.p50.toFixed(1),
     url,
   ];
-}
-
-function toTable(rows: readonly string[][]): string[] {
-  const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? [];
-  return rows.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join("  ")
-      .trimEnd(),
-  );
-}
-
-function print(lines: readonly string[]): void {
-  process.stdout.write(`${lines.map(toSafeText).join("\n")}\n`);
 }

@@ -1,0 +1,59 @@
+import type { Explanation, Reason, UpstreamExplanation } from "evenkeel";
+import { callAdmin, type RemoteOptions } from "../admin-client.ts";
+import { print, toTable } from "../table.ts";
+
+export interface ExplainOptions extends RemoteOptions {
+  readonly method?: string;
+  readonly host?: string;
+  /** Each as "Name: value". */
+  readonly header?: readonly string[];
+  readonly client?: string;
+  readonly json?: boolean;
+}
+
+/** Asks a running proxy what would become of a request, and prints it. */
+export async function explain(url: string, options: ExplainOptions): Promise<void> {
+  const query = new URLSearchParams({ url });
+  for (const name of ["method", "host", "client"] as const) {
+    if (options[name] !== undefined) query.set(name, options[name]);
+  }
+  for (const line of options.header ?? []) query.append("header", line);
+  const found = await callAdmin<Explanation>(options, "GET", `/api/explain?${query}`);
+  print(options.json === true ? JSON.stringify(found, null, 2).split("\n") : describe(found));
+}
+
+function describe({ request, refusal, routes, route, pool }: Explanation): string[] {
+  const { method, host, url, client } = request;
+  const lines = [`${method} ${url}${host === "" ? "" : `, Host ${host}`}, from ${client}`];
+  if (routes.length > 0) lines.push("", ...describeRoutes(routes, route));
+  if (pool !== null) {
+    lines.push("", `pool ${pool.name}, ${pool.policy}: ${pool.because}`);
+    if (pool.hash !== null) lines.push(`hashed on ${pool.hash.on}: ${pool.hash.key ?? "this request has none"}`);
+    if (pool.queue.depth > 0) lines.push(`${pool.queue.depth} of at most ${pool.queue.max} wait`);
+    lines.push("", ...pool.upstreams.flatMap(describeUpstream));
+  }
+  if (refusal !== null) {
+    lines.push("", `answered ${refusal.status}${refusal.code === null ? "" : ` (${refusal.code})`}: ${refusal.reason}`);
+  }
+  return lines;
+}
+
+function describeRoutes(routes: Explanation["routes"], taken: number | null): string[] {
+  const rows = routes.map(({ name, pool, matches, host, path, method }, index) => {
+    const objections = [host, path, method].filter((part) => !part.matches).map(({ because }) => because);
+    const verdict =
+      index === taken ? "taken" : matches ? "matches, but an earlier one does too" : objections.join("; ");
+    return [index === taken ? "->" : "", name, pool, verdict];
+  });
+  return toTable([["", "ROUTE", "POOL", "WHY"], ...rows]);
+}
+
+function describeUpstream({ id, chance, candidate, because, path, host, reasons }: UpstreamExplanation): string[] {
+  return [
+    `${id}  ${candidate ? `${Math.round(chance * 1_000) / 10} %` : "not now"}  ${because}`,
+    ...reasons.map(({ speaks, text }) => `    ${marks[speaks]} ${text}`),
+    `    gets ${path}, Host ${host}`,
+  ];
+}
+
+const marks: Readonly<Record<Reason["speaks"], string>> = { for: "+", against: "-", share: "~" };
