@@ -87,7 +87,7 @@ function readArguments() {
   return {
     chosen: target === "all" ? Object.keys(targets) : [target],
     runs: numberOf("--runs", values.runs ?? "1000000", /^[1-9]\d{0,8}$/),
-    seed: numberOf("--seed", values.seed ?? String(randomInt(1, 1_000_000)), /^-?\d{1,10}$/),
+    seed: numberOf("--seed", values.seed ?? String(randomInt(1, 1_000_000)), /^\d{1,10}$/),
     layer,
     place,
   };

@@ -20,7 +20,7 @@ export function fuzz(layer: "core" | "cli", serve: Serve, usualRuns: number): vo
   const runs = Number(process.env["FUZZ_RUNS"] ?? usualRuns);
   for (const target of ["requests", "responses"] as const) {
     test(`${runs} generated ${target}, seed ${seed}`, {
-      timeout: process.env["FUZZ_RUNS"] === undefined ? 60_000 : 0,
+      timeout: process.env["FUZZ_RUNS"] === undefined ? 180_000 : 0,
     }, async () => {
       const command = `pnpm fuzz ${target} --layer ${layer}`;
       const summary = await run({ target, inputs: targets[target], serve, runs, seed, path, command });

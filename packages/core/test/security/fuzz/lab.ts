@@ -22,7 +22,7 @@ export interface Server {
 /** Puts a proxy into a server, which calls back with the socket of each request right before it hands it on. */
 export type Serve = (proxy: Proxy, onHandOn: (socket: object) => void) => Promise<Server>;
 
-const settleMs = 10_000;
+const settleMs = 30_000;
 /** Looks at whether all is over, in quick succession, before there is a pause between them. */
 const quickLooks = 50;
 const victims = 20;
