@@ -10,6 +10,7 @@ export type * from "./explain/explanation.ts";
 export type { ForwardOptions } from "./forward/handler.ts";
 export type { HeaderList } from "./forward/header-list.ts";
 export type { Answer, ErrorContext, Hooks, RequestContext, ResponseContext } from "./forward/hooks.ts";
+export { endLingering } from "./forward/lingering-close.ts";
 export { HealthChecker } from "./health/health-checker.ts";
 export { OutlierDetector } from "./health/outlier-detector.ts";
 export type * from "./policy.ts";

@@ -17,6 +17,7 @@ test("what can be imported is this, and nothing goes missing or public by accide
       "checkOptions: function",
       "createProxy: function",
       "didYouMean: function",
+      "endLingering: function",
       "formatPath: function",
       "parseDuration: function",
       "parseSize: function",

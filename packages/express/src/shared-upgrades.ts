@@ -7,6 +7,7 @@
 import { type IncomingMessage, type Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { endLingering } from "evenkeel";
 
 /** A socket as node's HTTP server marks it: with its server, and with the response that is being written to it. */
 type ServerSocket = Socket & { readonly server?: Server; readonly _httpMessage?: ServerResponse | null };
@@ -55,6 +56,6 @@ function responseOn(req: IncomingMessage, socket: Socket): ServerResponse {
   res.assignSocket(socket);
   socket.on("error", () => socket.destroy());
   socket.on("drain", () => res.emit("drain"));
-  res.on("finish", () => socket.end());
+  res.on("finish", () => endLingering(socket));
   return res;
 }

@@ -9,6 +9,7 @@
 
 import { type IncomingMessage, type Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import { endLingering } from "evenkeel";
 import type { FastifyInstance } from "fastify";
 import type { Prefix } from "./prefix.ts";
 
@@ -80,7 +81,7 @@ export class Upgrade {
     this.head = head;
     this.res = new ServerResponse(req);
     this.res.shouldKeepAlive = false;
-    this.res.on("finish", () => socket.end());
+    this.res.on("finish", () => endLingering(socket));
     this.res.assignSocket(socket);
     socket.on("error", this.#onError);
     socket.on("drain", this.#onDrain);

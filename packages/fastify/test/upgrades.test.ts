@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
-import { createConnection } from "node:net";
+import { createConnection, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
@@ -65,6 +65,21 @@ describe("upgrades", () => {
     const answer = await talk(port, "GET /page HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n");
     expect(answer).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
     expect(answer.length).toBeGreaterThan(page.length);
+  });
+
+  test("one that is turned down leaves no connection behind, though its client has more to say", async () => {
+    const app = createApp();
+    app.addHook("onRequest", (_request, reply) => void reply.code(401).send());
+    await app.register(evenkeel, { upstreams: [(await startEcho()).url] });
+    const port = await serve(app);
+    const client = createConnection({ port, host: "127.0.0.1", allowHalfOpen: true });
+    client.write(`GET / HTTP/1.1\r\n${handshake}more`);
+    client.resume();
+    const [connection] = (await once(app.server, "connection")) as [Socket];
+    const closed = once(connection, "close");
+    await once(client, "end");
+    client.end();
+    await closed;
   });
 
   test("a client that leaves while hooks still run leaves nothing behind", async () => {

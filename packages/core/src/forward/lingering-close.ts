@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { limits } from "../config/defaults.ts";
-import type { Clock } from "../runtime/clock.ts";
+import { type Clock, systemClock } from "../runtime/clock.ts";
 
 /** Connections whose last answer is on its way or out: nothing on them is a request any more. */
 const ending = new WeakSet<Duplex>();
@@ -21,17 +21,21 @@ export function isEnding(socket: Duplex): boolean {
 export function lingerOnClose(socket: Socket, clock: Clock): void {
   if (ending.has(socket)) return;
   ending.add(socket);
-  socket.destroySoon = () => {
-    socket.end();
-    const until = socket.bytesRead + limits.lingeringBytes;
-    const timer = clock.setTimeout(() => socket.destroy(), limits.lingeringMs);
-    socket.once("close", () => clock.clearTimeout(timer));
-    socket.once("end", () => socket.destroy());
-    // Taken away from node's parser: what comes now is nobody's request.
-    socket.removeAllListeners("data");
-    socket.on("data", () => {
-      if (socket.bytesRead > until) socket.destroy();
-    });
-    socket.resume();
-  };
+  socket.destroySoon = () => endLingering(socket, clock);
+}
+
+/** Ends a connection behind its last answer, as `lingerOnClose` does. For adapters that answer on a bare socket. */
+export function endLingering(socket: Socket, clock: Clock = systemClock): void {
+  ending.add(socket);
+  socket.end();
+  const until = socket.bytesRead + limits.lingeringBytes;
+  const timer = clock.setTimeout(() => socket.destroy(), limits.lingeringMs);
+  socket.once("close", () => clock.clearTimeout(timer));
+  socket.once("end", () => socket.destroy());
+  // Taken away from node's parser: what comes now is nobody's request.
+  socket.removeAllListeners("data");
+  socket.on("data", () => {
+    if (socket.bytesRead > until) socket.destroy();
+  });
+  socket.resume();
 }
