@@ -1,3 +1,5 @@
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import type { Socket } from "node:net";
 import { parseConfig } from "@evenkeel/config";
 import type { RequestEvent } from "evenkeel";
 import { pino } from "pino";
@@ -13,15 +15,25 @@ export const cliLayer: Layer = async (options) => {
   const logger = pino({ enabled: false });
   const server = await StandaloneServer.start(() => ({ ...config, options }), logger);
   const { proxy } = server;
+  const port = Number(new URL(server.listen[0] as string).port);
+  const sockets = new Set<Socket>();
+  const onSocket = (message: unknown) => {
+    const { socket } = message as { socket: Socket };
+    if (socket.localPort !== port) return;
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+  };
+  subscribe("net.server.socket", onSocket);
   const requests: RequestEvent[] = [];
   proxy.on("request", (event) => void requests.push(event));
   return {
-    traits: { tellsRefusals: true, unrouted: "the proxy's", badTargets: "the proxy's" },
-    port: Number(new URL(server.listen[0] as string).port),
+    traits: { tellsRefusals: true, unrouted: "the proxy's", badTargets: "the proxy's", setsHeaders: false },
+    port,
     requests,
     accepted: undefined,
-    leftovers: () => leftovers(proxy),
+    leftovers: () => [...leftovers(proxy), ...(sockets.size > 0 ? [`${sockets.size} client sockets`] : [])],
     close: async () => {
+      unsubscribe("net.server.socket", onSocket);
       server.stopNow();
       await server.stop();
     },

@@ -20,6 +20,8 @@ export interface LayerTraits {
   readonly unrouted: "the proxy's" | "the app's";
   /** Who refuses a target that cannot be read: a router that decodes it gets there before the proxy, and goes on reading. */
   readonly badTargets: "the proxy's" | "the app's";
+  /** An app that sets headers of its own keeps node from writing an answer's as they came: repeated ones move together. */
+  readonly setsHeaders: boolean;
 }
 
 /** The proxy at work in some server: what a raw case needs to know of it. */
@@ -100,12 +102,11 @@ export async function listenAnywhere(server: Server): Promise<Server> {
 
 /** The core's own handler in a plain server, with the settings that the command's server makes too. */
 export const coreLayer: Layer = inProcess(
-  { tellsRefusals: true, unrouted: "the proxy's", badTargets: "the proxy's" },
+  { tellsRefusals: true, unrouted: "the proxy's", badTargets: "the proxy's", setsHeaders: false },
   async (proxy) => {
     const server = createServer({ requireHostHeader: false, connectionsCheckingInterval: 100, noDelay: true });
     server.maxHeadersCount = 0;
     server.on("request", proxy.handler).on("upgrade", proxy.upgrade).on("connect", proxy.upgrade);
-    server.on("checkContinue", proxy.handler).on("checkExpectation", proxy.handler);
     server.on("clientError", proxy.clientError);
     return { server: await listenAnywhere(server) };
   },

@@ -91,7 +91,8 @@ async function runCase(layer: Layer, rawCase: RawCase, packets: Packets): Promis
   const serving = await layer((rawCase.options ?? onePool)(upstream.url));
   try {
     const outcome = await converse(rawCase, packets, serving, upstream);
-    expect(rawCase.expect(outcome), describe(outcome)).toEqual([]);
+    const complaints = rawCase.expect(outcome);
+    expect(complaints, complaints.length > 0 ? describe(outcome) : "").toEqual([]);
     await expectVictimsServed(serving.port, upstream);
     await expectNothingLeft(serving);
     expectAccountsToAgree(serving, upstream);

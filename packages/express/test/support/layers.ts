@@ -7,19 +7,22 @@ import { evenkeel } from "../../src/index.ts";
 
 /** The middleware in an app, below a path if there is one; requests of the test itself go past it. */
 function inApp(createApp: () => Express, mountPath: string): Layer {
-  return inProcess({ tellsRefusals: false, unrouted: "the app's", badTargets: "the proxy's" }, async (proxy) => {
-    const app = createApp();
-    const server = http.createServer(app);
-    const middleware = evenkeel({ proxy, prefix: mountPath });
-    if (mountPath === "") app.use(middleware);
-    else {
-      app.use(mountPath, middleware);
-      app.use((req, res, next) => (isTagged(req.url) ? proxy.handler(req, res) : next()));
-    }
-    app.use((_req, res) => void res.status(404).end("the app's own"));
-    server.on("upgrade", middleware.upgrade).on("clientError", middleware.clientError);
-    return { server: await listenAnywhere(server) };
-  });
+  return inProcess(
+    { tellsRefusals: false, unrouted: "the app's", badTargets: "the proxy's", setsHeaders: true },
+    async (proxy) => {
+      const app = createApp();
+      const server = http.createServer(app);
+      const middleware = evenkeel({ proxy, prefix: mountPath });
+      if (mountPath === "") app.use(middleware);
+      else {
+        app.use(mountPath, middleware);
+        app.use((req, res, next) => (isTagged(req.url) ? proxy.handler(req, res) : next()));
+      }
+      app.use((_req, res) => void res.status(404).end("the app's own"));
+      server.on("upgrade", middleware.upgrade).on("clientError", middleware.clientError);
+      return { server: await listenAnywhere(server) };
+    },
+  );
 }
 
 export const expressLayer: Layer = inApp(express, "");

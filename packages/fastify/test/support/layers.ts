@@ -4,21 +4,24 @@ import evenkeel, { type EvenkeelOptions } from "../../src/index.ts";
 
 /** The plugin in an app, below a prefix if there is one; requests of the test itself go past it. */
 function inApp(prefix: string): Layer {
-  return inProcess({ tellsRefusals: false, unrouted: "the app's", badTargets: "the app's" }, async (proxy) => {
-    const app = Fastify({ clientErrorHandler: proxy.clientError });
-    app.setNotFoundHandler((_request, reply) => reply.code(404).send("the app's own"));
-    await app.register(evenkeel, { proxy, prefix } as EvenkeelOptions);
-    if (prefix !== "") {
-      for (const url of ["/victim/*", "/sentinel/*"]) {
-        app.get(url, ({ raw }, reply) => {
-          reply.hijack();
-          proxy.handler(raw, reply.raw);
-        });
+  return inProcess(
+    { tellsRefusals: false, unrouted: "the app's", badTargets: "the app's", setsHeaders: false },
+    async (proxy) => {
+      const app = Fastify({ clientErrorHandler: proxy.clientError });
+      app.setNotFoundHandler((_request, reply) => reply.code(404).send("the app's own"));
+      await app.register(evenkeel, { proxy, prefix } as EvenkeelOptions);
+      if (prefix !== "") {
+        for (const url of ["/victim/*", "/sentinel/*"]) {
+          app.get(url, ({ raw }, reply) => {
+            reply.hijack();
+            proxy.handler(raw, reply.raw);
+          });
+        }
       }
-    }
-    await app.listen({ port: 0, host: "127.0.0.1" });
-    return { server: app.server, close: () => app.close() };
-  });
+      await app.listen({ port: 0, host: "127.0.0.1" });
+      return { server: app.server, close: () => app.close() };
+    },
+  );
 }
 
 export const fastifyLayer: Layer = inApp("");

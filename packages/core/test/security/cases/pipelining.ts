@@ -1,5 +1,6 @@
 import { both, forwarded, holds, oneOf, rejected } from "../../support/expectations.ts";
 import type { RawCase } from "../../support/raw-case.ts";
+import { saysClose } from "../../support/raw-client.ts";
 import { answerTag, type Script } from "../../support/recording-upstream.ts";
 
 const get = (target: string, ...lines: string[]) =>
@@ -73,11 +74,13 @@ const inOrder: readonly RawCase[] = [
     bytes: [0, 1, 2, 3, 4].map((index) => get(`/case/${index}`, "Expect: 100-continue")).join(""),
     answers: 5,
     upstream: backwards(),
-    expect: holds(
-      "whole, in order",
-      ({ responses }) =>
-        responses.map(({ body }) => body.toString()).join() === "/case/0,/case/1,/case/2,/case/3,/case/4",
-    ),
+    // An answer without a 100 in front ends the connection where it is the proxy who says 100: node sees to that.
+    expect: holds("whole, in order, up to one that says close", ({ responses, how }) => {
+      const all = "/case/0,/case/1,/case/2,/case/3,/case/4";
+      const got = responses.map(({ body }) => body.toString()).join();
+      const last = responses.at(-1);
+      return got === all || (last !== undefined && saysClose(last) && how !== undefined && all.startsWith(got));
+    }),
     packets: ["one packet"],
   },
   {
