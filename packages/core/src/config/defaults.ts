@@ -130,6 +130,8 @@ export const limits = {
   chunkOverheadBytes: 81_920,
   /** Bytes beside its data that each piece of a chunked body may have on top: its size and its line ends. */
   chunkOverheadPerPiece: 24,
+  /** Requests under way for one connection beside the one whose turn to be answered it is; more wait. */
+  pipelinedRequests: 31,
   /** Bytes of a request that is answered without an upstream, read so that the client sees the answer. */
   discardedBodyBytes: 65_536,
 } as const;

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import createDebug from "debug";
-import type { ErrorCode } from "../errors.ts";
+import { type ErrorCode, errorKind } from "../errors.ts";
 import type { Active } from "./active-set.ts";
 import { isRouted, type RoutedArrival, readArrival } from "./arrival.ts";
 import { ClientResponse } from "./client-response.ts";
@@ -8,6 +8,7 @@ import type { Engine, Routing } from "./engine.ts";
 import { type Answer, runRequestHook } from "./hooks.ts";
 import { isEnding } from "./lingering-close.ts";
 import { onceOver } from "./once-over.ts";
+import { isPipelined, startInTurn } from "./pipeline.ts";
 import { onRestFault } from "./receiving.ts";
 import { Relay } from "./relay.ts";
 import { isSettled } from "./reply.ts";
@@ -52,12 +53,13 @@ export function handleRequest(
   }
   if (!isRefusal(arrival) && isRouted(arrival)) {
     const input = { engine, routing, req, res, record, mountPath, parsedBody };
-    if (engine.hooks.onRequest === undefined) new Relay({ ...input, arrival }).start();
-    else
+    const start = () => {
+      if (engine.hooks.onRequest === undefined) return new Relay({ ...input, arrival }).start();
       afterRequestHook(engine, routing, { req, res, record, arrival }, (changed) =>
         new Relay({ ...input, arrival: changed }).start(),
       );
-    return;
+    };
+    return isPipelined(res) ? afterThoseInFront(engine, req, res, record, start) : start();
   }
   if (!isRefusal(arrival) && arrival.target.path === wholeServer) {
     onceOver(req, res, () => record.finish());
@@ -65,6 +67,32 @@ export function handleRequest(
   }
   if (isRefusal(arrival)) debug("refused with %s: %s", arrival.code, arrival.reason);
   refuse(engine, req, res, record, isRefusal(arrival) ? arrival.code : "no_route");
+}
+
+/** Goes on when few enough requests are under way on the connection, with what has become known in the meantime. */
+function afterThoseInFront(
+  engine: Engine,
+  req: IncomingMessage,
+  res: ServerResponse,
+  record: RequestRecord,
+  goOn: () => void,
+): void {
+  // Closing waits for a request that waits.
+  const waiting: Active = { destroy: () => req.socket.destroy() };
+  engine.active.add(waiting);
+  let fault: ErrorCode | undefined;
+  onRestFault(req, (code) => {
+    fault = code;
+  });
+  startInTurn(req, res, (gone) => {
+    if (gone || isEnding(req.socket)) {
+      record.status = errorKind("client_aborted").status;
+      record.error = "client_aborted";
+      record.finish();
+    } else if (fault === undefined) goOn();
+    else refuse(engine, req, res, record, fault);
+    engine.active.delete(waiting);
+  });
 }
 
 /** Goes on with what `onRequest` has made of a request, or answers it if that is what the hook wants. */

@@ -177,6 +177,11 @@ describe("a client that leaves", () => {
       { onRequest: (socket) => void socket.write("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf") },
     ],
     ["behind ten requests", "GET /case HTTP/1.1\r\nHost: h\r\n\r\n".repeat(10), { onRequest: () => {} }],
+    [
+      "behind more requests than may be under way",
+      "GET /case HTTP/1.1\r\nHost: h\r\n\r\n".repeat(100),
+      { onRequest: () => {} },
+    ],
   ];
   const rows = moments.flatMap(([when, bytes, script]) =>
     (["end", "reset"] as const).map((how) => ({ when, how, bytes, script })),

@@ -12,8 +12,9 @@ export type End = "end" | "reset";
 /** A client that sends exact bytes and reads what comes back to the letter. */
 export class StrictClient {
   readonly socket: Socket;
-  /** Everything that has come. */
-  received: Buffer = Buffer.alloc(0);
+  /** With room for more, so that an answer in many pieces is not copied for each of them. */
+  #bytes: Buffer = Buffer.alloc(1_024);
+  #length = 0;
   how: End | undefined;
   /** The moment of the end. */
   endedAt = 0;
@@ -26,7 +27,7 @@ export class StrictClient {
     this.socket = socket;
     socket.setNoDelay(true);
     socket.on("data", (chunk) => {
-      this.received = Buffer.concat([this.received, chunk]);
+      this.#append(chunk);
       this.#check();
     });
     socket.on("end", () => this.#end(wasReset(socket) ? "reset" : "end"));
@@ -40,6 +41,11 @@ export class StrictClient {
       client.socket.once("connect", resolve).once("error", reject);
     });
     return client;
+  }
+
+  /** Everything that has come. */
+  get received(): Buffer {
+    return this.#bytes.subarray(0, this.#length);
   }
 
   get text(): string {
@@ -101,6 +107,13 @@ export class StrictClient {
       violation: undefined,
       partial: partial ? this.received.toString("latin1", this.#position) : "",
     };
+  }
+
+  #append(chunk: Buffer): void {
+    const length = this.#length + chunk.length;
+    if (length > this.#bytes.length) this.#bytes = Buffer.concat([this.received], length * 2);
+    chunk.copy(this.#bytes, this.#length);
+    this.#length = length;
   }
 
   #end(how: End): void {

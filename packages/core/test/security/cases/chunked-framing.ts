@@ -136,7 +136,13 @@ const floods: readonly RawCase[] = [
     id: "thousands of chunks of a byte",
     bytes: chunks(`${"1\r\nx\r\n".repeat(5_000)}0\r\n\r\n`),
     expect: forwarded({ body: "x".repeat(5_000) }),
-    packets: ["one packet", "line by line"],
+    packets: ["one packet"],
+  },
+  {
+    id: "hundreds of chunks of a byte",
+    bytes: chunks(`${"1\r\nx\r\n".repeat(300)}0\r\n\r\n`),
+    expect: forwarded({ body: "x".repeat(300) }),
+    packets: ["line by line"],
   },
 ];
 
