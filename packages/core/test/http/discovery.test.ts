@@ -132,6 +132,30 @@ test("a member that is gone from DNS finishes what it has begun", async () => {
   expect((await first).text).toBe("late");
 });
 
+test("members that were found are probed by their name, and ejected when they fail", async () => {
+  const healthCheck = { interval: "10s", fastInterval: "1s", unhealthyThreshold: 1, healthyThreshold: 1 };
+  const outlierDetection = { consecutiveFailures: 1, maxEjectionPercent: 100 };
+  const { url, proxy, upstreams, idOf, clock } = await scene(["a", "b", "c"], { healthCheck, outlierDetection });
+  for (const [name, upstream] of upstreams) {
+    upstream.answer = (req, res) => {
+      const bad = name === "a" && req.headers["user-agent"] === "evenkeel-health";
+      res.writeHead(bad || (name === "b" && req.url === "/fail") ? 503 : 200).end(name);
+    };
+  }
+  const verdicts = new Map<string, string>();
+  proxy.on("health", ({ upstream, to }) => verdicts.set(upstream, to));
+  const ejected = nextEvent(proxy, "eject");
+  await settled(proxy);
+  await clock.advanceAsync(1_000);
+  await until(() => verdicts.size === 3);
+  expect(["a", "b", "c"].map((name) => verdicts.get(idOf(name)))).toEqual(["unhealthy", "healthy", "healthy"]);
+  expect(upstreams.get("a")?.received[0]?.headers.host).toBe(`api.test:${upstreams.get("a")?.port}`);
+  const first = [await fetchFrom(`${url}/fail`), await fetchFrom(`${url}/fail`)];
+  expect(first.map(({ status }) => status).sort()).toEqual([200, 503]);
+  expect(await ejected).toMatchObject({ upstream: idOf("b") });
+  expect([(await fetchFrom(url)).text, (await fetchFrom(url)).text]).toEqual(["c", "c"]);
+});
+
 describe("a Host header that is not kept", () => {
   test("is the name that led there, for requests and for upgrades", async () => {
     const upstream = await startEcho();
