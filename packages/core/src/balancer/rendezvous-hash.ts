@@ -12,8 +12,9 @@
  */
 
 import { limits } from "../config/defaults.ts";
-import type { Candidate, PickContext, Policy } from "../policy.ts";
-import { drawByWeight } from "./random.ts";
+import type { Candidate, PickContext, Policy, Weighed } from "../policy.ts";
+import { drawByWeight, weighByWeight } from "./by-weight.ts";
+import { figure } from "./figure.ts";
 import { type Hash64, hash64, unitOf } from "./stable-hash.ts";
 
 export class RendezvousHash implements Policy {
@@ -38,6 +39,21 @@ export class RendezvousHash implements Policy {
       bestScore = score;
     }
     return best ?? drawByWeight(candidates, random);
+  }
+
+  weigh(context: PickContext): readonly Weighed[] {
+    const { candidates, key } = context;
+    if (key === undefined) return weighByWeight(candidates);
+    const keyHash = hash64(key);
+    const allowed = allowedPerWeight(candidates);
+    const picked = this.pick(context);
+    return candidates.map((upstream) => {
+      const { inFlight, effectiveWeight } = upstream;
+      const score = figure(effectiveWeight / -Math.log(unitOf(this.#hashOf(upstream), keyHash)));
+      const most = Math.ceil(allowed * effectiveWeight);
+      const load = inFlight >= most ? `, passed over with ${inFlight} of ${most} in flight` : "";
+      return { chance: upstream === picked ? 1 : 0, because: `score ${score} for this key${load}` };
+    });
   }
 
   #hashOf({ id, slot }: Candidate): Hash64 {

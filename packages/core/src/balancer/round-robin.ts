@@ -1,4 +1,6 @@
-import type { Candidate, PickContext, Policy } from "../policy.ts";
+import type { Candidate, PickContext, Policy, Weighed } from "../policy.ts";
+import { totalWeight } from "./by-weight.ts";
+import { figure } from "./figure.ts";
 
 /**
  * Gives each upstream its exact share, spread as evenly as whole picks allow.
@@ -14,15 +16,12 @@ export class RoundRobin implements Policy {
   /** By slot. */
   readonly #counters: number[] = [];
 
-  pick({ candidates }: PickContext): Candidate {
-    let total = 0;
-    for (const upstream of candidates) total += upstream.effectiveWeight;
-    const bound = 2 * total;
+  pick({ candidates }: Pick<PickContext, "candidates">): Candidate {
+    const total = totalWeight(candidates);
     let best = candidates[0] as Candidate;
     let bestCounter = -Infinity;
     for (const upstream of candidates) {
-      const before = this.#counters[upstream.slot] ?? 0;
-      const counter = Math.max(-bound, Math.min(bound, before)) + upstream.effectiveWeight;
+      const counter = this.#nextCounter(upstream, total);
       this.#counters[upstream.slot] = counter;
       if (counter > bestCounter) {
         best = upstream;
@@ -31,5 +30,20 @@ export class RoundRobin implements Policy {
     }
     this.#counters[best.slot] = bestCounter - total;
     return best;
+  }
+
+  weigh({ candidates }: Pick<PickContext, "candidates">): Weighed[] {
+    const total = totalWeight(candidates);
+    const counters = candidates.map((upstream) => this.#nextCounter(upstream, total));
+    const next = counters.indexOf(Math.max(...counters));
+    return counters.map((counter, index) => ({
+      chance: index === next ? 1 : 0,
+      because: `counter ${figure(counter)}, ${index === next ? "its turn" : `behind ${figure(counters[next] as number)}`}`,
+    }));
+  }
+
+  #nextCounter({ slot, effectiveWeight }: Candidate, total: number): number {
+    const before = this.#counters[slot] ?? 0;
+    return Math.max(-2 * total, Math.min(2 * total, before)) + effectiveWeight;
   }
 }

@@ -1,9 +1,10 @@
 import { expect, test } from "vitest";
 import { Balancer } from "../../src/balancer/balancer.ts";
+import { policies } from "../../src/balancer/policies.ts";
 import { policyContract } from "../contract/policy-contract.ts";
 import { memberOf, poolOf } from "../support/pools.ts";
 
-policyContract("least-requests", { exactCycle: true });
+policyContract("least-requests", policies["least-requests"], { shares: "exact" });
 
 test("whoever has the fewest requests for its weight comes next; ties go round", () => {
   const { pool, runtime } = poolOf({ a: 2, b: 1, c: 1 });

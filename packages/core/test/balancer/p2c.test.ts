@@ -1,9 +1,11 @@
 import { expect, test } from "vitest";
 import { Balancer } from "../../src/balancer/balancer.ts";
+import { policies } from "../../src/balancer/policies.ts";
 import { policyContract } from "../contract/policy-contract.ts";
 import { type MemberSketch, memberOf, poolOf } from "../support/pools.ts";
+import { simulateTraffic } from "../support/simulated-traffic.ts";
 
-policyContract("p2c", { exactCycle: false });
+policyContract("p2c", policies.p2c, { shares: "random" });
 
 function balance(members: Readonly<Record<string, MemberSketch>>) {
   const { pool, runtime } = poolOf(members);
@@ -46,5 +48,26 @@ test("requests that last are levelled by weight", () => {
     ["d", 100],
   ] as const) {
     expect(Math.abs(memberOf(pool, id).inFlight - share), id).toBeLessThan(share * 0.2);
+  }
+});
+
+test.each<[string, Readonly<Record<string, number>>]>([
+  ["1:1", { a: 1, b: 1 }],
+  ["3:1", { a: 3, b: 1 }],
+  ["10:1:1", { a: 10, b: 1, c: 1 }],
+  ["5:1:1:1:1:1", { a: 5, b: 1, c: 1, d: 1, e: 1, f: 1 }],
+])("shares are within 3 %% of the weights from an idle pool to a busy one: %s", (_name, weights) => {
+  const upstreams = Object.keys(weights).length;
+  const total = Object.values(weights).reduce((sum, weight) => sum + weight, 0);
+  for (const inFlightEach of [0.01, 0.2, 1, 2, 4]) {
+    const perSecond = inFlightEach * upstreams * 50;
+    const { run } = simulateTraffic("p2c", weights, {
+      perSecond,
+      behaviour: (_upstream, _now, random) => ({ ms: -20 * Math.log(1 - random()) }),
+    });
+    for (const [id, picks] of Object.entries(run(10_000))) {
+      const deviation = Math.abs(picks / 10_000 - (weights[id] as number) / total);
+      expect(deviation, `${id} at ${inFlightEach} in flight for each`).toBeLessThan(0.03);
+    }
   }
 });

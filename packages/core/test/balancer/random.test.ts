@@ -1,10 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { Balancer } from "../../src/balancer/balancer.ts";
-import { drawByWeight } from "../../src/balancer/random.ts";
+import { drawAnother, totalWeight } from "../../src/balancer/by-weight.ts";
+import { policies } from "../../src/balancer/policies.ts";
 import { policyContract } from "../contract/policy-contract.ts";
 import { memberOf, poolOf } from "../support/pools.ts";
 
-policyContract("random", { exactCycle: false });
+policyContract("random", policies.random, { shares: "random" });
 
 describe("a draw", () => {
   test.each([
@@ -19,11 +20,13 @@ describe("a draw", () => {
     expect(new Balancer(pool, { policy: "random" }, { random: () => chance }).pick()?.id).toBe(id);
   });
 
-  test("leaves out whom it is told to, unless there is nobody else", () => {
-    const { pool } = poolOf({ a: 3, b: 1 });
-    const a = memberOf(pool, "a");
-    expect(drawByWeight(pool.candidates, () => 0, a).id).toBe("b");
-    expect(drawByWeight(pool.candidates, () => 0.999, a).id).toBe("b");
-    expect(drawByWeight([a], () => 0.5, a).id).toBe("a");
+  test("of another is never the first again, however chance falls", () => {
+    const { pool } = poolOf({ a: 3, b: 1, c: 2 });
+    const { candidates } = pool;
+    const total = totalWeight(candidates);
+    const drawn = (first: string, chance: number) =>
+      drawAnother(candidates, () => chance, total, memberOf(pool, first)).id;
+    expect([drawn("a", 0), drawn("a", 0.34), drawn("a", 1 - 2 ** -53)]).toEqual(["b", "c", "c"]);
+    expect([drawn("c", 0), drawn("c", 0.74), drawn("c", 1 - 2 ** -53)]).toEqual(["a", "a", "b"]);
   });
 });

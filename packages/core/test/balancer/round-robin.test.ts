@@ -1,9 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { Balancer } from "../../src/balancer/balancer.ts";
+import { policies } from "../../src/balancer/policies.ts";
 import { policyContract } from "../contract/policy-contract.ts";
 import { memberOf, poolOf } from "../support/pools.ts";
 
-policyContract("round-robin", { exactCycle: true });
+policyContract("round-robin", policies["round-robin"], { shares: "exact" });
 
 function tracer(members: Readonly<Record<string, number>>) {
   const { pool, runtime } = poolOf(members);

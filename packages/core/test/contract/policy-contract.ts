@@ -1,61 +1,80 @@
 import { describe, expect, test } from "vitest";
 import { Balancer } from "../../src/balancer/balancer.ts";
-import type { PolicyName } from "../../src/config/options.ts";
+import { weighByWeight } from "../../src/balancer/by-weight.ts";
+import type { PoolSettings } from "../../src/config/options.ts";
+import type { Policy, Weighed } from "../../src/policy.ts";
+import type { Pool } from "../../src/pool/pool.ts";
 import type { Upstream } from "../../src/pool/upstream.ts";
 import { type MemberSketch, memberOf, poolOf } from "../support/pools.ts";
 
-/** A pool with a balancer, both on seeded chance. */
-function balance(policy: PolicyName, members: Readonly<Record<string, MemberSketch>>) {
-  const { pool, runtime } = poolOf(members);
-  const balancer = new Balancer(pool, { policy }, runtime);
-  /** How often each is picked, when each request has ended before the next one comes. */
-  const count = (picks: number): Record<string, number> => {
-    const counts = Object.fromEntries(pool.upstreams.map(({ id }) => [id, 0]));
-    for (let pick = 0; pick < picks; pick++) {
-      const id = balancer.pick()?.id ?? "nobody";
-      counts[id] = (counts[id] ?? 0) + 1;
-    }
-    return counts;
-  };
-  return { pool, balancer, count };
+/** How a policy keeps to the weights. */
+export interface PolicyTraits {
+  /**
+   * "exact": over as many picks as the weights sum to. "random": each pick by chance. "by-key": over many keys, while one
+   * key stays where it is. "first": not at all, the first takes everything.
+   */
+  readonly shares: "exact" | "random" | "by-key" | "first";
 }
 
-function expectShares(
-  counts: Record<string, number>,
-  weights: Readonly<Record<string, number>>,
-  tolerance: number,
-): void {
-  const picks = Object.values(counts).reduce((sum, count) => sum + count, 0);
-  const total = Object.values(weights).reduce((sum, weight) => sum + weight, 0);
-  for (const [id, weight] of Object.entries(weights)) {
-    expect(Math.abs((counts[id] ?? 0) / picks - weight / total), `share of ${id}`).toBeLessThanOrEqual(tolerance);
+type Weights = Readonly<Record<string, number>>;
+
+const fifths: Weights = { a: 1, b: 1, c: 1, d: 1, e: 1 };
+
+/** What every policy owes its callers. */
+export function policyContract(name: string, create: () => Policy, { shares }: PolicyTraits): void {
+  /** Picks that are enough to see the shares. */
+  const enough = shares === "exact" ? 200 : 20_000;
+
+  /** A pool with a balancer, both on seeded chance. */
+  function balance(members: Readonly<Record<string, MemberSketch>>, settings: PoolSettings = {}) {
+    const { pool, runtime, clock } = poolOf(members, settings);
+    const balancer = new Balancer(pool, { policy: create() }, runtime);
+    let requests = 0;
+    const pick = (exclude: readonly Upstream[] = []): Upstream | undefined =>
+      balancer.pick({ exclude, ...(shares === "by-key" && { key: `user-${requests++}` }) });
+    /** How often each is picked, when each request has ended before the next one comes. */
+    const count = (picks: number): Record<string, number> => {
+      const counts = Object.fromEntries(pool.upstreams.map(({ id }) => [id, 0]));
+      for (let done = 0; done < picks; done++) {
+        const id = pick()?.id ?? "nobody";
+        counts[id] = (counts[id] ?? 0) + 1;
+      }
+      return counts;
+    };
+    return { pool, runtime, clock, balancer, pick, count };
   }
-}
 
-/**
- * What every policy owes its callers.
- *
- * `exactCycle`: the shares are exact over as many picks as the weights sum to; others keep them over a long run.
- */
-export function policyContract(policy: PolicyName, { exactCycle }: { readonly exactCycle: boolean }): void {
-  describe(`the contract of ${policy}`, () => {
+  function expectShares(counts: Weights, weights: Weights, tolerance = 0.03): void {
+    const picks = sum(counts);
+    if (shares === "first") {
+      const first = Object.keys(weights).find((id) => weights[id] !== 0);
+      expect(counts[first as string]).toBe(picks);
+      return;
+    }
+    for (const [id, weight] of Object.entries(weights)) {
+      const deviation = Math.abs((counts[id] ?? 0) / picks - weight / sum(weights));
+      expect(deviation, `share of ${id}`).toBeLessThanOrEqual(tolerance);
+    }
+  }
+
+  describe(`the contract of ${name}`, () => {
     test("calls itself by its name", () => {
-      expect(balance(policy, {}).balancer.policy.name).toBe(policy);
+      expect(balance({}).balancer.policy.name).toBe(name);
     });
 
     test("an empty pool has nobody", () => {
-      expect(balance(policy, {}).balancer.pick()).toBeUndefined();
+      expect(balance({}).pick()).toBeUndefined();
     });
 
     test("one upstream is always it", () => {
-      expect(balance(policy, { a: 1 }).count(50)).toEqual({ a: 50 });
+      expect(balance({ a: 1 }).count(50)).toEqual({ a: 50 });
     });
 
     test("nobody is picked who was tried before, and nobody at all once all were", () => {
-      const { pool, balancer } = balance(policy, { a: 5, b: 1, c: 1 });
+      const { pool, pick } = balance({ a: 5, b: 1, c: 1 });
       for (let round = 0; round < 100; round++) {
         const tried: Upstream[] = [];
-        for (let upstream = balancer.pick(); upstream !== undefined; upstream = balancer.pick({ exclude: tried })) {
+        for (let upstream = pick(); upstream !== undefined; upstream = pick(tried)) {
           expect(tried).not.toContain(upstream);
           tried.push(upstream);
         }
@@ -63,80 +82,156 @@ export function policyContract(policy: PolicyName, { exactCycle }: { readonly ex
       }
     });
 
-    test.each<[string, Readonly<Record<string, number>>]>([
+    test.each<[string, Weights]>([
       ["equal", { a: 1, b: 1, c: 1 }],
       ["3:1", { a: 3, b: 1 }],
       ["5:1:1", { a: 5, b: 1, c: 1 }],
       ["256:1", { a: 256, b: 1 }],
       ["many", { a: 1, b: 2, c: 3, d: 4, e: 5, f: 6, g: 7 }],
     ])("shares are those of the weights: %s", (_name, weights) => {
-      const { count } = balance(policy, weights);
-      const cycle = Object.values(weights).reduce((sum, weight) => sum + weight, 0);
-      if (exactCycle) expect(count(cycle)).toEqual(weights);
-      else expectShares(count(20_000), weights, 0.03);
+      const { count } = balance(weights);
+      if (shares === "exact") expect(count(sum(weights))).toEqual(weights);
+      else expectShares(count(enough), weights);
     });
 
     test("weight 0 is never picked", () => {
-      const { balancer, count } = balance(policy, { a: 0, b: 1, c: 2 });
+      const { pick, count } = balance({ a: 0, b: 1, c: 2 });
       expect(count(3_000)["a"]).toBe(0);
       for (let round = 0; round < 100; round++) {
-        const first = balancer.pick();
-        const second = balancer.pick({ exclude: first === undefined ? [] : [first] });
+        const first = pick();
+        const second = pick(first === undefined ? [] : [first]);
         expect([first?.id, second?.id].sort()).toEqual(["b", "c"]);
       }
     });
 
+    test("a slow start takes its growing part of the weight", () => {
+      const { pool, clock, count } = balance({ a: 1, b: 1 }, { slowStart: { window: "40s" } });
+      pool.setHealth(memberOf(pool, "b"), "unhealthy", "status 503");
+      count(20);
+      pool.setHealth(memberOf(pool, "b"), "healthy", "status 200");
+      expectShares(count(enough), { a: 1, b: 0.1 });
+      clock.advance(20_000);
+      expectShares(count(enough), { a: 1, b: 0.5 });
+      clock.advance(20_000);
+      expectShares(count(enough), { a: 1, b: 1 });
+    });
+
+    test("feedback and an announced load take their part of the weight, fractions included", () => {
+      const { pool, count } = balance({ a: 2, b: 1, c: 1 });
+      pool.weighting.setFeedback(memberOf(pool, "a"), 0.25, "slow");
+      pool.weighting.announce(memberOf(pool, "c"), 0.7);
+      expectShares(count(enough), { a: 0.5, b: 1, c: 0.3 });
+    });
+
     test("a weight that changes midway holds from the next picks on", () => {
-      const { pool, count } = balance(policy, { a: 3, b: 1 });
+      const { pool, count } = balance({ a: 3, b: 1 });
       count(1_001);
       pool.setWeight("a", 1);
-      expectShares(count(exactCycle ? 100 : 20_000), { a: 1, b: 1 }, 0.03);
+      expectShares(count(enough), { a: 1, b: 1 });
       pool.setWeight("b", 0);
       expect(count(100)).toEqual({ a: 100, b: 0 });
       pool.setWeight("b", 4);
-      expectShares(count(exactCycle ? 100 : 20_000), { a: 1, b: 4 }, 0.03);
+      expectShares(count(enough), { a: 1, b: 4 });
     });
 
     test("neither the heaviest nor the lightest gets a burst when all weights fall", () => {
-      const { pool, count } = balance(policy, { a: 256, b: 256 });
+      const { pool, count } = balance({ a: 256, b: 256 });
       count(1_001);
       pool.setWeight("a", 1);
       pool.setWeight("b", 1);
-      expectShares(count(100), { a: 1, b: 1 }, exactCycle ? 0.03 : 0.15);
+      expectShares(count(100), { a: 1, b: 1 }, shares === "exact" ? 0.03 : 0.15);
     });
 
     test("a member that goes leaves its share to the others, and one that comes gets its own", () => {
-      const { pool, count } = balance(policy, { a: 1, b: 1, c: 2 });
+      const { pool, count } = balance({ a: 1, b: 1, c: 2 });
       count(997);
       pool.setState("c", "draining");
-      expectShares(count(exactCycle ? 200 : 20_000), { a: 1, b: 1 }, 0.03);
+      expectShares(count(enough), { a: 1, b: 1 });
       pool.remove("a");
       pool.add({ id: "d", url: "http://d.internal", weight: 3 });
-      expectShares(count(exactCycle ? 200 : 20_000), { b: 1, d: 3 }, 0.03);
+      expectShares(count(enough), { b: 1, d: 3 });
     });
 
     test("five equal upstreams get a fifth each of 1,500 picks, give or take four in a hundred", () => {
-      expectShares(
-        balance(policy, { a: 1, b: 1, c: 1, d: 1, e: 1 }).count(1_500),
-        { a: 1, b: 1, c: 1, d: 1, e: 1 },
-        0.04,
-      );
+      expectShares(balance(fifths).count(1_500), fifths, 0.04);
     });
 
     test("the same chance gives the same picks", () => {
       const trace = () => {
-        const { balancer } = balance(policy, { a: 5, b: 3, c: 1 });
-        return Array.from({ length: 200 }, () => balancer.pick()?.id).join("");
+        const { pick } = balance({ a: 5, b: 3, c: 1 });
+        return Array.from({ length: 200 }, () => pick()?.id).join("");
       };
       expect(trace()).toBe(trace());
     });
 
     test("an unhealthy, a full and a disabled upstream are never offered", () => {
-      const { pool, count } = balance(policy, { a: 1, b: { maxInFlight: 1 }, c: 1, d: 1 });
+      const { pool, count } = balance({ a: 1, b: { maxInFlight: 1 }, c: 1, d: 1 });
       pool.setHealth(memberOf(pool, "a"), "unhealthy", "status 503");
       pool.begin(memberOf(pool, "b"));
       pool.setState("c", "disabled");
       expect(count(100)).toEqual({ a: 0, b: 0, c: 0, d: 100 });
     });
   });
+
+  describe(`what ${name} says of its next pick`, () => {
+    /** An instance that has seen some traffic, and what it is asked. The last member has a fraction of its weight. */
+    function asked(members: Weights, inFlight: Weights) {
+      const { pool, runtime, clock } = poolOf(members);
+      const policy = create();
+      const context = (key = "user-7") => ({
+        candidates: pool.candidatesExcept([]),
+        key: shares === "by-key" ? key : undefined,
+        random: runtime.random,
+        now: clock.now(),
+      });
+      for (let warmUp = 0; warmUp < 17; warmUp++) policy.pick(context());
+      answerOnce(pool);
+      pool.weighting.setFeedback(pool.upstreams.at(-1) as Upstream, 0.25, "slow");
+      clock.advance(500);
+      for (const [id, requests] of Object.entries(inFlight)) {
+        for (let open = 0; open < requests; open++) pool.begin(memberOf(pool, id));
+      }
+      const weigh = (): readonly Weighed[] => policy.weigh?.(context()) ?? weighByWeight(context().candidates);
+      return { policy, context, weigh };
+    }
+
+    test.each<[string, Weights, Weights]>([
+      ["one", { a: 3 }, { a: 2 }],
+      ["idle", { a: 3, b: 1, c: 1 }, {}],
+      ["busy", { a: 3, b: 1, c: 1, d: 2 }, { a: 5, b: 2, c: 0, d: 1 }],
+      ["equal and busy", fifths, { a: 1, b: 2, c: 1, d: 1, e: 3 }],
+    ])("is what happens, and changes nothing: %s", (_name, members, inFlight) => {
+      const { policy, context, weigh } = asked(members, inFlight);
+      const weighed = weigh();
+      expect(sum(weighed.map(({ chance }) => chance))).toBeCloseTo(1, 9);
+      expect(weighed.every(({ because }) => because.length > 0)).toBe(true);
+      expect(weigh()).toEqual(weighed);
+
+      const { candidates } = context();
+      const picks = shares === "random" ? 20_000 : 1;
+      const counts = candidates.map(() => 0);
+      for (let done = 0; done < picks; done++) {
+        const picked = candidates.indexOf(policy.pick(context()) as Upstream);
+        counts[picked] = (counts[picked] ?? 0) + 1;
+      }
+      for (const [index, { chance }] of weighed.entries()) {
+        const seen = (counts[index] ?? 0) / picks;
+        if (shares === "random") expect(Math.abs(seen - chance), candidates[index]?.id).toBeLessThan(0.02);
+        else expect(seen).toBe(chance);
+      }
+    });
+  });
+}
+
+/** Lets each member answer a request, each a little slower than the one before it. */
+function answerOnce(pool: Pool): void {
+  for (const [index, upstream] of pool.upstreams.entries()) {
+    const attempt = pool.begin(upstream);
+    attempt.answered(20 * (index + 1), 200);
+    attempt.settle("success");
+  }
+}
+
+function sum(numbers: Weights | readonly number[]): number {
+  return Object.values(numbers).reduce((total, number) => total + number, 0);
 }

@@ -1,0 +1,20 @@
+import { expect, test } from "vitest";
+import { Balancer } from "../../src/balancer/balancer.ts";
+import { policies } from "../../src/balancer/policies.ts";
+import { policyContract } from "../contract/policy-contract.ts";
+import { poolOf } from "../support/pools.ts";
+
+policyContract("first", policies.first, { shares: "first" });
+
+test("what the first cannot take spills over to the next, and comes back", () => {
+  const { pool, runtime } = poolOf({ a: { maxInFlight: 2 }, b: { maxInFlight: 1, weight: 256 }, c: 1 });
+  const balancer = new Balancer(pool, { policy: "first" }, runtime);
+  const begun = Array.from({ length: 5 }, () => {
+    const upstream = balancer.pick();
+    if (upstream === undefined) throw new Error("nobody");
+    return pool.begin(upstream);
+  });
+  expect(begun.map(({ upstream }) => upstream.id).join(" ")).toBe("a a b c c");
+  begun[1]?.settle("success");
+  expect(balancer.pick()?.id).toBe("a");
+});
