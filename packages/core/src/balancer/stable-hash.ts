@@ -1,3 +1,5 @@
+import { limits } from "../config/defaults.ts";
+
 /**
  * A 64-bit hash as two 32-bit halves, the same on every process and machine: FNV-1a over UTF-16 code units, each half
  * from a basis of its own, and murmur3's finalizer to spread what the multiplications have not. Not for secrets.
@@ -9,7 +11,8 @@ export interface Hash64 {
 
 const prime = 0x01000193;
 
-export function hash64(text: string): Hash64 {
+export function hash64(whole: string): Hash64 {
+  const text = whole.length <= limits.hashKeyLength ? whole : bothEndsOf(whole);
   let high = 0x811c9dc5;
   let low = 0x050c5d1f;
   for (let index = 0; index < text.length; index++) {
@@ -22,10 +25,16 @@ export function hash64(text: string): Hash64 {
 
 /** A number above 0 and below 1 that two hashes have between them, evenly spread over the pairs. */
 export function unitOf(one: Hash64, other: Hash64): number {
-  const high = spread(one.high ^ Math.imul(other.high, 0x9e3779b1)) >>> 0;
-  const low = spread(one.low + other.low) >>> 0;
-  // 53 bits and a half, so that it is never 0.
-  return ((spread(high ^ low) >>> 0) * 2_097_152 + (low >>> 11) + 0.5) / 9_007_199_254_740_992;
+  const high = spread(one.high ^ Math.imul(other.high, 0x9e3779b1));
+  const low = spread((one.low + other.low) | 0);
+  // 52 bits and a half: never 0, and exact, so that it is never rounded to 1.
+  return ((spread(high ^ low) >>> 0) * 1_048_576 + (low >>> 12) + 0.5) / 4_503_599_627_370_496;
+}
+
+/** Hashing takes a bounded time. The length tells apart what has the same ends. */
+function bothEndsOf(text: string): string {
+  const half = limits.hashKeyLength / 2;
+  return `${text.length} ${text.slice(0, half)}${text.slice(-half)}`;
 }
 
 function spread(bits: number): number {

@@ -75,7 +75,7 @@ export const limits = {
   failurePenaltyMs: 1_000,
   /** Over this multiple of its share of what is in flight, an upstream is passed over by a hash (Envoy's 150 %). */
   hashLoadFactor: 1.5,
-  /** Characters of a request's key that are hashed. */
+  /** Characters of a request's key that are hashed; of a longer one both ends and the length are. */
   hashKeyLength: 1_024,
   /** The lowest that feedback brings a weight to, and the share that one step leaves of it. */
   feedbackFloor: 0.0625,

@@ -4,7 +4,6 @@
  * one, a request has no key.
  */
 
-import { limits } from "../config/defaults.ts";
 import type { HashKey } from "../config/options.ts";
 import type { ResolvedPool } from "../config/resolved.ts";
 import type { Arrival } from "./arrival.ts";
@@ -17,7 +16,7 @@ export type KeyReader = (arrival: Arrival) => string | undefined;
 export function keyReaderOf({ balance, hashOn }: ResolvedPool): KeyReader | undefined {
   if (typeof balance === "string" && balance !== "hash") return undefined;
   const read = readerFor(hashOn);
-  return (arrival) => read(arrival)?.slice(0, limits.hashKeyLength) || undefined;
+  return (arrival) => read(arrival) || undefined;
 }
 
 function readerFor(hashOn: HashKey): KeyReader {

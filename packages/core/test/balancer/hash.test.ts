@@ -1,0 +1,228 @@
+import { execFileSync } from "node:child_process";
+import path from "node:path";
+import { describe, expect, test } from "vitest";
+import { Balancer } from "../../src/balancer/balancer.ts";
+import { policies } from "../../src/balancer/policies.ts";
+import { Pool } from "../../src/pool/pool.ts";
+import { policyContract } from "../contract/policy-contract.ts";
+import { memberOf } from "../support/pools.ts";
+import { seededRandom } from "../support/seeded-random.ts";
+import { VirtualClock } from "../support/virtual-clock.ts";
+
+policyContract("hash", policies.hash, { shares: "by-key" });
+
+function balance(members: Readonly<Record<string, number>>) {
+  const upstreams = Object.entries(members).map(([id, weight]) => ({ id, weight, url: "http://127.0.0.1:3000" }));
+  const runtime = { clock: new VirtualClock(), random: seededRandom() };
+  const pool = new Pool("api", { upstreams }, runtime);
+  const balancer = new Balancer(pool, { policy: "hash" }, runtime);
+  const pick = (key: string) => balancer.pick({ key })?.id ?? "nobody";
+  const pickAll = (keys: readonly string[]) => keys.map(pick);
+  return { pool, balancer, pick, pickAll };
+}
+
+function keysOf(count: number, name = (index: number) => `user-${index}`): string[] {
+  return Array.from({ length: count }, (_, index) => name(index));
+}
+
+/** Equal upstreams by id. */
+function equal(ids: readonly string[]): Record<string, number> {
+  return Object.fromEntries(ids.map((id) => [id, 1]));
+}
+
+describe("keys and upstreams", () => {
+  const ids = keysOf(5, (index) => `10.0.0.${index + 1}:3000`);
+
+  test("belong together for good: on every process, machine and version", () => {
+    const keys = [
+      "",
+      "user-1",
+      "user-2",
+      "user-3",
+      "203.0.113.7",
+      "2001:db8::1",
+      "/images/cat.png",
+      "ключ",
+      "\0",
+      "😀",
+    ];
+    expect(balance(equal(ids)).pickAll(keys)).toEqual(
+      [3, 2, 2, 1, 5, 2, 3, 1, 4, 5].map((host) => `10.0.0.${host}:3000`),
+    );
+    expect(balance({ a: 5, b: 1, c: 1 }).pickAll(keys).join(" ")).toBe("b a a a c a b c a c");
+  });
+
+  test("belong together in the compiled package and a process of its own", () => {
+    const keys = keysOf(200);
+    const script = `
+      import { Balancer, Pool } from "evenkeel";
+      const [ids, keys] = JSON.parse(process.argv[1]);
+      const upstreams = ids.map((id) => ({ id, url: "http://127.0.0.1:3000" }));
+      const balancer = new Balancer(new Pool("api", { upstreams }), { policy: "hash" });
+      console.log(JSON.stringify(keys.map((key) => balancer.pick({ key }).id)));`;
+    const cwd = path.join(import.meta.dirname, "../..");
+    const words = ["--input-type=module", "-e", script, JSON.stringify([ids, keys])];
+    const picks: unknown = JSON.parse(execFileSync(process.execPath, words, { cwd, encoding: "utf8" }));
+    expect(picks).toEqual(balance(equal(ids)).pickAll(keys));
+  });
+
+  test("belong together whatever the order of the upstreams, and whatever was picked before", () => {
+    const keys = keysOf(500);
+    const expected = balance(equal(ids)).pickAll(keys);
+    const other = balance(equal([...ids].reverse()));
+    other.pickAll([...keys].reverse());
+    expect(other.pickAll(keys)).toEqual(expected);
+  });
+
+  test("without a key anybody will do, by weight", () => {
+    const { balancer } = balance({ a: 3, b: 1 });
+    let picks = 0;
+    for (let request = 0; request < 10_000; request++) if (balancer.pick()?.id === "a") picks++;
+    expect(picks / 10_000).toBeCloseTo(0.75, 1);
+  });
+});
+
+describe("over 10,000 keys", () => {
+  const keys = keysOf(10_000);
+  const ids = keysOf(10, (index) => `10.0.0.${index + 1}:3000`);
+
+  test("whoever goes takes only its own keys along, and they spread over all the others", () => {
+    const { pool, pickAll } = balance(equal(ids));
+    const before = pickAll(keys);
+    const gone = ids[3] as string;
+    pool.remove(gone);
+    const after = pickAll(keys);
+    const moved = keys.flatMap((_, index) => (before[index] === after[index] ? [] : [index]));
+    expect(moved.every((index) => before[index] === gone)).toBe(true);
+    expect(moved).toHaveLength(before.filter((id) => id === gone).length);
+    for (const id of ids.filter((other) => other !== gone)) {
+      const taken = moved.filter((index) => after[index] === id).length;
+      expect(Math.abs(taken / moved.length - 1 / 9), id).toBeLessThan(0.04);
+    }
+  });
+
+  test("whoever comes takes its share and nothing else moves; when it goes, all is as before", () => {
+    const { pool, pickAll } = balance(equal(ids));
+    const before = pickAll(keys);
+    pool.add({ id: "new", url: "http://new.internal" });
+    const after = pickAll(keys);
+    const moved = keys.flatMap((_, index) => (before[index] === after[index] ? [] : [index]));
+    expect(moved.every((index) => after[index] === "new")).toBe(true);
+    expect(Math.abs(moved.length / keys.length - 1 / 11)).toBeLessThan(0.01);
+    pool.remove("new");
+    expect(pickAll(keys)).toEqual(before);
+  });
+
+  test("more weight brings keys and takes none away", () => {
+    const { pool, pickAll } = balance(equal(ids));
+    const before = pickAll(keys);
+    pool.setWeight(ids[0] as string, 3);
+    const after = pickAll(keys);
+    const moved = keys.flatMap((_, index) => (before[index] === after[index] ? [] : [index]));
+    expect(moved.every((index) => after[index] === ids[0])).toBe(true);
+    expect(Math.abs(moved.length / keys.length - (3 / 12 - 1 / 10))).toBeLessThan(0.015);
+  });
+});
+
+test.each<Readonly<Record<string, number>>>([
+  { a: 1, b: 1, c: 1 },
+  { a: 5, b: 1, c: 1 },
+  { a: 256, b: 128, c: 64, d: 1 },
+])("100,000 keys are shared by weight: %j", (weights) => {
+  const picks = balance(weights).pickAll(keysOf(100_000));
+  const total = Object.values(weights).reduce((sum, weight) => sum + weight, 0);
+  for (const [id, weight] of Object.entries(weights)) {
+    const share = picks.filter((picked) => picked === id).length / picks.length;
+    expect(Math.abs(share - weight / total), id).toBeLessThan(0.005);
+  }
+});
+
+// Keys and ids as they really are: alike. Chi-square with 9 degrees of freedom is above 27.9 once in 1,000, and so are
+// the pairs of first and second choice, with 89, above 135.
+test.each<[string, (index: number) => string, (index: number) => string]>([
+  ["user names on ports of one host", (index) => `user-${index}`, (index) => `10.0.0.1:${3000 + index}`],
+  [
+    "addresses on hosts of one network",
+    (index) => `10.1.${index >> 8}.${index & 255}`,
+    (index) => `10.0.0.${index}:80`,
+  ],
+  [
+    "hexadecimal numbers on single letters",
+    (index) => index.toString(16).padStart(32, "0"),
+    (index) => "abcdefghij"[index] ?? "",
+  ],
+  ["paths on host names", (index) => `/api/items/${index}?expand=all`, (index) => `api-${index}.internal:8080`],
+  ["keys that are ids", (index) => `10.0.0.1:${index}`, (index) => `10.0.0.1:${3000 + index}`],
+])("nothing can be seen of likeness: %s", (_name, keyOf, idOf) => {
+  const { pool, pickAll } = balance(equal(keysOf(10, idOf)));
+  const keys = keysOf(50_000, keyOf);
+  const ids = pool.upstreams.map(({ id }) => id);
+  const first = pickAll(keys);
+  const pairs = new Map<string, number>();
+  for (const id of ids) {
+    const own = keys.filter((_, index) => first[index] === id);
+    pool.setState(id, "draining");
+    for (const second of pickAll(own)) pairs.set(`${id} ${second}`, (pairs.get(`${id} ${second}`) ?? 0) + 1);
+    pool.setState(id, "active");
+  }
+  const firsts = ids.map((id) => first.filter((picked) => picked === id).length);
+  expect(chiSquare(firsts, 10, keys.length)).toBeLessThan(27.9);
+  expect(chiSquare([...pairs.values()], 90, keys.length)).toBeLessThan(135);
+});
+
+function chiSquare(counts: readonly number[], cells: number, total: number): number {
+  const expected = total / cells;
+  const seen = counts.reduce((sum, count) => sum + (count - expected) ** 2 / expected, 0);
+  return seen + (cells - counts.length) * expected;
+}
+
+describe("a hot key", () => {
+  /** As many requests for one key as are asked for, all in flight; the ids in the order they were picked. */
+  function pile(requests: number) {
+    const scene = balance(equal(["a", "b", "c", "d"]));
+    const begun = Array.from({ length: requests }, () => scene.pool.begin(memberOf(scene.pool, scene.pick("hot"))));
+    return { ...scene, begun, trace: begun.map(({ upstream }) => upstream.id) };
+  }
+
+  test("fills its upstream to one and a half times its share and spills to its next, the same each time", () => {
+    const { pool, trace } = pile(40);
+    // With n in flight, each of four may have ceil((n + 1) * 1.5 / 4).
+    const load = new Map<string, number>();
+    for (const [inFlight, id] of trace.entries()) {
+      const mine = (load.get(id) ?? 0) + 1;
+      expect(mine).toBeLessThanOrEqual(Math.ceil(((inFlight + 1) * 1.5) / 4));
+      load.set(id, mine);
+    }
+    expect(pool.upstreams.map(({ inFlight }) => inFlight).sort((one, other) => other - one)).toEqual([15, 15, 10, 0]);
+    expect(pile(40).trace).toEqual(trace);
+  });
+
+  test("spills in its own order, that in which upstreams would be missed", () => {
+    const { pool, pick } = balance(equal(["a", "b", "c", "d"]));
+    const order: string[] = [];
+    for (let left = 4; left > 0; left--) {
+      const id = pick("hot");
+      order.push(id);
+      pool.setState(id, "draining");
+    }
+    expect([...new Set(pile(200).trace)]).toEqual(order.slice(0, 3));
+  });
+
+  test("comes back as soon as there is room", () => {
+    const { pick, begun, trace } = pile(39);
+    const home = trace[0] as string;
+    expect(pick("hot")).not.toBe(home);
+    for (const attempt of begun.filter(({ upstream }) => upstream.id === home).slice(0, 3)) attempt.settle("success");
+    expect(pick("hot")).toBe(home);
+  });
+
+  test("moves nobody else's keys beyond what is full", () => {
+    const { pick, trace } = pile(39);
+    const full = new Set(trace.filter((id) => trace.filter((other) => other === id).length === 15));
+    const calm = balance(equal(["a", "b", "c", "d"]));
+    for (const key of keysOf(1_000)) {
+      const home = calm.pick(key);
+      if (!full.has(home)) expect(pick(key)).toBe(home);
+    }
+  });
+});
