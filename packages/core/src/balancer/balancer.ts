@@ -6,6 +6,7 @@ import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import { type Runtime, resolveRuntime } from "../runtime/runtime.ts";
 import { seededRandom } from "../runtime/seeded-random.ts";
+import { weighByWeight } from "./by-weight.ts";
 import { policies } from "./policies.ts";
 
 const none: readonly Upstream[] = [];
@@ -51,7 +52,7 @@ export class Balancer {
    * `policy_failed` when a policy of your own throws, or picks what is not among its candidates.
    */
   pick({ key, exclude = none }: PickOptions = {}): Upstream | undefined {
-    const candidates = this.#pool.candidatesExcept(exclude);
+    const candidates = this.#candidates(exclude);
     if (candidates.length === 0) return undefined;
     const { random, clock } = this.#runtime;
     const context = { candidates, key, random, now: clock.now() };
@@ -64,11 +65,17 @@ export class Balancer {
    * that is not the balancer's own.
    */
   weigh({ key, exclude = none }: PickOptions = {}): ReadonlyMap<Upstream, Weighed> {
-    const candidates = this.#pool.candidatesExcept(exclude);
+    const candidates = this.#candidates(exclude);
     if (candidates.length === 0) return new Map();
     const context = { candidates, key, random: seededRandom(), now: this.#runtime.clock.now() };
     const weighed = weigh(this.policy, context);
     return new Map(candidates.map((upstream, index) => [upstream, weighed[index] ?? unknown]));
+  }
+
+  /** A policy that is not ours gets a list that it cannot change for the next pick. */
+  #candidates(exclude: readonly Upstream[]): readonly Upstream[] {
+    const candidates = this.#pool.candidatesExcept(exclude);
+    return this.#foreign && exclude.length === 0 ? this.#pool.candidates : candidates;
   }
 }
 
@@ -84,18 +91,10 @@ const unknown: Weighed = { chance: 0, because: "its policy does not say" };
 /** A policy that cannot tell, or throws, is taken to go by weight. */
 function weigh(policy: Policy, context: PickContext): readonly Weighed[] {
   try {
-    return policy.weigh?.(context) ?? weighByWeight(context);
+    return policy.weigh?.(context) ?? weighByWeight(context.candidates);
   } catch {
-    return weighByWeight(context);
+    return weighByWeight(context.candidates);
   }
-}
-
-function weighByWeight({ candidates }: PickContext): Weighed[] {
-  const total = candidates.reduce((sum, { effectiveWeight }) => sum + effectiveWeight, 0);
-  return candidates.map(({ effectiveWeight }) => ({
-    chance: effectiveWeight / total,
-    because: `weight ${effectiveWeight} of ${total}`,
-  }));
 }
 
 function pickChecked(policy: Policy, context: PickContext): Candidate {

@@ -21,20 +21,24 @@ export class RendezvousHash implements Policy {
   readonly name = "hash";
   /** Of the ids, by slot; a slot's next owner has another id. */
   readonly #ids: { readonly id: string; readonly hash: Hash64 }[] = [];
+  /** The list that was last picked from, and the hashes of its ids in the same order. A pool replaces its lists whole. */
+  #known: readonly Candidate[] = [];
+  #hashes: readonly Hash64[] = [];
 
   pick({ candidates, key, random }: PickContext): Candidate {
     if (key === undefined) return drawByWeight(candidates, random);
     const keyHash = hash64(key);
     const allowed = allowedPerWeight(candidates);
+    const hashes = this.#hashesOf(candidates);
     let best: Candidate | undefined;
     let bestScore = 0;
+    let index = 0;
     for (const upstream of candidates) {
       const weight = upstream.effectiveWeight;
-      if (upstream.inFlight >= Math.ceil(allowed * weight)) continue;
-      const unit = unitOf(this.#hashOf(upstream), keyHash);
-      if (weight / (1 - unit) <= bestScore) continue;
+      const unit = unitOf(hashes[index++] as Hash64, keyHash);
+      if (weight <= bestScore * (1 - unit)) continue;
       const score = weight / -Math.log(unit);
-      if (score <= bestScore) continue;
+      if (score <= bestScore || upstream.inFlight >= Math.ceil(allowed * weight)) continue;
       best = upstream;
       bestScore = score;
     }
@@ -46,14 +50,23 @@ export class RendezvousHash implements Policy {
     if (key === undefined) return weighByWeight(candidates);
     const keyHash = hash64(key);
     const allowed = allowedPerWeight(candidates);
+    const hashes = this.#hashesOf(candidates);
     const picked = this.pick(context);
-    return candidates.map((upstream) => {
+    return candidates.map((upstream, index) => {
       const { inFlight, effectiveWeight } = upstream;
-      const score = figure(effectiveWeight / -Math.log(unitOf(this.#hashOf(upstream), keyHash)));
+      const score = figure(effectiveWeight / -Math.log(unitOf(hashes[index] as Hash64, keyHash)));
       const most = Math.ceil(allowed * effectiveWeight);
       const load = inFlight >= most ? `, passed over with ${inFlight} of ${most} in flight` : "";
       return { chance: upstream === picked ? 1 : 0, because: `score ${score} for this key${load}` };
     });
+  }
+
+  #hashesOf(candidates: readonly Candidate[]): readonly Hash64[] {
+    if (candidates !== this.#known) {
+      this.#hashes = candidates.map((upstream) => this.#hashOf(upstream));
+      this.#known = candidates;
+    }
+    return this.#hashes;
   }
 
   #hashOf({ id, slot }: Candidate): Hash64 {

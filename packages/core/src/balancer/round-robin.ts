@@ -43,7 +43,10 @@ export class RoundRobin implements Policy {
   }
 
   #nextCounter({ slot, effectiveWeight }: Candidate, total: number): number {
-    const before = this.#counters[slot] ?? 0;
-    return Math.max(-2 * total, Math.min(2 * total, before)) + effectiveWeight;
+    const bound = 2 * total;
+    let counter = this.#counters[slot] ?? 0;
+    if (counter > bound) counter = bound;
+    if (counter < -bound) counter = -bound;
+    return counter + effectiveWeight;
   }
 }

@@ -6,6 +6,8 @@ export interface Availability {
   readonly available: readonly Member[];
   /** What a policy chooses from: available primaries, or else available backups, or in panic whatever is left. */
   readonly candidates: readonly Member[];
+  /** The same as a list that is not frozen, to be walked at each pick: V8 takes some five times as long over a frozen one. */
+  readonly walkable: readonly Member[];
   /** Nothing is available, and the candidates are doubtful. */
   readonly panic: boolean;
   /** Nothing is available only because everything that could be is full, or not here yet: waiting helps. */
@@ -24,17 +26,20 @@ export function computeAvailability(
 ): Availability {
   const available = members.filter((member) => member.available);
   const candidates = firstTier(available);
-  if (candidates.length > 0) return freeze({ available, candidates, panic: false, saturated: false });
+  if (candidates.length > 0) return publish({ available, candidates, panic: false, saturated: false });
 
   const active = members.filter((member) => member.state === "active" && member.weight > 0 && !member.held);
   const saturated = expectsMore || active.some((member) => member.full && !member.doubtful);
   const doubtful = panicAllowed && !saturated ? firstTier(active.filter((member) => !member.full)) : [];
-  return freeze({ available, candidates: doubtful, panic: doubtful.length > 0, saturated });
+  return publish({ available, candidates: doubtful, panic: doubtful.length > 0, saturated });
 }
 
 /** The candidates that were not tried yet; when they have run out, whatever else is available, backups included. */
-export function untried({ available, candidates }: Availability, tried: readonly Upstream[]): readonly Upstream[] {
-  if (tried.length === 0) return candidates;
+export function untried(
+  { available, candidates, walkable }: Availability,
+  tried: readonly Upstream[],
+): readonly Upstream[] {
+  if (tried.length === 0) return walkable;
   const isUntried = (upstream: Upstream) => upstream.weight > 0 && !tried.includes(upstream);
   const left = candidates.filter(isUntried);
   return left.length > 0 ? left : available.filter(isUntried);
@@ -60,8 +65,9 @@ function firstTier(members: readonly Member[]): Member[] {
   return eligible.filter(({ tier }) => tier === lowest);
 }
 
-function freeze(availability: Availability): Availability {
-  Object.freeze(availability.available);
-  Object.freeze(availability.candidates);
-  return Object.freeze(availability);
+function publish(lists: Omit<Availability, "walkable">): Availability {
+  const walkable = [...lists.candidates];
+  Object.freeze(lists.available);
+  Object.freeze(lists.candidates);
+  return Object.freeze({ ...lists, walkable });
 }

@@ -70,6 +70,19 @@ describe("the policy", () => {
     expect(picking).toThrow(expect.objectContaining({ code: "policy_failed", status: 500 }));
   });
 
+  test("that is one's own cannot change what the next pick is made from", () => {
+    const { pool } = poolOf({ a: 1, b: 1, c: 1 });
+    const meddling: Policy = {
+      name: "meddling",
+      pick: ({ candidates }) => (candidates as Upstream[]).reverse()[0] as Upstream,
+    };
+    const balancer = new Balancer(pool, { policy: meddling });
+    expect(() => balancer.pick()).toThrow(expect.objectContaining({ code: "policy_failed" }));
+    expect(balancer.pick({ exclude: pool.upstreams.slice(0, 1) })?.id).toBe("c");
+    expect(pool.candidates.map(({ id }) => id)).toEqual(["a", "b", "c"]);
+    expect(new Balancer(pool, { policy: "first" }).pick()?.id).toBe("a");
+  });
+
   test("is never asked to choose from nothing", () => {
     const never: Policy = {
       name: "never",
