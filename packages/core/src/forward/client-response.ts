@@ -57,8 +57,8 @@ export class ClientResponse {
     this.#record = record;
     this.#engine = engine;
     // Without a listener node would throw what a dying client's socket reports.
-    req.on("error", () => {});
-    res.on("error", () => {});
+    req.on("error", ignore);
+    res.on("error", ignore);
   }
 
   /** Relays a 102 or 103 to a client that can understand one and whose turn it is. */
@@ -245,3 +245,5 @@ function reset(socket: Socket): void {
     socket.destroy();
   }
 }
+
+function ignore(): void {}

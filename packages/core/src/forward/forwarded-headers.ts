@@ -17,21 +17,24 @@ export interface ClientFacts {
   readonly requestId: string;
 }
 
+/** What a peer that is not trusted has told. */
+const nothing: ReadonlyMap<string, string> = new Map();
+
 const requestIdPattern = /^[\x21-\x7e]{1,200}$/;
 
 export function clientFacts(req: RawRequest, head: RequestHeadIn, trustedProxies: TrustedProxies): ClientFacts {
   const peer = peerAddress(req.socket.remoteAddress);
   const trusted = trustedProxies.includes(peer);
-  const told = (name: string) => (trusted ? head.forwarded.get(name) : undefined);
-  const proto = told("x-forwarded-proto") ?? (req.socket.encrypted === true ? "https" : "http");
-  const requestId = told("x-request-id");
+  const told = trusted ? head.forwarded : nothing;
+  const proto = told.get("x-forwarded-proto") ?? (req.socket.encrypted === true ? "https" : "http");
+  const requestId = told.get("x-request-id");
   return {
     peer,
     trusted,
-    client: clientAddress(peer, told("x-forwarded-for"), trustedProxies),
+    client: clientAddress(peer, told.get("x-forwarded-for"), trustedProxies),
     proto,
-    host: told("x-forwarded-host") ?? head.host,
-    port: told("x-forwarded-port") ?? portOf(head.host, proto),
+    host: told.get("x-forwarded-host") ?? head.host,
+    port: told.get("x-forwarded-port") ?? portOf(head.host, proto),
     requestId: requestId !== undefined && requestIdPattern.test(requestId) ? requestId : randomUUID(),
   };
 }
@@ -46,19 +49,19 @@ export function appendForwarded(
   facts: ClientFacts,
   options: { readonly forwarded: boolean; readonly prefix: string },
 ): void {
-  const told = (name: string) => (facts.trusted ? head.forwarded.get(name) : undefined);
-  const chain = told("x-forwarded-for");
+  const told = facts.trusted ? head.forwarded : nothing;
+  const chain = told.get("x-forwarded-for");
   if (facts.peer !== "") headers.push("X-Forwarded-For", chain === undefined ? facts.peer : `${chain}, ${facts.peer}`);
   if (facts.host !== "") headers.push("X-Forwarded-Host", facts.host);
   headers.push("X-Forwarded-Proto", facts.proto, "X-Forwarded-Port", facts.port);
-  const prefix = (told("x-forwarded-prefix") ?? "") + options.prefix;
+  const prefix = (told.get("x-forwarded-prefix") ?? "") + options.prefix;
   if (prefix !== "") headers.push("X-Forwarded-Prefix", prefix);
-  const realIp = told("x-real-ip");
+  const realIp = told.get("x-real-ip");
   if (realIp !== undefined) headers.push("X-Real-IP", realIp);
   headers.push("X-Request-Id", facts.requestId);
   headers.push("Via", head.via === undefined ? "1.1 evenkeel" : `${head.via}, 1.1 evenkeel`);
-  if (options.forwarded) headers.push("Forwarded", forwardedElement(told("forwarded"), facts));
-  else if (told("forwarded") !== undefined) headers.push("Forwarded", told("forwarded") as string);
+  if (options.forwarded) headers.push("Forwarded", forwardedElement(told.get("forwarded"), facts));
+  else if (told.has("forwarded")) headers.push("Forwarded", told.get("forwarded") as string);
 }
 
 /** RFC 7239 section 4: an IPv6 address is bracketed and quoted, a host with a port is quoted. */
@@ -69,6 +72,10 @@ function forwardedElement(chain: string | undefined, facts: ClientFacts): string
   return chain === undefined ? element : `${chain}, ${element}`;
 }
 
+/** The host has been checked: behind a colon there is nothing but a port, unless an IPv6 address ends there. */
 function portOf(host: string, proto: string): string {
-  return /:(\d+)$/.exec(host)?.[1] ?? (proto === "https" ? "443" : "80");
+  const colon = host.lastIndexOf(":");
+  const port = colon > host.lastIndexOf("]") ? host.slice(colon + 1) : "";
+  if (port !== "") return port;
+  return proto === "https" ? "443" : "80";
 }

@@ -17,7 +17,8 @@ export function onceOver(req: IncomingMessage, res: ServerResponse, callback: ()
     return;
   }
   if (res.socket !== null) {
-    res.once("close", callback);
+    // Told once by itself; `once` would wrap the listener to see to it.
+    res.on("close", callback);
     return;
   }
   const callbacks = behind.get(socket) ?? watch(socket);

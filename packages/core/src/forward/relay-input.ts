@@ -1,6 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { RoutedArrival } from "./arrival.ts";
 import type { Engine, Routing } from "./engine.ts";
+import { owesContinue } from "./expectation.ts";
+import { type BodyOwner, RequestBody } from "./request-body.ts";
 import type { RequestRecord } from "./request-record.ts";
 
 /** A request that has been routed, with everything known of it. */
@@ -16,4 +18,22 @@ export interface RelayInput {
   readonly mountPath: string;
   /** The body, when a parser in front of the proxy has read it already. */
   readonly parsedBody: Uint8Array | undefined;
+}
+
+/** The body of a request that is to be relayed, as its route and the options in force want it. */
+export function requestBody(
+  { req, res, arrival, routing, engine, parsedBody }: RelayInput,
+  owner: BodyOwner,
+): RequestBody {
+  return new RequestBody(req, {
+    length: arrival.head.bodyLength,
+    copyLimit: arrival.route.pool.options.retry.bodyBufferBytes,
+    maxBytes: arrival.route.options.maxBodyBytes,
+    parsed: parsedBody,
+    clock: engine.runtime.clock,
+    timeoutMs: routing.requestBodyTimeoutMs,
+    minRate: routing.requestBodyMinRate,
+    owner,
+    beforeReading: owesContinue(res, arrival.head) ? () => res.writeContinue() : undefined,
+  });
 }

@@ -24,12 +24,11 @@ import type { Exchange, ExchangeFailure, ExchangeHandler } from "../wire/transpo
 import type { Active } from "./active-set.ts";
 import { type ClientPace, ClientResponse } from "./client-response.ts";
 import { CurrentAttempt } from "./current-attempt.ts";
-import { owesContinue } from "./expectation.ts";
 import { runResponseHook } from "./hooks.ts";
 import { onceOver } from "./once-over.ts";
-import type { RelayInput } from "./relay-input.ts";
+import { type RelayInput, requestBody } from "./relay-input.ts";
 import { isSettled } from "./reply.ts";
-import { type BodyOwner, RequestBody } from "./request-body.ts";
+import type { BodyOwner, RequestBody } from "./request-body.ts";
 import { clientHeaders } from "./response-head.ts";
 import {
   decideAfterFailure,
@@ -68,17 +67,7 @@ export class Relay implements ExchangeHandler, BodyOwner, ClientPace, ChoiceOwne
     this.#attempt = new CurrentAttempt(record, input.engine.runtime.clock);
     this.#choice = new UpstreamChoice(arrival, record, this);
     this.#response = new ClientResponse(req, res, record, input.engine);
-    this.#body = new RequestBody(req, {
-      length: arrival.head.bodyLength,
-      copyLimit: arrival.route.pool.options.retry.bodyBufferBytes,
-      maxBytes: arrival.route.options.maxBodyBytes,
-      parsed: input.parsedBody,
-      clock: input.engine.runtime.clock,
-      timeoutMs: input.routing.requestBodyTimeoutMs,
-      minRate: input.routing.requestBodyMinRate,
-      owner: this,
-      beforeReading: owesContinue(res, arrival.head) ? () => res.writeContinue() : undefined,
-    });
+    this.#body = requestBody(input, this);
   }
 
   start(): void {
@@ -155,14 +144,7 @@ export class Relay implements ExchangeHandler, BodyOwner, ClientPace, ChoiceOwne
 
   onResponse(status: number, statusText: string, headers: readonly string[]): void {
     this.#attempt.answered(status);
-    const facts = this.#retryFacts();
-    const decision = decideAfterStatus(status, facts);
-    if (decision === "retry") {
-      this.#exchange?.abort();
-      this.#body.detach();
-      this.#attempt.settle("success", { status });
-      return this.#retry(decision, `${status}`, facts.pauseMs);
-    }
+    if (this.#retriedOn(status)) return;
     this.#upstreamHead = headers;
     const passed = this.#responseHeaders(headers, status);
     if (passed === undefined) {
@@ -170,6 +152,18 @@ export class Relay implements ExchangeHandler, BodyOwner, ClientPace, ChoiceOwne
       return this.#giveUp("response_hook_failed");
     }
     this.#response.begin(status, statusText, passed, !this.#body.complete);
+  }
+
+  /** Whether another attempt is made instead of passing an answer on. */
+  #retriedOn(status: number): boolean {
+    if (!this.#in.arrival.route.pool.options.retry.onStatus.has(status)) return false;
+    const facts = this.#retryFacts();
+    if (decideAfterStatus(status, facts) !== "retry") return false;
+    this.#exchange?.abort();
+    this.#body.detach();
+    this.#attempt.settle("success", { status });
+    this.#retry("retry", `${status}`, facts.pauseMs);
+    return true;
   }
 
   onFailure(failure: ExchangeFailure): void {

@@ -6,6 +6,7 @@
 import type { IncomingMessage } from "node:http";
 import type { ErrorCode } from "../errors.ts";
 import { continueExpectation } from "./expectation.ts";
+import { bySpelling } from "./header-names.ts";
 
 /** What is read of a request: node's own, or one that is made up to ask what would become of it. */
 export interface RawRequest
@@ -39,7 +40,9 @@ export interface Refusal {
   readonly reason: string;
 }
 
-type Kind = "hop" | "host" | "length" | "coding" | "connection" | "te" | "expect" | "forwarded" | "via" | "noted";
+type Kind =
+  | ("passed" | "hop" | "host" | "length" | "coding" | "connection" | "te" | "expect" | "forwarded" | "via")
+  | ("accept" | "traceparent" | "user-agent" | "referer");
 
 const kinds: ReadonlyMap<string, Kind> = new Map([
   ["connection", "connection"],
@@ -64,11 +67,23 @@ const kinds: ReadonlyMap<string, Kind> = new Map([
   ["x-request-id", "forwarded"],
   ["forwarded", "forwarded"],
   ["via", "via"],
-  ["accept", "noted"],
-  ["traceparent", "noted"],
-  ["user-agent", "noted"],
-  ["referer", "noted"],
+  ["accept", "accept"],
+  ["traceparent", "traceparent"],
+  ["user-agent", "user-agent"],
+  ["referer", "referer"],
 ]);
+
+const usual = bySpelling(kinds, "passed");
+
+/** `X_Forwarded_For` reads like `X-Forwarded-For` to CGI-like upstreams: an alias is as dangerous as the name. */
+function kindOf(lower: string): Kind {
+  const kind = kinds.get(lower);
+  if (kind !== undefined) return kind;
+  const alias = /[_.]/.test(lower) && kinds.get(lower.replace(/[_.]/g, "-")) === "forwarded";
+  return alias ? "hop" : "passed";
+}
+
+const nothingForwarded: ReadonlyMap<string, string> = new Map();
 
 /** Methods of protocols that node's parser reads as well, and does not tell from HTTP. */
 const foreign: ReadonlySet<string> = new Set([
@@ -94,8 +109,11 @@ export function isRefusal(value: object): value is Refusal {
 
 class HeadReader {
   readonly #passed: string[] = [];
-  readonly #forwarded = new Map<string, string>();
-  readonly #noted = new Map<string, string>();
+  #forwarded: Map<string, string> | undefined;
+  #accept: string | undefined;
+  #traceparent: string | undefined;
+  #userAgent: string | undefined;
+  #referer: string | undefined;
   #named: Set<string> | undefined;
   #host: string | undefined;
   #hosts = 0;
@@ -106,15 +124,10 @@ class HeadReader {
   #expect: string | undefined;
 
   read(name: string, value: string): void {
-    const lower = name.toLowerCase();
-    const kind = kinds.get(lower);
-    if (kind === undefined) {
-      // `X_Forwarded_For` reads like `X-Forwarded-For` to CGI-like upstreams: an alias is as dangerous as the name.
-      if (/[_.]/.test(lower) && kinds.get(lower.replace(/[_.]/g, "-")) === "forwarded") return;
-      this.#passed.push(name, value);
-      return;
-    }
-    switch (kind) {
+    switch (usual.get(name) ?? kindOf(name.toLowerCase())) {
+      case "passed":
+        this.#passed.push(name, value);
+        return;
       case "hop":
         return;
       case "connection":
@@ -138,16 +151,29 @@ class HeadReader {
       case "via":
         this.#via = this.#via === undefined ? value : `${this.#via}, ${value}`;
         return;
-      case "forwarded": {
-        const before = this.#forwarded.get(lower);
-        this.#forwarded.set(lower, before === undefined ? value : `${before}, ${value}`);
-        return;
-      }
-      case "noted":
-        this.#noted.set(lower, value);
-        this.#passed.push(name, value);
-        return;
+      case "forwarded":
+        return this.#readForwarded(name.toLowerCase(), value);
+      case "accept":
+        this.#accept = value;
+        break;
+      case "traceparent":
+        this.#traceparent = value;
+        break;
+      case "user-agent":
+        this.#userAgent = value;
+        break;
+      case "referer":
+        this.#referer = value;
+        break;
     }
+    // What is noted goes on as well.
+    this.#passed.push(name, value);
+  }
+
+  #readForwarded(lower: string, value: string): void {
+    this.#forwarded ??= new Map();
+    const before = this.#forwarded.get(lower);
+    this.#forwarded.set(lower, before === undefined ? value : `${before}, ${value}`);
   }
 
   /** Why node's parser was too lenient with this request, if it was. */
@@ -189,12 +215,12 @@ class HeadReader {
       host: this.#host ?? "",
       bodyLength,
       passed: this.#named === undefined ? this.#passed : withoutNamed(this.#passed, this.#named),
-      forwarded: this.#forwarded,
+      forwarded: this.#forwarded ?? nothingForwarded,
       via: this.#via,
-      accept: this.#noted.get("accept"),
-      traceparent: this.#noted.get("traceparent"),
-      userAgent: this.#noted.get("user-agent"),
-      referer: this.#noted.get("referer"),
+      accept: this.#accept,
+      traceparent: this.#traceparent,
+      userAgent: this.#userAgent,
+      referer: this.#referer,
       wantsTrailers: this.#wantsTrailers,
       expectsContinue: this.#expect !== undefined && minor === 1,
     };

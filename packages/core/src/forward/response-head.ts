@@ -1,20 +1,26 @@
 import type { ResolvedHeaderChanges } from "../config/resolved.ts";
 import { withHeaderChanges } from "./header-changes.ts";
+import { bySpelling } from "./header-names.ts";
 
-/** For this hop alone (RFC 9110 section 7.6.1), or framing, which is always our own. */
-const dropped: ReadonlySet<string> = new Set([
-  "connection",
-  "keep-alive",
-  "proxy-connection",
-  "proxy-authenticate",
-  "proxy-authorization",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-  "http2-settings",
-  "via",
+type Kind = "passed" | "dropped" | "connection" | "length" | "via";
+
+/** Dropped is what is for this hop alone (RFC 9110 section 7.6.1), and framing, which is always our own. */
+const kinds: ReadonlyMap<string, Kind> = new Map([
+  ["connection", "connection"],
+  ["keep-alive", "dropped"],
+  ["proxy-connection", "dropped"],
+  ["proxy-authenticate", "dropped"],
+  ["proxy-authorization", "dropped"],
+  ["te", "dropped"],
+  ["trailer", "dropped"],
+  ["transfer-encoding", "dropped"],
+  ["upgrade", "dropped"],
+  ["http2-settings", "dropped"],
+  ["content-length", "length"],
+  ["via", "via"],
 ]);
+
+const usual = bySpelling(kinds, "passed");
 
 /**
  * The headers that go to the client: the upstream's in their order, without what is for the other hop, then Via and the
@@ -33,11 +39,10 @@ export function clientHeaders(
   for (let index = 0; index < raw.length; index += 2) {
     const name = raw[index] as string;
     const value = raw[index + 1] as string;
-    const lower = name.toLowerCase();
-    if (lengthless && lower === "content-length") continue;
-    if (!dropped.has(lower)) headers.push(name, value);
-    else if (lower === "via") via = via === undefined ? value : `${via}, ${value}`;
-    else if (lower === "connection") named = addNamed(named, value);
+    const kind = usual.get(name) ?? kinds.get(name.toLowerCase()) ?? "passed";
+    if (kind === "passed" || (kind === "length" && !lengthless)) headers.push(name, value);
+    else if (kind === "via") via = via === undefined ? value : `${via}, ${value}`;
+    else if (kind === "connection") named = addNamed(named, value);
   }
   const kept = named === undefined ? headers : headers.filter((_, index) => !named.has(lowerNameAt(headers, index)));
   kept.push("Via", via === undefined ? "1.1 evenkeel" : `${via}, 1.1 evenkeel`);
@@ -53,7 +58,8 @@ export function connectionNames(raw: readonly string[]): ReadonlySet<string> | u
   return named;
 }
 
-function addNamed(named: Set<string> | undefined, value: string): Set<string> {
+function addNamed(named: Set<string> | undefined, value: string): Set<string> | undefined {
+  if (value === "keep-alive" || value === "close") return named;
   const names = named ?? new Set<string>();
   for (const option of value.split(",")) names.add(option.trim().toLowerCase());
   // Framing is ours: an upstream cannot have its length taken off.

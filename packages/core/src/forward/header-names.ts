@@ -1,0 +1,27 @@
+/** Names that most messages carry and that nothing is done to. */
+const commonplace = [
+  ...["accept-encoding", "accept-language", "accept-ranges", "access-control-allow-origin", "age", "authorization"],
+  ...["cache-control", "content-encoding", "content-language", "content-type", "cookie", "date", "dnt", "etag"],
+  ...["expires", "if-modified-since", "if-none-match", "last-modified", "location", "origin", "pragma", "priority"],
+  ...["range", "sec-fetch-dest", "sec-fetch-mode", "sec-fetch-site", "sec-fetch-user", "server", "set-cookie"],
+  ...["strict-transport-security", "upgrade-insecure-requests", "vary", "x-content-type-options", "x-frame-options"],
+];
+
+/**
+ * A table that tells the kind of a header by its name as it is usually written, in lower case or with capitals, so that
+ * most headers need no copy in lower case. What is commonplace gets `passed`; what is not found has to be looked up in lower
+ * case.
+ */
+export function bySpelling<Kind extends string>(
+  kinds: ReadonlyMap<string, Kind>,
+  passed: Kind,
+): ReadonlyMap<string, Kind> {
+  const table = new Map<string, Kind>();
+  for (const name of commonplace) for (const spelling of spellingsOf(name)) table.set(spelling, passed);
+  for (const [name, kind] of kinds) for (const spelling of spellingsOf(name)) table.set(spelling, kind);
+  return table;
+}
+
+function spellingsOf(name: string): readonly string[] {
+  return [name, name.replace(/(?:^|-)[a-z]/g, (start) => start.toUpperCase())];
+}
