@@ -45,10 +45,7 @@ export class PoolAtWork {
       for (const upstream of serving) pool.hold(upstream, false);
     }
     if (differ("outlierDetection")) this.#reconfigureDetector(options);
-    if (differ("weights")) {
-      this.#feedback?.stop();
-      this.#startFeedback();
-    }
+    if (differ("weights")) this.#restartFeedback(options);
     if (differ("discovery")) {
       this.#discovery?.stop();
       this.#startDiscovery();
@@ -61,8 +58,8 @@ export class PoolAtWork {
   /** Watches no more. What is under way goes on. */
   stop(): void {
     this.#checker?.stop();
-    this.#detector?.stop();
-    this.#feedback?.stop();
+    this.#detector?.halt();
+    this.#feedback?.halt();
     this.#discovery?.stop();
     // Nobody waits for an answer that will not come.
     this.pool.lookups.record(null);
@@ -91,6 +88,13 @@ export class PoolAtWork {
     } else {
       this.#detector.reconfigure(outlierDetection);
     }
+  }
+
+  /** Factors stay where they are, unless nobody moves them any more. */
+  #restartFeedback({ weights }: ResolvedPool): void {
+    if (weights?.mode === "feedback") this.#feedback?.halt();
+    else this.#feedback?.stop();
+    this.#startFeedback();
   }
 
   #startFeedback(): void {

@@ -37,11 +37,11 @@ function ofHold({ held }: Upstream): Reason | undefined {
   return held ? con("held", "it is held until its first probe has gone well") : undefined;
 }
 
-function ofEjection({ ejectedUntil, ejectedFor, onTrial, trials }: Upstream): Reason | undefined {
+function ofEjection({ ejectedUntil, ejectedFor, onTrial, trialUnderWay }: Upstream): Reason | undefined {
   if (ejectedUntil === undefined) return undefined;
   const why = ejectedFor === undefined ? "" : ` for ${ejectedFor}`;
   if (!onTrial) return con("ejected", `it is ejected${why} until ${toTime(ejectedUntil)}`);
-  if (trials > 0) return con("on-trial", `it was ejected${why}, and has its one request on trial in flight`);
+  if (trialUnderWay) return con("on-trial", `it was ejected${why}, and has its one request on trial in flight`);
   return pro("on-trial", `it was ejected${why}, and may have one request on trial`);
 }
 

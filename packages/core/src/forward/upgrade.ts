@@ -163,6 +163,7 @@ class Upgrade implements TunnelHandler, ChoiceOwner, Active {
     record.status = 101;
     record.error = undefined;
     const closeTunnel = arrival.route.pool.openTunnel(record.upstream as Upstream);
+    this.#attempt.answered(101);
     this.#attempt.settle("success", { status: 101 });
     res.detachSocket(socket as Socket);
     const changes = arrival.route.options.responseHeaders;
@@ -185,6 +186,7 @@ class Upgrade implements TunnelHandler, ChoiceOwner, Active {
     if (fault !== undefined) return this.#failed(fault);
     this.#clearTimer();
     this.#over = true;
+    this.#attempt.answered(statusCode);
     response.begin(
       statusCode,
       statusMessage,

@@ -19,7 +19,7 @@ export class UpstreamChoice implements Waiter {
   readonly #arrival: RoutedArrival;
   readonly #record: RequestRecord;
   readonly #owner: ChoiceOwner;
-  readonly #tried: Upstream[] = [];
+  readonly tried: Upstream[] = [];
 
   constructor(arrival: RoutedArrival, record: RequestRecord, owner: ChoiceOwner) {
     this.#arrival = arrival;
@@ -31,17 +31,17 @@ export class UpstreamChoice implements Waiter {
     const { pool, balancer, keyOf } = this.#arrival.route;
     let upstream: Upstream | undefined;
     try {
-      upstream = balancer.pick({ key: keyOf?.(this.#arrival), exclude: this.#tried });
+      upstream = balancer.pick({ key: keyOf?.(this.#arrival), exclude: this.tried });
     } catch (error) {
       // A policy may be an app's own, and its mistakes are one request's: they end nothing else.
       debug("nothing was picked in pool %s: %O", pool.name, error);
       return this.#owner.onNoneLeft("policy_failed");
     }
     if (upstream !== undefined) {
-      this.#tried.push(upstream);
+      this.tried.push(upstream);
       return this.#owner.onChosen(upstream);
     }
-    if (!pool.mayFreeUp(this.#tried)) return this.#owner.onNoneLeft(this.#record.error ?? "none_available");
+    if (!pool.mayFreeUp(this.tried)) return this.#owner.onNoneLeft(this.#record.error ?? "none_available");
     if (!pool.queue.enter(this)) return this.#owner.onNoneLeft("queue_full");
     this.#record.flags.add("queued");
   }
@@ -49,7 +49,7 @@ export class UpstreamChoice implements Waiter {
   /** Whether an upstream is left that was not tried: free, or only full. */
   get someLeft(): boolean {
     const { pool } = this.#arrival.route;
-    return pool.candidatesExcept(this.#tried).length > 0 || pool.mayFreeUp(this.#tried);
+    return pool.candidatesExcept(this.tried).length > 0 || pool.mayFreeUp(this.tried);
   }
 
   /** The client has left, or has its answer. */

@@ -106,9 +106,9 @@ export class HealthChecker {
     }
   };
 
-  readonly #report = (upstream: Upstream, { ok, reason }: ProbeResult, changed: boolean): void => {
+  readonly #report = (upstream: Upstream, { ok, reason }: ProbeResult, changed: boolean, startedAt: number): void => {
     debug("%s/%s: %s", this.#pool.name, upstream.id, reason);
-    this.#pool.countProbe(upstream, ok);
+    this.#pool.countProbe(upstream, ok, startedAt);
     if (changed) this.#pool.setHealth(upstream, ok ? "healthy" : "unhealthy", reason);
   };
 

@@ -10,7 +10,8 @@
  * than a share of the pool is out, yet one may always go while another stays (Envoy's own 10 % would never eject anybody
  * from a pool of less than ten). A client's leaving, a stale connection and the proxy's own limits count for nothing.
  *
- * A request costs a few additions; there is one timer for each upstream that is out.
+ * A request costs a few additions; there is one timer for each upstream that is out. What was begun before an ejection
+ * counts for nothing after it.
  */
 
 import createDebug from "debug";
@@ -23,6 +24,7 @@ import type { AttemptObserver } from "../pool/accounts.ts";
 import type { Attempt } from "../pool/attempt.ts";
 import type { Pool } from "../pool/pool.ts";
 import { isUpstreamFailure, type Outcome, type Upstream } from "../pool/upstream.ts";
+import type { Timer } from "../runtime/clock.ts";
 import { type Runtime, resolveRuntime } from "../runtime/runtime.ts";
 import { FailureRecord } from "./failure-record.ts";
 
@@ -31,7 +33,10 @@ const debug = createDebug("evenkeel:health");
 export class OutlierDetector implements AttemptObserver {
   readonly #pool: Pool;
   readonly #runtime: Runtime;
-  readonly #records = new Map<Upstream, FailureRecord>();
+  /** Forgotten with the upstream. */
+  #records = new WeakMap<Upstream, FailureRecord>();
+  /** Those who are out, with what ends that. */
+  readonly #out = new Map<Upstream, Timer>();
   #options: ResolvedOutlierDetection;
   #stopObserving: (() => void) | undefined;
 
@@ -52,102 +57,111 @@ export class OutlierDetector implements AttemptObserver {
 
   /** Forgets what it has seen, and readmits everybody. */
   stop(): void {
+    const out = [...this.#out.keys()];
+    this.halt();
+    this.#records = new WeakMap();
+    for (const upstream of out) this.#pool.ejections.readmit(upstream, "off");
+  }
+
+  /** Watches no more, and leaves everybody as they are: for a pool that is only finishing. */
+  halt(): void {
     this.#stopObserving?.();
     this.#stopObserving = undefined;
     this.#pool.off("member", this.#onMember).off("probe", this.#onProbe);
-    for (const [upstream, record] of this.#records) {
-      this.#runtime.clock.clearTimeout(record.timer);
-      this.#pool.ejections.readmit(upstream, "off");
-    }
-    this.#records.clear();
+    for (const timer of this.#out.values()) this.#runtime.clock.clearTimeout(timer);
+    this.#out.clear();
   }
 
   /** Goes on with other options, checked already; whoever is out stays out for as long as it was told. */
   reconfigure(options: ResolvedOutlierDetection): void {
     this.#options = options;
-    for (const record of this.#records.values()) record.resize(options.windowMs);
   }
 
   /** Response headers prove enough on trial: a stream may go on for hours. */
   onAnswered(attempt: Attempt, failed: boolean): void {
-    if (failed || !attempt.onTrial || !attempt.upstream.onTrial) return;
-    this.#readmit(attempt.upstream, "trial");
+    if (attempt.onTrial) this.#endTrial(attempt, failed ? "status" : undefined);
   }
 
   onSettled(attempt: Attempt, outcome: Outcome, failed: boolean): void {
-    const { upstream } = attempt;
     if (!failed && outcome !== "success") return;
+    const fault = isUpstreamFailure(outcome) ? "transport" : "status";
+    const failure = failed ? fault : undefined;
+    if (attempt.onTrial) return this.#endTrial(attempt, failure);
+    const { upstream } = attempt;
     const record = this.#recordOf(upstream);
-    // What was begun before it was ejected or readmitted says nothing about afterwards.
-    if (attempt.startedAt < record.changedAt) return;
-    if (upstream.ejectedUntil !== undefined) {
-      if (failed && attempt.onTrial && upstream.onTrial) this.#eject(upstream, record, "trial-failed");
-      return;
-    }
-    record.count(failed, isUpstreamFailure(outcome));
-    const reason = failed ? this.#verdictOn(record) : undefined;
-    if (reason !== undefined && this.#mayEject(upstream)) this.#eject(upstream, record, reason);
+    if (upstream.ejectedUntil !== undefined || attempt.startedAt < record.since) return;
+    record.count(failure);
+    if (failure === undefined) return;
+    const reason = this.#verdictOn(record);
+    if (reason === undefined || !this.#pool.ejections.mayEject(upstream, this.#options.maxEjectionPercent)) return;
+    this.#eject(upstream, reason, failure);
   }
 
-  #verdictOn(record: FailureRecord): EjectionReason | undefined {
+  #endTrial({ upstream, startedAt }: Attempt, failure: Failure | undefined): void {
+    // Whoever has left the pool meanwhile has nothing to come back to.
+    if (!this.#out.has(upstream)) return;
+    if (failure === undefined) this.#readmit(upstream, "trial", startedAt);
+    else this.#eject(upstream, "trial-failed", failure);
+  }
+
+  #verdictOn({ inARow, requests, failures }: FailureRecord): EjectionReason | undefined {
     const { consecutiveFailures, failureRatio, minimumRequests } = this.#options;
-    if (consecutiveFailures > 0 && record.inARow >= consecutiveFailures) return "consecutive-failures";
-    if (failureRatio === 0) return undefined;
-    const { requests, failures } = record;
-    return requests >= minimumRequests && failures / requests >= failureRatio ? "failure-ratio" : undefined;
+    if (consecutiveFailures > 0 && inARow >= consecutiveFailures) return "consecutive-failures";
+    if (failureRatio === 0 || requests < minimumRequests) return undefined;
+    return failures / requests >= failureRatio ? "failure-ratio" : undefined;
   }
 
-  #mayEject(upstream: Upstream): boolean {
-    const { maxEjectionPercent } = this.#options;
-    const active = this.#pool.upstreams.filter(({ state }) => state === "active");
-    const out = active.filter(({ ejectedUntil }) => ejectedUntil !== undefined).length;
-    const allowed = maxEjectionPercent === 0 ? 0 : Math.max(1, Math.floor((active.length * maxEjectionPercent) / 100));
-    const anotherStays = active.some(
-      (other) => other !== upstream && other.ejectedUntil === undefined && other.health !== "unhealthy",
-    );
-    return anotherStays && out < allowed;
-  }
-
-  #eject(upstream: Upstream, record: FailureRecord, reason: EjectionReason): void {
+  #eject(upstream: Upstream, reason: EjectionReason, failure: Failure): void {
     const { clock, random } = this.#runtime;
     const { baseEjectionMs, maxEjectionMs } = this.#options;
-    const times = record.ejectedAgain(clock.now());
-    const forMs = Math.min(baseEjectionMs * times, maxEjectionMs) * (1 + random() * limits.ejectionJitter);
+    const times = this.#recordOf(upstream).ejected(reason, failure, Math.ceil(maxEjectionMs / baseEjectionMs));
+    const plainMs = Math.min(baseEjectionMs * times, maxEjectionMs);
+    const forMs = Math.round(plainMs * (1 + random() * limits.ejectionJitter));
     debug("%s/%s: ejected for %d ms, %s", this.#pool.name, upstream.id, forMs, reason);
+    clock.clearTimeout(this.#out.get(upstream));
+    this.#out.set(
+      upstream,
+      clock.setTimeout(() => this.#pool.ejections.beginTrial(upstream), forMs),
+    );
     this.#pool.ejections.eject(upstream, reason, forMs);
-    record.timer = clock.setTimeout(() => this.#pool.ejections.beginTrial(upstream), forMs);
   }
 
-  #readmit(upstream: Upstream, reason: "trial" | "probe"): void {
-    const { clock } = this.#runtime;
-    const record = this.#recordOf(upstream);
-    clock.clearTimeout(record.timer);
-    record.readmitted(clock.now());
+  #readmit(upstream: Upstream, reason: "trial" | "probe", since: number): void {
+    this.#runtime.clock.clearTimeout(this.#out.get(upstream));
+    this.#out.delete(upstream);
+    this.#recordOf(upstream).readmitted(since);
     debug("%s/%s: readmitted, %s", this.#pool.name, upstream.id, reason);
     this.#pool.ejections.readmit(upstream, reason);
   }
 
   #recordOf(upstream: Upstream): FailureRecord {
-    const known = this.#records.get(upstream);
-    if (known !== undefined) return known;
-    const record = new FailureRecord(this.#options.windowMs, this.#runtime.clock);
-    this.#records.set(upstream, record);
+    let record = this.#records.get(upstream);
+    if (record === undefined) {
+      record = new FailureRecord(this.#runtime.clock);
+      this.#records.set(upstream, record);
+    }
+    record.lookBack(this.#options.windowMs);
     return record;
   }
 
-  /** A probe proves that connections can be had and answered, and nothing about a server that answers 500. */
-  readonly #onProbe = (upstream: Upstream, success: boolean): void => {
-    if (!success || upstream.ejectedUntil === undefined) return;
-    if (this.#records.get(upstream)?.onlyTransport === true) this.#readmit(upstream, "probe");
+  /**
+   * A probe proves that connections can be had and answered, and nothing about a server that answers 500. It has to have
+   * begun after the ejection: the answer of an earlier one is news from before.
+   */
+  readonly #onProbe = (upstream: Upstream, success: boolean, startedAt: number): void => {
+    if (!success || !this.#out.has(upstream)) return;
+    const { onlyTransport, since } = this.#recordOf(upstream);
+    if (onlyTransport && startedAt >= since) this.#readmit(upstream, "probe", this.#runtime.clock.now());
   };
 
-  readonly #onMember = ({ change }: MemberEvent): void => {
-    if (change === "added") return;
-    const staying = new Set(this.#pool.upstreams);
-    for (const [upstream, record] of this.#records) {
-      if (staying.has(upstream)) continue;
-      this.#runtime.clock.clearTimeout(record.timer);
-      this.#records.delete(upstream);
+  readonly #onMember = ({ upstream: id, change }: MemberEvent): void => {
+    if (change !== "removed") return;
+    for (const [upstream, timer] of this.#out) {
+      if (upstream.id !== id || this.#pool.get(id) === upstream) continue;
+      this.#runtime.clock.clearTimeout(timer);
+      this.#out.delete(upstream);
     }
   };
 }
+
+type Failure = "transport" | "status";

@@ -18,8 +18,8 @@ export interface ScheduleContext {
   readonly slots: ProbeSlots;
   readonly stalls: StallWatch;
   probe(upstream: Upstream, signal: AbortSignal): Promise<ProbeResult>;
-  /** Called after each probe that counts, with whether it changed the verdict. */
-  report(upstream: Upstream, result: ProbeResult, changed: boolean): void;
+  /** Called after each probe that counts, with whether it changed the verdict, and when the probe began. */
+  report(upstream: Upstream, result: ProbeResult, changed: boolean, startedAt: number): void;
 }
 
 /**
@@ -95,7 +95,7 @@ export class Schedule {
     const counts = this.#context.stalls.count === flight.stallsBefore && result.reason !== "no_file_descriptors";
     const changed = counts && this.#threshold.record(result.ok);
     this.#waitFor(this.#nextDelay(counts));
-    if (counts) this.#context.report(this.upstream, result, changed);
+    if (counts) this.#context.report(this.upstream, result, changed, this.#startedAt);
   }
 
   /** Brings the probe in flight to its end, whether it has an answer or not. */

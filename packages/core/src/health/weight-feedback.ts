@@ -7,7 +7,8 @@
  * change nothing moves for a while, so that the next rating sees its effect. Oxy raises the good ones instead; to
  * lower the bad ones keeps the weights in their range and the rest of the pool as it was configured.
  *
- * An upstream with too few requests to be rated counts as good: that is how one at the floor comes back.
+ * An upstream with too few requests to be rated counts as good: that is how one at the floor comes back. One that gets no
+ * requests at all, being out or told to drain, is neither.
  */
 
 import { limits } from "../config/defaults.ts";
@@ -22,15 +23,15 @@ import type { Runtime } from "../runtime/runtime.ts";
 interface Tally {
   requests: number;
   failures: number;
-  answers: number;
-  /** Over the answers. */
+  /** Over the requests that did not fail. */
   headersMs: number;
 }
 
 interface Rating {
   readonly upstream: Upstream;
   readonly failureRatio: number;
-  readonly latencyMs: number;
+  /** Undefined when too few have gone well to tell. */
+  readonly latencyMs: number | undefined;
 }
 
 /** What a rating has to exceed its measure by, however even the pool is: an odd failure and a few milliseconds are noise. */
@@ -39,104 +40,122 @@ const noise = { failureRatio: 0.05, latencyMs: 10 };
 export class WeightFeedback implements AttemptObserver {
   readonly #pool: Pool;
   readonly #runtime: Runtime;
-  readonly #options: ResolvedWeights;
+  readonly #intervalMs: number;
   #tallies = new Map<Upstream, Tally>();
-  #frozenUntil = -Infinity;
+  /** Ratings still to be left out after a change. Counted, since a timer is never quite on time. */
+  #frozenFor = 0;
   #timer: Timer;
   #stopObserving: (() => void) | undefined;
 
-  constructor(pool: Pool, options: ResolvedWeights, runtime: Runtime) {
+  constructor(pool: Pool, { intervalMs }: ResolvedWeights, runtime: Runtime) {
     this.#pool = pool;
-    this.#options = options;
+    this.#intervalMs = intervalMs;
     this.#runtime = runtime;
   }
 
+  /** Does nothing when it already runs. */
   start(): void {
-    this.#stopObserving ??= this.#pool.observe(this);
+    if (this.#stopObserving !== undefined) return;
+    this.#stopObserving = this.#pool.observe(this);
     this.#schedule();
   }
 
   /** Gives every upstream its own weight back. */
   stop(): void {
+    this.halt();
+    for (const upstream of this.#pool.upstreams) this.#pool.weighting.setFeedback(upstream, 1, "feedback is off");
+  }
+
+  /** Watches no more, and leaves every factor as it is. */
+  halt(): void {
     this.#stopObserving?.();
     this.#stopObserving = undefined;
     this.#runtime.clock.clearTimeout(this.#timer);
     this.#tallies.clear();
-    for (const upstream of this.#pool.upstreams) this.#pool.weighting.setFeedback(upstream, 1, "feedback is off");
   }
 
   onAnswered(): void {}
 
-  onSettled({ upstream, headersMs }: Attempt, outcome: Outcome, failed: boolean): void {
+  onSettled({ upstream, headersMs = 0 }: Attempt, outcome: Outcome, failed: boolean): void {
     if (!failed && outcome !== "success") return;
-    const tally = this.#tallies.get(upstream) ?? { requests: 0, failures: 0, answers: 0, headersMs: 0 };
-    this.#tallies.set(upstream, tally);
+    let tally = this.#tallies.get(upstream);
+    if (tally === undefined) {
+      tally = { requests: 0, failures: 0, headersMs: 0 };
+      this.#tallies.set(upstream, tally);
+    }
     tally.requests++;
     if (failed) tally.failures++;
-    if (headersMs === undefined || failed) return;
-    tally.answers++;
-    tally.headersMs += headersMs;
+    else tally.headersMs += headersMs;
   }
 
   #schedule(): void {
-    const { clock } = this.#runtime;
-    this.#timer = clock.setTimeout(() => {
-      this.#rate();
+    this.#timer = this.#runtime.clock.setTimeout(() => {
       this.#schedule();
-    }, this.#options.intervalMs);
+      this.#rate();
+    }, this.#intervalMs);
   }
 
   #rate(): void {
+    if (this.#frozenFor > 0) {
+      this.#frozenFor--;
+      return;
+    }
     const tallies = this.#tallies;
-    const now = this.#runtime.clock.now();
-    if (now < this.#frozenUntil) return;
     this.#tallies = new Map();
-    const ratings = [...tallies].filter(([, { requests }]) => requests >= limits.feedbackMinimumRequests).map(toRating);
-    const faults = new Map<Upstream, string>();
-    for (const { upstream, fault } of outliersOf(ratings)) faults.set(upstream, fault);
-    // Nobody is to be preferred when all are bad.
-    if (faults.size === this.#pool.upstreams.length) return;
+    const atWork = this.#pool.upstreams.filter(isAtWork);
+    const faults = faultsAmong(atWork.map((upstream) => toRating(upstream, tallies.get(upstream))));
     let changed = false;
-    for (const upstream of this.#pool.upstreams) {
+    for (const upstream of atWork) {
       const before = upstream.feedback;
       const fault = faults.get(upstream);
       const after =
         fault === undefined ? Math.min(1, before * 2) : Math.max(limits.feedbackFloor, before * limits.feedbackStep);
       if (after === before) continue;
       changed = true;
-      this.#pool.weighting.setFeedback(upstream, after, fault ?? "it fares like its fellows");
+      this.#pool.weighting.setFeedback(upstream, after, fault ?? "nothing speaks against it any more");
     }
-    if (changed) this.#frozenUntil = now + limits.feedbackFreezeMs;
+    if (changed) this.#frozenFor = Math.ceil(limits.feedbackFreezeMs / this.#intervalMs) - 1;
   }
 }
 
-function toRating([upstream, { requests, failures, answers, headersMs }]: readonly [Upstream, Tally]): Rating {
-  return { upstream, failureRatio: failures / requests, latencyMs: answers === 0 ? 0 : headersMs / answers };
+/** Gets requests, so that it can show how it fares. */
+function isAtWork({ state, health, ejectedUntil, weight }: Upstream): boolean {
+  return state === "active" && health !== "unhealthy" && ejectedUntil === undefined && weight > 0;
+}
+
+/** Undefined when too few requests have been made to tell. */
+function toRating(upstream: Upstream, tally: Tally | undefined): Rating | undefined {
+  if (tally === undefined || tally.requests < limits.feedbackMinimumRequests) return undefined;
+  const { requests, failures, headersMs } = tally;
+  const answers = requests - failures;
+  const latencyMs = answers < limits.feedbackMinimumRequests ? undefined : headersMs / answers;
+  return { upstream, failureRatio: failures / requests, latencyMs };
 }
 
 /** Those that stand out for the worse, with what for, in words. */
-function outliersOf(ratings: readonly Rating[]): { upstream: Upstream; fault: string }[] {
-  const failing = bound(
+function faultsAmong(maybe: readonly (Rating | undefined)[]): ReadonlyMap<Upstream, string> {
+  const faults = new Map<Upstream, string>();
+  const ratings = maybe.filter((rating) => rating !== undefined);
+  const latencies = ratings.map(({ latencyMs }) => latencyMs).filter((ms) => ms !== undefined);
+  const failing = boundOf(
     ratings.map(({ failureRatio }) => failureRatio),
     noise.failureRatio,
   );
-  const slow = bound(
-    ratings.map(({ latencyMs }) => latencyMs),
-    noise.latencyMs,
-  );
-  return ratings.flatMap(({ upstream, failureRatio, latencyMs }) => {
+  const slow = boundOf(latencies, noise.latencyMs);
+  for (const { upstream, failureRatio, latencyMs = 0 } of ratings) {
     if (failureRatio > failing.bound) {
-      const median = percent(failing.median);
-      return [{ upstream, fault: `it fails ${percent(failureRatio)} of its requests, the pool's median is ${median}` }];
+      const figures = `${percent(failureRatio)} of its requests, the pool's median is ${percent(failing.median)}`;
+      faults.set(upstream, `it fails ${figures}`);
+    } else if (latencyMs > slow.bound) {
+      const figures = `${Math.round(latencyMs)} ms, the pool's median is ${Math.round(slow.median)} ms`;
+      faults.set(upstream, `it answers in ${figures}`);
     }
-    if (latencyMs <= slow.bound) return [];
-    const median = Math.round(slow.median);
-    return [{ upstream, fault: `it answers in ${Math.round(latencyMs)} ms, the pool's median is ${median} ms` }];
-  });
+  }
+  return faults;
 }
 
 /** What values stand out above: half as much again as the median and the median deviation from it, or the noise. */
-function bound(values: readonly number[], noiseOf: number): { median: number; bound: number } {
+function boundOf(values: readonly number[], noiseOf: number): { median: number; bound: number } {
   const median = lowerMedian(values);
   const deviation = lowerMedian(values.map((value) => Math.abs(value - median)));
   return { median, bound: Math.max((median + deviation) * 1.5, median + noiseOf) };

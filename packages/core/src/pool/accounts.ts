@@ -36,7 +36,6 @@ export class Accounts implements AttemptHost {
     const { options, runtime } = this.#context;
     const wasFull = member.full;
     member.inFlight--;
-    if (attempt.onTrial) member.trials--;
     member.recordOutcome(outcome, runtime.clock.wallNow());
     const fault = isUpstreamFailure(outcome);
     if (fault) {
@@ -45,6 +44,7 @@ export class Accounts implements AttemptHost {
     }
     const failed = fault || isFailureStatus(attempt.status, options);
     for (const observer of this.observers) observer.onSettled(attempt, outcome, failed);
+    if (attempt.onTrial) member.trial = undefined;
     if (wasFull) this.#context.changed();
     if (fault) this.#context.emit("failure", member);
     this.#onIdle(member);

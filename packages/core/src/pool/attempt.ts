@@ -17,8 +17,6 @@ export class Attempt {
   headersMs: number | undefined;
   /** The status that came with them. */
   status: number | undefined;
-  /** It is the one request that an upstream gets whose ejection is over. */
-  readonly onTrial: boolean;
   readonly #member: Member;
   readonly #host: AttemptHost;
   #settled = false;
@@ -27,7 +25,11 @@ export class Attempt {
     this.#member = member;
     this.startedAt = startedAt;
     this.#host = host;
-    this.onTrial = member.onTrial;
+  }
+
+  /** It is the one request that its upstream has on the trial that is going on now. */
+  get onTrial(): boolean {
+    return this.#member.trial === this;
   }
 
   get upstream(): Upstream {

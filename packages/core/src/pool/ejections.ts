@@ -18,13 +18,26 @@ export class Ejections {
     this.#members = members;
   }
 
+  /**
+   * Whether one more may go when at most so many in a hundred are to be out, of those who would serve if nobody was. The
+   * first may always go while another stays, and the last of a pool of one never.
+   */
+  mayEject(upstream: Upstream, maxPercent: number): boolean {
+    const member = upstream as Member;
+    if (maxPercent === 0 || member.removed) return false;
+    const others = this.#members.list.filter((other) => other !== member && (other.sharing || isOnlyOut(other)));
+    const out = others.filter(isOnlyOut).length;
+    if (out === 0) return others.length > 0;
+    return (out + 1) * 100 <= (others.length + 1) * maxPercent;
+  }
+
   /** Takes an upstream out. `forMs` is what snapshots tell; `beginTrial` is the caller's to call when it has passed. */
   eject(upstream: Upstream, reason: EjectionReason, forMs: number): void {
     const member = upstream as Member;
     if (member.removed) return;
     member.ejectedUntil = this.#context.runtime.clock.wallNow() + forMs;
     member.ejectedFor = reason;
-    member.onTrial = false;
+    setTrial(member, false);
     member.countEjection(reason);
     this.#context.changed();
     this.#context.emit("eject", { pool: this.#context.name, upstream: member.id, reason, forMs });
@@ -34,7 +47,7 @@ export class Ejections {
   beginTrial(upstream: Upstream): void {
     const member = upstream as Member;
     if (member.ejectedUntil === undefined || member.onTrial) return;
-    member.onTrial = true;
+    setTrial(member, true);
     this.#context.changed();
   }
 
@@ -43,9 +56,19 @@ export class Ejections {
     const member = upstream as Member;
     if (member.ejectedUntil === undefined) return;
     member.ejectedUntil = undefined;
-    member.onTrial = false;
+    setTrial(member, false);
     this.#members.warm(member);
     this.#context.changed();
     this.#context.emit("readmit", { pool: this.#context.name, upstream: member.id, reason });
   }
+}
+
+/** Would serve if it were not ejected. */
+function isOnlyOut({ ejectedUntil, state, health, weight, held }: Member): boolean {
+  return ejectedUntil !== undefined && state === "active" && health !== "unhealthy" && weight > 0 && !held;
+}
+
+function setTrial(member: Member, onTrial: boolean): void {
+  member.onTrial = onTrial;
+  member.trial = undefined;
 }

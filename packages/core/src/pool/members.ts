@@ -36,9 +36,9 @@ export class Members {
   /** Takes one in; into a pool that is at work gently, when slow start is on. */
   join(options: ResolvedUpstream): Member {
     const member = this.#create(options, false);
-    const atWork = this.#list.some(({ served }) => served);
+    member.newcomer = this.#list.some(({ served }) => served);
     this.#list = Object.freeze([...this.#list, member]);
-    if (atWork) this.warm(member);
+    if (!member.held) this.letIn(member);
     this.#context.changed();
     this.#tell(member, "added");
     return member;
@@ -78,7 +78,10 @@ export class Members {
     });
     this.#list = Object.freeze(discovered ? [...others, ...members] : [...members, ...others]);
     for (const upstream of upstreams) this.#update(stay.get(upstream.id), upstream, discovered);
-    if (atWork) for (const member of added) this.warm(member);
+    for (const member of added) {
+      member.newcomer = atWork;
+      if (!member.held) this.letIn(member);
+    }
     this.#context.changed();
     for (const member of removed) {
       this.#tell(member, "removed");
@@ -90,7 +93,18 @@ export class Members {
 
   /** Slow start, unless there is nobody else to take the traffic meanwhile. */
   warm(member: Member): void {
-    if (this.#list.some((other) => other !== member && other.available)) this.#weighting.warm(member);
+    if (this.#list.some((other) => other !== member && isWarm(other))) this.#weighting.warm(member);
+  }
+
+  /** The first that a member gets of the traffic. When it has joined a pool at work, that is little at first. */
+  letIn(member: Member): void {
+    if (member.newcomer) this.warm(member);
+    member.newcomer = false;
+  }
+
+  /** Whether anybody has a full share of the traffic. */
+  get someWarm(): boolean {
+    return this.#list.some(isWarm);
   }
 
   /** Forgets a member that has left and has nothing to finish. */
@@ -149,4 +163,9 @@ export class Members {
 /** Beside the URL, the name that it is asked by: two names in DNS may lead to one address. */
 function isSameServer(member: Member, upstream: ResolvedUpstream | undefined): boolean {
   return upstream?.url === member.url && upstream.address.host === member.address.host;
+}
+
+/** One that has no room has its share all the same. */
+function isWarm({ sharing, slowStart }: Member): boolean {
+  return sharing && slowStart === 1;
 }

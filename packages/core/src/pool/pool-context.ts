@@ -7,8 +7,8 @@ import type { Upstream } from "./upstream.ts";
 export interface PoolSignals extends PoolEvents {
   /** An attempt failed on account of its upstream: the next probe should come at once. */
   failure: [Upstream];
-  /** A probe has come back, and whether well. */
-  probe: [Upstream, boolean];
+  /** A probe has come back: whether well, and when it began. */
+  probe: [upstream: Upstream, success: boolean, startedAt: number];
 }
 
 /** What the parts of a pool need of the whole. */

@@ -8,8 +8,9 @@ import { type Runtime, resolveRuntime } from "../runtime/runtime.ts";
 import type { PoolSnapshot } from "../snapshot.ts";
 import type { Transport } from "../wire/transport.ts";
 import { Accounts, type AttemptObserver } from "./accounts.ts";
+import { Admission } from "./admission.ts";
 import { Attempt } from "./attempt.ts";
-import { type Availability, computeAvailability, mayFreeUp, untried } from "./availability.ts";
+import { untried } from "./availability.ts";
 import { CheckedOptions, toResolved } from "./checked-options.ts";
 import { Ejections } from "./ejections.ts";
 import { LookupRecord } from "./lookup-record.ts";
@@ -41,8 +42,8 @@ export class Pool extends SafeEmitter<PoolSignals> {
   readonly #runtime: Runtime;
   readonly #members: Members;
   readonly #accounts: Accounts;
+  readonly #admission: Admission;
   #options: ResolvedPool;
-  #availability: Availability | undefined;
   #closed = false;
 
   /** Makes a pool of options that have been checked already. */
@@ -63,6 +64,8 @@ export class Pool extends SafeEmitter<PoolSignals> {
     this.#members = new Members(context, this.weighting);
     this.ejections = new Ejections(context, this.#members);
     this.lookups = new LookupRecord(context, this.#members);
+    const { weighting, queue, lookups } = this;
+    this.#admission = new Admission(context, { members: this.#members, weighting, queue, lookups });
     this.#accounts = new Accounts(context, (member) => this.#onSettled(member));
     for (const upstream of this.#options.upstreams) this.#members.join(upstream);
   }
@@ -78,26 +81,29 @@ export class Pool extends SafeEmitter<PoolSignals> {
 
   /** Those that may be picked now. A new frozen list after each change. */
   get available(): readonly Upstream[] {
-    return this.#current().available;
+    this.#admission.refresh();
+    return this.#admission.lists.available;
   }
 
   /** What a policy chooses from; see availability.ts. */
   get candidates(): readonly Upstream[] {
-    return this.#current().candidates;
+    this.#admission.refresh();
+    return this.#admission.lists.candidates;
   }
 
   /** The candidates that were not tried yet; when they have run out, whatever else is available, backups included. */
   candidatesExcept(tried: readonly Upstream[]): readonly Upstream[] {
-    this.weighting.refresh();
-    return untried(this.#current(), tried);
+    this.#admission.refresh();
+    return untried(this.#admission.lists, tried);
   }
 
   get panic(): boolean {
-    return this.#current().panic;
+    return this.#admission.lists.panic;
   }
+
   /** Whether somebody who was not tried yet is only full, or may still be found: a place in the queue will do. */
   mayFreeUp(tried: readonly Upstream[]): boolean {
-    return this.lookups.expectsMore || mayFreeUp(this.#members.list, tried);
+    return this.#admission.mayFreeUp(tried);
   }
 
   get inFlight(): number {
@@ -141,32 +147,38 @@ export class Pool extends SafeEmitter<PoolSignals> {
     if (member.state === state) return;
     const from = member.state;
     member.state = state;
-    this.#changed();
+    this.#admission.reconsider();
     this.emit("state", { pool: this.name, upstream: id, from, to: state });
   }
 
   /** Records a verdict of active checks. Nothing happens when it stays the same. */
   setHealth(upstream: Upstream, to: Health, reason: string): void {
     const member = upstream as Member;
-    if (to !== "unknown") this.hold(member, false);
+    const letIn = member.held && to !== "unknown";
+    if (letIn) member.held = false;
     if (member.removed || member.health === to) return;
     const from = member.health;
     member.health = to;
     member.verdict = to === "unknown" ? undefined : { at: this.#runtime.clock.wallNow(), reason };
+    if (letIn) this.#members.letIn(member);
     if (from === "unhealthy") this.#members.warm(member);
-    this.#changed();
+    this.#admission.reconsider();
     this.emit("health", { pool: this.name, upstream: member.id, from, to, reason });
   }
 
   /** Keeps an upstream from traffic, panic included, until its first verdict, or takes that back. */
   hold(upstream: Upstream, held: boolean): void {
-    (upstream as Member).held = held;
-    this.#availability = undefined;
+    const member = upstream as Member;
+    if (member.held === held) return;
+    member.held = held;
+    if (!held) this.#members.letIn(member);
+    this.#admission.reconsider();
   }
 
-  countProbe(upstream: Upstream, success: boolean): void {
+  /** `startedAt` is when the probe began, on the monotonic clock. */
+  countProbe(upstream: Upstream, success: boolean, startedAt: number): void {
     (upstream as Member).countProbe(success);
-    this.emit("probe", upstream, success);
+    this.emit("probe", upstream, success, startedAt);
   }
 
   /** Takes every verdict back, when nobody checks any more. */
@@ -177,10 +189,11 @@ export class Pool extends SafeEmitter<PoolSignals> {
   /** Begins an attempt on an upstream that was just picked. The caller settles it. */
   begin(upstream: Upstream): Attempt {
     const member = upstream as Member;
+    const attempt = new Attempt(member, this.#runtime.clock.now(), this.#accounts);
     member.inFlight++;
-    if (member.onTrial) member.trials++;
-    if (member.full) this.#availability = undefined;
-    return new Attempt(member, this.#runtime.clock.now(), this.#accounts);
+    if (member.onTrial) member.trial = attempt;
+    if (member.full) this.#admission.forget();
+    return attempt;
   }
 
   /** Tells the observer of each attempt from now on. Returns what ends that. */
@@ -216,10 +229,12 @@ export class Pool extends SafeEmitter<PoolSignals> {
     this.queue.options = options.queue;
     this.retryBudget.options = options.retry;
     if (!connectsAlike(before, options)) this.#members.list.forEach(retireTransport);
-    const changes = this.#members.replace(options.upstreams, false);
-    if (options.discovery === undefined) changes.removed.push(...this.#members.replace([], true).removed);
-    this.#changed();
-    return changes;
+    this.weighting.reconfigured();
+    return this.#admission.atOnce(() => {
+      const changes = this.#members.replace(options.upstreams, false);
+      if (options.discovery === undefined) changes.removed.push(...this.#members.replace([], true).removed);
+      return changes;
+    });
   }
 
   /** Makes these the members found in DNS; those that are listed stay as they are, and keep their ids to themselves. */
@@ -232,18 +247,13 @@ export class Pool extends SafeEmitter<PoolSignals> {
   /** Ends every connection. Attempts in flight fail; later ones get connections that are not kept. */
   close(): void {
     this.#closed = true;
+    this.#admission.close();
     this.#members.destroyTransports();
   }
 
   snapshot(policy: string = nameOf(this.#options.balance)): PoolSnapshot {
-    this.weighting.refresh();
+    this.#admission.refresh();
     return poolSnapshot(this, this.#members.list, policy);
-  }
-
-  #current(): Availability {
-    const panicAllowed = this.#options.panic === "use-all";
-    this.#availability ??= computeAvailability(this.#members.list, panicAllowed, this.lookups.expectsMore);
-    return this.#availability;
   }
 
   #member(id: string): Member {
@@ -265,18 +275,9 @@ export class Pool extends SafeEmitter<PoolSignals> {
       get options() {
         return pool.#options;
       },
-      changed: () => this.#changed(),
+      changed: () => this.#admission.reconsider(),
       emit: (name, ...args) => this.emit(name, ...args),
     };
-  }
-
-  /** Forgets the lists, and lets those who wait have what has become free, or hear that nothing will. */
-  #changed(): void {
-    this.#availability = undefined;
-    for (let waiting = this.queue.depth; waiting > 0; waiting--) {
-      const { candidates, saturated } = this.#current();
-      if ((candidates.length === 0 && saturated) || !this.queue.wakeFirst()) return;
-    }
   }
 }
 

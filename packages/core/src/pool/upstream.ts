@@ -29,8 +29,8 @@ export interface Upstream extends Candidate {
   readonly ejectedFor: EjectionReason | undefined;
   /** Its ejection is over, and it gets one request at a time until one has gone well. */
   readonly onTrial: boolean;
-  /** Requests in flight that were begun on trial. */
-  readonly trials: number;
+  /** The one request of its trial is in flight. */
+  readonly trialUnderWay: boolean;
   /** As many requests in flight as it may have: its limit, less of it in a slow start, one at a time on trial. */
   readonly full: boolean;
   /** Takes no traffic before its first verdict, not even in panic. */
@@ -81,7 +81,10 @@ export class Member implements Upstream {
   ejectedUntil: number | undefined;
   ejectedFor: EjectionReason | undefined;
   onTrial = false;
-  trials = 0;
+  /** The one request that it has while on trial, told by its identity: those of earlier trials are like any other. */
+  trial: object | undefined;
+  /** Has joined a pool that was at work, and was not let in yet. */
+  newcomer = false;
   /** What the weight is multiplied by; see weighting.ts. */
   slowStart = 1;
   feedback = 1;
@@ -115,7 +118,7 @@ export class Member implements Upstream {
   }
 
   get full(): boolean {
-    if (this.onTrial && this.trials > 0) return true;
+    if (this.trialUnderWay) return true;
     // A slow start is for the limit as well, as in HAProxy.
     const limit = this.slowStart === 1 ? this.maxInFlight : Math.max(1, Math.ceil(this.maxInFlight * this.slowStart));
     return this.inFlight >= limit;
@@ -129,6 +132,15 @@ export class Member implements Upstream {
   get available(): boolean {
     const out = this.ejectedUntil !== undefined && !this.onTrial;
     return this.state === "active" && this.health !== "unhealthy" && !out && !this.full && !this.held && !this.removed;
+  }
+
+  get trialUnderWay(): boolean {
+    return this.onTrial && this.trial !== undefined;
+  }
+
+  /** Has its part of the traffic, or would have it if it were not full. */
+  get sharing(): boolean {
+    return this.state === "active" && this.weight > 0 && !this.doubtful && !this.held && !this.removed;
   }
 
   /** Nothing holds it any more. */

@@ -1,8 +1,11 @@
 import type { Clock, Timer } from "../runtime/clock.ts";
+import type { Upstream } from "./upstream.ts";
 
 /** A request that waits for an upstream with room. */
 export interface Waiter {
-  /** There is room: pick now. */
+  /** Those that are of no more use to it. Does not change while it waits. Default: nobody. */
+  readonly tried?: readonly Upstream[];
+  /** There is room, or there will be none: pick now. */
   onRoom(): void;
   onTimeout(): void;
 }
@@ -14,9 +17,13 @@ export interface Waiter {
 export class WaitQueue {
   /** Replaced whole by a reload. */
   options: { readonly max: number; readonly timeoutMs: number };
+  /** Called when somebody has begun to wait. */
+  onEntered: (() => void) | undefined;
   readonly #clock: Clock;
   /** A map keeps the order of arrival and forgets in constant time. */
   readonly #waiting = new Map<Waiter, Timer>();
+  /** How many of them have tried somebody: for the others one answer holds for all. */
+  #choosy = 0;
 
   constructor(options: { readonly max: number; readonly timeoutMs: number }, clock: Clock) {
     this.options = options;
@@ -31,28 +38,39 @@ export class WaitQueue {
   enter(waiter: Waiter): boolean {
     if (this.#waiting.size >= this.options.max) return false;
     const expire = () => {
-      this.#waiting.delete(waiter);
+      this.leave(waiter);
       waiter.onTimeout();
     };
     this.#waiting.set(waiter, this.#clock.setTimeout(expire, this.options.timeoutMs));
+    if (isChoosy(waiter)) this.#choosy++;
+    this.onEntered?.();
     return true;
   }
 
   /** For a client that left. */
   leave(waiter: Waiter): void {
-    const timer = this.#waiting.get(waiter);
-    if (timer === undefined) return;
-    this.#clock.clearTimeout(timer);
+    if (!this.#waiting.has(waiter)) return;
+    this.#clock.clearTimeout(this.#waiting.get(waiter));
     this.#waiting.delete(waiter);
+    if (isChoosy(waiter)) this.#choosy--;
   }
 
-  /** Wakes the one that has waited longest; false when nobody waits. */
-  wakeFirst(): boolean {
+  /** Wakes those who are to be woken, in the order of their arrival, each asked about after the one before has picked. */
+  wake(isToWake: (waiter: Waiter) => boolean): void {
+    // Whoever is woken may wait again, at the end: that is after this round.
+    let left = this.#waiting.size;
     for (const waiter of this.#waiting.keys()) {
-      this.leave(waiter);
-      waiter.onRoom();
-      return true;
+      if (left-- === 0) return;
+      if (isToWake(waiter)) {
+        this.leave(waiter);
+        waiter.onRoom();
+      } else if (this.#choosy === 0) {
+        return;
+      }
     }
-    return false;
   }
+}
+
+function isChoosy({ tried }: Waiter): boolean {
+  return tried !== undefined && tried.length > 0;
 }

@@ -3,7 +3,8 @@
  * and shown apart; their product is what policies share by.
  *
  * Time moves two of them: a slow start goes on, an announcement expires. No timer does that. Whoever picks asks for a
- * refresh first, which costs nothing unless some member is on the move.
+ * refresh first, which costs nothing unless some member is on the move. So a change that comes with time is told of with
+ * the next pick.
  */
 
 import { limits } from "../config/defaults.ts";
@@ -50,13 +51,10 @@ export class Weighting {
   announce(upstream: Upstream, load: number): void {
     const member = upstream as Member;
     const now = this.#clock.now();
-    if (!(load >= 0 && load <= 1) || now - member.announcedAt < limits.announcedIntervalMs) return;
+    if (member.removed || !(load >= 0 && load <= 1) || now - member.announcedAt < limits.announcedIntervalMs) return;
     member.announcedAt = now;
     this.#announcing.add(member);
-    const from = member.effectiveWeight;
-    member.announced = Math.max(limits.announcedFloor, 1 - load);
-    member.reweigh();
-    this.#tell(member, from, "announced", `it announces a load of ${load}`);
+    this.#setAnnounced(member, Math.max(limits.announcedFloor, 1 - load), `it announces a load of ${load}`);
   }
 
   /** Multiplies a member's weight, for better or worse than its fellows it has done. */
@@ -68,10 +66,44 @@ export class Weighting {
     this.#tell(member, from, "feedback", detail);
   }
 
-  /** Brings the parts that time moves up to date. */
-  refresh(): void {
-    if (this.#warming.size > 0) this.#goOnWarming(this.#clock.now());
-    if (this.#announcing.size > 0) this.#forgetOldWords(this.#clock.now());
+  /** Some part of some weight changes with time. */
+  get moving(): boolean {
+    return this.#warming.size > 0 || this.#announcing.size > 0;
+  }
+
+  /**
+   * Brings the parts that time moves up to date, and returns whether that makes room. Slow starts are over as well when
+   * nobody is left who is warm: they would only turn requests away.
+   */
+  refresh(someWarm: boolean): boolean {
+    const now = this.#clock.now();
+    let room = false;
+    for (const member of this.#warming) room = this.#goOnWarming(member, now, !someWarm) || room;
+    for (const member of this.#announcing) {
+      if (now - member.announcedAt >= limits.announcedMs)
+        this.#forgetWord(member, "it has announced nothing for a while");
+    }
+    return room;
+  }
+
+  /** Milliseconds until a slow start makes room where there is none; Infinity when none does. */
+  roomIn(): number {
+    const { slowStart } = this.#context.options;
+    let inMs = Infinity;
+    if (slowStart === undefined) return inMs;
+    for (const { full, inFlight, maxInFlight, warmingSince } of this.#warming) {
+      if (!full || inFlight >= maxInFlight) continue;
+      // The limit is rounded up, so there is room as soon as the share has passed what is in flight.
+      const passesAt = warmingSince + (slowStart.windowMs * inFlight) / maxInFlight;
+      inMs = Math.min(inMs, Math.max(0, passesAt - this.#clock.now()) + 1);
+    }
+    return inMs;
+  }
+
+  /** To be called when the pool's options have changed. */
+  reconfigured(): void {
+    if (this.#context.options.weights !== undefined) return;
+    for (const member of this.#announcing) this.#forgetWord(member, "announcements are not heeded any more");
   }
 
   forget(member: Member): void {
@@ -79,32 +111,33 @@ export class Weighting {
     this.#announcing.delete(member);
   }
 
-  #goOnWarming(now: number): void {
+  /** Returns whether it has room now, and had none. */
+  #goOnWarming(member: Member, now: number, alone: boolean): boolean {
     const { slowStart } = this.#context.options;
-    let roomChanged = false;
-    for (const member of this.#warming) {
-      const wasFull = member.full;
-      const elapsedMs = now - member.warmingSince;
-      member.slowStart = slowStart === undefined ? 1 : rampAt(elapsedMs, slowStart);
-      const from = member.effectiveWeight;
-      member.reweigh();
-      roomChanged ||= member.full !== wasFull;
-      if (member.slowStart < 1) continue;
+    const wasFull = member.full;
+    const from = member.effectiveWeight;
+    const over = slowStart === undefined || (alone && member.sharing);
+    member.slowStart = over ? 1 : rampAt(now - member.warmingSince, slowStart);
+    member.reweigh();
+    if (member.slowStart === 1) {
       this.#warming.delete(member);
-      this.#tell(member, from, "slow-start", "it has its full share again");
+      const whyOver = slowStart !== undefined && over ? "there is nobody beside it" : "it has its full share again";
+      this.#tell(member, from, "slow-start", whyOver);
     }
-    if (roomChanged) this.#context.changed();
+    return wasFull && !member.full;
   }
 
-  #forgetOldWords(now: number): void {
-    for (const member of this.#announcing) {
-      if (now - member.announcedAt < limits.announcedMs) continue;
-      this.#announcing.delete(member);
-      const from = member.effectiveWeight;
-      member.announced = 1;
-      member.reweigh();
-      this.#tell(member, from, "announced", "it has announced nothing for a while");
-    }
+  #forgetWord(member: Member, why: string): void {
+    this.#announcing.delete(member);
+    member.announcedAt = -Infinity;
+    this.#setAnnounced(member, 1, why);
+  }
+
+  #setAnnounced(member: Member, factor: number, detail: string): void {
+    const from = member.effectiveWeight;
+    member.announced = factor;
+    member.reweigh();
+    this.#tell(member, from, "announced", detail);
   }
 
   #tell(member: Member, from: number, reason: WeightEvent["reason"], detail?: string): void {

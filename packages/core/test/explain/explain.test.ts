@@ -173,7 +173,7 @@ test("says what would happen at once: a pick, a wait, a refusal, or a pick in pa
   expect(explained()).toMatchObject({ next: "pick", panic: false });
   const attempt = pool.begin(memberOf(pool, "a"));
   expect(explained()).toMatchObject({ next: "wait", queue: { depth: 0, max: 1 } });
-  const waiter = { onRoom: () => {}, onTimeout: () => {} };
+  const waiter = { onRoom: () => {}, onTimeout: () => {}, tried: [] };
   pool.queue.enter(waiter);
   expect(explained()).toMatchObject({ next: "refuse", queue: { depth: 1, max: 1 } });
   expect(proxy.explain({ url: "/" }).refusal).toMatchObject({ code: "queue_full", status: 503 });

@@ -136,7 +136,7 @@ describe("those who wait", () => {
     const full = { a: { maxInFlight: 1 } };
     const { pool } = poolOf(full, { queue: { max: 1 }, retry: { budget: 0, minRetriesPerSecond: 0 } });
     pool.begin(memberOf(pool, "a"));
-    const enter = () => pool.queue.enter({ onRoom: () => {}, onTimeout: () => {} });
+    const enter = () => pool.queue.enter({ onRoom: () => {}, onTimeout: () => {}, tried: [] });
     expect([enter(), enter()]).toEqual([true, false]);
     expect(pool.retryBudget.tryWithdraw()).toBe(false);
     reconfigure(pool, full, { queue: { max: 2 }, retry: { budget: 0, minRetriesPerSecond: 1 } });

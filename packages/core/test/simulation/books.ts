@@ -4,16 +4,18 @@ import type { Upstream } from "../../src/pool/upstream.ts";
 /** Who has which attempts under way, counted apart from the pool. */
 export class Books {
   readonly #inFlight = new Map<Upstream, number>();
-  readonly #trials = new Map<Upstream, number>();
+  /** Attempts begun on trial, with the end of the ejection that the trial follows: an upstream may be out once more. */
+  readonly #trials = new Map<Attempt, number>();
 
-  begun({ upstream, onTrial }: Attempt): void {
+  begun(attempt: Attempt): void {
+    const { upstream } = attempt;
     count(this.#inFlight, upstream, 1);
-    if (onTrial) count(this.#trials, upstream, 1);
+    if (upstream.onTrial && upstream.ejectedUntil !== undefined) this.#trials.set(attempt, upstream.ejectedUntil);
   }
 
-  over({ upstream, onTrial }: Attempt): void {
-    count(this.#inFlight, upstream, -1);
-    if (onTrial) count(this.#trials, upstream, -1);
+  over(attempt: Attempt): void {
+    count(this.#inFlight, attempt.upstream, -1);
+    this.#trials.delete(attempt);
   }
 
   inFlightOn(upstream: Upstream): number {
@@ -22,7 +24,7 @@ export class Books {
 
   /** The one request that an upstream on trial gets is under way. */
   hasTrial(upstream: Upstream): boolean {
-    return (this.#trials.get(upstream) ?? 0) > 0;
+    return [...this.#trials].some(([trial, end]) => trial.upstream === upstream && end === upstream.ejectedUntil);
   }
 }
 

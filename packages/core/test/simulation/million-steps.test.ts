@@ -54,6 +54,8 @@ function weather(world: World, policy: PolicyName): void {
   world.calm(calmSteps);
   const primaries = world.pool.upstreams.filter(({ tier }) => tier === 0);
   const sharing = primaries.length > 0 ? primaries : world.pool.upstreams;
+  // Equal upstreams have latencies that differ by chance, and that policy goes by them.
+  const tolerance = policy === "peak-ewma" ? 0.07 : 0.05;
   const total = sharing.reduce((sum, { weight }) => sum + weight, 0);
   for (const [index, { id, weight, effectiveWeight, ejectedUntil }] of sharing.entries()) {
     // Who gets no requests cannot show that it is well.
@@ -63,7 +65,7 @@ function weather(world: World, policy: PolicyName): void {
     }
     const due = policy === "first" ? Number(index === 0) : weight / total;
     const got = (world.picks.get(id) ?? 0) / calmSteps;
-    expect(Math.abs(got - due), `${id} has a share of ${got} and is due ${due}`).toBeLessThan(0.05);
+    expect(Math.abs(got - due), `${id} has a share of ${got} and is due ${due}`).toBeLessThan(tolerance);
   }
 }
 

@@ -1,0 +1,270 @@
+import { describe, expect, test } from "vitest";
+import { Balancer } from "../../src/balancer/balancer.ts";
+import { limits } from "../../src/config/defaults.ts";
+import type { PoolOptions } from "../../src/config/options.ts";
+import { resolvePool } from "../../src/config/resolve.ts";
+import { PoolAtWork } from "../../src/pool-at-work.ts";
+import { type MemberSketch, memberOf, upstreamsOf } from "../support/pools.ts";
+import { seededRandom } from "../support/seeded-random.ts";
+import { VirtualClock } from "../support/virtual-clock.ts";
+
+const intervalMs = 10_000;
+
+type Members = Readonly<Record<string, MemberSketch>>;
+
+function feedbackLab(members: Members, settings: Omit<PoolOptions, "upstreams"> = {}) {
+  const clock = new VirtualClock();
+  const runtime = { clock, random: seededRandom() };
+  const optionsOf = (others: Omit<PoolOptions, "upstreams">) =>
+    resolvePool({ outlierDetection: false, weights: {}, ...others, upstreams: upstreamsOf(members) });
+  const atWork = new PoolAtWork("api", optionsOf(settings), runtime);
+  const { pool } = atWork;
+  const events: string[] = [];
+  pool.on("weight", ({ upstream, from, to, reason, detail }) => {
+    events.push(`${clock.now() / 1_000}s ${upstream} ${from} -> ${to} ${reason}: ${detail}`);
+  });
+  const send = (id: string, { ms = 20, status = 200, times = 20 } = {}) => {
+    for (let count = 0; count < times; count++) {
+      const attempt = pool.begin(memberOf(pool, id));
+      attempt.answered(ms, status);
+      attempt.settle("success");
+    }
+  };
+  const factors = () => pool.upstreams.map(({ feedback }) => feedback);
+  /** An interval of these loads, rated at its end. */
+  const interval = (loads: Readonly<Record<string, Parameters<typeof send>[1]>>) => {
+    for (const [id, load] of Object.entries(loads)) send(id, load);
+    clock.advance(intervalMs);
+    return factors();
+  };
+  return {
+    clock,
+    runtime,
+    pool,
+    atWork,
+    events,
+    send,
+    interval,
+    factors,
+    reload: (others: Omit<PoolOptions, "upstreams">) => atWork.reconfigure(optionsOf(others)),
+  };
+}
+
+const even = { a: {}, b: {}, c: {} };
+
+describe("a rating", () => {
+  test("quarters the weight of one that is slow, down to a sixteenth, and doubles it back", () => {
+    const { interval } = feedbackLab({ a: 1, b: 1, c: 1 });
+    const trace = [
+      ...[1, 2, 3].map(() => interval({ ...even, c: { ms: 200 } })[2]),
+      ...[1, 2, 3, 4, 5].map(() => interval(even)[2]),
+    ];
+    expect(trace).toEqual([0.25, 0.0625, 0.0625, 0.125, 0.25, 0.5, 1, 1]);
+  });
+
+  test("tells what it was for", () => {
+    const { interval, events } = feedbackLab({ a: 8, b: 8, c: 8 });
+    interval({ ...even, c: { ms: 200 } });
+    interval(even);
+    interval({ ...even, a: { status: 500, times: 30 } });
+    expect(events).toEqual([
+      "10s c 8 -> 2 feedback: it answers in 200 ms, the pool's median is 20 ms",
+      "20s c 2 -> 4 feedback: nothing speaks against it any more",
+      "30s a 8 -> 2 feedback: it fails 100 % of its requests, the pool's median is 0 %",
+      "30s c 4 -> 8 feedback: nothing speaks against it any more",
+    ]);
+  });
+
+  test.each([
+    ["failures at the noise", { a: [5, 100], b: [0, 100] }, [1, 1]],
+    ["failures above the noise", { a: [6, 100], b: [0, 100] }, [0.25, 1]],
+    ["many failures everywhere", { a: [60, 100], b: [40, 100] }, [1, 1]],
+    ["half as many again", { a: [61, 100], b: [40, 100] }, [0.25, 1]],
+  ] as const)("of %s", (_, loads, expected) => {
+    const { send, clock, factors } = feedbackLab({ a: 1, b: 1 });
+    for (const [id, [failed, all]] of Object.entries(loads)) {
+      send(id, { status: 500, times: failed });
+      send(id, { times: all - failed });
+    }
+    clock.advance(intervalMs);
+    expect(factors()).toEqual(expected);
+  });
+
+  test.each([
+    ["a few milliseconds are noise", { a: { ms: 11 }, b: { ms: 1 } }, [1, 1]],
+    ["in a pool of two the better one is the measure", { a: { ms: 31 }, b: { ms: 20 } }, [0.25, 1]],
+    ["half as much again is not yet too much", { a: { ms: 30 }, b: { ms: 20 } }, [1, 1]],
+    ["a pool that is slow throughout has no slow one", { a: { ms: 900 }, b: { ms: 1_000 } }, [1, 1]],
+  ])("%s", (_, loads, expected) => {
+    expect(feedbackLab({ a: 1, b: 1 }).interval(loads)).toEqual(expected);
+  });
+
+  test("allows for a pool that is uneven anyway", () => {
+    const { interval } = feedbackLab({ a: 1, b: 1, c: 1, d: 1, e: 1 });
+    const uneven = { a: { ms: 20 }, b: { ms: 40 }, c: { ms: 60 }, d: { ms: 80 }, e: { ms: 100 } };
+    // The median is 60, the deviation 20: up to 120 is nothing out of the ordinary.
+    expect(interval({ ...uneven, e: { ms: 120 } })).toEqual([1, 1, 1, 1, 1]);
+    expect(interval({ ...uneven, e: { ms: 121 } })).toEqual([1, 1, 1, 1, 0.25]);
+  });
+
+  test("punishes nobody when all fail", () => {
+    const bad = { status: 503 };
+    expect(feedbackLab({ a: 1, b: 1, c: 1 }).interval({ a: bad, b: bad, c: bad })).toEqual([1, 1, 1]);
+  });
+
+  test("does not take one that only fails for a fast one", () => {
+    const bad = { status: 503 };
+    const { interval } = feedbackLab({ a: 1, b: 1, c: 1 });
+    expect(interval({ a: bad, b: bad, c: { ms: 200 } })).toEqual([1, 1, 1]);
+    expect(interval({ a: bad, b: { ms: 200 }, c: { ms: 210 } })).toEqual([0.25, 1, 1]);
+  });
+
+  test("is not made of a few requests", () => {
+    const { interval } = feedbackLab({ a: 1, b: 1, c: 1 });
+    const slow = { ms: 5_000, times: limits.feedbackMinimumRequests - 1 };
+    expect(interval({ ...even, c: slow })).toEqual([1, 1, 1]);
+    expect(interval({ ...even, c: { ...slow, times: limits.feedbackMinimumRequests } })).toEqual([1, 1, 0.25]);
+    expect(interval({ ...even, c: slow })).toEqual([1, 1, 0.5]);
+  });
+
+  test("needs somebody to compare with", () => {
+    expect(feedbackLab({ a: 1, b: 1 }).interval({ a: { ms: 5_000 } })).toEqual([1, 1]);
+  });
+
+  test("counts neither clients that leave nor limits of our own", () => {
+    const { pool, interval } = feedbackLab({ a: 1, b: 1 });
+    for (const outcome of ["aborted", "stale", "total_timeout", "no_file_descriptors"] as const) {
+      for (let count = 0; count < 20; count++) pool.begin(memberOf(pool, "a")).settle(outcome);
+    }
+    expect(interval({ a: {}, b: {} })).toEqual([1, 1]);
+  });
+});
+
+describe("who is out", () => {
+  test.each([
+    [
+      "ejected",
+      (id: string, { pool }: ReturnType<typeof feedbackLab>) =>
+        pool.ejections.eject(memberOf(pool, id), "failure-ratio", 60_000),
+    ],
+    [
+      "unhealthy",
+      (id: string, { pool }: ReturnType<typeof feedbackLab>) => pool.setHealth(memberOf(pool, id), "unhealthy", ""),
+    ],
+    ["draining", (id: string, { pool }: ReturnType<typeof feedbackLab>) => pool.setState(id, "draining")],
+  ])("for being %s is neither rated nor forgiven", (_, take) => {
+    const lab = feedbackLab({ a: 1, b: 1, c: 1 });
+    expect(lab.interval({ ...even, c: { ms: 200 } })).toEqual([1, 1, 0.25]);
+    take("c", lab);
+    expect(lab.interval({ a: {}, b: {} })).toEqual([1, 1, 0.25]);
+    expect(lab.interval({ a: { ms: 200 }, b: {}, c: { ms: 1_000 } })).toEqual([0.25, 1, 0.25]);
+  });
+});
+
+describe("after a change", () => {
+  test("nothing moves for ten seconds, and the next rating is of the time since", () => {
+    const { clock, send, factors, events } = feedbackLab({ a: 1, b: 1 }, { weights: { interval: "4s" } });
+    const trace = [1, 2, 3, 4, 5, 6, 7].map(() => {
+      send("a", { ms: 200, times: 4 });
+      send("b", { times: 20 });
+      clock.advance(4_000);
+      return factors()[0];
+    });
+    // Four requests an interval are too few to tell, the twelve of three are not.
+    expect(trace).toEqual([1, 1, 1, 1, 1, 1, 1]);
+    send("a", { ms: 200 });
+    send("b");
+    clock.advance(4_000);
+    expect(factors()).toEqual([0.25, 1]);
+    for (let step = 0; step < 3; step++) {
+      send("a", { ms: 200, times: 4 });
+      send("b", { times: 20 });
+      clock.advance(4_000);
+    }
+    expect(events.map((line) => line.split(" ").slice(0, 4).join(" "))).toEqual(["32s a 1 ->", "44s a 0.25 ->"]);
+    expect(factors()).toEqual([0.0625, 1]);
+  });
+});
+
+describe("reload and close", () => {
+  test("switching it off gives the weights back and leaves no timer", () => {
+    const { interval, reload, factors, clock, events } = feedbackLab({ a: 1, b: 1 });
+    interval({ a: { ms: 200 }, b: {} });
+    reload({ weights: undefined } as never);
+    expect(factors()).toEqual([1, 1]);
+    expect(events.at(-1)).toBe("10s a 0.25 -> 1 feedback: feedback is off");
+    expect(clock.pending).toBe(0);
+  });
+
+  test("so does heeding announcements alone", () => {
+    const { interval, reload, factors, clock } = feedbackLab({ a: 1, b: 1 });
+    interval({ a: { ms: 200 }, b: {} });
+    reload({ weights: { mode: "announced" } });
+    expect([factors(), clock.pending]).toEqual([[1, 1], 0]);
+  });
+
+  test("another interval holds from then on, and the factors stay", () => {
+    const { interval, reload, factors, clock } = feedbackLab({ a: 1, b: 1 });
+    interval({ a: { ms: 200 }, b: {} });
+    reload({ weights: { interval: "3s" } });
+    expect(factors()).toEqual([0.25, 1]);
+    clock.advance(3_000);
+    expect(factors()).toEqual([0.5, 1]);
+    expect(clock.pending).toBe(1);
+  });
+
+  test("stopping the pool leaves factors as they are, and no timer", () => {
+    const { interval, atWork, factors, clock } = feedbackLab({ a: 1, b: 1 });
+    interval({ a: { ms: 200 }, b: {} });
+    atWork.stop();
+    expect([factors(), clock.pending]).toEqual([[0.25, 1], 0]);
+  });
+});
+
+describe("over time", () => {
+  /** Requests at random moments, picked by a real balancer and answered after the upstream's own time. */
+  function simulate(policy: PoolOptions["balance"], msOf: (id: string, seconds: number) => number, seconds: number) {
+    const lab = feedbackLab({ a: 1, b: 1, c: 1, d: 1 }, { balance: policy ?? "p2c" });
+    const balancer = new Balancer(lab.pool, {}, lab.runtime);
+    const perSecond = 100;
+    const shares: number[] = [];
+    let received = 0;
+    for (let request = 0; request < perSecond * seconds; request++) {
+      lab.clock.advance(1_000 / perSecond);
+      const upstream = balancer.pick();
+      if (upstream === undefined) throw new Error("nothing to pick");
+      const ms = msOf(upstream.id, lab.clock.now() / 1_000) * (0.8 + 0.4 * lab.runtime.random());
+      const attempt = lab.pool.begin(upstream);
+      lab.clock.setTimeout(() => {
+        attempt.answered(ms, 200);
+        attempt.settle("success");
+      }, ms);
+      if (upstream.id === "a") received++;
+      if ((request + 1) % (perSecond * 10) !== 0) continue;
+      shares.push(received / (perSecond * 10));
+      received = 0;
+    }
+    return shares;
+  }
+
+  test.each(["round-robin", "random", "p2c"] as const)(
+    "%s: one that is five times slower than its fellows has lost its share two intervals on, and back five after it is well",
+    (policy) => {
+      const shares = simulate(policy, (id, seconds) => (id === "a" && seconds < 60 ? 100 : 20), 130);
+      expect(Math.max(...shares.slice(2, 6))).toBeLessThan(0.12);
+      expect(Math.min(...shares.slice(11))).toBeGreaterThan(0.2);
+    },
+  );
+
+  test("one that stays slow is tried now and then, and never gets its share", () => {
+    const shares = simulate("round-robin", (id) => (id === "a" ? 200 : 20), 300);
+    const later = shares.slice(2);
+    expect(later.reduce((sum, share) => sum + share, 0) / later.length).toBeLessThan(0.08);
+    expect(Math.min(...later)).toBeGreaterThan(0);
+  });
+
+  test("four of a kind stay as they are", () => {
+    const shares = simulate("random", () => 50, 200);
+    for (const share of shares) expect(Math.abs(share - 0.25)).toBeLessThan(0.06);
+  });
+});

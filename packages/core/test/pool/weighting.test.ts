@@ -1,0 +1,371 @@
+import { describe, expect, test } from "vitest";
+import { Balancer } from "../../src/balancer/balancer.ts";
+import { limits } from "../../src/config/defaults.ts";
+import type { PolicyName } from "../../src/config/options.ts";
+import { resolvePool } from "../../src/config/resolve.ts";
+import type { WeightEvent } from "../../src/events.ts";
+import type { Pool } from "../../src/pool/pool.ts";
+import { lineUp } from "../support/line-up.ts";
+import { memberOf, poolOf, upstreamsOf, urlOf } from "../support/pools.ts";
+
+/** Makes an upstream one that has served. */
+function serve(pool: Pool, id: string): void {
+  const attempt = pool.begin(memberOf(pool, id));
+  attempt.answered(1, 200);
+  attempt.settle("success");
+}
+
+function recover(pool: Pool, id: string): void {
+  pool.setHealth(memberOf(pool, id), "unhealthy", "status 500");
+  pool.setHealth(memberOf(pool, id), "healthy", "status 200");
+}
+
+function eventsOf(pool: Pool): string[] {
+  const log: string[] = [];
+  pool.on("weight", ({ upstream, from, to, reason, detail }: WeightEvent) => {
+    const figures = [from, to].map((weight) => Math.round(weight * 1_000) / 1_000).join(" -> ");
+    log.push(`${upstream} ${figures} ${reason}${detail === undefined ? "" : `: ${detail}`}`);
+  });
+  return log;
+}
+
+describe("slow start", () => {
+  const slow = (members: Parameters<typeof poolOf>[0] = { a: 10, b: 10 }, options = {}) =>
+    poolOf(members, { slowStart: { window: "20s" }, ...options });
+  const weightOf = (pool: Pool, id: string) => {
+    pool.candidatesExcept([]);
+    return memberOf(pool, id).effectiveWeight;
+  };
+
+  test("grows with the time that has passed, and never begins below the minimum", () => {
+    const { pool, clock } = slow();
+    recover(pool, "a");
+    const trace: number[] = [];
+    for (const seconds of [0, 1, 1, 1, 2, 5, 9.9, 0.1, 100]) {
+      clock.advance(seconds * 1_000);
+      trace.push(Math.round(weightOf(pool, "a") * 100) / 100);
+    }
+    expect(trace).toEqual([1, 1, 1, 1.5, 2.5, 5, 9.95, 10, 10]);
+    expect(weightOf(pool, "b")).toBe(10);
+  });
+
+  test("needs no timer", () => {
+    const { pool, clock } = slow();
+    recover(pool, "a");
+    weightOf(pool, "a");
+    expect(clock.pending).toBe(0);
+  });
+
+  test("begins with the share of one second when the window is that short", () => {
+    const { pool } = slow({ a: 10, b: 10 }, { slowStart: { window: "2s", minWeightPercent: 1 } });
+    recover(pool, "a");
+    expect(weightOf(pool, "a")).toBe(5);
+  });
+
+  test("is told of at its beginning and its end, with the weights before and after", () => {
+    const { pool, clock } = slow();
+    const events = eventsOf(pool);
+    recover(pool, "a");
+    clock.advance(10_000);
+    weightOf(pool, "a");
+    clock.advance(10_000);
+    weightOf(pool, "a");
+    expect(events).toEqual([
+      "a 10 -> 1 slow-start: to grow over 20000 ms",
+      "a 5 -> 10 slow-start: it has its full share again",
+    ]);
+  });
+
+  test("is for a weight that is set meanwhile, too", () => {
+    const { pool, clock } = slow();
+    recover(pool, "a");
+    clock.advance(10_000);
+    pool.setWeight("a", 100);
+    expect(weightOf(pool, "a")).toBe(50);
+  });
+
+  test("does not come without being asked for", () => {
+    const { pool } = poolOf({ a: 10, b: 10 });
+    recover(pool, "a");
+    expect(weightOf(pool, "a")).toBe(10);
+  });
+
+  test("is not for a first verdict", () => {
+    const { pool } = slow();
+    serve(pool, "b");
+    pool.setHealth(memberOf(pool, "a"), "healthy", "status 200");
+    expect(weightOf(pool, "a")).toBe(10);
+  });
+
+  test("is not for those who are there first, but for whoever joins when the pool has served", () => {
+    const { pool } = slow();
+    const add = (id: string) => pool.add({ id, url: urlOf(id), weight: 10 });
+    add("early");
+    serve(pool, "b");
+    add("late");
+    expect([weightOf(pool, "a"), weightOf(pool, "early"), weightOf(pool, "late")]).toEqual([10, 10, 1]);
+  });
+
+  test("of one that is held back begins when it is let in", () => {
+    const { pool, clock } = slow({ a: 10 }, { healthCheck: { initialState: "checking" } });
+    pool.setHealth(memberOf(pool, "a"), "healthy", "status 200");
+    serve(pool, "a");
+    pool.add({ id: "late", url: urlOf("late"), weight: 10 });
+    clock.advance(60_000);
+    expect(weightOf(pool, "late")).toBe(10);
+    pool.setHealth(memberOf(pool, "late"), "healthy", "status 200");
+    expect(weightOf(pool, "late")).toBe(1);
+  });
+
+  test("is not for who is held back at the start", () => {
+    const { pool } = slow({ a: 10, b: 10 }, { healthCheck: { initialState: "checking" } });
+    pool.setHealth(memberOf(pool, "a"), "healthy", "status 200");
+    serve(pool, "a");
+    pool.setHealth(memberOf(pool, "b"), "healthy", "status 200");
+    expect([weightOf(pool, "a"), weightOf(pool, "b")]).toEqual([10, 10]);
+  });
+
+  test("is not for one that has nobody beside it", () => {
+    const alone = slow({ a: 10 });
+    serve(alone.pool, "a");
+    recover(alone.pool, "a");
+    expect(weightOf(alone.pool, "a")).toBe(10);
+
+    const { pool } = slow();
+    pool.setState("b", "disabled");
+    recover(pool, "a");
+    expect(weightOf(pool, "a")).toBe(10);
+  });
+
+  test("is for one beside which all are full: they have their part", () => {
+    const { pool } = slow({ a: 10, b: { maxInFlight: 1 } });
+    pool.begin(memberOf(pool, "b"));
+    recover(pool, "a");
+    expect(weightOf(pool, "a")).toBe(1);
+  });
+
+  test("is over when the others go", () => {
+    const { pool } = slow({ a: { weight: 10, maxInFlight: 10 }, b: 10 });
+    const events = eventsOf(pool);
+    recover(pool, "a");
+    pool.begin(memberOf(pool, "a"));
+    expect(memberOf(pool, "a").available).toBe(false);
+    pool.setState("b", "disabled");
+    expect(weightOf(pool, "a")).toBe(10);
+    expect(memberOf(pool, "a").available).toBe(true);
+    expect(events.at(-1)).toBe("a 1 -> 10 slow-start: there is nobody beside it");
+  });
+
+  test("is over when a reload takes it out of the options", () => {
+    const { pool } = slow();
+    recover(pool, "a");
+    pool.reconfigure(resolvePool({ upstreams: upstreamsOf({ a: 10, b: 10 }) }));
+    expect(weightOf(pool, "a")).toBe(10);
+  });
+
+  test("goes by the new window after a reload that changes it", () => {
+    const { pool, clock } = slow();
+    recover(pool, "a");
+    clock.advance(10_000);
+    pool.reconfigure(resolvePool({ upstreams: upstreamsOf({ a: 10, b: 10 }), slowStart: { window: "100s" } }));
+    expect(weightOf(pool, "a")).toBe(1);
+    clock.advance(10_000);
+    expect(weightOf(pool, "a")).toBe(2);
+  });
+
+  test("of one that leaves is forgotten", () => {
+    const { pool, clock } = slow();
+    const events = eventsOf(pool);
+    recover(pool, "a");
+    pool.remove("a");
+    clock.advance(60_000);
+    pool.candidatesExcept([]);
+    expect(events).toHaveLength(1);
+  });
+
+  test.each<PolicyName>(["round-robin", "random", "p2c"])("is what %s shares by", (policy) => {
+    const { pool, clock, runtime } = slow({ a: 10, b: 10, c: 10 });
+    const balancer = new Balancer(pool, { policy }, runtime);
+    recover(pool, "a");
+    const picks = 4_000;
+    let expected = 0;
+    let received = 0;
+    for (let pick = 0; pick < picks; pick++) {
+      clock.advance(20_000 / picks);
+      const picked = balancer.pick();
+      const share = memberOf(pool, "a").effectiveWeight;
+      expected += share / (20 + share);
+      if (picked?.id === "a") received++;
+    }
+    expect(Math.abs(received - expected) / picks).toBeLessThan(0.02);
+    expect(received / picks).toBeGreaterThan(0.15);
+    expect(received / picks).toBeLessThan(0.25);
+  });
+});
+
+describe("the limit during a slow start", () => {
+  const limited = () => poolOf({ a: { maxInFlight: 10 }, b: { maxInFlight: 1 } }, { slowStart: { window: "20s" } });
+  const roomOf = (pool: Pool) => {
+    const attempts = [];
+    while (pool.candidatesExcept([]).includes(memberOf(pool, "a"))) attempts.push(pool.begin(memberOf(pool, "a")));
+    for (const attempt of attempts) attempt.settle("success");
+    return attempts.length;
+  };
+
+  test("grows with it", () => {
+    const { pool, clock } = limited();
+    recover(pool, "a");
+    const rooms = [0, 2, 0.1, 7.9, 9.9, 0.1].map((seconds) => {
+      clock.advance(seconds * 1_000);
+      return roomOf(pool);
+    });
+    expect(rooms).toEqual([1, 1, 2, 5, 10, 10]);
+  });
+
+  test("lets those who wait in as it grows, though nothing else happens", () => {
+    const { pool, clock } = limited();
+    const log: string[] = [];
+    recover(pool, "a");
+    pool.begin(memberOf(pool, "b"));
+    pool.begin(memberOf(pool, "a"));
+    for (const name of ["x", "y", "z"]) lineUp(pool, log, name);
+    const trace: string[] = [];
+    for (let seconds = 0; seconds <= 7; seconds++) {
+      trace.push(`${seconds}s ${log.length}`);
+      clock.advance(seconds === 0 ? 1_500 : 1_000);
+    }
+    expect(log).toEqual(["x: a", "y: a", "z: timeout"]);
+    expect(trace.slice(0, 5)).toEqual(["0s 0", "1s 0", "2s 1", "3s 1", "4s 2"]);
+  });
+
+  test("wakes nobody who waits for somebody else, and leaves no timer when nobody waits", () => {
+    const { pool, clock } = limited();
+    const log: string[] = [];
+    recover(pool, "a");
+    pool.begin(memberOf(pool, "b"));
+    pool.begin(memberOf(pool, "a"));
+    lineUp(pool, log, "x", [memberOf(pool, "a")]);
+    clock.advance(4_000);
+    expect(log).toEqual([]);
+    clock.advance(1_000);
+    expect(log).toEqual(["x: timeout"]);
+    clock.advance(30_000);
+    expect(clock.pending).toBe(0);
+  });
+
+  test("leaves no timer behind a pool that is closed", () => {
+    const { pool, clock } = limited();
+    recover(pool, "a");
+    pool.begin(memberOf(pool, "b"));
+    pool.begin(memberOf(pool, "a"));
+    const waiter = { tried: [], onRoom: () => {}, onTimeout: () => {} };
+    pool.queue.enter(waiter);
+    expect(clock.pending).toBe(2);
+    pool.queue.leave(waiter);
+    pool.close();
+    expect(clock.pending).toBe(0);
+  });
+});
+
+describe("announced load", () => {
+  const announced = () => {
+    const { pool, clock } = poolOf({ a: 10, b: 10 }, { weights: { mode: "announced" } });
+    const events = eventsOf(pool);
+    const say = (load: number) => pool.weighting.announce(memberOf(pool, "a"), load);
+    const weight = () => {
+      pool.candidatesExcept([]);
+      return Math.round(memberOf(pool, "a").effectiveWeight * 1_000) / 1_000;
+    };
+    return { pool, clock, events, say, weight };
+  };
+
+  test.each([
+    [0, 10],
+    [0.25, 7.5],
+    [0.95, 0.5],
+    [0.99, 0.5],
+    [1, 0.5],
+  ])("of %d leaves a weight of %d out of 10", (load, left) => {
+    const { say, weight } = announced();
+    say(load);
+    expect(weight()).toBe(left);
+  });
+
+  test.each([-0.1, 1.1, Number.NaN, Infinity, -Infinity])("of %d is none", (load) => {
+    const { say, weight, clock } = announced();
+    say(load);
+    expect(weight()).toBe(10);
+    say(0.5);
+    clock.advance(1_000);
+    say(load);
+    expect(weight()).toBe(5);
+  });
+
+  test("is heeded once a second", () => {
+    const { say, weight, clock } = announced();
+    say(0.5);
+    clock.advance(limits.announcedIntervalMs - 1);
+    say(0.1);
+    expect(weight()).toBe(5);
+    clock.advance(1);
+    say(0.1);
+    expect(weight()).toBe(9);
+  });
+
+  test("is forgotten after three minutes without another, with no timer", () => {
+    const { say, weight, clock, events } = announced();
+    say(0.5);
+    expect(clock.pending).toBe(0);
+    clock.advance(179_999);
+    expect(weight()).toBe(5);
+    clock.advance(1);
+    expect(weight()).toBe(10);
+    expect(events).toEqual([
+      "a 10 -> 5 announced: it announces a load of 0.5",
+      "a 5 -> 10 announced: it has announced nothing for a while",
+    ]);
+  });
+
+  test("is forgotten when a reload switches dynamic weights off", () => {
+    const { pool, say, weight } = announced();
+    say(0.5);
+    pool.reconfigure(resolvePool({ upstreams: upstreamsOf({ a: 10, b: 10 }) }));
+    expect(weight()).toBe(10);
+    expect(pool.weighting.moving).toBe(false);
+  });
+
+  test("of one that has left is not kept", () => {
+    const { pool, say } = announced();
+    const a = memberOf(pool, "a");
+    say(0.5);
+    pool.remove("a");
+    pool.weighting.announce(a, 0.1);
+    expect(pool.weighting.moving).toBe(false);
+  });
+
+  test("multiplies with the other factors, and snapshots show each", () => {
+    const { pool, clock } = poolOf({ a: 100, b: 10 }, { slowStart: { window: "20s" }, weights: {} });
+    recover(pool, "a");
+    clock.advance(10_000);
+    pool.weighting.announce(memberOf(pool, "a"), 0.5);
+    pool.weighting.setFeedback(memberOf(pool, "a"), 0.25, "test");
+    expect(pool.snapshot().upstreams[0]).toMatchObject({
+      weight: 100,
+      effectiveWeight: 6.25,
+      slowStart: 0.5,
+      feedback: 0.25,
+      announced: 0.5,
+    });
+  });
+});
+
+describe("events", () => {
+  test("an operator's change is told with the effective weights before and after", () => {
+    const { pool } = poolOf({ a: 10, b: 10 });
+    const events = eventsOf(pool);
+    pool.weighting.setFeedback(memberOf(pool, "a"), 0.25, "test");
+    pool.setWeight("a", 20);
+    pool.setWeight("a", 20);
+    expect(events).toEqual(["a 10 -> 2.5 feedback: test", "a 2.5 -> 5 operator"]);
+  });
+});

@@ -1,0 +1,13 @@
+import type { Pool } from "../../src/pool/pool.ts";
+import type { Upstream } from "../../src/pool/upstream.ts";
+
+/** Puts somebody in the queue who does as a request does: takes the first that it has not tried, or hears of none. */
+export function lineUp(pool: Pool, log: string[], name: string, tried: readonly Upstream[] = []): void {
+  const onRoom = () => {
+    const [upstream] = pool.candidatesExcept(tried);
+    log.push(`${name}: ${upstream?.id ?? "none"}`);
+    if (upstream !== undefined) pool.begin(upstream);
+    else if (pool.mayFreeUp(tried)) throw new Error("woken for nothing");
+  };
+  pool.queue.enter({ tried, onRoom, onTimeout: () => log.push(`${name}: timeout`) });
+}
