@@ -23,12 +23,13 @@ export function isRouted(arrival: Arrival): arrival is RoutedArrival {
 }
 
 /** Reads, checks and routes a request; its own decisions are all made here, before anything is sent anywhere. */
-export function readArrival(req: RawRequest, routing: Routing): Arrival | Refusal {
+export function readArrival(req: RawRequest, routing: Routing, mountPath = ""): Arrival | Refusal {
   const head = readRequestHead(req, routing.maxHeaders);
   if (isRefusal(head)) return head;
   const target = parseTarget(req.url ?? "", head.host, req.method);
   if (isRefusal(target)) return target;
-  if (routing.pathsMatter && hasParentSegment(target.path)) {
+  // Below a mount path, it could lead out of what the app has given to the proxy.
+  if ((routing.pathsMatter || mountPath !== "") && hasParentSegment(target.path)) {
     return { code: "bad_request", reason: "the path has a .. segment" };
   }
   return {

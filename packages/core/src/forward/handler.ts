@@ -40,7 +40,7 @@ export function handleRequest(
   // The connection has had its last answer: this was sent behind a request that was never read to its end.
   if (isEnding(req.socket)) return;
   const { routing } = engine;
-  const arrival = readArrival(req, routing);
+  const arrival = readArrival(req, routing, options.mountPath);
   if (!isRefusal(arrival) && arrival.route === undefined && options.next !== undefined) {
     options.next();
     return;

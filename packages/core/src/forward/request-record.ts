@@ -36,7 +36,7 @@ export class RequestRecord {
     this.#engine = engine;
     this.#req = req;
     // Frameworks change it while they pass a request around.
-    this.#url = mountPath + (req.url ?? "");
+    this.#url = putBack(mountPath, req.url ?? "");
     this.#client = arrival?.facts.client ?? peerAddress(req.socket.remoteAddress);
     this.requestId = arrival?.facts.requestId ?? randomUUID();
     this.head = arrival?.head;
@@ -117,4 +117,10 @@ export class RequestRecord {
       referer: head?.referer,
     };
   }
+}
+
+/** The target as the client sent it. In an absolute-form, the mount path stood behind the authority. */
+function putBack(mountPath: string, url: string): string {
+  if (mountPath === "" || url.startsWith("/")) return mountPath + url;
+  return url.replace(/^https?:\/\/[^/?#]*/i, (authority) => authority + mountPath);
 }
