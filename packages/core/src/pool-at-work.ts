@@ -4,6 +4,7 @@ import type { ResolvedPool } from "./config/resolved.ts";
 import { Discovery } from "./discovery/discovery.ts";
 import { HealthChecker } from "./health/health-checker.ts";
 import { OutlierDetector } from "./health/outlier-detector.ts";
+import type { Probe } from "./health/probe.ts";
 import { WeightFeedback } from "./health/weight-feedback.ts";
 import type { MemberChanges } from "./pool/members.ts";
 import { Pool } from "./pool/pool.ts";
@@ -14,13 +15,16 @@ export class PoolAtWork {
   readonly pool: Pool;
   balancer: Balancer;
   readonly #runtime: Runtime;
+  readonly #probe: Probe | undefined;
   #checker: HealthChecker | undefined;
   #detector: OutlierDetector | undefined;
   #feedback: WeightFeedback | undefined;
   #discovery: Discovery | undefined;
 
-  constructor(name: string, options: ResolvedPool, runtime: Runtime) {
+  /** `probe` takes the place of the one that goes over the network. */
+  constructor(name: string, options: ResolvedPool, runtime: Runtime, probe?: Probe) {
     this.#runtime = runtime;
+    this.#probe = probe;
     this.pool = Pool.resolved(name, options, runtime);
     this.balancer = new Balancer(this.pool, {}, runtime);
     this.#startChecker();
@@ -67,7 +71,7 @@ export class PoolAtWork {
 
   #startChecker(): void {
     const { healthCheck } = this.pool.options;
-    this.#checker = healthCheck && HealthChecker.resolved(this.pool, healthCheck, this.#runtime);
+    this.#checker = healthCheck && HealthChecker.resolved(this.pool, healthCheck, this.#runtime, this.#probe);
     if (this.#checker === undefined) this.pool.forgetHealth();
     this.#checker?.start();
   }

@@ -19,8 +19,10 @@ test("what can be imported is this, and nothing goes missing or public by accide
       "didYouMean: function",
       "endLingering: function",
       "formatPath: function",
+      "formatReport: function",
       "parseDuration: function",
       "parseSize: function",
+      "simulate: function",
       "version: string",
     ]
   `);

@@ -64,6 +64,11 @@ export function checkHealthCheck(options: unknown): Checked<HealthCheckOptions> 
   return check(healthCheckSchema, options, () => []);
 }
 
+/** Checks a value by a schema of another stage. */
+export function checkAgainst<T>(schema: z.ZodType<T>, value: unknown): Checked<T> {
+  return check(schema, value, () => []);
+}
+
 /** Ends the sentence about an unknown key. */
 type Hint = (path: readonly PropertyKey[], key: string) => string;
 

@@ -132,6 +132,10 @@ export const limits = {
   chunkOverheadPerPiece: 24,
   /** Requests under way for one connection beside the one whose turn to be answered it is; more wait. */
   pipelinedRequests: 31,
+  /** Requests of one simulation, slots of its timelines, and the steps of it in one turn of the event loop. */
+  simulatedRequests: 10_000_000,
+  simulationSlots: 3_600,
+  simulationTurn: 20_000,
   /** Bytes of a request that is answered without an upstream, read so that the client sees the answer. */
   discardedBodyBytes: 65_536,
 } as const;

@@ -1,0 +1,132 @@
+import { limits } from "../config/defaults.ts";
+import type { ResolvedOptions } from "../config/resolved.ts";
+import { createRouting } from "../forward/create-routing.ts";
+import type { Pool } from "../pool/pool.ts";
+import { PoolAtWork } from "../pool-at-work.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { seededRandom } from "../runtime/seeded-random.ts";
+import { VirtualClock } from "../runtime/virtual-clock.ts";
+import { type Arrivals, GeneratedArrivals, ListedArrivals } from "./arrivals.ts";
+import { EventLog } from "./event-log.ts";
+import { Models } from "./models.ts";
+import { playStep } from "./play-step.ts";
+import { Counts, PoolRecord } from "./pool-record.ts";
+import type { SimulationReport } from "./report.ts";
+import type { ResolvedRequest, ResolvedTrace } from "./resolved-trace.ts";
+import { Router } from "./router.ts";
+import { round } from "./samples.ts";
+import { SimulatedRequest } from "./simulated-request.ts";
+
+/** One simulation, from its start to its report. */
+export class Simulation {
+  readonly #seed: number;
+  readonly #trace: ResolvedTrace;
+  readonly #clock = new VirtualClock();
+  /** The proxy's own. */
+  readonly #runtime: Runtime;
+  readonly #arrivals: Arrivals;
+  readonly #models: Models;
+  readonly #atWork = new Map<string, PoolAtWork>();
+  readonly #records = new Map<Pool, PoolRecord>();
+  readonly #router: Router;
+  readonly #refused = new Counts();
+  readonly #log = new EventLog(this.#clock);
+  /** When the last request may come, or the last step of the script. */
+  readonly #endsAt: number;
+  #requests = 0;
+  #open = 0;
+  #slotAt = 0;
+
+  constructor(options: ResolvedOptions, trace: ResolvedTrace, seed: number) {
+    const chance = seededRandom(seed);
+    const nextRandom = () => seededRandom(chance() * 4_294_967_296);
+    const onArrival = (request: ResolvedRequest) => this.#arrive(request);
+    this.#seed = seed;
+    this.#trace = trace;
+    this.#arrivals =
+      "rate" in trace.requests
+        ? new GeneratedArrivals(trace.requests, this.#clock, nextRandom(), onArrival)
+        : new ListedArrivals(trace.requests, this.#clock, onArrival);
+    this.#models = new Models(trace.models, this.#clock, nextRandom());
+    this.#runtime = { clock: this.#clock, random: nextRandom() };
+    this.#endsAt = Math.max(this.#arrivals.endsAt, trace.script.at(-1)?.atMs ?? 0);
+    for (const [name, pool] of options.pools) {
+      const atWork = new PoolAtWork(name, pool, this.#runtime, this.#models.probe);
+      this.#models.follow(atWork.pool);
+      const record = new PoolRecord(atWork.pool, atWork.balancer.policy.name);
+      this.#atWork.set(name, atWork);
+      this.#records.set(atWork.pool, record);
+      this.#log.follow(atWork.pool, record);
+    }
+    this.#router = new Router(createRouting(options, this.#atWork));
+  }
+
+  /** Whether promises have to settle before time may go on. Says so once. */
+  takeUnsettled(): boolean {
+    return this.#models.takeProbed();
+  }
+
+  get progress(): number {
+    return this.#endsAt === 0 ? 1 : Math.min(1, this.#clock.now() / this.#endsAt);
+  }
+
+  start(): void {
+    const stage = { pools: this.#atWork, models: this.#models, arrivals: this.#arrivals, log: this.#log };
+    for (const step of this.#trace.script) {
+      this.#clock.setTimeout(() => playStep(step, stage), step.atMs);
+    }
+    this.#arrivals.start();
+    this.#nextSlot();
+  }
+
+  /** Goes on to whatever comes next; false when all is over. */
+  step(): boolean {
+    return (this.#open > 0 || this.#clock.nextAt <= this.#endsAt) && this.#clock.step();
+  }
+
+  end(): SimulationReport {
+    this.#closeSlot();
+    const { events, leftOut } = this.#log;
+    return {
+      seed: this.#seed,
+      durationMs: round(this.#clock.now()),
+      requests: this.#requests,
+      refused: this.#refused.toObject(),
+      pools: [...this.#records.values()].map((record) => record.report()),
+      events,
+      eventsLeftOut: leftOut,
+    };
+  }
+
+  #arrive(request: ResolvedRequest): void {
+    this.#requests++;
+    const arrival = this.#router.route(request);
+    if (typeof arrival === "string") return this.#refused.add(arrival);
+    const { pool, balancer, keyOf } = arrival.route;
+    this.#open++;
+    new SimulatedRequest({
+      pool,
+      balancer,
+      runtime: this.#runtime,
+      record: this.#records.get(pool) as PoolRecord,
+      method: request.method,
+      key: request.key ?? keyOf?.(arrival),
+      modelOf: ({ id }) => this.#models.of(pool.name, id),
+      onOver: () => void this.#open--,
+    }).start();
+  }
+
+  /** A slot lasts for whole seconds, so that its times are round ones. */
+  #nextSlot(): void {
+    const seconds = Math.max(1, Math.ceil(this.#endsAt / limits.simulationSlots / 1_000));
+    this.#clock.setTimeout(() => {
+      this.#closeSlot();
+      this.#nextSlot();
+    }, seconds * 1_000);
+  }
+
+  #closeSlot(): void {
+    for (const record of this.#records.values()) record.closeSlot(this.#slotAt);
+    this.#slotAt = this.#clock.now();
+  }
+}

@@ -1,0 +1,264 @@
+import { expect, test } from "vitest";
+import type { ProxyOptions } from "../../src/config/options.ts";
+import { policyNames } from "../../src/config/policy-names.ts";
+import { formatReport } from "../../src/simulate/format-report.ts";
+import type { PoolReport, SimulationReport, UpstreamReport } from "../../src/simulate/report.ts";
+import { simulate } from "../../src/simulate/simulate.ts";
+import type { ScriptStep, Trace } from "../../src/simulate/trace.ts";
+import { deepFrozen } from "../support/frozen.ts";
+import { type MemberSketch, upstreamsOf } from "../support/pools.ts";
+
+const steady = { rate: 200, duration: "20s" };
+
+function optionsOf(members: Readonly<Record<string, MemberSketch>>, settings: object = {}): ProxyOptions {
+  return { ...settings, upstreams: upstreamsOf(members) };
+}
+
+function poolOf(report: SimulationReport): PoolReport {
+  const [pool] = report.pools;
+  if (pool === undefined) throw new Error("no pool");
+  return pool;
+}
+
+function upstreamOf(report: SimulationReport, id: string): UpstreamReport {
+  const upstream = poolOf(report).upstreams.find((other) => other.id === id);
+  if (upstream === undefined) throw new Error(`no upstream ${id}`);
+  return upstream;
+}
+
+function happened(report: SimulationReport, id: string): string[] {
+  return report.events.filter(({ upstream }) => upstream === id).map(({ event }) => event);
+}
+
+function sum(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((total, count) => total + count, 0);
+}
+
+/** A day with everything in it. */
+const eventful: Trace = {
+  requests: { rate: 150, duration: "60s", keys: 50 },
+  upstreams: {
+    a: { latency: { p50: "20ms", p99: "150ms" }, failures: { "503": 0.02, reset: 0.01, hang: 0.001 } },
+    b: { latency: { from: "5ms", to: "40ms" }, concurrency: 4 },
+  },
+  script: [
+    { at: "10s", upstream: "b", slower: 8 },
+    { at: "20s", upstream: "c", down: true },
+    { at: "25s", rate: 300 },
+    { at: "30s", upstream: "a", weight: 1, failures: {} },
+    { at: "35s", upstream: "c", down: false },
+    { at: "40s", upstream: "d", join: { url: "http://d.internal" } },
+    { at: "45s", upstream: "b", leave: true },
+    { at: "50s", upstream: "a", state: "draining" },
+  ],
+};
+
+const eventfulOptions = optionsOf(
+  { a: 3, b: { maxInFlight: 20 }, c: 2 },
+  {
+    healthCheck: { interval: "2s" },
+    slowStart: { window: "10s" },
+    weights: { interval: "5s" },
+    retry: { on: ["connect-failure", "reset", "503"] },
+    timeouts: { headers: "2s" },
+  },
+);
+
+test.each(policyNames)(
+  "%s: the same seed gives the same report, and every request is accounted for",
+  async (balance) => {
+    const options = { ...eventfulOptions, balance } as ProxyOptions;
+    const [report, again, other] = await Promise.all([
+      simulate(options, eventful, { seed: 7 }),
+      simulate(options, eventful, { seed: 7 }),
+      simulate(options, eventful, { seed: 8 }),
+    ]);
+    expect(again).toEqual(report);
+    expect(other).not.toEqual(report);
+    const pool = poolOf(report);
+    expect(report.requests).toBe(pool.requests);
+    expect(sum(pool.outcomes)).toBe(pool.requests);
+    expect(pool.timeline.reduce((total, { requests }) => total + requests, 0)).toBe(pool.requests);
+    const sent = pool.upstreams.reduce((total, { requests }) => total + requests, 0);
+    expect(pool.timeline.reduce((total, { upstreams }) => total + sum(upstreams), 0)).toBe(sent);
+    for (const { outcomes, requests, id } of pool.upstreams) expect(sum(outcomes), id).toBe(requests);
+  },
+);
+
+test("is plain frozen data that JSON keeps, and text for people", async () => {
+  const report = await simulate(eventfulOptions, eventful);
+  expect(deepFrozen(report)).toBe(true);
+  expect(JSON.parse(JSON.stringify(report))).toEqual(report);
+  const text = formatReport(report);
+  for (const word of ["pool default, p2c", "retries", "default/c", "script", "dies"]) expect(text).toContain(word);
+});
+
+test("the same requests come whatever the options", async () => {
+  const one = await simulate(optionsOf({ a: 1 }), { requests: steady });
+  const two = await simulate(optionsOf({ a: 1, b: 1 }, { balance: "random" }), { requests: steady });
+  const arrivals = ({ pools }: SimulationReport) => pools[0]?.timeline.map(({ requests }) => requests);
+  expect(arrivals(two)).toEqual(arrivals(one));
+  expect(one.requests).toBeGreaterThan(3_700);
+  expect(one.requests).toBeLessThan(4_300);
+});
+
+test("shares are those of the weights, and are said beside what was due", async () => {
+  const report = await simulate(optionsOf({ a: 3, b: 1 }, { balance: "round-robin" }), { requests: steady });
+  expect(upstreamOf(report, "a").share).toBeCloseTo(0.75, 3);
+  expect(upstreamOf(report, "a").due).toBeCloseTo(0.75, 3);
+  expect(poolOf(report)).toMatchObject({ failed: 0, latency: { p50: 20, p99: 20, max: 20 } });
+});
+
+test("an upstream that dies is ejected, no request fails for it, and it gets its share back", async () => {
+  const script: ScriptStep[] = [
+    { at: "10s", upstream: "b", down: true },
+    { at: "15s", upstream: "b", down: false },
+  ];
+  const settings = { outlierDetection: { baseEjectionTime: "2s" } };
+  const report = await simulate(optionsOf({ a: 1, b: 1 }, settings), {
+    requests: { rate: 100, duration: "60s" },
+    script,
+  });
+  const pool = poolOf(report);
+  expect(pool.failed).toBe(0);
+  expect(pool.retries["connect_refused"]).toBeGreaterThanOrEqual(5);
+  expect(upstreamOf(report, "b").ejections).toBeGreaterThan(0);
+  expect(happened(report, "b").at(-1)).toBe("readmit");
+  const sentToB = (second: number) => pool.timeline[second]?.upstreams["b"] ?? 0;
+  expect(sentToB(9)).toBeGreaterThan(30);
+  expect(sentToB(13)).toBeLessThan(5);
+  expect(sentToB(58)).toBeGreaterThan(30);
+});
+
+test("probes see what requests would see", async () => {
+  const script: ScriptStep[] = [
+    { at: "5s", upstream: "a", failures: { "500": 1 } },
+    { at: "10s", upstream: "a", failures: {} },
+    { at: "10s", upstream: "b", failures: { hang: 1 } },
+    { at: "15s", upstream: "c", down: true },
+  ];
+  const settings = { outlierDetection: false, healthCheck: { interval: "1s", timeout: "500ms" } };
+  const report = await simulate(optionsOf({ a: 1, b: 1, c: 1, d: 1 }, settings), {
+    requests: { rate: 1, duration: "25s" },
+    script,
+  });
+  const verdicts = report.events
+    .filter(({ event }) => event === "health")
+    .map(({ upstream, text }) => `${upstream} ${text}`);
+  expect(verdicts.slice(4)).toEqual([
+    "a unhealthy: status 500",
+    "a healthy: status 200",
+    "b unhealthy: timeout",
+    "c unhealthy: connect_refused",
+  ]);
+  expect(upstreamOf(report, "a").healthChanges).toBe(3);
+});
+
+test("full upstreams fill the queue, and what it does not hold or hold for long enough is turned away", async () => {
+  const settings = { queue: { max: 10, timeout: "100ms" } };
+  const trace = { requests: { rate: 150, duration: "10s" }, upstreams: { a: { latency: "50ms" } } };
+  const report = await simulate(optionsOf({ a: { maxInFlight: 5 } }, settings), trace);
+  const { queue, outcomes, failed } = poolOf(report);
+  expect(upstreamOf(report, "a").mostInFlight).toBe(5);
+  expect(queue.deepest).toBe(10);
+  expect(queue.overflowed).toBeGreaterThan(100);
+  expect(queue.wait.max).toBeLessThanOrEqual(100);
+  expect(failed).toBe((outcomes["queue_full"] ?? 0) + (outcomes["queue_timeout"] ?? 0));
+  const patient = await simulate(
+    optionsOf({ a: { maxInFlight: 5 } }, { queue: { max: 10_000, timeout: "40ms" } }),
+    trace,
+  );
+  expect(poolOf(patient).queue.timedOut).toBeGreaterThan(100);
+  expect(poolOf(patient).queue.overflowed).toBe(0);
+});
+
+test("an upstream that works on few requests at a time is slow when it has many", async () => {
+  const trace = (rate: number): Trace => ({
+    requests: { rate, duration: "30s" },
+    upstreams: { a: { latency: "10ms", concurrency: 1 } },
+  });
+  const idle = await simulate(optionsOf({ a: 1 }), trace(1));
+  const busy = await simulate(optionsOf({ a: 1 }), trace(90));
+  expect(poolOf(idle).latency.mean).toBeLessThan(11);
+  // M/D/1 at a load of 0.9: 10 ms of work and 45 ms of waiting.
+  expect(poolOf(busy).latency.mean).toBeGreaterThan(35);
+  expect(poolOf(busy).latency.mean).toBeLessThan(90);
+});
+
+test("a lognormal latency has the quantiles that it was given", async () => {
+  const trace = {
+    requests: { rate: 1_000, duration: "30s" },
+    upstreams: { a: { latency: { p50: "20ms", p99: "200ms" } } },
+  };
+  const { p50, p99 } = poolOf(await simulate(optionsOf({ a: 1 }), trace)).latency;
+  expect(p50).toBeGreaterThan(19);
+  expect(p50).toBeLessThan(21);
+  expect(p99).toBeGreaterThan(180);
+  expect(p99).toBeLessThan(220);
+});
+
+test("listed requests come when they say, keep their keys' upstreams, and are routed", async () => {
+  const options: ProxyOptions = {
+    pools: {
+      api: { balance: "hash", upstreams: upstreamsOf({ a: 1, b: 1, c: 1 }) },
+      web: { upstreams: upstreamsOf({ a: 1 }) },
+    },
+    routes: [
+      { path: "/api", pool: "api" },
+      { host: "www.example.com", methods: ["GET"], pool: "web" },
+    ],
+  };
+  const requests = [
+    { at: 9_000, url: "http://www.example.com/" },
+    ...Array.from({ length: 10 }, (_, index) => ({ at: 2_000 + 50 * index, key: "one", url: "/api/x" })),
+    { at: 0, url: "http://www.example.com/", method: "POST" },
+    { at: 1, url: "/api/../x" },
+  ];
+  const report = await simulate(options, { requests, upstreams: { "web/a": { latency: "5s" } } });
+  expect(report).toMatchObject({ requests: 13, refused: { no_route: 1, bad_request: 1 }, durationMs: 14_000 });
+  const [api, web] = report.pools;
+  expect(api?.upstreams.map(({ requests: count }) => count).sort()).toEqual([0, 0, 10]);
+  expect(api?.timeline[2]?.requests).toBe(10);
+  expect(web?.latency.max).toBe(5_000);
+});
+
+test("a request without a key of its own has the one that hashOn takes from it", async () => {
+  const requests = Array.from({ length: 300 }, (_, index) => ({ at: index * 100, client: `192.0.2.${index % 60}` }));
+  const options = optionsOf({ a: 1, b: 1, c: 1 }, { balance: "hash" });
+  const shares = poolOf(await simulate(options, { requests })).upstreams.map(({ requests: count }) => count);
+  // Each client's five requests stay together.
+  expect(shares.map((count) => count % 5)).toEqual([0, 0, 0]);
+  expect(Math.min(...shares)).toBeGreaterThan(0);
+});
+
+test("retries keep to their rules: conditions, methods, budget and deadline", async () => {
+  const failing = { upstreams: { a: { failures: { "503": 1 } }, b: { failures: { "503": 1 } } } };
+  const settings = { retry: { on: ["503"], budget: 0.1, minRetriesPerSecond: 0 }, outlierDetection: false };
+  const report = await simulate(optionsOf({ a: 1, b: 1 }, settings), { requests: steady, ...failing });
+  const { retries, requests, retryBudgetExhausted } = poolOf(report);
+  expect(retries["503"]).toBeGreaterThan(requests * 0.08);
+  expect(retries["503"]).toBeLessThan(requests * 0.11);
+  expect(retryBudgetExhausted).toBeGreaterThan(0);
+  const posts = { ...steady, method: "POST" };
+  expect(poolOf(await simulate(optionsOf({ a: 1, b: 1 }, settings), { requests: posts, ...failing })).retries).toEqual(
+    {},
+  );
+  const hanging = { requests: { rate: 10, duration: "5s" }, upstreams: { a: { failures: { hang: 1 } } } };
+  const late = await simulate(optionsOf({ a: 1 }, { timeouts: { total: "1s" }, outlierDetection: false }), hanging);
+  expect(Object.keys(poolOf(late).outcomes)).toEqual(["total_timeout"]);
+});
+
+test("says how far it is, and lets others have the event loop", async () => {
+  const shares: number[] = [];
+  let turns = 0;
+  const turn = setInterval(() => turns++, 0);
+  await simulate(
+    optionsOf({ a: 1 }),
+    { requests: { rate: 2_000, duration: "30s" } },
+    { onProgress: (share) => shares.push(share) },
+  );
+  clearInterval(turn);
+  expect(shares.length).toBeGreaterThan(3);
+  expect(shares).toEqual([...shares].sort((a, b) => a - b));
+  expect(turns).toBeGreaterThan(0);
+});
