@@ -9,16 +9,15 @@ import type { PoolExplanation, UpstreamExplanation } from "./explanation.ts";
 
 /** What a pool would do with a request; `code` is why it would refuse it, or null. */
 export function explainPool(arrival: RoutedArrival): { pool: PoolExplanation; code: ErrorCode | null } {
-  const { pool, balancer } = arrival.route;
+  const { pool, balancer, keyOf } = arrival.route;
   const { hashOn, queue } = pool.options;
-  const key = undefined;
-  const hashes = balancer.policy.name === "hash";
-  const weighed = balancer.weigh({ ...(key !== undefined && { key }) });
+  const key = keyOf?.(arrival);
+  const weighed = balancer.weigh({ key });
   const { next, because, code } = nextStep(pool, weighed.size);
   const explained: PoolExplanation = {
     name: pool.name,
     policy: balancer.policy.name,
-    hash: hashes ? { on: hashOn, key: key ?? null } : null,
+    hash: keyOf === undefined ? null : { on: hashOn, key: key ?? null },
     next,
     because,
     panic: pool.panic,

@@ -56,7 +56,7 @@ export interface Match {
 export interface PoolExplanation {
   readonly name: string;
   readonly policy: string;
-  /** What is hashed, and the key that it makes of this request; null for a policy that hashes nothing. */
+  /** What is hashed, and what of it this request has; null for a policy that has no use for a key. */
   readonly hash: { readonly on: HashKey; readonly key: string | null } | null;
   /** What would happen at once: an upstream is picked, the request waits in the queue, or it is refused. */
   readonly next: "pick" | "wait" | "refuse";

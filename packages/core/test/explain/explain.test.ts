@@ -187,6 +187,15 @@ test("says what would happen at once: a pick, a wait, a refusal, or a pick in pa
   expect(proxy.explain({ url: "/" }).refusal).toMatchObject({ code: "none_available", status: 503 });
 });
 
+test("says what is hashed, and what of it the request has", () => {
+  const { explained } = apiOf({ a: 1, b: 1, c: 1 }, { balance: "hash", hashOn: "header:x-user" });
+  const found = explained({ url: "/", headers: { "X-User": "7" } });
+  expect(found.hash).toEqual({ on: "header:x-user", key: "7" });
+  expect(explained({ url: "/", headers: { "X-User": "7" } })).toEqual(found);
+  expect(explained().hash).toEqual({ on: "header:x-user", key: null });
+  expect(apiOf({ a: 1 }).explained().hash).toBeNull();
+});
+
 test("a policy of an app's own is taken to go by weight, unless it can say more", () => {
   const pick = () => {
     throw new Error("explaining picks nothing");
