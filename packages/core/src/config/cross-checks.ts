@@ -5,6 +5,7 @@
  * They pass over whatever has the wrong shape: that is the schema's to say.
  */
 
+import { defaults as builtIn } from "./defaults.ts";
 import { type ConfigIssue, didYouMean } from "./issues.ts";
 import { isTable, layOver } from "./tables.ts";
 import { defaultUpstreamId, parseUpstreamUrl } from "./upstream-url.ts";
@@ -21,6 +22,7 @@ export function crossCheckPools(options: unknown): ConfigIssue[] {
     ...names.flatMap((name) => checkUpstreamIds(pools[name], ["pools", name])),
     ...names.flatMap((name) => checkDiscovery(pools[name], ["pools", name])),
     ...checkTls(names, pools, shared),
+    ...checkStickyCookies(pools, isTable(defaults) ? defaults["sticky"] : undefined),
     ...checkRoutes(options["routes"], names),
   ];
 }
@@ -78,6 +80,21 @@ function checkTls(names: readonly string[], pools: Readonly<Record<string, unkno
     }
   }
   return inDefaults ? [unpaired(["defaults", "tls"]), ...issues] : issues;
+}
+
+/** Pools that share a cookie would take each other's clients from them at every turn. */
+function checkStickyCookies(pools: Readonly<Record<string, unknown>>, shared: unknown): ConfigIssue[] {
+  const firstWith = new Map<unknown, string>();
+  return Object.entries(pools).flatMap(([name, pool]) => {
+    const own = isTable(pool) ? (pool["sticky"] ?? shared) : undefined;
+    if (!isTable(own)) return [];
+    const { cookie } = layOver({ ...builtIn.sticky, ...(isTable(shared) && shared) }, own) as { cookie: unknown };
+    const first = firstWith.get(cookie);
+    if (first === undefined) firstWith.set(cookie, name);
+    if (first === undefined || typeof cookie !== "string") return [];
+    const message = `the cookie ${JSON.stringify(cookie)} is already taken by the pool ${JSON.stringify(first)}; give one of them another name`;
+    return [{ path: ["pools", name, "sticky", "cookie"], message }];
+  });
 }
 
 function halfOf(tls: unknown): boolean {

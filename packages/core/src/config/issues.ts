@@ -56,14 +56,14 @@ export function toConfigIssues(
       case "invalid_union": {
         // Of a table or a word that stands for it: who gave a table hears what is wrong in it.
         const within = issue.errors.find((branch) => branch.every((inner) => inner.path.length > 0));
-        if (within === undefined) return [{ path, message: `${issue.message}, found ${show(value)}` }];
+        if (within === undefined) return [{ path, message: issue.message + foundAt(path, value) }];
         const placed = within.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] }));
         return toConfigIssues(placed, input, hint);
       }
       case "custom":
         return [{ path, message: issue.message }];
       default:
-        return [{ path, message: `${issue.message}, found ${show(value)}` }];
+        return [{ path, message: issue.message + foundAt(path, value) }];
     }
   });
 }
@@ -79,6 +79,12 @@ export function didYouMean(word: string, allowed: readonly string[]): string {
   const most = Math.min(word.length - 1, Math.max(1, Math.floor(word.length / 3)));
   if (distance <= most) return `, did you mean "${nearest}"?`;
   return allowed.length > 0 ? `; allowed here: ${allowed.join(", ")}` : "";
+}
+
+/** What was found, unless that is nobody's business: mistakes end in logs. */
+function foundAt(path: readonly (string | number)[], value: unknown): string {
+  const key = path.at(-1);
+  return key === "secret" || key === "token" ? "" : `, found ${show(value)}`;
 }
 
 /** A value as far as it helps to recognize it. Never throws: it may be anything that a program can hold. */

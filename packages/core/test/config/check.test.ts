@@ -178,18 +178,38 @@ describe("odd values", () => {
     expect(issue).toMatch(/found (?:\[{77}\.\.\.|something that has no JSON)$/);
   });
 
+  it("tell of pools that would share a cookie", () => {
+    const route = { routes: [{ pool: "a" }] };
+    const stickies = (a: object | undefined, b: object | undefined, sticky?: object) =>
+      check({ ...route, pools: { a: { sticky: a }, b: { sticky: b } }, defaults: { sticky } });
+    const taken = (cookie: string) =>
+      `pools.b.sticky.cookie: the cookie "${cookie}" is already taken by the pool "a"; give one of them another name`;
+    expect(stickies({}, { cookie: "evenkeel" })).toEqual([taken("evenkeel")]);
+    expect(stickies({}, { ttl: "1h" }, { cookie: "x" })).toEqual([taken("x")]);
+    expect(stickies(undefined, undefined, { cookie: "x" })).toEqual([taken("x")]);
+    expect(stickies({ cookie: "x" }, { cookie: "X" })).toEqual([]);
+    expect(stickies({}, undefined)).toEqual([]);
+    expect(stickies({ cookie: "a" }, { cookie: "b" }, { cookie: "x" })).toEqual([]);
+  });
+
   it("are passed over by the cross checks, wherever they are", () => {
     for (const odd of [null, 5, "x", [], [null], { a: null }, () => 5, Symbol("x"), cyclic]) {
       for (const options of [
         { pools: odd },
         { pools: { a: odd }, routes: odd, defaults: odd },
         { pools: { a: { upstreams: odd, tls: odd } }, routes: [odd], defaults: { tls: odd } },
+        { pools: { a: { sticky: odd }, b: { sticky: { cookie: odd } } }, defaults: { sticky: odd } },
         { pools: { a: { upstreams: [odd, { url: odd, id: odd }, { id: odd }] } }, routes: [{ pool: odd }] },
         { upstreams: odd, tls: odd },
       ]) {
         expect(() => checkOptions(options)).not.toThrow();
       }
     }
+  });
+
+  it("never repeat a secret, whatever is wrong with it", () => {
+    expect(check({ sticky: { secret: "hunter2" } })).toEqual(["sticky.secret: expected at least 8 characters"]);
+    expect(check({ sticky: { secret: 1234 } })).toEqual(["sticky.secret: expected a secret of at least 8 characters"]);
   });
 
   it("never repeat a header's value, which may be a credential", () => {
