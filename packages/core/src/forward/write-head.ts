@@ -7,14 +7,17 @@ const reasonText = /^[\t\x20-\x7e\x80-\xff]*$/;
  * Writes a response's head with header names and values by turns, repeated names kept apart.
  *
  * Node takes the list as it is only while no header was set on the response before. An app in front of the proxy may
- * have set some: those stay, unless the response has the same name itself.
+ * have set some: those stay, unless the response has the same name itself. Cookies add up.
  */
 export function writeHead(res: ServerResponse, status: number, statusText: string, headers: string[]): void {
   const reason = reasonText.test(statusText) ? statusText : "";
   if (res.getHeaderNames().length === 0) {
     res.writeHead(status, reason, headers);
   } else {
-    for (let index = 0; index < headers.length; index += 2) res.removeHeader(headers[index] as string);
+    for (let index = 0; index < headers.length; index += 2) {
+      const name = headers[index] as string;
+      if (!/^set-cookie$/i.test(name)) res.removeHeader(name);
+    }
     for (let index = 0; index < headers.length; index += 2) {
       res.appendHeader(headers[index] as string, headers[index + 1] as string);
     }

@@ -216,7 +216,7 @@ describe("trailers", () => {
 });
 
 describe("what an app has set before", () => {
-  test("stays, unless the answer says the same", async () => {
+  test("stays, unless the answer says the same, and its cookies stay beside those of the answer", async () => {
     const answers: string[][] = [];
     const upstream = await startUpstream("a", (_req, res) => {
       res
@@ -230,6 +230,7 @@ describe("what an app has set before", () => {
           res
             .setHeader("X-Powered-By", "Express")
             .setHeader("x-own", "ours")
+            .setHeader("set-cookie", ["a=1"])
             .setHeader("Access-Control-Allow-Origin", "*");
           forward(req, res);
         },
@@ -240,10 +241,11 @@ describe("what an app has set before", () => {
     expect(text).toBe("ok");
     expect(answers[0]).toEqual([
       "X-Powered-By: Express",
+      "set-cookie: a=1",
+      "set-cookie: b=2",
+      "set-cookie: c=3",
       "Access-Control-Allow-Origin: *",
       "X-Own: theirs",
-      "Set-Cookie: b=2",
-      "Set-Cookie: c=3",
       "Content-Length: 2",
       "Via: 1.1 evenkeel",
     ]);
