@@ -38,6 +38,7 @@ export type ErrorCode =
   | "connection_limit"
   | "no_route"
   | "none_available"
+  | "sticky_unavailable"
   | "queue_full"
   | "queue_timeout"
   | "policy_failed"
@@ -91,6 +92,7 @@ const table: Readonly<Record<ErrorCode, ErrorKind>> = {
   connection_limit: kind(503, "proxy", "request", "never", "connection_limit_reached"),
   no_route: kind(404, "proxy", "route", "never", "destination_not_found"),
   none_available: kind(503, "proxy", "pick", "never", "destination_unavailable"),
+  sticky_unavailable: kind(503, "proxy", "pick", "never", "destination_unavailable"),
   queue_full: kind(503, "proxy", "pick", "never", "connection_limit_reached"),
   queue_timeout: kind(503, "proxy", "pick", "always", "connection_limit_reached"),
   policy_failed: kind(500, "proxy", "pick", "never", "proxy_internal_error"),

@@ -22,9 +22,10 @@ export interface AttemptRecord {
 
 /**
  * Remarkable facts about a request: `panic` (nothing was available, a doubtful upstream was used), `retried`,
- * `queued`, `truncated` (the client was cut off before the end), `early` (answered before the body was read).
+ * `queued`, `rebound` (the client's own upstream could not be had, and it was
+ * bound to another), `truncated` (the client was cut off before the end), `early` (answered before the body was read).
  */
-export type RequestFlag = "panic" | "retried" | "queued" | "truncated" | "early";
+export type RequestFlag = "panic" | "retried" | "queued" | "rebound" | "truncated" | "early";
 
 /** A finished request. Exactly one of these is emitted for each request that a route matched or that got an answer of the proxy's own. */
 export interface RequestEvent {

@@ -77,6 +77,8 @@ export const limits = {
   hashLoadFactor: 1.5,
   /** Characters of a request's key that are hashed; of a longer one both ends and the length are. */
   hashKeyLength: 1_024,
+  /** Cookies of the sticky one's name that are looked at. */
+  stickyCookies: 8,
   /** The lowest that feedback brings a weight to, and the share that one step leaves of it. */
   feedbackFloor: 0.0625,
   feedbackStep: 0.25,

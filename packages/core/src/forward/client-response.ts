@@ -165,6 +165,7 @@ export class ClientResponse {
   /** Gives an answer that a hook has made up. A status or header out of grammar is 500. */
   answer(given: Answer, mayKeepOpen: boolean): void {
     const bodySettled = mayKeepOpen && !owesContinue(this.#res, this.#record.head);
+    const { setCookie } = this.#record;
     const body = Buffer.from(given.body ?? "");
     const close = !bodySettled || this.#engine.draining;
     const headers = Object.entries(given.headers ?? {}).filter(([name]) => !ownHeaders.has(name.toLowerCase()));
@@ -175,6 +176,7 @@ export class ClientResponse {
         ...headers.flat(),
         ...length,
         ...["Via", "1.1 evenkeel", "X-Request-Id", this.#record.requestId],
+        ...(setCookie === undefined ? [] : ["Set-Cookie", setCookie]),
         ...(close ? ["Connection", "close"] : []),
       ]);
     } catch {
@@ -198,7 +200,7 @@ export class ClientResponse {
   }
 
   #replyPlainly(code: ErrorCode, mayKeepOpen: boolean): void {
-    const { head, requestId } = this.#record;
+    const { head, requestId, setCookie } = this.#record;
     // A client that was never told to go on may send its body or may not: nobody could say what comes next.
     const bodySettled = mayKeepOpen && !owesContinue(this.#res, head);
     this.committed = true;
@@ -206,7 +208,14 @@ export class ClientResponse {
     this.#record.error = code;
     this.#record.status = errorKind(code).status;
     const { draining } = this.#engine;
-    this.#record.bytesOut = sendReply(this.#res, { code, requestId, accept: head?.accept, bodySettled, draining });
+    this.#record.bytesOut = sendReply(this.#res, {
+      code,
+      requestId,
+      accept: head?.accept,
+      setCookie,
+      bodySettled,
+      draining,
+    });
   }
 
   #watchPace(pace: ClientPace): StalledClient {

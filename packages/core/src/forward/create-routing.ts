@@ -3,6 +3,7 @@ import { TrustedProxies } from "./client-address.ts";
 import type { Routing } from "./engine.ts";
 import { keyReaderOf } from "./hash-key.ts";
 import type { Destination } from "./routes.ts";
+import { StickyCookie } from "./sticky-cookie.ts";
 
 type PoolAtWork = Pick<Destination, "pool" | "balancer">;
 
@@ -29,5 +30,6 @@ export function createRouting(resolved: ResolvedOptions, atWork: ReadonlyMap<str
 }
 
 function toDestination({ pool, balancer }: PoolAtWork): Destination {
-  return { pool, balancer, keyOf: keyReaderOf(pool.options) };
+  const { sticky } = pool.options;
+  return { pool, balancer, keyOf: keyReaderOf(pool.options), sticky: sticky && new StickyCookie(pool, sticky) };
 }

@@ -218,7 +218,7 @@ export class Relay implements ExchangeHandler, BodyOwner, ClientPace, ChoiceOwne
   /** Undefined when the app's hook failed. */
   #responseHeaders(raw: readonly string[], status: number): string[] | undefined {
     const { engine, record, arrival } = this.#in;
-    const passed = clientHeaders(raw, arrival.route.options.responseHeaders, status);
+    const passed = this.#choice.bind(clientHeaders(raw, arrival.route.options.responseHeaders, status));
     const headers =
       engine.hooks.onResponse === undefined
         ? passed

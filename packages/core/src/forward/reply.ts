@@ -9,6 +9,7 @@ export interface Reply {
   readonly requestId: string;
   /** The client's Accept header. */
   readonly accept: string | undefined;
+  readonly setCookie: string | undefined;
   /** The request's body has been read to its end, or can be read to its end without effort. */
   readonly bodySettled: boolean;
   /** The proxy is closing, and its connections with it. */
@@ -37,6 +38,7 @@ export function sendReply(res: ServerResponse, reply: Reply): number {
     ["Via", "1.1 evenkeel"],
     ["X-Request-Id", reply.requestId],
   ];
+  if (reply.setCookie !== undefined) headers.push(["Set-Cookie", reply.setCookie]);
   if (status === 503) headers.push(["Retry-After", String(retryAfterSeconds)]);
   // What is left of a message that was refused may not be read as the next request.
   if (!reply.bodySettled || reply.draining || source === "client") headers.push(["Connection", "close"]);

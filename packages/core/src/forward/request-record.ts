@@ -17,6 +17,8 @@ export class RequestRecord {
   readonly flags: Set<RequestFlag> = new Set();
   upstream: Upstream | undefined;
   error: ErrorCode | undefined;
+  /** A `Set-Cookie` that goes with an answer of the proxy's own. */
+  setCookie: string | undefined;
   status = 0;
   bytesIn = 0;
   bytesOut = 0;

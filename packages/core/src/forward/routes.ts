@@ -2,6 +2,7 @@ import type { Balancer } from "../balancer/balancer.ts";
 import type { ResolvedRoute } from "../config/resolved.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { KeyReader } from "./hash-key.ts";
+import type { StickyCookie } from "./sticky-cookie.ts";
 
 /** A pool, with what chooses there. */
 export interface Destination {
@@ -9,6 +10,8 @@ export interface Destination {
   readonly balancer: Balancer;
   /** Undefined when the pool's policy has no use for a key. */
   readonly keyOf: KeyReader | undefined;
+  /** Undefined unless the pool keeps its clients. */
+  readonly sticky: StickyCookie | undefined;
 }
 
 /** A route with where it leads. */

@@ -175,7 +175,7 @@ class Upgrade implements TunnelHandler, ChoiceOwner, Active {
       engine.active.delete(this);
       record.finish();
     });
-    open([...clientHeaders(raw, changes, 101), "Connection", "Upgrade", "Upgrade", "websocket"]);
+    open([...this.#choice.bind(clientHeaders(raw, changes, 101)), "Connection", "Upgrade", "Upgrade", "websocket"]);
     record.tunnelChanged("opened");
   }
 
@@ -187,12 +187,8 @@ class Upgrade implements TunnelHandler, ChoiceOwner, Active {
     this.#clearTimer();
     this.#over = true;
     this.#attempt.answered(statusCode);
-    response.begin(
-      statusCode,
-      statusMessage,
-      [...clientHeaders(rawHeaders, arrival.route.options.responseHeaders, statusCode), "Connection", "close"],
-      false,
-    );
+    const headers = clientHeaders(rawHeaders, arrival.route.options.responseHeaders, statusCode);
+    response.begin(statusCode, statusMessage, [...this.#choice.bind(headers), "Connection", "close"], false);
     const { idleMs } = arrival.route.pool.options.timeouts;
     relayRefusal(upstreamResponse, response, idleMs, (failure) => {
       record.error = failure;

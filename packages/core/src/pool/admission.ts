@@ -1,10 +1,17 @@
 import type { Timer } from "../runtime/clock.ts";
-import { type Availability, computeAvailability, mayFreeUp, untried } from "./availability.ts";
+import {
+  type Availability,
+  computeAvailability,
+  mayFreeUp,
+  type Standing,
+  standingOf,
+  untried,
+} from "./availability.ts";
 import type { LookupRecord } from "./lookup-record.ts";
 import type { Members } from "./members.ts";
 import type { PoolContext } from "./pool-context.ts";
-import type { Upstream } from "./upstream.ts";
-import type { WaitQueue } from "./wait-queue.ts";
+import type { Member, Upstream } from "./upstream.ts";
+import type { Waiter, WaitQueue } from "./wait-queue.ts";
 import type { Weighting } from "./weighting.ts";
 
 interface Parts {
@@ -53,6 +60,11 @@ export class Admission {
     return this.#parts.lookups.expectsMore || mayFreeUp(this.#parts.members.list, tried);
   }
 
+  /** Whether an upstream can serve a client that is bound to it. */
+  standing(upstream: Upstream): Standing {
+    return standingOf(upstream as Member, this.lists);
+  }
+
   /** The lists are no longer right, but nobody can have gained a place or lost the hope of one. */
   forget(): void {
     this.#current = undefined;
@@ -65,7 +77,7 @@ export class Admission {
     const { weighting, members } = this.#parts;
     if (weighting.moving) weighting.refresh(members.someWarm);
     this.#current = undefined;
-    this.#parts.queue.wake(({ tried = [] }) => !this.#hasToWait(tried));
+    this.#parts.queue.wake((waiter) => !this.#hasToWait(waiter));
     this.#awaitRoom();
   }
 
@@ -85,8 +97,9 @@ export class Admission {
     this.#roomTimer = undefined;
   }
 
-  #hasToWait(tried: readonly Upstream[]): boolean {
+  #hasToWait({ waitsFor, tried = [] }: Waiter): boolean {
     const { lists } = this;
+    if (waitsFor !== undefined) return this.standing(waitsFor) === "later";
     if (tried.length === 0) return lists.candidates.length === 0 && lists.saturated;
     return untried(lists, tried).length === 0 && this.mayFreeUp(tried);
   }

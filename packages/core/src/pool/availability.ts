@@ -58,6 +58,20 @@ export function mayFreeUp(members: readonly Member[], tried: readonly Upstream[]
   );
 }
 
+/** What can be had of a member by a client that is bound to it: an answer now, an answer later, or none. */
+export type Standing = "ready" | "later" | "gone";
+
+/**
+ * A bound client keeps a member that drains or has no weight, and waits for one that is full or has not been checked
+ * yet. In panic it stays where it is: all are as doubtful.
+ */
+export function standingOf(member: Member, { panic, candidates }: Availability): Standing {
+  if (panic && candidates.includes(member)) return "ready";
+  const onFreeTrial = member.onTrial && !member.full && member.health !== "unhealthy";
+  if (member.removed || member.state === "disabled" || (member.doubtful && !onFreeTrial)) return "gone";
+  return member.full || member.held ? "later" : "ready";
+}
+
 function firstTier(members: readonly Member[]): Member[] {
   const eligible = members.filter((member) => member.weight > 0);
   let lowest = Infinity;

@@ -10,7 +10,7 @@ import type { Transport } from "../wire/transport.ts";
 import { Accounts, type AttemptObserver } from "./accounts.ts";
 import { Admission } from "./admission.ts";
 import { Attempt } from "./attempt.ts";
-import { untried } from "./availability.ts";
+import { type Standing, untried } from "./availability.ts";
 import { CheckedOptions, toResolved } from "./checked-options.ts";
 import { Ejections } from "./ejections.ts";
 import { LookupRecord } from "./lookup-record.ts";
@@ -104,6 +104,11 @@ export class Pool extends SafeEmitter<PoolSignals> {
   /** Whether somebody who was not tried yet is only full, or may still be found: a place in the queue will do. */
   mayFreeUp(tried: readonly Upstream[]): boolean {
     return this.#admission.mayFreeUp(tried);
+  }
+
+  /** Whether an upstream can serve a client that is bound to it. */
+  standing(upstream: Upstream): Standing {
+    return this.#admission.standing(upstream);
   }
 
   get inFlight(): number {

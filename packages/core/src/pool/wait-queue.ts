@@ -5,6 +5,8 @@ import type { Upstream } from "./upstream.ts";
 export interface Waiter {
   /** Those that are of no more use to it. Does not change while it waits. Default: nobody. */
   readonly tried?: readonly Upstream[];
+  /** The only one that will do. Does not change while it waits. Default: any. */
+  readonly waitsFor?: Upstream | undefined;
   /** There is room, or there will be none: pick now. */
   onRoom(): void;
   onTimeout(): void;
@@ -22,7 +24,7 @@ export class WaitQueue {
   readonly #clock: Clock;
   /** A map keeps the order of arrival and forgets in constant time. */
   readonly #waiting = new Map<Waiter, Timer>();
-  /** How many of them have tried somebody: for the others one answer holds for all. */
+  /** How many of them want not just anybody: for the others one answer holds for all. */
   #choosy = 0;
 
   constructor(options: { readonly max: number; readonly timeoutMs: number }, clock: Clock) {
@@ -71,6 +73,6 @@ export class WaitQueue {
   }
 }
 
-function isChoosy({ tried }: Waiter): boolean {
-  return tried !== undefined && tried.length > 0;
+function isChoosy({ tried, waitsFor }: Waiter): boolean {
+  return waitsFor !== undefined || (tried !== undefined && tried.length > 0);
 }

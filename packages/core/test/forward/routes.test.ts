@@ -16,6 +16,7 @@ function routesOf(...routes: Omit<RouteOptions, "pool">[]): Route[] {
     pool,
     balancer,
     keyOf: undefined,
+    sticky: undefined,
   }));
 }
 

@@ -1,5 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { idsOf, memberOf, poolOf } from "../support/pools.ts";
+import type { Standing } from "../../src/pool/availability.ts";
+import type { Pool } from "../../src/pool/pool.ts";
+import type { Upstream } from "../../src/pool/upstream.ts";
+import { idsOf, type MemberSketch, memberOf, poolOf } from "../support/pools.ts";
 
 describe("tiers", () => {
   test("primaries come first, backups only when none is available", () => {
@@ -31,6 +34,43 @@ describe("tiers", () => {
     expect(idsOf(pool.candidatesExcept([a]))).toEqual(["b"]);
     expect(idsOf(pool.candidatesExcept([a, b]))).toEqual(["spare"]);
     expect(idsOf(pool.candidatesExcept([a, b, spare]))).toEqual([]);
+  });
+});
+
+describe("a client that is bound to a member", () => {
+  test.each<[string, MemberSketch, (pool: Pool, a: Upstream) => void, Standing]>([
+    ["has it", 1, () => {}, "ready"],
+    ["has it while it drains", 1, (pool) => pool.setState("a", "draining"), "ready"],
+    ["has it without weight", 0, () => {}, "ready"],
+    ["waits while it is full", { maxInFlight: 1 }, (pool, a) => void pool.begin(a), "later"],
+    ["waits for its first check", 1, (pool, a) => pool.hold(a, true), "later"],
+    ["has lost it when it is disabled", 1, (pool) => pool.setState("a", "disabled"), "gone"],
+    ["has lost it when it is removed", 1, (pool) => pool.remove("a"), "gone"],
+    ["has lost it when it is unhealthy", 1, (pool, a) => pool.setHealth(a, "unhealthy", "a test"), "gone"],
+    ["has lost it when it is ejected", 1, (pool, a) => pool.ejections.eject(a, "failure-ratio", 1), "gone"],
+  ])("%s", (_, sketch, change, standing) => {
+    const { pool } = poolOf({ a: sketch, b: 1 });
+    const a = memberOf(pool, "a");
+    change(pool, a);
+    expect(pool.standing(a)).toBe(standing);
+  });
+
+  test("may be the one to try it after an ejection", () => {
+    const { pool } = poolOf({ a: 1, b: 1 });
+    const a = memberOf(pool, "a");
+    pool.ejections.eject(a, "consecutive-failures", 1);
+    pool.ejections.beginTrial(a);
+    expect(pool.standing(a)).toBe("ready");
+    pool.begin(a);
+    expect(pool.standing(a)).toBe("gone");
+  });
+
+  test("stays in panic, unless nobody may use it even then", () => {
+    const { pool } = poolOf({ a: 1, b: 1 });
+    for (const upstream of pool.upstreams) pool.setHealth(upstream, "unhealthy", "a test");
+    expect(pool.standing(memberOf(pool, "a"))).toBe("ready");
+    pool.setState("a", "draining");
+    expect(pool.standing(memberOf(pool, "a"))).toBe("gone");
   });
 });
 

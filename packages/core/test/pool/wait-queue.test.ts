@@ -31,6 +31,18 @@ describe("the queue alone", () => {
     expect(log).toEqual(["a room", "b room", "c room"]);
   });
 
+  test("passes over who waits for another upstream, and keeps its place", () => {
+    const { queue, log, waiter } = queueOf(10, 1_000);
+    const waitsFor = memberOf(poolOf({ own: 1 }).pool, "own");
+    const bound = { ...waiter("bound"), waitsFor };
+    for (const each of [bound, waiter("b"), waiter("c")]) queue.enter(each);
+    queue.wake((each) => each.waitsFor === undefined);
+    expect(log).toEqual(["b room", "c room"]);
+    queue.enter(waiter("d"));
+    queue.wake(() => true);
+    expect(log).toEqual(["b room", "c room", "bound room", "d room"]);
+  });
+
   test("takes no more than its limit", () => {
     const { queue, log, waiter } = queueOf(2, 1_000);
     expect(["a", "b", "c"].map((name) => queue.enter(waiter(name)))).toEqual([true, true, false]);
