@@ -66,7 +66,10 @@ function load(name: string): { readonly text: string; readonly error?: ConfigErr
 /** As JSON the way the formatter writes it: arrays without tables on one line. */
 function show(config: unknown): string {
   const json = JSON.stringify(config, (_, value) => shorten(value), 2);
-  return json.replace(/\[\s+([^[\]{}]*?)\s+\]/g, (_, items: string) => `[${items.replace(/\n\s+/g, " ")}]`);
+  return json.replace(
+    /\[\s+((?:"[^"]*"|[^[\]{}"])*?)\s+\]/g,
+    (_, items: string) => `[${items.replace(/\n\s+/g, " ")}]`,
+  );
 }
 
 function shorten(value: unknown): unknown {
