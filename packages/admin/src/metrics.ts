@@ -5,7 +5,7 @@
  * metrics cost nothing. Every label's value comes from the configuration or from a fixed list.
  */
 
-import type { HistogramSnapshot, PoolSnapshot, ProxySnapshot, UpstreamSnapshot } from "evenkeel";
+import type { EjectionReason, HistogramSnapshot, PoolSnapshot, ProxySnapshot, UpstreamSnapshot } from "evenkeel";
 import { collectDefaultMetrics, type Metric, Registry } from "prom-client";
 import type { Answer } from "./answer.ts";
 
@@ -24,6 +24,9 @@ interface Family {
   readonly type: "counter" | "gauge" | "histogram";
   readonly values: readonly Sample[];
 }
+
+/** All of them are shown from the start, so that a first ejection is an increase and not a new series. */
+const ejectionReasons = ["consecutive-failures", "failure-ratio", "trial-failed"] as const satisfies EjectionReason[];
 
 let processRegistry: Registry | undefined;
 
@@ -152,11 +155,21 @@ function upstreamFamilies({ pools }: ProxySnapshot): readonly Family[] {
     ),
     gauge(
       "evenkeel_upstream_weight",
-      "Weight as configured or set by an operator, and as balancing uses it.",
-      each((labels, { weight, effectiveWeight }) => [
+      "Weight as configured or set by an operator, as balancing uses it, and the factors between the two.",
+      each((labels, { weight, effectiveWeight, slowStart, feedback, announced }) => [
         sample({ ...labels, kind: "configured" }, weight),
         sample({ ...labels, kind: "effective" }, effectiveWeight),
+        sample({ ...labels, kind: "slow_start" }, slowStart),
+        sample({ ...labels, kind: "feedback" }, feedback),
+        sample({ ...labels, kind: "announced" }, announced),
       ]),
+    ),
+    counter(
+      "evenkeel_ejections_total",
+      "Ejections on account of failing requests, by what was seen.",
+      each((labels, { ejections }) =>
+        ejectionReasons.map((reason) => sample({ ...labels, reason }, ejections[reason] ?? 0)),
+      ),
     ),
     counter(
       "evenkeel_health_checks_total",

@@ -32,7 +32,11 @@ const full = proxySnapshot({
       upstreams: [
         upstreamSnapshot({
           weight: 5,
-          effectiveWeight: 2.5,
+          effectiveWeight: 0.3125,
+          slowStart: 0.5,
+          feedback: 0.25,
+          announced: 0.5,
+          ejections: { "consecutive-failures": 2, "trial-failed": 1 },
           inFlight: 3,
           outcomes: { success: 10, reset: 2, aborted: 1 },
           probes: { success: 8, failure: 3 },
@@ -70,7 +74,13 @@ test("shows everything that the snapshot counts", async () => {
   expect(sampleValue(families, "evenkeel_upstream_available", a)).toBe(1);
   expect(sampleValue(families, "evenkeel_upstream_available", { pool: "api", upstream: 'b"\\\n' })).toBe(0);
   expect(sampleValue(families, "evenkeel_upstream_weight", { ...a, kind: "configured" })).toBe(5);
-  expect(sampleValue(families, "evenkeel_upstream_weight", { ...a, kind: "effective" })).toBe(2.5);
+  expect(sampleValue(families, "evenkeel_upstream_weight", { ...a, kind: "effective" })).toBe(0.3125);
+  expect(sampleValue(families, "evenkeel_upstream_weight", { ...a, kind: "slow_start" })).toBe(0.5);
+  expect(sampleValue(families, "evenkeel_upstream_weight", { ...a, kind: "feedback" })).toBe(0.25);
+  expect(sampleValue(families, "evenkeel_upstream_weight", { ...a, kind: "announced" })).toBe(0.5);
+  expect(sampleValue(families, "evenkeel_ejections_total", { ...a, reason: "consecutive-failures" })).toBe(2);
+  expect(sampleValue(families, "evenkeel_ejections_total", { ...a, reason: "failure-ratio" })).toBe(0);
+  expect(sampleValue(families, "evenkeel_ejections_total", { ...a, reason: "trial-failed" })).toBe(1);
   expect(sampleValue(families, "evenkeel_retries_total", { pool: "api", reason: "connect_refused" })).toBe(4);
   expect(sampleValue(families, "evenkeel_retries_total", { pool: "api", reason: "503" })).toBe(1);
   expect(sampleValue(families, "evenkeel_retry_budget_exhausted_total", { pool: "api" })).toBe(5);
