@@ -13,6 +13,12 @@ export interface Answer {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+/** An answer that writes itself, and has no end of its own. */
+export interface Stream {
+  /** May throw a `Refusal` before it has begun. */
+  open(res: ServerResponse): void;
+}
+
 /** A request that is turned down: thrown on the way, answered as `{ error: { code, message } }`. */
 export class Refusal extends Error {
   readonly status: number;
@@ -48,8 +54,9 @@ export function reloadFailure(error: unknown): Answer {
 }
 
 /** Sends an answer. Does nothing when the response has been begun by someone else or the client is gone. */
-export function send(req: IncomingMessage, res: ServerResponse, answer: Answer): void {
+export function send(req: IncomingMessage, res: ServerResponse, answer: Answer | Stream): void {
   if (res.headersSent || res.destroyed) return;
+  if ("open" in answer) return answer.open(res);
   // A body that nobody is going to read must not keep the connection busy.
   if (hasBody(req) && !req.complete) res.setHeader("connection", "close");
   res.writeHead(answer.status, {

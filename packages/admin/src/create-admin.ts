@@ -1,8 +1,9 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { OptionsError, type Proxy as ReverseProxy } from "evenkeel";
 import { hostOf } from "./addresses.ts";
-import { type Answer, Refusal, send, toAnswer } from "./answer.ts";
+import { type Answer, Refusal, type Stream, send, toAnswer } from "./answer.ts";
 import { readJson } from "./body.ts";
+import { EventStream } from "./event-stream.ts";
 import { checkOrigin, checkToken, digest, type GuardRules } from "./guard.ts";
 import type { AdminOptions } from "./options.ts";
 import { actionFor, createRoutes, matchRoute, type Route } from "./routes.ts";
@@ -11,7 +12,7 @@ import { actionFor, createRoutes, matchRoute, type Route } from "./routes.ts";
 export interface Admin {
   /** For `http.createServer`, or mounted in an app at any path. Answers every request, and never throws. */
   readonly handler: (req: IncomingMessage, res: ServerResponse) => void;
-  /** Answers every further request with 503. The proxy and the server stay as they are. */
+  /** Answers every further request with 503, and ends streams of events. The proxy and the server stay as they are. */
   close(): void;
 }
 
@@ -22,10 +23,11 @@ export interface Admin {
  */
 export function createAdmin(proxy: ReverseProxy, options: AdminOptions = {}): Admin {
   const rules = toRules(options);
-  const routes = createRoutes(proxy, options);
+  const events = new EventStream(proxy);
+  const routes = createRoutes(proxy, events, options);
   let closed = false;
 
-  const answer = async (req: IncomingMessage): Promise<Answer> => {
+  const answer = async (req: IncomingMessage): Promise<Answer | Stream> => {
     if (closed) throw new Refusal(503, "closed", "the admin API is closed", { connection: "close" });
     return respond(req, rules, routes);
   };
@@ -37,15 +39,17 @@ export function createAdmin(proxy: ReverseProxy, options: AdminOptions = {}): Ad
       answer(req)
         .catch(toAnswer)
         .then((found) => send(req, res, found))
+        .catch((error: unknown) => send(req, res, toAnswer(error)))
         .catch(() => res.destroy());
     },
     close() {
       closed = true;
+      events.close();
     },
   };
 }
 
-async function respond(req: IncomingMessage, rules: GuardRules, routes: readonly Route[]): Promise<Answer> {
+async function respond(req: IncomingMessage, rules: GuardRules, routes: readonly Route[]): Promise<Answer | Stream> {
   checkOrigin(req, rules);
   const match = matchRoute(routes, req.url ?? "");
   if (match?.route.open !== true) checkToken(req, rules);

@@ -1,6 +1,7 @@
 import type { Proxy as ReverseProxy } from "evenkeel";
-import { type Answer, json, Refusal, reloadFailure } from "./answer.ts";
+import { type Answer, json, Refusal, reloadFailure, type Stream } from "./answer.ts";
 import { expectNothing } from "./body.ts";
+import type { EventStream } from "./event-stream.ts";
 import { explainRequest } from "./explain.ts";
 import { createMetrics } from "./metrics.ts";
 import type { AdminOptions } from "./options.ts";
@@ -16,7 +17,7 @@ import {
 } from "./pools.ts";
 import { readiness } from "./readiness.ts";
 
-type Action = (target: Target, body: unknown) => Answer | Promise<Answer>;
+type Action = (target: Target, body: unknown) => Answer | Stream | Promise<Answer | Stream>;
 
 /** One resource: the segments of its path (":pool" and ":upstream" stand for names) and what its methods do. */
 export interface Route {
@@ -32,7 +33,7 @@ export interface Match {
 }
 
 /** Every resource of the admin API of one proxy. */
-export function createRoutes(proxy: ReverseProxy, options: AdminOptions): readonly Route[] {
+export function createRoutes(proxy: ReverseProxy, events: EventStream, options: AdminOptions): readonly Route[] {
   const routes = [
     route("/healthz", { GET: () => json(200, { status: "ok" }) }, true),
     route("/readyz", { GET: () => readiness(proxy.snapshot()) }, true),
@@ -48,6 +49,7 @@ export function createRoutes(proxy: ReverseProxy, options: AdminOptions): readon
       DELETE: (target, body) => removeUpstream(proxy, target, body),
     }),
     route("/api/explain", { GET: (target) => explainRequest(proxy, target) }),
+    route("/api/events", { GET: () => events }),
     route("/api/reload", { POST: (_target, body) => reload(options.onReload, body) }),
   ];
   if (options.metrics === false) return routes;

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { type Admin, createAdmin } from "@evenkeel/admin";
 import type { AdminConfig, FileConfig } from "@evenkeel/config";
 import { createProxy, ProxyError, type ProxyOptions, type ReloadChanges, type Proxy as ReverseProxy } from "evenkeel";
@@ -84,14 +85,14 @@ export class StandaloneServer {
   reload(): ReloadChanges {
     const { config, tls } = this.#loadAgain();
     const changes = this.proxy.reload(toProxyOptions(config));
-    this.#config = config;
     for (const listener of this.#listeners) {
       listener.configure(config.server);
       if (tls !== undefined) listener.renewTls(tls);
     }
-    if (this.#adminListener !== undefined && config.admin !== undefined) this.#admin = this.#createAdmin(config.admin);
+    this.#renewAdmin(config.admin);
     for (const key of needingRestart(this.#opened, config)) this.#logger.warn(`${key} has changed: restart to use it`);
     void this.#accessLog?.reopen(config.accessLog);
+    this.#config = config;
     return changes;
   }
 
@@ -138,6 +139,14 @@ export class StandaloneServer {
     }
     // Last, so that a start that fails says only why.
     logProxyEvents(this.proxy, this.#logger);
+  }
+
+  /** Whoever reads events goes on as long as the same token would open them. */
+  #renewAdmin(admin: AdminConfig | undefined): void {
+    if (this.#adminListener === undefined || admin === undefined) return;
+    if (isDeepStrictEqual(admin, this.#config.admin)) return;
+    this.#admin?.close();
+    this.#admin = this.#createAdmin(admin);
   }
 
   #createAdmin({ token, metrics, listen }: AdminConfig): Admin {

@@ -1,0 +1,162 @@
+import http, { type IncomingMessage } from "node:http";
+import { createProxy } from "evenkeel";
+import { expect, onTestFinished, test } from "vitest";
+import { createAdmin } from "../src/index.ts";
+import { limits } from "../src/limits.ts";
+import { serve, serveAdmin } from "./harness.ts";
+
+const upstreams = ["a", "b"].map((id) => ({ id, url: `http://127.0.0.1:1/${id}` }));
+
+interface Told {
+  readonly event: string;
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+/** A reader of the events of the admin API at a port. */
+async function read(port: number, headers: http.OutgoingHttpHeaders = {}) {
+  const response = await new Promise<IncomingMessage>((resolve, reject) => {
+    http.get({ port, path: "/api/events", agent: false, headers }, resolve).on("error", reject);
+  });
+  onTestFinished(() => void response.destroy());
+  let text = "";
+  let wake = () => {};
+  let over = false;
+  response.setEncoding("utf8").on("data", (chunk: string) => {
+    text += chunk;
+    wake();
+  });
+  response.on("error", () => {});
+  response.on("close", () => {
+    over = true;
+    wake();
+  });
+  const until = async (isEnough: () => boolean) => {
+    while (!isEnough()) await new Promise<void>((resolve) => (wake = resolve));
+  };
+  const told = () => [...text.matchAll(/^event: (.*)\ndata: (.*)\n\n/gm)].map(toTold);
+  return {
+    response,
+    text: () => text,
+    told: async (count: number) => {
+      await until(() => told().length >= count);
+      return told();
+    },
+    contains: (part: string) => until(() => text.includes(part)),
+    end: () => until(() => over),
+  };
+}
+
+function toTold([, event = "", data = ""]: RegExpMatchArray): Told {
+  return { event, data: JSON.parse(data) as Told["data"] };
+}
+
+test("every change of the pools is told, with the time and as it was emitted", async () => {
+  const { proxy, port } = await serveAdmin({ upstreams });
+  const reader = await read(port);
+  expect(reader.response.headers).toMatchObject({
+    "content-type": "text/event-stream; charset=utf-8",
+    "cache-control": "no-store",
+  });
+  await reader.contains("retry: ");
+  const pool = proxy.pools.get("default");
+  const a = pool?.get("a");
+  if (pool === undefined || a === undefined) throw new Error("a pool with an upstream");
+  const before = Date.now();
+  pool.setWeight("a", 3);
+  pool.setState("b", "draining");
+  pool.setHealth(a, "unhealthy", "status 503");
+  pool.setState("b", "active");
+  pool.setHealth(a, "healthy", "status 200");
+  for (let count = 0; count < 5; count++) pool.begin(a).settle("reset");
+  pool.add({ id: "c", url: "http://127.0.0.1:1/c" });
+  proxy.reload({ upstreams, outlierDetection: false });
+  expect(() => proxy.reload({ upstreams: ["ftp://x"] })).toThrow();
+  const told = await reader.told(12);
+  expect(told.map(({ event }) => event).join(" ")).toBe(
+    "weight state health state health eject member member member readmit reload reload",
+  );
+  expect(told[0]?.data).toMatchObject({ pool: "default", upstream: "a", from: 1, to: 3, reason: "operator" });
+  expect(told[5]?.data).toMatchObject({ upstream: "a", reason: "consecutive-failures", forMs: expect.any(Number) });
+  for (const { data } of told) expect(data["time"]).toBeGreaterThanOrEqual(before);
+  expect(told[11]?.data).toMatchObject({ ok: false, error: { code: "invalid_options" } });
+});
+
+test("a reader that leaves takes the listeners along", async () => {
+  const proxy = createProxy({ upstreams });
+  onTestFinished(() => proxy.close({ timeout: "0s" }));
+  const listening = new Set<string>();
+  const on = proxy.on.bind(proxy);
+  const off = proxy.off.bind(proxy);
+  proxy.on = (name, listener) => {
+    listening.add(name);
+    return on(name, listener);
+  };
+  let silent = () => {};
+  const allOff = new Promise<void>((resolve) => (silent = resolve));
+  proxy.off = (name, listener) => {
+    listening.delete(name);
+    if (listening.size === 0) silent();
+    return off(name, listener);
+  };
+  const { port } = await serve(createAdmin(proxy).handler);
+  expect(listening.size).toBe(0);
+  const readers = [await read(port), await read(port)];
+  for (const reader of readers) await reader.contains("retry: ");
+  expect(listening.size).toBeGreaterThan(5);
+  for (const { response } of readers) response.destroy();
+  await allOff;
+});
+
+test("closing the admin API ends the streams, and lets in no more", async () => {
+  const { admin, port, ask } = await serveAdmin({ upstreams });
+  const reader = await read(port);
+  await reader.contains("retry: ");
+  admin.close();
+  await reader.end();
+  expect((await ask("GET", "/api/events")).status).toBe(503);
+});
+
+test("there are only so many readers", async () => {
+  const { port, ask } = await serveAdmin({ upstreams });
+  const readers = await Promise.all(Array.from({ length: limits.eventReaders }, () => read(port)));
+  const refused = await ask("GET", "/api/events");
+  expect([refused.status, refused.json().error.code, refused.headers["retry-after"]]).toEqual([
+    503,
+    "too_many_readers",
+    "5",
+  ]);
+  readers[0]?.response.destroy();
+  await expect.poll(async () => (await read(port)).response.statusCode).toBe(200);
+});
+
+test("one that does not read is cut off, and the others go on", async () => {
+  const { proxy, port } = await serveAdmin({ upstreams });
+  const reader = await read(port);
+  const lazy = await read(port);
+  lazy.response.pause();
+  const pool = proxy.pools.get("default");
+  const gone = new Promise((resolve) => lazy.response.on("close", resolve));
+  let over = false;
+  void gone.then(() => {
+    over = true;
+  });
+  const padding = "x".repeat(60_000);
+  for (let round = 0; !over && round < 2_000; round++) {
+    pool?.setHealth(pool.upstreams[0] as never, round % 2 === 0 ? "unhealthy" : "healthy", padding);
+    await new Promise(setImmediate);
+    if (round === 1_000) lazy.response.resume();
+  }
+  await gone;
+  const before = (await reader.told(1)).length;
+  pool?.setWeight("a", 7);
+  expect((await reader.told(before + 1)).length).toBeGreaterThan(before);
+});
+
+test("needs the token, and HEAD has no body", async () => {
+  const { ask, port } = await serveAdmin({ upstreams }, { token: "open-sesame" });
+  expect((await ask("GET", "/api/events")).status).toBe(401);
+  const authorization = "Bearer open-sesame";
+  expect((await read(port, { authorization })).response.statusCode).toBe(200);
+  const head = await ask("HEAD", "/api/events", { headers: { authorization } });
+  expect([head.status, head.headers["content-type"], head.text]).toEqual([200, "text/event-stream; charset=utf-8", ""]);
+});
