@@ -140,6 +140,37 @@ path = "/"
 # "checking" sends no requests before the first success.
 #initialState = "up"
 
+# Takes out upstreams that keep failing requests, for a while. In force without this table too; to do without it, write
+# "outlierDetection = false" in [pools.app].
+#[pools.app.outlierDetection]
+# Failures in a row that take it out. 0 is never.
+#consecutiveFailures = 5
+# The share of failed requests that takes it out, over so much time and so many requests at least. 0 is never.
+#failureRatio = 0.5
+#window = "10s"
+#minimumRequests = 20
+# How long it is out the first time; each time it is longer by as much, up to the maximum.
+#baseEjectionTime = "30s"
+#maxEjectionTime = "5m"
+# The share of the pool that may be out at the same time. One always may while another stays; 0 is never.
+#maxEjectionPercent = 50
+# What counts, beside connections that fail and responses that do not come.
+#failureStatuses = ["500-599"]
+
+# Gives an upstream that comes back or joins its share little by little. Off when left out.
+#[pools.app.slowStart]
+#window = "30s"
+# The share it begins with, in hundredths of its own.
+#minWeightPercent = 10
+
+# Lets weights follow how upstreams do. Off when left out.
+#[pools.app.weights]
+# "feedback" rates them by failures and latency, "announced" heeds only what they say of themselves.
+#mode = "feedback"
+#interval = "10s"
+# A response header in which an upstream may announce its load, 0 to 1.
+#header = "x-evenkeel-load"
+
 # What may be sent to another upstream when one fails. A connection that cannot be had is always tried elsewhere.
 #[pools.app.retry]
 # After the first attempt.

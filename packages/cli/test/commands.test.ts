@@ -232,3 +232,18 @@ test("an answer that is not the admin API's is recognised, and what it says does
 function copyCert(source: string, to: string): void {
   writeFileSync(to, readFileSync(path.join(import.meta.dirname, "support/certs", source)));
 }
+
+test("status and the log tell who is ejected, and for how long", async () => {
+  const [down, up] = [
+    await startUpstream((_req, res) => res.writeHead(503).end()),
+    await startUpstream((_req, res) => res.end("b")),
+  ];
+  const detection = "[pools.app.outlierDetection]\nconsecutiveFailures = 1\n";
+  const toml = `${anyPort}${withAdmin}${poolOf(down.url, up.url)}\n${detection}`;
+  const { url, admin, stderr } = await serve(toml);
+  for (let request = 0; request < 2; request++) await ask(url);
+  const ejection = await stderr.record(({ msg }) => String(msg).includes("ejected"));
+  expect(ejection).toMatchObject({ pool: "app", upstream: "a", reason: "consecutive-failures", level: "warn" });
+  const { stdout } = await runCli(["status", "--admin", admin]);
+  expect(stdout).toMatch(/^app\/a +ejected until \d\d:\d\d:\d\dZ +unknown +1 /m);
+});

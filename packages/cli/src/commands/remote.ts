@@ -42,14 +42,28 @@ function change(target: string, body: object, options: RemoteOptions): Promise<U
 }
 
 function toRow(pool: string, upstream: UpstreamSnapshot): string[] {
-  const { id, url, state, health, inFlight, available, quantiles } = upstream;
+  const { id, url, health, inFlight, quantiles } = upstream;
   return [
     `${pool}/${id}`,
-    available || state !== "active" ? state : "unavailable",
+    toState(upstream),
     health,
-    String(upstream.weight),
+    toWeight(upstream),
     String(inFlight),
     quantiles.p50 === null ? "-" : quantiles.p50.toFixed(1),
     url,
   ];
+}
+
+/** What an operator wants of it; when that is to serve, what keeps it from that. */
+function toState({ state, available, ejectedUntil, onTrial }: UpstreamSnapshot): string {
+  if (state !== "active") return state;
+  if (onTrial) return "on trial";
+  if (ejectedUntil !== null) return `ejected until ${new Date(ejectedUntil).toISOString().slice(11, 19)}Z`;
+  return available ? state : "unavailable";
+}
+
+/** As in `3`, or `0.75 of 3` while slow start, feedback or its own word leave it less than its own. */
+function toWeight({ weight, effectiveWeight }: UpstreamSnapshot): string {
+  if (effectiveWeight === weight) return String(weight);
+  return `${Math.round(effectiveWeight * 1_000) / 1_000} of ${weight}`;
 }

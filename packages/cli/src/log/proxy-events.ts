@@ -1,6 +1,12 @@
-import type { ReloadChanges, Proxy as ReverseProxy } from "evenkeel";
+import type { ReadmissionReason, ReloadChanges, Proxy as ReverseProxy } from "evenkeel";
 import type { Logger } from "pino";
 import { messageOf } from "../failure.ts";
+
+const readmissions: Readonly<Record<ReadmissionReason, string>> = {
+  trial: "a request on trial went well",
+  probe: "a probe went well",
+  off: "outlier detection was switched off",
+};
 
 /** Tells an operator what happens to the pools and to the configuration. Requests have a log of their own. */
 export function logProxyEvents(proxy: ReverseProxy, logger: Logger): void {
@@ -8,8 +14,20 @@ export function logProxyEvents(proxy: ReverseProxy, logger: Logger): void {
     const level = event.to === "unhealthy" ? "warn" : "info";
     logger[level](event, `${event.pool}/${event.upstream} is ${event.to}: ${event.reason}`);
   });
+  proxy.on("eject", (event) => {
+    const forSeconds = Math.round(event.forMs / 1_000);
+    logger.warn(event, `${event.pool}/${event.upstream} is ejected for ${forSeconds} s: ${event.reason}`);
+  });
+  proxy.on("readmit", (event) => {
+    logger.info(event, `${event.pool}/${event.upstream} is back: ${readmissions[event.reason]}`);
+  });
   proxy.on("weight", (event) => {
-    logger.info(event, `${event.pool}/${event.upstream} has weight ${event.to}, not ${event.from} any more`);
+    const { pool, upstream, reason, detail } = event;
+    const [from, to] = [event.from, event.to].map((weight) => Math.round(weight * 1_000) / 1_000);
+    const why = detail === undefined ? reason : `${reason}, ${detail}`;
+    // An upstream may announce another load every second.
+    const level = reason === "announced" ? "debug" : "info";
+    logger[level](event, `${pool}/${upstream} has weight ${to}, not ${from} any more: ${why}`);
   });
   proxy.on("state", (event) => {
     logger.info(event, `${event.pool}/${event.upstream} is ${event.to}, not ${event.from} any more`);
