@@ -10,6 +10,8 @@ export const defaults = {
 export const limits = {
   /** Bytes of a configuration file. */
   fileBytes: 4_194_304,
+  /** Bytes of a file of data, which may list a great many requests. */
+  documentBytes: 67_108_864,
   /** Bytes of a PEM file that a configuration names. */
   pemBytes: 1_048_576,
   /** Tables and arrays within each other; the options themselves need seven. */

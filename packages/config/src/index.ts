@@ -9,6 +9,7 @@ export type {
   ServerTlsConfig,
 } from "./file-config.ts";
 export { type LoadConfigOptions, loadConfig } from "./load-config.ts";
+export { type LoadedDocument, loadDocument } from "./load-document.ts";
 export type {
   AccessLogOptions,
   AdminOptions,
@@ -18,5 +19,6 @@ export type {
   ServerTimeoutOptions,
   ServerTlsOptions,
 } from "./options.ts";
-export { type ConfigFormat, type ParseConfigOptions, parseConfig } from "./parse-config.ts";
+export { type ParseConfigOptions, parseConfig } from "./parse-config.ts";
+export type { ConfigFormat } from "./read-document.ts";
 export { type ConfigWatcher, watchConfig } from "./watch-config.ts";

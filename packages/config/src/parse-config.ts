@@ -1,22 +1,18 @@
-import { dirname, extname, resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { type ConfigIssue, checkOptions, type ProxyOptions } from "evenkeel";
 import { crossCheckCommandTables, resolveAccessLog, resolveAdmin, resolveServer } from "./command-tables.ts";
 import { ConfigError } from "./config-error.ts";
 import { limits } from "./defaults.ts";
-import { type Document, SyntaxMistake } from "./document.ts";
 import type { Environment } from "./environment.ts";
 import type { FileConfig } from "./file-config.ts";
 import { fillIn } from "./fill-in.ts";
 import { freezeDeep } from "./freeze.ts";
-import { readJson } from "./json.ts";
 import type { CommandTables } from "./options.ts";
 import { locate } from "./places.ts";
+import { type ConfigFormat, formatOf, readDocument } from "./read-document.ts";
 import { toConfigError } from "./report.ts";
 import { commandTables } from "./schema.ts";
 import { SourceText } from "./source-text.ts";
-import { readToml } from "./toml.ts";
-
-export type ConfigFormat = "toml" | "json";
 
 export interface ParseConfigOptions {
   /** The file that the text came from: named in errors, and what relative paths are relative to. */
@@ -56,19 +52,6 @@ export function parseConfig(text: string, options: ParseConfigOptions): FileConf
     accessLog: resolveAccessLog(accessLog, directory),
     file: resolve(file),
   });
-}
-
-function formatOf(file: string): ConfigFormat {
-  return extname(file).toLowerCase() === ".json" ? "json" : "toml";
-}
-
-function readDocument(source: SourceText, file: string, format: ConfigFormat): Document {
-  try {
-    return format === "json" ? readJson(source.text) : readToml(source.text);
-  } catch (error) {
-    if (!(error instanceof SyntaxMistake)) throw error;
-    throw toConfigError("syntax", file, source, [source.mistakeAt(error.offset, [], error.message)]);
-  }
 }
 
 function findIssues(data: unknown): ConfigIssue[] {
