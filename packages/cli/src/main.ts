@@ -7,6 +7,7 @@ import type { RemoteOptions } from "./admin-client.ts";
 import type { DemoOptions } from "./commands/demo.ts";
 import type { ExplainOptions } from "./commands/explain.ts";
 import type { RunOptions } from "./commands/run.ts";
+import type { SimulateOptions } from "./commands/simulate.ts";
 import { exitCodeOf, exitCodes, messageOf } from "./failure.ts";
 import { version } from "./version.ts";
 
@@ -34,6 +35,13 @@ command("init [config]", "write a commented configuration to start from").action
 command("demo", "a proxy over three small upstreams, one slow and one flaky")
   .option("-p, --port <port>", "the proxy's port (default: 8080, or the next free one)")
   .action((options: DemoOptions) => finish(async () => (await import("./commands/demo.ts")).demo(options)));
+
+command("simulate <config> <trace>", "replay traffic against a configuration on virtual time, without a socket")
+  .option("--seed <number>", "another number gives other chance, the same number the same report", "1")
+  .option("--json", "print the whole report as JSON")
+  .action((file: string, trace: string, options: SimulateOptions) =>
+    attempt(async () => (await import("./commands/simulate.ts")).simulate(file, trace, options)),
+  );
 
 remote("status", "show the pools of a running proxy").action((options: RemoteOptions) =>
   attempt(async () => (await import("./commands/remote.ts")).status(options)),

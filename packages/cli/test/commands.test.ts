@@ -20,6 +20,7 @@ const commands = [
   "disable",
   "reload",
   "explain",
+  "simulate",
 ];
 
 test("every command has a --help and a --version", async () => {
