@@ -1,0 +1,231 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import { type AddressInfo, Server as NetServer } from "node:net";
+import path from "node:path";
+import { parseConfig } from "@evenkeel/config";
+import { createProxy } from "evenkeel";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { connect, echo, startEcho } from "../packages/core/test/support/adapter-contract.ts";
+import {
+  type Asking,
+  ask,
+  askSeen,
+  closeServer,
+  listen,
+  startUpstream,
+} from "../packages/core/test/support/adapter-lab.ts";
+
+const folder = path.join(import.meta.dirname, "migrating");
+const peers = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+const page = readFileSync(new URL("../docs/migrating.md", import.meta.url), "utf8");
+/** No port of chance is this low, so nobody can come to listen there. */
+const nobody = "http://127.0.0.1:1";
+const authorization = "Bearer open sesame";
+
+/** What an upstream has seen of a request, as far as both snippets promise it. */
+interface Outcome {
+  readonly status: number;
+  readonly upstream?: string;
+  readonly method?: string;
+  readonly url?: string;
+  readonly sha256?: string;
+  readonly host?: string;
+  readonly gateway?: string;
+}
+
+/** The snippet with the addresses of this test in place of those that it is printed with. */
+function withAddresses(file: string, upstreams: readonly string[]): string {
+  const text = readFileSync(path.join(folder, file), "utf8").replace("8080", "0");
+  return upstreams.reduce((all, url, index) => all.replaceAll(`127.0.0.1:${3001 + index}`, new URL(url).host), text);
+}
+
+/** Runs a snippet as it stands in the document, and returns the port that it listens on. */
+async function run(file: string, upstreams: readonly string[]): Promise<number> {
+  const scratch = mkdtempSync(path.join(folder, ".run-"));
+  onTestFinished(() => rmSync(scratch, { recursive: true }));
+  const copy = path.join(scratch, path.basename(file));
+  writeFileSync(copy, withAddresses(file, upstreams));
+  const listening = vi.spyOn(NetServer.prototype, "listen");
+  await import(copy);
+  const [server] = listening.mock.contexts as [Server];
+  listening.mockRestore();
+  await vi.waitUntil(() => server.listening);
+  onTestFinished(async () => {
+    server.closeAllConnections();
+    await closeServer(server);
+  });
+  return (server.address() as AddressInfo).port;
+}
+
+async function outcomeOf(port: number, asking: Asking): Promise<Outcome> {
+  const { status, body } = await ask(port, asking);
+  const text = body.toString();
+  if (status !== 200 || !text.startsWith("{")) return { status };
+  const { upstream, method, url, sha256, headers } = JSON.parse(text) as Awaited<ReturnType<typeof askSeen>>;
+  return {
+    status,
+    upstream,
+    method,
+    url,
+    sha256,
+    ...(headers.host !== undefined && { host: headers.host }),
+    gateway: String(headers["x-gateway"]),
+  };
+}
+
+/** Asks both snippets the same, one after the other, each in front of the same upstreams. */
+async function compare(peer: string, upstreams: readonly string[], askings: readonly Asking[]): Promise<Outcome[]> {
+  const [before, after] = [await run(`${peer}/before.js`, upstreams), await run(`${peer}/after.ts`, upstreams)];
+  const outcomes: Outcome[] = [];
+  for (const asking of askings) {
+    const outcome = await outcomeOf(after, asking);
+    expect(outcome, JSON.stringify(asking)).toEqual(await outcomeOf(before, asking));
+    outcomes.push(outcome);
+  }
+  return outcomes;
+}
+
+const json = { "content-type": "application/json" };
+
+describe("the snippets do the same before and after", () => {
+  test("http-proxy", async () => {
+    const [one, two] = [await startUpstream("one"), await startUpstream("two")];
+    const outcomes = await compare(
+      "http-proxy",
+      [one.url, two.url],
+      [
+        { path: "/users?page=2" },
+        { path: "/a%2Fb/c;v=1" },
+        { method: "POST", path: "/orders", body: '{"id":1}', headers: json },
+        { method: "PUT", path: "/orders/1", body: "x".repeat(100_000), chunked: true },
+      ],
+    );
+    expect(outcomes.map(({ status, upstream, url, gateway }) => [status, upstream, url, gateway])).toEqual([
+      [200, "one", "/users?page=2", "shop"],
+      [200, "two", "/a%2Fb/c;v=1", "shop"],
+      [200, "one", "/orders", "shop"],
+      [200, "two", "/orders/1", "shop"],
+    ]);
+  });
+
+  test("http-proxy, tunnels and an upstream that is down", async () => {
+    const [one, two] = [await startEcho(), await startEcho()];
+    for (const file of ["http-proxy/before.js", "http-proxy/after.ts"]) {
+      const port = await run(file, [one.url, two.url]);
+      expect(await echo(await connect(port, "/chat"), "hello")).toEqual([Buffer.from("hello"), false]);
+      const down = await run(file, [nobody, "http://127.0.0.2:1"]);
+      const { status, body } = await ask(down, {});
+      expect([status, body.toString()]).toEqual([502, "the shop is closed\n"]);
+    }
+  });
+
+  test("http-proxy sends every other request to an upstream that is down, Evenkeel none", async () => {
+    const up = await startUpstream("up");
+    const statuses = async (file: string) => {
+      const port = await run(file, [nobody, up.url]);
+      const found = [];
+      for (let count = 0; count < 4; count++) found.push((await ask(port, { method: "POST", body: "x" })).status);
+      return found;
+    };
+    expect(await statuses("http-proxy/before.js")).toEqual([502, 200, 502, 200]);
+    expect(await statuses("http-proxy/after.ts")).toEqual([200, 200, 200, 200]);
+  });
+
+  test("http-proxy-middleware", async () => {
+    const [shop, admin] = [await startUpstream("shop"), await startUpstream("admin")];
+    const outcomes = await compare(
+      "http-proxy-middleware",
+      [shop.url, admin.url],
+      [
+        { path: "/api/users?page=2" },
+        { path: "/api/orders/7" },
+        { path: "/api/orders/7", headers: { host: "admin.shop.test" } },
+        { method: "POST", path: "/api/users", body: '{"id":1}', headers: json },
+        { path: "/api/else" },
+        { path: "/users" },
+      ],
+    );
+    expect(outcomes.map(({ status, upstream, url }) => [status, upstream, url])).toEqual([
+      [200, "shop", "/users?page=2"],
+      [200, "shop", "/v1/orders/7"],
+      [200, "admin", "/v1/orders/7"],
+      [200, "shop", "/users"],
+      [404, undefined, undefined],
+      [404, undefined, undefined],
+    ]);
+  });
+
+  test("@fastify/http-proxy", async () => {
+    const shop = await startUpstream("shop");
+    const outcomes = await compare(
+      "fastify-http-proxy",
+      [shop.url],
+      [
+        { path: "/api/users?page=2", headers: { authorization } },
+        { path: "/api/users" },
+        { method: "POST", path: "/api/orders", body: '{"id":1}', headers: { ...json, authorization } },
+        { path: "/else", headers: { authorization } },
+      ],
+    );
+    expect(outcomes.map(({ status, url, gateway }) => [status, url, gateway])).toEqual([
+      [200, "/v1/users?page=2", "shop"],
+      [401, undefined, undefined],
+      [200, "/v1/orders", "shop"],
+      [404, undefined, undefined],
+    ]);
+  });
+
+  test("express-http-proxy", async () => {
+    const shop = await startUpstream("shop");
+    const outcomes = await compare(
+      "express-http-proxy",
+      [shop.url],
+      [
+        { path: "/api/users?page=2" },
+        { method: "POST", path: "/api/orders", body: '{"id":1}', headers: json },
+        { method: "DELETE", path: "/api/orders/1" },
+      ],
+    );
+    expect(outcomes.map(({ status, url, gateway }) => [status, url, gateway])).toEqual([
+      [200, "/v1/users?page=2", "shop"],
+      [200, "/v1/orders", "shop"],
+      [404, undefined, undefined],
+    ]);
+    for (const file of ["express-http-proxy/before.js", "express-http-proxy/after.ts"]) {
+      const { headers } = await ask(await run(file, [shop.url]), { path: "/api/users" });
+      expect(headers["cache-control"]).toBe("no-store");
+    }
+  });
+
+  test("nginx", async () => {
+    const [one, two, spare] = [await startUpstream("one"), await startUpstream("two"), await startUpstream("spare")];
+    const { options } = parseConfig(withAddresses("nginx/after.toml", [one.url, two.url, spare.url]), {
+      file: "after.toml",
+    });
+    const proxy = createProxy(options);
+    onTestFinished(() => proxy.close({ timeout: "0s" }));
+    const port = await listen(createServer(proxy.handler));
+    const seen = [];
+    for (let count = 0; count < 8; count++) seen.push(await askSeen(port, { path: "/api/users?page=2" }));
+    // In the order of nginx's own smooth weighted round robin.
+    const turns = ["one", "one", "two", "one"];
+    expect(seen.map(({ upstream }) => upstream)).toEqual([...turns, ...turns]);
+    expect(seen[0]).toMatchObject({ url: "/users?page=2", headers: { host: `127.0.0.1:${port}` } });
+    expect((await ask(port, { path: "/else" })).status).toBe(404);
+    expect((await ask(port, { method: "POST", path: "/api/", headers: { "content-length": 11_000_000 } })).status).toBe(
+      413,
+    );
+  });
+});
+
+describe("the document", () => {
+  test("shows every snippet as it is run here, and no other", () => {
+    const shown = [...page.matchAll(/^```(?:js|ts|toml|nginx)\n(.*?)^```$/gms)].map(([, text]) => text);
+    const files = peers.flatMap(({ name }) =>
+      readdirSync(path.join(folder, name)).map((file) => path.join(name, file)),
+    );
+    expect(files).toHaveLength(10);
+    const texts = files.map((file) => readFileSync(path.join(folder, file), "utf8"));
+    expect(shown.toSorted()).toEqual(texts.toSorted());
+  });
+});
