@@ -83,11 +83,16 @@ export interface HealthEvent {
   readonly reason: string;
 }
 
-/** A change of an upstream's effective weight. */
+/**
+ * A change of an upstream's effective weight: its weight times slow start, feedback and announced load. A slow start is told
+ * at its beginning and at its end, and what time alone ends is told with the next pick.
+ */
 export interface WeightEvent {
   readonly pool: string;
   readonly upstream: string;
+  /** The effective weight before; in a slow start, that of the last pick. */
   readonly from: number;
+  /** The effective weight from now on. */
   readonly to: number;
   /**
    * Who changed it: `operator` (setWeight, the admin API), `config` (a reload), `discovery` (an SRV record),
