@@ -15,67 +15,74 @@ import { limits } from "../config/defaults.ts";
 import type { Candidate, PickContext, Policy, Weighed } from "../policy.ts";
 import { drawByWeight, weighByWeight } from "./by-weight.ts";
 import { figure } from "./figure.ts";
-import { type Hash64, hash64, unitOf } from "./stable-hash.ts";
+import { type Hash64, HashList, hash64 } from "./stable-hash.ts";
 
 export class RendezvousHash implements Policy {
   readonly name = "hash";
-  /** Of the ids, by slot; a slot's next owner has another id. */
-  readonly #ids: { readonly id: string; readonly hash: Hash64 }[] = [];
   /** The list that was last picked from, and the hashes of its ids in the same order. A pool replaces its lists whole. */
   #known: readonly Candidate[] = [];
-  #hashes: readonly Hash64[] = [];
+  #ids: HashList = new HashList([]);
 
   pick({ candidates, key, random }: PickContext): Candidate {
     if (key === undefined) return drawByWeight(candidates, random);
     const keyHash = hash64(key);
+    const ids = this.#idsOf(candidates);
+    const first = highest(candidates, ids, keyHash, Infinity);
+    if (first === undefined) return drawByWeight(candidates, random);
     const allowed = allowedPerWeight(candidates);
-    const hashes = this.#hashesOf(candidates);
-    let best: Candidate | undefined;
-    let bestScore = 0;
-    let index = 0;
-    for (const upstream of candidates) {
-      const weight = upstream.effectiveWeight;
-      const unit = unitOf(hashes[index++] as Hash64, keyHash);
-      if (weight <= bestScore * (1 - unit)) continue;
-      const score = weight / -Math.log(unit);
-      if (score <= bestScore || upstream.inFlight >= Math.ceil(allowed * weight)) continue;
-      best = upstream;
-      bestScore = score;
-    }
-    return best ?? drawByWeight(candidates, random);
+    if (mayTake(first, allowed)) return first;
+    return highest(candidates, ids, keyHash, allowed) ?? drawByWeight(candidates, random);
   }
 
   weigh(context: PickContext): readonly Weighed[] {
     const { candidates, key } = context;
     if (key === undefined) return weighByWeight(candidates);
     const keyHash = hash64(key);
+    const ids = this.#idsOf(candidates);
     const allowed = allowedPerWeight(candidates);
-    const hashes = this.#hashesOf(candidates);
     const picked = this.pick(context);
     return candidates.map((upstream, index) => {
       const { inFlight, effectiveWeight } = upstream;
-      const score = figure(effectiveWeight / -Math.log(unitOf(hashes[index] as Hash64, keyHash)));
+      const score = figure(effectiveWeight / -Math.log(ids.unitWith(index, keyHash)));
       const most = Math.ceil(allowed * effectiveWeight);
-      const load = inFlight >= most ? `, passed over with ${inFlight} of ${most} in flight` : "";
+      const load = mayTake(upstream, allowed) ? "" : `, passed over with ${inFlight} of ${most} in flight`;
       return { chance: upstream === picked ? 1 : 0, because: `score ${score} for this key${load}` };
     });
   }
 
-  #hashesOf(candidates: readonly Candidate[]): readonly Hash64[] {
+  #idsOf(candidates: readonly Candidate[]): HashList {
     if (candidates !== this.#known) {
-      this.#hashes = candidates.map((upstream) => this.#hashOf(upstream));
+      this.#ids = new HashList(candidates.map(({ id }) => id));
       this.#known = candidates;
     }
-    return this.#hashes;
+    return this.#ids;
   }
+}
 
-  #hashOf({ id, slot }: Candidate): Hash64 {
-    const known = this.#ids[slot];
-    if (known?.id === id) return known.hash;
-    const hash = hash64(id);
-    this.#ids[slot] = { id, hash };
-    return hash;
+/** The candidate with the highest score of those that may take one more. */
+function highest(
+  candidates: readonly Candidate[],
+  ids: HashList,
+  keyHash: Hash64,
+  allowed: number,
+): Candidate | undefined {
+  let best: Candidate | undefined;
+  let bestScore = 0;
+  let index = 0;
+  for (const upstream of candidates) {
+    const weight = upstream.effectiveWeight;
+    const unit = ids.unitWith(index++, keyHash);
+    if (weight <= bestScore * (1 - unit)) continue;
+    const score = weight / -Math.log(unit);
+    if (score <= bestScore || !mayTake(upstream, allowed)) continue;
+    best = upstream;
+    bestScore = score;
   }
+  return best;
+}
+
+function mayTake({ inFlight, effectiveWeight }: Candidate, allowed: number): boolean {
+  return inFlight < Math.ceil(allowed * effectiveWeight);
 }
 
 /** How many requests in flight each unit of weight may have, the one to be placed counted in. */
