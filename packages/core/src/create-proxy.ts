@@ -19,6 +19,7 @@ import { type ForwardOptions, handleRequest } from "./forward/handler.ts";
 import type { Hooks } from "./forward/hooks.ts";
 import { handleUpgrade } from "./forward/upgrade.ts";
 import { RequestMetrics } from "./observe/request-metrics.ts";
+import { createOutbound, noSuchPool, type Outbound, type OutboundOptions } from "./outbound/outbound.ts";
 import type { Pool } from "./pool/pool.ts";
 import { PoolAtWork } from "./pool-at-work.ts";
 import { SafeEmitter } from "./runtime/emitter.ts";
@@ -57,6 +58,8 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
   readonly #reloads = { succeeded: 0, failed: 0, lastSuccessful: true };
   #routing: Routing;
   #draining = false;
+  /** Nothing new is taken in any more, from the app's own code neither. */
+  #ended = false;
   #closed: Promise<void> | undefined;
 
   constructor(options: ProxyOptions, surroundings: ProxySurroundings) {
@@ -100,6 +103,20 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
   /** The pools in force, by name. */
   get pools(): ReadonlyMap<string, Pool> {
     return this.#pools;
+  }
+
+  /**
+   * A pool for requests of the app's own, with the balancer, the connections, the limits and the verdicts that forwarded
+   * requests have. It follows reloads, and works until `close` has waited for what is on its way. Throws an `OptionsError`
+   * for a pool that does not exist.
+   */
+  outbound(pool: string, options: OutboundOptions = {}): Outbound {
+    if (!this.#atWork.has(pool)) throw noSuchPool(pool, [...this.#atWork.keys()]);
+    const to = () => {
+      if (this.#ended) throw new ProxyError("closed", "the proxy is closed");
+      return this.#atWork.get(pool);
+    };
+    return createOutbound(pool, { runtime: this.#runtime, active: this.#active, to }, options);
   }
 
   /** `close` has been called: answers carry `Connection: close`, and load balancers in front should look elsewhere. */
@@ -181,8 +198,10 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
     // Out of patience: first with good manners, which somebody may not return, then without.
     for (const patienceMs of [timeoutMs, limits.closeGraceMs]) {
       if (await this.#active.emptyWithin(patienceMs, clock)) break;
+      this.#ended = true;
       this.#active.destroyAll();
     }
+    this.#ended = true;
     await this.#active.emptyWithin(limits.closeGraceMs, clock);
     for (const pool of [...this.#pools.values(), ...this.#retiring]) pool.close();
   }

@@ -13,6 +13,7 @@ export type { Answer, ErrorContext, Hooks, RequestContext, ResponseContext } fro
 export { endLingering } from "./forward/lingering-close.ts";
 export { HealthChecker } from "./health/health-checker.ts";
 export { OutlierDetector } from "./health/outlier-detector.ts";
+export { type Outbound, type OutboundOptions, outbound } from "./outbound/outbound.ts";
 export type * from "./policy.ts";
 export { Pool } from "./pool/pool.ts";
 export type { Upstream } from "./pool/upstream.ts";

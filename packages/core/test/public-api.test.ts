@@ -20,6 +20,7 @@ test("what can be imported is this, and nothing goes missing or public by accide
       "endLingering: function",
       "formatPath: function",
       "formatReport: function",
+      "outbound: function",
       "parseDuration: function",
       "parseSize: function",
       "simulate: function",

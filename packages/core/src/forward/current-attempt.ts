@@ -5,15 +5,18 @@ import type { Outcome, Upstream } from "../pool/upstream.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { RequestRecord } from "./request-record.ts";
 
+/** What is noted of attempts. */
+export type AttemptNotes = Pick<RequestRecord, "upstream" | "flags" | "attemptEnded">;
+
 /** The attempt that a request has under way, if any: begun with the pool, settled with it, and noted in the record. */
 export class CurrentAttempt {
-  readonly #record: RequestRecord;
+  readonly #record: AttemptNotes;
   readonly #clock: Clock;
   #attempt: Attempt | undefined;
   #connectMs: number | undefined;
   #headersMs: number | undefined;
 
-  constructor(record: RequestRecord, clock: Clock) {
+  constructor(record: AttemptNotes, clock: Clock) {
     this.#record = record;
     this.#clock = clock;
   }

@@ -6,17 +6,26 @@
 
 import type { HashKey } from "../config/options.ts";
 import type { ResolvedPool } from "../config/resolved.ts";
-import type { Arrival } from "./arrival.ts";
+import type { ClientFacts } from "./forwarded-headers.ts";
 import { cookieValues } from "./request-cookies.ts";
+import type { RequestHeadIn } from "./request-head.ts";
+import type { Target } from "./target.ts";
+
+/** What of a request may be hashed. */
+export interface KeySource {
+  readonly head: Pick<RequestHeadIn, "host" | "passed" | "forwarded">;
+  readonly facts: Pick<ClientFacts, "client" | "trusted">;
+  readonly target: Target;
+}
 
 /** Reads a request's key; undefined when it has none. */
-export type KeyReader = (arrival: Arrival) => string | undefined;
+export type KeyReader = (request: KeySource) => string | undefined;
 
 /** Undefined for a pool whose policy has no use for a key: only "hash" has, and who knows what a policy of the user's own. */
 export function keyReaderOf({ balance, hashOn }: ResolvedPool): KeyReader | undefined {
   if (typeof balance === "string" && balance !== "hash") return undefined;
   const read = readerFor(hashOn);
-  return (arrival) => read(arrival) || undefined;
+  return (request) => read(request) || undefined;
 }
 
 function readerFor(hashOn: HashKey): KeyReader {

@@ -1,0 +1,119 @@
+import { stringify } from "node:querystring";
+import type { Dispatcher } from "undici";
+import type { UpstreamAddress } from "../config/resolved.ts";
+import { ProxyError } from "../errors.ts";
+import type { KeySource } from "../forward/hash-key.ts";
+import type { RequestHead } from "../wire/transport.ts";
+
+/** A request of the app's own, before it is known where it goes. */
+export interface OutboundHead {
+  readonly method: string;
+  readonly path: string;
+  /** With its question mark, or empty. */
+  readonly query: string;
+  /** The caller's own `Host`; undefined leaves it to the upstream's address. */
+  readonly host: string | undefined;
+  /** Names and values by turns, without `Host` and what is for one connection alone. */
+  readonly headers: readonly string[];
+  /** What a `Content-Length` announces. */
+  readonly contentLength: number | undefined;
+  /** The longest wait for the answer's headers in milliseconds; 0 is the pool's. */
+  readonly headersTimeoutMs: number;
+}
+
+/** For one connection alone (RFC 9110 section 7.6.1), or framing, which is always our own. */
+const dropped: ReadonlySet<string> = new Set([
+  ...["connection", "keep-alive", "proxy-connection", "transfer-encoding", "te", "trailer", "upgrade"],
+  ...["http2-settings", "expect"],
+]);
+
+const nothing: ReadonlyMap<string, string> = new Map();
+
+/** Takes the options of a dispatch apart. Throws a `ProxyError` for what cannot be sent to a pool. */
+export function readOutboundHead(options: Dispatcher.DispatchOptions): OutboundHead {
+  const method = String(options.method);
+  if (options.upgrade || method === "CONNECT") {
+    throw new ProxyError("not_implemented", "a pool's dispatcher carries no upgrades and no tunnels");
+  }
+  const full = options.query ? withQuery(options.path, options.query) : options.path;
+  const mark = full.indexOf("?");
+  const path = mark === -1 ? full : full.slice(0, mark);
+  if (!path.startsWith("/")) throw new ProxyError("bad_request", `the path has to begin with a slash: ${path}`);
+  const { headers, host, contentLength } = readHeaders(options.headers);
+  const headersTimeoutMs = options.headersTimeout ?? 0;
+  return { method, path, query: full.slice(path.length), host, headers, contentLength, headersTimeoutMs };
+}
+
+/** The request as it goes to an upstream: its target behind the upstream's own path, and `Host` in front of its headers. */
+export function requestTo(
+  address: UpstreamAddress,
+  { method, path, query, host, headers, headersTimeoutMs }: OutboundHead,
+  bodyLength: number,
+  attempt: { readonly perTryTimeoutMs: number; readonly freshConnection: boolean },
+): RequestHead {
+  return {
+    method,
+    path: address.basePath + path + query,
+    headers: ["Host", host ?? address.host, ...headers],
+    bodyLength,
+    headersTimeoutMs: shorter(attempt.perTryTimeoutMs, headersTimeoutMs),
+    freshConnection: attempt.freshConnection,
+  };
+}
+
+/** What a hashing policy may hash of it. There is no client, and so nothing for `client-ip`. */
+export function keySourceOf({ path, query, host = "", headers }: OutboundHead): KeySource {
+  return {
+    head: { host, passed: headers, forwarded: nothing },
+    facts: { client: "", trusted: false },
+    target: { path, query },
+  };
+}
+
+function withQuery(path: string, query: Record<string, unknown>): string {
+  const text = stringify(query as Parameters<typeof stringify>[0]);
+  return text === "" ? path : `${path}?${text}`;
+}
+
+function readHeaders(given: Dispatcher.DispatchOptions["headers"]) {
+  const headers: string[] = [];
+  let host: string | undefined;
+  let contentLength: number | undefined;
+  const all = [...pairsOf(given)];
+  const named = new Set(all.filter(([name]) => isNamed(name, "connection")).flatMap(([, value]) => listOf(value)));
+  for (const [name, value] of all) {
+    const lower = name.toLowerCase();
+    if (lower === "host") host = value;
+    else if (lower === "content-length") contentLength = Number(value);
+    else if (!dropped.has(lower) && !named.has(lower)) headers.push(name, value);
+  }
+  return { headers, host, contentLength };
+}
+
+/** The headers in whichever of undici's forms they are: a flat list, pairs, or an object. */
+function* pairsOf(given: Dispatcher.DispatchOptions["headers"]): Generator<[name: string, value: string]> {
+  if (given === null || given === undefined) return;
+  if (Array.isArray(given) && !given.some((entry) => Array.isArray(entry))) {
+    for (let index = 0; index + 1 < given.length; index += 2) yield* valuesOf(given[index], given[index + 1]);
+    return;
+  }
+  const entries = Symbol.iterator in given ? (given as Iterable<[string, unknown]>) : Object.entries(given);
+  for (const [name, value] of entries) yield* valuesOf(name, value);
+}
+
+function* valuesOf(name: unknown, value: unknown): Generator<[string, string]> {
+  for (const one of [value].flat()) if (one !== undefined && one !== null) yield [String(name), String(one)];
+}
+
+function isNamed(name: string, lower: string): boolean {
+  return name.length === lower.length && name.toLowerCase() === lower;
+}
+
+function listOf(value: string): string[] {
+  return value.split(",").map((option) => option.trim().toLowerCase());
+}
+
+/** Of two limits in milliseconds, of which 0 is none. */
+function shorter(one: number, other: number): number {
+  return one === 0 || other === 0 ? Math.max(one, other) : Math.min(one, other);
+}
