@@ -22,6 +22,7 @@ import type { Outcome, Upstream } from "../pool/upstream.ts";
 import type { Timer } from "../runtime/clock.ts";
 import type { Exchange, ExchangeFailure, ExchangeHandler } from "../wire/transport.ts";
 import type { Active } from "./active-set.ts";
+import { heedLoad } from "./announced-load.ts";
 import { type ClientPace, ClientResponse } from "./client-response.ts";
 import { CurrentAttempt } from "./current-attempt.ts";
 import { runResponseHook } from "./hooks.ts";
@@ -142,8 +143,9 @@ export class Relay implements ExchangeHandler, BodyOwner, ClientPace, ChoiceOwne
     this.#response.inform(status, headers);
   }
 
-  onResponse(status: number, statusText: string, headers: readonly string[]): void {
+  onResponse(status: number, statusText: string, raw: readonly string[]): void {
     this.#attempt.answered(status);
+    const headers = heedLoad(this.#in.record, raw);
     if (this.#retriedOn(status)) return;
     this.#upstreamHead = headers;
     const passed = this.#responseHeaders(headers, status);

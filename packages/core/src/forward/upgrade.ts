@@ -7,6 +7,7 @@ import type { Timer } from "../runtime/clock.ts";
 import { connectFailureCode } from "../wire/failure-codes.ts";
 import { WireError } from "../wire/wire-error.ts";
 import type { Active } from "./active-set.ts";
+import { heedLoad } from "./announced-load.ts";
 import { isRouted, type RoutedArrival, readArrival } from "./arrival.ts";
 import { breakOff, responseOn } from "./bare-socket.ts";
 import { ClientResponse } from "./client-response.ts";
@@ -175,7 +176,13 @@ class Upgrade implements TunnelHandler, ChoiceOwner, Active {
       engine.active.delete(this);
       record.finish();
     });
-    open([...this.#choice.bind(clientHeaders(raw, changes, 101)), "Connection", "Upgrade", "Upgrade", "websocket"]);
+    open([
+      ...this.#choice.bind(clientHeaders(heedLoad(record, raw), changes, 101)),
+      "Connection",
+      "Upgrade",
+      "Upgrade",
+      "websocket",
+    ]);
     record.tunnelChanged("opened");
   }
 
@@ -187,7 +194,7 @@ class Upgrade implements TunnelHandler, ChoiceOwner, Active {
     this.#clearTimer();
     this.#over = true;
     this.#attempt.answered(statusCode);
-    const headers = clientHeaders(rawHeaders, arrival.route.options.responseHeaders, statusCode);
+    const headers = clientHeaders(heedLoad(record, rawHeaders), arrival.route.options.responseHeaders, statusCode);
     response.begin(statusCode, statusMessage, [...this.#choice.bind(headers), "Connection", "close"], false);
     const { idleMs } = arrival.route.pool.options.timeouts;
     relayRefusal(upstreamResponse, response, idleMs, (failure) => {
