@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import * as announceLoad from "../src/announce-load.ts";
 import * as api from "../src/index.ts";
 
 const manifest = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string };
@@ -27,6 +28,10 @@ test("what can be imported is this, and nothing goes missing or public by accide
       "version: string",
     ]
   `);
+});
+
+test("an upstream can import this", () => {
+  expect(Object.keys(announceLoad).sort()).toEqual(["announceLoad", "loopLoad"]);
 });
 
 test("the version is that of the package", () => {
