@@ -86,6 +86,8 @@ pool = "app"
 [pools.app]
 # "p2c" takes the less busy of two drawn by chance; also "round-robin", "least-requests", "random".
 #balance = "p2c"
+# What "hash" hashes: "client-ip", "path", "header:NAME", "cookie:NAME" or "query:NAME". Without it, by weight.
+#hashOn = "client-ip"
 # When no upstream is available: "use-all" tries them nevertheless, "fail" answers 503 at once.
 #panic = "use-all"
 
@@ -170,6 +172,17 @@ path = "/"
 #interval = "10s"
 # A response header in which an upstream may announce its load, 0 to 1.
 #header = "x-evenkeel-load"
+
+# Brings each client back to the upstream that answered it first, by a cookie. Off when left out.
+#[pools.app.sticky]
+# Its name. Every pool has one of its own.
+#cookie = "evenkeel"
+# Signs it; the same on every replica. Without one, clients are bound until the process ends, and to it alone.
+#secret = "\${STICKY_SECRET:-at least 8 characters}"
+# From the first answer. As long as the browser's session when left out.
+#ttl = "1h"
+# When a client's upstream cannot be had: "redistribute" binds it to another, "fail" answers 503.
+#onMissing = "redistribute"
 
 # What may be sent to another upstream when one fails. A connection that cannot be had is always tried elsewhere.
 #[pools.app.retry]

@@ -1,7 +1,7 @@
 /**
  * What of a request a hashing policy hashes, byte for byte: nothing is decoded, trimmed or joined, so that every
  * instance takes the same. Of a repeated header, cookie or parameter the first counts. Without one, or with an empty
- * one, a request has no key.
+ * one, a request has no key. A key is as long as a request's head lets it be; "hash" looks at so much of it.
  */
 
 import type { HashKey } from "../config/options.ts";
