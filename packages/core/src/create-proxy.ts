@@ -15,7 +15,7 @@ import { ActiveSet } from "./forward/active-set.ts";
 import { handleClientError } from "./forward/client-error.ts";
 import { createRouting } from "./forward/create-routing.ts";
 import type { Engine, Reporter, Routing } from "./forward/engine.ts";
-import { type ForwardOptions, handleRequest } from "./forward/handler.ts";
+import { type ForwardOptions, type ForwardUpgradeOptions, handleRequest } from "./forward/handler.ts";
 import type { Hooks } from "./forward/hooks.ts";
 import { handleUpgrade } from "./forward/upgrade.ts";
 import { RequestMetrics } from "./observe/request-metrics.ts";
@@ -96,7 +96,7 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
   }
 
   /** `upgrade` for adapters. */
-  forwardUpgrade(req: IncomingMessage, socket: Duplex, head: Buffer, options: ForwardOptions = {}): void {
+  forwardUpgrade(req: IncomingMessage, socket: Duplex, head: Buffer, options: ForwardUpgradeOptions = {}): void {
     handleUpgrade(this.#engine, req, socket, head, options);
   }
 

@@ -23,6 +23,7 @@ export type ErrorCode =
   | "unknown_upstream"
   | "closed"
   | "internal"
+  | "body_consumed"
   | "request_hook_failed"
   | "response_hook_failed"
   | "bad_request"
@@ -73,6 +74,7 @@ const table: Readonly<Record<ErrorCode, ErrorKind>> = {
   unknown_upstream: kind(500, "proxy", "config", "never", "proxy_configuration_error"),
   closed: kind(503, "proxy", "pick", "never", "destination_unavailable"),
   internal: kind(500, "proxy", "request", "never", "proxy_internal_error"),
+  body_consumed: kind(500, "proxy", "request", "never", "proxy_internal_error"),
   request_hook_failed: kind(500, "proxy", "request", "never", "proxy_internal_error"),
   response_hook_failed: kind(502, "proxy", "headers", "never", "proxy_internal_error"),
 

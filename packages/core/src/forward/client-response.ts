@@ -1,7 +1,8 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
+import createDebug from "debug";
 import { limits } from "../config/defaults.ts";
-import { type ErrorCode, errorKind } from "../errors.ts";
+import { type ErrorCode, errorKind, ProxyError } from "../errors.ts";
 import type { Engine } from "./engine.ts";
 import { owesContinue } from "./expectation.ts";
 import { type Answer, runErrorHook } from "./hooks.ts";
@@ -12,6 +13,8 @@ import { clientHeaders, connectionNames } from "./response-head.ts";
 import { StalledClient } from "./stalled-client.ts";
 import { clientTrailers } from "./trailers.ts";
 import { flushHead, writeHead } from "./write-head.ts";
+
+const debug = createDebug("evenkeel:forward");
 
 /** What a hook's answer does not decide. */
 const ownHeaders: ReadonlySet<string> = new Set([
@@ -189,17 +192,42 @@ export class ClientResponse {
     this.#res.end(body);
   }
 
-  /** Answers in the proxy's own name, or with what `onError` says instead. */
-  reply(code: ErrorCode, bodySettled: boolean): void {
+  /** Answers in the proxy's own name, or with what `onError` says instead. `detail` is for the client to read. */
+  reply(code: ErrorCode, bodySettled: boolean, detail?: string): void {
     const { hooks } = this.#engine;
-    const { requestId } = this.#record;
+    const { requestId, onError } = this.#record;
     this.#record.error = code;
+    if (onError !== undefined) return this.#handOver(onError, code, bodySettled, detail);
     const instead = hooks.onError && runErrorHook(hooks, { requestId, code, status: errorKind(code).status });
-    if (instead === undefined) this.#replyPlainly(code, bodySettled);
+    if (instead === undefined) this.#replyPlainly(code, bodySettled, detail);
     else this.answer(instead, bodySettled && errorKind(code).source !== "client");
   }
 
-  #replyPlainly(code: ErrorCode, mayKeepOpen: boolean): void {
+  /** Leaves the answer to the app. What has become of the request's body decides on the connection all the same. */
+  #handOver(onError: (error: ProxyError) => void, code: ErrorCode, mayKeepOpen: boolean, detail?: string): void {
+    this.#head = undefined;
+    this.#only = undefined;
+    this.committed = true;
+    const { source, status } = errorKind(code);
+    this.#record.status = status;
+    this.#record.answeredElsewhere(this.#res);
+    const bodySettled = mayKeepOpen && !owesContinue(this.#res, this.#record.head);
+    if (!bodySettled) this.#endConnection();
+    if (!this.#res.headersSent) {
+      const close = !bodySettled || this.#engine.draining || source === "client";
+      if (close) this.#res.setHeader("Connection", "close");
+      if (this.#record.setCookie !== undefined) this.#res.appendHeader("Set-Cookie", this.#record.setCookie);
+    }
+    try {
+      onError(new ProxyError(code, detail ?? `${STATUS_CODES[status]} (${code})`));
+    } catch (error) {
+      debug("what was to answer in place of the proxy failed: %O", error);
+      if (this.#res.headersSent) this.cutOff();
+      else this.#replyPlainly(code, bodySettled, detail);
+    }
+  }
+
+  #replyPlainly(code: ErrorCode, mayKeepOpen: boolean, detail?: string): void {
     const { head, requestId, setCookie } = this.#record;
     // A client that was never told to go on may send its body or may not: nobody could say what comes next.
     const bodySettled = mayKeepOpen && !owesContinue(this.#res, head);
@@ -210,6 +238,7 @@ export class ClientResponse {
     const { draining } = this.#engine;
     this.#record.bytesOut = sendReply(this.#res, {
       code,
+      detail,
       requestId,
       accept: head?.accept,
       setCookie,

@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import createDebug from "debug";
-import { type ErrorCode, errorKind } from "../errors.ts";
+import { type ErrorCode, errorKind, ProxyError } from "../errors.ts";
 import type { Active } from "./active-set.ts";
-import { isRouted, type RoutedArrival, readArrival } from "./arrival.ts";
+import { type Arrival, isRouted, type RoutedArrival, readArrival } from "./arrival.ts";
 import { ClientResponse } from "./client-response.ts";
 import type { Engine, Routing } from "./engine.ts";
 import { type Answer, runRequestHook } from "./hooks.ts";
@@ -12,7 +12,7 @@ import { isPipelined, startInTurn } from "./pipeline.ts";
 import { onRestFault } from "./receiving.ts";
 import { Relay } from "./relay.ts";
 import { isSettled } from "./reply.ts";
-import { isRefusal } from "./request-head.ts";
+import { isRefusal, type RawRequest, type Refusal } from "./request-head.ts";
 import { RequestRecord } from "./request-record.ts";
 import { wholeServer } from "./target.ts";
 
@@ -24,11 +24,26 @@ export interface ForwardOptions {
   readonly next?: ((error?: unknown) => void) | undefined;
   /** The path that the framework has taken off the front of `req.url`; the upstream is told in X-Forwarded-Prefix. */
   readonly mountPath?: string;
-  /** The request's body, when a parser in front of the proxy has read it already. */
-  readonly body?: Uint8Array;
+  /** The request's target as the client sent it, for events and logs. Default: the mount path and `req.url`. */
+  readonly originalUrl?: string;
+  /**
+   * The request's body, when a parser in front of the proxy has read it already, or what puts it together once a route has
+   * matched. A `ProxyError` that it throws is answered, message and all.
+   */
+  readonly body?: Uint8Array | (() => Uint8Array);
+  /** The request's headers, names and values by turns, when a given body is no longer what `req.rawHeaders` says. */
+  readonly rawHeaders?: readonly string[];
+  /**
+   * Called in place of an answer of the proxy's own to a request that a route has matched. Nothing has been written yet,
+   * and whoever is called answers `res`. The `onError` hook is not asked. Default: the proxy answers.
+   */
+  readonly onError?: ((error: ProxyError) => void) | undefined;
   /** The answer, whatever the request is; the connection ends with it. */
   readonly refusal?: ErrorCode | undefined;
 }
+
+/** What there is to know about an upgrade. Its failures are always answered by the proxy: frameworks have no response for them. */
+export type ForwardUpgradeOptions = Omit<ForwardOptions, "body" | "rawHeaders" | "onError">;
 
 /** Takes a request in: reads it, checks it, finds its route, and relays it or says why not. From then on it lives by its events. */
 export function handleRequest(
@@ -40,18 +55,21 @@ export function handleRequest(
   // The connection has had its last answer: this was sent behind a request that was never read to its end.
   if (isEnding(req.socket)) return;
   const { routing } = engine;
-  const arrival = readArrival(req, routing, options.mountPath);
+  const arrival = readArrival(withHeaders(req, options.rawHeaders), routing, options.mountPath);
   if (!isRefusal(arrival) && arrival.route === undefined && options.next !== undefined) {
     options.next();
     return;
   }
-  const { mountPath = "", body: parsedBody } = options;
-  const record = new RequestRecord(engine, req, isRefusal(arrival) ? undefined : arrival, mountPath);
+  const record = createRecord(engine, req, arrival, options);
   if (options.refusal !== undefined) {
     onceOver(req, res, () => record.finish());
     return new ClientResponse(req, res, record, engine).reply(options.refusal, false);
   }
   if (!isRefusal(arrival) && isRouted(arrival)) {
+    const { mountPath = "" } = options;
+    record.onError = options.onError;
+    const parsedBody = readBefore(req, arrival, options);
+    if (parsedBody instanceof ProxyError) return refuse(engine, req, res, record, parsedBody.code, parsedBody.message);
     const input = { engine, routing, req, res, record, mountPath, parsedBody };
     const start = () => {
       if (engine.hooks.onRequest === undefined) return new Relay({ ...input, arrival }).start();
@@ -67,6 +85,42 @@ export function handleRequest(
   }
   if (isRefusal(arrival)) debug("refused with %s: %s", arrival.code, arrival.reason);
   refuse(engine, req, res, record, isRefusal(arrival) ? arrival.code : "no_route");
+}
+
+/** What a parser in front of the proxy has read of a request's body, or why nobody can tell any more. */
+function readBefore(
+  req: IncomingMessage,
+  { head }: RoutedArrival,
+  { body }: ForwardOptions,
+): Uint8Array | ProxyError | undefined {
+  try {
+    const parsed = typeof body === "function" ? body() : body;
+    if (parsed === undefined && head.bodyLength !== 0 && (req.readableDidRead || req.readableEnded)) {
+      const message = "something in front of the proxy has read the request's body; mount the proxy in front of it";
+      return new ProxyError("body_consumed", message);
+    }
+    return parsed;
+  } catch (error) {
+    if (error instanceof ProxyError) return error;
+    throw error;
+  }
+}
+
+/** The record of a request that has come in. */
+export function createRecord(
+  engine: Engine,
+  req: IncomingMessage,
+  arrival: Arrival | Refusal,
+  { mountPath = "", originalUrl }: ForwardOptions,
+): RequestRecord {
+  return new RequestRecord(engine, req, isRefusal(arrival) ? undefined : arrival, mountPath, originalUrl);
+}
+
+/** The request as it is read, with headers that say what its body is now. */
+function withHeaders(req: IncomingMessage, rawHeaders: readonly string[] | undefined): RawRequest {
+  if (rawHeaders === undefined) return req;
+  const { method, url, httpVersionMajor, httpVersionMinor, socket } = req;
+  return { method, url, rawHeaders, httpVersionMajor, httpVersionMinor, socket };
 }
 
 /** Goes on when few enough requests are under way on the connection, with what has become known in the meantime. */
@@ -140,7 +194,8 @@ export function refuse(
   res: ServerResponse,
   record: RequestRecord,
   code: ErrorCode,
+  detail?: string,
 ): void {
   onceOver(req, res, () => record.finish());
-  new ClientResponse(req, res, record, engine).reply(code, isSettled(req, record.head?.bodyLength ?? -1));
+  new ClientResponse(req, res, record, engine).reply(code, isSettled(req, record.head?.bodyLength ?? -1), detail);
 }

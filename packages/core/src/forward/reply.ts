@@ -6,6 +6,8 @@ import { writeHead } from "./write-head.ts";
 /** What an answer of the proxy's own has to say. */
 export interface Reply {
   readonly code: ErrorCode;
+  /** What the client may know beside the code. */
+  readonly detail: string | undefined;
   readonly requestId: string;
   /** The client's Accept header. */
   readonly accept: string | undefined;
@@ -28,8 +30,8 @@ export function sendReply(res: ServerResponse, reply: Reply): number {
   const reason = STATUS_CODES[status] ?? "Error";
   const json = prefersJson(reply.accept);
   const body = json
-    ? `${JSON.stringify({ error: { code: reply.code, message: reason, requestId: reply.requestId } })}\n`
-    : `${status} ${reason} (${reply.code})\n`;
+    ? `${JSON.stringify({ error: { code: reply.code, message: reply.detail ?? reason, requestId: reply.requestId } })}\n`
+    : `${status} ${reason} (${reply.code})${reply.detail === undefined ? "" : `: ${reply.detail}`}\n`;
   const headers = [
     ["Content-Type", json ? "application/json" : "text/plain; charset=utf-8"],
     ["Content-Length", String(Buffer.byteLength(body))],
@@ -44,7 +46,7 @@ export function sendReply(res: ServerResponse, reply: Reply): number {
   if (!reply.bodySettled || reply.draining || source === "client") headers.push(["Connection", "close"]);
   writeHead(res, status, reason, headers.flat());
   res.end(body);
-  return res.req.method === "HEAD" ? 0 : body.length;
+  return res.req.method === "HEAD" ? 0 : Buffer.byteLength(body);
 }
 
 /** Whether the rest of a request's body is so little that reading it is cheaper than a new connection. */

@@ -9,8 +9,8 @@ import { continueExpectation } from "./expectation.ts";
 import { bySpelling } from "./header-names.ts";
 
 /** What is read of a request: node's own, or one that is made up to ask what would become of it. */
-export interface RawRequest
-  extends Pick<IncomingMessage, "method" | "url" | "rawHeaders" | "httpVersionMajor" | "httpVersionMinor"> {
+export interface RawRequest extends Pick<IncomingMessage, "method" | "url" | "httpVersionMajor" | "httpVersionMinor"> {
+  readonly rawHeaders: readonly string[];
   readonly socket: { readonly remoteAddress?: string | undefined; readonly encrypted?: boolean };
 }
 

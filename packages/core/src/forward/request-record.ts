@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
-import type { IncomingMessage } from "node:http";
-import type { ErrorCode } from "../errors.ts";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { ErrorCode, ProxyError } from "../errors.ts";
 import type { AttemptRecord, RequestEvent, RequestFlag } from "../events.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import type { Arrival } from "./arrival.ts";
@@ -19,6 +19,8 @@ export class RequestRecord {
   error: ErrorCode | undefined;
   /** A `Set-Cookie` that goes with an answer of the proxy's own. */
   setCookie: string | undefined;
+  /** Who answers in the proxy's place when it fails. */
+  onError: ((error: ProxyError) => void) | undefined;
   status = 0;
   bytesIn = 0;
   bytesOut = 0;
@@ -31,14 +33,21 @@ export class RequestRecord {
   readonly #attempts: AttemptRecord[] = [];
   readonly #startedAt: number;
   readonly #time: number;
+  #answeredBy: ServerResponse | undefined;
   #finished = false;
 
   /** `mountPath` is what a framework has taken off the front of the request's path. */
-  constructor(engine: Engine, req: IncomingMessage, arrival: Arrival | undefined, mountPath: string) {
+  constructor(
+    engine: Engine,
+    req: IncomingMessage,
+    arrival: Arrival | undefined,
+    mountPath: string,
+    originalUrl: string = putBack(mountPath, req.url ?? ""),
+  ) {
     this.#engine = engine;
     this.#req = req;
     // Frameworks change it while they pass a request around.
-    this.#url = putBack(mountPath, req.url ?? "");
+    this.#url = originalUrl;
     this.#client = arrival?.facts.client ?? peerAddress(req.socket.remoteAddress);
     this.requestId = arrival?.facts.requestId ?? randomUUID();
     this.head = arrival?.head;
@@ -70,10 +79,16 @@ export class RequestRecord {
     reporter.tunnel({ ...this.names(), change, durationMs, bytesIn, bytesOut });
   }
 
+  /** The answer is the app's; its status will be what the app has made it. */
+  answeredElsewhere(res: ServerResponse): void {
+    this.#answeredBy = res;
+  }
+
   /** Tells it, the first time it is called. */
   finish(): void {
     if (this.#finished) return;
     this.#finished = true;
+    if (this.#answeredBy?.writableFinished === true) this.status = this.#answeredBy.statusCode;
     const { route, status } = this;
     const { reporter } = this.#engine;
     const method = this.#req.method ?? "";

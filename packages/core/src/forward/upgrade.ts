@@ -13,12 +13,12 @@ import { breakOff, responseOn } from "./bare-socket.ts";
 import { ClientResponse } from "./client-response.ts";
 import { CurrentAttempt } from "./current-attempt.ts";
 import type { Engine, Routing } from "./engine.ts";
-import { afterRequestHook, type ForwardOptions, handleRequest, refuse } from "./handler.ts";
+import { afterRequestHook, createRecord, type ForwardUpgradeOptions, handleRequest, refuse } from "./handler.ts";
 import { isEnding } from "./lingering-close.ts";
 import { onceOver } from "./once-over.ts";
 import { refusalFault, relayRefusal } from "./refused-upgrade.ts";
 import { isRefusal } from "./request-head.ts";
-import { RequestRecord } from "./request-record.ts";
+import type { RequestRecord } from "./request-record.ts";
 import { clientHeaders } from "./response-head.ts";
 import { decideAfterFailure, retryPauseMs } from "./retry.ts";
 import { joinEnds, requestTunnel, sayGoodbye, type TunnelHandler, TunnelSide } from "./tunnel.ts";
@@ -36,7 +36,7 @@ export function handleUpgrade(
   req: IncomingMessage,
   socket: Duplex,
   head: Buffer,
-  options: ForwardOptions,
+  options: ForwardUpgradeOptions,
 ): void {
   // The connection has had its last answer, as in `handleRequest`. Node has taken its own listeners off by now.
   if (isEnding(socket)) return void socket.on("error", () => {});
@@ -47,7 +47,7 @@ export function handleUpgrade(
   if (res === undefined) return breakOff(engine, req, socket);
   if (isRefusal(arrival) || options.refusal !== undefined) return handleRequest(engine, req, res, options);
   const { mountPath = "" } = options;
-  const record = new RequestRecord(engine, req, arrival, mountPath);
+  const record = createRecord(engine, req, arrival, options);
   const forTunnel = mentionsWebSocket(req);
   const { bodyLength } = arrival.head;
   // A handshake has no body. Chunks in front of bytes of another protocol are not worth a second reader.

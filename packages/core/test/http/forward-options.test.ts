@@ -1,0 +1,147 @@
+import { once } from "node:events";
+import http from "node:http";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { createProxy, type ForwardOptions, type ProxyOptions, type Proxy as ReverseProxy } from "../../src/index.ts";
+import { ask, askSeen, listen, nextRequest, nobody, sha256, startUpstream } from "../support/adapter-lab.ts";
+
+type Telling = (req: http.IncomingMessage, res: http.ServerResponse) => ForwardOptions | Promise<ForwardOptions>;
+
+/** A proxy that is told more of each request than the request says. */
+async function serve(options: ProxyOptions, tell: Telling): Promise<{ port: number; proxy: ReverseProxy }> {
+  const proxy = createProxy(options);
+  onTestFinished(() => proxy.close({ timeout: "0ms" }));
+  const server = http.createServer(async (req, res) => proxy.forward(req, res, await tell(req, res)));
+  return { port: await listen(server), proxy };
+}
+
+describe("onError", () => {
+  test("answers in the proxy's place, and the event tells what it has answered", async () => {
+    const { port, proxy } = await serve({ upstreams: [await nobody()] }, (_req, res) => ({
+      onError: (error) => {
+        expect(res.headersSent).toBe(false);
+        res.writeHead(418, { "X-Code": error.code, "X-Status": error.status }).end("mine");
+      },
+    }));
+    const told = nextRequest(proxy);
+    const { status, headers, body } = await ask(port);
+    expect([status, body.toString()]).toEqual([418, "mine"]);
+    expect(headers).toMatchObject({ "x-code": "connect_refused", "x-status": "502" });
+    expect(headers).not.toHaveProperty("proxy-status");
+    expect(await told).toMatchObject({ status: 418, error: "connect_refused" });
+  });
+
+  test("takes the place of an upstream's head that has not been written", async () => {
+    const { url } = await startUpstream("a", (_req, res) => res.writeHead(200).end());
+    const proxy = createProxy(
+      { upstreams: [url] },
+      {
+        onResponse: () => {
+          throw new Error("no");
+        },
+      },
+    );
+    onTestFinished(() => proxy.close({ timeout: "0ms" }));
+    const server = http.createServer((req, res) =>
+      proxy.forward(req, res, { onError: ({ code, status }) => res.writeHead(status).end(code) }),
+    );
+    const { status, body } = await ask(await listen(server));
+    expect([status, body.toString()]).toEqual([502, "response_hook_failed"]);
+  });
+
+  test("ends the connection where the request's body has not been read", async () => {
+    const options = { pools: { api: { upstreams: [await nobody()] } }, routes: [{ pool: "api", maxBodySize: "10b" }] };
+    const { port } = await serve(options, (_req, res) => ({
+      onError: ({ code, status }) => void res.writeHead(status).end(code),
+    }));
+    const { status, headers, body } = await ask(port, { method: "POST", body: "x".repeat(100_000) });
+    expect([status, headers.connection, body.toString()]).toEqual([413, "close", "body_too_large"]);
+  });
+
+  test("is not asked about what no route matches, nor about what is no request to forward", async () => {
+    const options = { pools: { api: { upstreams: [await nobody()] } }, routes: [{ pool: "api", path: "/api" }] };
+    const asked: string[] = [];
+    const { port } = await serve(options, () => ({ onError: ({ code }) => void asked.push(code) }));
+    expect((await ask(port, { path: "/other" })).status).toBe(404);
+    expect((await ask(port, { method: "TRACE", path: "/api" })).status).toBe(405);
+    expect(asked).toEqual([]);
+  });
+
+  test("that throws leaves the answer to the proxy", async () => {
+    const { port } = await serve({ upstreams: [await nobody()] }, () => ({
+      onError: () => {
+        throw new Error("not my day");
+      },
+    }));
+    const { status, headers } = await ask(port);
+    expect([status, headers["proxy-status"]]).toEqual([502, expect.stringContaining("connect_refused")]);
+  });
+
+  test("an answer that breaks off is cut off, and nobody is asked", async () => {
+    const { url } = await startUpstream("a", (req, res) => {
+      res.writeHead(200, { "Content-Length": 100 });
+      res.write("some", () => req.socket.destroy());
+    });
+    const asked: string[] = [];
+    const { port } = await serve({ upstreams: [url] }, () => ({ onError: ({ code }) => void asked.push(code) }));
+    await expect(ask(port)).rejects.toMatchObject({ code: "ECONNRESET" });
+    expect(asked).toEqual([]);
+  });
+});
+
+describe("a body that was read before", () => {
+  const readFirst = async (req: http.IncomingMessage) => {
+    for await (const _chunk of req);
+  };
+
+  test("is sent as it is given, with the headers that are given", async () => {
+    const { url } = await startUpstream();
+    const { port } = await serve({ upstreams: [url] }, async (req) => {
+      await readFirst(req);
+      return { body: () => Buffer.from("given"), rawHeaders: ["Host", "h", "Content-Length", "7", "X-Given", "1"] };
+    });
+    const seen = await askSeen(port, { method: "POST", body: "as sent", headers: { "x-sent": "1" } });
+    expect(seen).toMatchObject({ bytes: 5, sha256: sha256(Buffer.from("given")) });
+    expect(seen.headers).toMatchObject({ host: "h", "content-length": "5", "x-given": "1" });
+    expect(seen.headers).not.toHaveProperty("x-sent");
+  });
+
+  test.each([false, true])(
+    "and is given by nobody is a 500 that says so, and no hang (chunked: %s)",
+    async (chunked) => {
+      const { port, proxy } = await serve({ upstreams: [await nobody()] }, async (req) => {
+        await readFirst(req);
+        return {};
+      });
+      const told = nextRequest(proxy);
+      const { status, body } = await ask(port, { method: "POST", body: "some", chunked });
+      expect([status, body.toString()]).toEqual([500, expect.stringContaining("mount the proxy in front of it")]);
+      expect(await told).toMatchObject({ status: 500, error: "body_consumed", attempts: [] });
+    },
+  );
+
+  test("in part is a 500 as well: what is missing cannot be made up", async () => {
+    const { port } = await serve({ upstreams: [await nobody()] }, async (req) => {
+      await once(req, "data");
+      return {};
+    });
+    const { status, body } = await ask(port, { method: "POST", body: "x".repeat(1_000_000) });
+    expect([status, body.toString()]).toEqual([500, expect.stringContaining("body_consumed")]);
+  });
+
+  test("an empty one was nobody's to read", async () => {
+    const { url } = await startUpstream();
+    const { port } = await serve({ upstreams: [url] }, async (req) => {
+      await readFirst(req);
+      return {};
+    });
+    expect((await askSeen(port, { method: "POST", body: "" })).bytes).toBe(0);
+  });
+});
+
+test("events tell the target that was given as the original", async () => {
+  const { url } = await startUpstream();
+  const { port, proxy } = await serve({ upstreams: [url] }, () => ({ mountPath: "/api", originalUrl: "/api?x" }));
+  const told = nextRequest(proxy);
+  await ask(port, { path: "/?x" });
+  expect(await told).toMatchObject({ url: "/api?x" });
+});
