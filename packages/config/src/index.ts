@@ -10,6 +10,7 @@ export type {
 } from "./file-config.ts";
 export { type LoadConfigOptions, loadConfig } from "./load-config.ts";
 export { type LoadedDocument, loadDocument } from "./load-document.ts";
+export { openProxy, type ProxySource } from "./open-proxy.ts";
 export type {
   AccessLogOptions,
   AdminOptions,

@@ -3,11 +3,16 @@
  * `req.body`, and most kinds can be written out again so that the upstream reads the same.
  */
 
-import { ProxyError } from "evenkeel";
+import { type ForwardOptions, ProxyError } from "evenkeel";
 import type { Request } from "express";
 
+/** What the proxy has to be told of a body that has been read already; nothing when it is still to come. */
+export function consumedBody(req: Request): Pick<ForwardOptions, "body" | "rawHeaders"> {
+  return isConsumed(req) ? { body: () => restoreBody(req), rawHeaders: restoredHeaders(req) } : {};
+}
+
 /** Whether the request had a body and somebody has read it to its end. */
-export function isConsumed(req: Request): boolean {
+function isConsumed(req: Request): boolean {
   const hasBody = req.headers["transfer-encoding"] !== undefined || Number(req.headers["content-length"]) > 0;
   return hasBody && (req.readableEnded || (req.complete && req.readableDidRead && req.body !== undefined));
 }
@@ -17,7 +22,7 @@ export function isConsumed(req: Request): boolean {
  *
  * Throws a `ProxyError` when the parser has left nothing that says what the bytes were, as with multipart forms.
  */
-export function restoreBody(req: Request): Uint8Array {
+function restoreBody(req: Request): Uint8Array {
   const body: unknown = req.body;
   const type = mediaType(req);
   if (body instanceof Uint8Array) return body;
@@ -29,13 +34,13 @@ export function restoreBody(req: Request): Uint8Array {
   const found =
     body === undefined ? "req.body is not set" : `req.body does not say what the ${type || "untyped"} body was`;
   throw new ProxyError(
-    "internal",
+    "body_consumed",
     `something in front of the proxy has read the request's body, and ${found}; mount the proxy in front of it`,
   );
 }
 
 /** The request's headers as they fit the restored body: parsers undo the content coding, and text is UTF-8 now. */
-export function restoredHeaders(req: Request): string[] {
+function restoredHeaders(req: Request): string[] {
   const body: unknown = req.body;
   const isRaw = body instanceof Uint8Array;
   // As many bytes as were announced: whoever collected them has not inflated them.

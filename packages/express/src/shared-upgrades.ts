@@ -12,6 +12,12 @@ import { endLingering } from "evenkeel";
 /** A socket as node's HTTP server marks it: with its server, and with the response that is being written to it. */
 type ServerSocket = Socket & { readonly server?: Server; readonly _httpMessage?: ServerResponse | null };
 
+/** Tries to take an upgrade; false leaves it as it came. */
+export type TakeUpgrade = (req: IncomingMessage, socket: Duplex, head: Buffer) => boolean;
+
+/** Who is asked before a server's listeners are, in the order in which they came. */
+const inFront = new WeakMap<Server, TakeUpgrade[]>();
+
 /** How many middlewares have declined an upgrade; minus infinity when one has taken it. */
 const declines = new WeakMap<IncomingMessage, number>();
 
@@ -23,6 +29,21 @@ export function claimUpgrade(req: IncomingMessage): void {
 /** Whether a middleware has taken the upgrade. */
 export function isClaimed(req: IncomingMessage): boolean {
   return declines.get(req) === Number.NEGATIVE_INFINITY;
+}
+
+/** Asks before the server's own listeners, which see only what is not taken. */
+export function putInFront(server: Server, take: TakeUpgrade): void {
+  const takers = inFront.get(server);
+  if (takers !== undefined) return void takers.push(take);
+  const asked = [take];
+  inFront.set(server, asked);
+  const emit = server.emit.bind(server) as (event: string | symbol, ...args: unknown[]) => boolean;
+  server.emit = (event: string | symbol, ...args: unknown[]) => {
+    const isTaken = event === "upgrade" && asked.some((ask) => ask(...(args as Parameters<TakeUpgrade>)));
+    return isTaken || emit(event, ...args);
+  };
+  // Node asks nobody where nobody listens.
+  server.on("upgrade", declineUpgrade);
 }
 
 /** Takes off the socket what the proxy has put there to answer with before it found no route: others may want to. */

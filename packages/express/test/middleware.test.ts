@@ -7,21 +7,13 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
 import { connect, echo, startEcho } from "../../core/test/support/adapter-contract.ts";
 import { ask, askSeen, listen, startUpstream } from "../../core/test/support/adapter-lab.ts";
-import { type EvenkeelMiddleware, type EvenkeelOptions, evenkeel } from "../src/index.ts";
-
-function create(options: EvenkeelOptions): EvenkeelMiddleware {
-  const middleware = evenkeel(options);
-  onTestFinished(() => middleware.close({ timeout: "0ms" }));
-  return middleware;
-}
+import { refusal as refusedWith } from "../../core/test/support/web-socket-refusal.ts";
+import { type EvenkeelOptions, evenkeel } from "../src/index.ts";
+import { create } from "./support/app.ts";
 
 /** The status that a WebSocket handshake is turned down with. */
 async function refusal(port: number, target: string): Promise<number | undefined> {
-  const socket = new WebSocket(`ws://127.0.0.1:${port}${target}`);
-  socket.on("error", () => {});
-  const [, res] = (await once(socket, "unexpected-response")) as [unknown, http.IncomingMessage];
-  socket.terminate();
-  return res.statusCode;
+  return (await refusedWith(port, target)).statusCode;
 }
 
 /** Sends bytes and reads until the other side ends. */

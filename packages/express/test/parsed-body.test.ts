@@ -202,7 +202,7 @@ for (const [name, createApp] of [["Express 5", express] as const, ["Express 4", 
       const { status, headers: answered, body } = await ask(port, post({ headers, body: "--x--" }));
       expect([status, answered["proxy-status"]]).toEqual([
         500,
-        'evenkeel; error=proxy_internal_error; details="internal"',
+        'evenkeel; error=proxy_internal_error; details="body_consumed"',
       ]);
       expect(body.toString()).toContain("multipart/form-data");
     });

@@ -1,54 +1,43 @@
-import { loadConfig } from "@evenkeel/config";
-import {
-  createProxy,
-  type Duration,
-  OptionsError,
-  type ProxyOptions,
-  parseDuration,
-  type Proxy as ReverseProxy,
-} from "evenkeel";
+import { openProxy, type ProxySource } from "@evenkeel/config";
+import { type Duration, OptionsError, parseDuration, type Proxy as ReverseProxy } from "evenkeel";
 import type { RegisterOptions } from "fastify";
 
-/** Where the plugin's proxy comes from: a file, options in code, or a proxy that is shared with others. */
-export type EvenkeelOptions = EvenkeelSource & {
+/**
+ * Where the plugin's proxy comes from: a file, options in code, or a proxy that is shared with others. A shared one is its
+ * owner's to close, in a `preClose` hook: its tunnels keep the server open, and with it `app.close()`.
+ */
+export type EvenkeelOptions = ProxySource & {
   /** The path that the plugin serves everything under, and that is taken off before routing. Default: every path. */
   readonly prefix?: string;
   /** How long `app.close()` waits for requests and tunnels on their way before it ends them. Default: "30s". */
   readonly closeTimeout?: Duration;
+  /**
+   * Gives the proxy's own failures to the app's error handler instead of answering them: a `ProxyError` with its `code` and
+   * `status`, before anything is written. WebSocket handshakes are answered all the same. Default: false.
+   */
+  readonly passErrors?: boolean;
 };
-
-type EvenkeelSource =
-  | ProxyOptions
-  | {
-      /** The path of a TOML or JSON file. Its `[server]`, `[admin]` and `[accessLog]` are for the command line and left alone. */
-      readonly config: string;
-    }
-  | {
-      /**
-       * Stays its owner's to close: in a `preClose` hook, because its tunnels keep the server open, and with it
-       * `app.close()`.
-       */
-      readonly proxy: ReverseProxy;
-    };
 
 /** The plugin's options, taken apart. */
 export interface Resolved {
   readonly proxy: ReverseProxy;
   /** The proxy was made here, and is ours to close. */
   readonly owned: boolean;
+  readonly passErrors: boolean;
   readonly closing: { readonly timeout?: Duration };
   /** What fastify itself has to know of the routes. */
   readonly scope: RegisterOptions;
 }
 
 export function resolveOptions(options: EvenkeelOptions & RegisterOptions): Resolved {
-  const { prefix, logLevel, logSerializers, closeTimeout, ...source } = options;
+  const { prefix, logLevel, logSerializers, closeTimeout, passErrors = false, ...source } = options;
   if (closeTimeout !== undefined && parseDuration(closeTimeout) === undefined) {
     const message = `expected a duration such as "30s", found ${JSON.stringify(closeTimeout)}`;
     throw new OptionsError([{ path: ["closeTimeout"], message }]);
   }
   return {
-    ...resolveSource(source),
+    ...openProxy(source),
+    passErrors,
     closing: { ...(closeTimeout !== undefined && { timeout: closeTimeout }) },
     scope: {
       ...(prefix !== undefined && { prefix }),
@@ -56,17 +45,4 @@ export function resolveOptions(options: EvenkeelOptions & RegisterOptions): Reso
       ...(logSerializers !== undefined && { logSerializers }),
     },
   };
-}
-
-function resolveSource(source: EvenkeelSource): Pick<Resolved, "proxy" | "owned"> {
-  for (const key of ["proxy", "config"]) {
-    const others = Object.keys(source).filter((other) => other !== key);
-    if (key in source && others.length > 0) {
-      throw new OptionsError(
-        others.map((other) => ({ path: [other], message: `cannot be used together with "${key}"` })),
-      );
-    }
-  }
-  if ("proxy" in source) return { proxy: source.proxy, owned: false };
-  return { proxy: createProxy("config" in source ? loadConfig(source.config).options : source), owned: true };
 }

@@ -1,9 +1,9 @@
 import { METHODS } from "node:http";
-import type { Proxy as ReverseProxy } from "evenkeel";
+import type { ProxyError, Proxy as ReverseProxy } from "evenkeel";
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from "fastify";
 import fastifyPlugin from "fastify-plugin";
 import { logEvents } from "./log.ts";
-import { type EvenkeelOptions, resolveOptions } from "./options.ts";
+import { type EvenkeelOptions, type Resolved, resolveOptions } from "./options.ts";
 import { Prefix } from "./prefix.ts";
 import { type Upgrades, upgradesOf } from "./upgrades.ts";
 
@@ -35,7 +35,8 @@ export const evenkeel: FastifyPluginAsync<EvenkeelOptions> = fastifyPlugin(regis
 });
 
 async function register(app: FastifyInstance, options: EvenkeelOptions): Promise<void> {
-  const { proxy, owned, closing, scope } = resolveOptions(options);
+  const resolved = resolveOptions(options);
+  const { proxy, owned, closing, scope } = resolved;
   if (!app.hasDecorator("evenkeel")) app.decorate("evenkeel", proxy);
   const stopLogging = logEvents(proxy, app.log);
   if (owned) {
@@ -50,23 +51,25 @@ async function register(app: FastifyInstance, options: EvenkeelOptions): Promise
     if (owned) await proxy.close(closing);
   });
   // A scope of its own keeps the parsers and the methods below from the rest of the app.
-  await app.register(async (inner) => addRoutes(inner, proxy), scope);
+  await app.register(async (inner) => addRoutes(inner, resolved), scope);
 }
 
-function addRoutes(app: FastifyInstance, proxy: ReverseProxy): void {
+function addRoutes(app: FastifyInstance, resolved: Resolved): void {
   const prefix = new Prefix(app.prefix);
   const upgrades = upgradesOf(app);
-  upgrades.add(prefix);
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", (_request, _payload, done) => done(null));
   for (const method of METHODS) {
     // CONNECT never comes as a request.
     if (method !== "CONNECT" && !app.supportedMethods.includes(method)) app.addHttpMethod(method, { hasBody: true });
   }
-  const handler = createHandler(proxy, prefix, upgrades);
-  for (const url of app.prefix === "" ? ["/*"] : ["", "/*"]) {
+  const handler = createHandler(resolved, prefix, upgrades);
+  const urls = app.prefix === "" ? ["/*"] : ["", "/*"];
+  const paths = urls.map((url) => app.prefix.replace(/\/$/, url === "" ? "/" : "") + url);
+  upgrades.add(prefix, paths);
+  for (const [index, path] of paths.entries()) {
+    const url = urls[index] as string;
     // What the app answers under this very path itself, such as preflight requests, stays its own.
-    const path = app.prefix.replace(/\/$/, url === "" ? "/" : "") + url;
     const method = app.supportedMethods.filter((name) => !app.hasRoute({ method: name, url: path }));
     if (method.length > 0) app.route({ url, method, handler });
   }
@@ -74,8 +77,8 @@ function addRoutes(app: FastifyInstance, proxy: ReverseProxy): void {
 
 type Handler = (request: FastifyRequest, reply: FastifyReply) => void;
 
-function createHandler(proxy: ReverseProxy, prefix: Prefix, upgrades: Upgrades): Handler {
-  return ({ raw }, reply) => {
+function createHandler({ proxy, passErrors }: Resolved, prefix: Prefix, upgrades: Upgrades): Handler {
+  return ({ raw, originalUrl }, reply) => {
     const { url = "" } = raw;
     const { mountPath, rest } = prefix.split(url);
     const upgrade = upgrades.take(raw);
@@ -83,7 +86,8 @@ function createHandler(proxy: ReverseProxy, prefix: Prefix, upgrades: Upgrades):
     // The proxy reads the target at once; logs tell it as it came.
     raw.url = rest;
     if (upgrade !== undefined) {
-      if (!upgrade.socket.destroyed) proxy.forwardUpgrade(raw, upgrade.socket, upgrade.head, { mountPath });
+      if (!upgrade.socket.destroyed)
+        proxy.forwardUpgrade(raw, upgrade.socket, upgrade.head, { mountPath, originalUrl });
     } else {
       // What hooks have set, such as CORS headers, stays unless the upstream says otherwise.
       for (const [name, value] of Object.entries(reply.getHeaders())) {
@@ -92,10 +96,12 @@ function createHandler(proxy: ReverseProxy, prefix: Prefix, upgrades: Upgrades):
       const next = () => {
         matched = false;
       };
-      proxy.forward(raw, reply.raw, { mountPath, next });
+      const onError = passErrors ? (error: ProxyError) => void reply.send(error) : undefined;
+      proxy.forward(raw, reply.raw, { mountPath, originalUrl, next, onError });
     }
     raw.url = url;
-    if (matched) reply.hijack();
-    else reply.callNotFound();
+    if (!matched) reply.callNotFound();
+    // What has been hijacked cannot be given back: fastify would not send an error any more.
+    else if (!passErrors || upgrade !== undefined) reply.hijack();
   };
 }

@@ -27,6 +27,7 @@ export function upgradesOf(app: FastifyInstance): Upgrades {
 export class Upgrades {
   readonly #app: FastifyInstance;
   readonly #prefixes: Prefix[] = [];
+  readonly #routes = new Set<string>();
   readonly #onTheirWay = new WeakMap<IncomingMessage, Upgrade>();
 
   constructor(app: FastifyInstance, server: Server) {
@@ -44,9 +45,10 @@ export class Upgrades {
     });
   }
 
-  /** Makes the upgrades under a prefix ours. */
-  add(prefix: Prefix): void {
+  /** Makes the upgrades under a prefix ours, with the routes that lead to our handler. */
+  add(prefix: Prefix, routes: readonly string[]): void {
     this.#prefixes.push(prefix);
+    for (const route of routes) this.#routes.add(route);
   }
 
   /** The upgrade that has reached a handler as this request, off the response that fastify would have answered with. */
@@ -57,7 +59,10 @@ export class Upgrades {
   }
 
   #isOurs({ url = "" }: IncomingMessage): boolean {
-    return this.#prefixes.some((prefix) => prefix.covers(url));
+    const path = url.replace(/[?#].*$/s, "");
+    // A route of the app's own below our prefix, as of @fastify/websocket, is for whoever has made it.
+    const isAppRoute = !this.#routes.has(path) && this.#app.hasRoute({ method: "GET", url: path });
+    return !isAppRoute && this.#prefixes.some((prefix) => prefix.covers(url));
   }
 
   #route(req: IncomingMessage, socket: Socket, head: Buffer): void {

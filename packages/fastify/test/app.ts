@@ -1,9 +1,9 @@
 import { once } from "node:events";
-import type { IncomingMessage } from "node:http";
 import { type AddressInfo, createConnection } from "node:net";
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from "fastify";
 import { onTestFinished } from "vitest";
-import { WebSocket } from "ws";
+
+export { refusal } from "../../core/test/support/web-socket-refusal.ts";
 
 /** An app that ends with the test. */
 export function createApp(options: FastifyServerOptions = {}): FastifyInstance {
@@ -20,15 +20,6 @@ export async function serve(app: FastifyInstance): Promise<number> {
 
 /** For apps whose tunnels would go on. */
 export const closeTimeout = "0ms";
-
-/** The answer that a WebSocket handshake is turned down with. */
-export async function refusal(port: number, target: string): Promise<IncomingMessage> {
-  const socket = new WebSocket(`ws://127.0.0.1:${port}${target}`);
-  socket.on("error", () => {});
-  const [, res] = (await once(socket, "unexpected-response")) as [unknown, IncomingMessage];
-  socket.terminate();
-  return res;
-}
 
 /** Sends bytes and reads until the other side ends. */
 export async function talk(port: number, text: string): Promise<string> {

@@ -1,0 +1,71 @@
+import http from "node:http";
+import { ProxyError } from "evenkeel";
+import type { ErrorRequestHandler } from "express";
+import { describe, expect, test } from "vitest";
+import { ask, listen, nextRequest, nobody, startUpstream } from "../../core/test/support/adapter-lab.ts";
+import { refusal } from "../../core/test/support/web-socket-refusal.ts";
+import { create, serve, versions } from "./support/app.ts";
+
+describe.each(versions)("%s: passErrors", (_name, express) => {
+  test("gives failures to the app's error handler, with nothing written and the request as it came", async () => {
+    const app = express();
+    const router = express.Router();
+    const api = create({ upstreams: [await nobody()], passErrors: true });
+    const onError: ErrorRequestHandler = (error: ProxyError, req, res, _next) => {
+      const { code, status, source } = error;
+      res.status(503).json({ sent: res.headersSent, code, status, source, url: req.url, base: req.baseUrl });
+    };
+    router.use("/api", api);
+    app.use("/v1", router, onError);
+    const told = nextRequest(api.proxy);
+    const { status, headers, body } = await ask(await serve(app), { path: "/v1/api/users?x" });
+    expect([status, JSON.parse(body.toString())]).toEqual([
+      503,
+      {
+        sent: false,
+        code: "connect_refused",
+        status: 502,
+        source: "upstream",
+        url: "/api/users?x",
+        base: "/v1",
+      },
+    ]);
+    expect(headers).not.toHaveProperty("proxy-status");
+    expect(await told).toMatchObject({ url: "/v1/api/users?x", status: 503, error: "connect_refused" });
+  });
+
+  test("without a handler of the app's, Express answers with the error's status", async () => {
+    const app = express().set("env", "test");
+    app.use(create({ upstreams: [await nobody()], passErrors: true }));
+    expect((await ask(await serve(app))).status).toBe(502);
+  });
+
+  test("a body that nobody can put together again is one of them, with what to do in its message", async () => {
+    const app = express();
+    app.use((req, _res, next) => void req.resume().on("end", () => next()));
+    app.use(create({ upstreams: [(await startUpstream()).url], passErrors: true }));
+    const onError: ErrorRequestHandler = (error, _req, res, _next) => {
+      res.status(error.status).end(`${error instanceof ProxyError} ${error.message}`);
+    };
+    app.use(onError);
+    const { status, body } = await ask(await serve(app), { method: "POST", body: "some" });
+    expect([status, body.toString()]).toEqual([500, expect.stringMatching(/^true .*mount the proxy in front of it$/)]);
+  });
+
+  test("is about failures: an upstream's 500 is its answer, and what no route matches goes on", async () => {
+    const { url } = await startUpstream("a", (_req, res) => res.writeHead(500).end("theirs"));
+    const app = express();
+    const options = { pools: { api: { upstreams: [url] } }, routes: [{ path: "/api", pool: "api" }] };
+    app.use(create({ ...options, passErrors: true }), (_req, res) => void res.end("mine"));
+    const port = await serve(app);
+    expect((await ask(port, { path: "/api" })).body.toString()).toBe("theirs");
+    expect((await ask(port, { path: "/" })).body.toString()).toBe("mine");
+  });
+
+  test("upgrades are answered all the same: they have nobody to be passed to", async () => {
+    const api = create({ upstreams: [await nobody()], passErrors: true });
+    const server = http.createServer(express()).on("upgrade", api.upgrade);
+    const { statusCode, headers } = await refusal(await listen(server), "/");
+    expect([statusCode, headers["proxy-status"]]).toEqual([502, expect.stringContaining("connect_refused")]);
+  });
+});
