@@ -1,5 +1,5 @@
 // Packs every package the way it would be published and looks at the tarballs: publint for package.json and its files,
-// attw for what TypeScript resolves.
+// attw for what TypeScript resolves, and here for what is in them: nothing but what a user needs.
 
 import { execFile } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
@@ -18,6 +18,7 @@ try {
     const tarball = path.join(folder, file);
     return [
       { file, name: "publint", args: ["run", tarball, "--strict"] },
+      { file, name: "tar", args: ["-tzf", tarball], judge: judgeContents },
       { file, name: "attw", args: [tarball, "--profile", "esm-only", "--format", "ascii", "--no-color"] },
     ];
   });
@@ -34,11 +35,22 @@ try {
 async function work(checks) {
   for (let check = checks.shift(); check !== undefined; check = checks.shift()) {
     try {
-      await execute(check.name, check.args, { shell: process.platform === "win32" });
+      const { stdout } = await execute(check.name, check.args, { shell: process.platform === "win32" });
+      check.judge?.(stdout);
       console.log(`${check.file}: ${check.name} finds nothing`);
     } catch (error) {
-      console.error(`${check.file}: ${check.name}\n${error.stdout}${error.stderr}`);
+      console.error(`${check.file}: ${check.name}\n${error.stdout || error.stderr || error.message}`);
       process.exitCode = 1;
     }
   }
+}
+
+/** Objects to a tarball without a README or a license, and to anything else that has no business there. */
+function judgeContents(listing) {
+  const files = listing.trim().split("\n");
+  const missing = ["README.md", "LICENSE", "package.json"].filter((file) => !files.includes(`package/${file}`));
+  const known =
+    /^package\/(?:README\.md|LICENSE|package\.json|schema\.json|bin\/[\w-]+\.js|dist\/[\w/-]+(?:\.d\.ts|\.js))$/;
+  const unknown = files.filter((file) => !known.test(file));
+  if (missing.length + unknown.length > 0) throw new Error(`missing: ${missing}\nnot to be published: ${unknown}`);
 }

@@ -1,0 +1,32 @@
+// All packages have one version. `node scripts/version.js 1.2.3` gives it to them, in their manifests and where their code
+// says it; with `--check` it only fails when one of them has another.
+
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { parseArgs } from "node:util";
+
+const { values, positionals } = parseArgs({ options: { check: { type: "boolean" } }, allowPositionals: true });
+const [version, ...rest] = positionals;
+if (!/^\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?$/.test(version ?? "") || rest.length > 0) {
+  console.error("Usage: node scripts/version.js [--check] VERSION");
+  process.exit(2);
+}
+
+const packages = path.join(path.dirname(import.meta.dirname), "packages");
+for (const name of readdirSync(packages)) {
+  set(path.join(packages, name, "package.json"), /(?<="version": ")[^"]*/);
+  set(path.join(packages, name, "src", "version.ts"), /(?<=version = ")[^"]*/);
+}
+
+function set(file, pattern) {
+  if (!existsSync(file)) return;
+  const text = readFileSync(file, "utf8");
+  const [found] = pattern.exec(text) ?? [];
+  if (found === version) return;
+  if (values.check) {
+    console.error(`${path.relative(process.cwd(), file)} says ${found}, not ${version}`);
+    process.exitCode = 1;
+  } else {
+    writeFileSync(file, text.replace(pattern, version));
+  }
+}
