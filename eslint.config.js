@@ -3,7 +3,7 @@
 import tseslint from "typescript-eslint";
 
 export default [
-  { ignores: ["**/dist/"] },
+  { ignores: ["**/dist/", "scripts/consumer/"] },
   {
     files: ["**/*.ts"],
     languageOptions: {

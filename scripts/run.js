@@ -32,6 +32,10 @@ const steps = {
     title: "Packages as published (publint, attw)",
     command: [process.execPath, "scripts/check-packages.js"],
   },
+  use: {
+    title: "Packages in use (npm install of the tarballs, every Node)",
+    command: [process.execPath, "scripts/use-packages.js"],
+  },
   unused: { title: "Unused files, exports, dependencies (knip)", command: ["knip"] },
 };
 

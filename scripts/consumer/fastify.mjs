@@ -1,0 +1,20 @@
+// A small Fastify app with a pool of two behind /api.
+import evenkeel from "@evenkeel/fastify";
+import fastify from "fastify";
+import { seeFailover, seeTunnel, startBackend } from "./lab.mjs";
+
+const backends = { a: await startBackend("a"), b: await startBackend("b") };
+const app = fastify({ forceCloseConnections: true });
+await app.register(evenkeel, {
+  prefix: "/api",
+  upstreams: [backends.a.url, backends.b.url],
+  balance: "round-robin",
+  closeTimeout: "1s",
+});
+const url = `${await app.listen({ host: "127.0.0.1", port: 0 })}/api/users`;
+
+await seeTunnel(url);
+await seeFailover(url, backends);
+
+await app.close();
+backends.a.stop();
