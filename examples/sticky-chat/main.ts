@@ -13,8 +13,8 @@ export async function start(
 ) {
   const proxy = createProxy({
     upstreams,
-    // Sockets stay open for hours: new ones go to whoever has the fewest.
-    balance: "least-requests",
+    // An open socket is no request any more, so what is spread are the handshakes.
+    balance: "round-robin",
     // Browsers send the cookie with WebSocket handshakes, and get it with the first answer, be it a page or a 101.
     sticky: { cookie: "chat", secret, ttl: "1h" },
   });

@@ -1,0 +1,36 @@
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { createAdmin } from "../src/index.ts";
+import { discoverySnapshot, poolSnapshot, proxySnapshot, proxyWith, serve, upstreamSnapshot } from "./harness.ts";
+
+const page = readFileSync(new URL("../../../docs/observability.md", import.meta.url), "utf8");
+const histogram = { bounds: [1], counts: [1], count: 1, sum: 0.5 };
+
+/** Something of everything, so that every metric has a sample with its labels. */
+const full = proxySnapshot({
+  pools: [
+    poolSnapshot({
+      retries: { reset: 1 },
+      discovery: discoverySnapshot({ lookups: { success: 1, failure: 1 } }),
+      upstreams: [upstreamSnapshot({ outcomes: { success: 1 }, latency: histogram })],
+    }),
+  ],
+  requests: [{ route: "/*", pool: "api", method: "GET", code: 200, count: 1 }],
+  durations: [{ route: "/*", pool: "api", histogram }],
+});
+
+test("the document lists every metric with its type and its labels, and no other", async () => {
+  const { ask } = await serve(createAdmin(proxyWith(() => full)).handler);
+  const { text } = await ask("GET", "/metrics");
+  const exposed = [...text.matchAll(/^# TYPE (evenkeel_\w+) (\w+)$/gm)].map(([, name = "", type]) => {
+    const sample = new RegExp(`^${name}(?:_count)?(?:\\{(.*)\\})? `, "m").exec(text);
+    expect(sample, name).not.toBeNull();
+    return [name, type, ...[...(sample?.[1] ?? "").matchAll(/(\w+)="/g)].map(([, label]) => label)].join(" ");
+  });
+  const rows = page.matchAll(/^\| `(evenkeel_\w+)` \| (\w+) \| (.*?)\|/gm);
+  const listed = [...rows].map(([, name, type, labels = ""]) =>
+    [name, type, ...(labels.match(/\w+/g) ?? [])].join(" "),
+  );
+  expect(exposed.length).toBeGreaterThan(15);
+  expect(listed).toEqual(exposed);
+});

@@ -1,0 +1,47 @@
+import { readFileSync } from "node:fs";
+import type { RequestEvent } from "evenkeel";
+import { expect, test } from "vitest";
+import { toJsonLine } from "../src/log/lines.ts";
+
+const page = readFileSync(new URL("../../../docs/observability.md", import.meta.url), "utf8");
+
+/** With everything that an event may hold. */
+const event: RequestEvent = {
+  time: 0,
+  requestId: "r1",
+  client: "192.0.2.1",
+  method: "GET",
+  host: "example.com",
+  url: "/",
+  protocol: "HTTP/1.1",
+  status: 502,
+  bytesIn: 0,
+  bytesOut: 0,
+  durationMs: 1,
+  route: "/*",
+  pool: "api",
+  upstream: "a",
+  attempts: [
+    { upstream: "a", error: "reset", connectMs: 1 },
+    { upstream: "b", status: 503, headersMs: 1 },
+  ],
+  error: "reset",
+  flags: ["retried"],
+  traceparent: "t",
+  userAgent: "u",
+  referer: "r",
+};
+
+test("the document lists every field of the access log in its order, and of its attempts", () => {
+  const [, section = ""] = page.split("\n## The access log\n");
+  const [table = ""] = section.split("\n## ");
+  const rows = [...table.matchAll(/^\| (`[^|]+) \| (.*) \|$/gm)].map(([, names = "", meaning = ""]) => ({
+    names: names.match(/\w+/g) ?? [],
+    meaning,
+  }));
+  const line = JSON.parse(toJsonLine(event)) as Record<string, unknown> & { attempts: object[] };
+  expect(rows.flatMap(({ names }) => names)).toEqual(Object.keys(line));
+  const { meaning = "" } = rows.find(({ names }) => names.includes("attempts")) ?? {};
+  const told = [...meaning.matchAll(/`(\w+)`/g)].map(([, name]) => name);
+  expect(told.toSorted()).toEqual([...new Set(line.attempts.flatMap(Object.keys))].toSorted());
+});

@@ -1,0 +1,37 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { expect, test } from "vitest";
+
+const root = path.join(import.meta.dirname, "../../../..");
+const docs = readdirSync(path.join(root, "docs")).filter((file) => file.endsWith(".md"));
+const pages = [...docs.map((file) => `docs/${file}`), "README.md", "examples/README.md"];
+
+function read(page: string): string {
+  return readFileSync(path.join(root, page), "utf8");
+}
+
+/** What GitHub makes of a heading. */
+function anchorsOf(text: string): string[] {
+  return [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\w\- ]/g, "")
+      .replaceAll(" ", "-"),
+  );
+}
+
+test("the index names every page, and no other", () => {
+  const named = [...read("docs/README.md").matchAll(/\]\(([\w-]+\.md)\)/g)].map(([, file]) => file);
+  expect(named.toSorted()).toEqual(docs.filter((file) => file !== "README.md").toSorted());
+});
+
+test.each(pages)("the links of %s lead somewhere", (page) => {
+  const prose = read(page).replace(/^```.*?^```/gms, "");
+  for (const [, link = ""] of prose.matchAll(/\]\(([^)\s]+)\)/g)) {
+    if (/^https?:/.test(link)) continue;
+    const [file = "", anchor] = link.split("#");
+    const target = file === "" ? page : path.join(path.dirname(page), file);
+    expect(existsSync(path.join(root, target)), `${link} in ${page}`).toBe(true);
+    if (anchor !== undefined) expect(anchorsOf(read(target)), `${link} in ${page}`).toContain(anchor);
+  }
+});
