@@ -36,7 +36,7 @@ test("the document lists every field of the access log in its order, and of its 
   const [, section = ""] = page.split("\n## The access log\n");
   const [table = ""] = section.split("\n## ");
   const rows = [...table.matchAll(/^\| (`[^|]+) \| (.*) \|$/gm)].map(([, names = "", meaning = ""]) => ({
-    names: names.match(/\w+/g) ?? [],
+    names: [...names.matchAll(/\w+/g)].map(([name]) => name as string),
     meaning,
   }));
   const line = JSON.parse(toJsonLine(event)) as Record<string, unknown> & { attempts: object[] };
