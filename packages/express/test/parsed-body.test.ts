@@ -2,6 +2,7 @@ import http from "node:http";
 import { deflateSync, gzipSync } from "node:zlib";
 import express from "express";
 import express4 from "express4";
+import multer from "multer";
 import { describe, expect, onTestFinished, test } from "vitest";
 import {
   type Asking,
@@ -205,6 +206,28 @@ for (const [name, createApp] of [["Express 5", express] as const, ["Express 4", 
         'evenkeel; error=proxy_internal_error; details="body_consumed"',
       ]);
       expect(body.toString()).toContain("multipart/form-data");
+    });
+
+    test("a form that multer has taken apart is a 500 that names its type and the way out", async () => {
+      const port = await serve(multer().any());
+      const body = '--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n--x--\r\n';
+      const headers = { "content-type": "multipart/form-data; boundary=x" };
+      for (const chunked of [false, true]) {
+        const { status, body: said } = await ask(port, post({ headers, body, chunked }));
+        expect([status, said.toString()]).toEqual([500, expect.stringMatching(/multipart\/form-data.*in front of it/)]);
+      }
+    });
+
+    test("a body over the parser's limit is the parser's to refuse", async () => {
+      const port = await serve(createApp.json({ limit: 10 }));
+      const headers = { "content-type": "application/json" };
+      expect((await ask(port, post({ headers, body: '{"a":"too long"}' }))).status).toBe(413);
+    });
+
+    test("a body that a parser has begun to read and let go is a 500 too, and no hang", async () => {
+      const port = await serve((req, _res, next) => void req.once("data", () => next()));
+      const { status, body } = await ask(port, post({ body: "x".repeat(1_000_000) }));
+      expect([status, body.toString()]).toEqual([500, expect.stringContaining("body_consumed")]);
     });
 
     test("a body that was read and left nowhere is a 500 too", async () => {

@@ -1,0 +1,39 @@
+import { createAdmin } from "@evenkeel/admin";
+import { describe, expect, test } from "vitest";
+import { ask } from "../../core/test/support/adapter-lab.ts";
+import { create, serve, versions } from "./support/app.ts";
+
+describe.each(versions)("%s: the admin API in the app", (_name, express) => {
+  const mount = async (...parsers: readonly ReturnType<typeof express.json>[]) => {
+    const api = create({ upstreams: [{ id: "a", url: "http://127.0.0.1:1" }] });
+    const app = express();
+    for (const parser of parsers) app.use(parser);
+    const admin = createAdmin(api.proxy, { token: "secret", listen: "app.example" });
+    app.use("/-/proxy", admin.handler);
+    app.use(api);
+    return { api, port: await serve(app) };
+  };
+  const headers = { authorization: "Bearer secret", "content-type": "application/json" };
+
+  test("answers below its mount path, by its own rules", async () => {
+    const { port } = await mount();
+    expect((await ask(port, { path: "/-/proxy/healthz" })).status).toBe(200);
+    expect((await ask(port, { path: "/-/proxy/api/pools" })).status).toBe(401);
+    expect((await ask(port, { path: "/-/proxy/nothing", headers })).status).toBe(404);
+    const { body } = await ask(port, { path: "/-/proxy/api/pools?x", headers });
+    expect(JSON.stringify(JSON.parse(body.toString()))).toContain('"id":"a"');
+    const named = (host: string) => ask(port, { path: "/-/proxy/api/pools", headers: { ...headers, host } });
+    expect((await named("app.example")).status).toBe(200);
+    expect((await named("evil.example")).status).toBe(421);
+  });
+
+  test.each([
+    { parsed: false, parsers: [] },
+    { parsed: true, parsers: [express.json()] },
+  ])("takes a change, its body read before: $parsed", async ({ parsers }) => {
+    const { api, port } = await mount(...parsers);
+    const path = "/-/proxy/api/pools/default/upstreams/a";
+    const { status } = await ask(port, { method: "PATCH", path, headers, body: '{"weight":5}' });
+    expect([status, api.proxy.pools.get("default")?.upstreams[0]?.weight]).toEqual([200, 5]);
+  });
+});
