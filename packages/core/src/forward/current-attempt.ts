@@ -1,4 +1,5 @@
 import type { ErrorCode } from "../errors.ts";
+import type { AttemptRecord } from "../events.ts";
 import type { Attempt } from "../pool/attempt.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Outcome, Upstream } from "../pool/upstream.ts";
@@ -19,6 +20,11 @@ export class CurrentAttempt {
   constructor(record: AttemptNotes, clock: Clock) {
     this.#record = record;
     this.#clock = clock;
+  }
+
+  /** There is one under way. */
+  get open(): boolean {
+    return this.#attempt !== undefined;
   }
 
   begin(pool: Pool, upstream: Upstream): void {
@@ -58,12 +64,12 @@ export class CurrentAttempt {
     const attempt = this.#attempt;
     if (attempt === undefined) return;
     this.#attempt = undefined;
-    this.#record.attemptEnded(attempt.startedAt, {
-      upstream: attempt.upstream.id,
-      ...how,
-      ...(this.#connectMs !== undefined && { connectMs: this.#connectMs }),
-      ...(this.#headersMs !== undefined && { headersMs: this.#headersMs }),
-    });
+    const told: { -readonly [Key in keyof AttemptRecord]: AttemptRecord[Key] } = { upstream: attempt.upstream.id };
+    if (how.status !== undefined) told.status = how.status;
+    if (how.error !== undefined) told.error = how.error;
+    if (this.#connectMs !== undefined) told.connectMs = this.#connectMs;
+    if (this.#headersMs !== undefined) told.headersMs = this.#headersMs;
+    this.#record.attemptEnded(attempt.startedAt, told);
     attempt.settle(outcome);
   }
 }

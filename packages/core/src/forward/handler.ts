@@ -70,12 +70,11 @@ export function handleRequest(
     record.onError = options.onError;
     const parsedBody = readBefore(req, arrival, options);
     if (parsedBody instanceof ProxyError) return refuse(engine, req, res, record, parsedBody.code, parsedBody.message);
-    const input = { engine, routing, req, res, record, mountPath, parsedBody };
+    const relay = (routed: RoutedArrival) =>
+      new Relay({ engine, routing, req, res, record, mountPath, parsedBody, arrival: routed }).start();
     const start = () => {
-      if (engine.hooks.onRequest === undefined) return new Relay({ ...input, arrival }).start();
-      afterRequestHook(engine, routing, { req, res, record, arrival }, (changed) =>
-        new Relay({ ...input, arrival: changed }).start(),
-      );
+      if (engine.hooks.onRequest === undefined) relay(arrival);
+      else afterRequestHook(engine, routing, { req, res, record, arrival }, relay);
     };
     return isPipelined(res) ? afterThoseInFront(engine, req, res, record, start) : start();
   }

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { RoutedArrival } from "./arrival.ts";
 import type { Engine, Routing } from "./engine.ts";
 import { owesContinue } from "./expectation.ts";
-import { type BodyOwner, RequestBody } from "./request-body.ts";
+import { type Body, type BodyOwner, noBody, RequestBody } from "./request-body.ts";
 import type { RequestRecord } from "./request-record.ts";
 
 /** A request that has been routed, with everything known of it. */
@@ -21,10 +21,8 @@ export interface RelayInput {
 }
 
 /** The body of a request that is to be relayed, as its route and the options in force want it. */
-export function requestBody(
-  { req, res, arrival, routing, engine, parsedBody }: RelayInput,
-  owner: BodyOwner,
-): RequestBody {
+export function requestBody({ req, res, arrival, routing, engine, parsedBody }: RelayInput, owner: BodyOwner): Body {
+  if (arrival.head.bodyLength === 0 && parsedBody === undefined && !arrival.head.expectsContinue) return noBody;
   return new RequestBody(req, {
     length: arrival.head.bodyLength,
     copyLimit: arrival.route.pool.options.retry.bodyBufferBytes,

@@ -29,7 +29,7 @@ import { runResponseHook } from "./hooks.ts";
 import { onceOver } from "./once-over.ts";
 import { type RelayInput, requestBody } from "./relay-input.ts";
 import { isSettled } from "./reply.ts";
-import type { BodyOwner, RequestBody } from "./request-body.ts";
+import type { Body, BodyOwner } from "./request-body.ts";
 import { clientHeaders } from "./response-head.ts";
 import {
   decideAfterFailure,
@@ -46,7 +46,7 @@ const debug = createDebug("evenkeel:forward");
 
 export class Relay implements ExchangeHandler, BodyOwner, ClientPace, ChoiceOwner, Active {
   readonly #in: RelayInput;
-  readonly #body: RequestBody;
+  readonly #body: Body;
   readonly #response: ClientResponse;
   readonly #attempt: CurrentAttempt;
   readonly #choice: UpstreamChoice;
@@ -285,12 +285,14 @@ export class Relay implements ExchangeHandler, BodyOwner, ClientPace, ChoiceOwne
   #stop(outcome: Outcome, error: ErrorCode): void {
     const { clock } = this.#in.engine.runtime;
     this.#over = true;
-    clock.clearTimeout(this.#pauseTimer);
-    clock.clearTimeout(this.#deadlineTimer);
+    if (this.#pauseTimer !== undefined) clock.clearTimeout(this.#pauseTimer);
+    if (this.#deadlineTimer !== undefined) clock.clearTimeout(this.#deadlineTimer);
     this.#choice.stopWaiting();
     this.#body.detach();
     this.#exchange?.abort();
     this.#exchange = undefined;
-    this.#attempt.settle(outcome, { ...(this.#response.committed && { status: this.#in.record.status }), error });
+    if (!this.#attempt.open) return;
+    const { status } = this.#in.record;
+    this.#attempt.settle(outcome, this.#response.committed ? { status, error } : { error });
   }
 }

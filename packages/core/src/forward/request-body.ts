@@ -12,6 +12,25 @@ export interface BodyOwner {
   onBodyFault(code: ErrorCode): void;
 }
 
+/** A request's body as whoever relays the request sees it. */
+export type Body = Pick<
+  RequestBody,
+  ("length" | "bytesRead" | "complete" | "replayable") | ("attach" | "detach" | "discard" | "release" | "onDrain")
+>;
+
+/** What most requests have: nothing to send, nothing to wait for, the same for all. */
+export const noBody: Body = Object.freeze({
+  length: 0,
+  bytesRead: 0,
+  complete: true,
+  replayable: true,
+  attach() {},
+  detach() {},
+  discard() {},
+  release() {},
+  onDrain() {},
+});
+
 /**
  * A request's body on its way to an upstream, streamed with the upstream's pace and, while it is small, copied, so that
  * another attempt can send it again.

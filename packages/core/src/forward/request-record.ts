@@ -14,7 +14,6 @@ export class RequestRecord {
   readonly head: RequestHeadIn | undefined;
   /** A hook may lead it to another pool. */
   route: Route | undefined;
-  readonly flags: Set<RequestFlag> = new Set();
   upstream: Upstream | undefined;
   error: ErrorCode | undefined;
   /** A `Set-Cookie` that goes with an answer of the proxy's own. */
@@ -34,6 +33,7 @@ export class RequestRecord {
   readonly #startedAt: number;
   readonly #time: number;
   #answeredBy: ServerResponse | undefined;
+  #flags: Set<RequestFlag> | undefined;
   #finished = false;
 
   /** `mountPath` is what a framework has taken off the front of the request's path. */
@@ -54,6 +54,11 @@ export class RequestRecord {
     this.route = arrival?.route;
     this.#startedAt = engine.runtime.clock.now();
     this.#time = engine.runtime.clock.wallNow();
+  }
+
+  get flags(): Set<RequestFlag> {
+    this.#flags ??= new Set();
+    return this.#flags;
   }
 
   attemptEnded(startedAt: number, attempt: AttemptRecord): void {
@@ -128,7 +133,7 @@ export class RequestRecord {
       upstream: this.upstream?.id,
       attempts: this.#attempts,
       error: this.error,
-      flags: [...this.flags],
+      flags: [...(this.#flags ?? [])],
       traceparent: head?.traceparent,
       userAgent: head?.userAgent,
       referer: head?.referer,

@@ -15,7 +15,8 @@ interface Series {
 
 /** Counts finished requests where they happen, to be read when somebody asks. The number of series is bounded by the options. */
 export class RequestMetrics {
-  readonly #series = new Map<string, Series>();
+  /** By route, then by pool. */
+  readonly #series = new Map<string, Map<string, Series>>();
 
   count(labels: RequestCountLabels, durationMs: number): void {
     const { route = "", pool = "", status } = labels;
@@ -28,8 +29,7 @@ export class RequestMetrics {
   }
 
   requests(): readonly RequestCount[] {
-    const series = [...this.#series.values()];
-    const requests = series.flatMap(({ route, pool, counts }) =>
+    const requests = this.#all().flatMap(({ route, pool, counts }) =>
       [...counts].flatMap(([method, byStatus]) =>
         [...byStatus].map(([code, count]) => Object.freeze({ route, pool, method, code, count })),
       ),
@@ -38,20 +38,23 @@ export class RequestMetrics {
   }
 
   durations(): readonly RequestDurations[] {
-    const durations = [...this.#series.values()].map(({ route, pool, histogram }) =>
+    const durations = this.#all().map(({ route, pool, histogram }) =>
       Object.freeze({ route, pool, histogram: histogram.snapshot() }),
     );
     return Object.freeze(durations);
   }
 
+  #all(): Series[] {
+    return [...this.#series.values()].flatMap((byPool) => [...byPool.values()]);
+  }
+
   #seriesOf(route: string, pool: string): Series {
-    // Neither a route's name nor a pool's has a line break.
-    const key = `${route}\n${pool}`;
-    let series = this.#series.get(key);
-    if (series === undefined) {
-      series = { route, pool, histogram: new Histogram(), counts: new Map() };
-      this.#series.set(key, series);
-    }
+    const byPool = this.#series.get(route) ?? new Map<string, Series>();
+    this.#series.set(route, byPool);
+    const known = byPool.get(pool);
+    if (known !== undefined) return known;
+    const series = { route, pool, histogram: new Histogram(), counts: new Map() };
+    byPool.set(pool, series);
     return series;
   }
 }
