@@ -40,7 +40,7 @@ export class CurrentAttempt {
    * the two and an upstream that has left its pool is still held.
    */
   again(pool: Pool, upstream: Upstream, error: ErrorCode): void {
-    const next = pool.begin(upstream);
+    const next = pool.begin(upstream, this.#attempt);
     this.settle("stale", { error });
     this.#attempt = next;
     this.#connectMs = undefined;

@@ -191,12 +191,13 @@ export class Pool extends SafeEmitter<PoolSignals> {
     for (const member of this.#members.list) this.setHealth(member, "unknown", "health checks are off");
   }
 
-  /** Begins an attempt on an upstream that was just picked. The caller settles it. */
-  begin(upstream: Upstream): Attempt {
+  /** Begins an attempt on an upstream that was just picked, or one that takes over from another. The caller settles it. */
+  begin(upstream: Upstream, inPlaceOf?: Attempt): Attempt {
     const member = upstream as Member;
     const attempt = new Attempt(member, this.#runtime.clock.now(), this.#accounts);
     member.inFlight++;
-    if (member.onTrial) member.trial = attempt;
+    // In panic a trial is not the only request that its upstream gets: the first one stays the trial.
+    if (member.onTrial && (member.trial === undefined || member.trial === inPlaceOf)) member.trial = attempt;
     if (member.full) this.#admission.forget();
     return attempt;
   }

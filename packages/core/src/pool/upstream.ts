@@ -118,7 +118,11 @@ export class Member implements Upstream {
   }
 
   get full(): boolean {
-    if (this.trialUnderWay) return true;
+    return this.trialUnderWay || this.atLimit;
+  }
+
+  /** Has as many requests in flight as it is ever given, whatever it is on trial for. */
+  get atLimit(): boolean {
     // A slow start is for the limit as well, as in HAProxy.
     const limit = this.slowStart === 1 ? this.maxInFlight : Math.max(1, Math.ceil(this.maxInFlight * this.slowStart));
     return this.inFlight >= limit;

@@ -82,7 +82,7 @@ describe("on trial", () => {
   test("an attempt that goes on over a fresh connection is the trial from then on", () => {
     const { begin, end, log, pool } = onTrial();
     const first = begin("a");
-    const again = begin("a");
+    const again = pool.begin(memberOf(pool, "a"), first);
     end(first, "stale");
     expect(memberOf(pool, "a").available).toBe(false);
     end(again, "success");

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { memberOf, poolOf } from "../support/pools.ts";
+import { idsOf, memberOf, poolOf } from "../support/pools.ts";
 
 test("an upstream on trial that is still busy with what it had gets no request over its limit", () => {
   const { pool } = poolOf({ a: { maxInFlight: 2 }, b: 1 });
@@ -12,4 +12,17 @@ test("an upstream on trial that is still busy with what it had gets no request o
   expect(pool.candidates).toContain(a);
   pool.begin(a);
   expect(pool.candidates).not.toContain(a);
+});
+
+test("an upstream on trial that nobody stands beside gets more than the trial", () => {
+  const { pool } = poolOf({ a: 1, b: 1 });
+  const a = memberOf(pool, "a");
+  pool.setHealth(memberOf(pool, "b"), "unhealthy", "status 500");
+  pool.ejections.eject(a, "consecutive-failures", 1_000);
+  expect(idsOf(pool.candidates)).toEqual(["a", "b"]);
+  pool.ejections.beginTrial(a);
+  const trial = pool.begin(a);
+  expect(idsOf(pool.candidates)).toEqual(["a", "b"]);
+  const other = pool.begin(a);
+  expect([trial.onTrial, other.onTrial]).toEqual([true, false]);
 });
