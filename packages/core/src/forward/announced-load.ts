@@ -1,4 +1,11 @@
-import type { RequestRecord } from "./request-record.ts";
+import type { Pool } from "../pool/pool.ts";
+import type { Upstream } from "../pool/upstream.ts";
+
+/** Who has answered, and for which pool. */
+interface Answerer {
+  readonly route: { readonly pool: Pool } | undefined;
+  readonly upstream: Upstream | undefined;
+}
 
 /** 0 to 1 in plain decimals, and nothing else: no sign, no exponent, no spaces. */
 const loadText = /^(?:0(?:\.\d{1,16})?|1(?:\.0{1,16})?)$/;
@@ -9,7 +16,7 @@ const loadText = /^(?:0(?:\.\d{1,16})?|1(?:\.0{1,16})?)$/;
  *
  * Returns the very same headers where there is nothing to take off.
  */
-export function heedLoad({ route, upstream }: RequestRecord, headers: readonly string[]): readonly string[] {
+export function heedLoad({ route, upstream }: Answerer, headers: readonly string[]): readonly string[] {
   const announced = route?.pool.options.weights?.header;
   if (route === undefined || upstream === undefined || announced === undefined) return headers;
   const rest: string[] = [];

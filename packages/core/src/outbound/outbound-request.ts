@@ -8,6 +8,7 @@ import createDebug from "debug";
 import { errors } from "undici";
 import { type ErrorCode, errorKind, ProxyError } from "../errors.ts";
 import type { Active } from "../forward/active-set.ts";
+import { heedLoad } from "../forward/announced-load.ts";
 import { type AttemptNotes, CurrentAttempt } from "../forward/current-attempt.ts";
 import { keyReaderOf } from "../forward/hash-key.ts";
 import {
@@ -151,8 +152,9 @@ export class OutboundRequest implements ExchangeHandler, BodyOwner, ChoiceOwner,
     this.#tell(() => this.#caller.inform(status, headers));
   }
 
-  onResponse(status: number, statusText: string, headers: readonly string[]): void {
+  onResponse(status: number, statusText: string, raw: readonly string[]): void {
     this.#attempt.answered(status);
+    const headers = heedLoad({ route: this.#to, upstream: this.#notes.upstream }, raw);
     if (!this.#retriedOn(status)) this.#answer = { status, statusText, headers };
   }
 

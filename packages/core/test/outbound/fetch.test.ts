@@ -261,6 +261,15 @@ describe("fetch on a pool alone", () => {
     pool.close();
   });
 
+  test("heeds what an upstream says of its load, and keeps it to itself", async () => {
+    const upstream = await startUpstream("busy", (_req, res) => void res.setHeader("X-Load", "0.75").end("busy"));
+    const pool = new Pool("api", { upstreams: [upstream.url], weights: { header: "x-load" } });
+    const response = await outbound(pool).fetch("/");
+    expect([response.headers.has("x-load"), await response.text()]).toEqual([false, "busy"]);
+    expect(pool.upstreams[0]?.effectiveWeight).toBe(0.25);
+    pool.close();
+  });
+
   test("an abort ends the request at the upstream, counts for nobody, and leaves the queue", async () => {
     const upstream = await startUpstream("up", () => {});
     const pool = new Pool("api", { upstreams: [{ id: "up", url: upstream.url, maxInFlight: 1 }] });
