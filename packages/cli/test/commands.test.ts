@@ -57,6 +57,16 @@ test("init writes a file that check accepts, and never writes over one", async (
   expect(readFileSync(file, "utf8")).toBe("mine");
 });
 
+test("init tells editors of the schema, where the project has it", async () => {
+  const cwd = makeFolder();
+  const folder = path.join(cwd, "node_modules/@evenkeel/config");
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(path.join(folder, "schema.json"), "{}");
+  expect((await runCli(["init"], { cwd })).code).toBe(0);
+  const text = readFileSync(path.join(cwd, "config.toml"), "utf8");
+  expect(text).toBe(`#:schema ./node_modules/@evenkeel/config/schema.json\n${starterConfig}`);
+});
+
 test("init says in one line when it cannot write", async () => {
   const { code, stderr } = await runCli(["init", "no/such/folder.toml"], { cwd: makeFolder() });
   expect(code).toBe(1);

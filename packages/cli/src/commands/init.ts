@@ -1,11 +1,12 @@
-import { writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
+import path from "node:path";
 import { Failure, reasonOf } from "../failure.ts";
 import { starterConfig } from "../starter-config.ts";
 
 /** Writes a configuration to start from. Throws a `Failure` rather than touch a file that is there. */
 export function init(file: string): void {
   try {
-    writeFileSync(file, starterConfig, { flag: "wx" });
+    writeFileSync(file, schemaLine(file) + starterConfig, { flag: "wx" });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "EEXIST") {
       throw new Failure(`${file} exists already and was left as it is; name another file`);
@@ -16,4 +17,10 @@ export function init(file: string): void {
   process.stdout.write(
     `wrote ${file}\n\nEdit its upstreams, then:\n  evenkeel check${argument}\n  evenkeel run${argument}\n`,
   );
+}
+
+/** Tells editors where the schema is, if it is where they would look: the project may have the command from elsewhere. */
+function schemaLine(file: string): string {
+  const schema = "./node_modules/@evenkeel/config/schema.json";
+  return existsSync(path.resolve(path.dirname(file), schema)) ? `#:schema ${schema}\n` : "";
 }
