@@ -19,20 +19,24 @@ const oneOf = <const Word extends string>(words: readonly Word[]) =>
   z.enum(words, { error: `expected one of ${words.map((word) => `"${word}"`).join(", ")}` });
 
 const duration = (minMs: number) =>
-  text('a duration such as "250ms", "5s" or "2m"').superRefine((value, context) => {
-    const ms = parseDuration(value);
-    if (ms === undefined) {
-      fail(context, `expected a duration such as "250ms", "5s" or "2m", found ${JSON.stringify(value)}`);
-    } else if (ms < minMs || ms > 86_400_000) {
-      fail(context, `expected a duration from ${minMs}ms to 24h, found ${JSON.stringify(value)}`);
-    }
-  });
+  text('a duration such as "250ms", "5s" or "2m"')
+    .superRefine((value, context) => {
+      const ms = parseDuration(value);
+      if (ms === undefined) {
+        fail(context, `expected a duration such as "250ms", "5s" or "2m", found ${JSON.stringify(value)}`);
+      } else if (ms < minMs || ms > 86_400_000) {
+        fail(context, `expected a duration from ${minMs}ms to 24h, found ${JSON.stringify(value)}`);
+      }
+    })
+    .meta({ pattern: "^\\d{1,12}(?:\\.\\d{1,3})?(?:ms|s|m|h)$", range: `${minMs}ms to 24h` });
 
 const address = () =>
-  text('an address such as "127.0.0.1:8080"').superRefine((value, context) => {
-    const parsed = parseListen(value);
-    if (typeof parsed === "string") fail(context, parsed);
-  });
+  text('an address such as "127.0.0.1:8080"')
+    .superRefine((value, context) => {
+      const parsed = parseListen(value);
+      if (typeof parsed === "string") fail(context, parsed);
+    })
+    .meta({ pattern: "^(?:unix:.+|(?:\\[[^\\[\\]]*\\]|[^:\\[\\]]*):\\d{1,5})$" });
 
 const addresses = z.preprocess(
   (listen: string | string[]) => (typeof listen === "string" ? [listen] : listen),
@@ -48,9 +52,12 @@ const file = (what: string) =>
 
 /** Says nothing of what was found: it is a secret. */
 const token = () =>
-  text("a token").superRefine((value, context) => {
-    if (!/^[\x21-\x7e]+$/.test(value)) fail(context, "a token is not empty and has only visible ASCII, without spaces");
-  });
+  text("a token")
+    .superRefine((value, context) => {
+      if (!/^[\x21-\x7e]+$/.test(value))
+        fail(context, "a token is not empty and has only visible ASCII, without spaces");
+    })
+    .meta({ pattern: "^[\\x21-\\x7e]+$" });
 
 export const commandTables: Readonly<Record<"server" | "admin" | "accessLog", z.ZodType>> = {
   server: table({

@@ -1,4 +1,9 @@
-/** The kinds of value that options are made of, as schemas whose messages say what is allowed. */
+/**
+ * The kinds of value that options are made of, as schemas whose messages say what is allowed.
+ *
+ * What a check of code decides is also said as a `pattern`, and as a `range` in words, for the JSON Schema and the
+ * reference that are made of these. A pattern may let through what the check refuses, never the other way round.
+ */
 
 import { isIP } from "node:net";
 import * as z from "zod";
@@ -40,22 +45,28 @@ export const fraction = (min: number, max: number): z.ZodNumber => {
 export const oneOf = <const Word extends string>(words: readonly Word[]): z.ZodEnum<{ [Key in Word]: Key }> =>
   z.enum(words, { error: `expected one of ${words.map((word) => `"${word}"`).join(", ")}` });
 
+const durationPattern = "^\\d{1,12}(?:\\.\\d{1,3})?(?:ms|s|m|h)$";
+
 export const duration = (minMs = 0): z.ZodString =>
-  text('a duration such as "250ms", "5s" or "2m"').superRefine((value, context) => {
-    const ms = parseDuration(value);
-    if (ms === undefined) {
-      fail(context, `expected a duration such as "250ms", "5s" or "2m", found ${JSON.stringify(value)}`);
-    } else if (ms < minMs || ms > 86_400_000) {
-      fail(context, `expected a duration from ${minMs}ms to 24h, found ${JSON.stringify(value)}`);
-    }
-  });
+  text('a duration such as "250ms", "5s" or "2m"')
+    .superRefine((value, context) => {
+      const ms = parseDuration(value);
+      if (ms === undefined) {
+        fail(context, `expected a duration such as "250ms", "5s" or "2m", found ${JSON.stringify(value)}`);
+      } else if (ms < minMs || ms > 86_400_000) {
+        fail(context, `expected a duration from ${minMs}ms to 24h, found ${JSON.stringify(value)}`);
+      }
+    })
+    .meta({ pattern: durationPattern, range: `${minMs}ms to 24h` });
 
 export const size = (): z.ZodString =>
-  text('a size such as "64kb" or "10mb"').superRefine((value, context) => {
-    if (parseSize(value) === undefined) {
-      fail(context, `expected a size such as "64kb" or "10mb", found ${JSON.stringify(value)}`);
-    }
-  });
+  text('a size such as "64kb" or "10mb"')
+    .superRefine((value, context) => {
+      if (parseSize(value) === undefined) {
+        fail(context, `expected a size such as "64kb" or "10mb", found ${JSON.stringify(value)}`);
+      }
+    })
+    .meta({ pattern: "^\\d{1,12}(?:\\.\\d{1,3})?(?:[bB]|[kKmMgG][bB])$" });
 
 export const method = (): z.ZodString =>
   text("an HTTP method in capitals").regex(/^[A-Z][A-Z-]{0,31}$/, { error: "expected an HTTP method in capitals" });
@@ -75,21 +86,28 @@ export const changeableName = (): z.ZodString =>
 
 /** Says nothing of what was found: a header's value may be a credential. */
 export const headerValue = (): z.ZodString =>
-  text("a header value").superRefine((value, context) => {
-    if (!/^[\t\x20-\x7e\x80-\xff]*$/.test(value)) {
-      fail(context, "a header value may not have line breaks, control characters or anything outside Latin-1");
-    }
-  });
+  text("a header value")
+    .superRefine((value, context) => {
+      if (!/^[\t\x20-\x7e\x80-\xff]*$/.test(value)) {
+        fail(context, "a header value may not have line breaks, control characters or anything outside Latin-1");
+      }
+    })
+    .meta({ pattern: "^[\\t\\x20-\\x7e\\x80-\\xff]*$" });
 
 /** A path prefix as routes have it. */
 export const path = (): z.ZodString =>
-  text('a path that starts with "/"').superRefine((value, context) => {
-    if (!/^\/[\x21-\x22\x24-\x3e\x40-\x7e]*$/.test(value)) {
-      fail(context, `expected a path that starts with "/", without "?", "#" or spaces, found ${JSON.stringify(value)}`);
-    } else if (value.split("/").some((segment) => segment === ".." || segment === ".")) {
-      fail(context, `a path may not have "." or ".." as a segment, found ${JSON.stringify(value)}`);
-    }
-  });
+  text('a path that starts with "/"')
+    .superRefine((value, context) => {
+      if (!/^\/[\x21-\x22\x24-\x3e\x40-\x7e]*$/.test(value)) {
+        fail(
+          context,
+          `expected a path that starts with "/", without "?", "#" or spaces, found ${JSON.stringify(value)}`,
+        );
+      } else if (value.split("/").some((segment) => segment === ".." || segment === ".")) {
+        fail(context, `a path may not have "." or ".." as a segment, found ${JSON.stringify(value)}`);
+      }
+    })
+    .meta({ pattern: "^/[\\x21-\\x22\\x24-\\x3e\\x40-\\x7e]*$" });
 
 /** A request target as probes have it, with its query. */
 export const target = (): z.ZodString =>
@@ -98,12 +116,14 @@ export const target = (): z.ZodString =>
   });
 
 export const statusRange = (): z.ZodString =>
-  text('a status or a range such as "200-399"').superRefine((value, context) => {
-    const match = /^([1-5]\d\d)(?:-([1-5]\d\d))?$/.exec(value);
-    if (match === null || Number(match[2] ?? match[1]) < Number(match[1])) {
-      fail(context, `expected a status or a range such as "200-399", found ${JSON.stringify(value)}`);
-    }
-  });
+  text('a status or a range such as "200-399"')
+    .superRefine((value, context) => {
+      const match = /^([1-5]\d\d)(?:-([1-5]\d\d))?$/.exec(value);
+      if (match === null || Number(match[2] ?? match[1]) < Number(match[1])) {
+        fail(context, `expected a status or a range such as "200-399", found ${JSON.stringify(value)}`);
+      }
+    })
+    .meta({ pattern: "^[1-5]\\d\\d(?:-[1-5]\\d\\d)?$" });
 
 export const retryCondition = (): z.ZodType<RetryCondition, RetryCondition> =>
   text("a condition").regex(/^(?:connect-failure|reset|timeout|429|5\d\d)$/, {
@@ -140,19 +160,23 @@ export const dnsName = (): z.ZodString =>
   });
 
 export const dnsServer = (): z.ZodString =>
-  text("the address of a DNS server").superRefine((value, context) => {
-    const [, bracketed, plain, port = "53"] = /^(?:\[([^\]]+)\]|([\d.]+))(?::(\d{1,5}))?$/.exec(value) ?? [];
-    // Node would end the process over a port of 0, and take a port that is none for another one.
-    if (isIP(bracketed ?? plain ?? value) === 0 || Number(port) < 1 || Number(port) > 65_535) {
-      fail(context, `expected an address such as "10.0.0.2" or "127.0.0.1:8600", found ${JSON.stringify(value)}`);
-    }
-  });
+  text("the address of a DNS server")
+    .superRefine((value, context) => {
+      const [, bracketed, plain, port = "53"] = /^(?:\[([^\]]+)\]|([\d.]+))(?::(\d{1,5}))?$/.exec(value) ?? [];
+      // Node would end the process over a port of 0, and take a port that is none for another one.
+      if (isIP(bracketed ?? plain ?? value) === 0 || Number(port) < 1 || Number(port) > 65_535) {
+        fail(context, `expected an address such as "10.0.0.2" or "127.0.0.1:8600", found ${JSON.stringify(value)}`);
+      }
+    })
+    .meta({ pattern: "^(?:[\\d.]+(?::\\d{1,5})?|[\\dA-Fa-f:.]+(?:%\\S+)?|\\[[^\\]]+\\](?::\\d{1,5})?)$" });
 
 export const upstreamUrl = (): z.ZodString =>
-  text("a URL").superRefine((value, context) => {
-    const parsed = parseUpstreamUrl(value);
-    if (typeof parsed === "string") fail(context, parsed);
-  });
+  text("a URL")
+    .superRefine((value, context) => {
+      const parsed = parseUpstreamUrl(value);
+      if (typeof parsed === "string") fail(context, parsed);
+    })
+    .meta({ pattern: "^(?:[hH][tT][tT][pP][sS]?://[^\\s/\\\\?#@]+(?:/[^\\s\\\\?#]*)?|http\\+unix:///[^?#]+)$" });
 
 export const upstreamId = (): z.ZodString =>
   text("a name").regex(/^[\w.:[\]@-]{1,128}$/, { error: "expected 1 to 128 letters, digits or any of . : _ - @ [ ]" });
@@ -163,23 +187,29 @@ export const poolName = (): z.ZodString =>
   });
 
 export const hostPattern = (): z.ZodString =>
-  text("a host").superRefine((value, context) => {
-    const name = /^(?:\*\.)?[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?$/.test(value);
-    if (!name && isIP(value.replace(/^\[(.*)\]$/, "$1")) !== 6) {
-      const example = 'such as "example.com" or "*.example.com", without a port';
-      fail(context, `expected a host ${example}, found ${JSON.stringify(value)}`);
-    }
-  });
+  text("a host")
+    .superRefine((value, context) => {
+      const name = /^(?:\*\.)?[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?$/.test(value);
+      if (!name && isIP(value.replace(/^\[(.*)\]$/, "$1")) !== 6) {
+        const example = 'such as "example.com" or "*.example.com", without a port';
+        fail(context, `expected a host ${example}, found ${JSON.stringify(value)}`);
+      }
+    })
+    .meta({
+      pattern: "^(?:(?:\\*\\.)?[A-Za-z0-9_-]+(?:\\.[A-Za-z0-9_-]+)*\\.?|\\[?[\\dA-Fa-f:.]+(?:%[^\\]\\s]+)?\\]?)$",
+    });
 
 export const network = (): z.ZodString =>
-  text("an address or a network").superRefine((value, context) => {
-    const [address = "", prefix, ...more] = value.split("/");
-    const longest = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1;
-    const fits = prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= longest);
-    if (longest < 0 || !fits || more.length > 0) {
-      fail(context, `expected an address or a network such as "10.0.0.0/8", found ${JSON.stringify(value)}`);
-    }
-  });
+  text("an address or a network")
+    .superRefine((value, context) => {
+      const [address = "", prefix, ...more] = value.split("/");
+      const longest = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1;
+      const fits = prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= longest);
+      if (longest < 0 || !fits || more.length > 0) {
+        fail(context, `expected an address or a network such as "10.0.0.0/8", found ${JSON.stringify(value)}`);
+      }
+    })
+    .meta({ pattern: "^[\\dA-Fa-f:.]+(?:%[^/\\s]+)?(?:/\\d{1,3})?$" });
 
 /**
  * A substring, or a pattern between slashes. A pattern has to compile and may not repeat a group: probes run it on

@@ -1,0 +1,165 @@
+/** Makes docs/configuration.md out of the same two sources as the JSON Schema. */
+
+import { describeTables, docs, type JsonSchema, topLevelDoc, visitTables } from "./json-schema.ts";
+import { type OptionDoc, withoutDefault } from "./option-docs.ts";
+
+interface Section {
+  /** As it is written in a file. */
+  readonly title: string;
+  readonly text: string;
+  readonly rows: readonly Row[];
+}
+
+interface Row {
+  readonly key: string;
+  readonly schema: JsonSchema;
+  readonly doc: OptionDoc;
+  readonly required: boolean;
+}
+
+const introduction = `# Configuration
+
+Every key of a configuration file, made from the source by \`pnpm reference\`. The same keys are the options in code, for
+\`createProxy\` and the adapters, except \`[server]\`, \`[admin]\` and \`[accessLog]\`, which are for the command.
+
+\`evenkeel check\` names every mistake of a file by line and column. Editors complete and check a file that begins with
+
+\`\`\`toml
+#:schema ./node_modules/@evenkeel/config/schema.json
+\`\`\`
+
+- A **duration** is a string with a unit: \`"250ms"\`, \`"5s"\`, \`"2m"\`, \`"1h"\`. A **size** is one too: \`"64kb"\`, \`"10mb"\`.
+- \`\${NAME}\` in a string is the environment variable of that name, \`\${NAME:-text}\` has a default, and \`$\${\` is a plain \`\${\`.
+- A relative path is relative to the file.
+- A file has either \`[pools.NAME]\` tables, with \`[[routes]]\` when there are several, or the keys of one pool at the top.
+- \`[defaults]\` takes every key of a pool but \`upstreams\`; a pool's own keys win.
+`;
+
+/** The tables in the order in which one writes them, with what they are called in a file. */
+const outline: readonly (readonly [title: string, interfaceName: string, path: readonly string[]])[] = [
+  ["[server]", "ServerOptions", ["server"]],
+  ["[server.tls]", "ServerTlsOptions", ["server", "tls"]],
+  ["[server.timeouts]", "ServerTimeoutOptions", ["server", "timeouts"]],
+  ["[admin]", "AdminOptions", ["admin"]],
+  ["[accessLog]", "AccessLogOptions", ["accessLog"]],
+  ["[[routes]]", "RouteOptions", ["routes"]],
+  ["[routes.requestHeaders], [routes.responseHeaders]", "HeaderChanges", ["routes", "requestHeaders"]],
+  ["[pools.NAME]", "PoolOptions", ["pools"]],
+  ["[[pools.NAME.upstreams]]", "UpstreamOptions", ["pools", "upstreams"]],
+  ["[pools.NAME.healthCheck]", "HealthCheckOptions", ["pools", "healthCheck"]],
+  ["[pools.NAME.outlierDetection]", "OutlierDetectionOptions", ["pools", "outlierDetection"]],
+  ["[pools.NAME.retry]", "RetryOptions", ["pools", "retry"]],
+  ["[pools.NAME.timeouts]", "TimeoutOptions", ["pools", "timeouts"]],
+  ["[pools.NAME.queue]", "QueueOptions", ["pools", "queue"]],
+  ["[pools.NAME.slowStart]", "SlowStartOptions", ["pools", "slowStart"]],
+  ["[pools.NAME.sticky]", "StickyOptions", ["pools", "sticky"]],
+  ["[pools.NAME.weights]", "DynamicWeightOptions", ["pools", "weights"]],
+  ["[pools.NAME.discovery]", "DiscoveryOptions", ["pools", "discovery"]],
+  ["[pools.NAME.connections]", "ConnectionOptions", ["pools", "connections"]],
+  ["[pools.NAME.tls]", "TlsOptions", ["pools", "tls"]],
+];
+
+export function createConfigurationPage(): string {
+  const tables = describeTables();
+  const own = new Set(keysOf(tables["pools"]));
+  const top = Object.entries(tables).filter(([key]) => !own.has(key));
+  const sections: Section[] = [
+    {
+      title: "At the top",
+      text: "",
+      rows: top.map(([key, schema]) => ({ key, schema, doc: topLevelDoc(key), required: false })),
+    },
+    ...outline.map(([title, name, path]) => toSection(title, name, at(tables, path))),
+  ];
+  const left = [...docs.keys()].filter((name) => !known.has(name));
+  if (left.length > 0) throw new Error(`the outline has no section for ${left.join(", ")}`);
+  const contents = sections.map(({ title }) => `- [${code(title)}](#${anchor(title)})`);
+  return `${[introduction, `${contents.join("\n")}\n`, ...sections.map(render)].join("\n")}`;
+}
+
+/** Interfaces that are shown: those of sections, and those that others extend or that the top is made of. */
+const known = new Set([
+  ...outline.map(([, name]) => name),
+  ...["PoolSettings", "SharedOptions", "ManyPoolsOptions", "OnePoolOptions", "CommandTables"],
+]);
+
+function toSection(title: string, name: string, schema: JsonSchema): Section {
+  const table = docs.get(name);
+  const rows: Row[] = [];
+  visitTables(schema, (properties, required) => {
+    for (const [key, option] of Object.entries(properties)) {
+      const doc = table?.options.get(key);
+      if (doc === undefined) throw new Error(`${name} says nothing of ${key}`);
+      rows.push({ key, schema: option, doc, required: required.includes(key) });
+    }
+  });
+  return { title, text: table?.text ?? "", rows };
+}
+
+function at(tables: Record<string, JsonSchema>, [first = "", ...rest]: readonly string[]): JsonSchema {
+  let found = tables[first];
+  for (const key of rest) {
+    const above = found;
+    if (above === undefined) break;
+    found = undefined;
+    visitTables(above, (properties) => {
+      found ??= properties[key];
+    });
+  }
+  if (found === undefined) throw new Error(`there is no table ${[first, ...rest].join(".")}`);
+  return found;
+}
+
+function keysOf(schema: JsonSchema | undefined): string[] {
+  const keys: string[] = [];
+  if (schema !== undefined) visitTables(schema, (properties) => void keys.push(...Object.keys(properties)));
+  return keys;
+}
+
+function render({ title, text, rows }: Section): string {
+  const lines = rows.map(({ key, schema, doc, required }) => {
+    const name = `<a id="${anchor(title)}-${key.toLowerCase()}"></a>\`${key}\``;
+    const byDefault = required ? "required" : (doc.default ?? "").replace(/^(["[\d]|true|false).*$/, "`$&`");
+    const text = withoutDefault(doc) || docs.get(doc.table ?? "")?.text || "";
+    return `| ${[name, typeOf(schema), byDefault, escape(text)].join(" | ")}${sectionOf(doc)} |`;
+  });
+  const table = ["| key | type | default | |", "|---|---|---|---|", ...lines].join("\n");
+  return `## ${code(title)}\n\n${text === "" ? "" : `${text}\n\n`}${table}\n`;
+}
+
+/** Leads on from a key that holds a table. */
+function sectionOf({ table }: OptionDoc): string {
+  const section = outline.find(([, name]) => name === table);
+  return section === undefined ? "" : ` [More](#${anchor(section[0])}).`;
+}
+
+/** The type and the range of a value in words. */
+function typeOf(schema: JsonSchema): string {
+  if (schema.anyOf !== undefined) return [...new Set(schema.anyOf.map(typeOf))].join(" or ");
+  if (schema.const !== undefined) return `\`${JSON.stringify(schema.const)}\``;
+  if (schema.enum !== undefined) return schema.enum.map((word) => `\`${JSON.stringify(word)}\``).join(", ");
+  if (schema.items !== undefined) return `array: ${typeOf(schema.items)}`;
+  if (schema.range !== undefined)
+    return `duration, ${schema.range.replace(/^(\d+)000ms/, "$1s").replace(/^0ms/, "0s")}`;
+  if (schema.pattern?.includes("[kKmMgG]")) return "size";
+  if (schema.type === "integer") return `whole number, ${schema.minimum} to ${schema.maximum}`;
+  if (schema.type === "number") return `number, ${schema.minimum} to ${schema.maximum}`;
+  if (schema.type === "boolean") return "`true` or `false`";
+  return schema.type === "object" ? "table" : "string";
+}
+
+function code(title: string): string {
+  return title.replace(/\[+[^\]]+\]+/g, "`$&`");
+}
+
+/** As the hosts of repositories make them of headings. */
+function anchor(title: string): string {
+  return title
+    .toLowerCase()
+    .replace(/[^\w\s-]/g, "")
+    .replaceAll(" ", "-");
+}
+
+function escape(text: string): string {
+  return text.replaceAll("|", "\\|");
+}

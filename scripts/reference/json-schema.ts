@@ -1,0 +1,175 @@
+/**
+ * Makes the JSON Schema of a configuration file out of the schemas that check it and of what their interfaces say.
+ *
+ * It is for editors: it lets nothing pass for wrong that is right, and leaves to `evenkeel check` what takes code to see. A
+ * string with a `${` in it may become anything, so it is right wherever a string is.
+ */
+
+import * as z from "zod";
+import { commandTables } from "../../packages/config/src/schema.ts";
+import { manyPoolsSchema, onePoolSchema } from "../../packages/core/src/config/schema.ts";
+import { type OptionDoc, readOptionDocs, type TableDoc } from "./option-docs.ts";
+
+export interface JsonSchema {
+  type?: string;
+  description?: string;
+  default?: unknown;
+  pattern?: string;
+  /** What a pattern cannot say, in words; of no meaning in JSON Schema, and taken out in the end. */
+  range?: string;
+  minLength?: number;
+  minimum?: number;
+  maximum?: number;
+  enum?: unknown[];
+  const?: unknown;
+  items?: JsonSchema;
+  properties?: Record<string, JsonSchema>;
+  propertyNames?: JsonSchema;
+  additionalProperties?: JsonSchema | false;
+  anyOf?: JsonSchema[];
+  required?: string[];
+  [keyword: string]: unknown;
+}
+
+export const docs: ReadonlyMap<string, TableDoc> = readOptionDocs(
+  ["core", "config"].map(
+    (name) => `${import.meta.dirname}/../../packages/${name}/src/${name === "core" ? "config/" : ""}options.ts`,
+  ),
+);
+
+/** The tables of a file as the checks have them, without descriptions. */
+export function describeTables(): Record<string, JsonSchema> {
+  const command = z.strictObject(commandTables);
+  const [one, many, own] = [onePoolSchema, manyPoolsSchema, command].map((schema) => toJson(schema).properties ?? {});
+  return { ...one, ...many, ...own };
+}
+
+/** The whole schema, as an editor reads it. */
+export function createJsonSchema(): JsonSchema {
+  const properties = describeTables();
+  for (const [key, schema] of Object.entries(properties)) describe(schema, topLevelDoc(key));
+  const short = Object.keys(toJson(onePoolSchema).properties ?? {});
+  const shared = new Set(Object.keys(toJson(manyPoolsSchema).properties ?? {}));
+  const forOnePool = short.filter((key) => !shared.has(key));
+  return {
+    $schema: "http://json-schema.org/draft-07/schema#",
+    title: "Evenkeel",
+    description: "The configuration of an Evenkeel proxy.",
+    type: "object",
+    properties,
+    additionalProperties: false,
+    // Either pools with names, or the options of one pool at the top.
+    if: { required: ["pools"] },
+    // biome-ignore lint/suspicious/noThenProperty: the keyword is called so.
+    then: { properties: Object.fromEntries(forOnePool.map((key) => [key, false])) },
+    else: { required: ["upstreams"], properties: { routes: false, defaults: false } },
+  };
+}
+
+/** What is said of a key at the top of a file. */
+export function topLevelDoc(key: string): OptionDoc {
+  const found = ["CommandTables", "ManyPoolsOptions", "OnePoolOptions"]
+    .map((name) => docs.get(name)?.options.get(key))
+    .find((doc) => doc !== undefined);
+  if (found === undefined) throw new Error(`no interface has ${key}`);
+  return found;
+}
+
+/** Puts descriptions and defaults into a schema, and lets every string of it come from the environment. */
+function describe(schema: JsonSchema, doc: OptionDoc): void {
+  const table = doc.table === undefined ? undefined : docs.get(doc.table);
+  const range = schema.range === undefined ? [] : [`From ${schema.range}.`];
+  const description = [doc.text || table?.text, ...range].filter(Boolean).join(" ");
+  visitTables(schema, (properties) => {
+    for (const [key, option] of Object.entries(properties)) {
+      const inner = table?.options.get(key);
+      if (inner === undefined) throw new Error(`${doc.table} says nothing of ${key}`);
+      describe(option, inner);
+    }
+  });
+  fromEnvironment(schema);
+  if (description !== "") schema.description = description;
+  const value = literal(doc.default);
+  if (value !== undefined) schema.default = value;
+}
+
+function literal(text: string | undefined): unknown {
+  try {
+    return text === undefined ? undefined : JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Calls back with the keys of each table that a value may be, or hold without keys of its own in between. */
+export function visitTables(
+  schema: JsonSchema,
+  callback: (properties: Record<string, JsonSchema>, required: readonly string[]) => void,
+): void {
+  if (schema.properties !== undefined) callback(schema.properties, schema.required ?? []);
+  for (const inner of [schema.items, schema.additionalProperties, ...(schema.anyOf ?? [])]) {
+    if (inner) visitTables(inner, callback);
+  }
+}
+
+function fromEnvironment(schema: JsonSchema): void {
+  delete schema.range;
+  for (const inner of [schema.items, schema.additionalProperties, ...(schema.anyOf ?? [])]) {
+    if (inner) fromEnvironment(inner);
+  }
+  if (schema.type !== "string" || schema.pattern?.endsWith("|\\$\\{")) return;
+  if (schema.enum !== undefined) {
+    schema.anyOf = [
+      { type: "string", enum: schema.enum },
+      { type: "string", pattern: "\\$\\{" },
+    ];
+    delete schema.enum;
+    delete schema.type;
+    return;
+  }
+  const shape = schema.minLength === undefined ? schema.pattern : `^[\\s\\S]{${schema.minLength},}$`;
+  delete schema.minLength;
+  if (shape !== undefined) schema.pattern = `${shape}|\\$\\{`;
+}
+
+function toJson(schema: z.ZodType): JsonSchema {
+  const made = z.toJSONSchema(schema, {
+    target: "draft-7",
+    io: "input",
+    // Only in code: a policy of one's own.
+    unrepresentable: "any",
+    override({ zodSchema, jsonSchema }) {
+      const json = jsonSchema as JsonSchema;
+      if (zodSchema._zod.def.type === "union") withoutCode(json);
+      if (zodSchema._zod.def.type === "pipe") withShortForm(json);
+      if (json.pattern !== undefined) json.pattern = portable(json.pattern);
+      if (json.propertyNames?.pattern !== undefined) json.propertyNames.pattern = portable(json.propertyNames.pattern);
+    },
+  });
+  return made as JsonSchema;
+}
+
+function withoutCode(json: JsonSchema): void {
+  const left = (json.anyOf ?? []).filter((option) => Object.keys(option).length > 0);
+  if (left.length > 1) return;
+  delete json.anyOf;
+  Object.assign(json, left[0]);
+}
+
+/** Where something is made of a value before it is checked, a bare string stands for the only item, or for the URL. */
+function withShortForm(json: JsonSchema): void {
+  const { description: _, ...long } = json;
+  const short = long.items ?? long.properties?.["url"];
+  if (short === undefined) return;
+  for (const key of Object.keys(json)) delete json[key];
+  json.anyOf = [structuredClone(short), long];
+}
+
+/** As Rust's regular expressions have it too, which editors of TOML use: a bracket within a class is escaped, a slash is not. */
+function portable(pattern: string): string {
+  return pattern
+    .replaceAll("\\/", "/")
+    .replace(/\\.|\[(?:\\.|[^\]\\])*\]/g, (part) =>
+      part.startsWith("[") ? `[${part.slice(1).replace(/(?<!\\)\[/g, "\\[")}` : part,
+    );
+}
