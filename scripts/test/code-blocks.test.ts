@@ -1,0 +1,148 @@
+import { readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { parse } from "smol-toml";
+import ts from "typescript";
+import { describe, expect, it, test } from "vitest";
+import { ConfigError, parseConfig } from "../../packages/config/src/index.ts";
+import { givenTo } from "./given-names.ts";
+
+/** A fenced block of a page that users read. */
+interface Block {
+  readonly place: string;
+  readonly language: string;
+  readonly text: string;
+}
+
+const root = path.join(import.meta.dirname, "../..");
+const pages = [
+  "README.md",
+  ...readdirSync(path.join(root, "packages")).map((name) => `packages/${name}/README.md`),
+  ...readdirSync(path.join(root, "docs"))
+    .filter((name) => name.endsWith(".md"))
+    .map((name) => `docs/${name}`),
+];
+const blocks = pages.flatMap(blocksOf);
+const inLanguage = (...languages: readonly string[]): Block[] =>
+  blocks.filter(({ language }) => languages.includes(language));
+
+test.each([
+  { language: "ts", strict: true },
+  // For those who write no types: what is not there is found, what has another type is not.
+  { language: "js", strict: false },
+])("$language compiles against the sources", ({ language, strict }) => {
+  const programs = inLanguage(language);
+  expect(programs.length).toBeGreaterThan(10);
+  expect(compile(programs, strict)).toEqual([]);
+});
+
+describe("TOML", () => {
+  it.each(inLanguage("toml"))("of $place is a configuration, or a part of one", ({ text }) => {
+    expect(mistakesOf(text)).toEqual([]);
+  });
+});
+
+test("JSON can be parsed", () => {
+  for (const { text } of inLanguage("json")) expect(JSON.parse(text)).toBeDefined();
+});
+
+describe("shell", () => {
+  const source = readFileSync(path.join(root, "packages/cli/src/main.ts"), "utf8");
+  const commands = [...source.matchAll(/(?:command|remote)\("(\w+)|^ {2}\["(\w+)", "/gm)].map(([, a, b]) => a ?? b);
+  const scripts = Object.keys(
+    (JSON.parse(readFileSync(path.join(root, "package.json"), "utf8")) as { scripts: object }).scripts,
+  );
+
+  it.each(inLanguage("sh", ""))("of $place names commands that there are", ({ text }) => {
+    for (const [, command = ""] of text.matchAll(/^(?:\$ )?(?:npx @evenkeel\/cli|evenkeel) ([a-z][\w-]*)(?= |$)/gm)) {
+      expect(commands).toContain(command);
+    }
+    for (const [, script = ""] of text.matchAll(/^(?:\$ )?(?:npm run|pnpm) ([\w:]+)/gm)) {
+      expect([...scripts, "install", "add", "vitest"]).toContain(script);
+    }
+  });
+});
+
+function blocksOf(file: string): Block[] {
+  const text = readFileSync(path.join(root, file), "utf8");
+  return [...text.matchAll(/^( *)```(\w*)\n(.*?)^ *```$/gms)].map(
+    ({ index, 1: indent = "", 2: language = "", 3: body = "" }) => ({
+      place: `${file}:${text.slice(0, index).split("\n").length}`,
+      language,
+      text: body.replaceAll(new RegExp(`^${indent}`, "gm"), ""),
+    }),
+  );
+}
+
+/** Compiles each block as a module of its own, in a folder where everything that users install can be had. */
+function compile(programs: readonly Block[], strict: boolean): string[] {
+  const folder = path.join(root, "examples");
+  const files = new Map(
+    programs.map(({ place, text }) => [
+      path.join(folder, `${place.replace(/\W+/g, "-")}.ts`),
+      { place, text: `${text}${givenTo(text, place)}` },
+    ]),
+  );
+  const options: ts.CompilerOptions = {
+    module: ts.ModuleKind.NodeNext,
+    target: ts.ScriptTarget.ES2022,
+    lib: ["lib.es2023.d.ts", "lib.esnext.disposable.d.ts"],
+    types: ["node"],
+    noEmit: true,
+    strict,
+    skipLibCheck: true,
+    moduleDetection: ts.ModuleDetectionKind.Force,
+    allowImportingTsExtensions: true,
+    customConditions: ["@evenkeel/source"],
+    // What the examples do without.
+    paths: {
+      "@evenkeel/admin": [path.join(root, "packages/admin/src/index.ts")],
+      undici: [path.join(root, "packages/core/node_modules/undici/index.d.ts")],
+    },
+  };
+  const host = ts.createCompilerHost(options);
+  const { fileExists, readFile, getSourceFile } = host;
+  host.getCurrentDirectory = () => root;
+  host.fileExists = (file) => files.has(file) || fileExists(file);
+  host.readFile = (file) => files.get(file)?.text ?? readFile(file);
+  host.getSourceFile = (file, languageVersion, ...rest) => {
+    const block = files.get(file);
+    if (block === undefined) return getSourceFile(file, languageVersion, ...rest);
+    return ts.createSourceFile(file, block.text, languageVersion);
+  };
+  const program = ts.createProgram([...files.keys()], options, host);
+  return [...files].flatMap(([file, { place }]) => mistakesIn(program, program.getSourceFile(file), place, strict));
+}
+
+const notAssignable = 2322;
+
+function mistakesIn(program: ts.Program, source: ts.SourceFile | undefined, place: string, strict: boolean): string[] {
+  const found = [...program.getSyntacticDiagnostics(source), ...program.getSemanticDiagnostics(source)];
+  const counted = found.filter(({ code }) => strict || code !== notAssignable);
+  return counted.map(({ messageText, start = 0 }) => {
+    const line = source?.getLineAndCharacterOfPosition(start).line ?? 0;
+    return `${place} +${line + 1}: ${ts.flattenDiagnosticMessageText(messageText, "\n")}`;
+  });
+}
+
+/** Alone, or with as much around it as makes a part whole. */
+function mistakesOf(text: string): string[] {
+  // Another kind of file.
+  if (text.startsWith("# trace.toml\n")) return parse(text) === undefined ? ["nothing"] : [];
+  const pool = /^pool = "(\w+)"/m.exec(text)?.[1] ?? "api";
+  const wholes = [text, `upstreams = ["http://a"]\n${text}`, `${text}\n[pools.${pool}]\n`];
+  const found = wholes.map(check);
+  return found.some((mistakes) => mistakes.length === 0) ? [] : (found[0] ?? []);
+}
+
+function check(text: string): string[] {
+  // Any variable is set.
+  const names = [...text.matchAll(/\$\{(\w+)/g)].map(([, name = ""]) => [name, "12345678"]);
+  try {
+    parseConfig(text, { file: "docs.toml", env: Object.fromEntries(names) as Record<string, string> });
+    return [];
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    // Certificates are the reader's own.
+    return error.mistakes.map(({ message }) => message).filter((message) => !/no such file|ENOENT/.test(message));
+  }
+}
