@@ -2,10 +2,10 @@
 // with small bodies, a browser's headers and 64 connections, and memory with bodies of 100 KB and 1,000 connections.
 // `undici` is undici as it comes, `seam` is undici behind the same transport interface as our own.
 //
-//     pnpm build && pnpm bench            [ROUNDS] [SECONDS]
+//     pnpm build && pnpm bench:wire [ROUNDS] [SECONDS]
 //
-// Each figure is the median of its rounds, and so is each ratio. What else the machine does at the time weighs on both alike, since they take
-// turns; ratios say more than microseconds.
+// Each figure is the median of its rounds, and so is each ratio. What else the machine does at the time weighs on both
+// alike, since they take turns; ratios say more than microseconds.
 
 import { fork } from "node:child_process";
 import { startBackend } from "./backend.js";

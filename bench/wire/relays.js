@@ -1,0 +1,109 @@
+// Relays and nothing more: node:http in front, one way or another to the upstream behind. They take no bodies of requests
+// but `undici`, and change no header.
+
+import { Pool } from "undici";
+import { systemRuntime } from "../../packages/core/dist/runtime/runtime.js";
+
+/** What belongs to one hop, and what frames the message. */
+const dropped = new Set(["connection", "keep-alive", "transfer-encoding", "content-length"]);
+
+function passed(raw) {
+  const headers = [];
+  for (let index = 0; index < raw.length; index += 2) {
+    if (!dropped.has(raw[index].toLowerCase())) headers.push(raw[index], raw[index + 1]);
+  }
+  return headers;
+}
+
+class TransportHandler {
+  #res;
+
+  constructor(res) {
+    this.#res = res;
+  }
+
+  onConnected(exchange) {
+    this.#res.on("drain", () => exchange.resume());
+  }
+
+  onInformation() {}
+
+  onResponse(status, statusText, headers) {
+    this.#res.writeHead(status, statusText, headers);
+  }
+
+  onData(chunk) {
+    return this.#res.write(chunk);
+  }
+
+  onFlush() {}
+
+  onComplete() {
+    this.#res.end();
+  }
+
+  onFailure() {
+    this.#res.destroy();
+  }
+
+  onDrain() {}
+}
+
+/** Over a transport of packages/core/src/wire. */
+export function relayOver(Transport, port) {
+  const address = { tls: false, hostname: "127.0.0.1", port, socketPath: undefined, basePath: "" };
+  const settings = {
+    connections: { max: 0, keepAliveMs: 60_000, http2: false },
+    timeouts: { connectMs: 3_000, headersMs: 30_000, idleMs: 60_000, totalMs: 0 },
+    tls: { verify: true, ca: undefined, cert: undefined, key: undefined, servername: undefined },
+  };
+  const transport = new Transport({ ...address, host: `127.0.0.1:${port}` }, settings, systemRuntime);
+  return (req, res) => {
+    const head = { method: req.method, path: req.url, headers: passed(req.rawHeaders), bodyLength: 0 };
+    transport.dispatch({ ...head, headersTimeoutMs: 0, freshConnection: false }, new TransportHandler(res));
+  };
+}
+
+class UndiciHandler {
+  #res;
+
+  constructor(res) {
+    this.#res = res;
+  }
+
+  onConnect() {}
+
+  onHeaders(status, raw, resume, statusText) {
+    this.#res.on("drain", resume);
+    this.#res.writeHead(
+      status,
+      statusText,
+      raw.map((bytes) => bytes.latin1Slice()),
+    );
+    return true;
+  }
+
+  onData(chunk) {
+    return this.#res.write(chunk);
+  }
+
+  onComplete() {
+    this.#res.end();
+  }
+
+  onError() {
+    this.#res.destroy();
+  }
+}
+
+/** Over undici as it comes. */
+export function relayOverUndici(port) {
+  const pool = new Pool(`http://127.0.0.1:${port}`, { connections: null, pipelining: 1, keepAliveTimeout: 60_000 });
+  return (req, res) => {
+    const headers = passed(req.rawHeaders);
+    const length = req.headers["content-length"];
+    const bodied = length !== undefined || req.headers["transfer-encoding"] !== undefined;
+    if (length !== undefined) headers.push("content-length", length);
+    pool.dispatch({ method: req.method, path: req.url, headers, body: bodied ? req : null }, new UndiciHandler(res));
+  };
+}
