@@ -24,6 +24,7 @@ const steps = {
   },
   build: { title: "Compiling", command: ["tsc", "-b", "packages/cli", "packages/express", "packages/fastify"] },
   demo: { title: "Starting the demo", command: [process.execPath, "packages/cli/bin/evenkeel.js", "demo"] },
+  bench: { title: "Measuring", command: [process.execPath, "bench/run.js"] },
   lint: { title: "Format and lint (biome)", command: ["biome", "check", "--error-on-warnings", "."] },
   async: { title: "Promises and switches (eslint)", command: ["eslint", "--max-warnings", "0", "."] },
   types: { title: "Types of the tests (tsc)", command: ["tsc", "-b"] },

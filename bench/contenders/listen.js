@@ -1,0 +1,15 @@
+/** Room for a thousand clients that come at once. */
+export const place = { port: 0, host: "127.0.0.1", backlog: 4_096 };
+
+/** Resolves with the port. */
+export function listen(server) {
+  return new Promise((resolve) => {
+    server.listen(place, () => resolve(server.address().port));
+  });
+}
+
+/** One after the other, again and again. */
+export function byTurns(list) {
+  let next = 0;
+  return () => list[next++ % list.length];
+}

@@ -1,0 +1,8 @@
+import { createServer } from "node:http";
+import { relayOverUndici } from "../wire/relays.js";
+import { byTurns, listen } from "./listen.js";
+
+export function start(urls) {
+  const next = byTurns(urls.map((url) => relayOverUndici(Number(new URL(url).port))));
+  return listen(createServer((req, res) => next()(req, res)));
+}

@@ -1,0 +1,17 @@
+// Clients of every kind, in a process of their own. Does one task at a time, and answers with its result.
+
+import { saturate } from "./closed-loop.js";
+import { pace } from "./open-loop.js";
+import { readSlowly } from "./slow-reader.js";
+import { echo, hold, release } from "./websockets.js";
+
+const tasks = { saturate, pace, echo, hold, release, readSlowly };
+
+process.on("message", async ({ task, options }) => {
+  try {
+    process.send({ result: (await tasks[task](options)) ?? {} });
+  } catch (error) {
+    process.send({ error: error.message });
+  }
+});
+process.on("disconnect", () => process.exit());

@@ -1,0 +1,28 @@
+import path from "node:path";
+import { end, nextMessage, startScript } from "../machine/children.js";
+import { has } from "../machine/commands.js";
+import { saturateWithWrk } from "./wrk.js";
+
+/** Clients in a process of their own, with a method for each task of driver.js. Saturates with wrk where it is installed. */
+export function startLoad() {
+  const child = startScript("others", path.join(import.meta.dirname, "driver.js"), []);
+  const ask = (task) => async (options) => {
+    child.send({ task, options });
+    const { result, error } = await nextMessage(child, ((options?.seconds ?? 0) + 60) * 1_000);
+    if (error !== undefined) throw new Error(`${task}: ${error}`);
+    return result;
+  };
+  const withWrk = has("wrk");
+  return {
+    name: withWrk ? "wrk" : "the bundled driver, since wrk is not installed",
+    saturate: withWrk ? saturateWithWrk : ask("saturate"),
+    /** As `saturate`, always with the bundled driver, which can do with less than a second. */
+    drive: ask("saturate"),
+    pace: ask("pace"),
+    echo: ask("echo"),
+    hold: ask("hold"),
+    release: ask("release"),
+    readSlowly: ask("readSlowly"),
+    stop: () => end(child),
+  };
+}

@@ -1,0 +1,35 @@
+import { groupOf, groups } from "./groups.js";
+
+const collector = "garbage collection";
+const shared = "sockets and event loop, for either side";
+
+/**
+ * Sorts the self time of a profile of V8's into the parts of the work, garbage collection, and what nobody called: microseconds
+ * by part. Only samples between two moments count, in microseconds of the machine's monotonic clock.
+ */
+export function split({ nodes, samples, timeDeltas, startTime }, from, until) {
+  const parts = partsOf(nodes);
+  const spent = Object.fromEntries([...groups, shared, collector].map((part) => [part, 0]));
+  let time = startTime;
+  for (const [index, id] of samples.entries()) {
+    // A delta lies before its sample, so that each sample lasts until the next.
+    time += timeDeltas[index];
+    const part = parts.get(id);
+    if (time >= from && time < until && part !== undefined) spent[part] += timeDeltas[index + 1] ?? 0;
+  }
+  return spent;
+}
+
+/** By the id of a node; without one when the process was idle. */
+function partsOf(nodes) {
+  const byId = new Map(nodes.map((node) => [node.id, node]));
+  const parts = new Map();
+  const visit = (node, inherited) => {
+    const { functionName, url } = node.callFrame;
+    const part = functionName === "(garbage collector)" ? collector : (groupOf({ url, functionName }) ?? inherited);
+    if (functionName !== "(idle)") parts.set(node.id, part);
+    for (const id of node.children ?? []) visit(byId.get(id), part);
+  };
+  visit(nodes[0], shared);
+  return parts;
+}

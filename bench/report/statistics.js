@@ -1,0 +1,11 @@
+export function median(figures) {
+  if (figures.length === 0) return Number.NaN;
+  const sorted = figures.toSorted((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+/** Of two that took turns: round by round, since what disturbs one round disturbs both. */
+export function medianRatio(figures, others) {
+  return median(figures.slice(0, others.length).map((figure, round) => figure / others[round]));
+}

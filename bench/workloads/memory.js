@@ -1,0 +1,62 @@
+import { checkAnswer } from "../contenders/check.js";
+import { startContender } from "../contenders/start.js";
+
+const settleMs = 500;
+const warmTunnels = 20;
+const warmConnections = 16;
+const firstRestMs = 2_000;
+
+/** What memory one idle tunnel takes: a new process for each contender, garbage collected before each look. */
+export function measureTunnels({ count }, contenders, surroundings) {
+  return forEach(contenders, surroundings, async ({ port, usage }, { load }) => {
+    await load.hold({ port, count: warmTunnels });
+    await load.release();
+    await settle();
+    const before = await usage({ collect: true });
+    await load.hold({ port, count });
+    await settle();
+    const after = await usage({ collect: true });
+    await load.release();
+    return { perTunnel: (after.rss - before.rss) / count };
+  });
+}
+
+/** What memory is taken while a reader lets a large answer lie: a new process for each contender. */
+export function measureSlowReader({ bytes }, contenders, surroundings) {
+  return forEach(contenders, surroundings, async ({ port, usage }, { load }) => {
+    // A process that has just started grows with whatever it does first.
+    await checkAnswer(port, "/small");
+    await load.saturate({ port, target: "/small", connections: warmConnections, seconds: 1 });
+    const before = await usage();
+    const read = await load.readSlowly({ port, bytes, firstRestMs });
+    const { peakRss } = await usage();
+    // The peak counts from the start of the process, and may have been before.
+    return { extra: Math.max(0, peakRss - before.rss), bytes: read.bytes };
+  });
+}
+
+async function forEach(contenders, surroundings, measure) {
+  const results = {};
+  for (const contender of contenders) {
+    results[contender.name] = await measureOne(contender, surroundings, measure);
+    surroundings.progress();
+  }
+  return { contenders: results };
+}
+
+async function measureOne(contender, surroundings, measure) {
+  let running;
+  try {
+    running = await startContender(contender, surroundings.backends.ports.app);
+    return await measure(running, surroundings);
+  } catch (error) {
+    await surroundings.load.release();
+    return { failed: error.message };
+  } finally {
+    await running?.stop();
+  }
+}
+
+function settle() {
+  return new Promise((resolve) => setTimeout(resolve, settleMs));
+}

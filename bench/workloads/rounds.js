@@ -1,0 +1,92 @@
+import { checkAnswer } from "../contenders/check.js";
+import { direct } from "../contenders/list.js";
+import { startContender } from "../contenders/start.js";
+import { median } from "../report/statistics.js";
+
+/** The highest rate at which latencies are taken: what the clients do by themselves stays small. */
+const paceLimit = 4_000;
+
+/**
+ * All contenders are up at the same time and take turns; who goes first changes with the round. Rounds that warm up do
+ * not count. A contender that fails is out, and what failed is its result.
+ */
+export async function measureRounds(workload, contenders, { backends, load, warmUps, rounds, seconds, progress }) {
+  const { name: task, ...options } = workload.task;
+  const taking = workload.paced ? [...contenders, direct] : contenders;
+  const runs = taking.map((contender) => ({ contender, cpu: [], rate: [], busy: [], p50: [], p99: [] }));
+  const attempt = async (run, action) => {
+    try {
+      if (run.failed === undefined) await action(run);
+    } catch (error) {
+      run.failed = error.message;
+    }
+    progress();
+  };
+  try {
+    for (const run of runs) await attempt(run, () => startRun(run, workload, backends));
+    for (let round = -warmUps; round < rounds; round++) {
+      for (const run of turns(runs, round)) {
+        await attempt(run, async () => {
+          const figures = await measure(run.running, (port) => load[task]({ ...options, port, seconds }));
+          if (round >= 0) for (const [name, figure] of Object.entries(figures)) run[name].push(figure);
+        });
+      }
+    }
+    for (const run of runs) await attempt(run, async () => Object.assign(run, await memoryOf(run.running)));
+    const perSecond = workload.paced ? await measureLatencies(workload, runs, { load, attempt }) : undefined;
+    return { perSecond, contenders: Object.fromEntries(runs.map(toResult)) };
+  } finally {
+    await Promise.all(runs.map(({ running }) => running?.stop()));
+  }
+}
+
+/** How many steps `progress` is told of. */
+export function stepsOfRounds(workload, count, rounds) {
+  const taking = workload.paced ? count + 1 : count;
+  return taking * (rounds + 2 + (workload.paced?.rounds ?? 0));
+}
+
+async function startRun(run, workload, backends) {
+  run.running = await startContender(run.contender, backends.ports[workload.backends]);
+  if (workload.task.name === "saturate") await checkAnswer(run.running.port, workload.task.target);
+}
+
+/** CPU time of the proxy for each answer, answers a second, and which share of its core the proxy had. */
+async function measure({ port, usage }, attack) {
+  const before = await usage();
+  const { answers, seconds } = await attack(port);
+  const spent = (await usage()).cpu - before.cpu;
+  return { cpu: spent / answers, rate: answers / seconds, busy: spent / (seconds * 1_000_000) };
+}
+
+async function memoryOf({ usage }) {
+  const { rss, peakRss } = await usage();
+  return { rss, peakRss };
+}
+
+/** At one rate for all, well below what the slowest can do. */
+async function measureLatencies(workload, runs, { load, attempt }) {
+  const slowest = Math.min(...runs.filter(({ failed }) => failed === undefined).map(({ rate }) => median(rate)));
+  const perSecond = Math.min(paceLimit, Math.max(500, Math.floor((slowest * 0.6) / 500) * 500));
+  const { target, connections } = workload.task;
+  for (let round = 0; round < workload.paced.rounds; round++) {
+    for (const run of turns(runs, round)) {
+      await attempt(run, async () => {
+        const { port } = run.running;
+        const { seconds } = workload.paced;
+        const { p50, p99 } = await load.pace({ port, target, connections, perSecond, seconds });
+        run.p50.push(p50);
+        run.p99.push(p99);
+      });
+    }
+  }
+  return perSecond;
+}
+
+function turns(runs, round) {
+  return runs.map((_, index) => runs[(index + round + runs.length) % runs.length]);
+}
+
+function toResult({ contender, running: _, ...figures }) {
+  return [contender.name, figures];
+}
