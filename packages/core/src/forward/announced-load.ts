@@ -7,8 +7,8 @@ interface Answerer {
   readonly upstream: Upstream | undefined;
 }
 
-/** 0 to 1 in plain decimals, and nothing else: no sign, no exponent, no spaces. */
-const loadText = /^(?:0(?:\.\d{1,16})?|1(?:\.0{1,16})?)$/;
+/** 0 to 1 in plain decimals, as many as a double may be written with, and nothing else: no sign, no exponent, no spaces. */
+const loadText = /^(?:0(?:\.\d{1,32})?|1(?:\.0{1,32})?)$/;
 
 /**
  * Takes what an upstream says of its load off the headers of its final answer, and tells the pool. It is between the two,
@@ -17,17 +17,31 @@ const loadText = /^(?:0(?:\.\d{1,16})?|1(?:\.0{1,16})?)$/;
  * Returns the very same headers where there is nothing to take off.
  */
 export function heedLoad({ route, upstream }: Answerer, headers: readonly string[]): readonly string[] {
+  const { values, rest } = takeOff(route, headers);
+  const [load = ""] = values;
+  if (values.length !== 1 || upstream === undefined || !loadText.test(load)) return rest;
+  route?.pool.weighting.announce(upstream, Number(load));
+  return rest;
+}
+
+/** The same for fields that are no final answer's, those of early hints and trailers: it is not heeded there. */
+export function withoutLoad({ route }: Pick<Answerer, "route">, fields: readonly string[]): readonly string[] {
+  return takeOff(route, fields).rest;
+}
+
+function takeOff(
+  route: Answerer["route"],
+  fields: readonly string[],
+): { readonly values: readonly string[]; readonly rest: readonly string[] } {
   const announced = route?.pool.options.weights?.header;
-  if (route === undefined || upstream === undefined || announced === undefined) return headers;
+  if (announced === undefined) return { values: [], rest: fields };
   const rest: string[] = [];
   const values: string[] = [];
-  for (let index = 0; index < headers.length; index += 2) {
-    const name = headers[index] as string;
-    const value = headers[index + 1] as string;
+  for (let index = 0; index < fields.length; index += 2) {
+    const name = fields[index] as string;
+    const value = fields[index + 1] as string;
     if (name.length === announced.length && name.toLowerCase() === announced) values.push(value);
     else rest.push(name, value);
   }
-  const [load = ""] = values;
-  if (values.length === 1 && loadText.test(load)) route.pool.weighting.announce(upstream, Number(load));
-  return values.length === 0 ? headers : rest;
+  return { values, rest: values.length === 0 ? fields : rest };
 }

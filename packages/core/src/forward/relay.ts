@@ -22,7 +22,7 @@ import type { Outcome, Upstream } from "../pool/upstream.ts";
 import type { Timer } from "../runtime/clock.ts";
 import type { Exchange, ExchangeFailure, ExchangeHandler } from "../wire/transport.ts";
 import type { Active } from "./active-set.ts";
-import { heedLoad } from "./announced-load.ts";
+import { heedLoad, withoutLoad } from "./announced-load.ts";
 import { type ClientPace, ClientResponse } from "./client-response.ts";
 import { CurrentAttempt } from "./current-attempt.ts";
 import { runResponseHook } from "./hooks.ts";
@@ -140,7 +140,7 @@ export class Relay implements ExchangeHandler, BodyOwner, ClientPace, ChoiceOwne
   // Step 4: judge.
 
   onInformation(status: number, headers: readonly string[]): void {
-    this.#response.inform(status, headers);
+    this.#response.inform(status, withoutLoad(this.#in.record, headers));
   }
 
   onResponse(status: number, statusText: string, raw: readonly string[]): void {
@@ -251,7 +251,7 @@ export class Relay implements ExchangeHandler, BodyOwner, ClientPace, ChoiceOwne
     this.#attempt.settle("success", { status: this.#in.record.status });
     this.#exchange = undefined;
     this.#body.discard();
-    this.#response.end(trailers, this.#upstreamHead);
+    this.#response.end(withoutLoad(this.#in.record, trailers), this.#upstreamHead);
   }
 
   /** Answers in the proxy's own name, or cuts the answer off when one has begun. */

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { PoolOptions } from "../../src/config/options.ts";
 import { fetchFrom, rawClient } from "../support/client.ts";
 import { nextEvent, onlyPool, startProxy } from "../support/start-proxy.ts";
-import { startUpstream } from "../support/start-upstream.ts";
+import { startRawUpstream, startUpstream } from "../support/start-upstream.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 import { handshake, startEcho } from "../support/web-sockets.ts";
 
@@ -25,6 +25,7 @@ describe("a load that an upstream announces", () => {
     ["1", 5],
     ["1.000", 5],
     ["0.9999999", 5],
+    [String(0.1 + 0.2), 70],
   ])("of %s leaves %d of a weight of 100, and is not for the client", async (load, left) => {
     const { url, weight } = await announcing(["X-Evenkeel-Load", load]);
     const { headers } = await fetchFrom(url);
@@ -53,6 +54,23 @@ describe("a load that an upstream announces", () => {
     });
     const { headers } = await fetchFrom(url);
     expect([weight(), headers["x-load"], headers["x-evenkeel-load"]]).toEqual([50, undefined, "1"]);
+  });
+
+  test("is neither heeded nor passed on in early hints and trailers", async () => {
+    const { url: upstream } = await startRawUpstream((socket) => {
+      socket.write("HTTP/1.1 103 Early Hints\r\nX-Evenkeel-Load: 1\r\nLink: </a>\r\n\r\n");
+      socket.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+      socket.end("2\r\nok\r\n0\r\nX-Evenkeel-Load: 1\r\nX-Other: 1\r\n\r\n");
+    });
+    const { port, proxy } = await startProxy({
+      upstreams: [{ id: "a", url: upstream }],
+      weights: { mode: "announced" },
+    });
+    const client = await rawClient(port, "GET / HTTP/1.1\r\nHost: h\r\nTE: trailers\r\nConnection: close\r\n\r\n");
+    const { text } = await client.over();
+    expect(text).toMatch(/103 [^]*Link: [^]*200 OK[^]*X-Other: 1/);
+    expect(text).not.toMatch(/evenkeel-load/i);
+    expect(onlyPool(proxy).get("a")?.effectiveWeight).toBe(1);
   });
 
   test("is an ordinary header to a pool without dynamic weights", async () => {
