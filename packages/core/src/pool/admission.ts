@@ -44,8 +44,7 @@ export class Admission {
   /** The lists in force; worked out when they are asked for. */
   get lists(): Availability {
     const { members, lookups } = this.#parts;
-    const panicAllowed = this.#context.options.panic === "use-all";
-    this.#current ??= computeAvailability(members.list, panicAllowed, lookups.expectsMore);
+    this.#current ??= computeAvailability(members.list, this.#panicAllowed, lookups.expectsMore);
     return this.#current;
   }
 
@@ -57,7 +56,8 @@ export class Admission {
 
   /** Whether somebody who was not tried yet is only full, or may still be found. */
   mayFreeUp(tried: readonly Upstream[]): boolean {
-    return this.#parts.lookups.expectsMore || mayFreeUp(this.#parts.members.list, tried);
+    const { members, lookups } = this.#parts;
+    return lookups.expectsMore || mayFreeUp(members.list, tried, this.#panicAllowed);
   }
 
   /** Whether an upstream can serve a client that is bound to it. */
@@ -95,6 +95,10 @@ export class Admission {
   close(): void {
     this.#context.runtime.clock.clearTimeout(this.#roomTimer);
     this.#roomTimer = undefined;
+  }
+
+  get #panicAllowed(): boolean {
+    return this.#context.options.panic === "use-all";
   }
 
   #hasToWait({ waitsFor, tried = [] }: Waiter): boolean {

@@ -6,11 +6,13 @@ export interface Availability {
   readonly available: readonly Member[];
   /** What a policy chooses from: available primaries, or else available backups, or in panic whatever is left. */
   readonly candidates: readonly Member[];
-  /** The same as a list that is not frozen, to be walked at each pick: V8 takes some five times as long over a frozen one. */
+  /** What is left to a request that has tried all candidates. */
+  readonly fallback: readonly Member[];
+  /** The same as `candidates`, as a list that is not frozen, to be walked at each pick: V8 takes some five times as long over a frozen one. */
   readonly walkable: readonly Member[];
   /** Nothing is available, and the candidates are doubtful. */
   readonly panic: boolean;
-  /** Nothing is available only because everything that could be is full, or not here yet: waiting helps. */
+  /** There is no candidate only because everything that could be one is full, or not here yet: waiting helps. */
   readonly saturated: boolean;
 }
 
@@ -27,36 +29,36 @@ export function computeAvailability(
 ): Availability {
   const available = members.filter((member) => member.available);
   const candidates = firstTier(available);
-  if (candidates.length > 0) return publish({ available, candidates, panic: false, saturated: false });
+  if (candidates.length > 0)
+    return publish({ available, fallback: available, candidates, panic: false, saturated: false });
 
-  const active = members.filter((member) => member.state === "active" && member.weight > 0 && !member.held);
-  const saturated = expectsMore || active.some((member) => member.full && !member.doubtful);
-  const doubtful = panicAllowed && !saturated ? firstTier(active.filter((member) => !member.atLimit)) : [];
-  return publish({ available, candidates: doubtful, panic: doubtful.length > 0, saturated });
+  const usable = usableAmong(members, panicAllowed);
+  const fallback = expectsMore ? [] : usable.filter((member) => !member.atLimit);
+  const saturated = expectsMore || (usable.length > 0 && fallback.length === 0);
+  return publish({ available, fallback, candidates: firstTier(fallback), panic: fallback.length > 0, saturated });
 }
 
-/** The candidates that were not tried yet; when they have run out, whatever else is available, backups included. */
+/** The candidates that were not tried yet; when they have run out, whatever else may be used, backups included. */
 export function untried(
-  { available, candidates, walkable }: Availability,
+  { candidates, fallback, walkable }: Availability,
   tried: readonly Upstream[],
 ): readonly Upstream[] {
   if (tried.length === 0) return walkable;
   const isUntried = (upstream: Upstream) => upstream.weight > 0 && !tried.includes(upstream);
   const left = candidates.filter(isUntried);
-  return left.length > 0 ? left : available.filter(isUntried);
+  return left.length > 0 ? left : fallback.filter(isUntried);
 }
 
 /** Whether somebody who was not tried yet would do, and is only full: waiting helps. */
-export function mayFreeUp(members: readonly Member[], tried: readonly Upstream[]): boolean {
-  return members.some(
-    (member) =>
-      member.state === "active" &&
-      !member.doubtful &&
-      member.full &&
-      !member.held &&
-      member.weight > 0 &&
-      !tried.includes(member),
-  );
+export function mayFreeUp(members: readonly Member[], tried: readonly Upstream[], panicAllowed: boolean): boolean {
+  return usableAmong(members, panicAllowed).some((member) => member.atLimit && !tried.includes(member));
+}
+
+/** Those that would do if they had room: whoever nothing speaks against, or when there is nobody, in panic all. */
+function usableAmong(members: readonly Member[], panicAllowed: boolean): readonly Member[] {
+  const active = members.filter(({ state, weight, held }) => state === "active" && weight > 0 && !held);
+  const well = active.filter((member) => !member.doubtful);
+  return well.length > 0 || !panicAllowed ? well : active;
 }
 
 /** What can be had of a member by a client that is bound to it: an answer now, an answer later, or none. */

@@ -115,7 +115,25 @@ describe("panic", () => {
     const { pool } = poolOf({ a: 1, spare: { backup: true } });
     for (const id of ["a", "spare"]) pool.setHealth(memberOf(pool, id), "unhealthy", "status 500");
     expect(idsOf(pool.candidates)).toEqual(["a"]);
-    expect(idsOf(pool.candidatesExcept([memberOf(pool, "a")]))).toEqual([]);
+    expect(idsOf(pool.candidatesExcept([memberOf(pool, "a")]))).toEqual(["spare"]);
+  });
+
+  test("waits for those at their limit, and not for those on trial", () => {
+    const { pool } = poolOf({ a: { maxInFlight: 1 }, b: { maxInFlight: 1 } });
+    const [a, b] = [memberOf(pool, "a"), memberOf(pool, "b")];
+    for (const upstream of [a, b]) pool.setHealth(upstream, "unhealthy", "status 500");
+    pool.begin(a);
+    expect(pool.mayFreeUp([b])).toBe(true);
+    const last = pool.begin(b);
+    expect(pool.candidates).toEqual([]);
+    expect(pool.panic).toBe(false);
+    let woken = 0;
+    pool.queue.enter({ onRoom: () => woken++, onTimeout: () => {} });
+    pool.setHealth(a, "unhealthy", "status 500, again");
+    expect(woken).toBe(0);
+    last.settle("success");
+    expect(woken).toBe(1);
+    expect(idsOf(pool.candidates)).toEqual(["b"]);
   });
 
   test("`fail` picks nothing", () => {
