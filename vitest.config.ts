@@ -7,7 +7,7 @@ export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions } },
   test: {
-    include: ["packages/*/test/**/*.test.ts", "examples/**/*.test.ts", "scripts/test/**/*.test.ts"],
+    include: ["{packages/*,scripts,bench}/test/**/*.test.{ts,js}", "examples/**/*.test.ts"],
     reporters: ["default", "./scripts/totals-reporter.ts"],
     // A limit for what hangs, not a wait: nothing in the tests sleeps.
     testTimeout: 20_000,
