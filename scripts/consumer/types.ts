@@ -11,12 +11,15 @@ import {
   type ErrorCode,
   HealthChecker,
   OptionsError,
+  outbound,
   type Policy,
   Pool,
   type Proxy,
   ProxyError,
   type ProxyOptions,
 } from "evenkeel";
+import { announceLoad } from "evenkeel/announce-load";
+import { scriptedUpstream, startProxy, virtualClock } from "evenkeel/testing";
 import express from "express";
 import fastify from "fastify";
 
@@ -47,6 +50,11 @@ const pool = new Pool("api", { upstreams: ["http://127.0.0.1:1"] });
 new HealthChecker(pool, { path: "/healthz" }).start();
 new Balancer(pool, { policy: "least-requests" }).pick()?.id.toUpperCase();
 pool.setWeight("127.0.0.1:1", 5);
+const response: { readonly status: number } = await outbound(pool).fetch("/users/7");
+console.log(response.status);
+createServer(announceLoad());
+const upstream = await scriptedUpstream(["ok", "refuse"]);
+await (await startProxy({ upstreams: [upstream.url] }, { clock: virtualClock() })).close();
 
 export const admin: Admin = createAdmin(proxy, { token: "open-sesame" });
 
