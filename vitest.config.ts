@@ -10,7 +10,7 @@ export default defineConfig({
     include: ["{packages/*,scripts,bench}/test/**/*.test.{ts,js}", "examples/**/*.test.ts"],
     reporters: ["default", "./scripts/totals-reporter.ts"],
     // A limit for what hangs, not a wait: nothing in the tests sleeps.
-    testTimeout: 20_000,
-    hookTimeout: 20_000,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
   },
 });
