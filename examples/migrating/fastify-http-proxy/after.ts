@@ -1,7 +1,9 @@
 import evenkeel from "@evenkeel/fastify";
-import fastify from "fastify";
+import fastify, { type FastifyInstance } from "fastify";
 
-const app = fastify({ clientErrorHandler: (error, socket) => app.evenkeel.clientError(error, socket) });
+const app: FastifyInstance = fastify({
+  clientErrorHandler: (error, socket) => app.evenkeel.clientError(error, socket),
+});
 await app.register(async (scope) => {
   scope.addHook("preHandler", async (request, reply) => {
     if (request.headers.authorization !== "Bearer open sesame") return reply.code(401).send({ error: "unauthorized" });

@@ -23,7 +23,7 @@ declare module "fastify" {
  * Fails to register with an `OptionsError`, or with a `ConfigError` that names every mistake of the file with its line.
  *
  * @example
- * const app = fastify({
+ * const app: FastifyInstance = fastify({
  *   // Fastify asks for this at its birth: what is no HTTP gets the proxy's own answer, log line and count.
  *   clientErrorHandler: (error, socket) => app.evenkeel.clientError(error, socket),
  * });
