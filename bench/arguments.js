@@ -9,7 +9,7 @@ export const usage = `Usage: pnpm bench [--only WORKLOAD,...] [--contenders NAME
 
   --only        these workloads alone: ${names(workloads)}
   --contenders  these alone: ${names(contenders)}
-  --rounds N    turns of each contender that count (each workload has its own number, 2 to 6)
+  --rounds N    turns of each contender that count (each workload has its own number, 2 to 5)
   --seconds S   length of a turn, in whole seconds (1)
   --base NAME   what ratios are taken to (${base})
   --quick       one turn each of four contenders, none to warm up: to see that it works

@@ -1,7 +1,7 @@
 import net from "node:net";
 import { toRequest } from "./request.js";
 
-const restMs = 50;
+const restMs = 20;
 const sliceBytes = 16 * 1_024 * 1_024;
 
 /** Takes nothing at first, then slice after slice with rests between. Resolves with the bytes of the whole answer's body. */

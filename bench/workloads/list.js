@@ -10,9 +10,9 @@ export const workloads = [
     way: "rounds",
     task: { name: "saturate", target: "/small", connections: 64 },
     backends: "web",
-    rounds: 6,
+    rounds: 5,
     logs: true,
-    paced: { rounds: 2, seconds: 2 },
+    paced: { rounds: 2, seconds: 1.5 },
     quick: { paced: { rounds: 1, seconds: 0.5 } },
   },
   {

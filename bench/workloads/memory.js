@@ -4,7 +4,7 @@ import { startContender } from "../contenders/start.js";
 const settleMs = 500;
 const warmTunnels = 20;
 const warmConnections = 16;
-const firstRestMs = 2_000;
+const firstRestMs = 1_000;
 
 /** What memory one idle tunnel takes: a new process for each contender, garbage collected before each look. */
 export function measureTunnels({ count }, contenders, surroundings) {
