@@ -15,7 +15,7 @@ import { limits } from "../config/defaults.ts";
 import type { Candidate, PickContext, Policy, Weighed } from "../policy.ts";
 import { drawByWeight, weighByWeight } from "./by-weight.ts";
 import { figure } from "./figure.ts";
-import { type Hash64, HashList, hash64 } from "./stable-hash.ts";
+import { type Hash64, HashList, hash64, unitOf } from "./stable-hash.ts";
 
 export class RendezvousHash implements Policy {
   readonly name = "hash";
@@ -26,12 +26,27 @@ export class RendezvousHash implements Policy {
   pick({ candidates, key, random }: PickContext): Candidate {
     if (key === undefined) return drawByWeight(candidates, random);
     const keyHash = hash64(key);
-    const ids = this.#idsOf(candidates);
-    const first = highest(candidates, ids, keyHash, Infinity);
-    if (first === undefined) return drawByWeight(candidates, random);
-    const allowed = allowedPerWeight(candidates);
-    if (mayTake(first, allowed)) return first;
-    return highest(candidates, ids, keyHash, allowed) ?? drawByWeight(candidates, random);
+    const { highs, lows } = this.#idsOf(candidates);
+    // One walk for the scores and for the loads: with many upstreams it is the memory that takes the time.
+    let best: Candidate | undefined;
+    let bestScore = 0;
+    let totalInFlight = 0;
+    let totalWeight = 0;
+    for (let index = 0; index < highs.length; index++) {
+      const upstream = candidates[index] as Candidate;
+      const weight = upstream.effectiveWeight;
+      totalInFlight += upstream.inFlight;
+      totalWeight += weight;
+      const unit = unitOf(highs[index] as number, lows[index] as number, keyHash);
+      if (weight <= bestScore * (1 - unit)) continue;
+      const score = scoreOf(weight, unit);
+      if (score <= bestScore) continue;
+      best = upstream;
+      bestScore = score;
+    }
+    if (best === undefined) return drawByWeight(candidates, random);
+    const allowed = allowedPerWeight(totalInFlight, totalWeight);
+    return mayTake(best, allowed) ? best : (this.#nextWithRoom(candidates, keyHash, allowed) ?? best);
   }
 
   weigh(context: PickContext): readonly Weighed[] {
@@ -39,15 +54,35 @@ export class RendezvousHash implements Policy {
     if (key === undefined) return weighByWeight(candidates);
     const keyHash = hash64(key);
     const ids = this.#idsOf(candidates);
-    const allowed = allowedPerWeight(candidates);
+    const sum = (of: (upstream: Candidate) => number) =>
+      candidates.reduce((total, upstream) => total + of(upstream), 0);
+    const allowed = allowedPerWeight(
+      sum(({ inFlight }) => inFlight),
+      sum(({ effectiveWeight }) => effectiveWeight),
+    );
     const picked = this.pick(context);
     return candidates.map((upstream, index) => {
       const { inFlight, effectiveWeight } = upstream;
-      const score = figure(effectiveWeight / -Math.log(ids.unitWith(index, keyHash)));
+      const score = figure(scoreOf(effectiveWeight, ids.unitWith(index, keyHash)));
       const most = Math.ceil(allowed * effectiveWeight);
       const load = mayTake(upstream, allowed) ? "" : `, passed over with ${inFlight} of ${most} in flight`;
       return { chance: upstream === picked ? 1 : 0, because: `score ${score} for this key${load}` };
     });
+  }
+
+  /** The highest score of those that may take one more. */
+  #nextWithRoom(candidates: readonly Candidate[], keyHash: Hash64, allowed: number): Candidate | undefined {
+    const ids = this.#idsOf(candidates);
+    let best: Candidate | undefined;
+    let bestScore = 0;
+    for (const [index, upstream] of candidates.entries()) {
+      if (!mayTake(upstream, allowed)) continue;
+      const score = scoreOf(upstream.effectiveWeight, ids.unitWith(index, keyHash));
+      if (score <= bestScore) continue;
+      best = upstream;
+      bestScore = score;
+    }
+    return best;
   }
 
   #idsOf(candidates: readonly Candidate[]): HashList {
@@ -59,39 +94,15 @@ export class RendezvousHash implements Policy {
   }
 }
 
-/** The candidate with the highest score of those that may take one more. */
-function highest(
-  candidates: readonly Candidate[],
-  ids: HashList,
-  keyHash: Hash64,
-  allowed: number,
-): Candidate | undefined {
-  let best: Candidate | undefined;
-  let bestScore = 0;
-  let index = 0;
-  for (const upstream of candidates) {
-    const weight = upstream.effectiveWeight;
-    const unit = ids.unitWith(index++, keyHash);
-    if (weight <= bestScore * (1 - unit)) continue;
-    const score = weight / -Math.log(unit);
-    if (score <= bestScore || !mayTake(upstream, allowed)) continue;
-    best = upstream;
-    bestScore = score;
-  }
-  return best;
-}
-
 function mayTake({ inFlight, effectiveWeight }: Candidate, allowed: number): boolean {
   return inFlight < Math.ceil(allowed * effectiveWeight);
 }
 
 /** How many requests in flight each unit of weight may have, the one to be placed counted in. */
-function allowedPerWeight(candidates: readonly Candidate[]): number {
-  let inFlight = 0;
-  let weight = 0;
-  for (const upstream of candidates) {
-    inFlight += upstream.inFlight;
-    weight += upstream.effectiveWeight;
-  }
+function allowedPerWeight(inFlight: number, weight: number): number {
   return ((inFlight + 1) * limits.hashLoadFactor) / weight;
+}
+
+function scoreOf(weight: number, unit: number): number {
+  return weight / -Math.log(unit);
 }

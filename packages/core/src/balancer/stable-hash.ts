@@ -25,18 +25,18 @@ export function hash64(whole: string): Hash64 {
 
 /** The hashes of several texts, side by side, so that a walk over them stays in the cache. */
 export class HashList {
-  readonly #highs: Int32Array;
-  readonly #lows: Int32Array;
+  readonly highs: Int32Array;
+  readonly lows: Int32Array;
 
   constructor(texts: readonly string[]) {
     const hashes = texts.map(hash64);
-    this.#highs = Int32Array.from(hashes, ({ high }) => high);
-    this.#lows = Int32Array.from(hashes, ({ low }) => low);
+    this.highs = Int32Array.from(hashes, ({ high }) => high);
+    this.lows = Int32Array.from(hashes, ({ low }) => low);
   }
 
   /** What one of them and another hash have between them. */
   unitWith(index: number, other: Hash64): number {
-    return unitOf(this.#highs[index] as number, this.#lows[index] as number, other);
+    return unitOf(this.highs[index] as number, this.lows[index] as number, other);
   }
 }
 
