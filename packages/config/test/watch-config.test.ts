@@ -116,12 +116,17 @@ describe("watchConfig", () => {
   it("tells several watchers of one file, each until it is closed", async () => {
     watch();
     let others = 0;
-    const other = watchConfig(file, () => {
-      others++;
-      other.close();
-      other.close();
+    const otherTold = new Promise<void>((resolve) => {
+      const other = watchConfig(file, () => {
+        others++;
+        other.close();
+        other.close();
+        resolve();
+      });
     });
     await change(() => writeFileSync(file, "a = 2\n"));
+    // Each looks at times of its own.
+    await otherTold;
     await change(() => writeFileSync(file, "a = 3\n"));
     expect([changes, others]).toEqual([2, 1]);
   });
