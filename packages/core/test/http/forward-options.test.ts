@@ -10,7 +10,9 @@ type Telling = (req: http.IncomingMessage, res: http.ServerResponse) => ForwardO
 async function serve(options: ProxyOptions, tell: Telling): Promise<{ port: number; proxy: ReverseProxy }> {
   const proxy = createProxy(options);
   onTestFinished(() => proxy.close({ timeout: "0ms" }));
-  const server = http.createServer(async (req, res) => proxy.forward(req, res, await tell(req, res)));
+  const server = http.createServer((req, res) => {
+    void Promise.resolve(tell(req, res)).then((told) => proxy.forward(req, res, told));
+  });
   return { port: await listen(server), proxy };
 }
 

@@ -21,8 +21,9 @@ const serverCloses = Buffer.from([0x88, 0x02, 0x03, 0xe8]);
 type Death = (lab: TunnelLab, port: number, path: string) => Promise<unknown>;
 type Side = "client" | "upstream";
 
-function heardOf(event: "end" | "close", socket: Socket): Promise<unknown> | undefined {
-  return socket.closed ? undefined : new Promise((resolve) => socket.once(event, resolve).once("close", resolve));
+function heardOf(event: "end" | "close", socket: Socket): Promise<unknown> {
+  if (socket.closed) return Promise.resolve();
+  return new Promise((resolve) => socket.once(event, resolve).once("close", resolve));
 }
 
 /** One side acts, the other answers an end with its own. */
