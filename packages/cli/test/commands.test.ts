@@ -144,7 +144,8 @@ test("the remote commands see and change a running proxy", async () => {
 
   const status = await remote("status");
   expect(status).toMatchObject({ code: 0, stderr: "" });
-  expect(status.stdout).toMatch(/^app\/a +active +unknown +1 /m);
+  expect(status.stdout).toMatch(/^UPSTREAM .* IN FLIGHT +TUNNELS /);
+  expect(status.stdout).toMatch(/^app\/a +active +unknown +1 +0 +0 +- /m);
   expect((await runCli(["status", "--admin", admin, "--token", "wrong"])).code).toBe(1);
 
   expect((await remote("weight", "app/a", "3")).code).toBe(0);

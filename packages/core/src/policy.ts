@@ -8,7 +8,7 @@ export interface Candidate {
   readonly url: string;
   /** What to share by: the weight, times what slow start, feedback and the upstream's own word make of it. May be a fraction. */
   readonly effectiveWeight: number;
-  /** Requests begun and not settled. */
+  /** Requests begun and not settled, and open tunnels. */
   readonly inFlight: number;
   /** A small integer, unique in the pool: the place of this upstream in the arrays that a policy keeps. */
   readonly slot: number;

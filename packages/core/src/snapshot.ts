@@ -46,8 +46,9 @@ export interface UpstreamSnapshot {
   /** It has been out, and gets one request at a time to show that it is well. */
   readonly onTrial: boolean;
   readonly ejections: Readonly<Partial<Record<EjectionReason, number>>>;
+  /** Requests alone. */
   readonly inFlight: number;
-  /** Null when there is no limit. */
+  /** Of requests and tunnels together. Null when there is no limit. */
   readonly maxInFlight: number | null;
   readonly tunnels: number;
   /** Attempts by how they ended: `success`, `aborted`, `stale`, or an error code. */
@@ -84,6 +85,7 @@ export interface PoolSnapshot {
   readonly available: number;
   /** Nothing is available, and requests go to whatever is not draining or disabled. */
   readonly panic: boolean;
+  /** Requests alone. */
   readonly inFlight: number;
   readonly tunnels: number;
   readonly queueDepth: number;

@@ -9,7 +9,7 @@ import { print, toTable } from "../table.ts";
 /** Prints every pool with its upstreams. */
 export async function status(options: RemoteOptions): Promise<void> {
   const { pools } = await callAdmin<{ pools: PoolSnapshot[] }>(options, "GET", "/api/pools");
-  const header = ["UPSTREAM", "STATE", "HEALTH", "WEIGHT", "IN FLIGHT", "P50 MS", "URL"];
+  const header = ["UPSTREAM", "STATE", "HEALTH", "WEIGHT", "IN FLIGHT", "TUNNELS", "P50 MS", "URL"];
   const rows = pools.flatMap((pool) => pool.upstreams.map((upstream) => toRow(pool.name, upstream)));
   print(toTable([header, ...rows]));
 }
@@ -24,7 +24,8 @@ export async function weight(target: string, text: string, options: RemoteOption
 /** Lets an upstream take requests, finish, or rest. */
 export async function setState(target: string, state: UpstreamState, options: RemoteOptions): Promise<void> {
   const changed = await change(target, { state }, options);
-  print([`${target} is ${changed.state}, with ${changed.inFlight} requests in flight`]);
+  const tunnels = changed.tunnels === 0 ? "" : ` and ${changed.tunnels} tunnels open`;
+  print([`${target} is ${changed.state}, with ${changed.inFlight} requests in flight${tunnels}`]);
 }
 
 /** Lets the proxy load its configuration file again. */
@@ -42,13 +43,14 @@ function change(target: string, body: object, options: RemoteOptions): Promise<U
 }
 
 function toRow(pool: string, upstream: UpstreamSnapshot): string[] {
-  const { id, url, health, inFlight, quantiles } = upstream;
+  const { id, url, health, inFlight, tunnels, quantiles } = upstream;
   return [
     `${pool}/${id}`,
     toState(upstream),
     health,
     toWeight(upstream),
     String(inFlight),
+    String(tunnels),
     quantiles.p50 === null ? "-" : quantiles.p50.toFixed(1),
     url,
   ];

@@ -33,7 +33,7 @@ export interface UpstreamOptions {
   readonly weight?: number;
   /** Takes traffic only while no upstream without this mark is available. Default: false. */
   readonly backup?: boolean;
-  /** Requests it may have in flight; at the limit it counts as full. Default: no limit. */
+  /** Requests and open tunnels it may have at a time; at the limit it counts as full. Default: no limit. */
   readonly maxInFlight?: number;
 }
 

@@ -45,10 +45,11 @@ function ofEjection({ ejectedUntil, ejectedFor, onTrial, trialUnderWay }: Upstre
   return pro("on-trial", `it was ejected${why}, and may have one request on trial`);
 }
 
-function ofRoom({ inFlight, maxInFlight, slowStart, full, onTrial }: Upstream): Reason {
-  if (maxInFlight === Infinity) return pro("has-room", `${inFlight} in flight, without a limit`);
+function ofRoom({ inFlight, tunnels, maxInFlight, slowStart, full, onTrial }: Upstream): Reason {
+  const open = tunnels === 0 ? "" : `, ${tunnels} of them ${tunnels === 1 ? "an open tunnel" : "open tunnels"}`;
+  if (maxInFlight === Infinity) return pro("has-room", `${inFlight} in flight${open}, without a limit`);
   const ramp = slowStart < 1 ? `, of which a slow start allows ${percent(slowStart)}` : "";
-  const load = `${inFlight} of ${maxInFlight} in flight${ramp}`;
+  const load = `${inFlight} of ${maxInFlight} in flight${open}${ramp}`;
   return full && !(onTrial && inFlight < maxInFlight) ? con("full", load) : pro("has-room", load);
 }
 

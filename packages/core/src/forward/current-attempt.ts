@@ -9,6 +9,8 @@ import type { RequestRecord } from "./request-record.ts";
 /** What is noted of attempts. */
 export type AttemptNotes = Pick<RequestRecord, "upstream" | "flags" | "attemptEnded">;
 
+type HowItWent = Pick<AttemptRecord, "status" | "error">;
+
 /** The attempt that a request has under way, if any: begun with the pool, settled with it, and noted in the record. */
 export class CurrentAttempt {
   readonly #record: AttemptNotes;
@@ -60,9 +62,19 @@ export class CurrentAttempt {
   }
 
   /** Ends it, and notes how it went. Nothing happens when there is none. */
-  settle(outcome: Outcome, how: { readonly status?: number; readonly error?: ErrorCode }): void {
+  settle(outcome: Outcome, how: HowItWent): void {
+    this.#end(how)?.settle(outcome);
+  }
+
+  /** Ends it with a 101, and leaves its place to the tunnel. Returns what is to be called when that has closed. */
+  becomeTunnel(): () => void {
+    return this.#end({ status: 101 })?.becomeTunnel() ?? (() => {});
+  }
+
+  /** Notes how it went. Whoever asks for that settles it. */
+  #end(how: HowItWent): Attempt | undefined {
     const attempt = this.#attempt;
-    if (attempt === undefined) return;
+    if (attempt === undefined) return undefined;
     this.#attempt = undefined;
     const told: { -readonly [Key in keyof AttemptRecord]: AttemptRecord[Key] } = { upstream: attempt.upstream.id };
     if (how.status !== undefined) told.status = how.status;
@@ -70,6 +82,6 @@ export class CurrentAttempt {
     if (this.#connectMs !== undefined) told.connectMs = this.#connectMs;
     if (this.#headersMs !== undefined) told.headersMs = this.#headersMs;
     this.#record.attemptEnded(attempt.startedAt, told);
-    attempt.settle(outcome);
+    return attempt;
   }
 }

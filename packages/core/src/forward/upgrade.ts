@@ -163,9 +163,8 @@ class Upgrade implements TunnelHandler, ChoiceOwner, Active {
     this.#upstreamSocket = upstream.socket;
     record.status = 101;
     record.error = undefined;
-    const closeTunnel = arrival.route.pool.openTunnel(record.upstream as Upstream);
     this.#attempt.answered(101);
-    this.#attempt.settle("success", { status: 101 });
+    const closeTunnel = this.#attempt.becomeTunnel();
     res.detachSocket(socket as Socket);
     const changes = arrival.route.options.responseHeaders;
     joinEnds(engine.runtime.clock, socket, upstream.socket, () => {

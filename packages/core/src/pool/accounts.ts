@@ -31,11 +31,29 @@ export class Accounts implements AttemptHost {
     for (const observer of this.observers) observer.onAnswered(attempt, failed);
   }
 
-  /** In this order: whoever is ejected for it is out before anybody who waits is let in. */
   onSettled(member: Member, attempt: Attempt, outcome: Outcome): void {
-    const { options, runtime } = this.#context;
     const wasFull = member.full;
     member.inFlight--;
+    this.#conclude(member, attempt, outcome, wasFull);
+  }
+
+  /** The place stays taken, so that nobody who waits can have it in between. */
+  onTunnelOpened(member: Member, attempt: Attempt): void {
+    member.tunnels++;
+    this.#conclude(member, attempt, "success", member.full);
+  }
+
+  onTunnelClosed(member: Member): void {
+    const wasFull = member.full;
+    member.inFlight--;
+    member.tunnels--;
+    if (wasFull) this.#context.changed();
+    this.#onIdle(member);
+  }
+
+  /** In this order: whoever is ejected for it is out before anybody who waits is let in. */
+  #conclude(member: Member, attempt: Attempt, outcome: Outcome, wasFull: boolean): void {
+    const { options, runtime } = this.#context;
     member.recordOutcome(outcome, runtime.clock.wallNow());
     const fault = isUpstreamFailure(outcome);
     if (fault) {

@@ -4,11 +4,13 @@ import type { Member, Outcome, Upstream } from "./upstream.ts";
 export interface AttemptHost {
   onAnswered(member: Member, attempt: Attempt): void;
   onSettled(member: Member, attempt: Attempt, outcome: Outcome): void;
+  onTunnelOpened(member: Member, attempt: Attempt): void;
+  onTunnelClosed(member: Member): void;
 }
 
 /**
- * One try on one upstream. It holds a place in the upstream's `inFlight` from its start until `settle`,
- * which has to be called exactly once on every path; later calls do nothing.
+ * One try on one upstream. It holds a place in the upstream's `inFlight` from its start until `settle`, or
+ * `becomeTunnel`, of which one has to be called exactly once on every path; later calls do nothing.
  */
 export class Attempt {
   /** When it began, on the monotonic clock. */
@@ -47,5 +49,17 @@ export class Attempt {
     if (this.#settled) return;
     this.#settled = true;
     this.#host.onSettled(this.#member, this, outcome);
+  }
+
+  /** Settles it as a success, and leaves its place to a tunnel. Returns what is to be called when that has closed. */
+  becomeTunnel(): () => void {
+    if (this.#settled) return () => {};
+    this.#settled = true;
+    this.#host.onTunnelOpened(this.#member, this);
+    let open = true;
+    return () => {
+      if (open) this.#host.onTunnelClosed(this.#member);
+      open = false;
+    };
   }
 }

@@ -111,8 +111,9 @@ export class Pool extends SafeEmitter<PoolSignals> {
     return this.#admission.standing(upstream);
   }
 
+  /** Requests on their way, without tunnels. */
   get inFlight(): number {
-    return this.#members.sum((member) => member.inFlight);
+    return this.#members.sum((member) => member.requests);
   }
 
   get tunnels(): number {
@@ -208,18 +209,6 @@ export class Pool extends SafeEmitter<PoolSignals> {
     return () => void this.#accounts.observers.delete(observer);
   }
 
-  openTunnel(upstream: Upstream): () => void {
-    const member = upstream as Member;
-    member.tunnels++;
-    let open = true;
-    return () => {
-      if (!open) return;
-      open = false;
-      member.tunnels--;
-      this.#members.releaseIfDrained(member);
-    };
-  }
-
   /** The connections to an upstream, opened when first asked for and kept as long as it stays. */
   transport(upstream: Upstream): Transport {
     return transportOf(upstream as Member, this.#options, this.#runtime);
@@ -269,7 +258,7 @@ export class Pool extends SafeEmitter<PoolSignals> {
   }
 
   #onSettled(member: Member): void {
-    if (this.#closed && member.inFlight === 0) retireTransport(member);
+    if (this.#closed && member.requests === 0) retireTransport(member);
     this.#members.releaseIfDrained(member);
   }
 

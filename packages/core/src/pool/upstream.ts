@@ -18,6 +18,7 @@ export interface Upstream extends Candidate {
   readonly weight: number;
   /** Infinity when there is no limit. */
   readonly maxInFlight: number;
+  /** Those of `inFlight` that are open tunnels. */
   readonly tunnels: number;
   /** The last verdict of probes, milliseconds since 1970, and what the deciding probe saw; undefined before the first. */
   readonly verdict: { readonly at: number; readonly reason: string } | undefined;
@@ -31,7 +32,7 @@ export interface Upstream extends Candidate {
   readonly onTrial: boolean;
   /** The one request of its trial is in flight. */
   readonly trialUnderWay: boolean;
-  /** As many requests in flight as it may have: its limit, less of it in a slow start, one at a time on trial. */
+  /** As many requests and tunnels in flight as it may have: its limit, less of it in a slow start, one at a time on trial. */
   readonly full: boolean;
   /** Takes no traffic before its first verdict, not even in panic. */
   readonly held: boolean;
@@ -70,6 +71,7 @@ export class Member implements Upstream {
   state: UpstreamState = "active";
   health: Health = "unknown";
   verdict: { readonly at: number; readonly reason: string } | undefined;
+  /** With its tunnels. */
   inFlight = 0;
   tunnels = 0;
   removed = false;
@@ -147,9 +149,14 @@ export class Member implements Upstream {
     return this.state === "active" && this.weight > 0 && !this.doubtful && !this.held && !this.removed;
   }
 
+  /** What it has in flight but tunnels. */
+  get requests(): number {
+    return this.inFlight - this.tunnels;
+  }
+
   /** Nothing holds it any more. */
   get idle(): boolean {
-    return this.inFlight === 0 && this.tunnels === 0;
+    return this.inFlight === 0;
   }
 
   recordHeaders(ms: number, failed: boolean, now: number): void {
@@ -187,7 +194,7 @@ export class Member implements Upstream {
       ejectedUntil: this.ejectedUntil ?? null,
       onTrial: this.onTrial,
       ejections: Object.freeze({ ...this.#ejections }),
-      inFlight: this.inFlight,
+      inFlight: this.requests,
       maxInFlight: this.maxInFlight === Infinity ? null : this.maxInFlight,
       tunnels: this.tunnels,
       outcomes: Object.freeze({ ...this.#outcomes }),

@@ -251,3 +251,15 @@ test.each(policyNames)("%s picks the same with and without an explanation in bet
   };
   expect(picksOf(true)).toEqual(picksOf(false));
 });
+
+test("says how much of what is in flight are open tunnels", () => {
+  const { pool, explained } = apiOf({ a: { maxInFlight: 3 }, b: 1 });
+  for (const id of ["a", "a", "b"]) pool.begin(memberOf(pool, id)).becomeTunnel();
+  pool.begin(memberOf(pool, "a"));
+  const roomOf = (id: string) =>
+    explained()
+      .upstreams.find((upstream) => upstream.id === id)
+      ?.reasons.find(({ code }) => code === "full" || code === "has-room")?.text;
+  expect(roomOf("a")).toBe("3 of 3 in flight, 2 of them open tunnels");
+  expect(roomOf("b")).toBe("1 in flight, 1 of them an open tunnel, without a limit");
+});

@@ -130,7 +130,7 @@ describe("an upgrade", () => {
     return { ...started, clock, upstream, release, pool: onlyPool(started.proxy) };
   }
 
-  test("waits in the same queue, and holds its place only until the tunnel is open", async () => {
+  test("waits in the same queue, and keeps its place until the tunnel closes, which lets the next one in", async () => {
     const { url, pool, release, finished } = await busy();
     const opening = connectSocket(url);
     await until(() => pool.queue.depth === 1);
@@ -138,8 +138,13 @@ describe("an upgrade", () => {
     const socket = await opening;
     expect((await echo(socket, "patient")).data.toString()).toBe("patient");
     expect([pool.inFlight, pool.tunnels]).toEqual([0, 1]);
+    const next = connectSocket(url);
+    await until(() => pool.queue.depth === 1);
+    expect(pool.snapshot()).toMatchObject({ available: 0, inFlight: 0, tunnels: 1, queueDepth: 1 });
     socket.close();
     expect((await finished(2))[1]).toMatchObject({ status: 101, flags: ["queued"] });
+    await next;
+    expect([pool.queue.depth, pool.inFlight, pool.tunnels]).toEqual([0, 0, 1]);
   });
 
   test("that finds no room in it, or none in time, is 503 with Retry-After", async () => {

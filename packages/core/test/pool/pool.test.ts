@@ -118,7 +118,7 @@ describe("members", () => {
     const a = memberOf(pool, "a");
     const told = listenTo(pool);
     const attempt = pool.begin(a);
-    const closeTunnel = pool.openTunnel(a);
+    const closeTunnel = pool.begin(a).becomeTunnel();
     expect(idsOf(pool.candidates)).toEqual(["a", "b"]);
     pool.remove("a");
     expect(pool.get("a")).toBeUndefined();

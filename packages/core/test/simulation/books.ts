@@ -15,6 +15,11 @@ export class Books {
 
   over(attempt: Attempt): void {
     count(this.#inFlight, attempt.upstream, -1);
+    this.proven(attempt);
+  }
+
+  /** It is no longer on trial, and holds its place all the same. */
+  proven(attempt: Attempt): void {
     this.#trials.delete(attempt);
   }
 

@@ -8,7 +8,10 @@ const mostAttempts = 3;
 
 /** What a client needs of the world, and tells it. */
 export interface ClientHost
-  extends Pick<World, "pool" | "balancer" | "clock" | "random" | "books" | "waiting" | "behaviourOf" | "ended"> {
+  extends Pick<
+    World,
+    "pool" | "balancer" | "clock" | "random" | "books" | "waiting" | "behaviourOf" | "tunnelMs" | "ended"
+  > {
   /** Called before the attempt begins. */
   onPicked(upstream: Upstream, tried: readonly Upstream[]): void;
   onEnd(client: Client, how: keyof World["ended"]): void;
@@ -70,12 +73,28 @@ export class Client implements Waiter {
   #finish(ms: number, fate: Outcome | 200 | 503): void {
     if (typeof fate === "number") {
       this.#attempt?.answered(ms, fate);
-      this.#settle("success");
+      const tunnelMs = fate === 200 ? this.#host.tunnelMs() : 0;
+      if (tunnelMs > 0) this.#tunnel(tunnelMs);
+      else this.#settle("success");
       return this.#host.onEnd(this, fate === 200 ? "answered" : "failed");
     }
     this.#settle(fate);
     if (this.tried.length < mostAttempts) this.send();
     else this.#host.onEnd(this, "failed");
+  }
+
+  /** Its place stays taken for as long as the tunnel is open. */
+  #tunnel(ms: number): void {
+    const { books, clock } = this.#host;
+    const attempt = this.#attempt;
+    if (attempt === undefined) return;
+    this.#attempt = undefined;
+    books.proven(attempt);
+    const close = attempt.becomeTunnel();
+    clock.setTimeout(() => {
+      books.over(attempt);
+      close();
+    }, ms);
   }
 
   /** Nobody may come in between: whoever is let in by the settling must see this attempt gone. */

@@ -73,9 +73,11 @@ function weather(world: World, policy: PolicyName): void {
 function finish(world: World): void {
   world.end();
   const { pool, clients, arrivals, ended, clock } = world;
-  expect({ clients: clients.size, inFlight: pool.inFlight, waiting: pool.queue.depth, timers: clock.pending }).toEqual({
+  const { inFlight, tunnels, queue } = pool;
+  expect({ clients: clients.size, inFlight, tunnels, waiting: queue.depth, timers: clock.pending }).toEqual({
     clients: 0,
     inFlight: 0,
+    tunnels: 0,
     waiting: 0,
     timers: 0,
   });

@@ -47,6 +47,7 @@ export class World implements ClientHost {
   readonly #detector: OutlierDetector;
   readonly #feedback: WeightFeedback;
   #joined = 0;
+  #stormy = false;
 
   constructor(policy: PolicyName, panic: "use-all" | "fail", seed: number) {
     this.random = seededRandom(seed);
@@ -77,14 +78,21 @@ export class World implements ClientHost {
     return this.#behaviours.get(upstream) ?? wellBehaved;
   }
 
+  /** How long the tunnel stays open that an answer opens; 0 when it opens none. Only storms have them. */
+  tunnelMs(): number {
+    return this.#stormy && this.random() < 0.05 ? 1 + this.random() * 400 : 0;
+  }
+
   /** Anything that can happen, one thing at a time. */
   storm(steps: number): void {
+    this.#stormy = true;
     for (let left = steps; left > 0; left--) {
       this.steps++;
       if (this.random() < 0.97) this.#arrive(this.random() * 8);
       else this.#befall();
       checkRest(this);
     }
+    this.#stormy = false;
   }
 
   /** Everybody is well, and clients come one by one. */

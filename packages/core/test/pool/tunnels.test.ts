@@ -1,0 +1,80 @@
+import { describe, expect, test } from "vitest";
+import { Balancer } from "../../src/balancer/balancer.ts";
+import { idsOf, memberOf, poolOf } from "../support/pools.ts";
+
+const waiterIn = (told: string[]) => ({ onRoom: () => told.push("room"), onTimeout: () => told.push("timeout") });
+
+describe("an attempt that becomes a tunnel", () => {
+  test("is over as a request, and stays one of those in flight that limits and policies go by", () => {
+    const { pool } = poolOf({ a: { maxInFlight: 2 }, b: 1 });
+    const a = memberOf(pool, "a");
+    const [first, second] = [pool.begin(a), pool.begin(a)];
+    const close = first.becomeTunnel();
+    expect(a).toMatchObject({ inFlight: 2, tunnels: 1, full: true });
+    expect([pool.inFlight, pool.tunnels]).toEqual([1, 1]);
+    expect(pool.snapshot()).toMatchObject({ inFlight: 1, tunnels: 1 });
+    expect(pool.snapshot().upstreams[0]).toMatchObject({ inFlight: 1, tunnels: 1, outcomes: { success: 1 } });
+    first.settle("reset");
+    second.settle("success");
+    expect(a).toMatchObject({ inFlight: 1, tunnels: 1, full: false });
+    close();
+    close();
+    expect(a).toMatchObject({ inFlight: 0, tunnels: 0 });
+    expect(pool.snapshot().upstreams[0]).toMatchObject({ outcomes: { success: 2 } });
+  });
+
+  test("that has been settled before becomes none", () => {
+    const { pool } = poolOf({ a: 1 });
+    const attempt = pool.begin(memberOf(pool, "a"));
+    attempt.settle("aborted");
+    attempt.becomeTunnel()();
+    expect(memberOf(pool, "a")).toMatchObject({ inFlight: 0, tunnels: 0 });
+  });
+
+  test("leaves no gap in between for who waits, who is let in when it closes", () => {
+    const { pool } = poolOf({ a: { maxInFlight: 1 } });
+    const attempt = pool.begin(memberOf(pool, "a"));
+    const told: string[] = [];
+    pool.queue.enter(waiterIn(told));
+    const close = attempt.becomeTunnel();
+    expect([told, idsOf(pool.candidates)]).toEqual([[], []]);
+    close();
+    expect([told, idsOf(pool.candidates)]).toEqual([["room"], ["a"]]);
+  });
+
+  test("on trial proves the upstream well, and is in the way of no other", () => {
+    const { pool } = poolOf({ a: 1, b: 1 });
+    const a = memberOf(pool, "a");
+    pool.ejections.eject(a, "consecutive-failures", 1_000);
+    pool.ejections.beginTrial(a);
+    const trial = pool.begin(a);
+    expect(idsOf(pool.candidates)).toEqual(["b"]);
+    const close = trial.becomeTunnel();
+    expect(idsOf(pool.candidates)).toEqual(["a", "b"]);
+    close();
+    expect(idsOf(pool.candidates)).toEqual(["a", "b"]);
+  });
+
+  test("holds a place under a limit that is lowered meanwhile, and one of a slow start", () => {
+    const { pool } = poolOf({ a: { maxInFlight: 2 } });
+    const a = memberOf(pool, "a");
+    const close = [pool.begin(a).becomeTunnel(), pool.begin(a).becomeTunnel()];
+    const [listed] = pool.options.upstreams;
+    if (listed === undefined) throw new Error("no upstream");
+    pool.reconfigure({ ...pool.options, upstreams: [{ ...listed, maxInFlight: 1 }] });
+    const told: string[] = [];
+    pool.queue.enter(waiterIn(told));
+    close[0]?.();
+    expect([told, a.full]).toEqual([[], true]);
+    close[1]?.();
+    expect([told, a.full]).toEqual([["room"], false]);
+  });
+});
+
+test.each(["least-requests", "p2c", "peak-ewma", "hash"] as const)("%s counts an open tunnel as load", (policy) => {
+  const { pool, runtime } = poolOf({ a: 1, b: 1 });
+  const balancer = new Balancer(pool, { policy }, runtime);
+  for (let count = 0; count < 20; count++) pool.begin(memberOf(pool, "a")).becomeTunnel();
+  const picked = Array.from({ length: 20 }, (_, index) => balancer.pick({ key: `k${index}` })?.id);
+  expect(new Set(picked)).toEqual(new Set(["b"]));
+});
