@@ -62,7 +62,7 @@ export class Accounts implements AttemptHost {
     }
     const failed = fault || isFailureStatus(attempt.status, options);
     for (const observer of this.observers) observer.onSettled(attempt, outcome, failed);
-    if (attempt.onTrial) member.trial = undefined;
+    member.trial?.settled(attempt);
     if (wasFull) this.#context.changed();
     if (fault) this.#context.emit("failure", member);
     this.#onIdle(member);

@@ -29,9 +29,9 @@ export class Attempt {
     this.#host = host;
   }
 
-  /** It is the one request that its upstream has on the trial that is going on now. */
+  /** It is one of those by which its upstream is judged on the trial that is going on now. */
   get onTrial(): boolean {
-    return this.#member.trial === this;
+    return this.#member.trial?.has(this) === true;
   }
 
   get upstream(): Upstream {

@@ -7,6 +7,7 @@
 import type { EjectionReason, ReadmissionReason } from "../events.ts";
 import type { Members } from "./members.ts";
 import type { PoolContext } from "./pool-context.ts";
+import { Trial } from "./trial.ts";
 import type { Member, Upstream } from "./upstream.ts";
 
 export class Ejections {
@@ -37,7 +38,7 @@ export class Ejections {
     if (member.removed) return;
     member.ejectedUntil = this.#context.runtime.clock.wallNow() + forMs;
     member.ejectedFor = reason;
-    setTrial(member, false);
+    endTrial(member);
     member.countEjection(reason);
     this.#context.changed();
     this.#context.emit("eject", { pool: this.#context.name, upstream: member.id, reason, forMs });
@@ -47,7 +48,7 @@ export class Ejections {
   beginTrial(upstream: Upstream): void {
     const member = upstream as Member;
     if (member.ejectedUntil === undefined || member.onTrial) return;
-    setTrial(member, true);
+    member.trial = new Trial(this.#context.runtime.clock, () => this.#context.changed());
     this.#context.changed();
   }
 
@@ -56,7 +57,7 @@ export class Ejections {
     const member = upstream as Member;
     if (member.ejectedUntil === undefined) return;
     member.ejectedUntil = undefined;
-    setTrial(member, false);
+    endTrial(member);
     this.#members.warm(member);
     this.#context.changed();
     this.#context.emit("readmit", { pool: this.#context.name, upstream: member.id, reason });
@@ -68,7 +69,7 @@ function isOnlyOut({ ejectedUntil, state, health, weight, held }: Member): boole
   return ejectedUntil !== undefined && state === "active" && health !== "unhealthy" && weight > 0 && !held;
 }
 
-function setTrial(member: Member, onTrial: boolean): void {
-  member.onTrial = onTrial;
+function endTrial(member: Member): void {
+  member.trial?.end();
   member.trial = undefined;
 }

@@ -197,8 +197,7 @@ export class Pool extends SafeEmitter<PoolSignals> {
     const member = upstream as Member;
     const attempt = new Attempt(member, this.#runtime.clock.now(), this.#accounts);
     member.inFlight++;
-    // In panic a trial is not the only request that its upstream gets: the first one stays the trial.
-    if (member.onTrial && (member.trial === undefined || member.trial === inPlaceOf)) member.trial = attempt;
+    member.trial?.begin(attempt, inPlaceOf, this.#options.timeouts.headersMs);
     if (member.full) this.#admission.forget();
     return attempt;
   }

@@ -6,6 +6,7 @@ import type { UpstreamSnapshot } from "../snapshot.ts";
 import type { Transport } from "../wire/transport.ts";
 import { Histogram } from "./histogram.ts";
 import { PeakEwma } from "./responsiveness.ts";
+import type { Trial } from "./trial.ts";
 
 /** One server in a pool, as the rest of the world sees it. Only its pool changes it. */
 export interface Upstream extends Candidate {
@@ -30,7 +31,7 @@ export interface Upstream extends Candidate {
   readonly ejectedFor: EjectionReason | undefined;
   /** Its ejection is over, and it gets one request at a time until one has gone well. */
   readonly onTrial: boolean;
-  /** The one request of its trial is in flight. */
+  /** A request of its trial is in flight, and still awaited. */
   readonly trialUnderWay: boolean;
   /** As many requests and tunnels in flight as it may have: its limit, less of it in a slow start, one at a time on trial. */
   readonly full: boolean;
@@ -82,9 +83,8 @@ export class Member implements Upstream {
   held = false;
   ejectedUntil: number | undefined;
   ejectedFor: EjectionReason | undefined;
-  onTrial = false;
-  /** The one request that it has while on trial, told by its identity: those of earlier trials are like any other. */
-  trial: object | undefined;
+  /** The one that goes on now: requests of earlier ones are like any other. */
+  trial: Trial | undefined;
   /** Has joined a pool that was at work, and was not let in yet. */
   newcomer = false;
   /** What the weight is multiplied by; see weighting.ts. */
@@ -141,7 +141,11 @@ export class Member implements Upstream {
   }
 
   get trialUnderWay(): boolean {
-    return this.onTrial && this.trial !== undefined;
+    return this.trial?.underWay === true;
+  }
+
+  get onTrial(): boolean {
+    return this.trial !== undefined;
   }
 
   /** Has its part of the traffic, or would have it if it were not full. */

@@ -89,6 +89,52 @@ describe("on trial", () => {
     expect(log).toEqual(["30s a in: trial"]);
   });
 
+  test("a request that has no answer in time makes room for the next one", () => {
+    const { begin, clock, log, pool, ids } = onTrial({}, { members: { a: 1, b: { maxInFlight: 1 } } });
+    const told: string[] = [];
+    const [, upload] = [begin("b"), begin("a")];
+    pool.queue.options = { max: 1, timeoutMs: 60_000 };
+    pool.queue.enter({ onRoom: () => told.push("room"), onTimeout: () => {} });
+    clock.advance(29_999);
+    expect([told, ids(pool.candidates)]).toEqual([[], ""]);
+    clock.advance(1);
+    expect([told, ids(pool.candidates)]).toEqual([["room"], "a"]);
+    const next = begin("a");
+    expect([upload.onTrial, next.onTrial, ids(pool.candidates)]).toEqual([true, true, ""]);
+    end(next, "success");
+    expect(log).toEqual(["60s a in: trial"]);
+    // By now it is one of those from before the return.
+    upload.settle("reset");
+    expect(pool.snapshot().upstreams[0]).toMatchObject({ ejectedUntil: null, outcomes: { reset: 6, success: 1 } });
+  });
+
+  test.each([
+    ["success", "75s a in: trial"],
+    ["reset", "75s a out for 60s: trial-failed"],
+  ] as const)("what a request brings after that is as good a proof: %s", (outcome, line) => {
+    const { begin, clock, log } = onTrial();
+    const upload = begin("a");
+    clock.advance(30_000);
+    const next = begin("a");
+    clock.advance(15_000);
+    end(upload, outcome);
+    expect(log).toEqual([line]);
+    end(next, "reset");
+    expect(log).toHaveLength(1);
+  });
+
+  test("an end after that takes the place of no other", () => {
+    const { begin, clock, pool, ids } = onTrial({}, { timeouts: { headers: "5s" } });
+    const upload = begin("a");
+    clock.advance(5_000);
+    const next = begin("a");
+    upload.settle("aborted");
+    expect(ids(pool.candidates)).toBe("b");
+    next.settle("aborted");
+    expect(ids(pool.candidates)).toBe("a,b");
+    expect(clock.pending).toBe(0);
+  });
+
   test("streams from before neither stand in its way nor speak for the upstream", () => {
     const { begin, end, send, clock, log, pool } = outlierLab({}, { members: { a: 1, b: 1 } });
     const streams = Array.from({ length: 4 }, () => begin("a"));
