@@ -26,7 +26,10 @@ export interface Responsiveness {
 
 /** What a policy may know when it picks. */
 export interface PickContext {
-  /** At least one; all of them may be picked, and none of them has been tried for this request. */
+  /**
+   * At least one; all of them may be picked, and none of them has been tried for this request. As long as it is the same
+   * list, its members and their weights are the same: a policy may keep what it has made of it.
+   */
   readonly candidates: readonly Candidate[];
   /** What a hashing policy hashes; undefined when the request has none. */
   readonly key: string | undefined;

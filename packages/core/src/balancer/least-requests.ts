@@ -1,6 +1,7 @@
 import type { Candidate, PickContext, Policy, Weighed } from "../policy.ts";
 import { figure } from "./figure.ts";
-import { RoundRobin } from "./round-robin.ts";
+import { SmoothTurns, weighTurns } from "./smooth-turns.ts";
+import { type WeightedList, weightedLists } from "./weighted-list.ts";
 
 /**
  * Picks the upstream with the fewest requests in flight for its weight; ties go by smooth round robin, as in nginx's
@@ -8,21 +9,25 @@ import { RoundRobin } from "./round-robin.ts";
  */
 export class LeastRequests implements Policy {
   readonly name = "least-requests";
-  readonly #ties = new RoundRobin();
+  readonly #weighted = weightedLists();
+  readonly #ties = new SmoothTurns();
   /** Filled anew by each scan. */
-  readonly #tied: Candidate[] = [];
+  readonly #tied: number[] = [];
 
   pick({ candidates }: PickContext): Candidate {
-    const tied = this.#scan(candidates);
-    return tied.length === 1 ? (tied[0] as Candidate) : this.#ties.pick({ candidates: tied });
+    const list = this.#weighted(candidates);
+    const tied = this.#scan(list);
+    const picked = tied.length === 1 ? tied[0] : this.#ties.take(list, tied);
+    return candidates[picked as number] as Candidate;
   }
 
   weigh({ candidates }: PickContext): Weighed[] {
-    const tied = this.#scan(candidates);
-    const turns = this.#ties.weigh({ candidates: tied });
-    return candidates.map((upstream) => {
-      const turn = turns[tied.indexOf(upstream)];
-      const load = `${upstream.inFlight} in flight for weight ${figure(upstream.effectiveWeight)}`;
+    const list = this.#weighted(candidates);
+    const tied = this.#scan(list);
+    const turns = weighTurns(this.#ties.ahead(list, tied));
+    return candidates.map(({ inFlight, effectiveWeight }, index) => {
+      const turn = turns[tied.indexOf(index)];
+      const load = `${inFlight} in flight for weight ${figure(effectiveWeight)}`;
       if (turn === undefined) return { chance: 0, because: `${load}, others have fewer` };
       return {
         chance: turn.chance,
@@ -31,17 +36,17 @@ export class LeastRequests implements Policy {
     });
   }
 
-  /** Those with the least load. */
-  #scan(candidates: readonly Candidate[]): readonly Candidate[] {
+  /** The indices of those with the least load. */
+  #scan({ candidates, weights }: WeightedList): readonly number[] {
     const tied = this.#tied;
     tied.length = 0;
     let least = Infinity;
-    for (const upstream of candidates) {
-      const load = upstream.inFlight / upstream.effectiveWeight;
+    for (let index = 0; index < weights.length; index++) {
+      const load = (candidates[index] as Candidate).inFlight / (weights[index] as number);
       if (load > least) continue;
       if (load < least) tied.length = 0;
       least = load;
-      tied.push(upstream);
+      tied.push(index);
     }
     return tied;
   }

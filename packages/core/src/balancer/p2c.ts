@@ -1,6 +1,6 @@
 import type { Candidate, PickContext, Policy, Weighed } from "../policy.ts";
 import { figure } from "./figure.ts";
-import { type Comparison, chancesOfTwo, pickOfTwo } from "./two-choices.ts";
+import { type Comparison, TwoChoices } from "./two-choices.ts";
 
 /**
  * Requests in flight for the weight. The second draw has to be the less busy one even with half of this request, the middle
@@ -21,13 +21,14 @@ const busyness: Comparison = {
  */
 export class PowerOfTwoChoices implements Policy {
   readonly name = "p2c";
+  readonly #two = new TwoChoices(busyness);
 
   pick(context: PickContext): Candidate {
-    return pickOfTwo(context, busyness);
+    return this.#two.pick(context);
   }
 
   weigh(context: PickContext): Weighed[] {
-    const chances = chancesOfTwo(context, busyness);
+    const chances = this.#two.chances(context);
     return context.candidates.map(({ inFlight, effectiveWeight }, index) => ({
       chance: chances[index] as number,
       because: `weight ${figure(effectiveWeight)}, ${inFlight} in flight`,

@@ -1,7 +1,7 @@
 import { limits } from "../config/defaults.ts";
 import type { Candidate, PickContext, Policy, Weighed } from "../policy.ts";
 import { figure } from "./figure.ts";
-import { type Comparison, chancesOfTwo, pickOfTwo } from "./two-choices.ts";
+import { type Comparison, TwoChoices } from "./two-choices.ts";
 
 /** A success rate below this counts as this, so that an upstream which has failed for long is not out for good. */
 const leastSuccess = 0.05;
@@ -26,13 +26,14 @@ const wait: Comparison = {
  */
 export class PeakEwmaPolicy implements Policy {
   readonly name = "peak-ewma";
+  readonly #two = new TwoChoices(wait);
 
   pick(context: PickContext): Candidate {
-    return pickOfTwo(context, wait);
+    return this.#two.pick(context);
   }
 
   weigh(context: PickContext): Weighed[] {
-    const chances = chancesOfTwo(context, wait);
+    const chances = this.#two.chances(context);
     return context.candidates.map(({ responsiveness, inFlight, effectiveWeight }, index) => ({
       chance: chances[index] as number,
       because:

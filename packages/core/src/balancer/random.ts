@@ -1,12 +1,14 @@
 import type { Candidate, PickContext, Policy, Weighed } from "../policy.ts";
-import { drawByWeight, weighByWeight } from "./by-weight.ts";
+import { weighByWeight } from "./by-weight.ts";
+import { weightedLists } from "./weighted-list.ts";
 
-/** Picks by chance, each upstream as often as its weight says. No state, two passes over the candidates. */
+/** Picks by chance, each upstream as often as its weight says. */
 export class Random implements Policy {
   readonly name = "random";
+  readonly #weighted = weightedLists();
 
   pick({ candidates, random }: PickContext): Candidate {
-    return drawByWeight(candidates, random);
+    return candidates[this.#weighted(candidates).draw(random)] as Candidate;
   }
 
   weigh({ candidates }: PickContext): Weighed[] {

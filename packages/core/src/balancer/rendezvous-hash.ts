@@ -2,9 +2,9 @@
  * Weighted rendezvous hashing with bounded loads: every upstream has a score for the key, and the highest wins.
  *
  * An upstream's score is w / -ln(u), where u is drawn by a hash of its id and the key: the chance to win is its share of
- * the weights. Nothing is kept, so every process agrees; whoever goes takes only its own keys along, and they spread
- * over the others by weight. Linear in the number of candidates; the logarithm is taken only for a few of them, since
- * w / (1 - u) is never less than the score.
+ * the weights. Nothing is kept but the hashes of the ids, so every process agrees; whoever goes takes only its own keys
+ * along, and they spread over the others by weight. Linear in the number of candidates; the logarithm is taken only for a
+ * few of them, since w / (1 - u) is never less than the score, and the first bits of u tell enough of it.
  *
  * An upstream that carries more than 1.5 times its share of what is in flight is passed over for the key's next in order
  * (Envoy's bounded loads), so that one hot key cannot bury the upstream it belongs to. A request without a key goes
@@ -13,84 +13,95 @@
 
 import { limits } from "../config/defaults.ts";
 import type { Candidate, PickContext, Policy, Weighed } from "../policy.ts";
-import { drawByWeight, weighByWeight } from "./by-weight.ts";
+import { weighByWeight } from "./by-weight.ts";
 import { figure } from "./figure.ts";
-import { type Hash64, HashList, hash64, unitOf } from "./stable-hash.ts";
+import { type Hash64, hash64, unitOf, upperBits } from "./stable-hash.ts";
+import { oncePerList, WeightedList } from "./weighted-list.ts";
 
 export class RendezvousHash implements Policy {
   readonly name = "hash";
-  /** The list that was last picked from, and the hashes of its ids in the same order. A pool replaces its lists whole. */
-  #known: readonly Candidate[] = [];
-  #ids: HashList = new HashList([]);
+  readonly #hashes = new HashedIds();
+  readonly #hashed = oncePerList((candidates) => new HashedList(candidates, this.#hashes));
 
   pick({ candidates, key, random }: PickContext): Candidate {
-    if (key === undefined) return drawByWeight(candidates, random);
+    const list = this.#hashed(candidates);
+    if (key === undefined) return candidates[list.weighted.draw(random)] as Candidate;
     const keyHash = hash64(key);
-    const { highs, lows } = this.#idsOf(candidates);
-    // One walk for the scores and for the loads: with many upstreams it is the memory that takes the time.
-    let best: Candidate | undefined;
-    let bestScore = 0;
-    let totalInFlight = 0;
-    let totalWeight = 0;
-    for (let index = 0; index < highs.length; index++) {
-      const upstream = candidates[index] as Candidate;
-      const weight = upstream.effectiveWeight;
-      totalInFlight += upstream.inFlight;
-      totalWeight += weight;
-      const unit = unitOf(highs[index] as number, lows[index] as number, keyHash);
-      if (weight <= bestScore * (1 - unit)) continue;
-      const score = scoreOf(weight, unit);
-      if (score <= bestScore) continue;
-      best = upstream;
-      bestScore = score;
-    }
-    if (best === undefined) return drawByWeight(candidates, random);
-    const allowed = allowedPerWeight(totalInFlight, totalWeight);
-    return mayTake(best, allowed) ? best : (this.#nextWithRoom(candidates, keyHash, allowed) ?? best);
+    const best = list.highest(keyHash, Infinity) as Candidate;
+    // Whoever carries nothing may take one more, whatever the others carry.
+    if (best.inFlight === 0) return best;
+    const allowed = allowedPerWeight(list.weighted);
+    return mayTake(best, allowed) ? best : (list.highest(keyHash, allowed) ?? best);
   }
 
   weigh(context: PickContext): readonly Weighed[] {
     const { candidates, key } = context;
     if (key === undefined) return weighByWeight(candidates);
+    const list = this.#hashed(candidates);
     const keyHash = hash64(key);
-    const ids = this.#idsOf(candidates);
-    const sum = (of: (upstream: Candidate) => number) =>
-      candidates.reduce((total, upstream) => total + of(upstream), 0);
-    const allowed = allowedPerWeight(
-      sum(({ inFlight }) => inFlight),
-      sum(({ effectiveWeight }) => effectiveWeight),
-    );
+    const allowed = allowedPerWeight(list.weighted);
     const picked = this.pick(context);
     return candidates.map((upstream, index) => {
       const { inFlight, effectiveWeight } = upstream;
-      const score = figure(scoreOf(effectiveWeight, ids.unitWith(index, keyHash)));
+      const score = figure(list.score(index, keyHash));
       const most = Math.ceil(allowed * effectiveWeight);
       const load = mayTake(upstream, allowed) ? "" : `, passed over with ${inFlight} of ${most} in flight`;
       return { chance: upstream === picked ? 1 : 0, because: `score ${score} for this key${load}` };
     });
   }
+}
 
-  /** The highest score of those that may take one more. */
-  #nextWithRoom(candidates: readonly Candidate[], keyHash: Hash64, allowed: number): Candidate | undefined {
-    const ids = this.#idsOf(candidates);
+/** The hashes of ids by slot: a list that differs in a weight or a member is no reason to hash the others again. */
+class HashedIds {
+  readonly #known: { readonly id: string; readonly hash: Hash64 }[] = [];
+
+  of({ id, slot }: Candidate): Hash64 {
+    let known = this.#known[slot];
+    if (known?.id !== id) {
+      known = { id, hash: hash64(id) };
+      this.#known[slot] = known;
+    }
+    return known.hash;
+  }
+}
+
+/** Candidates with the hashes of their ids, side by side. */
+class HashedList {
+  readonly weighted: WeightedList;
+  readonly #highs: Int32Array;
+  readonly #lows: Int32Array;
+
+  constructor(candidates: readonly Candidate[], ids: HashedIds) {
+    const hashes = candidates.map((candidate) => ids.of(candidate));
+    this.weighted = new WeightedList(candidates);
+    this.#highs = Int32Array.from(hashes, ({ high }) => high);
+    this.#lows = Int32Array.from(hashes, ({ low }) => low);
+  }
+
+  /** The highest score for a key among those that may take one more. */
+  highest(keyHash: Hash64, allowed: number): Candidate | undefined {
+    const { candidates, weights } = this.weighted;
+    const highs = this.#highs;
+    const lows = this.#lows;
     let best: Candidate | undefined;
     let bestScore = 0;
-    for (const [index, upstream] of candidates.entries()) {
-      if (!mayTake(upstream, allowed)) continue;
-      const score = scoreOf(upstream.effectiveWeight, ids.unitWith(index, keyHash));
+    for (let index = 0; index < weights.length; index++) {
+      const weight = weights[index] as number;
+      const upper = upperBits(highs[index] as number, lows[index] as number, keyHash);
+      if (weight <= (bestScore / 2 ** 32) * (2 ** 32 - 1 - upper)) continue;
+      const score = scoreOf(weight, unitOf(highs[index] as number, lows[index] as number, keyHash));
       if (score <= bestScore) continue;
+      const upstream = candidates[index] as Candidate;
+      if (!mayTake(upstream, allowed)) continue;
       best = upstream;
       bestScore = score;
     }
     return best;
   }
 
-  #idsOf(candidates: readonly Candidate[]): HashList {
-    if (candidates !== this.#known) {
-      this.#ids = new HashList(candidates.map(({ id }) => id));
-      this.#known = candidates;
-    }
-    return this.#ids;
+  score(index: number, keyHash: Hash64): number {
+    const unit = unitOf(this.#highs[index] as number, this.#lows[index] as number, keyHash);
+    return scoreOf(this.weighted.weights[index] as number, unit);
   }
 }
 
@@ -99,8 +110,10 @@ function mayTake({ inFlight, effectiveWeight }: Candidate, allowed: number): boo
 }
 
 /** How many requests in flight each unit of weight may have, the one to be placed counted in. */
-function allowedPerWeight(inFlight: number, weight: number): number {
-  return ((inFlight + 1) * limits.hashLoadFactor) / weight;
+function allowedPerWeight({ candidates, total }: WeightedList): number {
+  let inFlight = 0;
+  for (const upstream of candidates) inFlight += upstream.inFlight;
+  return ((inFlight + 1) * limits.hashLoadFactor) / total;
 }
 
 function scoreOf(weight: number, unit: number): number {

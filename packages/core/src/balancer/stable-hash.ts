@@ -23,29 +23,19 @@ export function hash64(whole: string): Hash64 {
   return { high: spread(high), low: spread(low ^ high) };
 }
 
-/** The hashes of several texts, side by side, so that a walk over them stays in the cache. */
-export class HashList {
-  readonly highs: Int32Array;
-  readonly lows: Int32Array;
-
-  constructor(texts: readonly string[]) {
-    const hashes = texts.map(hash64);
-    this.highs = Int32Array.from(hashes, ({ high }) => high);
-    this.lows = Int32Array.from(hashes, ({ low }) => low);
-  }
-
-  /** What one of them and another hash have between them. */
-  unitWith(index: number, other: Hash64): number {
-    return unitOf(this.highs[index] as number, this.lows[index] as number, other);
-  }
-}
-
 /** A number above 0 and below 1 that two hashes, one of them in halves, have between them, evenly spread over the pairs. */
 export function unitOf(high: number, low: number, other: Hash64): number {
-  const lower = Math.imul(low + other.low, 0x9e3779b1);
-  const upper = spread(high ^ other.high ^ lower);
   // 52 bits and a half: never 0, and exact, so that it is never rounded to 1.
-  return ((upper >>> 0) * 1_048_576 + (lower >>> 12) + 0.5) / 4_503_599_627_370_496;
+  return (upperBits(high, low, other) * 1_048_576 + (lowerBits(low, other) >>> 12) + 0.5) / 4_503_599_627_370_496;
+}
+
+/** The first 32 bits of `unitOf`, as an integer: less work, and enough to tell most hashes apart. */
+export function upperBits(high: number, low: number, other: Hash64): number {
+  return spread(high ^ other.high ^ lowerBits(low, other)) >>> 0;
+}
+
+function lowerBits(low: number, other: Hash64): number {
+  return Math.imul(low + other.low, 0x9e3779b1);
 }
 
 /** Hashing takes a bounded time. The length tells apart what has the same ends. */

@@ -3,6 +3,7 @@ import {
   type Availability,
   computeAvailability,
   mayFreeUp,
+  reweighed,
   type Standing,
   standingOf,
   untried,
@@ -68,6 +69,11 @@ export class Admission {
   /** The lists are no longer right, but nobody can have gained a place or lost the hope of one. */
   forget(): void {
     this.#current = undefined;
+  }
+
+  /** A weight has changed, and with it nobody's place. */
+  reweighed(): void {
+    if (this.#current !== undefined) this.#current = reweighed(this.#current);
   }
 
   /** Something has changed that the lists follow from. */

@@ -4,11 +4,17 @@ import type { Member, Upstream } from "./upstream.ts";
 export interface Availability {
   /** Every member that may be picked now. */
   readonly available: readonly Member[];
-  /** What a policy chooses from: available primaries, or else available backups, or in panic whatever is left. */
+  /**
+   * What a policy chooses from: available primaries, or else available backups, or in panic whatever is left. Another
+   * list whenever one of their weights has changed.
+   */
   readonly candidates: readonly Member[];
   /** What is left to a request that has tried all candidates. */
   readonly fallback: readonly Member[];
-  /** The same as `candidates`, as a list that is not frozen, to be walked at each pick: V8 takes some five times as long over a frozen one. */
+  /**
+   * The same as `candidates`, as a list that is not frozen, to be walked at each pick: V8 takes some five times as long
+   * over a frozen one.
+   */
   readonly walkable: readonly Member[];
   /** Nothing is available, and the candidates are doubtful. */
   readonly panic: boolean;
@@ -80,6 +86,11 @@ function firstTier(members: readonly Member[]): Member[] {
   let lowest = Infinity;
   for (const { tier } of eligible) lowest = Math.min(lowest, tier);
   return eligible.filter(({ tier }) => tier === lowest);
+}
+
+/** The same lists after a weight has changed: policies keep what they have made of a list, so they get another one. */
+export function reweighed(lists: Availability): Availability {
+  return publish({ ...lists, candidates: [...lists.candidates] });
 }
 
 function publish(lists: Omit<Availability, "walkable">): Availability {

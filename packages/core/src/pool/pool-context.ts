@@ -19,5 +19,7 @@ export interface PoolContext {
   readonly options: ResolvedPool;
   /** To be called after whatever may change who can be picked: forgets the lists, and lets in who waits. */
   changed(): void;
+  /** To be called after an effective weight has changed: gives policies another list. */
+  reweighed(): void;
   emit<K extends keyof PoolSignals>(name: K, ...args: PoolSignals[K]): void;
 }

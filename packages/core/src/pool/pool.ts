@@ -270,6 +270,7 @@ export class Pool extends SafeEmitter<PoolSignals> {
         return pool.#options;
       },
       changed: () => this.#admission.reconsider(),
+      reweighed: () => this.#admission.reweighed(),
       emit: (name, ...args) => this.emit(name, ...args),
     };
   }

@@ -60,10 +60,14 @@ export function isUpstreamFailure(outcome: Outcome): outcome is ErrorCode {
 
 /** The mutable side of an upstream. Never leaves the pool's folder but as an `Upstream`. */
 export class Member implements Upstream {
+  // What policies read of every member at a pick stands first: in the cache line that V8 has to look at anyway.
+  /** With its tunnels. */
+  inFlight = 0;
+  effectiveWeight: number;
+  readonly slot: number;
   readonly id: string;
   readonly url: string;
   readonly address: UpstreamAddress;
-  readonly slot: number;
   tier: number;
   maxInFlight: number;
   /** What the configuration says, to tell an operator's weight from it at a reload. */
@@ -72,8 +76,6 @@ export class Member implements Upstream {
   state: UpstreamState = "active";
   health: Health = "unknown";
   verdict: { readonly at: number; readonly reason: string } | undefined;
-  /** With its tunnels. */
-  inFlight = 0;
   tunnels = 0;
   removed = false;
   /** Found in DNS rather than listed. */
@@ -91,7 +93,6 @@ export class Member implements Upstream {
   slowStart = 1;
   feedback = 1;
   announced = 1;
-  effectiveWeight: number;
   warmingSince = 0;
   announcedAt: number = -Infinity;
   readonly responsiveness: PeakEwma = new PeakEwma();

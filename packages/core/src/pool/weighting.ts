@@ -30,7 +30,7 @@ export class Weighting {
     if (member.weight === weight) return;
     const from = member.effectiveWeight;
     member.weight = weight;
-    member.reweigh();
+    this.#reweigh(member);
     this.#context.changed();
     this.#tell(member, from, reason);
   }
@@ -42,7 +42,7 @@ export class Weighting {
     const from = member.effectiveWeight;
     member.warmingSince = this.#clock.now();
     member.slowStart = rampAt(0, slowStart);
-    member.reweigh();
+    this.#reweigh(member);
     this.#warming.add(member);
     this.#tell(member, from, "slow-start", `to grow over ${slowStart.windowMs} ms`);
   }
@@ -62,7 +62,7 @@ export class Weighting {
     const member = upstream as Member;
     const from = member.effectiveWeight;
     member.feedback = factor;
-    member.reweigh();
+    this.#reweigh(member);
     this.#tell(member, from, "feedback", detail);
   }
 
@@ -118,7 +118,7 @@ export class Weighting {
     const from = member.effectiveWeight;
     const over = slowStart === undefined || (alone && member.sharing);
     member.slowStart = over ? 1 : rampAt(now - member.warmingSince, slowStart);
-    member.reweigh();
+    this.#reweigh(member);
     if (member.slowStart === 1) {
       this.#warming.delete(member);
       const whyOver = slowStart !== undefined && over ? "there is nobody beside it" : "it has its full share again";
@@ -136,8 +136,14 @@ export class Weighting {
   #setAnnounced(member: Member, factor: number, detail: string): void {
     const from = member.effectiveWeight;
     member.announced = factor;
-    member.reweigh();
+    this.#reweigh(member);
     this.#tell(member, from, "announced", detail);
+  }
+
+  #reweigh(member: Member): void {
+    const { effectiveWeight } = member;
+    member.reweigh();
+    if (member.effectiveWeight !== effectiveWeight) this.#context.reweighed();
   }
 
   #tell(member: Member, from: number, reason: WeightEvent["reason"], detail?: string): void {

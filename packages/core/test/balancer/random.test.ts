@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { Balancer } from "../../src/balancer/balancer.ts";
-import { drawAnother, totalWeight } from "../../src/balancer/by-weight.ts";
 import { policies } from "../../src/balancer/policies.ts";
+import { WeightedList } from "../../src/balancer/weighted-list.ts";
 import { policyContract } from "../contract/policy-contract.ts";
 import { memberOf, poolOf } from "../support/pools.ts";
 
@@ -23,9 +23,9 @@ describe("a draw", () => {
   test("of another is never the first again, however chance falls", () => {
     const { pool } = poolOf({ a: 3, b: 1, c: 2 });
     const { candidates } = pool;
-    const total = totalWeight(candidates);
+    const list = new WeightedList(candidates);
     const drawn = (first: string, chance: number) =>
-      drawAnother(candidates, () => chance, total, memberOf(pool, first)).id;
+      candidates[list.drawAnother(() => chance, candidates.indexOf(memberOf(pool, first)))]?.id;
     expect([drawn("a", 0), drawn("a", 0.34), drawn("a", 1 - 2 ** -53)]).toEqual(["b", "c", "c"]);
     expect([drawn("c", 0), drawn("c", 0.74), drawn("c", 1 - 2 ** -53)]).toEqual(["a", "a", "b"]);
   });

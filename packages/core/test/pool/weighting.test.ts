@@ -369,3 +369,35 @@ describe("events", () => {
     expect(events).toEqual(["a 10 -> 2.5 feedback: test", "a 2.5 -> 5 operator"]);
   });
 });
+
+describe("the lists of candidates", () => {
+  test("stay the same while nothing changes, and are others after each change of a weight", () => {
+    const { pool, clock } = poolOf({ a: 2, b: 2 }, { slowStart: { window: "20s" } });
+    const lists = () => [pool.candidates, pool.candidatesExcept([])];
+    let known = lists();
+    const expectOthers = (after: string) => {
+      const now = lists();
+      for (const [index, list] of now.entries()) expect(list, after).not.toBe(known[index]);
+      known = now;
+    };
+    const expectSame = () => {
+      for (const [index, list] of lists().entries()) expect(list).toBe(known[index]);
+    };
+    pool.begin(memberOf(pool, "a")).settle("success");
+    expectSame();
+    pool.setWeight("a", 3);
+    expectOthers("the operator's weight");
+    pool.weighting.setFeedback(memberOf(pool, "a"), 0.5, "slow");
+    expectOthers("feedback");
+    pool.weighting.announce(memberOf(pool, "b"), 0.5);
+    expectOthers("an announcement");
+    recover(pool, "a");
+    expectOthers("the begin of a slow start");
+    expectSame();
+    clock.advance(10_000);
+    expectOthers("half of a slow start");
+    clock.advance(limits.announcedMs);
+    expectOthers("the end of an announcement");
+    expectSame();
+  });
+});
