@@ -1,30 +1,15 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Socket } from "node:net";
+import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
-import { type ErrorCode, errorKind } from "../errors.ts";
-import type { Upstream } from "../pool/upstream.ts";
-import type { Timer } from "../runtime/clock.ts";
-import { connectFailureCode } from "../wire/failure-codes.ts";
-import { WireError } from "../wire/wire-error.ts";
-import type { Active } from "./active-set.ts";
-import { heedLoad } from "./announced-load.ts";
-import { isRouted, type RoutedArrival, readArrival } from "./arrival.ts";
+import { isRouted, readArrival } from "./arrival.ts";
 import { breakOff, responseOn } from "./bare-socket.ts";
 import { ClientResponse } from "./client-response.ts";
-import { CurrentAttempt } from "./current-attempt.ts";
-import type { Engine, Routing } from "./engine.ts";
+import type { Engine } from "./engine.ts";
 import { afterRequestHook, createRecord, type ForwardUpgradeOptions, handleRequest, refuse } from "./handler.ts";
+import { Handshake } from "./handshake.ts";
 import { isEnding } from "./lingering-close.ts";
-import { onceOver } from "./once-over.ts";
-import { refusalFault, relayRefusal } from "./refused-upgrade.ts";
 import { isRefusal } from "./request-head.ts";
-import type { RequestRecord } from "./request-record.ts";
-import { clientHeaders } from "./response-head.ts";
-import { decideAfterFailure, retryPauseMs } from "./retry.ts";
-import { joinEnds, requestTunnel, sayGoodbye, type TunnelHandler, TunnelSide } from "./tunnel.ts";
+import { TunnelSide } from "./tunnel.ts";
 import { untaken } from "./upgrade-body.ts";
-import { type ChoiceOwner, UpstreamChoice } from "./upstream-choice.ts";
-import { upstreamHeaders, upstreamPath } from "./upstream-request.ts";
 
 /**
  * Takes an upgrade in. Only WebSocket is tunnelled; any other upgrade is an ordinary request whose Upgrade header goes no
@@ -60,221 +45,10 @@ export function handleUpgrade(
   const response = new ClientResponse(req, res, record, engine);
   const client = new TunnelSide(socket, head);
   const input = { engine, routing, req, res, socket, head, client, record, response, mountPath };
-  if (engine.hooks.onRequest === undefined) return new Upgrade({ ...input, arrival }).start();
+  if (engine.hooks.onRequest === undefined) return new Handshake({ ...input, arrival }).start();
   afterRequestHook(engine, routing, { req, res, record, arrival }, (changed) =>
-    new Upgrade({ ...input, arrival: changed }).start(),
+    new Handshake({ ...input, arrival: changed }).start(),
   );
-}
-
-interface UpgradeInput {
-  readonly engine: Engine;
-  readonly routing: Routing;
-  readonly req: IncomingMessage;
-  readonly res: ServerResponse;
-  readonly socket: Duplex;
-  /** Bytes that the client sent behind its request. */
-  readonly head: Buffer;
-  /** The socket as a side of the tunnel, if there is to be one. */
-  readonly client: TunnelSide;
-  readonly arrival: RoutedArrival;
-  readonly record: RequestRecord;
-  readonly response: ClientResponse;
-  readonly mountPath: string;
-}
-
-/** One upgrade on its way: pick, ask, and either join the sockets or relay what the upstream says instead. */
-class Upgrade implements TunnelHandler, ChoiceOwner, Active {
-  readonly #in: UpgradeInput;
-  readonly #attempt: CurrentAttempt;
-  readonly #choice: UpstreamChoice;
-  #retriesUsed = 0;
-  #connected = false;
-  #giveUpRequest: (() => void) | undefined;
-  #timer: Timer;
-  #upstreamSocket: Duplex | undefined;
-  #goodbyeSaid = false;
-  #over = false;
-
-  constructor(input: UpgradeInput) {
-    this.#in = input;
-    this.#attempt = new CurrentAttempt(input.record, input.engine.runtime.clock);
-    this.#choice = new UpstreamChoice(input.arrival, input.record, this);
-  }
-
-  start(): void {
-    const { engine, socket, res } = this.#in;
-    engine.active.add(this);
-    socket.on("error", this.#onClientGone);
-    socket.on("end", this.#onClientGone);
-    onceOver(this.#in.req, res, this.#onClientGone);
-    this.#in.arrival.route.pool.retryBudget.deposit();
-    this.#choice.next();
-  }
-
-  /** The first time with a goodbye, where there is a tunnel. */
-  destroy(): void {
-    const { socket } = this.#in;
-    if (this.#upstreamSocket !== undefined && !this.#goodbyeSaid) {
-      this.#goodbyeSaid = true;
-      return sayGoodbye(socket, this.#upstreamSocket);
-    }
-    socket.destroy();
-    this.#upstreamSocket?.destroy();
-  }
-
-  onNoneLeft(code: ErrorCode): void {
-    this.#reply(code);
-  }
-
-  onChosen(upstream: Upstream): void {
-    const { arrival, req, routing, mountPath, socket, head } = this.#in;
-    const { route, facts, target } = arrival;
-    const { options } = route.pool;
-    this.#connected = false;
-    this.#attempt.begin(route.pool, upstream);
-    this.#timer = this.#after(options.timeouts.connectMs, "connect_timeout");
-    const { forwarded } = routing;
-    const headers = upstreamHeaders(arrival.head, facts, route.options, upstream.address, { forwarded, mountPath });
-    this.#giveUpRequest = requestTunnel(
-      {
-        address: upstream.address,
-        tls: options.tls,
-        path: upstreamPath(target, route.options, upstream.address),
-        headers,
-        key: String(req.headers["sec-websocket-key"]),
-      },
-      { socket, head },
-      this,
-    );
-  }
-
-  onConnected(): void {
-    this.#connected = true;
-    this.#clearTimer();
-    this.#timer = this.#after(this.#in.arrival.route.pool.options.timeouts.headersMs, "headers_timeout");
-  }
-
-  onSwitch(raw: readonly string[], upstream: TunnelSide, open: (headers: readonly string[]) => void): void {
-    const { engine, socket, client, res, record, arrival } = this.#in;
-    this.#clearTimer();
-    this.#over = true;
-    socket.off("error", this.#onClientGone).off("end", this.#onClientGone);
-    res.off("close", this.#onClientGone);
-    this.#upstreamSocket = upstream.socket;
-    record.status = 101;
-    record.error = undefined;
-    this.#attempt.answered(101);
-    const closeTunnel = this.#attempt.becomeTunnel();
-    res.detachSocket(socket as Socket);
-    const changes = arrival.route.options.responseHeaders;
-    joinEnds(engine.runtime.clock, socket, upstream.socket, () => {
-      record.bytesIn = client.bytesRead;
-      record.bytesOut = upstream.bytesRead;
-      closeTunnel();
-      record.tunnelChanged("closed");
-      engine.active.delete(this);
-      record.finish();
-    });
-    open([
-      ...this.#choice.bind(clientHeaders(heedLoad(record, raw), changes, 101)),
-      "Connection",
-      "Upgrade",
-      "Upgrade",
-      "websocket",
-    ]);
-    record.tunnelChanged("opened");
-  }
-
-  onRefusal(upstreamResponse: IncomingMessage): void {
-    const { arrival, record, response } = this.#in;
-    const { statusCode = 502, statusMessage = "", rawHeaders } = upstreamResponse;
-    const fault = refusalFault(upstreamResponse);
-    if (fault !== undefined) return this.#failed(fault);
-    this.#clearTimer();
-    this.#over = true;
-    this.#attempt.answered(statusCode);
-    const headers = clientHeaders(heedLoad(record, rawHeaders), arrival.route.options.responseHeaders, statusCode);
-    response.begin(statusCode, statusMessage, [...this.#choice.bind(headers), "Connection", "close"], false);
-    const { idleMs } = arrival.route.pool.options.timeouts;
-    relayRefusal(upstreamResponse, response, idleMs, (failure) => {
-      record.error = failure;
-      this.#attempt.settle(failure ?? "success", {
-        status: statusCode,
-        ...(failure !== undefined && { error: failure }),
-      });
-    });
-  }
-
-  onMismatch(): void {
-    this.#failed("upgrade_failed");
-  }
-
-  onError(error: Error): void {
-    if (error instanceof WireError) this.#failed(error.code);
-    else if (this.#connected) this.#failed("reset");
-    else this.#failed(connectFailureCode(error, this.#in.record.upstream?.address.tls ?? false));
-  }
-
-  #failed(code: ErrorCode): void {
-    if (this.#over) return;
-    const { engine, record, arrival } = this.#in;
-    const { pool } = arrival.route;
-    this.#clearTimer();
-    this.#giveUpRequest?.();
-    record.error = code;
-    this.#attempt.settle(code, { error: code });
-    const { clock, random } = engine.runtime;
-    const pauseMs = retryPauseMs(random);
-    const decision = decideAfterFailure(
-      { code, cause: undefined, reused: false, sent: this.#connected },
-      {
-        options: pool.options.retry,
-        budget: pool.retryBudget,
-        method: "GET",
-        retriesUsed: this.#retriesUsed,
-        staleRetried: true,
-        untriedLeft: this.#choice.someLeft,
-        replayable: true,
-        pauseMs,
-        leftMs: Infinity,
-      },
-    );
-    if (decision === "give-up") return this.#reply(code);
-    record.retried(record.upstream as Upstream, code);
-    if (decision === "move") return this.#choice.next();
-    this.#retriesUsed++;
-    this.#timer = clock.setTimeout(() => this.#choice.next(), pauseMs);
-  }
-
-  #reply(code: ErrorCode): void {
-    this.#over = true;
-    this.#in.response.reply(code, false);
-  }
-
-  /** The client has left before there was a tunnel, or has its answer. */
-  readonly #onClientGone = (): void => {
-    const { engine, record, socket, res } = this.#in;
-    this.#over = true;
-    this.#choice.stopWaiting();
-    this.#clearTimer();
-    this.#giveUpRequest?.();
-    this.#attempt.settle("aborted", { error: "client_aborted" });
-    if (!res.writableFinished && !record.flags.has("truncated")) {
-      record.status = errorKind("client_aborted").status;
-      record.error = "client_aborted";
-    }
-    engine.active.delete(this);
-    record.finish();
-    if (!res.writableFinished) socket.destroy();
-  };
-
-  #after(ms: number, code: ErrorCode): Timer {
-    return this.#in.engine.runtime.clock.setTimeout(() => this.#failed(code), ms);
-  }
-
-  #clearTimer(): void {
-    this.#in.engine.runtime.clock.clearTimeout(this.#timer);
-  }
 }
 
 /** GET over HTTP/1.1; anything else with such a header is an ordinary request. */
