@@ -95,7 +95,7 @@ export interface TimeoutOptions {
   readonly headers?: Duration;
   /** Between bytes of a response; not for event streams and tunnels. Default: "60s". */
   readonly idle?: Duration;
-  /** The whole exchange with all its attempts. Default: "0s", which is none. */
+  /** The whole exchange with all its attempts; of a tunnel the handshake alone. Default: "0s", which is none. */
   readonly total?: Duration;
 }
 

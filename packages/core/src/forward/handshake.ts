@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type ErrorCode, errorKind } from "../errors.ts";
-import type { Upstream } from "../pool/upstream.ts";
+import type { Outcome, Upstream } from "../pool/upstream.ts";
 import type { Timer } from "../runtime/clock.ts";
 import { connectFailureCode } from "../wire/failure-codes.ts";
 import { WireError } from "../wire/wire-error.ts";
@@ -46,6 +46,10 @@ export class Handshake implements TunnelHandler, ChoiceOwner, Active {
   #connected = false;
   #giveUpRequest: (() => void) | undefined;
   #timer: Timer;
+  /** When it has to be over, on the clock, and what ends it then. */
+  #deadline = Infinity;
+  #deadlineTimer: Timer;
+  #breakOffRefusal: ((code: ErrorCode) => void) | undefined;
   #upstreamSocket: Duplex | undefined;
   #goodbyeSaid = false;
   #over = false;
@@ -58,11 +62,18 @@ export class Handshake implements TunnelHandler, ChoiceOwner, Active {
 
   start(): void {
     const { engine, socket, res } = this.#in;
+    const { pool } = this.#in.arrival.route;
+    const { clock } = engine.runtime;
     engine.active.add(this);
     socket.on("error", this.#onClientGone);
     socket.on("end", this.#onClientGone);
     onceOver(this.#in.req, res, this.#onClientGone);
-    this.#in.arrival.route.pool.retryBudget.deposit();
+    pool.retryBudget.deposit();
+    const { totalMs } = pool.options.timeouts;
+    if (totalMs > 0) {
+      this.#deadline = clock.now() + totalMs;
+      this.#deadlineTimer = clock.setTimeout(() => this.#onDeadline(), totalMs);
+    }
     this.#choice.next();
   }
 
@@ -112,6 +123,7 @@ export class Handshake implements TunnelHandler, ChoiceOwner, Active {
   onSwitch(raw: readonly string[], upstream: TunnelSide, open: (headers: readonly string[]) => void): void {
     const { engine, socket, client, res, record, arrival } = this.#in;
     this.#clearTimer();
+    this.#clearDeadline();
     this.#over = true;
     socket.off("error", this.#onClientGone).off("end", this.#onClientGone);
     res.off("close", this.#onClientGone);
@@ -151,7 +163,7 @@ export class Handshake implements TunnelHandler, ChoiceOwner, Active {
     const headers = clientHeaders(heedLoad(record, rawHeaders), arrival.route.options.responseHeaders, statusCode);
     response.begin(statusCode, statusMessage, [...this.#choice.bind(headers), "Connection", "close"], false);
     const { idleMs } = arrival.route.pool.options.timeouts;
-    relayRefusal(upstreamResponse, response, idleMs, (failure) => {
+    this.#breakOffRefusal = relayRefusal(upstreamResponse, response, idleMs, (failure) => {
       record.error = failure;
       this.#attempt.settle(failure ?? "success", {
         status: statusCode,
@@ -191,7 +203,7 @@ export class Handshake implements TunnelHandler, ChoiceOwner, Active {
         untriedLeft: this.#choice.someLeft,
         replayable: true,
         pauseMs,
-        leftMs: Infinity,
+        leftMs: this.#deadline - clock.now(),
       },
     );
     if (decision === "give-up") return this.#reply(code);
@@ -203,17 +215,22 @@ export class Handshake implements TunnelHandler, ChoiceOwner, Active {
 
   #reply(code: ErrorCode): void {
     this.#over = true;
+    this.#clearDeadline();
     this.#in.response.reply(code, false);
+  }
+
+  #onDeadline(): void {
+    const code = "total_timeout";
+    if (this.#breakOffRefusal !== undefined) return this.#breakOffRefusal(code);
+    this.#in.record.error = code;
+    this.#stop(code, code);
+    this.#reply(code);
   }
 
   /** The client has left before there was a tunnel, or has its answer. */
   readonly #onClientGone = (): void => {
     const { engine, record, socket, res } = this.#in;
-    this.#over = true;
-    this.#choice.stopWaiting();
-    this.#clearTimer();
-    this.#giveUpRequest?.();
-    this.#attempt.settle("aborted", { error: "client_aborted" });
+    this.#stop("aborted", "client_aborted");
     if (!res.writableFinished && !record.flags.has("truncated")) {
       record.status = errorKind("client_aborted").status;
       record.error = "client_aborted";
@@ -223,11 +240,25 @@ export class Handshake implements TunnelHandler, ChoiceOwner, Active {
     if (!res.writableFinished) socket.destroy();
   };
 
+  /** Ends whatever is under way or waited for. */
+  #stop(outcome: Outcome, error: ErrorCode): void {
+    this.#over = true;
+    this.#choice.stopWaiting();
+    this.#clearTimer();
+    this.#clearDeadline();
+    this.#giveUpRequest?.();
+    this.#attempt.settle(outcome, { error });
+  }
+
   #after(ms: number, code: ErrorCode): Timer {
     return this.#in.engine.runtime.clock.setTimeout(() => this.#failed(code), ms);
   }
 
   #clearTimer(): void {
     this.#in.engine.runtime.clock.clearTimeout(this.#timer);
+  }
+
+  #clearDeadline(): void {
+    this.#in.engine.runtime.clock.clearTimeout(this.#deadlineTimer);
   }
 }

@@ -28,14 +28,14 @@ export function refusalFault({
 /**
  * Relays the answer of an upstream that refuses an upgrade, at the client's pace, cut off if it breaks off.
  *
- * `onEnd` is told how it went, before the client's response is ended.
+ * `onEnd` is told how it went, before the client's response is ended. Returns what breaks it off.
  */
 export function relayRefusal(
   upstreamResponse: IncomingMessage,
   response: ClientResponse,
   idleMs: number,
   onEnd: (failure: ErrorCode | undefined) => void,
-): void {
+): (code: ErrorCode) => void {
   let failure: ErrorCode = "response_truncated";
   let broken = false;
   const breakOff = (code: ErrorCode) => {
@@ -65,4 +65,5 @@ export function relayRefusal(
     else response.cutOff();
   });
   response.flush();
+  return breakOff;
 }
