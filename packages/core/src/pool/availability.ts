@@ -16,6 +16,8 @@ export interface Availability {
    * over a frozen one.
    */
   readonly walkable: readonly Member[];
+  /** The doubtful ones that panic takes, those that are full included. */
+  readonly desperate: readonly Member[];
   /** Nothing is available, and the candidates are doubtful. */
   readonly panic: boolean;
   /** There is no candidate only because everything that could be one is full, or not here yet: waiting helps. */
@@ -36,12 +38,14 @@ export function computeAvailability(
   const available = members.filter((member) => member.available);
   const candidates = firstTier(available);
   if (candidates.length > 0)
-    return publish({ available, fallback: available, candidates, panic: false, saturated: false });
+    return publish({ available, fallback: available, candidates, desperate: [], panic: false, saturated: false });
 
   const usable = usableAmong(members, panicAllowed);
-  const fallback = expectsMore ? [] : usable.filter((member) => !member.atLimit);
-  const saturated = expectsMore || (usable.length > 0 && fallback.length === 0);
-  return publish({ available, fallback, candidates: firstTier(fallback), panic: fallback.length > 0, saturated });
+  const desperate = expectsMore ? [] : usable.filter((member) => member.doubtful);
+  const fallback = desperate.filter((member) => !member.atLimit);
+  const panic = fallback.length > 0;
+  const saturated = expectsMore || (usable.length > 0 && !panic);
+  return publish({ available, fallback, candidates: firstTier(fallback), desperate, panic, saturated });
 }
 
 /** The candidates that were not tried yet; when they have run out, whatever else may be used, backups included. */
@@ -74,8 +78,9 @@ export type Standing = "ready" | "later" | "gone";
  * A bound client keeps a member that drains or has no weight, and waits for one that is full or has not been checked
  * yet. In panic it stays where it is: all are as doubtful.
  */
-export function standingOf(member: Member, { panic, candidates }: Availability): Standing {
-  if (panic && candidates.includes(member)) return "ready";
+export function standingOf(member: Member, { desperate, candidates }: Availability): Standing {
+  const worse = candidates.some(({ tier }) => tier < member.tier);
+  if (desperate.includes(member) && !worse) return member.atLimit ? "later" : "ready";
   const onFreeTrial = member.onTrial && !member.full && member.health !== "unhealthy";
   if (member.removed || member.state === "disabled" || (member.doubtful && !onFreeTrial)) return "gone";
   return member.full || member.held ? "later" : "ready";

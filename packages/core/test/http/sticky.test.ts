@@ -259,6 +259,16 @@ describe("an upstream that is full", () => {
     await release();
   });
 
+  test("is waited for in panic as well", async () => {
+    const { ask, cookie, release, waiting, pool, requests } = await fullB();
+    for (const upstream of pool.upstreams) pool.setHealth(upstream, "unhealthy", "a test");
+    const waits = ask(cookie);
+    await waiting(1);
+    await release();
+    expect(await waits).toMatchObject({ text: "b", setCookies: [] });
+    expect(requests.at(-1)?.flags.toSorted()).toEqual(["panic", "queued"]);
+  });
+
   test("is not waited for any longer when it goes", async () => {
     const { ask, cookie, release, waiting, pool } = await fullB();
     const waits = ask(cookie);

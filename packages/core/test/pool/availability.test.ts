@@ -72,6 +72,40 @@ describe("a client that is bound to a member", () => {
     pool.setState("a", "draining");
     expect(pool.standing(memberOf(pool, "a"))).toBe("gone");
   });
+
+  test.each([
+    ["others have room", 0],
+    ["all are full", 1],
+  ])("waits in panic while it is full: %s", (_, begun) => {
+    const { pool } = poolOf({ a: { maxInFlight: 1 }, b: { maxInFlight: 1 }, spare: { backup: true, maxInFlight: 1 } });
+    for (const upstream of pool.upstreams) pool.setHealth(upstream, "unhealthy", "a test");
+    const [a, b, spare] = ["a", "b", "spare"].map((id) => memberOf(pool, id)) as [Upstream, Upstream, Upstream];
+    const attempt = pool.begin(a);
+    for (let count = 0; count < begun; count++) for (const other of [b, spare]) pool.begin(other);
+    expect(pool.panic).toBe(begun === 0);
+    expect(pool.standing(a)).toBe("later");
+    // A backup is nobody's while a primary has room, in panic too.
+    expect(pool.standing(spare)).toBe(begun === 0 ? "gone" : "later");
+    attempt.settle("success");
+    expect(pool.standing(a)).toBe("ready");
+    expect(pool.standing(b)).toBe(begun === 0 ? "ready" : "later");
+  });
+
+  test("does not wait in panic for one that is full and that panic does not use", () => {
+    const { pool } = poolOf({ a: { maxInFlight: 1 }, b: 1 });
+    const a = memberOf(pool, "a");
+    pool.begin(a);
+    pool.setHealth(a, "unhealthy", "a test");
+    expect(pool.standing(a)).toBe("gone");
+    pool.setHealth(memberOf(pool, "b"), "unhealthy", "a test");
+    expect(pool.standing(a)).toBe("later");
+    pool.setState("a", "disabled");
+    expect(pool.standing(a)).toBe("gone");
+    const strict = poolOf({ a: { maxInFlight: 1 }, b: 1 }, { panic: "fail" }).pool;
+    for (const upstream of strict.upstreams) strict.setHealth(upstream, "unhealthy", "a test");
+    strict.begin(memberOf(strict, "a"));
+    expect(strict.standing(memberOf(strict, "a"))).toBe("gone");
+  });
 });
 
 describe("weight 0", () => {
