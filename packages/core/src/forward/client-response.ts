@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import createDebug from "debug";
 import { limits } from "../config/defaults.ts";
 import { type ErrorCode, errorKind, ProxyError } from "../errors.ts";
+import { endWith } from "./end-with.ts";
 import type { Engine } from "./engine.ts";
 import { owesContinue } from "./expectation.ts";
 import { type Answer, runErrorHook } from "./hooks.ts";
@@ -144,8 +145,8 @@ export class ClientResponse {
     const only = this.#takeOnly();
     if (only === undefined) return void this.#res.end();
     this.#record.bytesOut += only.length;
-    // Node joins a head with a string and sends both as one; a buffer would go out beside it.
-    this.#res.end(Buffer.from(only.buffer, only.byteOffset, only.length).toString("latin1"), "latin1");
+    // Node joins a head with a string; a buffer would go out beside it.
+    endWith(this.#res, Buffer.from(only.buffer, only.byteOffset, only.length).toString("latin1"));
   }
 
   /** The client takes nothing more. */
