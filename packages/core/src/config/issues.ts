@@ -88,7 +88,7 @@ function foundAt(path: readonly (string | number)[], value: unknown): string {
 }
 
 /** A value as far as it helps to recognize it. Never throws: it may be anything that a program can hold. */
-function show(value: unknown): string {
+export function show(value: unknown): string {
   if (value === undefined) return "nothing";
   if (Array.isArray(value) && value.length > 20) return `an array of ${value.length}`;
   if (typeof value === "function" || typeof value === "symbol") return `a ${typeof value}`;

@@ -1,4 +1,5 @@
-import { OptionsError } from "../config/issues.ts";
+import { OptionsError, show } from "../config/issues.ts";
+import { isTable } from "../config/tables.ts";
 import type { RawRequest } from "../forward/request-head.ts";
 import type { ExplainRequest } from "./explanation.ts";
 
@@ -23,19 +24,31 @@ export function makeUpRequest(request: ExplainRequest): MadeUpRequest {
   return { method, url, rawHeaders, httpVersionMajor: 1, httpVersionMinor: 1, socket };
 }
 
-function checkRequest({ method, url, headers, client, secure }: ExplainRequest): void {
-  const values = headers === undefined ? [] : Object.values(headers).flat();
+function checkRequest(request: unknown): asserts request is ExplainRequest {
+  if (typeof request !== "object" || request === null || Array.isArray(request)) {
+    const message = `expected a description such as { url: "/api" }, found ${show(request)}`;
+    throw new OptionsError([{ path: ["request"], message }]);
+  }
+  const { method, url, headers, client, secure }: Partial<Record<keyof ExplainRequest, unknown>> = request;
   const issues = [
     typeof url !== "string" && { path: ["url"], message: 'expected a path such as "/api", or a URL' },
     !isTextOrNothing(method) && { path: ["method"], message: "expected an HTTP method" },
     !isTextOrNothing(client) && { path: ["client"], message: "expected an address" },
     secure !== undefined && typeof secure !== "boolean" && { path: ["secure"], message: "expected true or false" },
-    !values.every((value) => typeof value === "string") && {
+    !areHeadersOrNothing(headers) && {
       path: ["headers"],
       message: "expected strings or arrays of strings by the headers' names",
     },
   ].filter((issue) => issue !== false);
   if (issues.length > 0) throw new OptionsError(issues);
+}
+
+/** A `Map` or a `Headers` has its fields elsewhere, and would be taken for a request without any. */
+function areHeadersOrNothing(headers: unknown): boolean {
+  if (headers === undefined) return true;
+  return (
+    isTable(headers) && Object.values(headers).every((value) => [value].flat().every((one) => typeof one === "string"))
+  );
 }
 
 function isTextOrNothing(value: unknown): boolean {

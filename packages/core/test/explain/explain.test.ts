@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { OptionsError } from "../../src/config/issues.ts";
 import type { ProxyOptions } from "../../src/config/options.ts";
 import { policyNames } from "../../src/config/policy-names.ts";
 import { resolveOptions } from "../../src/config/resolve.ts";
@@ -87,6 +88,30 @@ test("what describes no request is the caller's mistake, and all of it is named"
   expect(call).toThrowError(expect.objectContaining({ code: "invalid_options" }));
   expect(call).toThrowError(/url.*\n.*method.*\n.*headers/);
 });
+
+test.each([
+  [null, "null"],
+  [undefined, "nothing"],
+  ["/api", '"/api"'],
+  [["/api"], '["/api"]'],
+  [7, "7"],
+  [() => "/api", "a function"],
+])("no request at all is an OptionsError that says how one is given: %s", (request, found) => {
+  const { proxy } = apiOf({ a: 1 });
+  const call = () => proxy.explain(request as unknown as ExplainRequest);
+  expect(call).toThrowError(OptionsError);
+  expect(call).toThrowError(`request: expected a description such as { url: "/api" }, found ${found}`);
+});
+
+test.each([[null], ["a: 1"], [["a", "1"]], [new Map([["a", "1"]])], [new Headers({ a: "1" })], [{ a: null }]])(
+  "headers that are no table of strings are named: %s",
+  (headers) => {
+    const { proxy } = apiOf({ a: 1 });
+    const call = () => proxy.explain({ url: "/", headers } as unknown as ExplainRequest);
+    expect(call).toThrowError(OptionsError);
+    expect(call).toThrowError(/^headers: expected strings or arrays of strings by the headers' names/);
+  },
+);
 
 test("says what the upstream would get, and who is taken for the client", () => {
   const upstreams = [{ id: "a", url: "http://a.internal:3000/base" }];
