@@ -134,8 +134,12 @@ export const limits = {
   chunkOverheadPerPiece: 24,
   /** Requests under way for one connection beside the one whose turn to be answered it is; more wait. */
   pipelinedRequests: 31,
-  /** Requests of one simulation, slots of its timelines, and the steps of it in one turn of the event loop. */
+  /**
+   * Requests of one simulation, those of a trace that are checked before the next are looked at, slots of its timelines,
+   * and the steps of it in one turn of the event loop.
+   */
   simulatedRequests: 10_000_000,
+  requestsCheckedAtOnce: 1_000,
   simulationSlots: 3_600,
   simulationTurn: 20_000,
   /** Bytes of a request that is answered without an upstream, read so that the client sees the answer. */

@@ -239,7 +239,7 @@ export function allowedKeys(schema: z.ZodType, path: readonly PropertyKey[]): re
 
 /** What the schema asks of the value of a key. */
 export function child(schema: z.ZodType, key: PropertyKey): z.ZodType | undefined {
-  const inner = unwrap(schema);
+  const inner = unwrap(schema, key);
   if (inner instanceof z.ZodObject) return Object.hasOwn(inner.shape, key) ? inner.shape[key as string] : undefined;
   if (inner instanceof z.ZodRecord) return inner.valueType as z.ZodType;
   return inner instanceof z.ZodArray ? (inner.element as z.ZodType) : undefined;
@@ -250,10 +250,15 @@ export function hasFreeKeys(schema: z.ZodType): boolean {
   return unwrap(schema) instanceof z.ZodRecord;
 }
 
-function unwrap(schema: z.ZodType): z.ZodType {
-  if (schema instanceof z.ZodOptional) return unwrap(schema.unwrap() as z.ZodType);
-  if (schema instanceof z.ZodPipe) return unwrap(schema.out as z.ZodType);
-  // A table, or a word that stands for it.
-  if (schema instanceof z.ZodUnion) return unwrap(schema.options.at(-1) as z.ZodType);
+function unwrap(schema: z.ZodType, key?: PropertyKey): z.ZodType {
+  if (schema instanceof z.ZodOptional) return unwrap(schema.unwrap() as z.ZodType, key);
+  if (schema instanceof z.ZodPipe) return unwrap(schema.out as z.ZodType, key);
+  if (schema instanceof z.ZodUnion) {
+    const options = schema.options as readonly z.ZodType[];
+    // A table, or a list or a word in its place.
+    const list =
+      key !== undefined && /^\d+$/.test(String(key)) && options.find((option) => option instanceof z.ZodArray);
+    return unwrap(list || (options.at(-1) as z.ZodType), key);
+  }
   return schema;
 }

@@ -5,12 +5,12 @@ import { parseDuration } from "../config/duration.ts";
 import { type ConfigIssue, OptionsError } from "../config/issues.ts";
 import { resolveUpstream } from "../config/resolve.ts";
 import type { Places } from "./places.ts";
-import type { FailureShares, ScriptStep, Trace, UpstreamModel } from "./trace.ts";
+import type { FailureShares, GeneratedRequests, ScriptStep, Trace, UpstreamModel } from "./trace.ts";
 
 export function crossCheckTrace({ requests, upstreams = {}, script = [] }: Trace, places: Places): ConfigIssue[] {
   const generated = "rate" in requests;
   return [
-    ...checkNumber({ requests, script }),
+    ...(generated ? checkNumber(mostGenerated(requests, script)) : []),
     ...Object.entries(upstreams).flatMap(([name, model]) => [
       ...objections(["upstreams", name], places.objectionTo(name), "key"),
       ...checkModel(model, ["upstreams", name]),
@@ -19,9 +19,12 @@ export function crossCheckTrace({ requests, upstreams = {}, script = [] }: Trace
   ];
 }
 
-function checkNumber({ requests, script = [] }: Pick<Trace, "requests" | "script">): ConfigIssue[] {
-  const highest = "rate" in requests ? Math.max(requests.rate, ...script.map(({ rate = 0 }) => rate)) : 0;
-  const count = "rate" in requests ? (highest * (parseDuration(requests.duration) ?? 0)) / 1_000 : requests.length;
+function mostGenerated({ rate, duration }: GeneratedRequests, script: readonly ScriptStep[]): number {
+  const highest = Math.max(rate, ...script.map((step) => step.rate ?? 0));
+  return (highest * (parseDuration(duration) ?? 0)) / 1_000;
+}
+
+export function checkNumber(count: number): ConfigIssue[] {
   if (count <= limits.simulatedRequests) return [];
   return objections(
     ["requests"],

@@ -2,8 +2,9 @@ import { checkAgainst } from "../config/check.ts";
 import { parseDuration } from "../config/duration.ts";
 import { type ConfigIssue, OptionsError } from "../config/issues.ts";
 import type { ResolvedOptions } from "../config/resolved.ts";
-import { crossCheckTrace } from "./check-trace.ts";
+import { checkNumber, crossCheckTrace } from "./check-trace.ts";
 import { resolveLatency } from "./latency.ts";
+import { firstStretch, numberListed, readListed } from "./listed-requests.ts";
 import { nameOf, Places } from "./places.ts";
 import type {
   ResolvedFailure,
@@ -19,9 +20,14 @@ import { traceSchema } from "./trace-schema.ts";
 
 const defaultKeys = 1_000;
 
-/** Checks a trace and fills in what it leaves out. Throws an `OptionsError` that names every mistake. */
+/**
+ * Checks a trace and fills in what it leaves out. Throws an `OptionsError` that names every mistake; of those in a long
+ * list of requests the first.
+ */
 export function resolveTrace(given: Trace, options: ResolvedOptions): ResolvedTrace {
-  const { issues, data } = checkAgainst(traceSchema, given);
+  const tooMany = checkNumber(numberListed(given) ?? 0);
+  if (tooMany.length > 0) throw toError(tooMany);
+  const { issues, data } = checkAgainst(traceSchema, firstStretch(given));
   if (data === undefined || issues.length > 0) throw toError(issues);
   const { requests, upstreams = {}, script = [] } = data;
   const places = new Places(options, script);
@@ -31,7 +37,7 @@ export function resolveTrace(given: Trace, options: ResolvedOptions): ResolvedTr
     ([name, model]) => [nameOf(places.find(name) as UpstreamPlace), resolveModel(model)] as const,
   );
   return {
-    requests: "rate" in requests ? toGenerator(requests) : requests.map(toRequest),
+    requests: "rate" in requests ? toGenerator(requests) : toRequests(given.requests as readonly TracedRequest[]),
     models: new Map(models),
     script: script.map((step) => toStep(step, places)).sort((a, b) => a.atMs - b.atMs),
   };
@@ -54,6 +60,13 @@ function toGenerator({
   url = "/",
 }: GeneratedRequests): ResolvedGenerator {
   return { rate, durationMs: milliseconds(duration), keys, method, url };
+}
+
+function toRequests(listed: readonly TracedRequest[]): ResolvedRequest[] {
+  const requests: ResolvedRequest[] = [];
+  const issues = readListed(listed, (request) => requests.push(toRequest(request)));
+  if (issues.length > 0) throw toError(issues);
+  return requests;
 }
 
 function toRequest({ at, key, method = "GET", url = "/", client }: TracedRequest): ResolvedRequest {

@@ -25,7 +25,7 @@ import type { SimulateSettings, Trace } from "./trace.ts";
  * socket. The same options, trace and seed give the same report.
  *
  * Members are those listed: nothing is looked up in DNS, and a script says who joins. Rejects with an `OptionsError` that
- * names every mistake, those of the trace under `trace`.
+ * names every mistake, those of the trace under `trace`; of a long list of requests those in the first thousand that has one.
  *
  * @example
  * const trace = { requests: { rate: 200, duration: "60s" }, script: [{ at: "30s", upstream: "b", slower: 10 }] };

@@ -15,7 +15,7 @@ import {
   text,
   upstreamUrl,
 } from "../config/fields.ts";
-import type { Trace } from "./trace.ts";
+import type { Trace, TracedRequest } from "./trace.ts";
 
 const time = () =>
   z.union([duration(), z.number().min(0).max(86_400_000)], {
@@ -79,12 +79,16 @@ const step = table({
   leave: z.literal(true, { error: "expected true" }).optional(),
 });
 
+const requests = list("requests", request);
+
 const trace = table({
-  requests: z.union([list("requests", request), generated], {
+  requests: z.union([requests, generated], {
     error: "expected a rate and a duration, or an array of requests",
   }),
   upstreams: record("upstreams", text("an upstream's id"), model).optional(),
   script: list("steps", step).optional(),
 });
+
+export const requestsSchema: z.ZodType<TracedRequest[]> = requests as z.ZodType as z.ZodType<TracedRequest[]>;
 
 export const traceSchema: z.ZodType<Trace> = trace as z.ZodType as z.ZodType<Trace>;

@@ -1,0 +1,77 @@
+// A trace may list millions of requests. Its mistakes are told without looking at all of them.
+
+import { expect, test } from "vitest";
+import { limits } from "../../src/config/defaults.ts";
+import { OptionsError } from "../../src/config/issues.ts";
+import { simulate } from "../../src/simulate/simulate.ts";
+import type { Trace } from "../../src/simulate/trace.ts";
+
+const options = { upstreams: ["http://127.0.0.1:3001"] };
+
+/** Requests that are made when they are looked at, and how many were. */
+function requestsOf(length: number, make: (index: number) => unknown) {
+  const seen = new Set<number>();
+  const requests = new Proxy([] as unknown[], {
+    get(target, key, receiver) {
+      if (key === "length") return length;
+      const index = typeof key === "string" ? Number(key) : Number.NaN;
+      if (!Number.isInteger(index)) return Reflect.get(target, key, receiver) as unknown;
+      seen.add(index);
+      return make(index);
+    },
+    has: (target, key) => (Number(key) < length ? true : Reflect.has(target, key)),
+  });
+  return { requests, seen };
+}
+
+async function mistakesOf(trace: object): Promise<string[]> {
+  const error = await simulate(options, trace as Trace).catch((thrown: unknown) => thrown);
+  if (!(error instanceof OptionsError)) throw new Error("no mistake was found");
+  return error.message.split("\n");
+}
+
+test.each<[string, (index: number) => unknown, string[]]>([
+  [
+    "of the first",
+    (at) => (at === 0 ? { at, kye: "a" } : { at }),
+    ['trace.requests[0].kye: unknown key, did you mean "key"?'],
+  ],
+  [
+    "of a later one",
+    (at) => (at === 2_345 ? { at: "soon" } : { at }),
+    ['trace.requests[2345].at: expected a duration such as "250ms", "5s" or "2m", found "soon"'],
+  ],
+])("the mistake %s among a million requests is told before the rest is read", async (_name, make, mistakes) => {
+  const { requests, seen } = requestsOf(1_000_000, make);
+  expect(await mistakesOf({ requests })).toEqual(mistakes);
+  expect(seen.size).toBeLessThanOrEqual(3 * limits.requestsCheckedAtOnce);
+});
+
+test("a mistake elsewhere is told before they are read", async () => {
+  for (const trace of [{ scirpt: [] }, { upstreams: { b: {} } }, { script: [{ at: "1s", rate: 1 }] }]) {
+    const { requests, seen } = requestsOf(1_000_000, (at) => ({ at }));
+    expect(await mistakesOf({ ...trace, requests })).toHaveLength(1);
+    expect(seen.size).toBeLessThanOrEqual(limits.requestsCheckedAtOnce);
+  }
+});
+
+test("where all are mistaken, those of the first are told", async () => {
+  const { requests } = requestsOf(1_000_000, () => ({ att: 1 }));
+  const mistakes = await mistakesOf({ requests });
+  expect(mistakes[0]).toMatch(/^trace\.requests\[0\]\.at: /);
+  expect(mistakes).toHaveLength(2 * limits.requestsCheckedAtOnce);
+});
+
+test("too many are refused by their number", async () => {
+  const { requests, seen } = requestsOf(limits.simulatedRequests + 1, (at) => ({ at }));
+  expect(await mistakesOf({ requests })).toEqual([
+    `trace.requests: at most ${limits.simulatedRequests} requests are simulated, these are up to ${limits.simulatedRequests + 1}`,
+  ]);
+  expect(seen.size).toBe(0);
+});
+
+test("all that are right are read, in whatever order they come", async () => {
+  const length = 2 * limits.requestsCheckedAtOnce + 1;
+  const requests = Array.from({ length }, (_, index) => ({ at: (index * 7) % length }));
+  expect((await simulate(options, { requests })).requests).toBe(length);
+});
