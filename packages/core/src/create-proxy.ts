@@ -14,6 +14,7 @@ import type { ExplainRequest, Explanation } from "./explain/explanation.ts";
 import { ActiveSet } from "./forward/active-set.ts";
 import { handleClientError } from "./forward/client-error.ts";
 import { createRouting } from "./forward/create-routing.ts";
+import { Departures } from "./forward/departures.ts";
 import type { Engine, Reporter, Routing } from "./forward/engine.ts";
 import { type ForwardOptions, type ForwardUpgradeOptions, handleRequest } from "./forward/handler.ts";
 import type { Hooks } from "./forward/hooks.ts";
@@ -54,6 +55,7 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
   readonly #retiring = new Set<Pool>();
   readonly #metrics = new RequestMetrics();
   readonly #active = new ActiveSet();
+  readonly #departures = new Departures();
   readonly #engine: Engine;
   readonly #reloads = { succeeded: 0, failed: 0, lastSuccessful: true };
   #routing: Routing;
@@ -272,6 +274,7 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
       runtime: this.#runtime,
       hooks: this.#hooks,
       active: this.#active,
+      departures: this.#departures,
       reporter: this.#createReporter(),
       get routing() {
         return proxy.#routing;

@@ -3,7 +3,6 @@ import type { Socket } from "node:net";
 import createDebug from "debug";
 import { limits } from "../config/defaults.ts";
 import { type ErrorCode, errorKind, ProxyError } from "../errors.ts";
-import { endWith } from "./end-with.ts";
 import type { Engine } from "./engine.ts";
 import { owesContinue } from "./expectation.ts";
 import { type Answer, runErrorHook } from "./hooks.ts";
@@ -146,7 +145,7 @@ export class ClientResponse {
     if (only === undefined) return void this.#res.end();
     this.#record.bytesOut += only.length;
     // Node joins a head with a string; a buffer would go out beside it.
-    endWith(this.#res, Buffer.from(only.buffer, only.byteOffset, only.length).toString("latin1"));
+    this.#engine.departures.end(this.#res, Buffer.from(only.buffer, only.byteOffset, only.length).toString("latin1"));
   }
 
   /** The client takes nothing more. */

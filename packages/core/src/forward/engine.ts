@@ -4,6 +4,7 @@ import type { AttemptEvent, RequestEvent, RetryEvent, TunnelEvent } from "../eve
 import type { Runtime } from "../runtime/runtime.ts";
 import type { ActiveSet } from "./active-set.ts";
 import type { TrustedProxies } from "./client-address.ts";
+import type { Departures } from "./departures.ts";
 import type { Hooks } from "./hooks.ts";
 import type { Destination, Route } from "./routes.ts";
 
@@ -50,4 +51,5 @@ export interface Engine {
   /** `close` has been called. */
   readonly draining: boolean;
   readonly active: ActiveSet;
+  readonly departures: Departures;
 }

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
-import { endWith } from "../../src/forward/end-with.ts";
+import { Departures } from "../../src/forward/departures.ts";
 import { StrictClient } from "../support/raw-client.ts";
 import type { StrictResponse } from "../support/strict-http.ts";
 
@@ -10,6 +10,8 @@ import type { StrictResponse } from "../support/strict-http.ts";
 const body = "gr\xfc\xdf dich\n";
 const sized = { "content-length": body.length };
 const get = Buffer.from("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+
+const departures = new Departures();
 
 let server: Server | undefined;
 afterEach(() => {
@@ -52,7 +54,7 @@ describe("a body that is all there is", () => {
   test("goes out with its head in one write", async () => {
     const { client, writes } = await serve((_req, res) => {
       res.writeHead(200, sized);
-      endWith(res, body);
+      departures.end(res, body);
     });
     for (let request = 1; request <= 3; request++) {
       await client.send(get, "one packet");
@@ -67,7 +69,7 @@ describe("a body that is all there is", () => {
     const { client } = await serve((_req, res) => {
       res.on("finish", () => finished++);
       res.writeHead(200, sized);
-      endWith(res, body);
+      departures.end(res, body);
     });
     await client.send(get, "one packet");
     await answers(client, 1);
@@ -79,7 +81,7 @@ describe("a body that is all there is", () => {
   test("is followed by its last chunk where its length was not told", async () => {
     const { client } = await serve((_req, res) => {
       res.writeHead(200);
-      endWith(res, body);
+      departures.end(res, body);
     });
     await client.send(get, "one packet");
     const [response] = await answers(client, 1);
@@ -93,7 +95,7 @@ describe("a body that is all there is", () => {
       const answer = `${req.url}`;
       waiting.push(() => {
         res.writeHead(200, { "content-length": answer.length });
-        endWith(res, answer);
+        departures.end(res, answer);
       });
       if (waiting.length === 3) for (const give of waiting.reverse()) give();
     });
@@ -110,7 +112,7 @@ describe("a body that is all there is", () => {
     const { client } = await serve((_req, res) => {
       res.writeHead(200, { "content-length": much.length + body.length, connection: "close" });
       res.write(much);
-      endWith(res, body);
+      departures.end(res, body);
     });
     await client.send(get, "one packet");
     const [response] = await answers(client, 1);
