@@ -1,14 +1,15 @@
 import type { Clock } from "../runtime/clock.ts";
+import { type Listed, Roster } from "../runtime/roster.ts";
 
 /** Something on its way, a request or a tunnel, that closing waits for and may have to end. */
-export interface Active {
+export interface Active extends Listed {
   /** Ends it now, unfinished. */
   destroy(): void;
 }
 
 /** Everything on its way. */
 export class ActiveSet {
-  readonly #members = new Set<Active>();
+  readonly #members = new Roster<Active>();
   /** Ends the waiting that is under way. */
   #settle: ((empty: boolean) => void) | undefined;
   #hurried = false;
@@ -43,6 +44,8 @@ export class ActiveSet {
   }
 
   destroyAll(): void {
-    for (const member of this.#members) member.destroy();
+    this.#members.forEach((member) => {
+      member.destroy();
+    });
   }
 }

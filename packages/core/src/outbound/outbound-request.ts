@@ -7,7 +7,6 @@
 import createDebug from "debug";
 import { errors } from "undici";
 import { type ErrorCode, errorKind, ProxyError } from "../errors.ts";
-import type { Active } from "../forward/active-set.ts";
 import { heedLoad } from "../forward/announced-load.ts";
 import { type AttemptNotes, CurrentAttempt } from "../forward/current-attempt.ts";
 import { keyReaderOf } from "../forward/hash-key.ts";
@@ -21,6 +20,7 @@ import {
 } from "../forward/retry.ts";
 import type { Outcome, Upstream } from "../pool/upstream.ts";
 import type { Timer } from "../runtime/clock.ts";
+import type { Listed } from "../runtime/roster.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Exchange, ExchangeFailure, ExchangeHandler } from "../wire/transport.ts";
 import type { Caller, Steering } from "./caller.ts";
@@ -37,7 +37,8 @@ interface AnswerHead {
   readonly headers: readonly string[];
 }
 
-export class OutboundRequest implements ExchangeHandler, BodyOwner, ChoiceOwner, Active, Steering {
+export class OutboundRequest implements ExchangeHandler, BodyOwner, ChoiceOwner, Steering, Listed {
+  place?: number;
   readonly #to: OutboundPool;
   readonly #runtime: Runtime;
   readonly #head: OutboundHead;

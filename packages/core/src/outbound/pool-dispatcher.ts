@@ -1,8 +1,9 @@
 import { Dispatcher } from "undici";
 import { ProxyError } from "../errors.ts";
-import type { ActiveSet } from "../forward/active-set.ts";
+import type { Active, ActiveSet } from "../forward/active-set.ts";
 import { hasParentSegment } from "../forward/routes.ts";
 import type { Pool } from "../pool/pool.ts";
+import { Roster } from "../runtime/roster.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { type Caller, callerOf } from "./caller.ts";
 import type { OutboundPool } from "./choice.ts";
@@ -23,7 +24,9 @@ export interface OutboundHost {
 export class PoolDispatcher extends Dispatcher {
   readonly #host: OutboundHost;
   readonly #names: OriginNames;
-  readonly #requests = new Set<OutboundRequest>();
+  readonly #requests = new Roster<OutboundRequest>();
+  /** All of them, for whoever closes. */
+  readonly #work: Active = { destroy: () => this.#destroyAll() };
   #closed = false;
   #onIdle: (() => void)[] = [];
 
@@ -44,7 +47,7 @@ export class PoolDispatcher extends Dispatcher {
       return true;
     }
     this.#requests.add(request);
-    this.#host.active?.add(request);
+    this.#host.active?.add(this.#work);
     request.start();
     return true;
   }
@@ -63,10 +66,7 @@ export class PoolDispatcher extends Dispatcher {
   override destroy(error: Error | null, callback: () => void): void;
   override destroy(error?: Error | null | (() => void), callback?: () => void): Promise<void> | undefined {
     this.#closed = true;
-    for (const request of this.#requests) {
-      if (error instanceof Error) request.abort(error);
-      else request.destroy();
-    }
+    this.#destroyAll(error instanceof Error ? error : undefined);
     return settleBy(this.#idle(), typeof error === "function" ? error : callback);
   }
 
@@ -83,10 +83,17 @@ export class PoolDispatcher extends Dispatcher {
     return new OutboundRequest(to, runtime, head, options.body, caller, (request) => this.#onOver(request));
   }
 
+  #destroyAll(error?: Error): void {
+    this.#requests.forEach((request) => {
+      if (error === undefined) request.destroy();
+      else request.abort(error);
+    });
+  }
+
   #onOver(request: OutboundRequest): void {
     this.#requests.delete(request);
-    this.#host.active?.delete(request);
     if (this.#requests.size > 0) return;
+    this.#host.active?.delete(this.#work);
     for (const resolve of this.#onIdle.splice(0)) resolve();
   }
 

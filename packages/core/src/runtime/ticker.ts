@@ -1,7 +1,8 @@
 import type { Clock, Timer } from "./clock.ts";
+import { type Listed, Roster } from "./roster.ts";
 
 /** Something with a deadline, in milliseconds of the monotonic clock; Infinity for none. */
-export interface Timed {
+export interface Timed extends Listed {
   deadline: number;
   onDeadline(): void;
 }
@@ -18,7 +19,7 @@ const tickMs = 20;
  */
 export class Ticker {
   readonly #clock: Clock;
-  readonly #timed = new Set<Timed>();
+  readonly #timed = new Roster<Timed>();
   #timer: Timer | undefined;
   #dueAt = 0;
   #passedOver = false;
@@ -45,9 +46,9 @@ export class Ticker {
     const now = this.#clock.now();
     this.#passedOver = !this.#passedOver && now - this.#dueAt > tickMs;
     if (!this.#passedOver) {
-      for (const timed of this.#timed) {
+      this.#timed.forEach((timed) => {
         if (timed.deadline <= now) timed.onDeadline();
-      }
+      });
     }
     this.#timer = undefined;
     if (this.#timed.size > 0) this.#schedule();
