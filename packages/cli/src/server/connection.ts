@@ -6,7 +6,8 @@ export class Connection {
   readonly socket: Socket;
   /** It has brought a request. */
   asked = false;
-  readonly #active = new Set<ServerResponse>();
+  /** In the order of their requests, which is that of their ends. A set would keep what has left it from being collected. */
+  readonly #active: ServerResponse[] = [];
   #closing = false;
 
   constructor(socket: Socket) {
@@ -20,9 +21,14 @@ export class Connection {
 
   begin(res: ServerResponse): void {
     this.asked = true;
-    this.#active.add(res);
-    res.once("close", () => this.#active.delete(res));
+    this.#active.push(res);
+    res.once("close", () => this.#end(res));
     if (this.#closing) res.shouldKeepAlive = false;
+  }
+
+  #end(res: ServerResponse): void {
+    const index = this.#active.indexOf(res);
+    if (index !== -1) this.#active.splice(index, 1);
   }
 
   /** Answers tell the client from now on that the connection ends with them. */
