@@ -45,15 +45,15 @@ export function parseResponseHead(text: string, method: string): ResponseHead {
   return describe(Number(match[2]), match[3] ?? "", headers, { http10: match[1] === "0", method });
 }
 
-/** Parses trailers without their empty line, names and values by turns. */
+/**
+ * Parses trailers without their empty line, names and values by turns. Those that would frame the message are left out: they
+ * have no say any more, and RFC 9110 section 6.5.1 has them ignored.
+ */
 export function parseTrailers(text: string): string[] {
   if (text === "") return [];
   if (!wholeTrailers.test(text)) throw invalid("trailers out of grammar");
-  const trailers = splitFields(text, 0);
-  if (trailers.some((name, place) => place % 2 === 0 && framingName.test(name))) {
-    throw invalid("a header that frames among the trailers");
-  }
-  return trailers;
+  const harmless = text.split("\r\n").filter((line) => !framingName.test(line.slice(0, line.indexOf(":"))));
+  return splitFields(harmless.join("\r\n"), 0);
 }
 
 /** Says what is wrong with a head that is not well formed. */

@@ -183,7 +183,10 @@ describe("trailers", () => {
     "0",
     "X-Sum: 1",
     "x-sum: \xe4",
-    ...["X-NAMED", "X-Second", "Set-Cookie", "Connection", "HTTP2-Settings"].map((name) => `${name}: 2`),
+    ...["X-NAMED", "X-Second", "Set-Cookie", "Connection", "HTTP2-Settings", "Content-Length"].map(
+      (name) => `${name}: 2`,
+    ),
+    "Transfer-Encoding: chunked",
     "",
     "",
   ].join("\r\n");

@@ -59,7 +59,6 @@ const brokenChunks: readonly RawCase[] = [
   `4;${"a".repeat(20_000)}\r\nevil\r\n`,
   "4;\0\r\nevil\r\n",
   "0\r\nX : 1\r\n\r\n",
-  "0\r\nContent-Length: 4\r\n\r\n",
   "0\r\n X: 1\r\n\r\n",
   `0\r\n${"X: 1\r\n".repeat(5_000)}\r\n`,
   "0\r\n\n",
@@ -71,6 +70,20 @@ const brokenChunks: readonly RawCase[] = [
   expect: oneOf(both(cutOff, upstreamDropped), answeredWith(502)),
   packets: ["one packet"] as const,
 }));
+
+/** The head alone frames a message, and RFC 9110 section 6.5.1 has such trailers ignored. */
+const lateFraming: readonly RawCase[] = ["Content-Length: 4", "Content-Length: 05", "Transfer-Encoding: chunked"].map(
+  (line) => ({
+    id: `${line} as a trailer of an answer`,
+    bytes: "GET /case HTTP/1.1\r\nHost: h\r\nTE: trailers\r\nConnection: TE\r\n\r\n",
+    upstream: saying(`${chunked}4\r\ngood\r\n0\r\n${line}\r\nX-Sum: 1\r\n\r\n`, stay),
+    expect: both(
+      answers(200),
+      holds("whole", ({ responses }) => responses[0]?.body.toString() === "good"),
+      holds("without it", ({ text }) => text.includes("0\r\nX-Sum: 1\r\n\r\n")),
+    ),
+  }),
+);
 
 const untilClose: readonly RawCase[] = ["HTTP/1.1", "HTTP/1.0"].map((version) => ({
   id: `a body that lasts until the end, to ${version}`,
@@ -107,6 +120,7 @@ function noBodyEnd({ text }: { readonly text: string }): string[] {
 export const upstreamTruncation: readonly RawCase[] = [
   ...truncated,
   ...brokenChunks,
+  ...lateFraming,
   ...untilClose,
   ...untilReset,
   refusalUntilReset,

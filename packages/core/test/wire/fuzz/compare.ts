@@ -3,6 +3,7 @@
  * not agree is counted by its class, or noted as a fault.
  */
 
+import { framingName } from "../../../src/wire/response-head.ts";
 import { feed, type Verdict } from "../../support/feed-parser.ts";
 import { seededRandom } from "../../support/seeded-random.ts";
 import { laxer, stricter } from "./disagreements.ts";
@@ -89,8 +90,8 @@ async function compareCase(number: number, seed: number, peers: Peers, report: R
   if (!sameMessage(outcomes.ours, ours) || outcomes.ours.code !== ours.code) {
     fault(`the connection says ${JSON.stringify(outcomes.ours)}, its parser ${JSON.stringify(ours)}`);
   }
-  comparePeer("node", outcomes.node, judged, report);
-  comparePeer("undici", withoutUndicisOwnWays(outcomes.undici, ours), judged, report);
+  comparePeer("node", withoutFraming(outcomes.node), judged, report);
+  comparePeer("undici", withoutFraming(withoutUndicisOwnWays(outcomes.undici, ours)), judged, report);
 }
 
 function comparePeer(peer: "node" | "undici", theirs: Outcome, judged: Judged, report: Report): void {
@@ -103,9 +104,9 @@ function comparePeer(peer: "node" | "undici", theirs: Outcome, judged: Judged, r
   if (verdict.complete && accepted) {
     if (!sameMessage(theirs, toOutcome(verdict))) fault(`${peer} reads ${JSON.stringify(theirs)}`);
   } else if (verdict.complete) {
-    const known = laxer.find((line) => line.peer === peer && line.code === theirs.code && line.shows.test(text));
+    const known = laxer.find((line) => line.peer === peer && line.code.test(theirs.code) && line.shows.test(text));
     if (known === undefined) fault(`${peer} refuses what is accepted here: ${theirs.code}`);
-    else count(`${known.code}, refused by it alone`);
+    else count(`${theirs.code}, refused by it alone`);
   } else if (accepted) {
     if (one.expected !== undefined) fault(`well formed, and refused here: ${verdict.reason}`);
     const known = stricter.find((line) => line.reason === verdict.reason && line.shows.test(text));
@@ -123,6 +124,12 @@ function withoutUndicisOwnWays(outcome: Outcome, ours: Outcome): Outcome {
     headers: outcome.headers.map(trim),
     trailers: outcome.trailers.map(trim),
   };
+}
+
+/** llhttp takes a transfer coding among the trailers for one more field. */
+function withoutFraming(outcome: Outcome): Outcome {
+  const isFraming = (place: number) => framingName.test(outcome.trailers[place - (place % 2)] ?? "");
+  return { ...outcome, trailers: outcome.trailers.filter((_, place) => !isFraming(place)) };
 }
 
 /** What a connection makes of a verdict: what is wrong behind a head is a body that broke off. */

@@ -2,8 +2,8 @@
  * Where our parser and llhttp part company, the one that node:http has and the one that undici has.
  *
  * Ours may be the stricter one, and each way in which it is has its line here: what it says, what the bytes show that it
- * says so for, and why that is right for a proxy. Twice it is undici that refuses what the RFC has clients accept, and
- * that has a line too. Whatever else they disagree on is a fault.
+ * says so for, and why that is right for a proxy. Where it is they that refuse what the RFC has clients accept, that has a
+ * line too. Whatever else they disagree on is a fault.
  */
 
 export interface Stricter {
@@ -87,11 +87,6 @@ export const stricter: readonly Stricter[] = [
     why: "llhttp lets a name or a value be empty; nothing good is written like that, and extensions are a way to smuggle.",
   },
   {
-    reason: "a header that frames among the trailers",
-    shows: /\r\n0[^]*^(?:content-length|transfer-encoding):/im,
-    why: "A message is framed by its head; llhttp takes a Transfer-Encoding that comes too late for one more field.",
-  },
-  {
     reason: "too many header fields",
     shows: /(?:^[^\r\n:]+:.*\r\n){201}/m,
     why: "node:http has a limit ten times as high and drops what is beyond, undici has none.",
@@ -105,24 +100,40 @@ export const stricter: readonly Stricter[] = [
 
 export interface Laxer {
   readonly peer: "node" | "undici";
-  /** Of the peer's error. */
-  readonly code: string;
+  /** Found in the peer's error. */
+  readonly code: RegExp;
   readonly shows: RegExp;
   readonly why: string;
 }
+
+const lateLength = /\r\n0[^]*^content-length:/im;
+const lateLengthIsNone =
+  "A message is framed by its head; a length among the trailers is ignored (RFC 9110 section 6.5.1).";
 
 /** Refused by a peer for reasons of its own, accepted by ours because the RFC says that a client does. */
 export const laxer: readonly Laxer[] = [
   {
     peer: "undici",
-    code: "UND_ERR_SOCKET",
+    code: /^UND_ERR_SOCKET$/,
     shows: /^HTTP\/1\.[01] 100\b/m,
     why: "A client parses a 100 also when it did not ask for one (RFC 9110 section 15.2). It is swallowed.",
   },
   {
     peer: "undici",
-    code: "UND_ERR_RES_CONTENT_LENGTH_MISMATCH",
+    code: /^UND_ERR_RES_CONTENT_LENGTH_MISMATCH$/,
     shows: /^HTTP\/1\.[01] (?:204|304)\b[^]*^content-length:/im,
     why: "The length in a 304 is that of the body it spares (RFC 9110 section 8.6); in a 204 it says nothing.",
+  },
+  {
+    peer: "node",
+    code: /^HPE_(?:INVALID|UNEXPECTED)_CONTENT_LENGTH$/,
+    shows: lateLength,
+    why: lateLengthIsNone,
+  },
+  {
+    peer: "undici",
+    code: /Content-Length/,
+    shows: lateLength,
+    why: lateLengthIsNone,
   },
 ];
