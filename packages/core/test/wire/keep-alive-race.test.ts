@@ -14,7 +14,7 @@ import { onlyPool, startProxy } from "../support/start-proxy.ts";
 
 const total = 2_000;
 
-/** Answers after up to 8 ms, and ends the connection up to 10 ms after that unless another request has come by then. */
+/** Answers after up to 8 ms, and ends three connections of four up to 10 ms after that unless another request has come by then. */
 function fickleUpstream(seed: number): Promise<RawUpstream & { ends(): number }> {
   const random = seededRandom(seed);
   const waiting = new WeakMap<Socket, NodeJS.Timeout>();
@@ -22,6 +22,7 @@ function fickleUpstream(seed: number): Promise<RawUpstream & { ends(): number }>
   const answer = (request: RawRequest) => {
     const { socket } = request;
     echo(request);
+    if (random() < 0.25) return;
     const end = () => {
       ends++;
       if (random() < 0.5) socket.end();
@@ -42,8 +43,7 @@ describe(`${total} requests to an upstream that ends idle connections at random 
     const outcomes = await underLoad(total, 16, (index) => getInTheEnd(transport, `/${index}`));
     expect(outcomes.map(({ body }) => body)).toEqual(outcomes.map((_, index) => `/${index}`));
     expect(upstream.ends()).toBeGreaterThan(total / 20);
-    // On a busy machine most connections end before they are used again; some have to be for the race to take place.
-    expect(outcomes.filter(({ connectMs }) => connectMs === undefined).length).toBeGreaterThan(10);
+    expect(outcomes.filter(({ connectMs }) => connectMs === undefined).length).toBeGreaterThan(total / 20);
   });
 
   test("all succeed through a proxy, whatever the idempotent method", async () => {
