@@ -187,3 +187,39 @@ test("a thousand requests given up in every phase leave nothing behind", async (
   expect(new Set(events.map(({ status }) => status))).toEqual(new Set([200, 499]));
   expect(leftovers(proxy)).toEqual([]);
 });
+
+describe("a client that ends its own side behind its request, and still reads", () => {
+  const requests: [string, string][] = [
+    ["without a body", get],
+    ["with a body", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nsome"],
+  ];
+
+  test.each(requests)("has left, as for node:http: a request %s", async (_, bytes) => {
+    const { upstream, arrival, departure } = await watched(() => {});
+    const { port, finished, proxy } = await startProxy({ upstreams: [upstream.url] });
+    const client = await rawClient(port, bytes);
+    await arrival;
+    client.socket.end();
+    await departure;
+    expect((await client.over()).text).toBe("");
+    expect((await finished(1))[0]).toMatchObject({ status: 499, error: "client_aborted" });
+    expect(proxy.snapshot().pools[0]?.upstreams[0]).toMatchObject({ outcomes: { aborted: 1 }, lastFailure: null });
+  });
+
+  test.each(requests)("is answered where the server says so: a request %s", async (_, bytes) => {
+    const { upstream, arrival } = await watched(() => {});
+    const { port, finished, server } = await startProxy({ upstreams: [upstream.url] });
+    Object.assign(server, { httpAllowHalfOpen: true });
+    const ended = new Promise<void>((resolve) => {
+      server.once("connection", (socket) => socket.once("end", resolve));
+    });
+    const client = await rawClient(port, bytes);
+    const socket = await arrival;
+    client.socket.end();
+    await ended;
+    socket.write("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlate");
+    const { text, how } = await client.over();
+    expect([text.slice(-4), how]).toEqual(["late", "end"]);
+    expect((await finished(1))[0]).toMatchObject({ status: 200, error: undefined, flags: [] });
+  });
+});
