@@ -1,3 +1,4 @@
+import { createHmac } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
@@ -202,6 +203,18 @@ b  not now  it is draining: it finishes what it has, and takes nothing new
   expect(refused.stdout).toContain("answered 404 (no_route): no route matches");
   expect(JSON.parse((await explain("/api", "--json")).stdout)).toMatchObject({ refusal: { code: "no_route" } });
   expect((await explain("/api", "--header", "nonsense")).code).toBe(1);
+});
+
+test("explain says whom a sticky cookie binds a client to", async () => {
+  const sticky = '[pools.app.sticky]\nsecret = "open-sesame"\n';
+  const { admin } = await serve(`${anyPort}${withAdmin}${poolOf("http://127.0.0.1:1", "http://127.0.0.1:2")}${sticky}`);
+  expect((await runCli(["drain", "app/b", "--admin", admin])).code).toBe(0);
+  const value = createHmac("sha256", "open-sesame").update('["app","b"]').digest("base64url");
+  const { stdout } = await runCli(["explain", "/", "--header", `Cookie: evenkeel=${value}`, "--admin", admin]);
+  expect(stdout).toContain("pool app, round-robin: the client is bound to b, whatever the policy\n");
+  expect(stdout).toContain("cookie evenkeel: the client is bound to b, whatever the policy\n");
+  expect(stdout).toMatch(/^a {2}0 % {2}the client is bound to b$/m);
+  expect(stdout).toMatch(/^b {2}100 % {2}the client is bound to it$/m);
 });
 
 test("remote commands that make no sense end with 1 and one line", async () => {

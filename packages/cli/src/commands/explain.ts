@@ -29,6 +29,7 @@ function describe({ request, refusal, routes, route, pool }: Explanation): strin
   if (pool !== null) {
     lines.push("", `pool ${pool.name}, ${pool.policy}: ${pool.because}`);
     if (pool.hash !== null) lines.push(`hashed on ${pool.hash.on}: ${pool.hash.key ?? "this request has none"}`);
+    if (pool.sticky !== null) lines.push(`cookie ${pool.sticky.cookie}: ${pool.sticky.because}`);
     if (pool.queue.depth > 0) lines.push(`${pool.queue.depth} of at most ${pool.queue.max} wait`);
     lines.push("", ...pool.upstreams.flatMap(describeUpstream));
   }
@@ -50,7 +51,7 @@ function describeRoutes(routes: Explanation["routes"], taken: number | null): st
 
 function describeUpstream({ id, chance, candidate, because, path, host, reasons }: UpstreamExplanation): string[] {
   return [
-    `${id}  ${candidate ? `${Math.round(chance * 1_000) / 10} %` : "not now"}  ${because}`,
+    `${id}  ${candidate || chance > 0 ? `${Math.round(chance * 1_000) / 10} %` : "not now"}  ${because}`,
     ...reasons.map(({ speaks, text }) => `    ${marks[speaks]} ${text}`),
     `    gets ${path}, Host ${host}`,
   ];

@@ -1,19 +1,22 @@
 import type { ErrorCode } from "../errors.ts";
 import type { RoutedArrival } from "../forward/arrival.ts";
+import { refusalOfBound } from "../forward/own-upstream.ts";
 import { upstreamHost, upstreamPath } from "../forward/upstream-request.ts";
 import type { Weighed } from "../policy.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
+import { explainSticky } from "./explain-sticky.ts";
 import { reasonsOf } from "./explain-upstream.ts";
-import type { PoolExplanation, UpstreamExplanation } from "./explanation.ts";
+import type { PoolExplanation, StickyExplanation, UpstreamExplanation } from "./explanation.ts";
 
 /** What a pool would do with a request; `code` is why it would refuse it, or null. */
 export function explainPool(arrival: RoutedArrival): { pool: PoolExplanation; code: ErrorCode | null } {
   const { pool, balancer, keyOf } = arrival.route;
   const { hashOn, queue } = pool.options;
   const key = keyOf?.(arrival);
+  const sticky = explainSticky(arrival);
   const weighed = balancer.weigh({ key });
-  const { next, because, code } = nextStep(pool, weighed.size);
+  const { next, because, code } = stepOfBound(sticky) ?? nextStep(pool, weighed.size);
   const explained: PoolExplanation = {
     name: pool.name,
     policy: balancer.policy.name,
@@ -22,15 +25,41 @@ export function explainPool(arrival: RoutedArrival): { pool: PoolExplanation; co
     because,
     panic: pool.panic,
     queue: { depth: pool.queue.depth, max: queue.max },
-    upstreams: pool.upstreams.map((upstream) => explainUpstream(upstream, arrival, weighed.get(upstream))),
+    sticky,
+    upstreams: pool.upstreams.map((upstream) => {
+      const explained = explainUpstream(upstream, arrival, weighed.get(upstream));
+      return { ...explained, ...shareOfBound(sticky, upstream) };
+    }),
   };
   return { pool: explained, code };
 }
 
-function nextStep(
-  pool: Pool,
-  candidates: number,
-): Pick<PoolExplanation, "next" | "because"> & { code: ErrorCode | null } {
+interface Step extends Pick<PoolExplanation, "next" | "because"> {
+  readonly code: ErrorCode | null;
+}
+
+/** Undefined when the client is balanced like any other. */
+function stepOfBound(sticky: StickyExplanation | null): Step | undefined {
+  if (sticky === null || sticky.standing === null) return undefined;
+  const { outcome, standing, because } = sticky;
+  if (outcome === "kept") return { next: "pick", because, code: null };
+  if (outcome === "waits") return { next: "wait", because, code: null };
+  return outcome === "refused" ? { next: "refuse", because, code: refusalOfBound(standing) } : undefined;
+}
+
+/** What a bound client leaves of a policy's chances, where its own upstream has the say. */
+function shareOfBound(
+  sticky: StickyExplanation | null,
+  { id }: Upstream,
+): Partial<Pick<UpstreamExplanation, "chance" | "because">> {
+  if (sticky === null || !["kept", "waits", "refused"].includes(sticky.outcome)) return {};
+  if (sticky.upstream === null) return { chance: 0, because: sticky.because };
+  const isOwn = id === sticky.upstream;
+  const because = `the client is bound to ${isOwn ? "it" : sticky.upstream}`;
+  return isOwn && sticky.outcome !== "kept" ? { chance: 0 } : { chance: isOwn ? 1 : 0, because };
+}
+
+function nextStep(pool: Pool, candidates: number): Step {
   if (candidates > 0) {
     const because = pool.panic
       ? "nothing is available, so whatever is left may be picked"
@@ -38,8 +67,7 @@ function nextStep(
     return { next: "pick", because, code: null };
   }
   if (!pool.mayFreeUp([])) return { next: "refuse", because: "nothing may be picked", code: "none_available" };
-  const { depth, options } = pool.queue;
-  if (depth < options.max) return { next: "wait", because: "all that could be picked is full", code: null };
+  if (pool.queue.hasRoom) return { next: "wait", because: "all that could be picked is full", code: null };
   return { next: "refuse", because: `all that could be picked is full, and so is the queue`, code: "queue_full" };
 }
 

@@ -64,7 +64,24 @@ export interface PoolExplanation {
   /** Nothing is available, and requests go to whatever is not draining or disabled. */
   readonly panic: boolean;
   readonly queue: { readonly depth: number; readonly max: number };
+  /** Whom the request's cookie binds its client to; null for a pool without sticky sessions. */
+  readonly sticky: StickyExplanation | null;
   readonly upstreams: readonly UpstreamExplanation[];
+}
+
+export interface StickyExplanation {
+  /** The cookie's name. */
+  readonly cookie: string;
+  /** The id of the client's own upstream; null when the request has no cookie, or none that holds. */
+  readonly upstream: string | null;
+  /** Whether that can be had now, later or not at all; null without a cookie. */
+  readonly standing: "ready" | "later" | "gone" | null;
+  /**
+   * `kept` by its own upstream; it `waits` for it; another serves it, as a `guest` for this once, or `rebound` to that one;
+   * it is `refused`; or it was `unbound`, and is balanced.
+   */
+  readonly outcome: "unbound" | "kept" | "waits" | "guest" | "rebound" | "refused";
+  readonly because: string;
 }
 
 export interface UpstreamExplanation {
@@ -75,9 +92,9 @@ export interface UpstreamExplanation {
   readonly host: string;
   /** The policy may pick it. */
   readonly candidate: boolean;
-  /** Of being picked next, 0 to 1. */
+  /** Of being picked next, 0 to 1; 1 for a bound client's own upstream, which no policy is asked about. */
   readonly chance: number;
-  /** Why the chance is what it is: the policy's own reason, or what keeps it from being a candidate. */
+  /** Why the chance is what it is: the policy's own reason, what keeps it from being a candidate, or the client's being bound. */
   readonly because: string;
   readonly weight: number;
   readonly effectiveWeight: number;

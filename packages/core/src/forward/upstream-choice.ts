@@ -1,9 +1,9 @@
 import createDebug from "debug";
 import type { ErrorCode } from "../errors.ts";
-import type { Standing } from "../pool/availability.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import type { Waiter } from "../pool/wait-queue.ts";
 import type { RoutedArrival } from "./arrival.ts";
+import { boundOutcome, refusalOfBound, standingOfOwn } from "./own-upstream.ts";
 import type { RequestRecord } from "./request-record.ts";
 import type { Binding } from "./sticky-cookie.ts";
 
@@ -96,27 +96,27 @@ export class UpstreamChoice implements Waiter {
     // While its pool was still being looked up, the client's own may have been found.
     if (this.#binding === "unknown") this.#binding = route.sticky?.read(head.passed);
     const own = this.waitsFor;
-    const standing = this.#standingOf(own);
-    if (own !== undefined && standing === "ready") {
-      this.#choose(own);
-      return true;
+    const wasTried = own !== undefined && this.tried.includes(own);
+    const standing = wasTried ? "gone" : standingOfOwn(own, route.pool);
+    switch (boundOutcome(standing, route.pool.queue.hasRoom, this.#faithful)) {
+      case "kept":
+        this.#choose(own as Upstream);
+        return true;
+      case "waits":
+        return this.#enterQueue();
+      case "refused":
+        // Whoever has a cookie of one that is gone for good would be turned away for ever.
+        if (own === undefined) this.#record.setCookie = route.sticky?.release(facts);
+        this.#owner.onNoneLeft((standing === "gone" && this.#record.error) || refusalOfBound(standing));
+        return true;
+      case "guest":
+        this.#course = "guest";
+        return false;
+      case "rebound":
+        this.#course = "any";
+        this.#record.flags.add("rebound");
+        return false;
     }
-    if (standing === "later" && this.#enterQueue()) return true;
-    if (this.#faithful) {
-      // Whoever has a cookie of one that is gone for good would be turned away for ever.
-      if (own === undefined) this.#record.setCookie = route.sticky?.release(facts);
-      this.#owner.onNoneLeft(standing === "later" ? "queue_full" : (this.#record.error ?? "sticky_unavailable"));
-      return true;
-    }
-    this.#course = standing === "later" ? "guest" : "any";
-    if (this.#course === "any") this.#record.flags.add("rebound");
-    return false;
-  }
-
-  #standingOf(own: Upstream | undefined): Standing {
-    const { pool } = this.#arrival.route;
-    if (own === undefined) return pool.lookups.expectsMore ? "later" : "gone";
-    return this.tried.includes(own) ? "gone" : pool.standing(own);
   }
 
   /** Lets the policy choose. False when there is nothing to choose from. */

@@ -36,9 +36,14 @@ export class WaitQueue {
     return this.#waiting.size;
   }
 
+  /** One more may wait. */
+  get hasRoom(): boolean {
+    return this.#waiting.size < this.options.max;
+  }
+
   /** False when the queue is full. */
   enter(waiter: Waiter): boolean {
-    if (this.#waiting.size >= this.options.max) return false;
+    if (!this.hasRoom) return false;
     const expire = () => {
       this.leave(waiter);
       waiter.onTimeout();

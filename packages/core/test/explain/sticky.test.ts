@@ -1,0 +1,104 @@
+import { createHmac } from "node:crypto";
+import { expect, test } from "vitest";
+import type { PoolOptions, StickyOptions } from "../../src/config/options.ts";
+import { createProxy } from "../../src/create-proxy.ts";
+import type { PoolExplanation } from "../../src/explain/explanation.ts";
+import type { Pool } from "../../src/pool/pool.ts";
+import { VirtualClock } from "../../src/runtime/virtual-clock.ts";
+import { memberOf, upstreamsOf } from "../support/pools.ts";
+
+const secret = "a secret for tests";
+
+/** The cookie that binds to the upstream of that id. */
+function cookieOf(id: string): string {
+  return createHmac("sha256", secret)
+    .update(JSON.stringify(["api", id]))
+    .digest("base64url");
+}
+
+/** A pool of a, b and c whose clients stay, and what becomes of a request with a cookie. */
+function trio(sticky: StickyOptions = {}, options: Partial<PoolOptions> = {}) {
+  const upstreams = upstreamsOf({ a: { maxInFlight: 1 }, b: { maxInFlight: 1 }, c: 1 });
+  const api = { upstreams, balance: "round-robin" as const, sticky: { secret, ...sticky }, ...options };
+  const proxy = createProxy({ pools: { api } }, { clock: new VirtualClock() });
+  const pool = proxy.pools.get("api") as Pool;
+  const ask = (value?: string) => {
+    const headers = value === undefined ? {} : { Cookie: `x=1; evenkeel=${value}` };
+    const { pool: explained, refusal } = proxy.explain({ url: "/", headers });
+    return { ...(explained as PoolExplanation), refusal };
+  };
+  return { pool, proxy, ask };
+}
+
+function chances({ upstreams }: PoolExplanation): number[] {
+  return upstreams.map(({ chance }) => Math.round(chance * 100));
+}
+
+test("a pool that keeps nobody has nothing to say of it", () => {
+  const { proxy } = trio({}, { sticky: undefined as never });
+  expect(proxy.explain({ url: "/" }).pool?.sticky).toBeNull();
+});
+
+test.each([
+  ["without a cookie", undefined, { upstream: null, standing: null, outcome: "unbound" }],
+  ["with a cookie of nobody's", "x".repeat(43), { upstream: null, standing: "gone", outcome: "rebound" }],
+])("a client %s is balanced like any other", (_, value, sticky) => {
+  const found = trio().ask(value);
+  expect(found).toMatchObject({ next: "pick", sticky: { cookie: "evenkeel", ...sticky }, refusal: null });
+  expect(chances(found)).toEqual([100, 0, 0]);
+});
+
+test("the policy has no say while a client's own upstream can be had, also while that drains", () => {
+  const { ask, pool } = trio();
+  for (const state of ["active", "draining"] as const) {
+    pool.setState("b", state);
+    const found = ask(cookieOf("b"));
+    expect(found).toMatchObject({ next: "pick", sticky: { upstream: "b", standing: "ready", outcome: "kept" } });
+    expect(chances(found)).toEqual([0, 100, 0]);
+    expect(found.upstreams.map(({ because }) => because)).toEqual([
+      "the client is bound to b",
+      "the client is bound to it",
+      "the client is bound to b",
+    ]);
+    // What the policy would choose from is another matter.
+    expect(found.upstreams.map(({ candidate }) => candidate)).toEqual([true, state === "active", true]);
+  }
+});
+
+test("one that is full is waited for, and when there is no more waiting another serves", () => {
+  const { ask, pool } = trio({}, { queue: { max: 1 } });
+  pool.begin(memberOf(pool, "b"));
+  const waiting = ask(cookieOf("b"));
+  expect(waiting).toMatchObject({ next: "wait", sticky: { upstream: "b", standing: "later", outcome: "waits" } });
+  expect(chances(waiting)).toEqual([0, 0, 0]);
+  expect(ask()).toMatchObject({ next: "pick" });
+  pool.queue.enter({ onRoom: () => {}, onTimeout: () => {}, waitsFor: memberOf(pool, "b") });
+  const guest = ask(cookieOf("b"));
+  expect(guest).toMatchObject({ next: "pick", sticky: { standing: "later", outcome: "guest" }, refusal: null });
+  expect(chances(guest)).toEqual([100, 0, 0]);
+});
+
+test("one that cannot be had is replaced", () => {
+  const { ask, pool } = trio();
+  pool.setHealth(memberOf(pool, "b"), "unhealthy", "status 503");
+  const found = ask(cookieOf("b"));
+  expect(found).toMatchObject({ next: "pick", sticky: { upstream: "b", standing: "gone", outcome: "rebound" } });
+  expect(found.sticky?.because).toBe("b cannot be had: another serves the client, which is bound to that from then on");
+});
+
+test("under `fail` the client is turned away instead, with the code that it gets", () => {
+  const { ask, pool } = trio({ onMissing: "fail" }, { queue: { max: 0 } });
+  expect(ask("x".repeat(43))).toMatchObject({
+    next: "refuse",
+    sticky: { upstream: null, outcome: "refused" },
+    refusal: { code: "sticky_unavailable", status: 503 },
+  });
+  const attempt = pool.begin(memberOf(pool, "b"));
+  const found = ask(cookieOf("b"));
+  expect(found).toMatchObject({ sticky: { standing: "later", outcome: "refused" }, refusal: { code: "queue_full" } });
+  expect(chances(found)).toEqual([0, 0, 0]);
+  attempt.settle("success");
+  pool.setState("b", "disabled");
+  expect(ask(cookieOf("b")).refusal).toMatchObject({ code: "sticky_unavailable", status: 503 });
+  expect(ask()).toMatchObject({ next: "pick", sticky: { outcome: "unbound" }, refusal: null });
+});
