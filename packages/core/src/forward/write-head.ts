@@ -11,12 +11,12 @@ const reasonText = /^[\t\x20-\x7e\x80-\xff]*$/;
  */
 export function writeHead(res: ServerResponse, status: number, statusText: string, headers: string[]): void {
   const reason = reasonText.test(statusText) ? statusText : "";
-  if (res.getHeaderNames().length === 0) {
+  const namesBefore = res.getHeaderNames();
+  if (namesBefore.length === 0) {
     res.writeHead(status, reason, headers);
   } else {
-    for (let index = 0; index < headers.length; index += 2) {
-      const name = headers[index] as string;
-      if (!/^set-cookie$/i.test(name)) res.removeHeader(name);
+    for (const name of namesBefore) {
+      if (name !== "set-cookie" && hasHeader(headers, name)) res.removeHeader(name);
     }
     for (let index = 0; index < headers.length; index += 2) {
       res.appendHeader(headers[index] as string, headers[index + 1] as string);
@@ -31,4 +31,9 @@ export function writeHead(res: ServerResponse, status: number, statusText: strin
 /** Sends a head that has been written. Node's own `flushHeaders` would send it as UTF-8, and 8-bit bytes not as they came. */
 export function flushHead(res: ServerResponse): void {
   res.write("", "latin1");
+}
+
+/** Whether the list has a header of that name, which is in lower case. */
+function hasHeader(headers: readonly string[], name: string): boolean {
+  return headers.some((text, place) => place % 2 === 0 && text.length === name.length && text.toLowerCase() === name);
 }
