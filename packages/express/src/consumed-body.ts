@@ -13,8 +13,9 @@ export function consumedBody(req: Request): Pick<ForwardOptions, "body" | "rawHe
 
 /** Whether the request had a body and somebody has read it to its end. */
 function isConsumed(req: Request): boolean {
-  const hasBody = req.headers["transfer-encoding"] !== undefined || Number(req.headers["content-length"]) > 0;
-  return hasBody && (req.readableEnded || (req.complete && req.readableDidRead && req.body !== undefined));
+  const isRead = req.readableEnded || (req.complete && req.readableDidRead && req.body !== undefined);
+  // Node makes an object of the headers when it is first asked for one: most requests do without.
+  return isRead && (req.headers["transfer-encoding"] !== undefined || Number(req.headers["content-length"]) > 0);
 }
 
 /**
