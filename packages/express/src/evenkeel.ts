@@ -1,5 +1,6 @@
 import { openProxy } from "@evenkeel/config";
 import { consumedBody } from "./consumed-body.ts";
+import { useDictionaryMode } from "./dictionary-mode.ts";
 import { type EvenkeelMiddleware, type EvenkeelOptions, resolvePrefix } from "./options.ts";
 import {
   claimUpgrade,
@@ -31,6 +32,8 @@ export function evenkeel(options: EvenkeelOptions): EvenkeelMiddleware {
   const { proxy, owned } = openProxy(source);
 
   const middleware: (...args: Parameters<EvenkeelMiddleware>) => void = (req, res, next) => {
+    useDictionaryMode(req);
+    useDictionaryMode(res);
     proxy.forward(req, res, {
       mountPath: req.baseUrl,
       originalUrl: req.originalUrl,
