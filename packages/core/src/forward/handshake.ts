@@ -117,7 +117,9 @@ export class Handshake implements TunnelHandler, ChoiceOwner, Active {
   onConnected(): void {
     this.#connected = true;
     this.#clearTimer();
-    this.#timer = this.#after(this.#in.arrival.route.pool.options.timeouts.headersMs, "headers_timeout");
+    const { retry, timeouts } = this.#in.arrival.route.pool.options;
+    const { headersMs } = timeouts;
+    this.#timer = this.#after(Math.min(retry.perTryTimeoutMs || headersMs, headersMs), "headers_timeout");
   }
 
   onSwitch(raw: readonly string[], upstream: TunnelSide, open: (headers: readonly string[]) => void): void {

@@ -1,4 +1,5 @@
-// `timeouts.total` bounds a handshake with all its attempts, and an answer that refuses it; no tunnel.
+// `timeouts.total` bounds a handshake with all its attempts, and an answer that refuses it; no tunnel. `perTryTimeout` bounds
+// each attempt.
 
 import { expect, test } from "vitest";
 import type { PoolOptions } from "../../src/config/options.ts";
@@ -57,6 +58,32 @@ test("no other attempt is begun that would wait beyond it", async () => {
   const { port, finished } = await proxyOver(upstream.url, options);
   expect((await (await rawClient(port, handshake())).over()).text).toMatch(/^HTTP\/1\.1 502 /);
   expect((await finished(1))[0]).toMatchObject({ error: "reset", attempts: [{ error: "reset" }] });
+});
+
+test("an attempt has as long as `perTryTimeout` says, and then the next one is asked", async () => {
+  const silent = await startRawUpstream((socket) => void socket.on("end", () => socket.end()));
+  const good = await startEcho();
+  const { url, clock, finished } = await proxyOver(silent.url, {
+    upstreams: [
+      { id: "silent", url: silent.url },
+      { id: "good", url: good.url, backup: true },
+    ],
+    timeouts: {},
+    retry: { on: ["timeout"], perTryTimeout: "100ms" },
+  });
+  const opening = connectSocket(url);
+  await until(() => silent.heads.length === 1);
+  await clock.advanceAsync(99);
+  expect(good.received).toHaveLength(0);
+  await clock.advanceAsync(1);
+  // A retry comes after a pause by chance.
+  clock.advance(clock.nextAt - clock.now());
+  const socket = await opening;
+  socket.close();
+  expect((await finished(1))[0]?.attempts).toMatchObject([
+    { upstream: "silent", error: "headers_timeout" },
+    { upstream: "good", status: 101 },
+  ]);
 });
 
 test("a refusal that goes on beyond it is cut off", async () => {
