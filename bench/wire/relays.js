@@ -33,7 +33,8 @@ class TransportHandler {
   }
 
   onData(chunk) {
-    return this.#res.write(chunk);
+    // Its memory is read into again.
+    return this.#res.write(Buffer.from(chunk));
   }
 
   onFlush() {}

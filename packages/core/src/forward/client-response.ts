@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import createDebug from "debug";
 import { limits } from "../config/defaults.ts";
 import { type ErrorCode, errorKind, ProxyError } from "../errors.ts";
+import { BodyPieces } from "./body-pieces.ts";
 import type { Engine } from "./engine.ts";
 import { owesContinue } from "./expectation.ts";
 import { type Answer, runErrorHook } from "./hooks.ts";
@@ -50,8 +51,9 @@ export class ClientResponse {
   readonly #engine: Engine;
   /** An upstream's head that has not been written yet. */
   #head: Head | undefined;
-  /** The first bytes of a body, held to see whether they are all. */
-  #only: Uint8Array | undefined;
+  /** The first bytes of a body as Latin-1, held to see whether they are all. */
+  #only: string | undefined;
+  #pieces: BodyPieces | undefined;
   #stalled: StalledClient | undefined;
 
   constructor(req: IncomingMessage, res: ServerResponse, record: RequestRecord, engine: Engine) {
@@ -100,15 +102,16 @@ export class ClientResponse {
     }
   }
 
-  /** False asks to wait for `onClientDrain`. */
-  write(chunk: Uint8Array, pace: ClientPace): boolean {
+  /** False asks to wait for `onClientDrain`. The chunk is not kept. */
+  write(chunk: Buffer, pace: ClientPace): boolean {
     if (!this.committed && this.#only === undefined && chunk.length <= limits.joinedBodyBytes) {
-      this.#only = chunk;
+      this.#only = chunk.toString("latin1");
       return true;
     }
     this.#writeOut();
     this.#record.bytesOut += chunk.length;
-    if (this.#res.write(chunk)) return true;
+    this.#pieces ??= new BodyPieces();
+    if (this.#pieces.send(this.#res, chunk)) return true;
     this.#stalled ??= this.#watchPace(pace);
     this.#stalled.wait();
     return false;
@@ -120,10 +123,10 @@ export class ClientResponse {
     const only = this.#takeOnly();
     if (only === undefined) return;
     this.#record.bytesOut += only.length;
-    this.#res.write(only);
+    this.#res.write(only, "latin1");
   }
 
-  #takeOnly(): Uint8Array | undefined {
+  #takeOnly(): string | undefined {
     const only = this.#only;
     this.#only = undefined;
     return only;
@@ -145,7 +148,7 @@ export class ClientResponse {
     if (only === undefined) return void this.#res.end();
     this.#record.bytesOut += only.length;
     // Node joins a head with a string; a buffer would go out beside it.
-    this.#engine.departures.end(this.#res, Buffer.from(only.buffer, only.byteOffset, only.length).toString("latin1"));
+    this.#engine.departures.end(this.#res, only);
   }
 
   /** The client takes nothing more. */

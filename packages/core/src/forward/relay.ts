@@ -231,7 +231,7 @@ export class Relay implements ExchangeHandler, BodyOwner, ClientPace, ChoiceOwne
     return headers;
   }
 
-  onData(chunk: Uint8Array): boolean {
+  onData(chunk: Buffer): boolean {
     return this.#response.write(chunk, this);
   }
 

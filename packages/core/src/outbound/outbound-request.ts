@@ -159,11 +159,12 @@ export class OutboundRequest implements ExchangeHandler, BodyOwner, ChoiceOwner,
     if (!this.#retriedOn(status)) this.#answer = { status, statusText, headers };
   }
 
-  onData(chunk: Uint8Array): boolean {
+  onData(chunk: Buffer): boolean {
     this.#commit();
     if (this.#over) return true;
     this.#to.pool.traffic.bytesOut += chunk.length;
-    const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+    // Its caller may keep it.
+    const bytes = Buffer.from(chunk);
     return this.#tell(() => this.#delivery.data(bytes)) !== false;
   }
 

@@ -162,8 +162,7 @@ export class Connection implements ResponseSink, Timed {
 
   onData(data: Buffer): void {
     const exchange = this.#exchange;
-    // A copy: the memory is read into again.
-    if (exchange === undefined || exchange.handler.onData(Buffer.from(data)) || this.#paused) return;
+    if (exchange === undefined || exchange.handler.onData(data) || this.#paused) return;
     this.#paused = true;
     this.#socket.pause();
   }

@@ -44,8 +44,8 @@ export interface ExchangeHandler {
   onInformation(status: number, headers: readonly string[]): void;
   /** Names and values by turns, as they came. `length` is that of the body to come, or -1 when it is not known. */
   onResponse(status: number, statusText: string, headers: string[], length: number): void;
-  /** False asks for no more until `resume`. */
-  onData(chunk: Uint8Array): boolean;
+  /** False asks for no more until `resume`. The chunk is only valid during the call: its memory is read into again. */
+  onData(chunk: Buffer): boolean;
   /** Everything that has arrived so far has been handed over. */
   onFlush(): void;
   onComplete(trailers: readonly string[]): void;

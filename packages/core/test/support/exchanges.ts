@@ -44,7 +44,7 @@ export interface Ask extends Partial<RequestHead> {
   /** Sent at once when the connection stands, and ended unless `bodyLength` promises more. */
   readonly body?: string | Uint8Array | readonly (string | Uint8Array)[];
   /** Called with each piece of the body; what it returns is what the connection is told. */
-  readonly onData?: (chunk: Uint8Array) => boolean;
+  readonly onData?: (chunk: Buffer) => boolean;
 }
 
 /** Sends a request and records whatever comes of it. */
@@ -139,7 +139,7 @@ export class Recording implements ExchangeHandler {
     this.#changed();
   }
 
-  onData(chunk: Uint8Array): boolean {
+  onData(chunk: Buffer): boolean {
     this.#step("onData", ["responding"]);
     this.#chunks.push(Buffer.from(chunk));
     const more = this.#options.onData?.(chunk) ?? true;
