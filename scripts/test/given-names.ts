@@ -5,6 +5,8 @@
 const everywhere: Readonly<Record<string, string>> = {
   http: `import http from "node:http";`,
   undici: `import * as undici from "undici";`,
+  // With what its documentation, and so its types, leave out.
+  server: `declare const server: import("node:http").Server & { httpAllowHalfOpen: boolean };`,
   proxy: `declare const proxy: import("evenkeel").Proxy;`,
   options: `declare const options: import("evenkeel").ProxyOptions;`,
   createProxy: `import { createProxy } from "evenkeel";`,
