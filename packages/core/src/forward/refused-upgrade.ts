@@ -44,10 +44,12 @@ export function relayRefusal(
     upstreamResponse.destroy();
   };
   const { socket } = upstreamResponse;
-  // In front of node's own listener, to which a body that lasts until the end is complete then.
-  socket.prependOnceListener("end", () => {
-    if (!upstreamResponse.complete && wasReset(socket)) breakOff("response_truncated");
-  });
+  // In front of node's own listeners, to which a body that lasts until the end is complete then, whatever the end.
+  const onLost = (reset: boolean) => {
+    if (!upstreamResponse.complete && reset) breakOff("response_truncated");
+  };
+  socket.prependOnceListener("end", () => onLost(wasReset(socket)));
+  socket.prependOnceListener("error", () => onLost(true));
   const pace: ClientPace = {
     onClientDrain: () => upstreamResponse.resume(),
     onClientStalled: () => breakOff("send_timeout"),
