@@ -30,7 +30,7 @@ export class RendezvousHash implements Policy {
     const best = list.highest(keyHash, Infinity) as Candidate;
     // Whoever carries nothing may take one more, whatever the others carry.
     if (best.inFlight === 0) return best;
-    const allowed = allowedPerWeight(list.weighted);
+    const allowed = allowedPerWeight(list.weighted, best);
     return mayTake(best, allowed) ? best : (list.highest(keyHash, allowed) ?? best);
   }
 
@@ -109,10 +109,17 @@ function mayTake({ inFlight, effectiveWeight }: Candidate, allowed: number): boo
   return inFlight < Math.ceil(allowed * effectiveWeight);
 }
 
-/** How many requests in flight each unit of weight may have, the one to be placed counted in. */
-function allowedPerWeight({ candidates, total }: WeightedList): number {
+/**
+ * How many requests in flight each unit of weight may have, the one to be placed counted in; or less, but enough for the
+ * given candidate to take one more.
+ */
+function allowedPerWeight({ candidates, total }: WeightedList, favourite?: Candidate): number {
+  const enough = favourite && (favourite.inFlight * total) / (limits.hashLoadFactor * favourite.effectiveWeight);
   let inFlight = 0;
-  for (const upstream of candidates) inFlight += upstream.inFlight;
+  for (const upstream of candidates) {
+    inFlight += upstream.inFlight;
+    if (enough !== undefined && inFlight >= enough) break;
+  }
   return ((inFlight + 1) * limits.hashLoadFactor) / total;
 }
 
