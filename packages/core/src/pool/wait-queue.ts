@@ -7,9 +7,17 @@ export interface Waiter {
   readonly tried?: readonly Upstream[];
   /** The only one that will do. Does not change while it waits. Default: any. */
   readonly waitsFor?: Upstream | undefined;
+  /** Where it stands in its queue, which alone reads and writes it. */
+  place?: Place | undefined;
   /** There is room, or there will be none: pick now. */
   onRoom(): void;
   onTimeout(): void;
+}
+
+/** Emptied when it is left: V8 may keep it for long, as runtime/roster.ts tells of sets. */
+interface Place {
+  waiter: Waiter | undefined;
+  timer: Timer;
 }
 
 /**
@@ -22,8 +30,8 @@ export class WaitQueue {
   /** Called when somebody has begun to wait. */
   onEntered: (() => void) | undefined;
   readonly #clock: Clock;
-  /** A map keeps the order of arrival and forgets in constant time. */
-  readonly #waiting = new Map<Waiter, Timer>();
+  /** A set keeps the order of arrival and forgets in constant time. */
+  readonly #places = new Set<Place>();
   /** How many of them want not just anybody: for the others one answer holds for all. */
   #choosy = 0;
 
@@ -33,12 +41,12 @@ export class WaitQueue {
   }
 
   get depth(): number {
-    return this.#waiting.size;
+    return this.#places.size;
   }
 
   /** One more may wait. */
   get hasRoom(): boolean {
-    return this.#waiting.size < this.options.max;
+    return this.#places.size < this.options.max;
   }
 
   /** False when the queue is full. */
@@ -48,7 +56,8 @@ export class WaitQueue {
       this.leave(waiter);
       waiter.onTimeout();
     };
-    this.#waiting.set(waiter, this.#clock.setTimeout(expire, this.options.timeoutMs));
+    waiter.place = { waiter, timer: this.#clock.setTimeout(expire, this.options.timeoutMs) };
+    this.#places.add(waiter.place);
     if (isChoosy(waiter)) this.#choosy++;
     this.onEntered?.();
     return true;
@@ -56,19 +65,22 @@ export class WaitQueue {
 
   /** For a client that left. */
   leave(waiter: Waiter): void {
-    if (!this.#waiting.has(waiter)) return;
-    this.#clock.clearTimeout(this.#waiting.get(waiter));
-    this.#waiting.delete(waiter);
+    const { place } = waiter;
+    if (place === undefined || !this.#places.delete(place)) return;
+    this.#clock.clearTimeout(place.timer);
+    waiter.place = undefined;
+    place.waiter = undefined;
+    place.timer = undefined;
     if (isChoosy(waiter)) this.#choosy--;
   }
 
   /** Wakes those who are to be woken, in the order of their arrival, each asked about after the one before has picked. */
   wake(isToWake: (waiter: Waiter) => boolean): void {
     // Whoever is woken may wait again, at the end: that is after this round.
-    let left = this.#waiting.size;
-    for (const waiter of this.#waiting.keys()) {
+    let left = this.#places.size;
+    for (const { waiter } of this.#places) {
       if (left-- === 0) return;
-      if (isToWake(waiter)) {
+      if (waiter !== undefined && isToWake(waiter)) {
         this.leave(waiter);
         waiter.onRoom();
       } else if (this.#choosy === 0) {

@@ -1,6 +1,8 @@
 import { describe, expect, test } from "vitest";
 import type { Pool } from "../../src/pool/pool.ts";
-import { WaitQueue } from "../../src/pool/wait-queue.ts";
+import { type Waiter, WaitQueue } from "../../src/pool/wait-queue.ts";
+import type { Clock } from "../../src/runtime/clock.ts";
+import { agedBytes } from "../support/memory.ts";
 import { memberOf, poolOf } from "../support/pools.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 
@@ -41,6 +43,30 @@ describe("the queue alone", () => {
     queue.enter(waiter("d"));
     queue.wake(() => true);
     expect(log).toEqual(["b room", "c room", "bound room", "d room"]);
+  });
+
+  test("lets the garbage collector have who has left, also after a full collection", () => {
+    // A clock whose timers hold nobody.
+    const clock: Clock = { now: () => 0, wallNow: () => 0, setTimeout: () => undefined, clearTimeout: () => {} };
+    const queue = new WaitQueue({ max: 1_000, timeoutMs: 1_000 }, clock);
+    class Laden implements Waiter {
+      readonly load: number[] = Array<number>(500).fill(0.5);
+      onRoom(): void {}
+      onTimeout(): void {}
+    }
+    const waiters = () => Array.from({ length: 64 }, () => new Laden());
+    let present = waiters();
+    for (const each of present) queue.enter(each);
+    const grown = agedBytes(() => {
+      const next = waiters();
+      for (const [index, each] of present.entries()) {
+        queue.enter(next[index] as Waiter);
+        queue.leave(each);
+      }
+      present = next;
+    });
+    // Of 25 MB that have come and gone.
+    expect(grown).toBeLessThan(5_000_000);
   });
 
   test("takes no more than its limit", () => {

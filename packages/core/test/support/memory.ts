@@ -1,8 +1,8 @@
-import { setFlagsFromString } from "node:v8";
+import { getHeapSpaceStatistics, setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
 setFlagsFromString("--expose-gc");
-const collectGarbage = runInNewContext("gc") as () => void;
+const collectGarbage = runInNewContext("gc") as (options?: { readonly type: "minor" }) => void;
 
 /** Bytes that are really held, on the heap and in buffers. */
 export function heldBytes(): number {
@@ -11,4 +11,19 @@ export function heldBytes(): number {
   collectGarbage();
   const { heapUsed, arrayBuffers } = process.memoryUsage();
   return heapUsed + arrayBuffers;
+}
+
+/** By how many bytes the old generation grows after a full collection, while a hundred turns bring things and take them away. */
+export function agedBytes(turn: () => void): number {
+  collectGarbage();
+  const before = oldBytes();
+  for (let turns = 1; turns <= 100; turns++) {
+    turn();
+    if (turns % 2 === 0) collectGarbage({ type: "minor" });
+  }
+  return oldBytes() - before;
+}
+
+function oldBytes(): number {
+  return getHeapSpaceStatistics().find(({ space_name: name }) => name === "old_space")?.space_used_size ?? Number.NaN;
 }
