@@ -1,9 +1,11 @@
 import { once } from "node:events";
-import type { Socket } from "node:net";
-import { expect, test } from "vitest";
+import { createServer } from "node:http";
+import { type AddressInfo, connect, type Socket } from "node:net";
+import { expect, onTestFinished, test } from "vitest";
+import { createProxy } from "../../src/create-proxy.ts";
 import { fetchFrom, keepAlive, underLoad } from "../support/client.ts";
 import { until } from "../support/event-loop.ts";
-import { heldBytes } from "../support/memory.ts";
+import { heldBytes, startAging } from "../support/memory.ts";
 import { leftovers, onlyPool, startProxy } from "../support/start-proxy.ts";
 import { refusingUrl, startRawUpstream, startUpstream } from "../support/start-upstream.ts";
 import { connectSocket, echo, startEcho } from "../support/web-sockets.ts";
@@ -50,6 +52,38 @@ test("memory stays where it was over thousands of requests of every kind", async
   await round();
   expect(heldBytes() - before).toBeLessThan(1_000_000);
   expect(leftovers(proxy)).toEqual([]);
+});
+
+test("requests are gone with the next scavenge when they are over, also after a full collection under load", async () => {
+  const { port } = await startRawUpstream((socket) => socket.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"));
+  const proxy = createProxy({ upstreams: [`http://127.0.0.1:${port}`] });
+  const server = createServer(proxy.handler).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const clients = Array.from({ length: 32 }, () => connect((server.address() as AddressInfo).port, "127.0.0.1"));
+  onTestFinished(async () => {
+    for (const client of clients) client.destroy();
+    server.close();
+    await proxy.close();
+  });
+
+  /** Answers so far: the proxy warms up, then everything is collected at once, with requests on their way. */
+  let answers = 0;
+  let aging: ReturnType<typeof startAging> | undefined;
+  const grown = await new Promise<number>((resolve) => {
+    const ask = (client: Socket) => client.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    for (const client of clients) {
+      ask(client);
+      client.on("data", (bytes: Buffer) => {
+        if (!bytes.toString("latin1").endsWith("ok")) return;
+        answers++;
+        if (answers === 3_000) aging = startAging();
+        else if (answers % 100 === 0) aging?.scavenge();
+        if (answers === 6_000) resolve(aging?.bytes() ?? Number.NaN);
+        else if (answers < 6_000) ask(client);
+      });
+    }
+  });
+  expect(grown).toBeLessThan(5_000_000);
 });
 
 test("two hundred tunnels come and go and leave nothing open", async () => {

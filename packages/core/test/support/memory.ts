@@ -15,13 +15,19 @@ export function heldBytes(): number {
 
 /** By how many bytes the old generation grows after a full collection, while a hundred turns bring things and take them away. */
 export function agedBytes(turn: () => void): number {
-  collectGarbage();
-  const before = oldBytes();
+  const aging = startAging();
   for (let turns = 1; turns <= 100; turns++) {
     turn();
-    if (turns % 2 === 0) collectGarbage({ type: "minor" });
+    if (turns % 2 === 0) aging.scavenge();
   }
-  return oldBytes() - before;
+  return aging.bytes();
+}
+
+/** Collects everything, and tells of scavenges from then on. */
+export function startAging(): { scavenge(): void; bytes(): number } {
+  collectGarbage();
+  const before = oldBytes();
+  return { scavenge: () => collectGarbage({ type: "minor" }), bytes: () => oldBytes() - before };
 }
 
 function oldBytes(): number {
