@@ -86,6 +86,8 @@ export const limits = {
   feedbackFreezeMs: 10_000,
   /** Requests that an upstream must have served in an interval to be rated by it. */
   feedbackMinimumRequests: 10,
+  /** In how many steps a slow start's share grows. */
+  slowStartSteps: 100,
   /** The lowest that an announced load brings a weight to, and how many milliseconds an announcement holds. */
   announcedFloor: 0.05,
   announcedMs: 180_000,

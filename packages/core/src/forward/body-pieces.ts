@@ -1,16 +1,19 @@
-import { ServerResponse } from "node:http";
-
-/** Node's own. An app that has put another on a response may keep what is written. */
-const { write: nodesWrite } = ServerResponse.prototype;
+import type { ServerResponse } from "node:http";
+import { isUntouched } from "./untouched.ts";
 
 /** What a transport hands over at a time at most. */
 const blockBytes = 65_536;
+/** A smaller piece would waste most of a block. */
+const worthwhileBytes = 16_384;
 /** So many pieces of a body get memory of their own: most bodies end before it is worth keeping any. */
 const unshared = 4;
+/** Blocks that are kept: about what waits at a time for a client that is slower than its upstream. */
+const keptBlocks = 4;
 
 /**
- * Sends copies of a body's pieces to its client. A long body is sent from a few blocks that are used over and over, once
- * what was in them has been taken: a gigabyte is no gigabyte of garbage then. Blocks never serve another response.
+ * Sends copies of a body's pieces to its client. The large pieces of a long body go out from a few blocks that are used
+ * over and over, once what was in them has been taken: a gigabyte is no gigabyte of garbage then. Blocks never serve
+ * another response.
  */
 export class BodyPieces {
   readonly #free: Buffer[] = [];
@@ -18,11 +21,17 @@ export class BodyPieces {
 
   /** False asks to wait until the response drains. The piece itself can be overwritten afterwards. */
   send(res: ServerResponse, piece: Buffer): boolean {
-    if (this.#sent++ < unshared || piece.length > blockBytes || res.write !== nodesWrite) {
-      return res.write(Buffer.from(piece));
-    }
+    if (this.#sent++ < unshared || !fits(piece) || !isUntouched(res)) return res.write(Buffer.from(piece));
     const block = this.#free.pop() ?? Buffer.allocUnsafeSlow(blockBytes);
     piece.copy(block);
-    return res.write(block.subarray(0, piece.length), () => void this.#free.push(block));
+    return res.write(block.subarray(0, piece.length), () => this.#keep(block));
   }
+
+  #keep(block: Buffer): void {
+    if (this.#free.length < keptBlocks) this.#free.push(block);
+  }
+}
+
+function fits({ length }: Buffer): boolean {
+  return length >= worthwhileBytes && length <= blockBytes;
 }

@@ -1,4 +1,5 @@
 import type { ServerResponse } from "node:http";
+import { isUntouched } from "./untouched.ts";
 
 interface Departure {
   readonly res: ServerResponse;
@@ -36,11 +37,13 @@ export class Departures {
 /**
  * Head and body in one write to the socket. Node's own `end` with a body makes it two, the second one empty, and that costs
  * a request several microseconds. It is left to it where there is more to send after the body, as in chunks, or others
- * are being sent before.
+ * are being sent before, and where an app's own `end` wants to see the body.
  */
 function endWith(res: ServerResponse, body: string): void {
   const { socket } = res;
-  if (socket === null || res.chunkedEncoding || socket.writableLength > 0) return void res.end(body, "latin1");
+  if (socket === null || res.chunkedEncoding || socket.writableLength > 0 || !isUntouched(res)) {
+    return void res.end(body, "latin1");
+  }
   // Node corks a socket that is not corked, and uncorks it only later.
   socket.cork();
   res.write(body, "latin1");

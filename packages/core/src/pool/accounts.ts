@@ -15,12 +15,12 @@ export interface AttemptObserver {
 export class Accounts implements AttemptHost {
   readonly observers: Set<AttemptObserver> = new Set();
   readonly #context: PoolContext;
-  readonly #onIdle: (member: Member) => void;
+  readonly #onRelieved: (member: Member) => void;
 
-  /** `onIdle` is called with whoever may have nothing more to do. */
-  constructor(context: PoolContext, onIdle: (member: Member) => void) {
+  /** `onRelieved` is called with whoever has a request or a tunnel less. */
+  constructor(context: PoolContext, onRelieved: (member: Member) => void) {
     this.#context = context;
-    this.#onIdle = onIdle;
+    this.#onRelieved = onRelieved;
   }
 
   onAnswered(member: Member, attempt: Attempt): void {
@@ -48,7 +48,7 @@ export class Accounts implements AttemptHost {
     member.inFlight--;
     member.tunnels--;
     if (wasFull) this.#context.changed();
-    this.#onIdle(member);
+    this.#onRelieved(member);
   }
 
   /** In this order: whoever is ejected for it is out before anybody who waits is let in. */
@@ -65,6 +65,6 @@ export class Accounts implements AttemptHost {
     member.trial?.settled(attempt);
     if (wasFull) this.#context.changed();
     if (fault) this.#context.emit("failure", member);
-    this.#onIdle(member);
+    this.#onRelieved(member);
   }
 }

@@ -33,6 +33,8 @@ export class Admission {
   readonly #context: PoolContext;
   readonly #parts: Parts;
   #current: Availability | undefined;
+  /** A weight has changed since the lists were made. */
+  #reweighed = false;
   #roomTimer: Timer;
   #busy = false;
 
@@ -45,7 +47,12 @@ export class Admission {
   /** The lists in force; worked out when they are asked for. */
   get lists(): Availability {
     const { members, lookups } = this.#parts;
-    this.#current ??= computeAvailability(members.list, this.#panicAllowed, lookups.expectsMore);
+    if (this.#current === undefined) {
+      this.#current = computeAvailability(members.list, this.#panicAllowed, lookups.expectsMore);
+    } else if (this.#reweighed) {
+      this.#current = reweighed(this.#current);
+    }
+    this.#reweighed = false;
     return this.#current;
   }
 
@@ -73,7 +80,7 @@ export class Admission {
 
   /** A weight has changed, and with it nobody's place. */
   reweighed(): void {
-    if (this.#current !== undefined) this.#current = reweighed(this.#current);
+    this.#reweighed = true;
   }
 
   /** Something has changed that the lists follow from. */

@@ -9,8 +9,8 @@ export interface AttemptHost {
 }
 
 /**
- * One try on one upstream. It holds a place in the upstream's `inFlight` from its start until `settle`, or
- * `becomeTunnel`, of which one has to be called exactly once on every path; later calls do nothing.
+ * One try on one upstream. It holds a place in the upstream's `inFlight` from its start until `settle`, or, after
+ * `becomeTunnel`, until the tunnel has closed. One of the two has to be called on every path; later calls do nothing.
  */
 export class Attempt {
   /** When it began, on the monotonic clock. */

@@ -25,10 +25,10 @@ export interface Availability {
 }
 
 /**
- * Primaries first, backups only when no primary is available, and so on through the tiers. Panic, when it is allowed, takes whatever is neither
- * draining nor disabled nor held back until its first check (YARP's HealthyOrPanic), but never on account of full upstreams: those free up by themselves.
- * A trial's one request at a time is for pools with others to serve, and does not hold in panic.
- * A weight of 0 takes no new clients. While more members are expected, waiting for them comes before panic.
+ * Primaries first, backups only when no primary is available, and so on through the tiers. Panic, when it is allowed, takes
+ * whatever is neither draining nor disabled nor held back until its first check (YARP's HealthyOrPanic), but never on account
+ * of full upstreams: those free up by themselves. A trial's one request at a time is for pools with others to serve, and does
+ * not hold in panic. A weight of 0 takes no new clients. While more members are expected, waiting for them comes before panic.
  */
 export function computeAvailability(
   members: readonly Member[],

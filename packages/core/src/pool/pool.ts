@@ -66,7 +66,7 @@ export class Pool extends SafeEmitter<PoolSignals> {
     this.lookups = new LookupRecord(context, this.#members);
     const { weighting, queue, lookups } = this;
     this.#admission = new Admission(context, { members: this.#members, weighting, queue, lookups });
-    this.#accounts = new Accounts(context, (member) => this.#onSettled(member));
+    this.#accounts = new Accounts(context, (member) => this.#onRelieved(member));
     for (const upstream of this.#options.upstreams) this.#members.join(upstream);
   }
 
@@ -256,7 +256,7 @@ export class Pool extends SafeEmitter<PoolSignals> {
     return member;
   }
 
-  #onSettled(member: Member): void {
+  #onRelieved(member: Member): void {
     if (this.#closed && member.requests === 0) retireTransport(member);
     this.#members.releaseIfDrained(member);
   }

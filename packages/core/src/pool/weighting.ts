@@ -94,7 +94,8 @@ export class Weighting {
     for (const { full, inFlight, maxInFlight, warmingSince } of this.#warming) {
       if (!full || inFlight >= maxInFlight) continue;
       // The limit is rounded up, so there is room as soon as the share has passed what is in flight.
-      const passesAt = warmingSince + (slowStart.windowMs * inFlight) / maxInFlight;
+      const passes = Math.floor((inFlight * limits.slowStartSteps) / maxInFlight) + 1;
+      const passesAt = warmingSince + (slowStart.windowMs * passes) / limits.slowStartSteps;
       inMs = Math.min(inMs, Math.max(0, passesAt - this.#clock.now()) + 1);
     }
     return inMs;
@@ -154,7 +155,11 @@ export class Weighting {
   }
 }
 
-/** Envoy's formula: linear in time, never below the minimum, and a second at least has always passed. */
+/**
+ * Envoy's formula: linear in time, never below the minimum, and a second at least has always passed. In steps, so that what
+ * policies make of the weights lasts for more than one pick.
+ */
 function rampAt(elapsedMs: number, { windowMs, minFactor }: ResolvedSlowStart): number {
-  return Math.min(1, Math.max(minFactor, Math.max(elapsedMs, 1_000) / windowMs));
+  const steps = Math.floor((Math.max(elapsedMs, 1_000) * limits.slowStartSteps) / windowMs);
+  return Math.min(1, Math.max(minFactor, steps / limits.slowStartSteps));
 }

@@ -89,6 +89,23 @@ describe("a body that is all there is", () => {
     expect(response?.body.toString("latin1")).toBe(body);
   });
 
+  test("is given to an app's own end, which may have to see it", async () => {
+    const seen: unknown[] = [];
+    const { client } = await serve((_req, res) => {
+      const end = res.end.bind(res);
+      res.end = ((chunk: string, encoding: BufferEncoding) => {
+        seen.push(chunk);
+        return end(chunk, encoding);
+      }) as typeof res.end;
+      res.writeHead(200, sized);
+      departures.end(res, body);
+    });
+    await client.send(get, "one packet");
+    const [response] = await answers(client, 1);
+    expect(response?.body.toString("latin1")).toBe(body);
+    expect(seen).toEqual([body]);
+  });
+
   test("keeps its place among pipelined answers", async () => {
     const waiting: (() => void)[] = [];
     const { client } = await serve((req, res) => {

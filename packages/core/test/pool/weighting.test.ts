@@ -45,7 +45,7 @@ describe("slow start", () => {
       clock.advance(seconds * 1_000);
       trace.push(Math.round(weightOf(pool, "a") * 100) / 100);
     }
-    expect(trace).toEqual([1, 1, 1, 1.5, 2.5, 5, 9.95, 10, 10]);
+    expect(trace).toEqual([1, 1, 1, 1.5, 2.5, 5, 9.9, 10, 10]);
     expect(weightOf(pool, "b")).toBe(10);
   });
 
@@ -215,7 +215,7 @@ describe("the limit during a slow start", () => {
   test("grows with it", () => {
     const { pool, clock } = limited();
     recover(pool, "a");
-    const rooms = [0, 2, 0.1, 7.9, 9.9, 0.1].map((seconds) => {
+    const rooms = [0, 2, 0.2, 7.8, 9.9, 0.1].map((seconds) => {
       clock.advance(seconds * 1_000);
       return roomOf(pool);
     });
@@ -399,5 +399,19 @@ describe("the lists of candidates", () => {
     clock.advance(limits.announcedMs);
     expectOthers("the end of an announcement");
     expectSame();
+  });
+
+  test("are others once, however many weights have moved, and last while a slow start takes a step", () => {
+    const { pool, clock } = poolOf({ a: 1, b: 1, c: 1, d: 1 }, { slowStart: { window: "20s" } });
+    for (const id of ["b", "c", "d"]) recover(pool, id);
+    clock.advance(10_000);
+    const list = pool.candidates;
+    clock.advance(199);
+    expect(pool.candidates).toBe(list);
+    clock.advance(1);
+    const next = pool.candidates;
+    expect(next).not.toBe(list);
+    expect(pool.candidates).toBe(next);
+    expect(memberOf(pool, "b").effectiveWeight).toBe(0.51);
   });
 });
