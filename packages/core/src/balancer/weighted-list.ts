@@ -65,19 +65,24 @@ export class WeightedList {
 
 /**
  * What is made of a list of candidates, made once for as long as the list stays the same. A pool gives out another list
- * whenever a member or a weight is not what it was.
+ * whenever a member or a weight is not what it was. That of the list before is kept as well: a request that tries again asks
+ * with a list of its own in between.
  */
 export function oncePerList<Made>(
   make: (candidates: readonly Candidate[]) => Made,
 ): (candidates: readonly Candidate[]) => Made {
-  let known: readonly Candidate[] | undefined;
-  let made: Made;
+  interface Known {
+    readonly candidates: readonly Candidate[];
+    readonly made: Made;
+  }
+  let last: Known | undefined;
+  let before: Known | undefined;
   return (candidates) => {
-    if (candidates !== known) {
-      made = make(candidates);
-      known = candidates;
-    }
-    return made;
+    if (last?.candidates === candidates) return last.made;
+    const known = before?.candidates === candidates ? before : { candidates, made: make(candidates) };
+    before = last;
+    last = known;
+    return known.made;
   };
 }
 

@@ -237,6 +237,7 @@ export class Handshake implements TunnelHandler, ChoiceOwner, Active {
       record.status = errorKind("client_aborted").status;
       record.error = "client_aborted";
     }
+    this.#in.response.release();
     engine.active.delete(this);
     record.finish();
     if (!res.writableFinished) socket.destroy();

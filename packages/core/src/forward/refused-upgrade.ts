@@ -28,7 +28,8 @@ export function refusalFault({
 /**
  * Relays the answer of an upstream that refuses an upgrade, at the client's pace, cut off if it breaks off.
  *
- * `onEnd` is told how it went, before the client's response is ended. Returns what breaks it off.
+ * `onEnd` is told how it went, before the client's response is ended; and once more if the client then leaves the rest of
+ * it untaken. Returns what breaks it off, for as long as the response is not over.
  */
 export function relayRefusal(
   upstreamResponse: IncomingMessage,
@@ -39,6 +40,10 @@ export function relayRefusal(
   let failure: ErrorCode = "response_truncated";
   let broken = false;
   const breakOff = (code: ErrorCode) => {
+    if (upstreamResponse.closed) {
+      onEnd(code);
+      return response.cutOff();
+    }
     broken = true;
     failure = code;
     upstreamResponse.destroy();
@@ -62,7 +67,6 @@ export function relayRefusal(
   upstreamResponse.on("close", () => {
     const complete = upstreamResponse.complete && !broken;
     onEnd(complete ? undefined : failure);
-    response.release();
     if (complete) response.end([]);
     else response.cutOff();
   });

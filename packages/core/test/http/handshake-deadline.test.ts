@@ -102,6 +102,21 @@ test("a refusal that goes on beyond it is cut off", async () => {
   await until(() => upstream.sockets.size === 0);
 });
 
+test("a refusal that has come whole, and that its client does not take, is cut off", async () => {
+  const upstream = await startRawUpstream((socket) => {
+    socket.end(`HTTP/1.1 403 Forbidden\r\nContent-Length: 9000\r\n\r\n${"x".repeat(9_000)}`);
+  });
+  const { server, port, clock, finished, pool } = await proxyOver(upstream.url);
+  // As if the kernel's buffers were full, whose sizes differ from machine to machine.
+  server.once("connection", (socket) => Object.assign(socket, { _write: () => {}, _writev: () => {} }));
+  const client = await rawClient(port, handshake());
+  await until(() => pool.snapshot().upstreams[0]?.outcomes.success === 1);
+  await clock.advanceAsync(1_000);
+  await clock.advanceAsync(1_000);
+  expect((await finished(1))[0]).toMatchObject({ status: 403, error: "total_timeout", flags: ["truncated"] });
+  expect((await client.over()).text).toBe("");
+});
+
 test("an answer in time leaves nothing behind that could strike later", async () => {
   const upstream = await startRawUpstream((socket) => void socket.end("HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n"));
   const { port, clock, finished } = await proxyOver(upstream.url);
