@@ -16,7 +16,7 @@ export const usage = `Usage: pnpm bench [--only WORKLOAD,...] [--contenders NAME
   --json FILE   writes every figure of every turn there
   --write       writes docs/performance.md and docs/performance.json; only for a run of everything
 
-It takes about ten minutes, with --quick about one.`;
+It takes about a quarter of an hour, with --quick about one.`;
 
 /** What the command line asks for. Prints what is wrong with it, and exits. */
 export function readArguments(words) {

@@ -56,7 +56,7 @@ async function measure(listed, contenders) {
   const { seconds } = chosen;
   const warmUps = quick ? 0 : 1;
   const inRounds = workload.way === "rounds";
-  const steps = inRounds ? stepsOfRounds(workload, contenders.length, warmUps + rounds) : contenders.length;
+  const steps = inRounds ? stepsOfRounds(workload, contenders.length, rounds) : contenders.length;
   const progress = progressOf(workload.title, steps);
   const surroundings = { backends, load, warmUps, rounds, seconds, progress };
   const { name, title } = workload;

@@ -7,8 +7,9 @@ import { median } from "../report/statistics.js";
 const paceLimit = 4_000;
 
 /**
- * All contenders are up at the same time and take turns; who goes first changes with the round. Rounds that warm up do
- * not count. A contender that fails is out, and what failed is its result.
+ * All contenders are up at the same time and take turns; who goes first changes with the round. Each turn begins with some
+ * that warm up and do not count: a process that has waited for its turn costs up to twice as much at first. A contender
+ * that fails is out, and what failed is its result.
  */
 export async function measureRounds(workload, contenders, { backends, load, warmUps, rounds, seconds, progress }) {
   const { name: task, ...options } = workload.task;
@@ -24,11 +25,13 @@ export async function measureRounds(workload, contenders, { backends, load, warm
   };
   try {
     for (const run of runs) await attempt(run, () => startRun(run, workload, backends));
-    for (let round = -warmUps; round < rounds; round++) {
+    const attack = (port) => load[task]({ ...options, port, seconds });
+    for (let round = 0; round < rounds; round++) {
       for (const run of turns(runs, round)) {
         await attempt(run, async () => {
-          const figures = await measure(run.running, (port) => load[task]({ ...options, port, seconds }));
-          if (round >= 0) for (const [name, figure] of Object.entries(figures)) run[name].push(figure);
+          for (let warmUp = 0; warmUp < warmUps; warmUp++) await attack(run.running.port);
+          const figures = await measure(run.running, attack);
+          for (const [name, figure] of Object.entries(figures)) run[name].push(figure);
         });
       }
     }
@@ -84,7 +87,7 @@ async function measureLatencies(workload, runs, { load, attempt }) {
 }
 
 function turns(runs, round) {
-  return runs.map((_, index) => runs[(index + round + runs.length) % runs.length]);
+  return runs.map((_, index) => runs[(index + round) % runs.length]);
 }
 
 function toResult({ contender, running: _, ...figures }) {
