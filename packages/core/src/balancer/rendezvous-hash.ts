@@ -79,7 +79,7 @@ class HashedList {
   }
 
   /** The highest score for a key among those that may take one more. */
-  highest(keyHash: Hash64, allowed: number): Candidate | undefined {
+  highest({ high, low }: Hash64, allowed: number): Candidate | undefined {
     const { candidates, weights } = this.weighted;
     const highs = this.#highs;
     const lows = this.#lows;
@@ -87,9 +87,9 @@ class HashedList {
     let bestScore = 0;
     for (let index = 0; index < weights.length; index++) {
       const weight = weights[index] as number;
-      const upper = upperBits(highs[index] as number, lows[index] as number, keyHash);
+      const upper = upperBits(highs[index] as number, lows[index] as number, high, low);
       if (weight <= (bestScore / 2 ** 32) * (2 ** 32 - 1 - upper)) continue;
-      const score = scoreOf(weight, unitOf(highs[index] as number, lows[index] as number, keyHash));
+      const score = scoreOf(weight, unitOf(highs[index] as number, lows[index] as number, high, low));
       if (score <= bestScore) continue;
       const upstream = candidates[index] as Candidate;
       if (!mayTake(upstream, allowed)) continue;
@@ -99,14 +99,14 @@ class HashedList {
     return best;
   }
 
-  score(index: number, keyHash: Hash64): number {
-    const unit = unitOf(this.#highs[index] as number, this.#lows[index] as number, keyHash);
+  score(index: number, { high, low }: Hash64): number {
+    const unit = unitOf(this.#highs[index] as number, this.#lows[index] as number, high, low);
     return scoreOf(this.weighted.weights[index] as number, unit);
   }
 }
 
 function mayTake({ inFlight, effectiveWeight }: Candidate, allowed: number): boolean {
-  return inFlight < Math.ceil(allowed * effectiveWeight);
+  return inFlight < allowed * effectiveWeight;
 }
 
 /**

@@ -23,19 +23,20 @@ export function hash64(whole: string): Hash64 {
   return { high: spread(high), low: spread(low ^ high) };
 }
 
-/** A number above 0 and below 1 that two hashes, one of them in halves, have between them, evenly spread over the pairs. */
-export function unitOf(high: number, low: number, other: Hash64): number {
+/** A number above 0 and below 1 that two hashes have between them, evenly spread over the pairs; each comes in its halves. */
+export function unitOf(high: number, low: number, otherHigh: number, otherLow: number): number {
+  const upper = upperBits(high, low, otherHigh, otherLow);
   // 52 bits and a half: never 0, and exact, so that it is never rounded to 1.
-  return (upperBits(high, low, other) * 1_048_576 + (lowerBits(low, other) >>> 12) + 0.5) / 4_503_599_627_370_496;
+  return (upper * 1_048_576 + (lowerBits(low, otherLow) >>> 12) + 0.5) / 4_503_599_627_370_496;
 }
 
 /** The first 32 bits of `unitOf`, as an integer: less work, and enough to tell most hashes apart. */
-export function upperBits(high: number, low: number, other: Hash64): number {
-  return spread(high ^ other.high ^ lowerBits(low, other)) >>> 0;
+export function upperBits(high: number, low: number, otherHigh: number, otherLow: number): number {
+  return spread(high ^ otherHigh ^ lowerBits(low, otherLow)) >>> 0;
 }
 
-function lowerBits(low: number, other: Hash64): number {
-  return Math.imul(low + other.low, 0x9e3779b1);
+function lowerBits(low: number, otherLow: number): number {
+  return Math.imul(low + otherLow, 0x9e3779b1);
 }
 
 /** Hashing takes a bounded time. The length tells apart what has the same ends. */

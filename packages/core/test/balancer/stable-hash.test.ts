@@ -46,7 +46,7 @@ test("what two hashes have between them is above 0 and below 1, at the edges too
   const edges = [0, 1, -1, 0x7fffffff, -0x80000000];
   for (const one of edges) {
     for (const other of edges) {
-      const unit = unitOf(one, other, { high: other, low: one });
+      const unit = unitOf(one, other, other, one);
       expect(unit).toBeGreaterThan(0);
       expect(unit).toBeLessThan(1);
     }
@@ -58,9 +58,10 @@ test("what a key has with similar ids is evenly spread, and the one says nothing
   const cells = new Array<number>(64).fill(0);
   const count = 200_000;
   for (let index = 0; index < count; index++) {
-    const key = hash64(`session=${index}`);
+    const { high, low } = hash64(`session=${index}`);
     const cell =
-      Math.floor(unitOf(one.high, one.low, key) * 8) * 8 + Math.floor(unitOf(other.high, other.low, key) * 8);
+      Math.floor(unitOf(one.high, one.low, high, low) * 8) * 8 +
+      Math.floor(unitOf(other.high, other.low, high, low) * 8);
     cells[cell] = (cells[cell] ?? 0) + 1;
   }
   const chiSquare = cells.reduce((sum, seen) => sum + (seen - count / 64) ** 2 / (count / 64), 0);
