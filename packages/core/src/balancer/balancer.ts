@@ -74,8 +74,7 @@ export class Balancer {
 
   /** A policy that is not ours gets a list that it cannot change for the next pick. */
   #candidates(exclude: readonly Upstream[]): readonly Upstream[] {
-    const candidates = this.#pool.candidatesExcept(exclude);
-    return this.#foreign && exclude.length === 0 ? this.#pool.candidates : candidates;
+    return this.#foreign && exclude.length === 0 ? this.#pool.candidates : this.#pool.candidatesExcept(exclude);
   }
 }
 

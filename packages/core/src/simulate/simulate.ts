@@ -29,7 +29,7 @@ import type { SimulateSettings, Trace } from "./trace.ts";
  *
  * @example
  * const trace = { requests: { rate: 200, duration: "60s" }, script: [{ at: "30s", upstream: "b", slower: 10 }] };
- * console.log(formatReport(await simulate(options, trace, { seed: 1 })));
+ * process.stdout.write(formatReport(await simulate(options, trace, { seed: 1 })));
  */
 export async function simulate(
   options: ProxyOptions,
