@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { Pool } from "../../src/pool/pool.ts";
 import { type Waiter, WaitQueue } from "../../src/pool/wait-queue.ts";
 import type { Clock } from "../../src/runtime/clock.ts";
-import { turnoverBytes } from "../support/memory.ts";
+import { agedBytes } from "../support/memory.ts";
 import { memberOf, poolOf } from "../support/pools.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 
@@ -54,11 +54,17 @@ describe("the queue alone", () => {
       onRoom(): void {}
       onTimeout(): void {}
     }
-    const grown = turnoverBytes(
-      () => new Laden(),
-      (waiter) => queue.enter(waiter),
-      (waiter) => queue.leave(waiter),
-    );
+    const waiters = () => Array.from({ length: 64 }, () => new Laden());
+    let present = waiters();
+    for (const each of present) queue.enter(each);
+    const grown = agedBytes(() => {
+      const next = waiters();
+      for (const [index, each] of present.entries()) {
+        queue.enter(next[index] as Waiter);
+        queue.leave(each);
+      }
+      present = next;
+    });
     // Of 25 MB that have come and gone.
     expect(grown).toBeLessThan(5_000_000);
   });

@@ -13,27 +13,12 @@ export function heldBytes(): number {
   return heapUsed + arrayBuffers;
 }
 
-/**
- * By how many bytes the old generation grows after a full collection, while in each of a hundred turns all of 64 members of
- * something make room for others.
- */
-export function turnoverBytes<Member>(
-  make: () => Member,
-  add: (member: Member) => void,
-  remove: (member: Member) => void,
-): number {
-  const some = () => Array.from({ length: 64 }, make);
-  let present = some();
-  for (const member of present) add(member);
+/** By how many bytes the old generation grows after a full collection, while a hundred turns bring things and take them away. */
+export function agedBytes(turn: () => void): number {
   const aging = startAging();
-  for (let turn = 1; turn <= 100; turn++) {
-    const next = some();
-    for (const [index, member] of present.entries()) {
-      add(next[index] as Member);
-      remove(member);
-    }
-    present = next;
-    if (turn % 2 === 0) aging.scavenge();
+  for (let turns = 1; turns <= 100; turns++) {
+    turn();
+    if (turns % 2 === 0) aging.scavenge();
   }
   return aging.bytes();
 }
