@@ -61,8 +61,16 @@ export class Upgrades {
   #isOurs({ url = "" }: IncomingMessage): boolean {
     const path = url.replace(/[?#].*$/s, "");
     // A route of the app's own below our prefix, as of @fastify/websocket, is for whoever has made it.
-    const isAppRoute = !this.#routes.has(path) && this.#app.hasRoute({ method: "GET", url: path });
-    return !isAppRoute && this.#prefixes.some((prefix) => prefix.covers(url));
+    return this.#prefixes.some((prefix) => prefix.covers(url)) && (this.#routes.has(path) || !this.#hasAppRoute(path));
+  }
+
+  /**
+   * Whether the app has a static route of exactly this path. `hasRoute` takes a route pattern, and the path is the client's:
+   * unescaped, its `:` and `(` would be compiled into a regular expression, and its `*` would throw.
+   */
+  #hasAppRoute(path: string): boolean {
+    if (path.includes("*")) return false;
+    return this.#app.hasRoute({ method: "GET", url: path.replaceAll(":", "::") });
   }
 
   #route(req: IncomingMessage, socket: Socket, head: Buffer): void {

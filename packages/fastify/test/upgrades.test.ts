@@ -56,6 +56,39 @@ describe("upgrades", () => {
     expect(app.server.listenerCount("upgrade")).toBe(2);
   });
 
+  test.each(["/api/*x", "/api/*", "/api/:(", "/api/:a([)", "/api/:a(x+x+)+y)", "/api/:id", "/api/a::b", "/*/y", "/:("])(
+    "a path such as %s is never read as a route pattern",
+    async (path) => {
+      const { url, requests } = await startEcho();
+      const app = createApp();
+      app.get("/api/room/:id", () => "the app's own");
+      await app.register(evenkeel, { prefix: "/api", upstreams: [url], closeTimeout });
+      const port = await serve(app);
+      if (path.startsWith("/api/")) {
+        expect(await echo(await connect(port, path), "hello")).toEqual([Buffer.from("hello"), false]);
+        expect(requests.map((request) => request.url)).toEqual([path.slice(4)]);
+      } else {
+        expect((await refusal(port, path)).statusCode).toBe(404);
+      }
+    },
+  );
+
+  test("a static route of the app's own below the prefix keeps its upgrades, a colon in its path included", async () => {
+    const { url, requests } = await startEcho();
+    const app = createApp();
+    app.get("/api/a::b", () => "the app's own");
+    const seen: (string | undefined)[] = [];
+    app.server.on("upgrade", (req: IncomingMessage, socket: Duplex) => {
+      seen.push(req.url);
+      socket.destroy();
+    });
+    await app.register(evenkeel, { prefix: "/api", upstreams: [url], closeTimeout });
+    const port = await serve(app);
+    expect(await talk(port, `GET /api/a:b HTTP/1.1\r\n${handshake}`)).toBe("");
+    expect(seen).toEqual(["/api/a:b"]);
+    expect(requests).toEqual([]);
+  });
+
   test("one that nobody wants is an ordinary request of the app", async () => {
     const app = createApp();
     const page = "x".repeat(1_000_000);
