@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { OptionsError, type Proxy as ReverseProxy } from "evenkeel";
+import { didYouMean, OptionsError, type Proxy as ReverseProxy } from "evenkeel";
 import { hostOf } from "./addresses.ts";
 import { type Answer, Refusal, type Stream, send, toAnswer } from "./answer.ts";
 import { readJson } from "./body.ts";
@@ -19,10 +19,12 @@ export interface Admin {
 /**
  * Makes the admin API of a proxy: health, readiness, metrics, and its pools to see and to change.
  *
- * Throws an `OptionsError` for a token that no header can carry, an empty one included.
+ * Throws an `OptionsError` for a token that no header can carry, an empty one included, and for `readyPools` that the proxy
+ * does not have.
  */
 export function createAdmin(proxy: ReverseProxy, options: AdminOptions = {}): Admin {
   const rules = toRules(options);
+  checkReadyPools(options.readyPools, proxy);
   const events = new EventStream(proxy);
   const routes = createRoutes(proxy, events, options);
   let closed = false;
@@ -58,6 +60,19 @@ async function respond(req: IncomingMessage, rules: GuardRules, routes: readonly
   const action = actionFor(match.route, method);
   const reads = method === "GET" || method === "HEAD";
   return action(match.target, reads ? undefined : await readJson(req));
+}
+
+function checkReadyPools(names: unknown, { pools }: ReverseProxy): void {
+  if (names === undefined) return;
+  if (!Array.isArray(names) || names.some((name) => typeof name !== "string")) {
+    throw new OptionsError([{ path: ["readyPools"], message: "expected an array of names of pools" }]);
+  }
+  const issues = names.flatMap((name, index) =>
+    pools.has(name)
+      ? []
+      : [{ path: ["readyPools", index], message: `there is no pool "${name}"${didYouMean(name, [...pools.keys()])}` }],
+  );
+  if (issues.length > 0) throw new OptionsError(issues);
 }
 
 function toRules({ token, listen = [] }: AdminOptions): GuardRules {

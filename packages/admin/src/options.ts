@@ -13,6 +13,8 @@ export interface AdminOptions {
    * connected to. Give here the name under which an app is public when the handler is mounted in it.
    */
   readonly listen?: string | readonly string[];
+  /** Names of pools without which /readyz is 503. Without it one pool that can serve is enough. */
+  readonly readyPools?: readonly string[];
   /** Loads the configuration again, for POST /api/reload. What it throws is answered as a 422. */
   readonly onReload?: () => ReloadChanges | Promise<ReloadChanges>;
 }

@@ -36,7 +36,7 @@ export interface Match {
 export function createRoutes(proxy: ReverseProxy, events: EventStream, options: AdminOptions): readonly Route[] {
   const routes = [
     route("/healthz", { GET: () => json(200, { status: "ok" }) }, true),
-    route("/readyz", { GET: () => readiness(proxy.snapshot()) }, true),
+    route("/readyz", { GET: () => readiness(proxy.snapshot(), options.readyPools ?? []) }, true),
     route("/api/pools", { GET: () => listPools(proxy) }),
     route("/api/pools/:pool", { GET: (target) => showPool(proxy, target) }),
     route("/api/pools/:pool/upstreams", {

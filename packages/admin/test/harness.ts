@@ -61,8 +61,8 @@ export async function serveAdmin(proxyOptions: ProxyOptions, options: AdminOptio
 }
 
 /** A proxy that shows what it is told to show. */
-export function proxyWith(snapshot: () => ProxySnapshot): ReverseProxy {
-  return { pools: new Map(), draining: false, snapshot } as unknown as ReverseProxy;
+export function proxyWith(snapshot: () => ProxySnapshot, pools: readonly string[] = []): ReverseProxy {
+  return { pools: new Map(pools.map((name) => [name, {}])), draining: false, snapshot } as unknown as ReverseProxy;
 }
 
 export function proxySnapshot(changes: Partial<ProxySnapshot> = {}): ProxySnapshot {
@@ -84,6 +84,7 @@ export function poolSnapshot(changes: Partial<PoolSnapshot> = {}): PoolSnapshot 
     policy: "p2c",
     available: 1,
     panic: false,
+    serving: true,
     inFlight: 0,
     tunnels: 0,
     queueDepth: 0,

@@ -1,4 +1,5 @@
-import { expect, test } from "vitest";
+import { createProxy, type PoolSnapshot } from "evenkeel";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { createAdmin } from "../src/index.ts";
 import { discoverySnapshot, poolSnapshot, proxySnapshot, proxyWith, serve, serveAdmin } from "./harness.ts";
 
@@ -19,9 +20,9 @@ test("healthz is 200 while the process lives, ready or not", async () => {
 
 test("readyz is 503 with every reason", async () => {
   const pools = [
-    poolSnapshot({ name: "api", available: 0 }),
+    poolSnapshot({ name: "api", available: 0, serving: false }),
     poolSnapshot(),
-    poolSnapshot({ name: "web", available: 0 }),
+    poolSnapshot({ name: "web", available: 0, serving: false }),
   ];
   const admin = createAdmin(proxyWith(() => proxySnapshot({ draining: true, pools })));
   const { ask } = await serve(admin.handler);
@@ -36,13 +37,62 @@ test("readyz is 503 with every reason", async () => {
   ]);
 });
 
+describe("readyz", () => {
+  const serving = { serving: true, available: 1 };
+  const panicking = { serving: true, available: 0, panic: true };
+  const down = { serving: false, available: 0 };
+
+  test.each<[string, Partial<PoolSnapshot>[], number[], number, string[]]>([
+    ["every pool serves", [serving, serving], [], 200, []],
+    ["one of several does not", [serving, down], [], 200, ["none_available p1"]],
+    ["one that is required does not", [serving, down], [1], 503, ["none_available p1"]],
+    ["one that is not required does not", [serving, down], [0], 200, ["none_available p1"]],
+    ["the only one does not", [down], [], 503, ["none_available p0"]],
+    ["none does", [down, down], [], 503, ["none_available p0", "none_available p1"]],
+    ["panic serves the only one", [panicking], [], 200, ["panic p0"]],
+    ["panic serves one that is required", [panicking, down], [0], 200, ["panic p0", "none_available p1"]],
+    ["all upstreams are full", [{ serving: true, available: 0 }], [0], 200, []],
+    ["there is no pool", [], [], 503, ["no_pools undefined"]],
+  ])("when %s", async (_, changes, required, status, reasons) => {
+    const pools = changes.map((change, index) => poolSnapshot({ name: `p${index}`, ...change }));
+    const names = pools.map(({ name }) => name);
+    const proxy = proxyWith(() => proxySnapshot({ pools }), names);
+    const { ask } = await serve(createAdmin(proxy, { readyPools: required.map((index) => `p${index}`) }).handler);
+    const reply = await ask("GET", "/readyz");
+    expect(reply.status).toBe(status);
+    expect(reply.json().ready).toBe(status === 200);
+    expect(reply.json().reasons.map(({ code, pool }) => `${code} ${pool}`)).toEqual(reasons);
+  });
+
+  test("is 503 when a reload has taken a required pool away", async () => {
+    const { ask, proxy } = await serveAdmin(twoPools, { readyPools: ["web"] });
+    expect((await ask("GET", "/readyz")).status).toBe(200);
+    proxy.reload({ pools: { api: twoPools.pools.api } });
+    const reply = await ask("GET", "/readyz");
+    expect([reply.status, reply.json().reasons]).toEqual([
+      503,
+      [{ code: "unknown_pool", pool: "web", message: 'there is no pool "web"' }],
+    ]);
+  });
+});
+
+test.each([
+  [["wbe"], 'readyPools[0]: there is no pool "wbe", did you mean "web"?'],
+  ["web", "readyPools: expected an array of names of pools"],
+  [[1], "readyPools: expected an array of names of pools"],
+])("readyPools %j is refused", (readyPools, message) => {
+  const proxy = createProxy(twoPools);
+  onTestFinished(() => proxy.close());
+  expect(() => createAdmin(proxy, { readyPools: readyPools as string[] })).toThrow(message);
+});
+
 test.each([
   ["awaited", null, "api.internal is being looked up"],
   ["failing", { reason: "SERVFAIL", at: 0 }, "looking up api.internal fails (SERVFAIL)"],
   ["ok", null, undefined],
 ] as const)("readyz says what DNS has to do with it: %s", async (status, lastError, because) => {
   const discovery = discoverySnapshot({ status, lastError });
-  const pools = [poolSnapshot({ available: 0, discovery })];
+  const pools = [poolSnapshot({ available: 0, serving: false, discovery })];
   const { ask } = await serve(createAdmin(proxyWith(() => proxySnapshot({ pools }))).handler);
   const message = ['pool "api" has no available upstream', because].filter((part) => part !== undefined).join(": ");
   expect((await ask("GET", "/readyz")).json().reasons).toEqual([{ code: "none_available", pool: "api", message }]);
@@ -50,11 +100,14 @@ test.each([
 
 test("readyz follows the pools and the proxy's end", async () => {
   const { ask, proxy } = await serveAdmin(twoPools);
-  expect((await ask("GET", "/readyz")).json()).toEqual({ ready: true });
+  expect((await ask("GET", "/readyz")).json()).toEqual({ ready: true, reasons: [] });
 
   proxy.pools.get("web")?.setState("w", "disabled");
   const reply = await ask("GET", "/readyz");
-  expect([reply.status, reply.json().reasons[0]?.pool]).toEqual([503, "web"]);
+  expect([reply.status, reply.json().reasons[0]?.pool]).toEqual([200, "web"]);
+
+  proxy.pools.get("api")?.setState("a", "disabled");
+  expect((await ask("GET", "/readyz")).status).toBe(503);
 
   proxy.pools.get("web")?.setState("w", "active");
   expect((await ask("GET", "/readyz")).status).toBe(200);

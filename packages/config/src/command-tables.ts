@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { type ConfigIssue, parseDuration } from "evenkeel";
+import { type ConfigIssue, didYouMean, parseDuration } from "evenkeel";
 import { defaults } from "./defaults.ts";
 import type { AccessLogConfig, AdminConfig, ListenAddress, ServerConfig } from "./file-config.ts";
 import { isLoopback, parseListen } from "./listen.ts";
@@ -12,13 +12,27 @@ import type { AccessLogOptions, AdminOptions, ServerOptions } from "./options.ts
 export function crossCheckCommandTables(data: unknown): ConfigIssue[] {
   const admin = (data as { readonly admin?: unknown } | null)?.admin;
   if (typeof admin !== "object" || admin === null) return [];
-  const { listen, token } = admin as { readonly listen?: unknown; readonly token?: unknown };
+  const { listen, token, readyPools } = admin as { readonly [key in keyof AdminOptions]?: unknown };
+  return [...findOpenListen(listen, token), ...findUnknownPools(readyPools, data as object)];
+}
+
+function findOpenListen(listen: unknown, token: unknown): ConfigIssue[] {
   const address = typeof listen === "string" ? parseListen(listen) : "";
   if (token !== undefined || typeof address === "string" || isLoopback(address)) return [];
   const message =
     `other machines can reach ${JSON.stringify(listen)}, and there is no token: ` +
     "add a token here, or listen on 127.0.0.1";
   return [{ path: ["admin", "listen"], message }];
+}
+
+function findUnknownPools(names: unknown, { pools }: { readonly pools?: unknown }): ConfigIssue[] {
+  if (!Array.isArray(names) || (pools !== undefined && (typeof pools !== "object" || pools === null))) return [];
+  const known = pools === undefined ? ["default"] : Object.keys(pools);
+  return names.flatMap((name: unknown, index) => {
+    if (typeof name !== "string" || known.includes(name)) return [];
+    const message = `there is no pool ${JSON.stringify(name)}${didYouMean(name, known)}`;
+    return [{ path: ["admin", "readyPools", index], message }];
+  });
 }
 
 /** Fills in the defaults of options that have been checked. Relative paths are relative to `directory`. */
@@ -40,8 +54,8 @@ export function resolveServer(options: ServerOptions, directory: string): Server
 
 /** As `resolveServer`. */
 export function resolveAdmin(options: AdminOptions, directory: string): AdminConfig {
-  const { listen, token, metrics } = { ...defaults.admin, ...options };
-  return { listen: resolveListen(listen, directory), token, metrics };
+  const { listen, token, metrics, readyPools = [] } = { ...defaults.admin, ...options };
+  return { listen: resolveListen(listen, directory), token, metrics, readyPools };
 }
 
 /** As `resolveServer`. */

@@ -43,6 +43,8 @@ export interface AdminOptions {
   readonly token?: string;
   /** Serves `/metrics`. Default: true. */
   readonly metrics?: boolean;
+  /** Names of pools without which `/readyz` is 503. Without it one pool that can serve is enough. */
+  readonly readyPools?: readonly string[];
 }
 
 /** The table `[accessLog]`. */

@@ -71,7 +71,12 @@ export const commandTables: Readonly<Record<"server" | "admin" | "accessLog", z.
       keepAlive: duration(1).optional(),
     }).optional(),
   }).optional(),
-  admin: table({ listen: address().optional(), token: token().optional(), metrics: flag().optional() }).optional(),
+  admin: table({
+    listen: address().optional(),
+    token: token().optional(),
+    metrics: flag().optional(),
+    readyPools: z.array(text("the name of a pool"), { error: "expected an array of names of pools" }).optional(),
+  }).optional(),
   accessLog: table({
     format: oneOf(["json", "combined", "none"]).optional(),
     path: file('"stdout", "stderr" or the path of a file').optional(),

@@ -85,6 +85,8 @@ export interface PoolSnapshot {
   readonly available: number;
   /** Nothing is available, and requests go to whatever is not draining or disabled. */
   readonly panic: boolean;
+  /** A new request gets a response from an upstream: one is available, only full, or used in panic. */
+  readonly serving: boolean;
   /** Requests alone. */
   readonly inFlight: number;
   readonly tunnels: number;

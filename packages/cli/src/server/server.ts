@@ -149,10 +149,11 @@ export class StandaloneServer {
     this.#admin = this.#createAdmin(admin);
   }
 
-  #createAdmin({ token, metrics, listen }: AdminConfig): Admin {
+  #createAdmin({ token, metrics, readyPools, listen }: AdminConfig): Admin {
     return createAdmin(this.proxy, {
       ...(token !== undefined && { token }),
       metrics,
+      readyPools,
       listen: formatAddress(listen),
       onReload: () => this.reload(),
     });

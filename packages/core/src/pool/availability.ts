@@ -22,6 +22,8 @@ export interface Availability {
   readonly panic: boolean;
   /** There is no candidate only because everything that could be one is full, or not here yet: waiting helps. */
   readonly saturated: boolean;
+  /** A new request gets a response from an upstream, at once, in panic, or after waiting for room. */
+  readonly serving: boolean;
 }
 
 /**
@@ -38,14 +40,24 @@ export function computeAvailability(
   const available = members.filter((member) => member.available);
   const candidates = firstTier(available);
   if (candidates.length > 0)
-    return publish({ available, fallback: available, candidates, desperate: [], panic: false, saturated: false });
+    return publish({
+      available,
+      fallback: available,
+      candidates,
+      desperate: [],
+      panic: false,
+      saturated: false,
+      serving: true,
+    });
 
   const usable = usableAmong(members, panicAllowed);
   const desperate = expectsMore ? [] : usable.filter((member) => member.doubtful);
   const fallback = desperate.filter((member) => !member.atLimit);
   const panic = fallback.length > 0;
   const saturated = expectsMore || (usable.length > 0 && !panic);
-  return publish({ available, fallback, candidates: firstTier(fallback), desperate, panic, saturated });
+  // While the first lookup is awaited, doubtful upstreams wait for its result. One on trial takes its next request soon.
+  const serving = desperate.length > 0 || usable.some((member) => !member.doubtful) || members.some(takesTrials);
+  return publish({ available, fallback, candidates: firstTier(fallback), desperate, panic, saturated, serving });
 }
 
 /** The candidates that were not tried yet; when they have run out, whatever else may be used, backups included. */
@@ -69,6 +81,11 @@ function usableAmong(members: readonly Member[], panicAllowed: boolean): readonl
   const active = members.filter(({ state, weight, held }) => state === "active" && weight > 0 && !held);
   const well = active.filter((member) => !member.doubtful);
   return well.length > 0 || !panicAllowed ? well : active;
+}
+
+/** Whether an upstream takes one request at a time, and is not available only because that request is in flight. */
+function takesTrials({ state, weight, onTrial, health, held, removed }: Member): boolean {
+  return onTrial && state === "active" && weight > 0 && health !== "unhealthy" && !held && !removed;
 }
 
 /** What can be had of a member by a client that is bound to it: an answer now, an answer later, or none. */

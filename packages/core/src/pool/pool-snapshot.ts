@@ -9,6 +9,7 @@ export function poolSnapshot(pool: Pool, members: readonly Member[], policy: str
     policy,
     available: pool.available.filter(({ weight }) => weight > 0).length,
     panic: pool.panic,
+    serving: pool.serving,
     inFlight: pool.inFlight,
     tunnels: pool.tunnels,
     queueDepth: pool.queue.depth,

@@ -101,6 +101,12 @@ export class Pool extends SafeEmitter<PoolSignals> {
     return this.#admission.lists.panic;
   }
 
+  /** Whether a new request gets a response from an upstream: at once, in panic, or after waiting for room. */
+  get serving(): boolean {
+    this.#admission.refresh();
+    return this.#admission.lists.serving;
+  }
+
   /** Whether somebody who was not tried yet is only full, or may still be found: a place in the queue will do. */
   mayFreeUp(tried: readonly Upstream[]): boolean {
     return this.#admission.mayFreeUp(tried);

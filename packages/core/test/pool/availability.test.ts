@@ -238,3 +238,52 @@ describe("the lists", () => {
     expect(pool.mayFreeUp([])).toBe(false);
   });
 });
+
+describe("a pool serves", () => {
+  const everybody = (pool: Pool, change: (upstream: Upstream) => void) => pool.upstreams.forEach(change);
+
+  test.each<[string, "use-all" | "fail", (pool: Pool) => void, boolean]>([
+    ["with an available upstream", "fail", () => {}, true],
+    ["while all are full", "fail", (pool) => everybody(pool, (one) => void pool.begin(one)), true],
+    ["in panic", "use-all", (pool) => everybody(pool, (one) => pool.setHealth(one, "unhealthy", "a test")), true],
+    [
+      "not without panic",
+      "fail",
+      (pool) => everybody(pool, (one) => pool.setHealth(one, "unhealthy", "a test")),
+      false,
+    ],
+    [
+      "not when all are disabled",
+      "use-all",
+      (pool) => everybody(pool, ({ id }) => pool.setState(id, "disabled")),
+      false,
+    ],
+    [
+      "not when all are draining",
+      "use-all",
+      (pool) => everybody(pool, ({ id }) => pool.setState(id, "draining")),
+      false,
+    ],
+    ["not when none has a weight", "use-all", (pool) => everybody(pool, ({ id }) => pool.setWeight(id, 0)), false],
+    ["not before the first check", "use-all", (pool) => everybody(pool, (one) => pool.hold(one, true)), false],
+    ["not without upstreams", "use-all", (pool) => everybody(pool, ({ id }) => pool.remove(id)), false],
+  ])("%s (panic: %s)", (_, panic, change, serving) => {
+    const { pool } = poolOf({ a: { maxInFlight: 1 }, b: { maxInFlight: 1 } }, { panic });
+    change(pool);
+    expect(pool.serving).toBe(serving);
+    expect(pool.snapshot().serving).toBe(serving);
+  });
+
+  test("through the trial of its only upstream", () => {
+    const { pool } = poolOf({ a: { maxInFlight: 1 }, b: 1 }, { panic: "fail" });
+    pool.setState("b", "disabled");
+    const a = memberOf(pool, "a");
+    pool.ejections.eject(a, "consecutive-failures", 1);
+    expect(pool.serving).toBe(false);
+    pool.ejections.beginTrial(a);
+    expect(pool.serving).toBe(true);
+    pool.begin(a);
+    expect(pool.available).toEqual([]);
+    expect(pool.serving).toBe(true);
+  });
+});

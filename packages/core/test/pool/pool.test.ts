@@ -223,6 +223,7 @@ describe("snapshots", () => {
       policy: "p2c",
       available: 2,
       panic: false,
+      serving: true,
       inFlight: 1,
       tunnels: 0,
       queueDepth: 0,
