@@ -183,16 +183,23 @@ function startRequest(request: TunnelRequest, socket: Duplex): ClientRequest {
     ...(tls.cert !== undefined && { cert: tls.cert }),
     ...(tls.key !== undefined && { key: tls.key }),
   };
-  const headers = { ...toRecord(request.headers), connection: "Upgrade", upgrade: "websocket" };
+  const headers = toRecord([...request.headers, "connection", "Upgrade", "upgrade", "websocket"]);
   let started: ClientRequest | undefined;
   const capture = (upstreamRequest: ClientRequest) => {
     started = upstreamRequest;
     upstreamRequest.path = request.path;
+    // `http-proxy` copies its headers by assignment into an object with a prototype, which loses `__proto__`.
+    for (const name of upstreamRequest.getHeaderNames()) upstreamRequest.removeHeader(name);
+    for (const [name, value] of Object.entries(headers)) upstreamRequest.setHeader(name, value);
   };
   httpProxy.once("proxyReqWs", capture);
   try {
     httpProxy.ws(
-      { method: "GET", url: "/", headers } as unknown as IncomingMessage,
+      {
+        method: "GET",
+        url: "/",
+        headers: { connection: "Upgrade", upgrade: "websocket" },
+      } as unknown as IncomingMessage,
       socket,
       Buffer.alloc(0),
       {

@@ -193,6 +193,28 @@ const tunnels: readonly RawCase[] = [
   }),
 }));
 
+const prototypeLines = ["__proto__: 1", "__proto__: 2", "constructor: 3", "toString: 4", "hasOwnProperty: 5"];
+
+/** An upstream that opens the tunnel with such names in its response's head. */
+const named: Script = {
+  ...echoing,
+  onRequest: (socket, request) =>
+    void socket.write(switching(request).replace(/\r\n$/, `${prototypeLines.join("\r\n")}\r\n\r\n`)),
+};
+
+const prototypeNames: RawCase = {
+  id: "names like those of an object's prototype, in both heads",
+  bytes: handshake([...right, ...prototypeLines]),
+  upstream: named,
+  until: /\r\n\r\n/,
+  expect: holds("101, and every line in both heads", ({ responses, heads }) => {
+    const lines = prototypeLines.join("\r\n");
+    return (
+      responses[0]?.status === 101 && [responses[0], heads[0]].every((head) => head?.head.includes(lines) === true)
+    );
+  }),
+};
+
 const large: readonly RawCase[] = [
   {
     id: "E15 2,000 headers",
@@ -230,5 +252,6 @@ export const upgrades: readonly RawCase[] = [
   ...plain,
   ...routed,
   ...tunnels,
+  prototypeNames,
   ...large,
 ];
