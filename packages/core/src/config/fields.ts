@@ -10,6 +10,7 @@ import * as z from "zod";
 import type { Policy } from "../policy.ts";
 import { parseDuration, parseSize } from "./duration.ts";
 import type { HashKey, PolicyName, RetryCondition } from "./options.ts";
+import { headerRule, refusedReason } from "./settable-header.ts";
 import { parseUpstreamUrl } from "./upstream-url.ts";
 
 /** An object that refuses unknown keys, `__proto__` included. */
@@ -76,12 +77,16 @@ export const headerName = (): z.ZodString =>
     error: "a header name has only letters, digits and any of ! # $ % & ' * + - . ^ _ ` | ~",
   });
 
-const framing = /^(?:connection|content-length|keep-alive|proxy-connection|te|trailer|transfer-encoding|upgrade)$/i;
-
-/** The name of a header that a route may change: how a message is framed and what becomes of a connection is ours. */
+/** The name of a header that a route may change. */
 export const changeableName = (): z.ZodString =>
-  headerName().refine((name) => !framing.test(name), {
-    error: "this header frames the message or is for one hop: it cannot be changed",
+  headerName().refine((name) => headerRule(name) !== "refused", {
+    error: `this header cannot be changed: ${refusedReason}`,
+  });
+
+/** The name of a header that a route may take off a request. */
+export const removableName = (): z.ZodString =>
+  changeableName().refine((name) => name.toLowerCase() !== "host", {
+    error: "every request has a Host header: set it, or use preserveHost = false to send the upstream's",
   });
 
 /** Says nothing of what was found: a header's value may be a credential. */

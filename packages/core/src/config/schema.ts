@@ -28,6 +28,7 @@ import {
   policy,
   poolName,
   record,
+  removableName,
   retryCondition,
   size,
   statusRange,
@@ -39,6 +40,7 @@ import {
 } from "./fields.ts";
 import type { HealthCheckOptions, ManyPoolsOptions, OnePoolOptions, PoolOptions } from "./options.ts";
 import { policyNames } from "./policy-names.ts";
+import { hostText } from "./settable-header.ts";
 
 const upstream = table(
   {
@@ -155,10 +157,20 @@ const members = {
 
 const pool = table({ ...members, ...settings });
 
-const headerChanges = table({
-  set: record("headers", changeableName(), headerValue()).optional(),
-  remove: list("header names", changeableName()).optional(),
+const headersToSet = record("headers", changeableName(), headerValue()).superRefine((set, context) => {
+  const seen = new Set<string>();
+  for (const [name, value] of Object.entries(set)) {
+    const lower = name.toLowerCase();
+    if (seen.has(lower)) context.addIssue({ code: "custom", path: [name], message: "this header is set twice" });
+    if (lower === "host" && !hostText.test(value)) {
+      context.addIssue({ code: "custom", path: [name], message: "expected a host, with a port or without" });
+    }
+    seen.add(lower);
+  }
 });
+
+const headerChanges = (removable: () => z.ZodString) =>
+  table({ set: headersToSet.optional(), remove: list("header names", removable()).optional() });
 
 const hosts = z.preprocess(
   (host: string | string[]) => (typeof host === "string" ? [host] : host),
@@ -176,8 +188,8 @@ const route = table({
   addPrefix: path().optional(),
   preserveHost: flag().optional(),
   maxBodySize: size().optional(),
-  requestHeaders: headerChanges.optional(),
-  responseHeaders: headerChanges.optional(),
+  requestHeaders: headerChanges(removableName).optional(),
+  responseHeaders: headerChanges(changeableName).optional(),
 });
 
 const shared = {

@@ -1,13 +1,18 @@
 /** What an app may do with requests in code: look at them, change them, answer them. Hooks are trusted; what they set is checked where it is sent. */
 
-import { validateHeaderName, validateHeaderValue } from "node:http";
 import createDebug from "debug";
+import { didYouMean, show } from "../config/issues.ts";
+import type { ResolvedRoute } from "../config/resolved.ts";
 import type { ErrorCode } from "../errors.ts";
+import { checkChangedHeaders, withAppHeaders } from "./app-headers.ts";
 import type { RoutedArrival } from "./arrival.ts";
 import type { Routing } from "./engine.ts";
 import { HeaderList } from "./header-list.ts";
+import type { Target } from "./target.ts";
 
 const debug = createDebug("evenkeel:forward");
+
+const pathText = /^\/[\x21\x22\x24-\x7e]*$/;
 
 /** An answer in place of the upstream's or the proxy's. Its length and connection headers are the proxy's. */
 export interface Answer {
@@ -29,7 +34,11 @@ export interface RequestContext {
   pool: string;
   /** Path and query as they came; what is set here goes through the route's prefix work. */
   path: string;
-  /** The client's own headers, without those of the hop, of framing, and of the proxy. */
+  /**
+   * The client's own headers, without those of the hop, of framing, and of the proxy. `Host`, `Via`, `X-Request-Id` and the
+   * `X-Forwarded` ones take the place of the proxy's own when they are set. Headers that frame the message or belong to one
+   * connection cannot be set: the request fails.
+   */
   readonly headers: HeaderList;
   /** Answers at once; nothing is forwarded. */
   respond(answer: Answer): void;
@@ -41,7 +50,7 @@ export interface ResponseContext {
   readonly pool: string;
   readonly upstream: string;
   readonly status: number;
-  /** As they will be sent, without those of the hop. Framing cannot be changed here. */
+  /** As they will be sent, without those of the hop. Framing cannot be changed here: the response fails. */
   readonly headers: HeaderList;
 }
 
@@ -90,18 +99,27 @@ export function runRequestHook(
       answer ??= given;
     },
   };
-  const finish = () => onOutcome(answer === undefined ? changedArrival(arrival, context, routing) : { answer });
   const fail = (error: unknown) => {
     debug("onRequest failed: %O", error);
     onOutcome("failed");
   };
+  const finish = () => {
+    let outcome: HookOutcome;
+    try {
+      outcome = answer === undefined ? changedArrival(arrival, context, routing) : { answer };
+    } catch (error) {
+      return fail(error);
+    }
+    onOutcome(outcome);
+  };
+  let pending: unknown;
   try {
-    const pending = hooks.onRequest?.(context);
-    if (pending === undefined) finish();
-    else pending.then(finish, fail);
+    pending = hooks.onRequest?.(context);
   } catch (error) {
-    fail(error);
+    return fail(error);
   }
+  if (isThenable(pending)) Promise.resolve(pending).then(finish, fail);
+  else finish();
 }
 
 /** Lets `onResponse` at the headers, and returns what it leaves; undefined when it failed. */
@@ -110,20 +128,17 @@ export function runResponseHook(
   about: Omit<ResponseContext, "headers">,
   raw: string[],
 ): string[] | undefined {
-  const headers = new HeaderList(raw);
+  const headers = new HeaderList([...raw]);
   const lengths = headers.getAll("content-length");
   try {
     hooks.onResponse?.({ ...about, headers });
-    for (const [name, value] of headers) {
-      validateHeaderName(name);
-      validateHeaderValue(name, value);
-    }
+    checkChangedHeaders(headers.raw, raw);
   } catch (error) {
     debug("onResponse failed: %O", error);
     return undefined;
   }
-  // Framing is not a hook's to change.
-  for (const name of ["content-length", "transfer-encoding", "connection"]) headers.delete(name);
+  // The length is needed even where a hook has removed or repeated it.
+  headers.delete("content-length");
   for (const length of lengths) headers.append("Content-Length", length);
   return headers.raw;
 }
@@ -145,21 +160,36 @@ export function runErrorHook(hooks: Hooks, about: Omit<ErrorContext, "respond">)
   return answer;
 }
 
-function changedArrival(arrival: RoutedArrival, context: RequestContext, routing: Routing): HookOutcome {
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as PromiseLike<unknown> | null | undefined)?.then === "function";
+}
+
+/** Throws a `TypeError` for what cannot be sent or does not exist. */
+function changedArrival(arrival: RoutedArrival, context: RequestContext, routing: Routing): RoutedArrival {
+  const { head, route } = arrival;
   const destination = routing.pools.get(context.pool);
-  if (destination === undefined || !context.path.startsWith("/")) {
-    debug("onRequest set a pool that does not exist or a path without a slash: %s %s", context.pool, context.path);
-    return "failed";
+  if (destination === undefined) {
+    const name = String(context.pool);
+    throw new TypeError(`there is no pool ${show(context.pool)}${didYouMean(name, [...routing.pools.keys()])}`);
   }
-  const mark = context.path.indexOf("?");
-  const path = mark === -1 ? context.path : context.path.slice(0, mark);
-  const { options } = arrival.route;
-  // The prefix that is to be stripped has to be there.
-  if (options.stripPrefix && !path.startsWith(options.path)) return "failed";
   return {
     ...arrival,
-    head: { ...arrival.head, passed: context.headers.raw },
-    target: { path, query: mark === -1 ? "" : context.path.slice(mark) },
-    route: { options, ...destination },
+    head: withAppHeaders(head, context.headers.raw, head.passed),
+    target: changedTarget(context.path, route.options),
+    route: { options: route.options, ...destination },
   };
+}
+
+function changedTarget(text: string, { stripPrefix, path: prefix }: ResolvedRoute): Target {
+  if (typeof text !== "string" || !pathText.test(text)) {
+    throw new TypeError(
+      `the path ${show(text)} is no path with a slash in front, without spaces, "#" and control characters`,
+    );
+  }
+  const mark = text.indexOf("?");
+  const path = mark === -1 ? text : text.slice(0, mark);
+  if (stripPrefix && path !== prefix && !path.startsWith(`${prefix}/`)) {
+    throw new TypeError(`the path ${show(text)} does not lie under ${show(prefix)}, which the route strips`);
+  }
+  return { path, query: mark === -1 ? "" : text.slice(mark) };
 }

@@ -4,6 +4,8 @@
  */
 
 import type { IncomingMessage } from "node:http";
+import type { ResolvedHeaderChanges } from "../config/resolved.ts";
+import { hostText } from "../config/settable-header.ts";
 import type { ErrorCode } from "../errors.ts";
 import { continueExpectation } from "./expectation.ts";
 import { bySpelling } from "./header-names.ts";
@@ -21,6 +23,8 @@ export interface RequestHeadIn {
   readonly bodyLength: number;
   /** Names and values by turns, in order: neither hop-by-hop, nor framing, nor Host, nor set by the proxy. */
   readonly passed: readonly string[];
+  /** Headers that an app has set in place of the proxy's own, Host and the X-Forwarded ones among them. */
+  readonly replacing?: ResolvedHeaderChanges | undefined;
   /** Values of the headers that the proxy sets, joined when repeated, by lower-case name. */
   readonly forwarded: ReadonlyMap<string, string>;
   readonly via: string | undefined;
@@ -186,10 +190,7 @@ class HeadReader {
     }
     if (minor === 1 && this.#host === undefined) return refuse("bad_request", "the Host header is missing");
     if (this.#hosts > 1) return refuse("bad_request", "there is more than one Host header");
-    if (
-      this.#host !== undefined &&
-      !/^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::\d{0,5})?$/.test(this.#host)
-    ) {
+    if (this.#host !== undefined && !hostText.test(this.#host)) {
       return refuse("bad_request", "the Host header is not a host");
     }
     if (this.#length !== undefined && !/^\d{1,15}$/.test(this.#length)) {
@@ -215,6 +216,7 @@ class HeadReader {
       host: this.#host ?? "",
       bodyLength,
       passed: this.#named === undefined ? this.#passed : withoutNamed(this.#passed, this.#named),
+      replacing: undefined,
       forwarded: this.#forwarded ?? nothingForwarded,
       via: this.#via,
       accept: this.#accept,

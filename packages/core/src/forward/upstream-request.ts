@@ -17,7 +17,10 @@ export function upstreamHost(head: RequestHeadIn, route: ResolvedRoute, address:
   return route.preserveHost && head.host !== "" ? head.host : address.host;
 }
 
-/** The headers that go to the upstream: Host first, then the client's own in their order, then the proxy's. */
+/**
+ * The headers that go to the upstream: Host first, then the client's own in their order, then the proxy's, or what an app has
+ * set in their place. The route's changes come last.
+ */
 export function upstreamHeaders(
   head: RequestHeadIn,
   facts: ClientFacts,
@@ -29,5 +32,5 @@ export function upstreamHeaders(
   if (head.wantsTrailers) headers.push("TE", "trailers");
   const prefix = options.mountPath + (route.stripPrefix ? route.path : "");
   appendForwarded(headers, head, facts, { forwarded: options.forwarded, prefix });
-  return withHeaderChanges(headers, route.requestHeaders);
+  return withHeaderChanges(withHeaderChanges(headers, head.replacing), route.requestHeaders);
 }

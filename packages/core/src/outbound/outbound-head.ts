@@ -1,6 +1,7 @@
 import { stringify } from "node:querystring";
 import type { Dispatcher } from "undici";
 import type { UpstreamAddress } from "../config/resolved.ts";
+import { headerRule } from "../config/settable-header.ts";
 import { ProxyError } from "../errors.ts";
 import type { KeySource } from "../forward/hash-key.ts";
 import type { RequestHead } from "../wire/transport.ts";
@@ -20,12 +21,6 @@ export interface OutboundHead {
   /** The longest wait for the answer's headers in milliseconds; 0 is the pool's. */
   readonly headersTimeoutMs: number;
 }
-
-/** For one connection alone (RFC 9110 section 7.6.1), or framing, which is always our own. */
-const dropped: ReadonlySet<string> = new Set([
-  ...["connection", "keep-alive", "proxy-connection", "transfer-encoding", "te", "trailer", "upgrade"],
-  ...["http2-settings", "expect"],
-]);
 
 const nothing: ReadonlyMap<string, string> = new Map();
 
@@ -85,7 +80,7 @@ function readHeaders(given: Dispatcher.DispatchOptions["headers"]) {
     const lower = name.toLowerCase();
     if (lower === "host") host = value;
     else if (lower === "content-length") contentLength = Number(value);
-    else if (!dropped.has(lower) && !named.has(lower)) headers.push(name, value);
+    else if (headerRule(name) !== "refused" && !named.has(lower)) headers.push(name, value);
   }
   return { headers, host, contentLength };
 }

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
 import type { ResponseContext } from "../../src/forward/hooks.ts";
-import { fetchFrom } from "../support/client.ts";
+import { fetchFrom, rawClient } from "../support/client.ts";
 import { startProxy } from "../support/start-proxy.ts";
-import { startUpstream } from "../support/start-upstream.ts";
-import { connectSocket, echo, startEcho } from "../support/web-sockets.ts";
+import { startRawUpstream, startUpstream } from "../support/start-upstream.ts";
+import { connectSocket, echo, handshake, startEcho, switching } from "../support/web-sockets.ts";
 
 describe("onRequest", () => {
   test("changes headers, path and pool, also when it takes its time", async () => {
@@ -84,6 +84,37 @@ describe("onRequest", () => {
     expect(upstream.received).toHaveLength(0);
   });
 
+  test("sets headers in place of the proxy's own, each once, for requests and for handshakes", async () => {
+    const values = {
+      ...{ Host: "chat.internal", "X-Forwarded-For": "203.0.113.9", "X-Forwarded-Host": "shop.example" },
+      ...{ "X-Forwarded-Proto": "https", "X-Forwarded-Port": "443", "X-Forwarded-Prefix": "/shop" },
+      ...{ "X-Request-Id": "from-the-app", Via: "1.1 edge", "X-Real-IP": "203.0.113.9" },
+    };
+    const upstream = await startRawUpstream((socket) => void socket.write(switching()));
+    const { port } = await startProxy(
+      { pools: { p: { upstreams: [upstream.url] } }, routes: [{ pool: "p", preserveHost: false }] },
+      {
+        runtime: {
+          onRequest: ({ headers }) => {
+            for (const [name, value] of Object.entries(values)) headers.set(name, value);
+          },
+        },
+      },
+    );
+    const get = await rawClient(port, "GET / HTTP/1.1\r\nHost: h\r\nX-Forwarded-Proto: http\r\n\r\n");
+    await get.until(/\r\n\r\n/);
+    const upgrade = await rawClient(port, handshake());
+    await upgrade.until(/\r\n\r\n/);
+    expect(upstream.heads).toHaveLength(2);
+    for (const head of upstream.heads) {
+      const lines = head.split("\r\n");
+      for (const [name, value] of Object.entries(values)) {
+        const found = lines.filter((line) => line.toLowerCase().startsWith(`${name.toLowerCase()}:`));
+        expect(found).toEqual([`${name}: ${value}`]);
+      }
+    }
+  });
+
   test("stands in front of WebSockets, too", async () => {
     const upstream = await startEcho();
     let allowed = true;
@@ -114,15 +145,16 @@ describe("onResponse", () => {
         runtime: {
           onResponse: ({ headers, status }) => {
             headers.set("X-Seen", `${status}`);
-            headers.set("Content-Length", "1000");
-            headers.set("Transfer-Encoding", "gzip");
+            headers.delete("Content-Length");
+            // What it has read and sets again is no change.
+            for (const [name, value] of headers) headers.set(name, value);
           },
         },
       },
     );
     const answer = await fetchFrom(url);
     expect(answer).toMatchObject({ status: 200, text: "a" });
-    expect(answer.headers).toMatchObject({ "x-seen": "200" });
+    expect(answer.headers).toMatchObject({ "x-seen": "200", "content-length": "1" });
   });
 
   test.each<[string, (context: ResponseContext) => void]>([
@@ -134,6 +166,9 @@ describe("onResponse", () => {
     ],
     ["sets a value that could split the message", ({ headers }) => headers.set("X", "1\r\nEvil: 1")],
     ["sets a name that could split the message", ({ headers }) => headers.append("X: 1\r\nEvil", "1")],
+    ["sets another length", ({ headers }) => headers.set("Content-Length", "1000")],
+    ["sets a transfer coding", ({ headers }) => headers.set("Transfer-Encoding", "gzip")],
+    ["sets what belongs to the connection", ({ headers }) => headers.set("Keep-Alive", "timeout=900")],
   ])("that %s is 502", async (_name, onResponse) => {
     const upstream = await startUpstream("a");
     const { url, finished } = await startProxy({ upstreams: [upstream.url] }, { runtime: { onResponse } });

@@ -36,6 +36,18 @@ const injections: readonly (readonly [what: string, onRequest: (context: Request
     ["", "1"],
     ["Content-Length", "5"],
     ["Transfer-Encoding", "chunked"],
+    ["Connection", "X-Secret"],
+    ["Upgrade", "h2c"],
+    ["TE", "trailers, gzip"],
+    ["Trailer", "X"],
+    ["Keep-Alive", "timeout=900"],
+    ["Proxy-Connection", "keep-alive"],
+    ["Proxy-Authorization", "Basic eDp5"],
+    ["Content_Length", "5"],
+    ["Expect", "100-continue"],
+    ["Sec-WebSocket-Key", "AAAAAAAAAAAAAAAAAAAAAA=="],
+    ["Host", "h\r\nEvil: 1"],
+    ["Host", "a, b"],
   ].map(
     ([name = "", value = ""]) =>
       [

@@ -1,0 +1,37 @@
+/** Judges the header fields that an app sets on a request or response. Hooks, routes and changed `req.headers` all ask here. */
+
+/**
+ * `free`: sent as it was set. `replaces`: sent in place of the line that the proxy would add itself. `refused`: never sent.
+ */
+export type HeaderRule = "free" | "replaces" | "refused";
+
+/** Why a header is refused, as the end of a sentence about it. */
+export const refusedReason = "it frames the message, belongs to one connection, or is part of a WebSocket handshake";
+
+/** A host as a `Host` header has it, with a port or without (RFC 9110 section 7.2). */
+export const hostText: RegExp = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::\d{0,5})?$/;
+
+const refused: ReadonlySet<string> = new Set([
+  // Framing is always the proxy's own.
+  ...["content-length", "transfer-encoding", "trailer"],
+  // For one connection alone (RFC 9110 section 7.6.1).
+  ...["connection", "keep-alive", "proxy-connection", "te", "upgrade", "http2-settings"],
+  ...["proxy-authenticate", "proxy-authorization", "proxy-authentication-info"],
+  // The proxy sends no 100 of its own before the upstream's.
+  "expect",
+  // The accept value is computed from the client's key: with another key no handshake succeeds.
+  ...["sec-websocket-key", "sec-websocket-version", "sec-websocket-accept"],
+]);
+
+/** Sent once each, by the proxy, unless an app sets them. */
+const replaces: ReadonlySet<string> = new Set([
+  ...["host", "via", "forwarded", "x-request-id", "x-real-ip"],
+  ...["x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-port", "x-forwarded-prefix"],
+]);
+
+/** Judges a header by its name, in any letter case. `Content_Length` is refused too: CGI-like servers read it as `Content-Length`. */
+export function headerRule(name: string): HeaderRule {
+  const lower = name.toLowerCase();
+  if (replaces.has(lower)) return "replaces";
+  return refused.has(lower) || refused.has(lower.replace(/[_.]/g, "-")) ? "refused" : "free";
+}

@@ -1,0 +1,75 @@
+/** Puts the headers that an app has set into a message: checked, and in place of what the proxy would say by the same name. */
+
+import { validateHeaderName } from "node:http";
+import { type HeaderRule, headerRule, hostText, refusedReason } from "../config/settable-header.ts";
+import type { RequestHeadIn } from "./request-head.ts";
+
+/** Line breaks and control characters could split the message; anything outside Latin-1 could become them. */
+const valueText = /^[\t\x20-\x7e\x80-\xff]*$/;
+
+/** Several lines of these mean the same as one line with their values joined (RFC 9110 section 5.3). */
+const lists: ReadonlySet<string> = new Set(["via", "forwarded", "x-forwarded-for"]);
+
+/**
+ * Takes the headers of a request as an app has left them, names and values by turns. `before` are those that the app was
+ * given: what has not changed is not judged. Throws a `TypeError` that names the header which cannot be sent.
+ */
+export function withAppHeaders(
+  head: RequestHeadIn,
+  headers: readonly string[],
+  before: readonly string[],
+): RequestHeadIn {
+  const passed: string[] = [];
+  const replacing = new Map<string, [name: string, value: string]>();
+  for (let index = 0; index < headers.length; index += 2) {
+    const name = headers[index] as string;
+    const value = headers[index + 1] as string;
+    const rule = isUnchanged(headers, index, before) ? "free" : checkHeader(name, value);
+    if (rule === "replaces") addReplacing(replacing, name, value);
+    else passed.push(name, value);
+  }
+  if (replacing.size === 0) return { ...head, passed };
+  const kept = (head.replacing?.set ?? []).filter(([name]) => !replacing.has(name.toLowerCase()));
+  const set = [...kept, ...replacing.values()];
+  return {
+    ...head,
+    host: replacing.get("host")?.[1] ?? head.host,
+    passed,
+    replacing: { set, drop: new Set(set.map(([name]) => name.toLowerCase())) },
+  };
+}
+
+/** Throws a `TypeError` for what an app has set in the headers of a response although it may not. */
+export function checkChangedHeaders(headers: readonly string[], before: readonly string[]): void {
+  for (let index = 0; index < headers.length; index += 2) {
+    if (!isUnchanged(headers, index, before)) checkHeader(headers[index], headers[index + 1]);
+  }
+}
+
+/** Judges a header that an app has set. Throws a `TypeError` for one that could split the message or may not be set. */
+export function checkHeader(name: unknown, value: unknown): HeaderRule {
+  validateHeaderName(name as string);
+  // The value is not quoted: it may be a credential.
+  if (typeof value !== "string" || !valueText.test(value)) {
+    throw new TypeError(`the header ${JSON.stringify(name)} has a value that is not one line of Latin-1 text`);
+  }
+  const rule = headerRule(name as string);
+  if (rule === "refused") throw new TypeError(`the header ${JSON.stringify(name)} cannot be set: ${refusedReason}`);
+  return rule;
+}
+
+function isUnchanged(headers: readonly string[], index: number, before: readonly string[]): boolean {
+  const name = headers[index];
+  const value = headers[index + 1];
+  if (before[index] === name && before[index + 1] === value) return true;
+  return before.some((text, place) => place % 2 === 0 && text === name && before[place + 1] === value);
+}
+
+function addReplacing(replacing: Map<string, [string, string]>, name: string, value: string): void {
+  const lower = name.toLowerCase();
+  const first = replacing.get(lower);
+  if (lower === "host" && !hostText.test(value)) throw new TypeError('the header "Host" was set to what is no host');
+  if (first === undefined) replacing.set(lower, [name, value]);
+  else if (lists.has(lower)) first[1] += `, ${value}`;
+  else throw new TypeError(`the header ${JSON.stringify(name)} was set twice`);
+}
