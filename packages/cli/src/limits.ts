@@ -1,5 +1,7 @@
 /** Every fixed limit of the command: buffers, waits and periods. */
 export const limits = {
+  /** Bytes of a certificate or key file of a listener. */
+  pemBytes: 1_048_576,
   /** Bytes of log lines that may wait for a slow disk or reader; what comes on top is dropped and counted. */
   logBufferBytes: 16_777_216,
   /** Milliseconds that the last log lines get to be written before the process ends. */

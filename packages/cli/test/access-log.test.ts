@@ -1,6 +1,6 @@
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { createWriteStream, readFileSync, renameSync } from "node:fs";
+import { createWriteStream, readFileSync, renameSync, symlinkSync } from "node:fs";
 import { type IncomingMessage, request } from "node:http";
 import path from "node:path";
 import { expect, test } from "vitest";
@@ -155,6 +155,47 @@ test("stdout may be a file", async () => {
   child.kill("SIGTERM");
   await once(child, "close");
   expect(linesOf(file)).toHaveLength(10);
+});
+
+test("/dev/stdout and links to it are stdout, also after the log is opened again", async () => {
+  const upstream = await startUpstream((_req, res) => res.end());
+  const link = path.join(makeFolder(), "access.log");
+  symlinkSync("/dev/stdout", link);
+  for (const log of ["/dev/stdout", link, "/proc/self/fd/1"]) {
+    const { url, kill, ended, stdout, stderr } = await serve(
+      `${anyPort}[accessLog]\npath = "${log}"\n${poolOf(upstream.url)}`,
+    );
+    await ask(url, { path: "/before" });
+    kill("SIGHUP");
+    await stderr.record(({ changes }) => changes !== undefined);
+    await ask(url, { path: "/after" });
+    kill("SIGTERM");
+    expect(await ended).toEqual({ code: 0, signal: null });
+    expect(stdout.records.map((record) => record["url"])).toEqual(["/before", "/after"]);
+    expect(stderr.records.filter(({ level }) => level !== "info")).toEqual([]);
+  }
+});
+
+test("a FIFO that takes the place of the log file is refused at the next opening, and the old file stays in use", async () => {
+  const upstream = await startUpstream((_req, res) => res.end());
+  const log = path.join(makeFolder(), "access.log");
+  const { url, kill, ended, stderr } = await serve(`${anyPort}[accessLog]\npath = "${log}"\n${poolOf(upstream.url)}`);
+  renameSync(log, `${log}.1`);
+  execFileSync("mkfifo", [log]);
+  for (const [count, signal] of [
+    [1, "SIGHUP"],
+    [2, "SIGUSR1"],
+  ] as const) {
+    kill(signal);
+    const errors = await stderr.manyRecords(count, ({ level }) => level === "error");
+    expect(errors.at(-1)?.msg).toBe(
+      `the access log ${log} cannot be opened: it is a pipe: say path = "stdout" and pipe the output of the command; the old access log stays in use`,
+    );
+    expect((await ask(url)).status).toBe(200);
+  }
+  kill("SIGTERM");
+  expect(await ended).toEqual({ code: 0, signal: null });
+  expect(linesOf(`${log}.1`)).toHaveLength(2);
 });
 
 test("a reader that leaves ends the access log, not the proxy", async () => {

@@ -1,5 +1,6 @@
+import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import path from "node:path";
 import { expect, onTestFinished, test } from "vitest";
@@ -109,6 +110,52 @@ test("an access log that cannot be opened ends with 1 and one line", async () =>
   expect(code).toBe(1);
   expectOneLine(stderr);
   expect(stderr).toContain("no/such/folder.log");
+});
+
+test.each([
+  ["a FIFO", "fifo", /is a pipe/],
+  ["a directory", "folder", /directory/],
+  ["a device", "/dev/full", /is a device/],
+  ["a socket", "app.sock", /is a socket/],
+])("%s in the place of any file ends with 1 and one line, and blocks nothing", async (_what, name, reason) => {
+  const folder = makeFolder();
+  execFileSync("mkfifo", [path.join(folder, "fifo")]);
+  mkdirSync(path.join(folder, "folder"));
+  const server = createServer().listen(path.join(folder, "app.sock"));
+  onTestFinished(() => void server.close());
+  await once(server, "listening");
+  const odd = path.resolve(folder, name);
+  for (const [key, source] of [
+    ["cert", "localhost.crt"],
+    ["key", "localhost.key"],
+  ] as const) {
+    writeFileSync(path.join(folder, key), readFileSync(path.join(import.meta.dirname, "support/certs", source)));
+  }
+  const withTls = (cert: string, key: string) => `${anyPort}[server.tls]\ncert = "${cert}"\nkey = "${key}"\n`;
+  const configs = [
+    withTls(odd, "key") + poolOf(nowhere),
+    withTls("cert", odd) + poolOf(nowhere),
+    `${anyPort}[accessLog]\npath = "${odd}"\n${poolOf(nowhere)}`,
+  ].map((text, index) => {
+    const file = path.join(folder, `${index}.toml`);
+    writeFileSync(file, text);
+    return file;
+  });
+  for (const file of [odd, ...configs]) {
+    const { code, stderr } = await runCli(["run", file]);
+    expect([file, code]).toEqual([file, 1]);
+    expectOneLine(stderr);
+    expect(stderr).toContain(odd);
+    expect(stderr).toMatch(reason);
+  }
+});
+
+test("check says of an access log what run would say of it", async () => {
+  const folder = makeFolder();
+  const file = writeFile("config.toml", `${anyPort}[accessLog]\npath = "${folder}"\n${poolOf(nowhere)}`);
+  const [checked, run] = await Promise.all([runCli(["check", file]), runCli(["run", file])]);
+  expect(checked.code).toBe(1);
+  expect(checked.stderr).toBe(run.stderr);
 });
 
 test("an unknown option ends with 1", async () => {

@@ -22,4 +22,5 @@ export type {
 } from "./options.ts";
 export { type ParseConfigOptions, parseConfig } from "./parse-config.ts";
 export type { ConfigFormat } from "./read-document.ts";
+export { nameFileType, readTextFile } from "./read-file.ts";
 export { type ConfigWatcher, watchConfig } from "./watch-config.ts";

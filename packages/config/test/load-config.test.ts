@@ -1,6 +1,10 @@
+import { execFile, execFileSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
+import { promisify } from "node:util";
 import { ProxyError } from "evenkeel";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ConfigError, loadConfig, parseConfig } from "../src/index.ts";
@@ -111,8 +115,33 @@ describe("loadConfig", () => {
     }
   });
 
-  it("refuses a device that never ends", () => {
-    expect(catchError(() => loadConfig("/dev/zero"))).toMatchObject({ kind: "unreadable" });
+  it("refuses a device and a socket", async () => {
+    expect(catchError(() => loadConfig("/dev/zero"))).toMatchObject({
+      kind: "unreadable",
+      message: '"/dev/zero" is a device, not a file',
+    });
+    const path = join(directory, "app.sock");
+    const server = createServer().listen(path);
+    await once(server, "listening");
+    expect(catchError(() => loadConfig(path)).message).toBe(`${JSON.stringify(path)} is a socket, not a file`);
+    server.close();
+  });
+
+  it("refuses a FIFO without waiting for its writer, for the file itself and for the files that it names", async () => {
+    const fifo = join(directory, "fifo");
+    execFileSync("mkfifo", [fifo]);
+    const naming = write("a.toml", 'upstreams = ["https://a"]\ntls.ca = "fifo"');
+    const source = new URL("../src/load-config.ts", import.meta.url).href;
+    const built = new URL("../dist/load-config.js", import.meta.url).href;
+    // In a process of its own, which can be killed when it blocks.
+    const script = `
+      const { loadConfig } = await import(process.features.typescript ? ${JSON.stringify(source)} : ${JSON.stringify(built)});
+      for (const path of ${JSON.stringify([fifo, naming])}) try { loadConfig(path); } catch (error) { console.log(error.message); }`;
+    const run = promisify(execFile)(process.execPath, ["--input-type=module", "--eval", script], { timeout: 20_000 });
+    expect((await run).stdout.match(/"\S+" is a pipe, not a file/g)).toEqual([
+      `${JSON.stringify(fifo)} is a pipe, not a file`,
+      `${JSON.stringify(fifo)} is a pipe, not a file`,
+    ]);
   });
 
   it("names the first place that is not UTF-8", () => {

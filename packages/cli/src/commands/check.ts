@@ -7,6 +7,7 @@ import {
   type ProxyOptions,
   type RouteOptions,
 } from "evenkeel";
+import { checkAccessLog } from "../log/access-log.ts";
 import { toSafeText } from "../log/escape.ts";
 import { formatAddress } from "../server/listen.ts";
 import { readTlsFiles } from "../server/tls-files.ts";
@@ -15,6 +16,7 @@ import { readTlsFiles } from "../server/tls-files.ts";
 export function check(file: string): void {
   const config = loadConfig(file);
   if (config.server.tls !== undefined) readTlsFiles(config.server.tls);
+  checkAccessLog(config.accessLog);
   process.stdout.write(`${toSafeText(file)} is valid.\n\n${summarize(config)}`);
 }
 

@@ -4,7 +4,7 @@ import type { Logger } from "pino";
 import { Failure, messageOf, reasonOf } from "../failure.ts";
 import { Tally } from "../tally.ts";
 import { toCombinedLine, toJsonLine } from "./lines.ts";
-import { isStandardStream, type LogSink, openSink } from "./sink.ts";
+import { checkSink, type LogSink, openSink, standardStreamAt } from "./sink.ts";
 
 const formats = { json: toJsonLine, combined: toCombinedLine };
 
@@ -60,16 +60,15 @@ export class AccessLog {
 
   async #reopen(config: AccessLogConfig): Promise<void> {
     const old = this.#sink;
-    const stays = config.format !== "none" && config.path === this.#config.path && isStandardStream(config.path);
-    if (stays && old !== undefined) {
-      this.#config = config;
-      return;
-    }
     try {
+      if (old !== undefined && isSameStream(config, this.#config)) {
+        this.#config = config;
+        return;
+      }
       this.#sink = await this.#open(config);
       this.#config = config;
     } catch (error) {
-      this.#logger.error(`${messageOf(error)}; the old access log goes on`);
+      this.#logger.error(`${messageOf(error)}; the old access log stays in use`);
       return;
     }
     await old?.close();
@@ -89,7 +88,27 @@ export class AccessLog {
         },
       });
     } catch (error) {
-      throw new Failure(`the access log ${path} cannot be opened: ${reasonOf(error)}`);
+      throw cannotOpen(path, error);
     }
   }
+}
+
+/** Throws a `Failure` for a path that cannot be an access log, as opening it would. Opens nothing. */
+export function checkAccessLog({ format, path }: AccessLogConfig): void {
+  try {
+    if (format !== "none") checkSink(path);
+  } catch (error) {
+    throw cannotOpen(path, error);
+  }
+}
+
+function cannotOpen(path: string, error: unknown): Failure {
+  return new Failure(`the access log ${path} cannot be opened: ${reasonOf(error)}`);
+}
+
+/** Whether both write to the same stream of the process, which cannot be opened again. */
+function isSameStream(a: AccessLogConfig, b: AccessLogConfig): boolean {
+  if (a.format === "none" || b.format === "none") return false;
+  const stream = standardStreamAt(a.path);
+  return stream !== undefined && stream === standardStreamAt(b.path);
 }

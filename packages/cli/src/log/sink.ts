@@ -1,8 +1,10 @@
 import { once } from "node:events";
-import { fstatSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, type Stats, statSync } from "node:fs";
 import type { Writable } from "node:stream";
 import { setTimeout as wait } from "node:timers/promises";
+import { nameFileType } from "@evenkeel/config";
 import { pino } from "pino";
+import { Failure } from "../failure.ts";
 import { limits } from "../limits.ts";
 
 /** What can go wrong with a place for lines while it is in use. Serving goes on in every case. */
@@ -20,18 +22,59 @@ export interface LogSink {
   close(): Promise<void>;
 }
 
-/** Whether a path stands for a stream of the process, which is there once and for all. */
-export function isStandardStream(path: string): path is "stdout" | "stderr" {
-  return path === "stdout" || path === "stderr";
+/** A stream of the process, which is open from its start to its end. */
+export type StandardStream = "stdout" | "stderr";
+
+/**
+ * Opens a stream of the process, or the path of a regular file. Rejects when the file cannot be opened for appending, and
+ * for every other pipe or device: opening it could block, and so could each write.
+ */
+export async function openSink(path: string, troubles: SinkTroubles): Promise<LogSink> {
+  const stream = standardStreamAt(path);
+  if (stream === undefined) return FileSink.open(openLogFile(path), troubles);
+  const fd = stream === "stdout" ? 1 : 2;
+  // Node writes to a redirected file synchronously; the rest it leaves to the event loop, as it should be.
+  if (statsOf(fd)?.isFile() === true) return FileSink.open(fd, troubles);
+  return new StreamSink(process[stream], troubles);
 }
 
-/** Opens "stdout", "stderr" or the path of a file. Rejects when a file cannot be opened for appending. */
-export async function openSink(path: string, troubles: SinkTroubles): Promise<LogSink> {
-  if (!isStandardStream(path)) return FileSink.open(path, troubles);
-  const fd = path === "stdout" ? 1 : 2;
-  // Node writes to a redirected file synchronously; the rest it leaves to the event loop, as it should be.
-  if (isFile(fd)) return FileSink.open(fd, troubles);
-  return new StreamSink(process[path], troubles);
+/**
+ * The stream that "stdout" or "stderr" names, or that a path leads to, as /dev/stdout does and links to it do. A regular
+ * file is none, also when a stream is redirected to it: log rotation may put another file in its place.
+ */
+export function standardStreamAt(path: string): StandardStream | undefined {
+  if (path === "stdout" || path === "/dev/stdout") return "stdout";
+  if (path === "stderr" || path === "/dev/stderr") return "stderr";
+  const stats = statSync(path, { throwIfNoEntry: false });
+  if (stats === undefined || stats.isFile()) return undefined;
+  const leadsTo = (fd: number) => isSameFile(stats, statsOf(fd));
+  if (leadsTo(1)) return "stdout";
+  return leadsTo(2) ? "stderr" : undefined;
+}
+
+/** Throws what `openSink` rejects with for a path that is there and cannot be a log. Opens nothing. */
+export function checkSink(path: string): void {
+  if (standardStreamAt(path) !== undefined) return;
+  const stats = statSync(path, { throwIfNoEntry: false });
+  if (stats !== undefined && !stats.isFile()) throw notRegular(stats);
+}
+
+/** Opens a regular file for appending. Never blocks, and throws for anything else. */
+function openLogFile(path: string): number {
+  checkSink(path);
+  // A FIFO without a reader blocks open, or with O_NONBLOCK fails with ENXIO. The flags do not exist on Windows.
+  const { O_WRONLY, O_APPEND, O_CREAT, O_NONBLOCK = 0, O_NOCTTY = 0 } = constants;
+  const fd = openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY, 0o666);
+  // Another file may have taken its place between the two.
+  const opened = fstatSync(fd);
+  if (opened.isFile()) return fd;
+  closeSync(fd);
+  throw notRegular(opened);
+}
+
+function notRegular(stats: Stats): Failure {
+  const instead = stats.isFIFO() ? 'say path = "stdout" and pipe the output of the command' : "name a regular file";
+  return new Failure(`it is ${nameFileType(stats)}: ${instead}`);
 }
 
 /** A pipe, a terminal or a socket. Lines of one turn of the event loop go out in one write. */
@@ -86,8 +129,8 @@ type Destination = ReturnType<typeof pino.destination>;
 class FileSink implements LogSink {
   readonly #destination: Destination;
 
-  static async open(file: string | number, troubles: SinkTroubles): Promise<FileSink> {
-    const destination = pino.destination({ dest: file, sync: false, append: true, maxLength: limits.logBufferBytes });
+  static async open(fd: number, troubles: SinkTroubles): Promise<FileSink> {
+    const destination = pino.destination({ dest: fd, sync: false, append: true, maxLength: limits.logBufferBytes });
     try {
       await once(destination, "ready");
     } catch (error) {
@@ -120,12 +163,17 @@ function forget(destination: Destination): void {
   destination.flushSync = () => {};
 }
 
-function isFile(fd: number): boolean {
+/** Undefined for a descriptor that is closed. */
+function statsOf(fd: number): Stats | undefined {
   try {
-    return fstatSync(fd).isFile();
+    return fstatSync(fd);
   } catch {
-    return false;
+    return undefined;
   }
+}
+
+function isSameFile(a: Stats, b: Stats | undefined): boolean {
+  return b !== undefined && a.dev === b.dev && a.ino === b.ino;
 }
 
 function deferred(): { promise: Promise<void>; resolve: () => void } {

@@ -1,7 +1,7 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
-import { readFileSync } from "node:fs";
-import type { ServerTlsConfig } from "@evenkeel/config";
-import { Failure, reasonOf } from "../failure.ts";
+import { readTextFile, type ServerTlsConfig } from "@evenkeel/config";
+import { Failure, messageOf } from "../failure.ts";
+import { limits } from "../limits.ts";
 
 /** The certificate and key of a listener, as PEM. */
 export interface TlsFiles {
@@ -22,9 +22,9 @@ export function readTlsFiles(config: ServerTlsConfig): TlsFiles {
 function read<T>(what: string, path: string, parse: (pem: string) => T): { pem: string; parsed: T } {
   let pem: string;
   try {
-    pem = readFileSync(path, "utf8");
+    pem = readTextFile(path, limits.pemBytes);
   } catch (error) {
-    throw new Failure(`server.tls: cannot read the ${what} ${path}: ${reasonOf(error)}`);
+    throw new Failure(`server.tls: cannot read the ${what}: ${messageOf(error)}`);
   }
   try {
     return { pem, parsed: parse(pem) };
