@@ -1,5 +1,8 @@
+import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { copyFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { createServer } from "node:https";
+import type { AddressInfo } from "node:net";
 import path from "node:path";
 import { connect } from "node:tls";
 import { expect, onTestFinished, test } from "vitest";
@@ -147,6 +150,64 @@ test("SIGHUP reads the certificate again, and keeps the old one when that fails"
   kill("SIGHUP");
   await stderr.record(({ changes }) => changes !== undefined);
   expect(await fingerprint(port)).not.toBe(before);
+});
+
+test("--watch uses a renewed certificate of the listener, without SIGHUP", async () => {
+  const certs = path.join(import.meta.dirname, "support/certs");
+  const folder = makeFolder();
+  for (const [version, name] of [
+    ["v1", "localhost"],
+    ["v2", "renewed"],
+  ] as const) {
+    mkdirSync(path.join(folder, version));
+    copyFileSync(path.join(certs, `${name}.crt`), path.join(folder, version, "site.crt"));
+    copyFileSync(path.join(certs, `${name}.key`), path.join(folder, version, "site.key"));
+  }
+  symlinkSync("v1", path.join(folder, "current"));
+  const config = path.join(folder, "config.toml");
+  const tls = '[server.tls]\ncert = "current/site.crt"\nkey = "current/site.key"\n';
+  writeFileSync(config, anyPort + tls + poolOf(nowhere));
+  const { port, stderr } = await whenReady(startCli(["run", "--watch", config]));
+  const before = await fingerprint(port);
+  // As certbot and Kubernetes do: a link that is replaced at once, so that key and certificate stay together.
+  symlinkSync("v2", path.join(folder, "next"));
+  renameSync(path.join(folder, "next"), path.join(folder, "current"));
+  await stderr.record(({ changes }) => changes !== undefined);
+  expect(await fingerprint(port)).not.toBe(before);
+});
+
+test("--watch uses a renewed certificate authority of upstreams", async () => {
+  const certs = path.join(import.meta.dirname, "support/certs");
+  const [cert, key] = ["localhost.crt", "localhost.key"].map((name) => readFileSync(path.join(certs, name)));
+  const upstream = createServer({ cert, key }, (_req, res) => res.end("hello")).listen(0, "127.0.0.1");
+  await once(upstream, "listening");
+  onTestFinished(() => void upstream.close());
+  const { port } = upstream.address() as AddressInfo;
+  const folder = makeFolder();
+  copyFileSync(path.join(certs, "renewed.crt"), path.join(folder, "ca.pem"));
+  const config = path.join(folder, "config.toml");
+  const tls = 'tls = { ca = "ca.pem", servername = "localhost" }\n';
+  writeFileSync(config, anyPort + poolOf(`https://127.0.0.1:${port}`) + tls);
+  const { url, stderr } = await whenReady(startCli(["run", "--watch", config]));
+  expect((await ask(url)).status).toBe(502);
+  copyFileSync(path.join(certs, "localhost.crt"), path.join(folder, "next.pem"));
+  renameSync(path.join(folder, "next.pem"), path.join(folder, "ca.pem"));
+  await stderr.record(({ changes }) => changes !== undefined);
+  expect(await ask(url)).toMatchObject({ status: 200, text: "hello" });
+});
+
+test("a FIFO that takes the place of the configuration is a refused reload, and requests are served", async () => {
+  const a = await startUpstream((_req, res) => res.end("a"));
+  const { url, config, kill, ended, stderr } = await serve(anyPort + poolOf(a.url));
+  rmSync(config);
+  execFileSync("mkfifo", [config]);
+  kill("SIGHUP");
+  expect(await stderr.record(({ level }) => level === "error")).toMatchObject({
+    msg: expect.stringContaining("is a pipe, not a file"),
+  });
+  expect((await ask(url)).text).toBe("a");
+  kill("SIGTERM");
+  expect(await ended).toEqual({ code: 0, signal: null });
 });
 
 async function fingerprint(port: number): Promise<string> {

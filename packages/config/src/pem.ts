@@ -6,12 +6,17 @@ import { readTextFile } from "./read-file.ts";
 /** What a PEM text has to hold: certificates, or a key. */
 export type PemKind = "ca" | "cert" | "key";
 
+/** Whether a value is PEM text itself rather than the path of a file with it. */
+export function isInlinePem(value: string): boolean {
+  return value.includes("-----BEGIN ");
+}
+
 /**
  * Makes PEM text of PEM text or of the path of a file with it, and makes sure that it can be used. Calls `object` with
  * what is wrong. A relative path is relative to `directory`.
  */
 export function readPem(value: string, kind: PemKind, directory: string, object: (mistake: string) => void): string {
-  if (value.includes("-----BEGIN ")) {
+  if (isInlinePem(value)) {
     if (!isUsable(value, kind)) object(`this text holds no ${expected[kind]}`);
     return value;
   }

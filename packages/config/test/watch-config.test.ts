@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdtempSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -129,6 +129,53 @@ describe("watchConfig", () => {
     await otherTold;
     await change(() => writeFileSync(file, "a = 3\n"));
     expect([changes, others]).toEqual([2, 1]);
+  });
+
+  describe("with certificate and key files", () => {
+    const write = (name: string, text: string) => writeFileSync(join(directory, name), text);
+
+    it.each([
+      ["the listener's certificate", '[server.tls]\ncert = "watched.pem"\nkey = "site.key"\n'],
+      ["the listener's key", '[server.tls]\ncert = "site.pem"\nkey = "watched.pem"\n'],
+      ["the certificate authority of all pools", '[defaults.tls]\nca = "watched.pem"\n'],
+      ["the client certificate of a pool", '[pools.a.tls]\ncert = "watched.pem"\nkey = "site.key"\n'],
+      ["the key of the only pool", '[tls]\nkey = "watched.pem"\n'],
+      ["a file in a variable", '[tls]\nkey = "$' + '{NAME:-watched}.pem"\n'],
+    ])("sees %s change", async (_what, text) => {
+      write("watched.pem", "old");
+      writeFileSync(file, text);
+      watch();
+      await change(() => {
+        write("watched.new", "new");
+        renameSync(join(directory, "watched.new"), join(directory, "watched.pem"));
+      });
+      expect(changes).toBe(1);
+    });
+
+    it("sees a folder that a link is pointed away from, as Kubernetes renews secrets", async () => {
+      for (const version of ["v1", "v2"]) {
+        mkdirSync(join(directory, version));
+        write(`${version}/tls.crt`, version);
+      }
+      symlinkSync("v1", join(directory, "..data"));
+      symlinkSync("..data/tls.crt", join(directory, "tls.crt"));
+      writeFileSync(file, '[server.tls]\ncert = "tls.crt"\nkey = "site.key"\n');
+      watch();
+      await change(() => {
+        symlinkSync("v2", join(directory, "..data_tmp"));
+        renameSync(join(directory, "..data_tmp"), join(directory, "..data"));
+      });
+      expect(changes).toBe(1);
+    });
+
+    it("watches a file from when the configuration names it, be there mistakes or not", async () => {
+      watch();
+      await change(() => writeFileSync(file, 'upstream = "a mistake"\n[tls]\nca = "later.pem"\n'));
+      await change(() => write("later.pem", "1"));
+      await change(() => writeFileSync(file, "a = \n"));
+      await change(() => write("later.pem", "2"));
+      expect(changes).toBe(4);
+    });
   });
 
   it("does not keep the process alive", async () => {

@@ -1,22 +1,33 @@
 import { loadConfig, watchConfig } from "@evenkeel/config";
 import { openDiagnostics } from "../log/diagnostics.ts";
+import type { StandaloneServer } from "../server/server.ts";
 import { serve, tryReload } from "./serve.ts";
 
 export interface RunOptions {
-  /** Reload when the file changes. */
+  /** Reload when the file, or a certificate or key file that it names, changes. */
   readonly watch?: boolean;
 }
 
 /** Serves what a configuration file says, until a signal ends it. */
 export async function run(file: string, { watch = false }: RunOptions): Promise<void> {
   const diagnostics = await openDiagnostics();
+  let server: StandaloneServer | undefined;
+  let changedAtStart = false;
+  const onChange = () => {
+    if (server === undefined) changedAtStart = true;
+    else tryReload(server);
+  };
+  // Before the first load, so that a change between the two is not missed.
+  const watcher = watch ? watchConfig(file, onChange) : undefined;
   try {
     await serve(() => loadConfig(file), diagnostics, {
-      onReady(server) {
-        if (watch) watchConfig(file, () => tryReload(server));
+      onReady(started) {
+        server = started;
+        if (changedAtStart) tryReload(started);
       },
     });
   } finally {
+    watcher?.close();
     await diagnostics.close();
   }
 }
