@@ -1,9 +1,13 @@
 import { once } from "node:events";
 import type { ServerResponse } from "node:http";
-import { expect, test } from "vitest";
+import { connect } from "node:net";
+import path from "node:path";
+import { Duplex } from "node:stream";
+import { connect as connectTls } from "node:tls";
+import { expect, onTestFinished, test } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
 import { serve } from "./support/cli.ts";
-import { anyPort, poolOf, withAdmin } from "./support/configs.ts";
+import { anyPort, nowhere, poolOf, withAdmin } from "./support/configs.ts";
 import { ask, keepAlive, RawClient, startUpstream, type Upstream } from "./support/http.ts";
 import { startLoad } from "./support/load.ts";
 
@@ -84,6 +88,62 @@ test("idle connections are closed, and hold up nothing", async () => {
   const silent = await RawClient.open(port);
   kill("SIGTERM");
   await Promise.all([kept.closed, silent.closed]);
+  expect(await ended).toEqual({ code: 0, signal: null });
+});
+
+test("TLS connections that have not begun their handshake, or have and bring no request, hold up nothing", async () => {
+  const cert = path.join(import.meta.dirname, "support/certs/localhost");
+  const tls = `[server.tls]\ncert = "${cert}.crt"\nkey = "${cert}.key"\n`;
+  const { port, kill, ended } = await serve(
+    `${anyPort}[server.timeouts]\nrequestHeaders = "1h"\n${tls}${poolOf(nowhere)}`,
+  );
+  const silent = await RawClient.open(port);
+  const idle = connectTls({ port, host: "127.0.0.1", rejectUnauthorized: false });
+  onTestFinished(() => void idle.destroy());
+  await once(idle, "secureConnect");
+  kill("SIGTERM");
+  await Promise.all([silent.closed, once(idle.resume(), "close")]);
+  expect(await ended).toEqual({ code: 0, signal: null });
+});
+
+test("a TLS handshake that has begun is waited for, and its request served", async () => {
+  const upstream = await startUpstream((_req, res) => res.end("hello"));
+  const cert = path.join(import.meta.dirname, "support/certs/localhost");
+  const tls = `[server.tls]\ncert = "${cert}.crt"\nkey = "${cert}.key"\n`;
+  const { port, kill, ended, stderr } = await serve(anyPort + tls + poolOf(upstream.url));
+  const silent = await RawClient.open(port);
+  // The client's first bytes arrive, the rest is held back until the sweep of idle connections has run.
+  const socket = connect(port, "127.0.0.1");
+  onTestFinished(() => void socket.destroy());
+  await once(socket, "connect");
+  let forward: Buffer[] | undefined = [];
+  const wire = new Duplex({
+    read() {},
+    write(chunk: Buffer, _encoding, done) {
+      if (forward === undefined) socket.write(chunk);
+      else {
+        forward.push(chunk.subarray(5));
+        socket.write(chunk.subarray(0, 5));
+      }
+      done();
+    },
+  });
+  socket.on("data", (chunk) => wire.push(chunk)).on("close", () => wire.push(null));
+  const client = connectTls({ socket: wire, rejectUnauthorized: false });
+  client.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  let received = "";
+  client.on("data", (chunk: Buffer) => {
+    received += chunk.toString();
+  });
+  while (forward.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  kill("SIGTERM");
+  await stderr.record(isStopping);
+  await silent.closed;
+  const rest = forward;
+  forward = undefined;
+  for (const chunk of rest) socket.write(chunk);
+  await once(client, "end");
+  expect(received).toMatch(/^HTTP\/1\.1 200 [^]*\r\nConnection: close\r\n[^]*hello$/);
   expect(await ended).toEqual({ code: 0, signal: null });
 });
 

@@ -136,6 +136,10 @@ export class Listener {
     for (const { socket, silent } of this.#connections.values()) {
       if (silent) socket.destroy();
     }
+    // A TLS client that has not begun its handshake is in none of the lists above.
+    for (const socket of this.#sockets) {
+      if (socket.bytesRead === 0) socket.destroy();
+    }
   }
 
   /** Ends everything, whatever is under way. */
