@@ -16,10 +16,14 @@ const debug = debuglog("evenkeel:cli");
 const program = new Command("evenkeel")
   .description("A load-balancing HTTP reverse proxy.\nWithout a command it serves what config.toml says.")
   .version(version, "-V, --version")
-  .addHelpText("after", "\nSIGHUP reloads the configuration. SIGTERM and SIGINT finish what is under way, then stop.");
+  .addHelpText(
+    "after",
+    "\nSIGHUP reloads the configuration, SIGUSR1 reopens the access log.\n" +
+      "SIGTERM, SIGINT and SIGQUIT let requests in flight finish, then stop.",
+  );
 
 command("run [config]", "serve", { isDefault: true })
-  .option("-w, --watch", "reload when the file changes")
+  .option("-w, --watch", "reload when the file, or a certificate that it names, changes")
   .action((file: string = "config.toml", options: RunOptions) =>
     finish(async () => (await import("./commands/run.ts")).run(file, options)),
   );

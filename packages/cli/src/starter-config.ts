@@ -29,7 +29,7 @@ listen = "127.0.0.1:8080"
 # Connections of clients at the same time.
 #maxConnections = 10000
 
-# HTTPS. SIGHUP reads the files again.
+# HTTPS. SIGHUP reads the files again, and "run --watch" when they change.
 #[server.tls]
 #cert = "certs/site.pem"
 #key = "certs/site.key"
@@ -52,7 +52,7 @@ listen = "127.0.0.1:9090"
 [accessLog]
 # One line a request: "json", "combined" as of NCSA, or "none".
 format = "json"
-# "stdout", "stderr", or a file, which SIGHUP opens anew.
+# "stdout", "stderr", or a file, which SIGUSR1 and SIGHUP open again.
 #path = "stdout"
 
 # Who gets what: the first route that matches. Without routes everything goes to the only pool.

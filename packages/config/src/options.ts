@@ -7,7 +7,7 @@
 import type { Duration, ManyPoolsOptions, OnePoolOptions } from "evenkeel";
 
 export interface ServerTlsOptions {
-  /** The path of a file with the certificate and its chain in PEM. */
+  /** The path of a file with the certificate and its chain in PEM; SIGHUP and `--watch` use a renewed one. */
   readonly cert: string;
   /** The path of a file with the key of `cert` in PEM. */
   readonly key: string;
@@ -51,7 +51,7 @@ export interface AdminOptions {
 export interface AccessLogOptions {
   /** One JSON object a line, the NCSA combined format, or nothing at all. Default: "json". */
   readonly format?: "json" | "combined" | "none";
-  /** "stdout", "stderr", or the path of a file. Default: "stdout". */
+  /** "stdout", "stderr", a path that leads to one of them, or a regular file, opened again on SIGUSR1. Default: "stdout". */
   readonly path?: string;
 }
 

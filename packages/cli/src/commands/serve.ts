@@ -2,7 +2,7 @@ import type { FileConfig } from "@evenkeel/config";
 import type { Logger } from "pino";
 import type { Diagnostics } from "../log/diagnostics.ts";
 import { StandaloneServer } from "../server/server.ts";
-import { handleSignals } from "../signals.ts";
+import { Signals } from "../signals.ts";
 
 /** What a command that serves may add. */
 export interface ServeExtras {
@@ -18,10 +18,16 @@ export async function serve(
   { logger }: Diagnostics,
   { onReady, onStopping }: ServeExtras = {},
 ): Promise<void> {
+  const signals = new Signals();
   const server = await StandaloneServer.start(load, logger);
-  const stopped = new Promise<void>((resolve) => {
-    handleSignals({
+  announce(server, logger);
+  onReady?.(server);
+  await new Promise<void>((resolve) => {
+    signals.handle({
       reload: () => tryReload(server),
+      reopenLog: () => server.reopenLog(),
+      restart: () =>
+        logger.warn("SIGUSR2 is ignored: this version cannot replace its process; start another, then send SIGTERM"),
       stop() {
         onStopping?.();
         resolve(server.stop());
@@ -29,9 +35,6 @@ export async function serve(
       stopNow: () => server.stopNow(),
     });
   });
-  announce(server, logger);
-  onReady?.(server);
-  await stopped;
   logger.info("stopped");
 }
 

@@ -96,6 +96,11 @@ export class StandaloneServer {
     return changes;
   }
 
+  /** Opens the access log again under its name, after log rotation has renamed its file. */
+  reopenLog(): void {
+    void this.#accessLog?.reopen(this.#config.accessLog);
+  }
+
   /** Finishes what is under way, then ends. Safe to call twice. */
   stop(): Promise<void> {
     this.#stopped ??= this.#stop();

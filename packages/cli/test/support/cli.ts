@@ -37,11 +37,13 @@ export interface Serving extends Cli {
 export interface CliOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** Options of Node itself. */
+  readonly execArgv?: readonly string[];
 }
 
 /** Starts the command. It is killed when the test is over, should it still run. */
-export function startCli(args: readonly string[], { env = {}, cwd }: CliOptions = {}): Cli {
-  const child = spawn(process.execPath, [bin, ...args], {
+export function startCli(args: readonly string[], { env = {}, cwd, execArgv = [] }: CliOptions = {}): Cli {
+  const child = spawn(process.execPath, [...execArgv, bin, ...args], {
     env: { ...process.env, NODE_OPTIONS: "", ...env },
     stdio: ["ignore", "pipe", "pipe"],
     ...(cwd !== undefined && { cwd }),

@@ -1,0 +1,112 @@
+import { once } from "node:events";
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
+import path from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { type Cli, makeFolder, serve, startCli, whenReady, writeFile } from "./support/cli.ts";
+import { anyPort, nowhere, poolOf } from "./support/configs.ts";
+import { ask, startUpstream } from "./support/http.ts";
+
+const isStopping = ({ msg }: { readonly msg?: string }) => msg?.startsWith("stopping") === true;
+
+/** Where a process says that its inspector listens. */
+function inspectorOf({ stderr }: Cli): string | undefined {
+  return /ws:\/\/([\d.:]+)\//.exec(stderr.text)?.[1];
+}
+
+test("SIGUSR1 opens the access log again and does nothing else: no inspector, no reload", async () => {
+  const upstream = await startUpstream((_req, res) => res.end());
+  const log = path.join(makeFolder(), "access.log");
+  const served = await serve(`${anyPort}[accessLog]\npath = "${log}"\n${poolOf(upstream.url)}`);
+  const { url, config, kill, ended, stderr } = served;
+  await ask(url, { path: "/before" });
+  renameSync(log, `${log}.1`);
+  writeFileSync(config, "a mistake that a reload would report");
+  kill("SIGUSR1");
+  await stderr.record(({ accessLog }) => accessLog === log);
+  await ask(url, { path: "/after" });
+  kill("SIGTERM");
+  expect(await ended).toEqual({ code: 0, signal: null });
+  expect(readFileSync(`${log}.1`, "utf8")).toContain('"/before"');
+  expect(readFileSync(log, "utf8")).toContain('"/after"');
+  expect(inspectorOf(served)).toBeUndefined();
+  expect(stderr.records.filter(({ level }) => level !== "info")).toEqual([]);
+});
+
+test("SIGUSR1 with the access log on stdout is ignored", async () => {
+  const upstream = await startUpstream((_req, res) => res.end());
+  const served = await serve(anyPort + poolOf(upstream.url));
+  served.kill("SIGUSR1");
+  await ask(served.url);
+  await served.stdout.record(({ status }) => status === 200);
+  served.kill("SIGTERM");
+  expect(await served.ended).toEqual({ code: 0, signal: null });
+  expect(inspectorOf(served)).toBeUndefined();
+});
+
+test("an inspector that SIGUSR1 opened while Node was starting is closed again", async () => {
+  const preload = 'data:text/javascript,import i from "node:inspector"; i.open(0, "127.0.0.1")';
+  const config = writeFile("config.toml", anyPort + poolOf(nowhere));
+  // As in the moment between Node's start and the command's first line.
+  const served = await whenReady(startCli(["run", config], { execArgv: ["--import", preload] }));
+  const [host, port] = String(inspectorOf(served)).split(":");
+  const socket = connect(Number(port), String(host)).on("error", () => {});
+  onTestFinished(() => void socket.destroy());
+  await expect(once(socket, "connect")).rejects.toMatchObject({ code: "ECONNREFUSED" });
+});
+
+test("an inspector that was asked for stays open", async () => {
+  const config = writeFile("config.toml", anyPort + poolOf(nowhere));
+  const served = await whenReady(startCli(["run", config], { execArgv: ["--inspect=127.0.0.1:0"] }));
+  const [host, port] = String(inspectorOf(served)).split(":");
+  const socket = connect(Number(port), String(host));
+  onTestFinished(() => void socket.destroy());
+  await once(socket, "connect");
+});
+
+test("SIGUSR2 is reported and changes nothing", async () => {
+  const upstream = await startUpstream((_req, res) => res.end("hello"));
+  const { url, kill, ended, stderr } = await serve(anyPort + poolOf(upstream.url));
+  kill("SIGUSR2");
+  expect(await stderr.record(({ level }) => level === "warn")).toMatchObject({
+    msg: expect.stringContaining("SIGUSR2 is ignored"),
+  });
+  expect((await ask(url)).text).toBe("hello");
+  kill("SIGTERM");
+  expect(await ended).toEqual({ code: 0, signal: null });
+});
+
+test("SIGQUIT lets the request in flight finish, a second signal of another kind does not wait", async () => {
+  const waiting: (() => void)[] = [];
+  const upstream = await startUpstream((_req, res) => {
+    waiting.push(() => res.end("late but whole"));
+    upstream.server.emit("waiting");
+  });
+  for (const patient of [true, false]) {
+    const { url, kill, ended, stderr } = await serve(anyPort + poolOf(upstream.url));
+    const response = ask(url).then(
+      ({ status }) => status,
+      () => "cut off",
+    );
+    await once(upstream.server, "waiting");
+    kill("SIGQUIT");
+    await stderr.record(isStopping);
+    if (patient) waiting.pop()?.();
+    else kill("SIGINT");
+    expect(patient ? [200] : [503, "cut off"]).toContain(await response);
+    expect(await ended).toEqual({ code: 0, signal: null });
+  }
+});
+
+test("signals that come before the server is ready wait for it", async () => {
+  const config = writeFile("config.toml", anyPort + poolOf(nowhere));
+  // The start is held up until the signals have come: the preload sends them once the command listens for them.
+  const preload = `data:text/javascript,
+    process.on("newListener", (name) => {
+      if (name === "SIGQUIT") for (const signal of ["SIGHUP", "SIGUSR2", "SIGTERM"]) process.kill(process.pid, signal);
+    })`;
+  const { ended, stderr } = startCli(["run", config], { execArgv: ["--import", preload] });
+  expect(await ended).toEqual({ code: 0, signal: null });
+  const messages = stderr.records.map(({ msg }) => String(msg).split(/[: ]/)[0]);
+  expect(messages.toSorted()).toEqual(["SIGUSR2", "ready", "reloaded", "stopped", "stopping"].toSorted());
+});
