@@ -44,6 +44,12 @@ test("an attempt has a status or an error, never both", () => {
   expect(line).not.toContain('"status":200,"error"');
 });
 
+test("an attempt that failed to connect has its cause", () => {
+  const cause = "certificate has expired (CERT_HAS_EXPIRED)";
+  const line = toJsonLine({ ...event, attempts: [{ upstream: "a", error: "tls_failed", cause }] });
+  expect(line).toContain(`"attempts":[{"upstream":"a","error":"tls_failed","cause":"${cause}"}]`);
+});
+
 test("a combined line is that of NCSA", () => {
   expect(toCombinedLine(event)).toBe(
     '192.0.2.1 - - [29/Feb/2024:23:59:59 +0000] "GET /a?b=c HTTP/1.1" 200 12 "-" "curl/8"\n',

@@ -14,6 +14,11 @@ export interface AttemptRecord {
   readonly status?: number;
   /** Why the attempt failed; absent when it did not. */
   readonly error?: ErrorCode;
+  /**
+   * Why `dns_failed`, `connect_failed` or `tls_failed`, for people: the message of the system, the resolver or OpenSSL with
+   * its code, as in `certificate has expired (CERT_HAS_EXPIRED)`. At most 256 characters; absent when nothing is known.
+   */
+  readonly cause?: string;
   /** Milliseconds to a usable connection; absent when one was reused. */
   readonly connectMs?: number;
   /** Milliseconds from the attempt's start to the response headers. */
@@ -81,6 +86,8 @@ export interface HealthEvent {
   readonly to: Health;
   /** What the deciding probe saw, as in `status 503` or `connect_refused`. */
   readonly reason: string;
+  /** Why the probe's connection failed, as in `certificate has expired (CERT_HAS_EXPIRED)`; absent when nothing is known. */
+  readonly cause?: string;
 }
 
 /**

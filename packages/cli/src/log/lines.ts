@@ -38,10 +38,10 @@ export function toCombinedLine(event: RequestEvent): string {
   return `${client} - - [${toNcsaTime(event.time)}] "${toSafeField(request)}" ${status} ${bytesOut} ${quoted}\n`;
 }
 
-function toAttempt({ upstream, status, error, connectMs, headersMs }: AttemptRecord): object {
+function toAttempt({ upstream, status, error, cause, connectMs, headersMs }: AttemptRecord): object {
   return {
     upstream,
-    ...(error === undefined ? { status } : { error }),
+    ...(error === undefined ? { status } : { error, cause }),
     connectMs: connectMs === undefined ? undefined : toMicroseconds(connectMs),
     headersMs: headersMs === undefined ? undefined : toMicroseconds(headersMs),
   };

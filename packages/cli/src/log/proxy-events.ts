@@ -12,7 +12,8 @@ const readmissions: Readonly<Record<ReadmissionReason, string>> = {
 export function logProxyEvents(proxy: ReverseProxy, logger: Logger): void {
   proxy.on("health", (event) => {
     const level = event.to === "unhealthy" ? "warn" : "info";
-    logger[level](event, `${event.pool}/${event.upstream} is ${event.to}: ${event.reason}`);
+    const why = event.cause === undefined ? event.reason : `${event.reason}, ${event.cause}`;
+    logger[level](event, `${event.pool}/${event.upstream} is ${event.to}: ${why}`);
   });
   proxy.on("eject", (event) => {
     const forSeconds = Math.round(event.forMs / 1_000);

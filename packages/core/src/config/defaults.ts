@@ -105,6 +105,8 @@ export const limits = {
   discoveryTtlMs: 86_400_000,
   /** Members taken from one DNS answer. */
   discoveredMembers: 1_000,
+  /** Characters of the cause of a failed connection, in events and logs. */
+  failureCauseLength: 256,
   /** Bytes of a response's head, as node:http allows for a request's. */
   responseHeadBytes: 16_384,
   /** Header fields of a response, and as many trailers. */

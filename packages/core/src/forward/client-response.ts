@@ -222,7 +222,9 @@ export class ClientResponse {
       if (this.#record.setCookie !== undefined) this.#res.appendHeader("Set-Cookie", this.#record.setCookie);
     }
     try {
-      onError(new ProxyError(code, detail ?? `${STATUS_CODES[status]} (${code})`));
+      const { failure } = this.#record;
+      const cause = failure?.code === code ? failure.cause : undefined;
+      onError(new ProxyError(code, detail ?? `${STATUS_CODES[status]} (${code})`, { cause }));
     } catch (error) {
       debug("what was to answer in place of the proxy failed: %O", error);
       if (this.#res.headersSent) this.cutOff();

@@ -4,12 +4,18 @@ import type { Attempt } from "../pool/attempt.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Outcome, Upstream } from "../pool/upstream.ts";
 import type { Clock } from "../runtime/clock.ts";
+import { causeToReport } from "../wire/failure-cause.ts";
 import type { RequestRecord } from "./request-record.ts";
 
 /** What is noted of attempts. */
 export type AttemptNotes = Pick<RequestRecord, "upstream" | "flags" | "attemptEnded">;
 
-type HowItWent = Pick<AttemptRecord, "status" | "error">;
+interface HowItWent {
+  readonly status?: number;
+  readonly error?: ErrorCode;
+  /** What the error came from. */
+  readonly cause?: unknown;
+}
 
 /** The attempt that a request has under way, if any: begun with the pool, settled with it, and noted in the record. */
 export class CurrentAttempt {
@@ -79,6 +85,8 @@ export class CurrentAttempt {
     const told: { -readonly [Key in keyof AttemptRecord]: AttemptRecord[Key] } = { upstream: attempt.upstream.id };
     if (how.status !== undefined) told.status = how.status;
     if (how.error !== undefined) told.error = how.error;
+    const cause = causeToReport(how.error, how.cause);
+    if (cause !== undefined) told.cause = cause;
     if (this.#connectMs !== undefined) told.connectMs = this.#connectMs;
     if (this.#headersMs !== undefined) told.headersMs = this.#headersMs;
     this.#record.attemptEnded(attempt.startedAt, told);

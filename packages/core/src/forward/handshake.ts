@@ -4,7 +4,7 @@ import type { Duplex } from "node:stream";
 import { type ErrorCode, errorKind } from "../errors.ts";
 import type { Outcome, Upstream } from "../pool/upstream.ts";
 import type { Timer } from "../runtime/clock.ts";
-import { connectFailureCode } from "../wire/failure-codes.ts";
+import { connectFailureCode, isHandshakeAlert } from "../wire/failure-codes.ts";
 import { WireError } from "../wire/wire-error.ts";
 import type { Active } from "./active-set.ts";
 import { heedLoad } from "./announced-load.ts";
@@ -105,6 +105,7 @@ export class Handshake implements TunnelHandler, ChoiceOwner, Active {
       {
         address: upstream.address,
         tls: options.tls,
+        connector: route.pool.connector,
         path: upstreamPath(target, route.options, upstream.address),
         headers,
         key: String(req.headers["sec-websocket-key"]),
@@ -179,19 +180,19 @@ export class Handshake implements TunnelHandler, ChoiceOwner, Active {
   }
 
   onError(error: Error): void {
-    if (error instanceof WireError) this.#failed(error.code);
-    else if (this.#connected) this.#failed("reset");
-    else this.#failed(connectFailureCode(error, this.#in.record.upstream?.address.tls ?? false));
+    if (error instanceof WireError) this.#failed(error.code, error);
+    else if (this.#connected) this.#failed(isHandshakeAlert(error) ? "tls_failed" : "reset", error);
+    else this.#failed(connectFailureCode(error, this.#in.record.upstream?.address.tls ?? false), error);
   }
 
-  #failed(code: ErrorCode): void {
+  #failed(code: ErrorCode, cause?: unknown): void {
     if (this.#over) return;
     const { engine, record, arrival } = this.#in;
     const { pool } = arrival.route;
     this.#clearTimer();
     this.#giveUpRequest?.();
-    record.error = code;
-    this.#attempt.settle(code, { error: code });
+    record.failed(code, cause);
+    this.#attempt.settle(code, { error: code, cause });
     const { clock, random } = engine.runtime;
     const pauseMs = retryPauseMs(random);
     const decision = decideAfterFailure(

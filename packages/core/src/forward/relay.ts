@@ -171,7 +171,7 @@ export class Relay implements ExchangeHandler, BodyOwner, ClientPace, ChoiceOwne
   onFailure(failure: ExchangeFailure): void {
     const { code } = failure;
     this.#body.detach();
-    this.#in.record.error = code;
+    this.#in.record.failed(code, failure.cause);
     if (this.#response.committed) {
       this.#attempt.settle(code, { status: this.#in.record.status, error: code });
       return this.#response.cutOff();
@@ -179,7 +179,8 @@ export class Relay implements ExchangeHandler, BodyOwner, ClientPace, ChoiceOwne
     const facts = this.#retryFacts();
     const decision = decideAfterFailure(failure, facts);
     debug("%s failed with %s, so %s: %O", this.#in.record.upstream?.id, code, decision, failure.cause);
-    if (decision !== "again") this.#attempt.settle(isStale(failure) ? "stale" : code, { error: code });
+    if (decision !== "again")
+      this.#attempt.settle(isStale(failure) ? "stale" : code, { error: code, cause: failure.cause });
     if (decision === "give-up") this.#giveUp(code);
     else this.#retry(decision, code, facts.pauseMs);
   }

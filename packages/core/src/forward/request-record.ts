@@ -16,6 +16,8 @@ export class RequestRecord {
   route: Route | undefined;
   upstream: Upstream | undefined;
   error: ErrorCode | undefined;
+  /** The last failed attempt, and what it came from. */
+  failure: { readonly code: ErrorCode; readonly cause: unknown } | undefined;
   /** A `Set-Cookie` that goes with an answer of the proxy's own. */
   setCookie: string | undefined;
   /** Who answers in the proxy's place when it fails. */
@@ -67,6 +69,11 @@ export class RequestRecord {
     if (!reporter.wants("attempt")) return;
     const { pool, requestId } = this.names();
     reporter.attempt({ ...attempt, pool, requestId, durationMs: runtime.clock.now() - startedAt });
+  }
+
+  failed(code: ErrorCode, cause: unknown): void {
+    this.error = code;
+    this.failure = { code, cause };
   }
 
   retried(failed: Upstream, reason: ErrorCode | `${number}`): void {

@@ -11,10 +11,11 @@
  * - it pushes the client's early bytes back into the socket at each try; it is given none, and they are pushed back
  *   once, with the 101
  * - it leaves the other side open when one dies; see `joinEnds`
+ * - it verifies an https upstream under the Host that the client sent; it is given a socket of our own connector
  */
 
 import { createHash } from "node:crypto";
-import type { ClientRequest, IncomingMessage } from "node:http";
+import { Agent, type ClientRequest, type IncomingMessage } from "node:http";
 import { createRequire } from "node:module";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
@@ -22,12 +23,15 @@ import type HttpProxy from "http-proxy";
 import { limits } from "../config/defaults.ts";
 import type { ResolvedTls, UpstreamAddress } from "../config/resolved.ts";
 import type { Clock, Timer } from "../runtime/clock.ts";
+import { type Connector, readyEvent } from "../wire/connector.ts";
 import { writeRequestHead } from "../wire/request-writer.ts";
 
 /** An upgrade as it goes to the upstream. */
 export interface TunnelRequest {
   readonly address: UpstreamAddress;
   readonly tls: ResolvedTls;
+  /** Opens the socket to the upstream. */
+  readonly connector: Connector;
   readonly path: string;
   /** Names and values by turns, without those of the upgrade itself. */
   readonly headers: readonly string[];
@@ -106,7 +110,7 @@ export function requestTunnel(
     if (!aborted) handler.onError(error);
   });
   upstreamRequest.on("socket", (socket) => {
-    socket.once(request.address.tls ? "secureConnect" : "connect", () => handler.onConnected());
+    socket.once(readyEvent(request.address), () => handler.onConnected());
   });
   upstreamRequest.on("response", (response) => handler.onRefusal(response));
   upstreamRequest.on("upgrade", (response: IncomingMessage, socket: Duplex, early: Buffer) => {
@@ -172,17 +176,9 @@ export function sayGoodbye(client: Duplex, upstream: Duplex): void {
 }
 
 function startRequest(request: TunnelRequest, socket: Duplex): ClientRequest {
-  const { address, tls } = request;
-  const target = {
-    protocol: address.tls ? "https:" : "http:",
-    host: address.hostname,
-    port: address.port,
-    path: "/",
-    ...(address.socketPath !== undefined && { socketPath: address.socketPath }),
-    ...(tls.ca !== undefined && { ca: tls.ca }),
-    ...(tls.cert !== undefined && { cert: tls.cert }),
-    ...(tls.key !== undefined && { key: tls.key }),
-  };
+  const upstreamSocket = request.connector.open(request.address, request.tls, { alpn: ["http/1.1"] });
+  // The protocol and the host are of no use to this agent. TLS, if any, is the socket's own.
+  const target = { protocol: "http:", host: "upstream", port: 80, path: "/" };
   const headers = toRecord([...request.headers, "connection", "Upgrade", "upgrade", "websocket"]);
   let started: ClientRequest | undefined;
   const capture = (upstreamRequest: ClientRequest) => {
@@ -205,15 +201,31 @@ function startRequest(request: TunnelRequest, socket: Duplex): ClientRequest {
       {
         target: target as unknown as HttpProxy.ServerOptions["target"] & object,
         toProxy: true,
-        secure: tls.verify,
-        ...(tls.servername !== undefined && { ssl: { servername: tls.servername } }),
+        agent: new OneSocketAgent(upstreamSocket),
       },
       () => {},
     );
+  } catch (error) {
+    upstreamSocket.on("error", () => {}).destroy();
+    throw error;
   } finally {
     httpProxy.off("proxyReqWs", capture);
   }
   return started as ClientRequest;
+}
+
+/** Gives a request the one socket that was opened for it. */
+class OneSocketAgent extends Agent {
+  readonly #socket: Socket;
+
+  constructor(socket: Socket) {
+    super();
+    this.#socket = socket;
+  }
+
+  override createConnection(): Socket {
+    return this.#socket;
+  }
 }
 
 /** Why a 101 is not the answer to this handshake (RFC 6455 section 4.1), if it is not. */

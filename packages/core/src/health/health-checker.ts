@@ -100,16 +100,20 @@ export class HealthChecker {
 
   readonly #send = async (upstream: Upstream, signal: AbortSignal): Promise<ProbeResult> => {
     try {
-      return await this.#probe(upstream.address, this.#check, this.#pool.options.tls, { signal });
+      return await this.#probe(upstream.address, this.#check, this.#pool.options.tls, {
+        signal,
+        connector: this.#pool.connector,
+      });
     } catch {
       return { ok: false, reason: "internal" };
     }
   };
 
-  readonly #report = (upstream: Upstream, { ok, reason }: ProbeResult, changed: boolean, startedAt: number): void => {
-    debug("%s/%s: %s", this.#pool.name, upstream.id, reason);
+  readonly #report = (upstream: Upstream, result: ProbeResult, changed: boolean, startedAt: number): void => {
+    const { ok, reason, cause } = result;
+    debug("%s/%s: %s %s", this.#pool.name, upstream.id, reason, cause ?? "");
     this.#pool.countProbe(upstream, ok, startedAt);
-    if (changed) this.#pool.setHealth(upstream, ok ? "healthy" : "unhealthy", reason);
+    if (changed) this.#pool.setHealth(upstream, ok ? "healthy" : "unhealthy", reason, cause);
   };
 
   readonly #onMember = ({ upstream: id, change }: MemberEvent): void => {

@@ -1,8 +1,9 @@
 import * as http from "node:http";
-import * as net from "node:net";
-import * as tls from "node:tls";
+import type { Socket } from "node:net";
 import { limits } from "../config/defaults.ts";
 import type { ResolvedHealthCheck, ResolvedTls, UpstreamAddress } from "../config/resolved.ts";
+import { type Connector, readyEvent } from "../wire/connector.ts";
+import { causeToReport } from "../wire/failure-cause.ts";
 import { BodyMatch } from "./body-match.ts";
 import { type ProbeStage, toReason } from "./probe-error.ts";
 
@@ -13,14 +14,16 @@ export interface ProbeResult {
    * no verdict, since it is this process that has run out.
    */
   readonly reason: string;
+  /** Why the connection failed, when `reason` alone does not say it. */
+  readonly cause?: string | undefined;
 }
 
-/** Asks one upstream once whether it is well. Fails by its result, and ends at once when the signal comes. */
+/** Probes one upstream once. Failures are results; the probe ends at once when the signal is aborted. */
 export type Probe = (
   address: UpstreamAddress,
   check: ResolvedHealthCheck,
   tls: ResolvedTls,
-  options: { readonly signal: AbortSignal },
+  options: { readonly signal: AbortSignal; readonly connector: Connector },
 ) => Promise<ProbeResult>;
 
 /**
@@ -31,16 +34,19 @@ export type Probe = (
  * a unix socket. Redirects are not followed, and a protocol switch is a failure. Nothing more is read than the
  * answer takes: the head, and the body as far as `expectBody` needs, at most 64 KiB.
  */
-export const probe: Probe = (address, check, tlsOptions, { signal }) =>
+export const probe: Probe = (address, check, tlsOptions, { signal, connector }) =>
   new Promise((resolve) => {
     let stage: ProbeStage = "connect";
-    let socket: net.Socket | undefined;
-    const finish = (ok: boolean, reason: string) => {
+    let socket: Socket | undefined;
+    const finish = (ok: boolean, reason: string, cause?: string) => {
       signal.removeEventListener("abort", onAbort);
       socket?.destroy();
-      resolve({ ok, reason });
+      resolve(cause === undefined ? { ok, reason } : { ok, reason, cause });
     };
-    const fail = (error?: unknown) => finish(false, toReason(error, stage));
+    const fail = (error?: unknown) => {
+      const reason = toReason(error, stage, address.tls);
+      finish(false, reason, causeToReport(reason, error));
+    };
     const onAbort = () => finish(false, "timeout");
     const onReady = () => {
       if (check.type === "tcp") return finish(true, "connected");
@@ -49,7 +55,7 @@ export const probe: Probe = (address, check, tlsOptions, { signal }) =>
         stage = "body";
       };
       try {
-        exchange(socket as net.Socket, address, check, { finish, fail, onHead });
+        exchange(socket as Socket, address, check, { finish, fail, onHead });
       } catch (error) {
         fail(error);
       }
@@ -58,38 +64,19 @@ export const probe: Probe = (address, check, tlsOptions, { signal }) =>
     if (signal.aborted) return onAbort();
     signal.addEventListener("abort", onAbort);
     try {
-      socket = connect(address, check, tlsOptions);
+      const target = check.port === undefined ? address : { ...address, port: check.port };
+      socket = connector.open(target, tlsOptions, check.type === "http" ? { alpn: ["http/1.1"] } : {});
     } catch (error) {
       return fail(error);
     }
-    // Stays attached to the end: a destroyed socket may still have an error to tell.
+    // Stays attached to the end: a destroyed socket may still emit an error.
     socket.on("error", fail);
     socket.unref();
     socket.once("connect", () => {
       stage = "tls";
     });
-    socket.once(address.tls ? "secureConnect" : "connect", onReady);
+    socket.once(readyEvent(address), onReady);
   });
-
-function connect(address: UpstreamAddress, check: ResolvedHealthCheck, options: ResolvedTls): net.Socket {
-  const { hostname, socketPath } = address;
-  const endpoint =
-    socketPath === undefined ? { host: hostname, port: check.port ?? address.port } : { path: socketPath };
-  if (!address.tls) return net.connect(endpoint);
-
-  const name = options.servername ?? hostname;
-  return tls.connect({
-    ...endpoint,
-    ca: options.ca,
-    cert: options.cert,
-    key: options.key,
-    rejectUnauthorized: options.verify,
-    // RFC 6066 section 3: an address is not a server name. It is verified all the same.
-    servername: net.isIP(name) === 0 ? name : "",
-    checkServerIdentity: (_host, certificate) => tls.checkServerIdentity(name, certificate),
-    ...(check.type === "http" && { ALPNProtocols: ["http/1.1"] }),
-  });
-}
 
 interface ExchangeEvents {
   finish(ok: boolean, reason: string): void;
@@ -99,7 +86,7 @@ interface ExchangeEvents {
 
 /** Sends the request over a connected socket and judges the answer. */
 function exchange(
-  socket: net.Socket,
+  socket: Socket,
   address: UpstreamAddress,
   check: ResolvedHealthCheck,
   { finish, fail, onHead }: ExchangeEvents,

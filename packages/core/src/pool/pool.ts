@@ -6,6 +6,7 @@ import type { Health, UpstreamState } from "../events.ts";
 import { SafeEmitter } from "../runtime/emitter.ts";
 import { type Runtime, resolveRuntime } from "../runtime/runtime.ts";
 import type { PoolSnapshot } from "../snapshot.ts";
+import { Connector } from "../wire/connector.ts";
 import type { Transport } from "../wire/transport.ts";
 import { Accounts, type AttemptObserver } from "./accounts.ts";
 import { Admission } from "./admission.ts";
@@ -39,6 +40,8 @@ export class Pool extends SafeEmitter<PoolSignals> {
   readonly weighting: Weighting;
   readonly ejections: Ejections;
   readonly lookups: LookupRecord;
+  /** Opens the sockets to its upstreams. */
+  readonly connector: Connector = new Connector();
   readonly #runtime: Runtime;
   readonly #members: Members;
   readonly #accounts: Accounts;
@@ -163,8 +166,8 @@ export class Pool extends SafeEmitter<PoolSignals> {
     this.emit("state", { pool: this.name, upstream: id, from, to: state });
   }
 
-  /** Records a verdict of active checks. Nothing happens when it stays the same. */
-  setHealth(upstream: Upstream, to: Health, reason: string): void {
+  /** Records a verdict of active checks; `cause` says more about `reason`. Nothing happens when it stays the same. */
+  setHealth(upstream: Upstream, to: Health, reason: string, cause?: string): void {
     const member = upstream as Member;
     const letIn = member.held && to !== "unknown";
     if (letIn) member.held = false;
@@ -175,7 +178,8 @@ export class Pool extends SafeEmitter<PoolSignals> {
     if (letIn) this.#members.letIn(member);
     if (from === "unhealthy") this.#members.warm(member);
     this.#admission.reconsider();
-    this.emit("health", { pool: this.name, upstream: member.id, from, to, reason });
+    const why = cause === undefined ? { reason } : { reason, cause };
+    this.emit("health", { pool: this.name, upstream: member.id, from, to, ...why });
   }
 
   /** Keeps an upstream from traffic, panic included, until its first verdict, or takes that back. */
@@ -216,7 +220,7 @@ export class Pool extends SafeEmitter<PoolSignals> {
 
   /** The connections to an upstream, opened when first asked for and kept as long as it stays. */
   transport(upstream: Upstream): Transport {
-    return transportOf(upstream as Member, this.#options, this.#runtime);
+    return transportOf(upstream as Member, this.#options, this.#runtime, this.connector);
   }
 
   /**

@@ -3,7 +3,7 @@ import type { ErrorCode } from "../errors.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Ticker, Timed } from "../runtime/ticker.ts";
 import type { ConnectionOwner, ConnectionTimeouts } from "./connection-owner.ts";
-import { connectFailureCode } from "./failure-codes.ts";
+import { connectFailureCode, isHandshakeAlert } from "./failure-codes.ts";
 import type { Http1Exchange } from "./http1-exchange.ts";
 import { RequestSender } from "./request-sender.ts";
 import type { ResponseHead } from "./response-head.ts";
@@ -258,8 +258,13 @@ export class Connection implements ResponseSink, Timed {
     const reason = error?.message ?? "the connection was closed";
     const lost = (code: ErrorCode) => this.fail(new WireError(code, reason, { cause: error }));
     if (this.#state === "connecting") lost(connectFailureCode(error, this.#tls));
-    else if (this.#state === "busy") lost(this.#head === undefined ? "reset" : "response_truncated");
+    else if (this.#state === "busy") lost(this.#lostCode(error));
     else this.close();
+  }
+
+  #lostCode(error: Error | undefined): ErrorCode {
+    if (this.#head !== undefined) return "response_truncated";
+    return !this.#served && !this.#answering && isHandshakeAlert(error) ? "tls_failed" : "reset";
   }
 
   onDeadline(): void {

@@ -24,6 +24,16 @@ export function connectFailureCode(error: unknown, tls: boolean): ErrorCode {
     : "connect_failed";
 }
 
+/**
+ * Whether an error is the upstream's alert about our part of the handshake. In TLS 1.3 the verdict on a client certificate
+ * comes after the connection is usable for us (RFC 8446 section 4.4.2.4); the upstream has read nothing of the request.
+ */
+export function isHandshakeAlert(error: unknown): boolean {
+  return /^ERR_SSL_(?:TLSV1|TLSV13|SSLV3)_ALERT_(?:\w*CERTIFICATE\w*|UNKNOWN_CA|ACCESS_DENIED|HANDSHAKE_FAILURE)$/.test(
+    errnoOf(error),
+  );
+}
+
 /** The system's or the library's code of an error; that of the first attempt when several addresses were tried. */
 export function errnoOf(error: unknown): string {
   if (typeof error !== "object" || error === null) return "";

@@ -3,9 +3,9 @@ import type { ErrorCode } from "../errors.ts";
 import type { Timer } from "../runtime/clock.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { type Ticker, type Timed, tickerOf } from "../runtime/ticker.ts";
-import { openSocket, readyEvent } from "./connect.ts";
 import { Connection } from "./connection.ts";
 import type { ConnectionOwner, ConnectionTimeouts } from "./connection-owner.ts";
+import { type Connector, readyEvent } from "./connector.ts";
 import type { TransportSettings } from "./create-transport.ts";
 import { connectFailureCode } from "./failure-codes.ts";
 import { Http1Exchange } from "./http1-exchange.ts";
@@ -13,6 +13,8 @@ import { IdleConnections } from "./idle-connections.ts";
 import { writeRequestHead } from "./request-writer.ts";
 import type { Exchange, ExchangeHandler, RequestHead, Transport } from "./transport.ts";
 import { WireError } from "./wire-error.ts";
+
+const alpn = ["http/1.1"];
 
 /** Milliseconds for which no connection to an upstream is used twice after it has sent what nobody asked for. */
 const distrustMs = 60_000;
@@ -23,6 +25,7 @@ export class Http1Transport implements Transport, ConnectionOwner {
   readonly #settings: TransportSettings;
   readonly #timeouts: ConnectionTimeouts;
   readonly #runtime: Runtime;
+  readonly #connector: Connector;
   readonly #ticker: Ticker;
   readonly #connections = new Set<Connection>();
   readonly #idle = new IdleConnections();
@@ -35,11 +38,12 @@ export class Http1Transport implements Transport, ConnectionOwner {
   #distrustedUntil = -Infinity;
   #closing = false;
 
-  constructor(address: UpstreamAddress, settings: TransportSettings, runtime: Runtime) {
+  constructor(address: UpstreamAddress, settings: TransportSettings, runtime: Runtime, connector: Connector) {
     this.#address = address;
     this.#settings = settings;
     this.#timeouts = { ...settings.timeouts, keepAliveMs: settings.connections.keepAliveMs };
     this.#runtime = runtime;
+    this.#connector = connector;
     this.#ticker = tickerOf(runtime.clock);
   }
 
@@ -155,7 +159,7 @@ export class Http1Transport implements Transport, ConnectionOwner {
     let connection: Connection;
     try {
       connection = new Connection({
-        open: (onBytes) => openSocket(this.#address, this.#settings.tls, onBytes),
+        open: (onBytes) => this.#connector.open(this.#address, this.#settings.tls, { alpn, onBytes }),
         owner: this,
         timeouts: this.#timeouts,
         ticker: this.#ticker,

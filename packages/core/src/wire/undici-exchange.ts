@@ -6,6 +6,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import type { TransportSettings } from "./create-transport.ts";
 import { connectFailureCode, errnoOf } from "./failure-codes.ts";
 import type { Exchange, ExchangeFailure, ExchangeHandler, RequestHead } from "./transport.ts";
+import { WireError } from "./wire-error.ts";
 
 /** One request and its response on undici's connections. */
 export class UndiciExchange implements Exchange, Dispatcher.DispatchHandler {
@@ -170,8 +171,8 @@ export class UndiciExchange implements Exchange, Dispatcher.DispatchHandler {
   }
 
   #codeOf(error: Error): ErrorCode {
+    if (error instanceof WireError) return error.code;
     const errno = errnoOf(error);
-    if (errno === "UND_ERR_CONNECT_TIMEOUT") return "connect_timeout";
     if (!this.#connected) return connectFailureCode(error, this.#tls);
     if (errno === "UND_ERR_HEADERS_TIMEOUT") return "headers_timeout";
     if (errno === "UND_ERR_HEADERS_OVERFLOW") return "response_headers_too_large";

@@ -1,15 +1,16 @@
-import { isIP } from "node:net";
-import { checkServerIdentity } from "node:tls";
-import { buildConnector, type Dispatcher, Pool } from "undici";
+import type { Socket } from "node:net";
+import { type Dispatcher, Pool } from "undici";
 import { limits } from "../config/defaults.ts";
 import type { UpstreamAddress } from "../config/resolved.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import type { Connector } from "./connector.ts";
 import type { TransportSettings } from "./create-transport.ts";
 import { writeRequestHead } from "./request-writer.ts";
 import type { Exchange, ExchangeHandler, RequestHead, Transport } from "./transport.ts";
 import { UndiciExchange } from "./undici-exchange.ts";
+import { WireError } from "./wire-error.ts";
 
-/** Carries requests over undici's connections. */
+/** Carries requests to an https upstream over undici's connections. */
 export class UndiciTransport implements Transport {
   readonly #pool: Pool;
   readonly #settings: TransportSettings;
@@ -17,12 +18,12 @@ export class UndiciTransport implements Transport {
   readonly #tls: boolean;
   readonly #servername: string;
 
-  constructor(address: UpstreamAddress, settings: TransportSettings, runtime: Runtime) {
+  constructor(address: UpstreamAddress, settings: TransportSettings, runtime: Runtime, connector: Connector) {
     this.#settings = settings;
     this.#runtime = runtime;
     this.#tls = address.tls;
     this.#servername = settings.tls.servername ?? address.hostname;
-    this.#pool = createPool(address, settings, this.#servername);
+    this.#pool = createPool(address, settings, runtime, connector);
   }
 
   dispatch(head: RequestHead, handler: ExchangeHandler): Exchange {
@@ -70,30 +71,39 @@ export class UndiciTransport implements Transport {
 function createPool(
   address: UpstreamAddress,
   { connections, timeouts, tls }: TransportSettings,
-  servername: string,
+  runtime: Runtime,
+  connector: Connector,
 ): Pool {
-  const scheme = address.tls ? "https" : "http";
-  const connect = buildConnector({
-    timeout: timeouts.connectMs,
-    allowH2: connections.http2 && address.tls,
-    rejectUnauthorized: tls.verify,
-    checkServerIdentity: (_host, certificate) => checkServerIdentity(servername, certificate),
-    ...(address.socketPath !== undefined && { socketPath: address.socketPath }),
-    ...(tls.ca !== undefined && { ca: tls.ca }),
-    ...(tls.cert !== undefined && { cert: tls.cert }),
-    ...(tls.key !== undefined && { key: tls.key }),
-  });
   const host = address.hostname.includes(":") ? `[${address.hostname}]` : address.hostname;
-  return new Pool(address.socketPath === undefined ? `${scheme}://${host}:${address.port}` : "http://localhost", {
+  return new Pool(`https://${host}:${address.port}`, {
     connections: connections.max === 0 ? null : connections.max,
     pipelining: 1,
     keepAliveTimeout: connections.keepAliveMs,
     keepAliveMaxTimeout: connections.keepAliveMs,
     keepAliveTimeoutThreshold: 1_000,
     maxHeaderSize: limits.responseHeadBytes,
-    connect: (options, callback) =>
-      connect({ ...options, servername: isIP(servername) === 0 ? servername : "" }, callback),
-    allowH2: connections.http2 && address.tls,
+    connect: (_options, callback) => {
+      const { clock } = runtime;
+      const timer = clock.setTimeout(
+        () => done(new WireError("connect_timeout", "no connection in time")),
+        timeouts.connectMs,
+      );
+      let socket: Socket | undefined;
+      const done = (error?: Error) => {
+        clock.clearTimeout(timer);
+        socket?.off("error", done);
+        if (error === undefined) return callback(null, socket as Socket);
+        socket?.on("error", () => {}).destroy();
+        callback(error, null);
+      };
+      try {
+        socket = connector.open(address, tls, { alpn: ["h2", "http/1.1"] });
+        socket.once("secureConnect", () => done()).on("error", done);
+      } catch (error) {
+        done(error as Error);
+      }
+    },
+    allowH2: true,
   });
 }
 

@@ -6,7 +6,7 @@ test.each<[string | undefined, ProbeStage, string]>([
   ["EAI_AGAIN", "connect", "dns_failed"],
   ["ECONNREFUSED", "connect", "connect_refused"],
   ["EHOSTUNREACH", "connect", "connect_failed"],
-  ["ETIMEDOUT", "connect", "connect_failed"],
+  ["ETIMEDOUT", "connect", "connect_timeout"],
   ["EMFILE", "connect", "no_file_descriptors"],
   ["ENFILE", "connect", "no_file_descriptors"],
   ["ECONNRESET", "tls", "tls_failed"],
@@ -23,5 +23,7 @@ test.each<[string | undefined, ProbeStage, string]>([
   ["ERR_HTTP_TRAILER_INVALID", "head", "internal"],
   ["ERR_INVALID_CHAR", "head", "internal"],
 ])("%s while at %s is %s", (code, stage, reason) => {
-  expect(toReason(code && Object.assign(new Error("x"), { code }), stage)).toBe(reason);
+  expect(
+    toReason(code && Object.assign(new Error("x"), { code }), stage, stage === "tls" || reason === "tls_failed"),
+  ).toBe(reason);
 });

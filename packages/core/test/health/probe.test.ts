@@ -70,7 +70,11 @@ describe("the request", () => {
     expect(result).toEqual({ ok: true, reason: "status 200" });
     expect(head).toContain("\r\nHost: localhost\r\n");
     expect(await run(`http+unix://${path}`, { check: { type: "tcp" } })).toEqual({ ok: true, reason: "connected" });
-    expect(await run(`http+unix://${path}.gone`)).toEqual({ ok: false, reason: "connect_failed" });
+    expect(await run(`http+unix://${path}.gone`)).toEqual({
+      ok: false,
+      reason: "connect_failed",
+      cause: `connect ENOENT ${path}.gone`,
+    });
   });
 });
 

@@ -4,6 +4,7 @@ import { afterEach, expect } from "vitest";
 import type { HealthCheckOptions, TlsOptions } from "../../src/config/options.ts";
 import { resolveHealthCheck, resolvePool } from "../../src/config/resolve.ts";
 import { type ProbeResult, probe } from "../../src/health/probe.ts";
+import { Connector } from "../../src/wire/connector.ts";
 
 /** Called after each test, last in, first out. */
 export const cleanups: (() => unknown)[] = [];
@@ -70,7 +71,7 @@ export function run(url: string, { check = {}, tlsOptions = {}, signal }: ProbeO
   const upstream = pool.upstreams[0];
   if (upstream === undefined) throw new Error("no upstream");
   const deadline = signal ?? AbortSignal.timeout(5_000);
-  return probe(upstream.address, resolveHealthCheck(check), pool.tls, { signal: deadline });
+  return probe(upstream.address, resolveHealthCheck(check), pool.tls, { signal: deadline, connector: new Connector() });
 }
 
 /** Probes a server that answers each request with these bytes, and tells what came of it. */

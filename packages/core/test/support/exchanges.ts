@@ -4,6 +4,7 @@ import type { PoolOptions } from "../../src/config/options.ts";
 import { resolvePool } from "../../src/config/resolve.ts";
 import type { UpstreamAddress } from "../../src/config/resolved.ts";
 import { type Runtime, resolveRuntime } from "../../src/runtime/runtime.ts";
+import { Connector } from "../../src/wire/connector.ts";
 import type { TransportSettings } from "../../src/wire/create-transport.ts";
 import { Http1Transport } from "../../src/wire/http1-transport.ts";
 import type { Exchange, ExchangeFailure, ExchangeHandler, RequestHead, Transport } from "../../src/wire/transport.ts";
@@ -31,6 +32,7 @@ export function transportTo(port: number, { address, runtime, ...options }: Test
     { ...plainAddress(port), ...address },
     transportSettings(options),
     resolveRuntime(runtime),
+    new Connector(),
   );
   onTestFinished(() => transport.destroy());
   return transport;

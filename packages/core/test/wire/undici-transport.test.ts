@@ -3,6 +3,7 @@ import { constants, createSecureServer, type Http2ServerRequest, type Http2Serve
 import type { AddressInfo, Socket } from "node:net";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { type Runtime, resolveRuntime } from "../../src/runtime/runtime.ts";
+import { Connector } from "../../src/wire/connector.ts";
 import { createTransport } from "../../src/wire/create-transport.ts";
 import { Http1Transport } from "../../src/wire/http1-transport.ts";
 import type { Transport } from "../../src/wire/transport.ts";
@@ -41,7 +42,7 @@ function http2Transport(
 ): Transport {
   const address = { ...plainAddress(port), tls: true, hostname: "localhost" };
   const settings = transportSettings({ connections: { http2: true }, tls: { ca }, timeouts: { idle: "3s" } });
-  const transport = createTransport(address, settings, resolveRuntime(runtime));
+  const transport = createTransport(address, settings, resolveRuntime(runtime), new Connector());
   expect(transport).toBeInstanceOf(UndiciTransport);
   onTestFinished(() => transport.destroy());
   return transport;
@@ -49,7 +50,12 @@ function http2Transport(
 
 test("undici is asked only where HTTP/2 may be spoken: over TLS, and when the settings say so", () => {
   const make = (tls: boolean, http2: boolean) =>
-    createTransport({ ...plainAddress(1), tls }, transportSettings({ connections: { http2 } }), resolveRuntime());
+    createTransport(
+      { ...plainAddress(1), tls },
+      transportSettings({ connections: { http2 } }),
+      resolveRuntime(),
+      new Connector(),
+    );
   const made = [make(true, true), make(true, false), make(false, true), make(false, false)];
   onTestFinished(() => {
     for (const transport of made) transport.destroy();

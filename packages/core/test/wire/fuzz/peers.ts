@@ -7,6 +7,7 @@ import { request } from "node:http";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { Client } from "undici";
 import { systemRuntime } from "../../../src/runtime/runtime.ts";
+import { Connector } from "../../../src/wire/connector.ts";
 import { Http1Transport } from "../../../src/wire/http1-transport.ts";
 import { plainAddress, transportSettings } from "../../support/exchanges.ts";
 
@@ -56,7 +57,7 @@ export class Peers {
       headersTimeout: hangMs,
       bodyTimeout: hangMs,
     });
-    this.#transport = new Http1Transport(plainAddress(this.#port), transportSettings(), systemRuntime);
+    this.#transport = new Http1Transport(plainAddress(this.#port), transportSettings(), systemRuntime, new Connector());
   }
 
   async close(): Promise<void> {
