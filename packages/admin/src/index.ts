@@ -1,3 +1,3 @@
 export { isLoopbackListen } from "./addresses.ts";
 export { type Admin, createAdmin } from "./create-admin.ts";
-export type { AdminOptions } from "./options.ts";
+export type { AdminOptions, ListenerSnapshot } from "./options.ts";

@@ -5,25 +5,12 @@
  * metrics cost nothing. Every label's value comes from the configuration or from a fixed list.
  */
 
-import type { EjectionReason, HistogramSnapshot, PoolSnapshot, ProxySnapshot, UpstreamSnapshot } from "evenkeel";
+import type { EjectionReason, PoolSnapshot, ProxySnapshot, UpstreamSnapshot } from "evenkeel";
 import { collectDefaultMetrics, type Metric, Registry } from "prom-client";
 import type { Answer } from "./answer.ts";
-
-type Labels = Readonly<Record<string, string | number>>;
-
-interface Sample {
-  readonly metricName?: string;
-  readonly labels: Labels;
-  readonly value: number;
-}
-
-/** One metric as prom-client renders it. */
-interface Family {
-  readonly name: string;
-  readonly help: string;
-  readonly type: "counter" | "gauge" | "histogram";
-  readonly values: readonly Sample[];
-}
+import { listenerFamilies } from "./listener-metrics.ts";
+import { counter, type Family, gauge, histogram, type Labels, sample } from "./metric-family.ts";
+import type { ListenerSnapshot } from "./options.ts";
 
 /** All of them are shown from the start, so that a first ejection is an increase and not a new series. */
 const ejectionReasons = ["consecutive-failures", "failure-ratio", "trial-failed"] as const satisfies EjectionReason[];
@@ -31,12 +18,12 @@ const ejectionReasons = ["consecutive-failures", "failure-ratio", "trial-failed"
 let processRegistry: Registry | undefined;
 
 /** Makes the function that renders a snapshot, and begins to watch the process. */
-export function createMetrics(): (snapshot: ProxySnapshot) => Promise<Answer> {
+export function createMetrics(listener?: () => ListenerSnapshot): (snapshot: ProxySnapshot) => Promise<Answer> {
   const ofProcess = processMetrics();
   return async (snapshot) => {
     const registry = new Registry();
     for (const metric of ofProcess.getMetricsAsArray()) registry.registerMetric(metric as unknown as Metric);
-    for (const family of toFamilies(snapshot)) {
+    for (const family of [...toFamilies(snapshot), ...listenerFamilies(listener?.())]) {
       const metric = { ...family, get: async () => family };
       registry.registerMetric(metric as unknown as Metric);
     }
@@ -193,30 +180,4 @@ function ownFamilies({ reloads, version }: ProxySnapshot): readonly Family[] {
     ]),
     gauge("evenkeel_build_info", "Always 1; the version is in the label.", [sample({ version }, 1)]),
   ];
-}
-
-function counter(name: string, help: string, values: readonly Sample[]): Family {
-  return { name, help, type: "counter", values };
-}
-
-function gauge(name: string, help: string, values: readonly Sample[]): Family {
-  return { name, help, type: "gauge", values };
-}
-
-function histogram(name: string, help: string, series: readonly (readonly [Labels, HistogramSnapshot])[]): Family {
-  const values = series.flatMap(([labels, { bounds, counts, count, sum }]) => [
-    ...bounds.map((le, index) => ({
-      metricName: `${name}_bucket`,
-      labels: { ...labels, le },
-      value: counts[index] ?? count,
-    })),
-    { metricName: `${name}_bucket`, labels: { ...labels, le: "+Inf" }, value: count },
-    { metricName: `${name}_sum`, labels, value: sum },
-    { metricName: `${name}_count`, labels, value: count },
-  ]);
-  return { name, help, type: "histogram", values };
-}
-
-function sample(labels: Labels, value: number): Sample {
-  return { labels, value };
 }

@@ -53,7 +53,7 @@ export function createRoutes(proxy: ReverseProxy, events: EventStream, options: 
     route("/api/reload", { POST: (_target, body) => reload(options.onReload, body) }),
   ];
   if (options.metrics === false) return routes;
-  const metrics = createMetrics();
+  const metrics = createMetrics(options.listener);
   return [...routes, route("/metrics", { GET: () => metrics(proxy.snapshot()) })];
 }
 

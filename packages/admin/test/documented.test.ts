@@ -20,7 +20,13 @@ const full = proxySnapshot({
 });
 
 test("the document lists every metric with its type and its labels, and no other", async () => {
-  const { ask } = await serve(createAdmin(proxyWith(() => full)).handler);
+  const listener = () => ({ handshakeFailures: { plainHttp: 1, other: 1 }, certificateExpiry: 1 });
+  const { ask } = await serve(
+    createAdmin(
+      proxyWith(() => full),
+      { listener },
+    ).handler,
+  );
   const { text } = await ask("GET", "/metrics");
   const exposed = [...text.matchAll(/^# TYPE (evenkeel_\w+) (\w+)$/gm)].map(([, name = "", type]) => {
     const sample = new RegExp(`^${name}(?:_count)?(?:\\{(.*)\\})? `, "m").exec(text);

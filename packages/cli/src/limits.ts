@@ -23,6 +23,8 @@ export const limits = {
    * to close with the answer, so a client that is just about to send loses nothing.
    */
   keepAliveGraceMs: 500,
+  /** Milliseconds between two warnings of a certificate that expires soon. */
+  certificateCheckMs: 86_400_000,
   /** Milliseconds between two looks for connections that have become idle while the server stops. */
   idleCheckMs: 100,
   /** Milliseconds that a timer can wait at most; node cuts anything longer down to nothing. */

@@ -7,6 +7,7 @@ import {
   type ProxyOptions,
   type RouteOptions,
 } from "evenkeel";
+import { configWarnings } from "../config-warnings.ts";
 import { checkAccessLog } from "../log/access-log.ts";
 import { toSafeText } from "../log/escape.ts";
 import { formatAddress } from "../server/listen.ts";
@@ -15,8 +16,11 @@ import { readTlsFiles } from "../server/tls-files.ts";
 /** Validates a configuration file and prints what it amounts to. Throws what is wrong with it. */
 export function check(file: string): void {
   const config = loadConfig(file);
-  if (config.server.tls !== undefined) readTlsFiles(config.server.tls);
+  const tls = config.server.tls && readTlsFiles(config.server.tls);
   checkAccessLog(config.accessLog);
+  for (const warning of configWarnings(config, tls, Date.now())) {
+    process.stderr.write(`evenkeel: warning: ${toSafeText(warning)}\n`);
+  }
   process.stdout.write(`${toSafeText(file)} is valid.\n\n${summarize(config)}`);
 }
 

@@ -7,6 +7,7 @@ import type { ListenAddress, ServerConfig } from "@evenkeel/config";
 import { limits } from "../limits.ts";
 import { Connection } from "./connection.ts";
 import { listen, urlOf } from "./listen.ts";
+import { answerPlainHttp } from "./plain-http.ts";
 import type { TlsFiles } from "./tls-files.ts";
 
 /** The answer that a request has to get, since it came over a connection too many. */
@@ -25,6 +26,8 @@ export interface ListenerHandlers {
   readonly drop: () => void;
   /** What node's parser makes no request of, for somebody to answer on the socket. Default: node does. */
   readonly clientError?: (error: Error, socket: Duplex) => void;
+  /** A TLS handshake failed; `plainHttp` when the client sent a request without TLS, which has been answered. */
+  readonly handshakeFailed?: (plainHttp: boolean) => void;
   /** Accepting failed for a moment. */
   readonly error: (error: Error) => void;
 }
@@ -171,7 +174,10 @@ export class Listener {
         this.#accepted++;
         this.#handlers.drop();
       });
-    const { expecting, upgrade, clientError } = this.#handlers;
+    const { expecting, upgrade, clientError, handshakeFailed } = this.#handlers;
+    this.#server.on("tlsClientError", (error: Error, socket: Socket) => {
+      handshakeFailed?.(answerPlainHttp(error, socket));
+    });
     if (expecting !== undefined) {
       for (const event of ["checkContinue", "checkExpectation"]) {
         this.#server.on(event, (req: IncomingMessage, res: ServerResponse) => this.#onRequest(req, res, expecting));

@@ -11,6 +11,7 @@ import { Tally } from "../tally.ts";
 import { drain } from "./drain.ts";
 import { formatAddress } from "./listen.ts";
 import { Listener, type ListenerHandlers, type ListenerSettings } from "./listener.ts";
+import { ListenerStatus } from "./listener-status.ts";
 import { readTlsFiles, type TlsFiles } from "./tls-files.ts";
 
 /** The admin API is asked by few, and briefly. */
@@ -27,6 +28,7 @@ export class StandaloneServer {
   readonly #dropped: Tally;
   readonly #adminDropped: Tally;
   readonly #failedAccepts: Tally;
+  readonly #status: ListenerStatus;
   readonly #listeners: Listener[] = [];
   readonly #force = new AbortController();
   /** What the sockets were opened with. */
@@ -60,6 +62,7 @@ export class StandaloneServer {
     this.#config = config;
     this.#logger = logger;
     this.proxy = createProxy(toProxyOptions(config));
+    this.#status = new ListenerStatus(logger);
     this.#dropped = new Tally((connections) => {
       const { maxConnections } = this.#config.server;
       logger.warn({ connections, maxConnections }, "connections were closed without an answer, there are too many");
@@ -92,6 +95,7 @@ export class StandaloneServer {
     this.#renewAdmin(config.admin);
     for (const key of needingRestart(this.#opened, config)) this.#logger.warn(`${key} has changed: restart to use it`);
     void this.#accessLog?.reopen(config.accessLog);
+    this.#status.configured(config, tls);
     this.#config = config;
     return changes;
   }
@@ -126,6 +130,7 @@ export class StandaloneServer {
         upgrade: (req, socket, head, refusal) => this.proxy.forwardUpgrade(req, socket, head, { refusal }),
         drop: () => this.#dropped.add(),
         clientError: this.proxy.clientError,
+        handshakeFailed: this.#status.handshakeFailed,
         error: onError,
       });
       this.#listeners.push(listener);
@@ -144,6 +149,7 @@ export class StandaloneServer {
     }
     // Last, so that a start that fails says only why.
     logProxyEvents(this.proxy, this.#logger);
+    this.#status.configured(this.#config, tls);
   }
 
   /** Whoever reads events goes on as long as the same token would open them. */
@@ -161,6 +167,7 @@ export class StandaloneServer {
       readyPools,
       listen: formatAddress(listen),
       onReload: () => this.reload(),
+      listener: this.#status.snapshot,
     });
   }
 
@@ -204,6 +211,7 @@ export class StandaloneServer {
   }
 
   async #closeLogs(): Promise<void> {
+    this.#status.close();
     this.#dropped.close();
     this.#adminDropped.close();
     this.#failedAccepts.close();

@@ -1,0 +1,23 @@
+import { counter, type Family, gauge, sample } from "./metric-family.ts";
+import type { ListenerSnapshot } from "./options.ts";
+
+/** Metrics of the command's own listeners; none where an app has its own server. */
+export function listenerFamilies(listener: ListenerSnapshot | undefined): readonly Family[] {
+  if (listener === undefined) return [];
+  const { handshakeFailures, certificateExpiry } = listener;
+  return [
+    counter("evenkeel_tls_handshake_failures_total", "TLS handshakes with clients that failed, by reason.", [
+      sample({ reason: "plain_http" }, handshakeFailures.plainHttp),
+      sample({ reason: "other" }, handshakeFailures.other),
+    ]),
+    ...(certificateExpiry === null
+      ? []
+      : [
+          gauge(
+            "evenkeel_listener_certificate_expiry_timestamp_seconds",
+            "When the listener's certificate, or one of its chain, expires, in seconds since 1970.",
+            [sample({}, certificateExpiry / 1_000)],
+          ),
+        ]),
+  ];
+}
