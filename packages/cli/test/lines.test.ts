@@ -50,6 +50,19 @@ test("an attempt that failed to connect has its cause", () => {
   expect(line).toContain(`"attempts":[{"upstream":"a","error":"tls_failed","cause":"${cause}"}]`);
 });
 
+test("the cause of an error is said in one line, with what is underneath, and no longer than it may be", () => {
+  const failed = { ...event, error: "policy_failed" as const };
+  const cause = new Error("the policy threw", { cause: new RangeError("out of\nrange", { cause: "x" }) });
+  const line = toJsonLine({ ...failed, cause });
+  expect(JSON.parse(line)).toMatchObject({ error: "policy_failed", cause: "the policy threw: out of\nrange: x" });
+  expect(line.trimEnd()).not.toContain("\n");
+  const own = new Error("own") as Error & { cause: unknown };
+  own.cause = own;
+  expect(JSON.parse(toJsonLine({ ...failed, cause: own }))).toMatchObject({ cause: "own: own: own: own" });
+  const long = JSON.parse(toJsonLine({ ...failed, cause: "x".repeat(5_000) })) as { cause: string };
+  expect(long.cause).toHaveLength(500);
+});
+
 test("a combined line is that of NCSA", () => {
   expect(toCombinedLine(event)).toBe(
     '192.0.2.1 - - [29/Feb/2024:23:59:59 +0000] "GET /a?b=c HTTP/1.1" 200 12 "-" "curl/8"\n',

@@ -1,6 +1,13 @@
 /** Where an adapter's proxy comes from: options of one shape for all of them. */
 
-import { createProxy, type Hooks, OptionsError, type ProxyOptions, type Proxy as ReverseProxy } from "evenkeel";
+import {
+  checkHooks,
+  createProxy,
+  type Hooks,
+  OptionsError,
+  type ProxyOptions,
+  type Proxy as ReverseProxy,
+} from "evenkeel";
 import { loadConfig } from "./load-config.ts";
 
 /** A file, options in code, or a proxy that is shared with others. */
@@ -27,6 +34,7 @@ export function openProxy(source: ProxySource): { readonly proxy: ReverseProxy; 
     return { proxy: source.proxy, owned: false };
   }
   const { hooks = {}, ...rest } = source;
+  checkHooks(hooks, [], ["hooks"]);
   if (!("config" in rest)) return { proxy: createProxy(rest, hooks), owned: true };
   refuseBeside(source, "config", ["hooks"]);
   return { proxy: createProxy(loadConfig(rest.config).options, hooks), owned: true };

@@ -12,13 +12,15 @@ import type { ProxyEvents, ReloadChanges } from "./events.ts";
 import { explain } from "./explain/explain.ts";
 import type { ExplainRequest, Explanation } from "./explain/explanation.ts";
 import { ActiveSet } from "./forward/active-set.ts";
+import { checkHooks } from "./forward/check-hooks.ts";
 import { handleClientError } from "./forward/client-error.ts";
 import { createRouting } from "./forward/create-routing.ts";
 import { Departures } from "./forward/departures.ts";
-import type { Engine, Reporter, Routing } from "./forward/engine.ts";
+import type { Engine, Routing } from "./forward/engine.ts";
 import { type ForwardOptions, type ForwardUpgradeOptions, handleRequest } from "./forward/handler.ts";
 import type { Hooks } from "./forward/hooks.ts";
 import { handleUpgrade } from "./forward/upgrade.ts";
+import { createReporter } from "./observe/reporter.ts";
 import { RequestMetrics } from "./observe/request-metrics.ts";
 import { createOutbound, noSuchPool, type Outbound, type OutboundOptions } from "./outbound/outbound.ts";
 import type { Pool } from "./pool/pool.ts";
@@ -66,6 +68,7 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
 
   constructor(options: ProxyOptions, surroundings: ProxySurroundings) {
     super();
+    checkHooks(surroundings, ["clock", "random"]);
     this.#runtime = resolveRuntime(surroundings);
     this.#hooks = surroundings;
     const resolved = resolveOptions(options);
@@ -275,24 +278,17 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
       hooks: this.#hooks,
       active: this.#active,
       departures: this.#departures,
-      reporter: this.#createReporter(),
+      reporter: createReporter(
+        this.#metrics,
+        { hasListeners: (name) => this.hasListeners(name), emit: (name, ...args) => this.emit(name, ...args) },
+        this.#runtime.clock,
+      ),
       get routing() {
         return proxy.#routing;
       },
       get draining() {
         return proxy.#draining;
       },
-    };
-  }
-
-  #createReporter(): Reporter {
-    return {
-      count: (labels, durationMs) => this.#metrics.count(labels, durationMs),
-      wants: (event) => this.hasListeners(event),
-      request: (event) => this.emit("request", event),
-      attempt: (event) => this.emit("attempt", event),
-      retry: (event) => this.emit("retry", event),
-      tunnel: (event) => this.emit("tunnel", event),
     };
   }
 }

@@ -58,6 +58,8 @@ export interface RequestEvent {
   readonly upstream: string | undefined;
   readonly attempts: readonly AttemptRecord[];
   readonly error: ErrorCode | undefined;
+  /** What was thrown or failed underneath `error`, such as the exception of a hook. Absent when nothing more is known. */
+  readonly cause?: unknown;
   readonly flags: readonly RequestFlag[];
   readonly traceparent: string | undefined;
   readonly userAgent: string | undefined;
@@ -187,6 +189,18 @@ export interface TunnelEvent {
   readonly bytesOut: number;
 }
 
+/**
+ * Code of the app's own has thrown: a hook, a policy, or what is to answer in place of the proxy (`passErrors`). A `warning`
+ * of the process takes its place while nothing listens to it.
+ */
+export interface ExceptionEvent {
+  readonly where: "onRequest" | "onResponse" | "onError" | "policy" | "passErrors";
+  readonly requestId: string;
+  readonly pool: string | undefined;
+  /** What was thrown. */
+  readonly error: unknown;
+}
+
 /** The events of a pool, with their arguments. */
 export interface PoolEvents {
   health: [HealthEvent];
@@ -205,4 +219,5 @@ export interface ProxyEvents extends PoolEvents {
   retry: [RetryEvent];
   reload: [ReloadEvent];
   tunnel: [TunnelEvent];
+  exception: [ExceptionEvent];
 }

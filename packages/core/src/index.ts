@@ -7,6 +7,7 @@ export { createProxy, type Proxy, type ProxySurroundings } from "./create-proxy.
 export { type ErrorCode, type ErrorPhase, type ErrorSource, ProxyError } from "./errors.ts";
 export type * from "./events.ts";
 export type * from "./explain/explanation.ts";
+export { checkHooks } from "./forward/check-hooks.ts";
 export type { ForwardOptions, ForwardUpgradeOptions } from "./forward/handler.ts";
 export type { HeaderList } from "./forward/header-list.ts";
 export type { Answer, ErrorContext, Hooks, RequestContext, ResponseContext } from "./forward/hooks.ts";

@@ -15,6 +15,7 @@ test("what can be imported is this, and nothing goes missing or public by accide
       "OutlierDetector: function",
       "Pool: function",
       "ProxyError: function",
+      "checkHooks: function",
       "checkOptions: function",
       "createProxy: function",
       "didYouMean: function",

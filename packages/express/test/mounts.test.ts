@@ -99,6 +99,16 @@ describe.each(versions)("%s: a guard in front", (_name, express) => {
   });
 });
 
+test("a misspelt or misplaced hook is refused", () => {
+  const upstreams = ["http://127.0.0.1:1"];
+  expect(() => create({ upstreams, hooks: { onRequst: () => {} } as object })).toThrow(
+    'hooks.onRequst: unknown key, did you mean "onRequest"?',
+  );
+  expect(() => create({ upstreams, onRequest: () => {} } as never)).toThrow(
+    "onRequest: unknown key; hooks are code and stand beside the options",
+  );
+});
+
 describe.each(versions)("%s: the client's address", (_name, express) => {
   test.each([
     { trusted: [], forwardedFor: "203.0.113.9" },

@@ -1,4 +1,4 @@
-import type { HealthEvent, ReloadEvent, Proxy as ReverseProxy } from "evenkeel";
+import type { ExceptionEvent, HealthEvent, ReloadEvent, Proxy as ReverseProxy } from "evenkeel";
 import type { FastifyBaseLogger } from "fastify";
 
 /** Who is told already: a shared proxy may be registered several times in one app. */
@@ -18,9 +18,12 @@ export function logEvents(proxy: ReverseProxy, log: FastifyBaseLogger): () => vo
     if (event.ok) log.info({ changes: event.changes }, "proxy options reloaded");
     else log.warn({ err: event.error }, "proxy options refused, the old ones stay in force");
   };
-  proxy.on("health", onHealth).on("reload", onReload);
+  const onException = ({ where, requestId, pool, error }: ExceptionEvent) => {
+    log.error({ err: error, where, requestId, pool }, `${where} failed`);
+  };
+  proxy.on("health", onHealth).on("reload", onReload).on("exception", onException);
   return () => {
     loggers.delete(log);
-    proxy.off("health", onHealth).off("reload", onReload);
+    proxy.off("health", onHealth).off("reload", onReload).off("exception", onException);
   };
 }

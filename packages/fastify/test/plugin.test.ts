@@ -200,6 +200,22 @@ describe("beside the rest of the app", () => {
   });
 });
 
+test("the app's log tells which hook failed, with its exception, and a misspelt hook fails to register", async () => {
+  const lines: Record<string, unknown>[] = [];
+  const app = createApp({ logger: { level: "error", stream: { write: (line) => lines.push(JSON.parse(line)) } } });
+  const onRequest = () => {
+    throw new Error("my own bug");
+  };
+  await app.register(evenkeel, { upstreams: [(await startUpstream()).url], hooks: { onRequest } });
+  expect((await ask(await serve(app))).status).toBe(500);
+  expect(lines).toMatchObject([{ msg: "onRequest failed", where: "onRequest", pool: "default" }]);
+  expect(lines[0]?.["err"]).toMatchObject({ message: "my own bug", stack: expect.stringContaining("plugin.test") });
+  const misspelt = { upstreams: [], hooks: { onRequst: onRequest } as object };
+  await expect(async () => createApp().register(evenkeel, misspelt)).rejects.toThrow(
+    'hooks.onRequst: unknown key, did you mean "onRequest"?',
+  );
+});
+
 test("what is no HTTP behind a request gets the proxy's own answer, behind the request's", async () => {
   const app = createApp({ clientErrorHandler: (error, socket) => app.evenkeel.clientError(error, socket) });
   const { url } = await startUpstream("a", (_req, res) => void res.end("hello"));

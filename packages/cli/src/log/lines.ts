@@ -1,5 +1,11 @@
 import type { AttemptRecord, RequestEvent } from "evenkeel";
+import { messageOf } from "../failure.ts";
 import { toSafeField, toSafeJson, withoutUserInfo } from "./escape.ts";
+
+/** Characters of what an upstream or a library says of a failure. */
+const longestCause = 500;
+/** Causes of causes that are described. */
+const deepestCause = 4;
 
 /** One JSON object a line. What is not known is left out. */
 export function toJsonLine(event: RequestEvent): string {
@@ -20,6 +26,7 @@ export function toJsonLine(event: RequestEvent): string {
     upstream: event.upstream,
     attempts: event.attempts.map(toAttempt),
     error: event.error,
+    cause: describeCause(event.cause),
     flags: event.flags,
     traceparent: event.traceparent,
     userAgent: event.userAgent,
@@ -36,6 +43,17 @@ export function toCombinedLine(event: RequestEvent): string {
   const client = event.client === "" ? "-" : toSafeField(event.client);
   const { status, bytesOut } = event;
   return `${client} - - [${toNcsaTime(event.time)}] "${toSafeField(request)}" ${status} ${bytesOut} ${quoted}\n`;
+}
+
+/** The messages of a cause and of what is underneath it, as in `the policy "mine" threw: out of range`. */
+function describeCause(cause: unknown): string | undefined {
+  if (cause === undefined) return undefined;
+  const messages: string[] = [];
+  for (let error: unknown = cause; error !== undefined && messages.length < deepestCause; ) {
+    messages.push(messageOf(error));
+    error = error instanceof Error ? error.cause : undefined;
+  }
+  return messages.join(": ").slice(0, longestCause);
 }
 
 function toAttempt({ upstream, status, error, cause, connectMs, headersMs }: AttemptRecord): object {

@@ -42,6 +42,9 @@ export function logProxyEvents(proxy: ReverseProxy, logger: Logger): void {
     if (ok) logger.info(event, `${pool}: ${name} leads to ${upstreams}`);
     else logger.warn(event, `${pool}: looking up ${name} fails: ${error}; ${upstreams} found before stay in use`);
   });
+  proxy.on("exception", ({ where, requestId, pool, error }) => {
+    logger.error({ err: error, where, requestId, pool }, `${where} failed: ${messageOf(error)}`);
+  });
   proxy.on("reload", (event) => {
     if (event.ok) logger.info({ changes: event.changes }, `reloaded: ${describeChanges(event.changes)}`);
     else logger.error(`not reloaded, the old configuration goes on serving: ${messageOf(event.error)}`);

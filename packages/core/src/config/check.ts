@@ -41,6 +41,7 @@ export function isShort(options: unknown): boolean {
 export function checkOnePool(options: unknown, tables: Tables = {}): Checked<OnePoolOptions> {
   const schema = withTables(onePoolSchema, tables);
   const hint: Hint = (path, key) => {
+    if (isHook(path, key)) return hooksHint;
     const further = path.length === 0 ? ["pools", "routes", "defaults"] : [];
     return didYouMean(key, [...allowedKeys(schema, path), ...further]);
   };
@@ -49,10 +50,12 @@ export function checkOnePool(options: unknown, tables: Tables = {}): Checked<One
 
 export function checkManyPools(options: unknown, tables: Tables = {}): Checked<ManyPoolsOptions> {
   const schema = withTables(manyPoolsSchema, tables);
-  const hint: Hint = (path, key) =>
-    path.length === 0 && allowedKeys(poolSchema, []).includes(key)
+  const hint: Hint = (path, key) => {
+    if (isHook(path, key)) return hooksHint;
+    return path.length === 0 && allowedKeys(poolSchema, []).includes(key)
       ? `; with pools of their own names it belongs in one of them, as pools.NAME.${key}`
       : didYouMean(key, allowedKeys(schema, path));
+  };
   return check(schema, options, crossCheckPools, hint);
 }
 
@@ -67,6 +70,13 @@ export function checkHealthCheck(options: unknown): Checked<HealthCheckOptions> 
 /** Checks a value by a schema of another stage. */
 export function checkAgainst<T>(schema: z.ZodType<T>, value: unknown): Checked<T> {
   return check(schema, value, () => []);
+}
+
+const hooksHint =
+  "; hooks are code and stand beside the options: createProxy(options, { onRequest }), or hooks: { onRequest } for Express and Fastify";
+
+function isHook(path: readonly PropertyKey[], key: string): boolean {
+  return path.length === 0 && ["hooks", "onRequest", "onResponse", "onError"].includes(key);
 }
 
 /** Ends the sentence about an unknown key. */

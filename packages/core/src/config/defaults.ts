@@ -123,6 +123,8 @@ export const limits = {
   tunnelEndMs: 1_000,
   /** Milliseconds that what was told to end may take before its connections are cut. */
   closeGraceMs: 1_000,
+  /** Milliseconds between two warnings of the process about exceptions in the same place. */
+  exceptionWarningMs: 10_000,
   /** Milliseconds between looks at whether a pool that is gone from the options has finished. */
   retireCheckMs: 1_000,
   /** Bytes of a body that are written in one piece with the head, when they are all there is. */

@@ -1,9 +1,10 @@
 /** Puts the headers that an app has set into a message: checked, and in place of what the proxy would say by the same name. */
 
-import { validateHeaderName } from "node:http";
+import { show } from "../config/issues.ts";
 import { type HeaderRule, headerRule, hostText, refusedReason } from "../config/settable-header.ts";
 import type { RequestHeadIn } from "./request-head.ts";
 
+const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 /** Line breaks and control characters could split the message; anything outside Latin-1 could become them. */
 const valueText = /^[\t\x20-\x7e\x80-\xff]*$/;
 
@@ -46,13 +47,18 @@ export function checkChangedHeaders(headers: readonly string[], before: readonly
   }
 }
 
-/** Judges a header that an app has set. Throws a `TypeError` for one that could split the message or may not be set. */
-export function checkHeader(name: unknown, value: unknown): HeaderRule {
-  validateHeaderName(name as string);
-  // The value is not quoted: it may be a credential.
-  if (typeof value !== "string" || !valueText.test(value)) {
-    throw new TypeError(`the header ${JSON.stringify(name)} has a value that is not one line of Latin-1 text`);
+/** Throws a `TypeError` for a header that could split the message. The value is not quoted: it may be a credential. */
+export function checkField(name: unknown, value: unknown): void {
+  if (typeof name !== "string" || !token.test(name)) {
+    throw new TypeError(`the header name ${show(name)} has characters that no header name has`);
   }
+  if (typeof value === "string" && valueText.test(value)) return;
+  throw new TypeError(`the header ${JSON.stringify(name)} has a value that is not one line of Latin-1 text`);
+}
+
+/** Judges a header that an app has set. Throws a `TypeError` for one that could split the message or may not be set. */
+function checkHeader(name: unknown, value: unknown): HeaderRule {
+  checkField(name, value);
   const rule = headerRule(name as string);
   if (rule === "refused") throw new TypeError(`the header ${JSON.stringify(name)} cannot be set: ${refusedReason}`);
   return rule;

@@ -1,8 +1,8 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
-import createDebug from "debug";
 import { limits } from "../config/defaults.ts";
 import { type ErrorCode, errorKind, ProxyError } from "../errors.ts";
+import { answerHeaders } from "./answer-headers.ts";
 import { BodyPieces } from "./body-pieces.ts";
 import type { Engine } from "./engine.ts";
 import { owesContinue } from "./expectation.ts";
@@ -14,17 +14,6 @@ import { clientHeaders, connectionNames } from "./response-head.ts";
 import { StalledClient } from "./stalled-client.ts";
 import { clientTrailers } from "./trailers.ts";
 import { flushHead, writeHead } from "./write-head.ts";
-
-const debug = createDebug("evenkeel:forward");
-
-/** What a hook's answer does not decide. */
-const ownHeaders: ReadonlySet<string> = new Set([
-  "connection",
-  "content-length",
-  "transfer-encoding",
-  "via",
-  "x-request-id",
-]);
 
 /** Who has to keep the client's pace. */
 export interface ClientPace {
@@ -91,14 +80,20 @@ export class ClientResponse {
   #commit(): void {
     const head = this.#head;
     if (this.committed || head === undefined) return;
-    this.committed = true;
     if (head.early) this.#endConnection();
+    this.#writeHead(head.status, head.statusText, head.headers);
+  }
+
+  /** False when the app has answered meanwhile, or middleware has failed with the head: the response is cut off. */
+  #writeHead(status: number, statusText: string, headers: string[]): boolean {
+    this.committed = true;
     try {
-      writeHead(this.#res, head.status, head.statusText, head.headers);
-    } catch {
-      // Somebody in front of the proxy has answered meanwhile.
-      this.#record.error = "internal";
+      writeHead(this.#res, status, statusText, headers);
+      return true;
+    } catch (error) {
+      this.#record.failed("internal", error);
       this.cutOff();
+      return false;
     }
   }
 
@@ -168,27 +163,19 @@ export class ClientResponse {
     this.#res.end();
   }
 
-  /** Gives an answer that a hook has made up. A status or header out of grammar is 500. */
+  /** Gives an answer of a hook. Headers that frame it or belong to the connection are the proxy's. */
   answer(given: Answer, mayKeepOpen: boolean): void {
+    if (this.#res.headersSent) return this.#leaveToApp();
     const bodySettled = mayKeepOpen && !owesContinue(this.#res, this.#record.head);
-    const { setCookie } = this.#record;
     const body = Buffer.from(given.body ?? "");
     const close = !bodySettled || this.#engine.draining;
-    const headers = Object.entries(given.headers ?? {}).filter(([name]) => !ownHeaders.has(name.toLowerCase()));
-    const length = given.status === 204 || given.status === 304 ? [] : ["Content-Length", String(body.length)];
-    try {
-      if (!(given.status >= 200 && given.status <= 599)) throw new RangeError(`status ${given.status}`);
-      writeHead(this.#res, given.status, STATUS_CODES[given.status] ?? "", [
-        ...headers.flat(),
-        ...length,
-        ...["Via", "1.1 evenkeel", "X-Request-Id", this.#record.requestId],
-        ...(setCookie === undefined ? [] : ["Set-Cookie", setCookie]),
-        ...(close ? ["Connection", "close"] : []),
-      ]);
-    } catch {
-      return this.#replyPlainly("request_hook_failed", false);
-    }
-    this.committed = true;
+    const written = this.#writeHead(given.status, STATUS_CODES[given.status] ?? "", [
+      ...answerHeaders(given, this.#record.requestId),
+      ...(given.status === 204 || given.status === 304 ? [] : ["Content-Length", String(body.length)]),
+      ...(this.#record.setCookie === undefined ? [] : ["Set-Cookie", this.#record.setCookie]),
+      ...(close ? ["Connection", "close"] : []),
+    ]);
+    if (!written) return;
     if (!bodySettled) this.#endConnection();
     this.#record.status = given.status;
     this.#record.bytesOut = this.#req.method === "HEAD" ? 0 : body.length;
@@ -200,8 +187,11 @@ export class ClientResponse {
     const { hooks } = this.#engine;
     const { requestId, onError } = this.#record;
     this.#record.error = code;
+    if (this.#res.headersSent) return this.#leaveToApp();
     if (onError !== undefined) return this.#handOver(onError, code, bodySettled, detail);
-    const instead = hooks.onError && runErrorHook(hooks, { requestId, code, status: errorKind(code).status });
+    const { status } = errorKind(code);
+    const instead =
+      hooks.onError && runErrorHook(hooks, { requestId, code, status, cause: this.#record.cause }, this.#record);
     if (instead === undefined) this.#replyPlainly(code, bodySettled, detail);
     else this.answer(instead, bodySettled && errorKind(code).source !== "client");
   }
@@ -222,14 +212,20 @@ export class ClientResponse {
       if (this.#record.setCookie !== undefined) this.#res.appendHeader("Set-Cookie", this.#record.setCookie);
     }
     try {
-      const { failure } = this.#record;
-      const cause = failure?.code === code ? failure.cause : undefined;
+      const { cause } = this.#record;
       onError(new ProxyError(code, detail ?? `${STATUS_CODES[status]} (${code})`, { cause }));
     } catch (error) {
-      debug("what was to answer in place of the proxy failed: %O", error);
+      this.#record.threw("passErrors", error);
       if (this.#res.headersSent) this.cutOff();
       else this.#replyPlainly(code, bodySettled, detail);
     }
+  }
+
+  /** The app has begun a response of its own meanwhile, and ends it. */
+  #leaveToApp(): void {
+    this.committed = true;
+    this.#record.status = this.#res.statusCode;
+    this.#record.answeredElsewhere(this.#res);
   }
 
   #replyPlainly(code: ErrorCode, mayKeepOpen: boolean, detail?: string): void {

@@ -1,6 +1,6 @@
 /** What forwarding needs of the proxy around it. */
 
-import type { AttemptEvent, RequestEvent, RetryEvent, TunnelEvent } from "../events.ts";
+import type { AttemptEvent, ExceptionEvent, RequestEvent, RetryEvent, TunnelEvent } from "../events.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { ActiveSet } from "./active-set.ts";
 import type { TrustedProxies } from "./client-address.ts";
@@ -34,6 +34,7 @@ export interface Reporter {
   attempt(event: AttemptEvent): void;
   retry(event: RetryEvent): void;
   tunnel(event: TunnelEvent): void;
+  exception(event: ExceptionEvent): void;
 }
 
 export interface RequestCountLabels {

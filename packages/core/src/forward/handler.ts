@@ -169,8 +169,10 @@ export function afterRequestHook(
     fault = code;
   });
   runRequestHook(engine.hooks, req.method ?? "", routing, arrival, (outcome) => {
-    if (outcome === "failed") refuse(engine, req, res, record, "request_hook_failed");
-    else if ("answer" in outcome) answer(engine, req, res, record, outcome.answer);
+    if ("thrown" in outcome) {
+      record.threw("onRequest", outcome.thrown, "request_hook_failed");
+      refuse(engine, req, res, record, "request_hook_failed");
+    } else if ("answer" in outcome) answer(engine, req, res, record, outcome.answer);
     else if (fault !== undefined) refuse(engine, req, res, record, fault);
     else {
       record.route = outcome.route;

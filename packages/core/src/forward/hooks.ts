@@ -1,24 +1,25 @@
 /** What an app may do with requests in code: look at them, change them, answer them. Hooks are trusted; what they set is checked where it is sent. */
 
-import createDebug from "debug";
 import { didYouMean, show } from "../config/issues.ts";
 import type { ResolvedRoute } from "../config/resolved.ts";
 import type { ErrorCode } from "../errors.ts";
-import { checkChangedHeaders, withAppHeaders } from "./app-headers.ts";
+import { checkChangedHeaders, checkField, withAppHeaders } from "./app-headers.ts";
 import type { RoutedArrival } from "./arrival.ts";
 import type { Routing } from "./engine.ts";
 import { HeaderList } from "./header-list.ts";
 import type { Target } from "./target.ts";
 
-const debug = createDebug("evenkeel:forward");
-
 const pathText = /^\/[\x21\x22\x24-\x7e]*$/;
 
-/** An answer in place of the upstream's or the proxy's. Its length and connection headers are the proxy's. */
+/**
+ * An answer in place of the upstream's or the proxy's. Headers that frame it or belong to one connection are left out: those
+ * are the proxy's.
+ */
 export interface Answer {
   /** 200 to 599. */
   readonly status: number;
-  readonly headers?: Readonly<Record<string, string>>;
+  /** Several values of one name are sent as several lines. */
+  readonly headers?: Readonly<Record<string, string | readonly string[]>>;
   readonly body?: string | Uint8Array;
 }
 
@@ -59,6 +60,8 @@ export interface ErrorContext {
   readonly requestId: string;
   readonly code: ErrorCode;
   readonly status: number;
+  /** What was thrown or failed underneath, where it is known. */
+  readonly cause: unknown;
   /** Takes the place of the proxy's own words. */
   respond(answer: Answer): void;
 }
@@ -73,8 +76,13 @@ export interface Hooks {
   onError?(context: ErrorContext): void;
 }
 
-/** What came of `onRequest`: the request as it goes on, an answer, or a failure. */
-export type HookOutcome = RoutedArrival | { readonly answer: Answer } | "failed";
+/** The result of `onRequest`: the request as it goes on, an answer, or what was thrown. */
+export type HookOutcome = RoutedArrival | { readonly answer: Answer } | { readonly thrown: unknown };
+
+/** Where the exception of a hook is reported. */
+interface ExceptionReporter {
+  threw(where: "onResponse" | "onError", error: unknown, code?: ErrorCode): void;
+}
 
 /** Runs `onRequest`, and calls back in the same turn unless the hook takes its time. */
 export function runRequestHook(
@@ -96,13 +104,10 @@ export function runRequestHook(
     path: target.path + target.query,
     headers: new HeaderList([...head.passed]),
     respond: (given) => {
-      answer ??= given;
+      answer ??= checkedAnswer(given);
     },
   };
-  const fail = (error: unknown) => {
-    debug("onRequest failed: %O", error);
-    onOutcome("failed");
-  };
+  const fail = (error: unknown) => onOutcome({ thrown: error });
   const finish = () => {
     let outcome: HookOutcome;
     try {
@@ -122,19 +127,20 @@ export function runRequestHook(
   else finish();
 }
 
-/** Lets `onResponse` at the headers, and returns what it leaves; undefined when it failed. */
+/** Runs `onResponse` on the headers, and returns what it leaves; undefined when it failed. */
 export function runResponseHook(
   hooks: Hooks,
   about: Omit<ResponseContext, "headers">,
   raw: string[],
+  reporter: ExceptionReporter,
 ): string[] | undefined {
   const headers = new HeaderList([...raw]);
   const lengths = headers.getAll("content-length");
   try {
-    hooks.onResponse?.({ ...about, headers });
+    watchRejection(hooks.onResponse?.({ ...about, headers }), "onResponse", reporter);
     checkChangedHeaders(headers.raw, raw);
   } catch (error) {
-    debug("onResponse failed: %O", error);
+    reporter.threw("onResponse", error, "response_hook_failed");
     return undefined;
   }
   // The length is needed even where a hook has removed or repeated it.
@@ -143,21 +149,43 @@ export function runResponseHook(
   return headers.raw;
 }
 
-/** What `onError` wants to be said instead, if anything. */
-export function runErrorHook(hooks: Hooks, about: Omit<ErrorContext, "respond">): Answer | undefined {
+/** Returns the answer that `onError` gives instead, if any. */
+export function runErrorHook(
+  hooks: Hooks,
+  about: Omit<ErrorContext, "respond">,
+  reporter: ExceptionReporter,
+): Answer | undefined {
   let answer: Answer | undefined;
+  const respond = (given: Answer) => {
+    answer ??= checkedAnswer(given);
+  };
   try {
-    hooks.onError?.({
-      ...about,
-      respond: (given) => {
-        answer ??= given;
-      },
-    });
+    watchRejection(hooks.onError?.({ ...about, respond }), "onError", reporter);
   } catch (error) {
-    debug("onError failed: %O", error);
+    reporter.threw("onError", error);
     return undefined;
   }
   return answer;
+}
+
+/** These hooks are not awaited. An async one can still reject, and a rejection that has no handler ends the process. */
+function watchRejection(result: unknown, where: "onResponse" | "onError", reporter: ExceptionReporter): void {
+  if (isThenable(result)) Promise.resolve(result).catch((error: unknown) => reporter.threw(where, error));
+}
+
+/** Throws at the call of `respond`, so that the stack leads to the hook, for an answer that cannot be sent. */
+function checkedAnswer(given: Answer): Answer {
+  const { status, headers = {}, body } = given;
+  if (!Number.isInteger(status) || status < 200 || status > 599) {
+    throw new RangeError(`an answer has a status from 200 to 599, found ${show(status)}`);
+  }
+  for (const [name, value] of Object.entries(headers)) {
+    for (const line of [value].flat()) checkField(name, line);
+  }
+  if (body !== undefined && typeof body !== "string" && !(body instanceof Uint8Array)) {
+    throw new TypeError(`an answer has a string or bytes as its body, found ${show(body)}`);
+  }
+  return given;
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ErrorCode, ProxyError } from "../errors.ts";
-import type { AttemptRecord, RequestEvent, RequestFlag } from "../events.ts";
+import type { AttemptRecord, ExceptionEvent, RequestEvent, RequestFlag } from "../events.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import type { Arrival } from "./arrival.ts";
 import { peerAddress } from "./client-address.ts";
@@ -16,7 +16,7 @@ export class RequestRecord {
   route: Route | undefined;
   upstream: Upstream | undefined;
   error: ErrorCode | undefined;
-  /** The last failed attempt, and what it came from. */
+  /** The last failure, of an attempt or of the app's own code, and what it came from. */
   failure: { readonly code: ErrorCode; readonly cause: unknown } | undefined;
   /** A `Set-Cookie` that goes with an answer of the proxy's own. */
   setCookie: string | undefined;
@@ -83,6 +83,18 @@ export class RequestRecord {
     if (reporter.wants("retry")) reporter.retry({ ...this.names(), upstream: failed.id, reason });
   }
 
+  /** What was thrown or failed underneath `error`, where it is known. */
+  get cause(): unknown {
+    return this.failure?.code === this.error ? this.failure?.cause : undefined;
+  }
+
+  /** Reports an exception of the app's own code. `code` is the request's error, if it fails over it. */
+  threw(where: ExceptionEvent["where"], error: unknown, code?: ErrorCode): void {
+    if (code !== undefined) this.failed(code, error);
+    const { reporter } = this.#engine;
+    reporter.exception({ where, requestId: this.requestId, pool: this.route?.pool.name, error });
+  }
+
   tunnelChanged(change: "opened" | "closed"): void {
     const { reporter } = this.#engine;
     if (!reporter.wants("tunnel")) return;
@@ -140,6 +152,7 @@ export class RequestRecord {
       upstream: this.upstream?.id,
       attempts: this.#attempts,
       error: this.error,
+      ...(this.cause !== undefined && { cause: this.cause }),
       flags: [...(this.#flags ?? [])],
       traceparent: head?.traceparent,
       userAgent: head?.userAgent,

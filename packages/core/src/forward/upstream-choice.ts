@@ -1,4 +1,3 @@
-import createDebug from "debug";
 import type { ErrorCode } from "../errors.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import type { Waiter } from "../pool/wait-queue.ts";
@@ -6,8 +5,6 @@ import type { RoutedArrival } from "./arrival.ts";
 import { boundOutcome, refusalOfBound, standingOfOwn } from "./own-upstream.ts";
 import type { RequestRecord } from "./request-record.ts";
 import type { Binding } from "./sticky-cookie.ts";
-
-const debug = createDebug("evenkeel:forward");
 
 /** Who is told what was chosen. */
 export interface ChoiceOwner {
@@ -121,13 +118,13 @@ export class UpstreamChoice implements Waiter {
 
   /** Lets the policy choose. False when there is nothing to choose from. */
   #pick(): boolean {
-    const { pool, balancer, keyOf } = this.#arrival.route;
+    const { balancer, keyOf } = this.#arrival.route;
     let upstream: Upstream | undefined;
     try {
       upstream = balancer.pick({ key: keyOf?.(this.#arrival), exclude: this.tried });
     } catch (error) {
       // A policy may be an app's own, and its mistakes are one request's: they end nothing else.
-      debug("nothing was picked in pool %s: %O", pool.name, error);
+      this.#record.threw("policy", error, "policy_failed");
       this.#owner.onNoneLeft("policy_failed");
       return true;
     }

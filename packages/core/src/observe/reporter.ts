@@ -1,0 +1,28 @@
+import type { ProxyEvents } from "../events.ts";
+import type { Reporter } from "../forward/engine.ts";
+import type { Clock } from "../runtime/clock.ts";
+import { ExceptionWarnings } from "./exception-warnings.ts";
+import type { RequestMetrics } from "./request-metrics.ts";
+
+/** The events of a proxy, as far as reporting needs them. */
+interface Events {
+  hasListeners(name: keyof ProxyEvents): boolean;
+  emit<Name extends keyof ProxyEvents>(name: Name, ...args: ProxyEvents[Name]): void;
+}
+
+/** Makes what forwarding reports to: metrics count, listeners hear, and the process warns of exceptions that nothing listens to. */
+export function createReporter(metrics: RequestMetrics, events: Events, clock: Clock): Reporter {
+  const warnings = new ExceptionWarnings(clock);
+  return {
+    count: (labels, durationMs) => metrics.count(labels, durationMs),
+    wants: (name) => events.hasListeners(name),
+    request: (event) => events.emit("request", event),
+    attempt: (event) => events.emit("attempt", event),
+    retry: (event) => events.emit("retry", event),
+    tunnel: (event) => events.emit("tunnel", event),
+    exception: (event) => {
+      if (events.hasListeners("exception")) events.emit("exception", event);
+      else warnings.warn(event);
+    },
+  };
+}
