@@ -8,8 +8,12 @@ export type HeaderRule = "free" | "replaces" | "refused";
 /** Why a header is refused, as the end of a sentence about it. */
 export const refusedReason = "it frames the message, belongs to one connection, or is part of a WebSocket handshake";
 
-/** A host as a `Host` header has it, with a port or without (RFC 9110 section 7.2). */
-export const hostText: RegExp = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::\d{0,5})?$/;
+/**
+ * A host as a `Host` header has it, with a port of up to 65535 or without one (RFC 9110 section 7.2). A comma would be legal in
+ * a name (RFC 3986 section 3.2.2), but to readers that join repeated headers it stands between two hosts.
+ */
+export const hostText: RegExp =
+  /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+;=%-]*)(?::(?:\d{0,4}|[0-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5]))?$/;
 
 const refused: ReadonlySet<string> = new Set([
   // Framing is always the proxy's own.

@@ -1,6 +1,13 @@
 import type { Routing } from "./engine.ts";
 import { type ClientFacts, clientFacts } from "./forwarded-headers.ts";
-import { isRefusal, type RawRequest, type Refusal, type RequestHeadIn, readRequestHead } from "./request-head.ts";
+import {
+  isRefusal,
+  type RawRequest,
+  type Refusal,
+  type RequestHeadIn,
+  readRequestHead,
+  withoutClaims,
+} from "./request-head.ts";
 import { hasParentSegment, matchRoute, normalizeHost, type Route } from "./routes.ts";
 import { parseTarget, type Target, wholeServer } from "./target.ts";
 
@@ -32,10 +39,11 @@ export function readArrival(req: RawRequest, routing: Routing, mountPath = ""): 
   if ((routing.pathsMatter || mountPath !== "") && hasParentSegment(target.path)) {
     return { code: "bad_request", reason: "the path has a .. segment" };
   }
+  const facts = clientFacts(req, head, routing.trustedProxies);
   return {
-    head,
+    head: facts.trusted ? head : withoutClaims(head),
     target,
-    facts: clientFacts(req, head, routing.trustedProxies),
+    facts,
     route:
       target.path === wholeServer
         ? undefined

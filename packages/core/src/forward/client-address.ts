@@ -23,21 +23,31 @@ export class TrustedProxies {
   }
 }
 
-/** A socket's peer, with an IPv4 address in IPv6 clothes undressed. Empty for a unix socket. */
+/** The peer address; IPv4-mapped IPv6 addresses are converted to IPv4. Empty for a unix socket. */
 export function peerAddress(remoteAddress: string | undefined): string {
   if (remoteAddress === undefined) return "";
-  return remoteAddress.startsWith("::ffff:") ? remoteAddress.slice(7) : remoteAddress;
+  return remoteAddress.startsWith("::ffff:") && remoteAddress.includes(".") ? remoteAddress.slice(7) : remoteAddress;
 }
 
-/** The right-most address of the chain that no trusted proxy has; the peer is its last link. */
+/** The right-most address of X-Forwarded-For that is not a trusted proxy's; the peer counts as its last entry. */
 export function clientAddress(peer: string, forwardedFor: string | undefined, trusted: TrustedProxies): string {
   if (forwardedFor === undefined || !trusted.includes(peer)) return peer;
   let client = peer;
-  for (const link of forwardedFor.split(",").reverse()) {
-    const address = link.trim();
+  for (const entry of forwardedFor.split(",").reverse()) {
+    const address = addressOf(entry);
     if (isIP(address) === 0) return client;
     client = address;
     if (!trusted.includes(address)) return client;
   }
   return client;
+}
+
+/**
+ * The address of an entry. Azure's Application Gateway, IIS and others write `192.0.2.1:4711`, `[2001:db8::1]` and
+ * `[2001:db8::1]:4711`, some of them in quotes as in RFC 7239 section 6.
+ */
+function addressOf(entry: string): string {
+  const text = entry.trim().replace(/^"([^"]*)"$/, "$1");
+  const parts = /^(?:\[([0-9A-Fa-f:.]+)\]|(\d+\.\d+\.\d+\.\d+))(?::\d{1,5})?$/.exec(text);
+  return peerAddress(parts?.[1] ?? parts?.[2] ?? text);
 }

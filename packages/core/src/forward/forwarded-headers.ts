@@ -2,6 +2,7 @@
 
 import { randomUUID } from "node:crypto";
 import { isIP } from "node:net";
+import { hostText } from "../config/settable-header.ts";
 import { clientAddress, peerAddress, type TrustedProxies } from "./client-address.ts";
 import type { RawRequest, RequestHeadIn } from "./request-head.ts";
 
@@ -26,17 +27,40 @@ export function clientFacts(req: RawRequest, head: RequestHeadIn, trustedProxies
   const peer = peerAddress(req.socket.remoteAddress);
   const trusted = trustedProxies.includes(peer);
   const told = trusted ? head.forwarded : nothing;
-  const proto = told.get("x-forwarded-proto") ?? (req.socket.encrypted === true ? "https" : "http");
+  const proto = toldProto(told) ?? (req.socket.encrypted === true ? "https" : "http");
   const requestId = told.get("x-request-id");
   return {
     peer,
     trusted,
     client: clientAddress(peer, told.get("x-forwarded-for"), trustedProxies),
     proto,
-    host: told.get("x-forwarded-host") ?? head.host,
-    port: told.get("x-forwarded-port") ?? portOf(head.host, proto),
+    host: toldHost(told) ?? head.host,
+    port: toldPort(told) ?? portOf(head.host, proto),
     requestId: requestId !== undefined && requestIdPattern.test(requestId) ? requestId : randomUUID(),
   };
+}
+
+/**
+ * Where proxies in a row have each added their own value, as in `https,http`, the first is what the client connected with. What
+ * is no scheme, host or port is not believed.
+ */
+function toldFirst(told: ReadonlyMap<string, string>, name: string): string | undefined {
+  return told.get(name)?.split(",", 1)[0]?.trim();
+}
+
+function toldProto(told: ReadonlyMap<string, string>): string | undefined {
+  const proto = toldFirst(told, "x-forwarded-proto")?.toLowerCase();
+  return proto !== undefined && /^(?:https?|wss?)$/.test(proto) ? proto : undefined;
+}
+
+function toldHost(told: ReadonlyMap<string, string>): string | undefined {
+  const host = toldFirst(told, "x-forwarded-host");
+  return host !== undefined && host !== "" && hostText.test(host) ? host : undefined;
+}
+
+function toldPort(told: ReadonlyMap<string, string>): string | undefined {
+  const port = toldFirst(told, "x-forwarded-port");
+  return port !== undefined && /^\d{1,5}$/.test(port) && Number(port) <= 65_535 ? port : undefined;
 }
 
 /**

@@ -100,7 +100,9 @@ export class Handshake implements TunnelHandler, ChoiceOwner, Active {
     this.#attempt.begin(route.pool, upstream);
     this.#timer = this.#after(options.timeouts.connectMs, "connect_timeout");
     const { forwarded } = routing;
-    const headers = upstreamHeaders(arrival.head, facts, route.options, upstream.address, { forwarded, mountPath });
+    // A response that ends a handshake is relayed without trailers.
+    const asked = { ...arrival.head, wantsTrailers: false };
+    const headers = upstreamHeaders(asked, facts, route.options, upstream.address, { forwarded, mountPath });
     this.#giveUpRequest = requestTunnel(
       {
         address: upstream.address,

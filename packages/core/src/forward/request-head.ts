@@ -23,6 +23,8 @@ export interface RequestHeadIn {
   readonly bodyLength: number;
   /** Names and values by turns, in order: neither hop-by-hop, nor framing, nor Host, nor set by the proxy. */
   readonly passed: readonly string[];
+  /** Some of `passed` are claims that only a trusted peer may make. */
+  readonly hasClaims: boolean;
   /** Headers that an app has set in place of the proxy's own, Host and the X-Forwarded ones among them. */
   readonly replacing?: ResolvedHeaderChanges | undefined;
   /** Values of the headers that the proxy sets, joined when repeated, by lower-case name. */
@@ -45,7 +47,7 @@ export interface Refusal {
 }
 
 type Kind =
-  | ("passed" | "hop" | "host" | "length" | "coding" | "connection" | "te" | "expect" | "forwarded" | "via")
+  | ("passed" | "claim" | "hop" | "host" | "length" | "coding" | "connection" | "te" | "expect" | "forwarded" | "via")
   | ("accept" | "traceparent" | "user-agent" | "referer");
 
 const kinds: ReadonlyMap<string, Kind> = new Map([
@@ -57,6 +59,8 @@ const kinds: ReadonlyMap<string, Kind> = new Map([
   ["trailer", "hop"],
   ["upgrade", "hop"],
   ["http2-settings", "hop"],
+  // CGI hands it over as HTTP_PROXY, which many clients take for the proxy of their own requests (httpoxy, CVE-2016-5385).
+  ["proxy", "hop"],
   ["expect", "expect"],
   ["te", "te"],
   ["host", "host"],
@@ -79,12 +83,22 @@ const kinds: ReadonlyMap<string, Kind> = new Map([
 
 const usual = bySpelling(kinds, "passed");
 
-/** `X_Forwarded_For` reads like `X-Forwarded-For` to CGI-like upstreams: an alias is as dangerous as the name. */
+/**
+ * What an upstream behind a proxy tends to believe, and what only a proxy may say: how the client connected, who it is, and
+ * which URL it asked for. The latter two replace the path in IIS, Symfony and others, past every check of the real one.
+ */
+const claims = /^(?:x-forwarded-.+|front-end-https|x-original-url|x-rewrite-url)$/;
+
+/** Headers with an alias that does no harm: nothing is decided by them. */
+const harmless: ReadonlySet<Kind | undefined> = new Set(["accept", "traceparent", "user-agent", "referer", undefined]);
+
+/** CGI-like upstreams read `X_Forwarded_For` as `X-Forwarded-For`, and `Content_Length` as `Content-Length`: both are dropped. */
 function kindOf(lower: string): Kind {
   const kind = kinds.get(lower);
   if (kind !== undefined) return kind;
-  const alias = /[_.]/.test(lower) && kinds.get(lower.replace(/[_.]/g, "-")) === "forwarded";
-  return alias ? "hop" : "passed";
+  if (!/[_.]/.test(lower)) return claims.test(lower) ? "claim" : "passed";
+  const dashed = lower.replace(/[_.]/g, "-");
+  return harmless.has(kinds.get(dashed)) && !claims.test(dashed) ? "passed" : "hop";
 }
 
 const nothingForwarded: ReadonlyMap<string, string> = new Map();
@@ -113,6 +127,7 @@ export function isRefusal(value: object): value is Refusal {
 
 class HeadReader {
   readonly #passed: string[] = [];
+  #hasClaims = false;
   #forwarded: Map<string, string> | undefined;
   #accept: string | undefined;
   #traceparent: string | undefined;
@@ -157,6 +172,9 @@ class HeadReader {
         return;
       case "forwarded":
         return this.#readForwarded(name.toLowerCase(), value);
+      case "claim":
+        this.#hasClaims = true;
+        break;
       case "accept":
         this.#accept = value;
         break;
@@ -216,6 +234,7 @@ class HeadReader {
       host: this.#host ?? "",
       bodyLength,
       passed: this.#named === undefined ? this.#passed : withoutNamed(this.#passed, this.#named),
+      hasClaims: this.#hasClaims,
       replacing: undefined,
       forwarded: this.#forwarded ?? nothingForwarded,
       via: this.#via,
@@ -237,6 +256,17 @@ class HeadReader {
       this.#named.add(name);
     }
   }
+}
+
+/** The head as a peer that is not trusted may have it. */
+export function withoutClaims(head: RequestHeadIn): RequestHeadIn {
+  if (!head.hasClaims) return head;
+  const kept: string[] = [];
+  for (let index = 0; index < head.passed.length; index += 2) {
+    const name = head.passed[index] as string;
+    if (!claims.test(name.toLowerCase())) kept.push(name, head.passed[index + 1] as string);
+  }
+  return { ...head, passed: kept, hasClaims: false };
 }
 
 function withoutNamed(headers: readonly string[], named: ReadonlySet<string>): string[] {

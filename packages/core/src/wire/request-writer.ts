@@ -18,6 +18,7 @@ export function writeRequestHead({ method, path, headers, bodyLength }: MessageH
   if (!token.test(method) || !targetText.test(path)) throw new WireError("internal", "a method or path out of grammar");
   if (!Number.isSafeInteger(bodyLength) || bodyLength < -1) throw new WireError("internal", "a length out of range");
   let text = `${method} ${path} HTTP/1.1\r\n`;
+  let hasTe = false;
   for (let index = 0; index < headers.length; index += 2) {
     const name = headers[index] as string;
     const value = headers[index + 1] as string;
@@ -25,7 +26,10 @@ export function writeRequestHead({ method, path, headers, bodyLength }: MessageH
       throw new WireError("internal", `a header out of grammar, or one that frames: ${name}`);
     }
     text += `${name}: ${value}\r\n`;
+    hasTe ||= name === "TE";
   }
+  // RFC 9110 section 10.1.4: TE is for this connection alone.
+  if (hasTe) text += "Connection: TE\r\n";
   if (bodyLength === -1) text += "Transfer-Encoding: chunked\r\n";
   else if (bodyLength > 0 || expectsLength(method)) text += `Content-Length: ${bodyLength}\r\n`;
   return `${text}\r\n`;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { isRefusal, readRequestHead } from "../../src/forward/request-head.ts";
+import { isRefusal, readRequestHead, withoutClaims } from "../../src/forward/request-head.ts";
 import { headOf, incoming, linesOf, refusalOf } from "../support/incoming.ts";
 
 /** What goes on to the upstream of these header lines. */
@@ -33,6 +33,7 @@ describe("for this hop alone", () => {
     "Upgrade: h2c",
     "HTTP2-Settings: AAMAAABk",
     "Expect: 100-continue",
+    "Proxy: http://evil.example",
   ])("%s goes no further, however it is spelled", (line) => {
     expect(passed(line, "X-A: 1")).toEqual(["X-A: 1"]);
     expect(passed(line.toUpperCase(), "X-A: 1")).toEqual(["X-A: 1"]);
@@ -110,10 +111,39 @@ describe("what the proxy says itself", () => {
     "x_real.ip",
     "X_REQUEST_ID",
     "X-Forwarded.Proto",
+    "X_Forwarded_Ssl",
+    "X_Original_URL",
+    "Content_Length",
+    "content.length",
+    "Transfer_Encoding",
+    "Proxy_Authorization",
+    "Keep_Alive",
+    "HTTP2_Settings",
   ])("%s only pretends to be one of them and is dropped", (name) => {
     const head = headOf({ headers: [`${name}: 1`, "X_User_Id: 7", "X.Y: 8"] });
     expect(linesOf(head.passed)).toEqual(["X_User_Id: 7", "X.Y: 8"]);
     expect(head.forwarded.size).toBe(0);
+  });
+});
+
+describe("what only a trusted peer may claim", () => {
+  const lines = [
+    ...["X-Forwarded-Ssl: on", "X-Forwarded-Scheme: https", "X-Forwarded-Server: a", "X-Forwarded-User: root"],
+    ...["x-forwarded-anything: 1", "Front-End-Https: on", "X-Original-URL: /admin", "X-REWRITE-URL: /admin"],
+  ];
+
+  test.each(lines)("%s", (line) => {
+    const head = headOf({ headers: [line, "X-A: 1"] });
+    expect(head.hasClaims).toBe(true);
+    expect(linesOf(head.passed)).toEqual([line, "X-A: 1"]);
+    expect(linesOf(withoutClaims(head).passed)).toEqual(["X-A: 1"]);
+  });
+
+  test("the rest passes as it came, X-HTTP-Method-Override included", () => {
+    const headers = ["X-HTTP-Method-Override: DELETE", "X-Forwarded: 1", "X-Original-URLs: 1"];
+    const head = headOf({ headers });
+    expect(withoutClaims(head)).toBe(head);
+    expect(linesOf(head.passed)).toEqual(headers);
   });
 });
 
@@ -154,6 +184,9 @@ describe("the rest of the head", () => {
     "shop.example",
     "shop.example:8080",
     "shop.example:",
+    "shop.example:0",
+    "shop.example:65535",
+    "shop.example:00080",
     "a_b.example",
     "[::1]",
     "[::1]:80",
@@ -173,6 +206,10 @@ describe("the rest of the head", () => {
     "shop.example:80:80",
     "shop.example:port",
     "shop.example:123456",
+    "shop.example:65536",
+    "shop.example:99999",
+    "a,b",
+    ",",
     "[::1",
     "[evil]",
     "a\\b",

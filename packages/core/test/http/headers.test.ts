@@ -85,6 +85,7 @@ describe("a request", () => {
       "X-Forwarded-Proto: http",
       "X-Forwarded-Port: 81",
       "Via: 1.1 evenkeel",
+      "Connection: TE",
     ]);
   });
 

@@ -46,6 +46,12 @@ describe("a request's head", () => {
     expect(write({ method, bodyLength })).toBe(`${method} / HTTP/1.1\r\nHost: a\r\n${framing}\r\n`);
   });
 
+  test("with TE says that it is for this connection alone", () => {
+    expect(write({ headers: ["Host", "a", "TE", "trailers", "X-A", "1"] })).toBe(
+      "GET / HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nX-A: 1\r\nConnection: TE\r\n\r\n",
+    );
+  });
+
   test("is written for every method that is a token", () => {
     expect(write({ method: "M-SEARCH!#" })).toMatch(/^M-SEARCH!# \/ HTTP\/1\.1\r\n/);
   });

@@ -23,6 +23,8 @@ const invalidHosts: readonly RawCase[] = [
   ["angle brackets", ["Host: <a>"]],
   ["a port that is none", ["Host: a:b"]],
   ["a port with a sign", ["Host: a:+80"]],
+  ["a comma", ["Host: a,b"]],
+  ["a port above 65535", ["Host: a:65536"]],
   ["a port of six digits", ["Host: a:123456"]],
   ["two ports", ["Host: a:80:80"]],
   ["a bracket without end", ["Host: [::1"]],
@@ -50,32 +52,21 @@ const validHosts: readonly RawCase[] = [
 }));
 
 /** Comma, semicolon and the like are legal in a reg-name; so is none at all. */
-const doubtfulHosts: readonly RawCase[] = [
-  "",
-  "h:",
-  "a,b",
-  "a;b",
-  "..",
-  ".",
-  "a..b",
-  "%41",
-  "-",
-  "h:0",
-  "h:99999",
-  "*",
-].map((host) => ({
-  id: `Host: ${JSON.stringify(host)}`,
-  bytes: get([`Host: ${host}`]),
-  expect: oneOf(
-    rejected(400),
-    both(
-      forwarded({}),
-      holds("Host as it came, or the upstream's", ({ requests, upstream }) =>
-        [host, `127.0.0.1:${upstream.port}`].includes(/^Host: ?(.*)\r$/m.exec(requests[0]?.head ?? "")?.[1] ?? "-"),
+const doubtfulHosts: readonly RawCase[] = ["", "h:", "a;b", "..", ".", "a..b", "%41", "-", "h:0", "h:65535", "*"].map(
+  (host) => ({
+    id: `Host: ${JSON.stringify(host)}`,
+    bytes: get([`Host: ${host}`]),
+    expect: oneOf(
+      rejected(400),
+      both(
+        forwarded({}),
+        holds("Host as it came, or the upstream's", ({ requests, upstream }) =>
+          [host, `127.0.0.1:${upstream.port}`].includes(/^Host: ?(.*)\r$/m.exec(requests[0]?.head ?? "")?.[1] ?? "-"),
+        ),
       ),
     ),
-  ),
-}));
+  }),
+);
 
 function manyHosts(count: number): (url: string) => ProxyOptions {
   const hosts = Array.from({ length: count - 1 }, (_, index) => `host${index}.example`);
@@ -124,6 +115,63 @@ const lies = [
   "X-Request-Id: evil",
 ];
 
+const trusting =
+  (...trustedProxies: string[]) =>
+  (url: string): ProxyOptions => ({ ...onePool(url), trustedProxies });
+
+/** What an upstream may believe although the proxy says nothing of the kind itself. */
+const otherLies = [
+  "X-Forwarded-Ssl: on",
+  "X-Forwarded-Scheme: https",
+  "X-Forwarded-Server: evil",
+  "X-Forwarded-User: evil",
+  "Front-End-Https: on",
+  "X-Original-URL: /evil",
+  "X-Rewrite-URL: /evil",
+];
+
+const claims: readonly RawCase[] = [
+  ...otherLies
+    .flatMap((line) => [line, line.toUpperCase(), line.replaceAll("-", "_")])
+    .map((line) => ({
+      id: `${line} from a stranger`,
+      bytes: get(["Host: h", line, "X-A: 1"]),
+      expect: forwarded({ fields: { ...truth, "X-A": ["1"] }, notHead: /evil|ssl|scheme|front|original|rewrite/i }),
+      packets: ["one packet"] as const,
+    })),
+  {
+    id: "what a trusted peer claims passes",
+    bytes: get(["Host: h", ...otherLies]),
+    options: trusting("127.0.0.1"),
+    expect: forwarded({ head: new RegExp(otherLies.join("\r\n")) }),
+  },
+  ...["Proxy: http://evil", "PROXY: http://evil"].map((line) => ({
+    id: `${line}, whoever says it`,
+    bytes: get(["Host: h", line, "X-A: 1"]),
+    options: trusting("127.0.0.1"),
+    expect: forwarded({ fields: { "X-A": ["1"] }, notHead: /evil/ }),
+    packets: ["one packet"] as const,
+  })),
+];
+
+const framingAliases: readonly RawCase[] = [
+  "Content_Length: 3",
+  "CONTENT.LENGTH: 3",
+  "Transfer_Encoding: chunked",
+  "Transfer.Encoding: chunked",
+  "Proxy_Authorization: Basic eA==",
+].map((line) => ({
+  id: `${line} beside real framing`,
+  bytes: `POST /case HTTP/1.1\r\nHost: h\r\n${line}\r\nContent-Length: 5\r\n\r\nhello`,
+  expect: forwarded({
+    method: "POST",
+    body: "hello",
+    fields: { "Content-Length": ["5"] },
+    notHead: /content[._]length|transfer|authorization/i,
+  }),
+  packets: ["one packet"] as const,
+}));
+
 const untrusted: readonly RawCase[] = [
   ...lies.map((line) => [line, [line]] as const),
   ["all of them", lies] as const,
@@ -160,10 +208,6 @@ const otherUnderscores: RawCase = {
   bytes: get(["Host: h", "X_Custom: 1", "a.b: 2"]),
   expect: forwarded({ fields: { X_Custom: ["1"], "a.b": ["2"] } }),
 };
-
-const trusting =
-  (...trustedProxies: string[]) =>
-  (url: string): ProxyOptions => ({ ...onePool(url), trustedProxies });
 
 const trusted: readonly RawCase[] = [
   {
@@ -284,6 +328,8 @@ export const hostAndForwardedHeaders: readonly RawCase[] = [
   ...doubtfulHosts,
   ...routedHosts,
   ...untrusted,
+  ...claims,
+  ...framingAliases,
   ...aliases,
   otherUnderscores,
   ...trusted,

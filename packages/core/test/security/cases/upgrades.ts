@@ -172,6 +172,7 @@ const tunnels: readonly RawCase[] = [
   ["in order", right],
   ["lower case", right.map((line) => line.toLowerCase().replace(key.toLowerCase(), key))],
   ["with other options in Connection", but("Connection", "Connection: keep-alive, X-Hop, Upgrade", "X-Hop: 1")],
+  ["with TE", [...right, "TE: trailers"]],
   ["with names of the handshake in Connection", but("Connection", "Connection: Upgrade, X-Forwarded-For, Host")],
 ].map(([what, lines]) => ({
   id: `a handshake ${what as string}, with bytes behind it`,
@@ -187,6 +188,7 @@ const tunnels: readonly RawCase[] = [
       valuesOf(fields, "x-forwarded-for")[0] === "127.0.0.1" &&
       valuesOf(fields, "host")[0] === "h" &&
       valuesOf(fields, "x-hop").length === 0 &&
+      valuesOf(fields, "te").length === 0 &&
       valuesOf(fields, "sec-websocket-key")[0] === key &&
       upstream.received.every((bytes) => !bytes.includes("early"))
     );
