@@ -24,25 +24,63 @@ function isConsumed(req: Request): boolean {
  * Throws a `ProxyError` when the parser has left nothing that says what the bytes were, as with multipart forms.
  */
 function restoreBody(req: Request): Uint8Array {
-  const body: unknown = req.body;
+  const body: unknown = rawBodyOf(req) ?? req.body;
   const type = mediaType(req);
   if (body instanceof Uint8Array) return body;
-  if (typeof body === "string") return Buffer.from(body);
-  if (/[/+]json$/.test(type) && body !== undefined) return Buffer.from(JSON.stringify(body));
+  const isJson = /[/+]json$/.test(type);
+  if (typeof body === "string") return Buffer.from(isJson ? jsonText(req, body) : body);
+  if (isJson && body !== undefined) return Buffer.from(JSON.stringify(body));
   if (type === "application/x-www-form-urlencoded" && typeof body === "object" && body !== null) {
     return Buffer.from(toForm(body));
   }
-  const found =
-    body === undefined ? "req.body is not set" : `req.body does not say what the ${type || "untyped"} body was`;
-  throw new ProxyError(
-    "body_consumed",
-    `something in front of the proxy has read the request's body, and ${found}; mount the proxy in front of it`,
+  throw lost(
+    body === undefined ? "req.body is not set" : `req.body does not say what the ${type || "untyped"} body was`,
   );
+}
+
+function lost(found: string): ProxyError {
+  const message = `something in front of the proxy has read the request's body, and ${found}`;
+  return new ProxyError(
+    "body_consumed",
+    `${message}; mount the proxy in front of it, or keep the bytes in req.rawBody`,
+  );
+}
+
+/** The bytes as an app has kept them: in the `verify` of a body parser, and by default in Firebase and Google Cloud Functions. */
+function rawBodyOf(req: Request): Uint8Array | undefined {
+  const { rawBody } = req as { rawBody?: unknown };
+  if (typeof rawBody === "string") return Buffer.from(rawBody);
+  return rawBody instanceof Uint8Array ? rawBody : undefined;
+}
+
+/**
+ * What a string was in the body: the text itself, as `express.text()` leaves it, or the value of a JSON string, as
+ * `express.json({ strict: false })` does. The text is as long as it was announced, and the value is always shorter, by its
+ * quotes at least. Without a length, an object or array is taken for text, and a value that is itself no JSON is a string's.
+ */
+function jsonText(req: Request, body: string): string {
+  const length = announcedUtf8Length(req);
+  if (length !== undefined) return Buffer.byteLength(body) === length ? body : JSON.stringify(body);
+  if (body === "") throw lost("req.body is empty, which may stand for no JSON or for an empty string");
+  try {
+    const parsed: unknown = JSON.parse(body);
+    if (typeof parsed === "object" && parsed !== null) return body;
+  } catch {
+    return JSON.stringify(body);
+  }
+  throw lost("req.body may be the JSON text or the string that it stands for");
+}
+
+/** The length of a body that came as it is, in UTF-8; undefined for one in chunks, compressed, or in another charset. */
+function announcedUtf8Length({ headers }: Request): number | undefined {
+  const charset = /;\s*charset\s*=\s*"?([^\s";]+)/i.exec(headers["content-type"] ?? "")?.[1]?.toLowerCase() ?? "utf-8";
+  const isPlain = ["utf-8", "utf8", "us-ascii"].includes(charset) && headers["content-encoding"] === undefined;
+  return isPlain && headers["content-length"] !== undefined ? Number(headers["content-length"]) : undefined;
 }
 
 /** The request's headers as they fit the restored body: parsers undo the content coding, and text is UTF-8 now. */
 function restoredHeaders(req: Request): string[] {
-  const body: unknown = req.body;
+  const body: unknown = rawBodyOf(req) ?? req.body;
   const isRaw = body instanceof Uint8Array;
   // As many bytes as were announced: whoever collected them has not inflated them.
   const untouched = isRaw && body.length === Number(req.headers["content-length"]);

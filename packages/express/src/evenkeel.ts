@@ -1,6 +1,7 @@
 import { openProxy } from "@evenkeel/config";
 import { consumedBody } from "./consumed-body.ts";
 import { useDictionaryMode } from "./dictionary-mode.ts";
+import { isSlashAdded, takeOff } from "./mount-path.ts";
 import { type EvenkeelMiddleware, type EvenkeelOptions, resolvePrefix } from "./options.ts";
 import {
   claimUpgrade,
@@ -36,6 +37,7 @@ export function evenkeel(options: EvenkeelOptions): EvenkeelMiddleware {
     useDictionaryMode(res);
     proxy.forward(req, res, {
       mountPath: req.baseUrl,
+      slashAdded: isSlashAdded(req),
       originalUrl: req.originalUrl,
       next,
       onError: passErrors ? next : undefined,
@@ -45,8 +47,9 @@ export function evenkeel(options: EvenkeelOptions): EvenkeelMiddleware {
 
   const take: TakeUpgrade = (req, socket, head) => {
     const { url = "" } = req;
-    const rest = below(prefix, url);
-    if (rest === undefined) return false;
+    const below = takeOff(prefix, url);
+    if (below === undefined) return false;
+    const { mountPath, rest, slashAdded } = below;
     // The answer to an earlier request still has the socket: the client did not wait for it.
     if (isPipelined(req, socket)) {
       socket.destroy();
@@ -58,7 +61,7 @@ export function evenkeel(options: EvenkeelOptions): EvenkeelMiddleware {
       releaseSocket(req, socket);
     };
     req.url = rest;
-    proxy.forwardUpgrade(req, socket, head, { mountPath: prefix, originalUrl: url, next });
+    proxy.forwardUpgrade(req, socket, head, { mountPath, slashAdded, originalUrl: url, next });
     req.url = url;
     return matched;
   };
@@ -73,12 +76,4 @@ export function evenkeel(options: EvenkeelOptions): EvenkeelMiddleware {
     if (owned) await proxy.close(how);
   };
   return Object.assign(middleware, { upgrade, attach, clientError: proxy.clientError, proxy, close });
-}
-
-/** What is left of a request target without the prefix, or undefined when it lies elsewhere. Whole segments count. */
-function below(prefix: string, url: string): string | undefined {
-  if (!url.startsWith(prefix)) return undefined;
-  const rest = url.slice(prefix.length);
-  if (prefix === "" || rest.startsWith("/")) return rest;
-  return rest === "" || rest.startsWith("?") ? `/${rest}` : undefined;
 }

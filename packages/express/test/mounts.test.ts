@@ -27,6 +27,16 @@ describe.each(versions)("%s: mount paths", (_name, express) => {
     expect((await told).url).toBe(path);
   });
 
+  test("the mount path counts in any letter case, for requests and handshakes", async () => {
+    const { url, requests } = await startEcho();
+    const api = create({ upstreams: [url], prefix: "/api" });
+    const server = http.createServer(express().use("/api", api)).on("upgrade", api.upgrade);
+    const port = await listen(server);
+    expect((await ask(port, { path: "/API/Users" })).body.toString()).toBe("/Users");
+    await connect(port, "/API/Users");
+    expect(requests).toMatchObject([{ url: "/Users", headers: { "x-forwarded-prefix": "/API" } }]);
+  });
+
   test("routers within routers, with the parameters of those around them", async () => {
     const api = create({ upstreams: [(await startUpstream()).url] });
     const outer = express.Router();

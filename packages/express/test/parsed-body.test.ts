@@ -53,6 +53,13 @@ const cases: readonly Case[] = [
     body: " null ",
     arrives: "null",
   },
+  ...['"hello"', '"a\\nb \\u00eb"', '"Zoë"', '"{\\"a"', "false", "1"].map((body) => ({
+    title: `JSON that is ${body}`,
+    parser: ({ json }: typeof express) => json({ strict: false }),
+    type: "application/json; charset=utf-8",
+    body,
+    arrives: JSON.stringify(JSON.parse(body)),
+  })),
   {
     title: "JSON in UTF-16",
     parser: ({ json }) => json(),
@@ -158,6 +165,65 @@ for (const [name, createApp] of [["Express 5", express] as const, ["Express 4", 
         expect(seen.headers).not.toHaveProperty("content-encoding");
         expect(seen.headers).not.toHaveProperty("transfer-encoding");
       }
+    });
+
+    test.each([
+      ['""', '""'],
+      ['"1"', '"1"'],
+      ['"{}"', '"{}"'],
+    ])("the JSON string %s with a length arrives as %s", async (body, arrives) => {
+      const port = await serve(createApp.json({ strict: false }));
+      const seen = await askSeen(port, post({ headers: { "content-type": "application/json" }, body }));
+      expect(seen).toMatchObject({ bytes: arrives.length, sha256: sha256(Buffer.from(arrives)) });
+    });
+
+    test.each(['"hello"', "1", "null"])("the JSON %s read as text, with a length, arrives as it is", async (body) => {
+      const port = await serve(createApp.text({ type: "*/*" }));
+      const seen = await askSeen(port, post({ headers: { "content-type": "application/json" }, body }));
+      expect(seen).toMatchObject({ bytes: body.length, sha256: sha256(Buffer.from(body)) });
+    });
+
+    test.each(['""', '"1"', '"null"'])("the JSON string %s in chunks could be two things: 500", async (body) => {
+      const port = await serve(createApp.json({ strict: false }));
+      const headers = { "content-type": "application/json" };
+      const answer = await ask(port, post({ headers, body, chunked: true }));
+      expect([answer.status, answer.body.toString()]).toEqual([500, expect.stringContaining("req.rawBody")]);
+    });
+
+    test.each([false, true])(
+      "req.rawBody wins where there is one, compressed or not; in chunks: %s",
+      async (chunked) => {
+        const keep: Parser = (req, _res, next) => {
+          const parse = createApp.json({
+            strict: false,
+            verify: (seen, _, bytes) => void Object.assign(seen, { rawBody: bytes }),
+          });
+          parse(req, _res, next);
+        };
+        const port = await serve(keep);
+        const text = ' { "a" : "1" } ';
+        for (const encoding of [undefined, "gzip"]) {
+          const headers = { "content-type": "application/json", ...(encoding && { "content-encoding": encoding }) };
+          const body = encoding === undefined ? text : gzipSync(text);
+          const seen = await askSeen(port, post({ headers, body, chunked }));
+          expect(seen).toMatchObject({ bytes: text.length, sha256: sha256(Buffer.from(text)) });
+          expect(seen.headers).not.toHaveProperty("content-encoding");
+        }
+      },
+    );
+
+    test("a form whose bytes an app has kept is sent on, multipart included", async () => {
+      const port = await serve((req, _res, next) => {
+        const chunks: Buffer[] = [];
+        req.on("data", (chunk: Buffer) => chunks.push(chunk));
+        req.on("end", () => {
+          Object.assign(req, { rawBody: Buffer.concat(chunks), body: { field: "value" } });
+          next();
+        });
+      });
+      const headers = { "content-type": "multipart/form-data; boundary=x" };
+      const seen = await askSeen(port, post({ headers, body: "--x--\r\n" }));
+      expect(seen).toMatchObject({ bytes: 7, sha256: sha256(Buffer.from("--x--\r\n")), headers });
     });
 
     test("a request without a body stays one", async () => {

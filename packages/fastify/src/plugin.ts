@@ -4,7 +4,7 @@ import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest 
 import fastifyPlugin from "fastify-plugin";
 import { logEvents } from "./log.ts";
 import { type EvenkeelOptions, type Resolved, resolveOptions } from "./options.ts";
-import { Prefix } from "./prefix.ts";
+import { Prefix, routerOptionsOf } from "./prefix.ts";
 import { type Upgrades, upgradesOf } from "./upgrades.ts";
 
 declare module "fastify" {
@@ -55,7 +55,7 @@ async function register(app: FastifyInstance, options: EvenkeelOptions): Promise
 }
 
 function addRoutes(app: FastifyInstance, resolved: Resolved): void {
-  const prefix = new Prefix(app.prefix);
+  const prefix = new Prefix(app.prefix, routerOptionsOf(app));
   const upgrades = upgradesOf(app);
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", (_request, _payload, done) => done(null));
@@ -80,14 +80,14 @@ type Handler = (request: FastifyRequest, reply: FastifyReply) => void;
 function createHandler({ proxy, passErrors }: Resolved, prefix: Prefix, upgrades: Upgrades): Handler {
   return ({ raw, originalUrl }, reply) => {
     const { url = "" } = raw;
-    const { mountPath, rest } = prefix.split(url);
+    const { mountPath, rest, slashAdded } = prefix.split(url);
     const upgrade = upgrades.take(raw);
     let matched = true;
     // The proxy reads the target at once; logs tell it as it came.
     raw.url = rest;
     if (upgrade !== undefined) {
       if (!upgrade.socket.destroyed)
-        proxy.forwardUpgrade(raw, upgrade.socket, upgrade.head, { mountPath, originalUrl });
+        proxy.forwardUpgrade(raw, upgrade.socket, upgrade.head, { mountPath, slashAdded, originalUrl });
     } else {
       // What hooks have set, such as CORS headers, stays unless the upstream says otherwise.
       for (const [name, value] of Object.entries(reply.getHeaders())) {
@@ -97,7 +97,7 @@ function createHandler({ proxy, passErrors }: Resolved, prefix: Prefix, upgrades
         matched = false;
       };
       const onError = passErrors ? (error: ProxyError) => void reply.send(error) : undefined;
-      proxy.forward(raw, reply.raw, { mountPath, originalUrl, next, onError });
+      proxy.forward(raw, reply.raw, { mountPath, slashAdded, originalUrl, next, onError });
     }
     raw.url = url;
     if (!matched) reply.callNotFound();

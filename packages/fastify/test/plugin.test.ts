@@ -1,7 +1,7 @@
 import { createProxy } from "evenkeel";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { connect, startEcho } from "../../core/test/support/adapter-contract.ts";
-import { ask, askSeen, patterned, sha256, startUpstream } from "../../core/test/support/adapter-lab.ts";
+import { ask, askSeen, nextRequest, patterned, sha256, startUpstream } from "../../core/test/support/adapter-lab.ts";
 import evenkeel, { type EvenkeelOptions, evenkeel as named } from "../src/index.ts";
 import { createApp, serve, talk } from "./app.ts";
 
@@ -39,6 +39,37 @@ describe("registering", () => {
     expect((await ask(port, { path: "/v1/acme/api/users?x=/v1" })).body.toString()).toBe("/users?x=/v1");
     await connect(port, "/v1/acme/api/chat");
     expect(requests).toMatchObject([{ url: "/chat", headers: { "x-forwarded-prefix": "/v1/acme/api" } }]);
+  });
+
+  test.each([
+    [{ caseSensitive: false }, "/API/Users", "/Users"],
+    [{ ignoreDuplicateSlashes: true }, "//api//users", "//users"],
+    [{ ignoreTrailingSlash: true }, "/api/", "/"],
+    [{ useSemicolonDelimiter: true }, "/api;v=1", "/;v=1"],
+    [{}, "/%61pi/users", "/users"],
+  ])("with the router's %j, %s goes on as %s, as a request and as a handshake", async (routerOptions, path, seen) => {
+    const app = createApp({ routerOptions });
+    const { url, requests } = await startEcho();
+    // Another listener ends whatever is shown to it.
+    app.server.on("upgrade", (_req, socket) => void socket.destroy());
+    await app.register(evenkeel, { prefix: "/api", upstreams: [url], closeTimeout: "0ms" });
+    const port = await serve(app);
+    expect((await ask(port, { path })).body.toString()).toBe(seen);
+    await connect(port, path);
+    expect(requests.map((request) => request.url)).toEqual([seen]);
+  });
+
+  test("rewriteUrl comes first, and logs tell the target as it came", async () => {
+    const app = createApp({ rewriteUrl: (req) => (req.url ?? "").replace("/old/", "/api/") });
+    await app.register(evenkeel, { prefix: "/api", upstreams: [(await startUpstream()).url] });
+    const port = await serve(app);
+    const told = nextRequest(app.evenkeel);
+    const seen = await askSeen(port, { path: "/old/users?x" });
+    expect([seen.url, seen.headers["x-forwarded-prefix"], (await told).url]).toEqual([
+      "/users?x",
+      "/api",
+      "/old/users?x",
+    ]);
   });
 
   test.each([undefined, "", "/"])("the prefix %j stands for every path", async (prefix) => {

@@ -1,5 +1,6 @@
+import Fastify from "fastify";
 import { describe, expect, test } from "vitest";
-import { Prefix } from "../src/prefix.ts";
+import { Prefix, routerOptionsOf } from "../src/prefix.ts";
 
 test.each([
   { prefix: "", url: "/users?x=/", mountPath: "", rest: "/users?x=/" },
@@ -13,9 +14,56 @@ test.each([
   { prefix: "/api", url: "http://shop.example/api", mountPath: "/api", rest: "http://shop.example/" },
   { prefix: "", url: "*", mountPath: "", rest: "*" },
   { prefix: "", url: "admin", mountPath: "", rest: "admin" },
+  { prefix: "/a b", url: "/a%20b/x", mountPath: "/a%20b", rest: "/x" },
 ])("$prefix is taken off $url", ({ prefix, url, mountPath, rest }) => {
-  expect(new Prefix(prefix).split(url)).toEqual({ mountPath, rest });
+  expect(new Prefix(prefix).split(url)).toMatchObject({ mountPath, rest });
   expect(new Prefix(prefix).covers(url)).toBe(true);
+});
+
+test.each<[string, boolean]>([
+  ["/api", true],
+  ["/api?x=1", true],
+  ["http://shop.example/api?x", true],
+  ["/api/", false],
+  ["/api/?x", false],
+  ["/api/users", false],
+])("%s has lost its slash: %s", (url, slashAdded) => {
+  expect(new Prefix("/api").split(url).slashAdded).toBe(slashAdded);
+  expect(new Prefix("").split(url).slashAdded).toBe(false);
+});
+
+describe("by the options of the app's router", () => {
+  const router = { caseSensitive: false, ignoreDuplicateSlashes: true, useSemicolonDelimiter: true };
+
+  test.each([
+    { prefix: "/api", url: "/API/Users", mountPath: "/API", rest: "/Users" },
+    { prefix: "/api", url: "//api//users", mountPath: "/api", rest: "//users" },
+    { prefix: "/api/v1", url: "/api///v1?//x", mountPath: "/api/v1", rest: "/?//x" },
+    { prefix: "/:tenant/api", url: "//a//api/x", mountPath: "/a/api", rest: "/x" },
+    { prefix: "/api", url: "/api;v=1/2?x", mountPath: "/api", rest: "/;v=1/2?x" },
+    { prefix: "/api", url: "http://shop.example//api/x", mountPath: "/api", rest: "http://shop.example/x" },
+  ])("$prefix is taken off $url", ({ prefix, url, mountPath, rest }) => {
+    expect(new Prefix(prefix, router).split(url)).toMatchObject({ mountPath, rest });
+    expect(new Prefix(prefix, router).covers(url)).toBe(true);
+    expect(new Prefix(prefix).covers(url)).toBe(false);
+  });
+
+  test.each(["//", "///", "/apix", "//x/api"])("/api does not cover %s", (url) => {
+    expect(new Prefix("/api", router).covers(url)).toBe(false);
+  });
+
+  test.each([
+    [{ caseSensitive: false, ignoreDuplicateSlashes: true }],
+    [{ routerOptions: { caseSensitive: false, ignoreDuplicateSlashes: true } }],
+  ])("they are found in %j", (options) => {
+    const app = Fastify(options);
+    expect(routerOptionsOf(app)).toEqual({ ...router, useSemicolonDelimiter: false });
+    expect(routerOptionsOf(Fastify())).toEqual({
+      caseSensitive: true,
+      ignoreDuplicateSlashes: false,
+      useSemicolonDelimiter: false,
+    });
+  });
 });
 
 describe("what lies elsewhere", () => {

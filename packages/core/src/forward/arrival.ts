@@ -29,12 +29,20 @@ export function isRouted(arrival: Arrival): arrival is RoutedArrival {
   return arrival.route !== undefined;
 }
 
+/** What a framework has made of a request's target: see `ForwardOptions`. */
+interface Mount {
+  readonly mountPath?: string;
+  readonly slashAdded?: boolean;
+}
+
 /** Reads, checks and routes a request; its own decisions are all made here, before anything is sent anywhere. */
-export function readArrival(req: RawRequest, routing: Routing, mountPath = ""): Arrival | Refusal {
+export function readArrival(req: RawRequest, routing: Routing, mount: Mount = {}): Arrival | Refusal {
+  const { mountPath = "", slashAdded = false } = mount;
   const head = readRequestHead(req, routing.maxHeaders);
   if (isRefusal(head)) return head;
-  const target = parseTarget(req.url ?? "", head.host, req.method);
-  if (isRefusal(target)) return target;
+  const parsed = parseTarget(req.url ?? "", head.host, req.method);
+  if (isRefusal(parsed)) return parsed;
+  const target = slashAdded ? { ...parsed, slashAdded } : parsed;
   // Below a mount path, it could lead out of what the app has given to the proxy.
   if ((routing.pathsMatter || mountPath !== "") && hasParentSegment(target.path)) {
     return { code: "bad_request", reason: "the path has a .. segment" };

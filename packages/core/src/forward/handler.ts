@@ -24,6 +24,11 @@ export interface ForwardOptions {
   readonly next?: ((error?: unknown) => void) | undefined;
   /** The path that the framework has taken off the front of `req.url`; the upstream is told in X-Forwarded-Prefix. */
   readonly mountPath?: string;
+  /**
+   * `req.url` begins with a slash that the client did not send, since the framework has taken its whole path off the front:
+   * `/api?x=1` below a mount at `/api` is `/?x=1`. A route's prefix is then joined without that slash. Default: false.
+   */
+  readonly slashAdded?: boolean;
   /** The request's target as the client sent it, for events and logs. Default: the mount path and `req.url`. */
   readonly originalUrl?: string;
   /**
@@ -55,7 +60,7 @@ export function handleRequest(
   // The connection has had its last answer: this was sent behind a request that was never read to its end.
   if (isEnding(req.socket)) return;
   const { routing } = engine;
-  const arrival = readArrival(withHeaders(req, options.rawHeaders), routing, options.mountPath);
+  const arrival = readArrival(withHeaders(req, options.rawHeaders), routing, options);
   if (!isRefusal(arrival) && arrival.route === undefined && options.next !== undefined) {
     options.next();
     return;

@@ -6,6 +6,8 @@ export interface Target {
   readonly path: string;
   /** With its question mark, or empty. */
   readonly query: string;
+  /** The slash in front of the path is not the client's: see `ForwardOptions`. */
+  readonly slashAdded?: boolean;
 }
 
 /** The path of `OPTIONS *`, which is no path: no route matches it. */

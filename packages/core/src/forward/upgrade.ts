@@ -26,7 +26,7 @@ export function handleUpgrade(
   // The connection has had its last answer, as in `handleRequest`. Node has taken its own listeners off by now.
   if (isEnding(socket)) return void socket.on("error", () => {});
   const { routing } = engine;
-  const arrival = readArrival(req, routing, options.mountPath);
+  const arrival = readArrival(req, routing, options);
   if (!isRefusal(arrival) && !isRouted(arrival) && options.next !== undefined) return options.next();
   const res = responseOn(req, socket);
   if (res === undefined) return breakOff(engine, req, socket);

@@ -8,6 +8,7 @@ import type { Target } from "./target.ts";
 export function upstreamPath(target: Target, route: ResolvedRoute, address: UpstreamAddress): string {
   let { path } = target;
   if (route.stripPrefix) path = path.slice(route.path.length);
+  if (target.slashAdded === true && path.startsWith("/")) path = path.slice(1);
   path = address.basePath + route.addPrefix + path;
   return (path.startsWith("/") ? path : `/${path}`) + target.query;
 }

@@ -51,6 +51,18 @@ describe("the path", () => {
   });
 });
 
+test.each<[string, Omit<RouteOptions, "pool">, string, string]>([
+  ["/", {}, "http://u", "/"],
+  ["/", { addPrefix: "/v1" }, "http://u", "/v1"],
+  ["/", {}, "http://u/base", "/base"],
+  ["/;v=1", { addPrefix: "/v1" }, "http://u", "/v1;v=1"],
+])("%s, whose slash a framework has added, by %j to %s is %s", (path, route, url, expected) => {
+  const { route: resolvedRoute, address } = resolved(route, url);
+  for (const query of ["", "?q=/"]) {
+    expect(upstreamPath({ path, query, slashAdded: true }, resolvedRoute, address)).toBe(expected + query);
+  }
+});
+
 /** The header lines that the upstream gets, without those whose value is made anew for each request. */
 function headersOf(
   sketch: IncomingSketch,

@@ -16,7 +16,7 @@ adapterContract({
       if (found === undefined) return next();
       const { url } = req;
       req.url = found.rest;
-      proxies[found.index]?.forward(req, res, { mountPath: found.mountPath, next });
+      proxies[found.index]?.forward(req, res, { ...found.mount, next });
       req.url = url;
     });
     server.on("upgrade", (req, socket, head) => {
@@ -24,7 +24,7 @@ adapterContract({
       if (found === undefined) return void socket.end("HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n");
       const { url } = req;
       req.url = found.rest;
-      proxies[found.index]?.forwardUpgrade(req, socket, head, { mountPath: found.mountPath });
+      proxies[found.index]?.forwardUpgrade(req, socket, head, found.mount);
       req.url = url;
     });
     const port = await listen(server);
@@ -44,5 +44,6 @@ function findMount(mounts: readonly Mount[], url: string) {
   const mountPath = mounts[index]?.prefix;
   if (mountPath === undefined) return undefined;
   const rest = url.slice(mountPath.length);
-  return { index, mountPath, rest: rest.startsWith("/") ? rest : `/${rest}` };
+  const slashAdded = !rest.startsWith("/");
+  return { index, mount: { mountPath, slashAdded }, rest: slashAdded ? `/${rest}` : rest };
 }

@@ -9,6 +9,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
 import type { ProxyOptions, Proxy as ReverseProxy } from "../../src/index.ts";
 import { ask, askSeen, begin, nobody, patterned, sha256, startUpstream } from "./adapter-lab.ts";
+import { refusal } from "./web-socket-refusal.ts";
 
 /** A proxy under a path of an app. */
 export interface Mount {
@@ -49,6 +50,28 @@ export function adapterContract({ name, readsFiles, start }: Adapter): void {
       expect((await askSeen(port, { path: "/api" })).url).toBe("/");
       expect((await askSeen(port, { path: "/api/" })).url).toBe("/");
       expect((await askSeen(port, { path: "/api?page=2" })).url).toBe("/?page=2");
+    });
+
+    test("no slash is put between prefixes and a query", async () => {
+      const urls: (string | undefined)[] = [];
+      const { url } = await startUpstream("strict", (req, res) => {
+        urls.push(req.url);
+        res.end();
+      });
+      const options = { pools: { api: { upstreams: [url] } }, routes: [{ pool: "api", addPrefix: "/v1" }] };
+      const { port } = await start([{ prefix: "/api", options }]);
+      for (const [path, seen] of [
+        ["/api", "/v1"],
+        ["/api?q=1", "/v1?q=1"],
+        ["/api/", "/v1/"],
+        ["/api/?q=1", "/v1/?q=1"],
+        ["/api/users?q=/api", "/v1/users?q=/api"],
+        ["/api/api", "/v1/api"],
+      ] as const) {
+        await ask(port, { path });
+        await refusal(port, path);
+        expect(urls.splice(0)).toEqual([seen, seen]);
+      }
     });
 
     test("paths beside the mount are the app's", async () => {
