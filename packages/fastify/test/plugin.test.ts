@@ -1,4 +1,5 @@
 import { createProxy } from "evenkeel";
+import type { FastifyServerOptions } from "fastify";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { connect, startEcho } from "../../core/test/support/adapter-contract.ts";
 import { ask, askSeen, nextRequest, patterned, sha256, startUpstream } from "../../core/test/support/adapter-lab.ts";
@@ -41,14 +42,14 @@ describe("registering", () => {
     expect(requests).toMatchObject([{ url: "/chat", headers: { "x-forwarded-prefix": "/v1/acme/api" } }]);
   });
 
-  test.each([
+  test.each<[object, string, string]>([
     [{ caseSensitive: false }, "/API/Users", "/Users"],
     [{ ignoreDuplicateSlashes: true }, "//api//users", "//users"],
     [{ ignoreTrailingSlash: true }, "/api/", "/"],
     [{ useSemicolonDelimiter: true }, "/api;v=1", "/;v=1"],
     [{}, "/%61pi/users", "/users"],
   ])("with the router's %j, %s goes on as %s, as a request and as a handshake", async (routerOptions, path, seen) => {
-    const app = createApp({ routerOptions });
+    const app = createApp({ routerOptions } as FastifyServerOptions);
     const { url, requests } = await startEcho();
     // Another listener ends whatever is shown to it.
     app.server.on("upgrade", (_req, socket) => void socket.destroy());
