@@ -71,16 +71,53 @@ test("F07 over TLS and at the admin API as well", async () => {
   expect(String((await once(held, "data"))[0])).toMatch(/^HTTP\/1\.1 502 /);
   expect(String((await once(await open(get), "data"))[0])).toMatch(/^HTTP\/1\.1 503 /);
   const adminPort = Number(new URL(admin).port);
-  const operators = await many(100, () =>
-    RawClient.open(adminPort, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"),
-  );
-  for (const operator of operators) await operator.until(/^HTTP\/1\.1 200 /);
-  const excess = await RawClient.open(adminPort, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  // Requests in flight: their bodies are awaited.
+  const head =
+    "POST /api/reload HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n";
+  const operators = await many(100, () => RawClient.open(adminPort, head));
+  for (const operator of operators) await operator.until(/^HTTP\/1\.1 100 /);
+  const refused = () => RawClient.open(adminPort, "GET /api/pools HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  const excess = await refused();
   await excess.closed;
   expect(excess.received).toMatch(/^HTTP\/1\.1 503 [^]*\r\nRetry-After: 1\r\n/);
   expect(await stderr.record(({ maxConnections }) => maxConnections === 100)).toMatchObject({ connections: 1 });
+  // What orchestrators request is answered all the same.
+  for (const path of ["/healthz", "/readyz"]) {
+    expect(await ask(admin, { path })).toMatchObject({ status: 200, headers: { connection: "close" } });
+  }
   for (const { socket } of operators) socket.destroy();
-  await expect.poll(() => ask(admin, { path: "/healthz" })).toMatchObject({ status: 200 });
+  await expect.poll(() => ask(admin, { path: "/api/pools" })).toMatchObject({ status: 200 });
+});
+
+test.each([
+  ["nothing", ""],
+  ["an incomplete head", "GET /healthz HTTP/1.1\r\nHo"],
+  ["a request without a token", "GET /api/pools HTTP/1.1\r\nHost: localhost\r\n\r\n"],
+])("admin connections that bring %s, and there are many, keep nothing out", async (_what, bytes) => {
+  const token = 'token = "a-token"\n';
+  const { admin, stderr } = await serve(anyPort + withAdmin + token + poolOf(nowhere));
+  const adminPort = Number(new URL(admin).port);
+  const hold = () => many(90, () => RawClient.open(adminPort, bytes));
+  const held = await hold();
+  for (let round = 0; round < 3; round++) {
+    held.push(...(await hold()));
+    for (const path of ["/healthz", "/readyz", "/metrics"]) {
+      const headers = { host: "evenkeel", authorization: "Bearer a-token" };
+      expect(await ask(admin, { path, headers })).toMatchObject({ status: 200 });
+    }
+  }
+  expect(held.filter(({ socket }) => !socket.destroyed).length).toBeLessThanOrEqual(100);
+  await stderr.record(({ level, maxConnections }) => level === "warn" && maxConnections === 100);
+});
+
+test("of the admin API's connections, one that is in use outlasts those that have brought nothing", async () => {
+  const { admin } = await serve(anyPort + withAdmin + poolOf(nowhere));
+  const adminPort = Number(new URL(admin).port);
+  const scraper = await RawClient.open(adminPort, "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  await scraper.until(/^HTTP\/1\.1 200 /);
+  await many(200, () => RawClient.open(adminPort));
+  scraper.socket.write("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  await scraper.until(/"status":"ok"/);
 });
 
 test("F01 heads that come byte by byte are 408, on every one of many connections", async () => {

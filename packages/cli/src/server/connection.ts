@@ -19,6 +19,11 @@ export class Connection {
     return this.socket.bytesRead === 0;
   }
 
+  /** Has no request in flight. One whose head is still incomplete is none. */
+  get idle(): boolean {
+    return this.#active.length === 0;
+  }
+
   begin(res: ServerResponse): void {
     this.asked = true;
     this.#active.push(res);

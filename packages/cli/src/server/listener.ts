@@ -36,6 +36,11 @@ export interface ListenerHandlers {
 export interface ListenerSettings {
   readonly maxConnections: number;
   readonly timeouts: Pick<ServerConfig["timeouts"], "requestHeadersMs" | "keepAliveMs">;
+  /**
+   * What becomes of a connection over the limit: it is refused (the default), or it takes the place of the oldest one
+   * without a request in flight, and is refused only when there is none.
+   */
+  readonly whenFull?: "refuse" | "close-idle";
 }
 
 /** One address that clients connect to, by HTTP or HTTPS, with the connections that have come in through it. */
@@ -48,6 +53,7 @@ export class Listener {
   /** Connections over the limit. */
   readonly #turnedAway = new Set<Duplex>();
   #maxConnections = 0;
+  readonly #closesIdle: boolean;
   #stopping = false;
   #closed: Promise<void> | undefined;
   /** Connections so far, refused ones included. */
@@ -70,6 +76,7 @@ export class Listener {
 
   private constructor(settings: ListenerSettings, tls: TlsFiles | undefined, handlers: ListenerHandlers) {
     const options = serverOptions(settings);
+    this.#closesIdle = settings.whenFull === "close-idle";
     this.#handlers = handlers;
     this.#scheme = tls === undefined ? "http" : "https";
     this.#server =
@@ -208,6 +215,24 @@ export class Listener {
     });
   }
 
+  /** Makes room for a connection: of those without a request in flight, one that has never brought any goes first. */
+  #closeOldestIdle(): boolean {
+    let oldest: Connection | undefined;
+    // In the order in which they came in.
+    for (const connection of this.#connections.values()) {
+      if (!connection.idle || this.#turnedAway.has(connection.socket)) continue;
+      oldest ??= connection;
+      if (connection.asked) continue;
+      oldest = connection;
+      break;
+    }
+    if (oldest === undefined) return false;
+    this.#connections.delete(oldest.socket);
+    oldest.socket.destroy();
+    this.#handlers.drop();
+    return true;
+  }
+
   #onRequest(req: IncomingMessage, res: ServerResponse, handle: RequestHandler): void {
     const refusal = this.#refusal(req.socket);
     this.#connections.get(req.socket)?.begin(res);
@@ -221,7 +246,8 @@ export class Listener {
 
   #onConnected(socket: Socket): void {
     const connection = new Connection(socket);
-    if (this.#connections.size - this.#turnedAway.size >= this.#maxConnections) this.#turnAway(connection);
+    const full = this.#connections.size - this.#turnedAway.size >= this.#maxConnections;
+    if (full && !(this.#closesIdle && this.#closeOldestIdle())) this.#turnAway(connection);
     if (this.#stopping) connection.closeAfterAnswer();
     this.#connections.set(socket, connection);
     socket.once("close", () => this.#connections.delete(socket));

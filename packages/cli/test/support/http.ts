@@ -72,6 +72,7 @@ export function keepAlive(maxSockets: number): Agent {
 export class RawClient {
   received = "";
   readonly socket: Socket;
+  /** Resolves when the connection has ended, by a reset as well. */
   readonly closed: Promise<unknown>;
 
   static async open(port: number, bytes = ""): Promise<RawClient> {
@@ -84,7 +85,7 @@ export class RawClient {
 
   private constructor(socket: Socket) {
     this.socket = socket;
-    this.closed = once(socket, "close");
+    this.closed = new Promise((resolve) => void socket.once("close", resolve));
     socket.on("error", () => {});
     socket.on("data", (chunk) => {
       this.received += chunk.toString("latin1");
