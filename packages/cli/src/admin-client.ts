@@ -1,64 +1,81 @@
+import { type IncomingMessage, request as requestHttp } from "node:http";
+import { request as requestHttps } from "node:https";
+import { text } from "node:stream/consumers";
 import { Failure, reasonOf } from "./failure.ts";
 import { limits } from "./limits.ts";
 
 /** Which proxy, and what opens it. */
 export interface RemoteOptions {
-  /** The URL of its admin API. */
+  /** The URL of its admin API, or "unix:" and the path of its socket. */
   readonly admin: string;
   readonly token?: string;
 }
 
-/** Asks the admin API of a running proxy. Throws a `Failure` that says in one line what is wrong. */
+/** Calls the admin API of a running proxy. Throws a `Failure` that says in one line what is wrong. */
 export async function callAdmin<T>(
   { admin, token }: RemoteOptions,
   method: string,
   path: string,
   body?: object,
 ): Promise<T> {
-  const response = await ask(urlOf(admin, path), {
-    method,
-    headers: {
-      accept: "application/json",
-      ...(body !== undefined && { "content-type": "application/json" }),
-      ...(token !== undefined && token !== "" && { authorization: `Bearer ${token}` }),
-    },
-    ...(body !== undefined && { body: JSON.stringify(body) }),
-    redirect: "error",
-    signal: AbortSignal.timeout(limits.adminCallMs),
+  const sent = body === undefined ? undefined : JSON.stringify(body);
+  const headers = {
+    accept: "application/json",
+    ...(sent !== undefined && { "content-type": "application/json", "content-length": Buffer.byteLength(sent) }),
+    ...(token !== undefined && token !== "" && { authorization: `Bearer ${token}` }),
+  };
+  const { status, content } = await send(targetOf(admin, path), { method, headers }, sent).catch((error: unknown) => {
+    throw new Failure(`cannot reach the admin API at ${admin}: ${reasonOf(error)}`);
   });
-  const answer = parse(await response.text().catch((error: unknown) => throwUnreachable(admin, error)));
-  if (response.ok) return answer as T;
-  const { message } = (answer as { error?: { message?: unknown } } | undefined)?.error ?? {};
-  const hint = response.status === 401 ? " (see --token)" : "";
-  throw new Failure(`${typeof message === "string" ? message : `the answer is ${response.status}`}${hint}`);
-
-  async function ask(url: URL, init: RequestInit): Promise<Response> {
-    try {
-      return await fetch(url, init);
-    } catch (error) {
-      return throwUnreachable(admin, error);
-    }
-  }
+  const response = parse(content);
+  if (status >= 200 && status <= 299) return response as T;
+  const { message } = (response as { error?: { message?: unknown } } | undefined)?.error ?? {};
+  const hint = status === 401 ? " (see --token)" : "";
+  throw new Failure(`${typeof message === "string" ? message : `the response is ${status}`}${hint}`);
 }
 
-function urlOf(admin: string, path: string): URL {
+interface Target {
+  readonly url: URL;
+  readonly socketPath?: string;
+}
+
+function targetOf(admin: string, path: string): Target {
+  if (admin.startsWith("unix:")) return { url: new URL(`http://localhost${path}`), socketPath: admin.slice(5) };
   try {
     const base = new URL(admin.includes("://") ? admin : `http://${admin}`);
-    return new URL(`${base.origin}${base.pathname.replace(/\/$/, "")}${path}`);
+    return { url: new URL(`${base.origin}${base.pathname.replace(/\/$/, "")}${path}`) };
   } catch {
     throw new Failure(`expected the URL of an admin API, found ${JSON.stringify(admin)}`);
   }
 }
 
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new Failure("the answer is not that of an admin API; does --admin name the right port?");
-  }
+/** Redirects are not followed: the token is for the API that was named. */
+function send(
+  { url, socketPath }: Target,
+  { method, headers }: { readonly method: string; readonly headers: Readonly<Record<string, string | number>> },
+  body: string | undefined,
+): Promise<{ status: number; content: string }> {
+  const options = {
+    method,
+    headers,
+    agent: false,
+    signal: AbortSignal.timeout(limits.adminCallMs),
+    ...(socketPath !== undefined && { socketPath }),
+  } as const;
+  const request = (url.protocol === "https:" ? requestHttps : requestHttp)(url, options);
+  return new Promise((resolve, reject) => {
+    request.once("error", reject);
+    request.once("response", (response: IncomingMessage) => {
+      text(response).then((content) => resolve({ status: response.statusCode ?? 0, content }), reject);
+    });
+    request.end(body);
+  });
 }
 
-function throwUnreachable(admin: string, error: unknown): never {
-  const { cause = error } = error as Error;
-  throw new Failure(`cannot reach the admin API at ${admin}: ${reasonOf(cause)}`);
+function parse(content: string): unknown {
+  try {
+    return JSON.parse(content);
+  } catch {
+    throw new Failure("the response is not that of an admin API; does --admin name the right port?");
+  }
 }

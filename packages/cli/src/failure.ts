@@ -25,9 +25,11 @@ export function reasonOf(error: unknown): string {
 }
 
 const reasons: Readonly<Record<string, string>> = {
+  ABORT_ERR: "there is no response in time",
   EACCES: "permission denied",
   EADDRINUSE: "something else is listening there already",
   EADDRNOTAVAIL: "this machine has no such address",
+  ECONNRESET: "the connection was reset",
   ECONNREFUSED: "nothing is listening there",
   EISDIR: "it is a directory",
   EMFILE: "too many open files",

@@ -93,7 +93,7 @@ function collect(value: string, before: readonly string[] = []): readonly string
 
 function remote(usage: string, description: string): Command {
   return command(usage, description)
-    .option("-a, --admin <url>", "the admin API of the proxy", "http://127.0.0.1:9090")
+    .option("-a, --admin <url>", "the admin API of the proxy, or unix:PATH", "http://127.0.0.1:9090")
     .addOption(new Option("-t, --token <token>", "the token of the admin API").env("EVENKEEL_TOKEN"));
 }
 

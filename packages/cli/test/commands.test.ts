@@ -233,12 +233,33 @@ test("remote commands that make no sense end with 1 and one line", async () => {
   }
 });
 
-test.each(["http://127.0.0.1:1", "127.0.0.1:1", "not a url"])("an admin API at %s is not reached", async (admin) => {
-  const { code, stderr } = await runCli(["status", "--admin", admin]);
-  expect(code).toBe(1);
-  expect(stderr.trimEnd().split("\n")).toHaveLength(1);
-  expect(stderr).toContain(admin);
+test("remote commands reach an admin API on a Unix socket, without a token", async () => {
+  const socket = path.join(makeFolder(), "admin.sock");
+  const { admin } = await serve(`${anyPort}[admin]\nlisten = "unix:${socket}"\n${poolOf(nowhere)}`);
+  expect(admin).toBe(`unix:${socket}`);
+  expect((await runCli(["status", "--admin", admin])).stdout).toContain("app/a");
+  expect((await runCli(["weight", "app/a", "7", "--admin", admin])).stdout).toBe("app/a has weight 7\n");
 });
+
+test("a wrong token and a missing one are told apart", async () => {
+  const { admin } = await serve(`${anyPort}${withAdmin}token = "right"\n${poolOf(nowhere)}`);
+  expect((await runCli(["status", "--admin", admin])).stderr).toBe(
+    'evenkeel: send the header "authorization: Bearer" with the admin API\'s token (see --token)\n',
+  );
+  expect((await runCli(["status", "--admin", admin, "--token", "wrong"])).stderr).toBe(
+    "evenkeel: the bearer token is not that of the admin API (see --token)\n",
+  );
+});
+
+test.each(["http://127.0.0.1:1", "127.0.0.1:1", "unix:/no/such.sock", "not a url"])(
+  "an admin API at %s is not reached",
+  async (admin) => {
+    const { code, stderr } = await runCli(["status", "--admin", admin]);
+    expect(code).toBe(1);
+    expect(stderr.trimEnd().split("\n")).toHaveLength(1);
+    expect(stderr).toContain(admin);
+  },
+);
 
 test("an answer that is not the admin API's is recognised, and what it says does nothing to a terminal", async () => {
   const page = await startUpstream((_req, res) => res.end("<h1>hello</h1>"));
