@@ -1,6 +1,6 @@
 /** Which addresses are this machine's own, which must not be reached through the API, and what a Host header names. */
 
-import { BlockList, isIP } from "node:net";
+import { BlockList, isIP, type Socket } from "node:net";
 
 const loopback = new BlockList();
 loopback.addSubnet("127.0.0.0", 8, "ipv4");
@@ -23,13 +23,21 @@ export function isLinkLocalAddress(address: string): boolean {
 }
 
 /**
- * Whether a listen address ("127.0.0.1:9090", "localhost", "[::1]:9090") can only be reached from this machine.
- *
- * Anything else, ":9090", "0.0.0.0" and Unix sockets included, needs a token.
+ * Whether a listen address ("127.0.0.1:9090", "localhost", "[::1]:9090", "unix:/run/admin.sock") can only be reached from
+ * this machine. Anything else, ":9090" and "0.0.0.0" included, needs a token.
  */
 export function isLoopbackListen(listen: string): boolean {
+  if (listen.startsWith("unix:")) return true;
   const host = hostOf(listen);
   return host !== undefined && (host === "localhost" || isLoopbackAddress(host));
+}
+
+/**
+ * Whether a connection came in over a Unix socket. Such a socket has no address, and neither has one that is closed; what
+ * is closed counts as from elsewhere.
+ */
+export function isUnixSocket(socket: Socket): boolean {
+  return !socket.destroyed && Object.keys(socket.address()).length === 0;
 }
 
 /** The host of "host", "host:port", "[v6]:port" or a bare IPv6 address, in one spelling; undefined when it is none of these. */

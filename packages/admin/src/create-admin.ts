@@ -4,9 +4,9 @@ import { hostOf } from "./addresses.ts";
 import { type Answer, Refusal, type Stream, send, toAnswer } from "./answer.ts";
 import { readJson } from "./body.ts";
 import { EventStream } from "./event-stream.ts";
-import { checkOrigin, checkToken, digest, type GuardRules } from "./guard.ts";
+import { checkAccess, digest, type GuardRules } from "./guard.ts";
 import type { AdminOptions } from "./options.ts";
-import { actionFor, createRoutes, matchRoute, type Route } from "./routes.ts";
+import { actionFor, createRoutes, isOpen, matchRoute, type Route } from "./routes.ts";
 
 /** The admin API of one proxy. */
 export interface Admin {
@@ -19,8 +19,8 @@ export interface Admin {
 /**
  * Makes the admin API of a proxy: health, readiness, metrics, and its pools to see and to change.
  *
- * Throws an `OptionsError` for a token that no header can carry, an empty one included, and for `readyPools` that the proxy
- * does not have.
+ * Throws an `OptionsError` for a token that no header can carry, an empty one included, for `hosts` that are none, and for
+ * `readyPools` that the proxy does not have.
  */
 export function createAdmin(proxy: ReverseProxy, options: AdminOptions = {}): Admin {
   const rules = toRules(options);
@@ -52,9 +52,9 @@ export function createAdmin(proxy: ReverseProxy, options: AdminOptions = {}): Ad
 }
 
 async function respond(req: IncomingMessage, rules: GuardRules, routes: readonly Route[]): Promise<Answer | Stream> {
-  checkOrigin(req, rules);
-  const match = matchRoute(routes, req.url ?? "");
-  if (match?.route.open !== true) checkToken(req, rules);
+  const { url = "" } = req;
+  checkAccess(req, rules, isOpen(routes, url));
+  const match = matchRoute(routes, url);
   if (match === undefined) throw new Refusal(404, "not_found", "there is nothing at this path");
   const method = req.method ?? "";
   const action = actionFor(match.route, method);
@@ -75,14 +75,18 @@ function checkReadyPools(names: unknown, { pools }: ReverseProxy): void {
   if (issues.length > 0) throw new OptionsError(issues);
 }
 
-function toRules({ token, listen = [] }: AdminOptions): GuardRules {
+function toRules({ token, listen = [], hosts = [] }: AdminOptions): GuardRules {
   if (token !== undefined && (typeof token !== "string" || !/^[\x21-\x7e]+$/.test(token))) {
     const message = "expected visible ASCII characters without spaces, at least one";
     throw new OptionsError([{ path: ["token"], message }]);
   }
-  const hosts = [listen].flat().map(hostOf);
+  const wrong = hosts.findIndex((host) => typeof host !== "string" || hostOf(host) === undefined);
+  if (wrong !== -1) {
+    throw new OptionsError([{ path: ["hosts", wrong], message: 'expected a host such as "admin.example.com"' }]);
+  }
+  const known = [listen, hosts].flat().map(hostOf);
   return {
     tokenDigest: token === undefined ? undefined : digest(token),
-    hosts: new Set(hosts.filter((host) => host !== undefined)),
+    hosts: new Set(known.filter((host) => host !== undefined)),
   };
 }

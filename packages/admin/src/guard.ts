@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage } from "node:http";
-import { hostOf, isLoopbackAddress, isLoopbackName } from "./addresses.ts";
+import { hostOf, isLoopbackAddress, isLoopbackName, isUnixSocket } from "./addresses.ts";
 import { Refusal } from "./answer.ts";
 
 /** Who may use an admin API. */
@@ -12,47 +12,73 @@ export interface GuardRules {
 }
 
 /**
- * Turns down what no honest client sends: connections from elsewhere without a token, and requests that a page of
- * another site makes a browser send, be it straight (Origin, Sec-Fetch-Mode) or by a DNS name that it has pointed at
- * this machine (Host).
+ * Throws a `Refusal` for a request that may not be answered. `open` is for resources that need no token.
+ *
+ * A right token suffices. Without one, requests are refused that a page of another site can make a browser send: directly
+ * (Origin, Sec-Fetch-Mode), or by a DNS name that it has pointed at this machine (Host). What an open resource says is no
+ * secret, so it is answered whatever the Host, which probes and scrapers take from a service's name.
  */
-export function checkOrigin(req: IncomingMessage, rules: GuardRules): void {
+export function checkAccess(req: IncomingMessage, rules: GuardRules, open: boolean): void {
   if (req.headers.upgrade !== undefined) throw new Refusal(400, "bad_request", "the admin API takes no upgrades");
   if (rules.tokenDigest === undefined) checkLocal(req);
-  const host = req.headers.host ?? "";
-  if (!isKnownHost(host, req, rules)) {
-    const message = "Host names neither the listen address nor a loopback name; name it in `listen` to allow it";
-    throw new Refusal(421, "misdirected_request", message);
-  }
-  const origin = req.headers.origin;
-  if (origin !== undefined && !isSameOrigin(origin, host)) {
-    throw new Refusal(403, "forbidden", "pages of another origin may not use the admin API");
-  }
-  if (req.headers["sec-fetch-mode"] === "no-cors") {
-    throw new Refusal(403, "forbidden", "no-cors requests may not use the admin API");
-  }
+  const token = judgeToken(req, rules.tokenDigest);
+  if (token === "right") return;
+  if (!open) checkHost(req, rules, token);
+  checkBrowser(req);
+  if (!open && rules.tokenDigest !== undefined) throw unauthorized(token);
 }
 
-/** Asks for the bearer token, in a time that does not depend on how much of it is right. */
-export function checkToken(req: IncomingMessage, { tokenDigest }: GuardRules): void {
-  if (tokenDigest === undefined) return;
-  const given = /^Bearer +([^ ]+) *$/i.exec(req.headers.authorization ?? "")?.[1];
-  if (given !== undefined && timingSafeEqual(digest(given), tokenDigest)) return;
-  const challenge = `Bearer realm="evenkeel"${given === undefined ? "" : ', error="invalid_token"'}`;
+type TokenVerdict = "right" | "wrong" | "missing";
+
+/** In a time that does not depend on how much of the token is right. */
+function judgeToken({ headers }: IncomingMessage, expected: Buffer | undefined): TokenVerdict {
+  const given = /^Bearer +([^ ]+) *$/i.exec(headers.authorization ?? "")?.[1];
+  if (given === undefined || expected === undefined) return "missing";
+  return timingSafeEqual(digest(given), expected) ? "right" : "wrong";
+}
+
+/** RFC 6750 section 3.1: the challenge has an error only for a request that brought a token. */
+function unauthorized(token: TokenVerdict): Refusal {
+  const challenge = 'Bearer realm="evenkeel"';
+  if (token === "wrong") {
+    const headers = { "www-authenticate": `${challenge}, error="invalid_token"` };
+    return new Refusal(401, "invalid_token", "the bearer token is not that of the admin API", headers);
+  }
   const message = 'send the header "authorization: Bearer" with the admin API\'s token';
-  throw new Refusal(401, "unauthorized", message, { "www-authenticate": challenge });
+  return new Refusal(401, "unauthorized", message, { "www-authenticate": challenge });
+}
+
+/** No browser, and so no page of another site, can connect to a Unix socket. */
+function checkHost(req: IncomingMessage, rules: GuardRules, token: TokenVerdict): void {
+  if (isUnixSocket(req.socket) || isKnownHost(req.headers.host ?? "", req, rules)) return;
+  const wrong = token === "wrong" ? ", and the bearer token is not that of the admin API" : "";
+  const message = `Host names neither the listen address nor a loopback name${wrong}; name it in "hosts" to allow it without a token`;
+  throw new Refusal(421, "misdirected_request", message);
+}
+
+function checkBrowser({ headers }: IncomingMessage): void {
+  if (headers.origin !== undefined && !isSameOrigin(headers.origin, headers.host ?? "")) {
+    throw new Refusal(403, "forbidden", "pages of another origin may not use the admin API");
+  }
+  if (headers["sec-fetch-mode"] === "no-cors") {
+    throw new Refusal(403, "forbidden", "no-cors requests may not use the admin API");
+  }
 }
 
 export function digest(token: string): Buffer {
   return createHash("sha256").update(token).digest();
 }
 
-/** Behind a proxy on this machine everybody looks local, so the marks that proxies leave count as from elsewhere. */
+/** Behind a proxy on this machine every client looks local, so the marks that proxies leave count as from elsewhere. */
 function checkLocal(req: IncomingMessage): void {
   const marks = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
-  const local = isLoopbackAddress(req.socket.localAddress ?? "");
+  const local = isUnixSocket(req.socket) || isLoopbackAddress(req.socket.localAddress ?? "");
   if (local && marks.every((name) => req.headers[name] === undefined)) return;
-  throw new Refusal(403, "forbidden", "without a token the admin API serves loopback connections only; set a token");
+  throw new Refusal(
+    403,
+    "forbidden",
+    "without a token the admin API serves loopback connections and Unix sockets only; set a token",
+  );
 }
 
 function isKnownHost(authority: string, req: IncomingMessage, { hosts }: GuardRules): boolean {

@@ -10,17 +10,19 @@ export interface ListenerSnapshot {
 
 export interface AdminOptions {
   /**
-   * Asked for as `Authorization: Bearer` by everything but /healthz and /readyz. Without one, only connections that
-   * come over loopback, and through no other proxy, are served.
+   * Required as `Authorization: Bearer` by everything but /healthz and /readyz. Without one, only connections that come
+   * over loopback or a Unix socket, and through no other proxy, are served.
    */
   readonly token?: string;
   /** Serves Prometheus metrics at /metrics. Default: true. */
   readonly metrics?: boolean;
   /**
-   * Host names, or listen addresses, that a Host header may carry beside loopback names and the address that was
-   * connected to. Give here the name under which an app is public when the handler is mounted in it.
+   * Where the API listens, as "host:port" or "unix:/path". A request without a right token has to name this host, a
+   * loopback name, the address that was connected to, or one of `hosts` in its Host header.
    */
   readonly listen?: string | readonly string[];
+  /** Further hosts that a request without a right token may name, such as the public name of an app that mounts the API. */
+  readonly hosts?: readonly string[];
   /** Names of pools without which /readyz is 503. Without it one pool that can serve is enough. */
   readonly readyPools?: readonly string[];
   /** The state of the listeners, for /metrics. Default: they have no metrics. */

@@ -57,9 +57,15 @@ export function createRoutes(proxy: ReverseProxy, events: EventStream, options: 
   return [...routes, route("/metrics", { GET: () => metrics(proxy.snapshot()) })];
 }
 
+/** Whether a request's path names a resource that needs no token. Such a path has no names in it, and nothing is decoded. */
+export function isOpen(routes: readonly Route[], url: string): boolean {
+  const path = pathOf(url);
+  return routes.some(({ open, segments }) => open && path === `/${segments.join("/")}`);
+}
+
 /** The resource that a request's path names, with what else its target says. Throws a 400 for a path that cannot be decoded. */
 export function matchRoute(routes: readonly Route[], url: string): Match | undefined {
-  const path = url.replace(/[?#].*$/s, "");
+  const path = pathOf(url);
   const query = new URLSearchParams(/\?([^#]*)/s.exec(url)?.[1] ?? "");
   const found = path.split("/").slice(1);
   for (const route of routes) {
@@ -101,6 +107,10 @@ async function reload(onReload: AdminOptions["onReload"], body: unknown): Promis
 
 function route(path: string, actions: Route["actions"], open = false): Route {
   return { segments: path.split("/").slice(1), actions, open };
+}
+
+function pathOf(url: string): string {
+  return url.replace(/[?#].*$/s, "");
 }
 
 function decode(segment: string): string {

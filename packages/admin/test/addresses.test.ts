@@ -1,5 +1,7 @@
+import { once } from "node:events";
+import { connect, createServer, type Socket } from "node:net";
 import { describe, expect, test } from "vitest";
-import { hostOf, isLinkLocalAddress, isLoopbackAddress } from "../src/addresses.ts";
+import { hostOf, isLinkLocalAddress, isLoopbackAddress, isUnixSocket } from "../src/addresses.ts";
 import { isLoopbackListen } from "../src/index.ts";
 
 describe("isLoopbackListen", () => {
@@ -12,6 +14,7 @@ describe("isLoopbackListen", () => {
     "[::1]:9090",
     "::1",
     "[::ffff:127.0.0.1]:80",
+    "unix:/run/admin.sock",
   ])("%s can only be reached from this machine", (listen) => {
     expect(isLoopbackListen(listen)).toBe(true);
   });
@@ -26,7 +29,6 @@ describe("isLoopbackListen", () => {
     "localhost.example.com",
     "127.0.0.1.example.com",
     "128.0.0.1",
-    "unix:/run/admin.sock",
     "127.0.0.1:9090/x",
     "user@localhost",
   ])("%s needs a token", (listen) => {
@@ -49,6 +51,18 @@ test.each([
   ["", undefined],
 ])("the host of %j is %j", (authority, host) => {
   expect(hostOf(authority)).toBe(host);
+});
+
+test("a connection that is closed counts as none of a Unix socket: it has no address either", async () => {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const client = connect(server.address() as { port: number });
+  const [socket] = (await once(server, "connection")) as [Socket];
+  expect(isUnixSocket(socket)).toBe(false);
+  socket.destroy();
+  expect([socket.address(), isUnixSocket(socket)]).toEqual([{}, false]);
+  client.destroy();
+  server.close();
 });
 
 test("loopback and link-local addresses are known in every spelling", () => {

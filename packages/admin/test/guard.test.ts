@@ -1,7 +1,12 @@
 /** What a hostile client, or a hostile page in an honest browser, may try. */
 
-import { OptionsError } from "evenkeel";
-import { expect, test } from "vitest";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import http from "node:http";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { createProxy, OptionsError } from "evenkeel";
+import { expect, onTestFinished, test } from "vitest";
 import { createAdmin } from "../src/index.ts";
 import { proxySnapshot, proxyWith, serve, serveAdmin } from "./harness.ts";
 
@@ -37,6 +42,12 @@ test.each([
   const reply = await ask("GET", "/api/pools", { headers: { authorization } });
   expect(reply.status).toBe(401);
   expect(reply.text).not.toContain(token);
+  // A client can tell a wrong token from one that it has not sent (RFC 6750 section 3.1).
+  const sent = /^Bearer [^ ]+$/.test(authorization);
+  expect(reply.json().error.code).toBe(sent ? "invalid_token" : "unauthorized");
+  expect(reply.headers["www-authenticate"]).toBe(
+    sent ? 'Bearer realm="evenkeel", error="invalid_token"' : 'Bearer realm="evenkeel"',
+  );
 });
 
 test("the scheme's name may be written in any case", async () => {
@@ -76,8 +87,34 @@ test("exposure through a proxy on this machine: without a token a forwarded requ
   }
 });
 
-test("DNS rebinding: Host has to be the listen address or a loopback name", async () => {
-  const { ask } = await serveAdmin(onePool, { listen: ["Admin.Internal:9090", "10.1.2.3"] });
+test("a Unix socket needs neither a token nor a known Host, and a token where one is set", async () => {
+  const socketPath = join(mkdtempSync(join(tmpdir(), "evenkeel-admin-")), "admin.sock");
+  onTestFinished(() => rmSync(dirname(socketPath), { recursive: true }));
+  for (const options of [{}, { listen: `unix:${socketPath}` }, { token }]) {
+    const proxy = createProxy(onePool);
+    onTestFinished(() => proxy.close({ timeout: "0s" }));
+    const server = http.createServer(createAdmin(proxy, options).handler).listen(socketPath);
+    await once(server, "listening");
+    const get = async (path: string, headers: http.OutgoingHttpHeaders = {}) => {
+      const request = http.get({ socketPath, path, agent: false, headers });
+      const [response] = (await once(request, "response")) as [http.IncomingMessage];
+      response.resume();
+      return response.statusCode;
+    };
+    const expected = "token" in options ? 401 : 200;
+    expect(await get("/healthz")).toBe(200);
+    expect(await get("/api/pools")).toBe(expected);
+    expect(await get("/api/pools", { host: "any.name.at.all" })).toBe(expected);
+    expect(await get("/api/pools", bearer)).toBe(200);
+    // Another proxy on this machine passes on what comes from elsewhere.
+    expect(await get("/api/pools", { "x-forwarded-for": "192.0.2.7" })).toBe("token" in options ? 401 : 403);
+    server.close();
+    await once(server, "close");
+  }
+});
+
+test("DNS rebinding: Host has to be the listen address, a loopback name or one of hosts", async () => {
+  const { ask } = await serveAdmin(onePool, { listen: "Admin.Internal:9090", hosts: ["10.1.2.3", "[2001:db8::1]"] });
   for (const host of [
     "evil.com",
     "evil.com:9090",
@@ -98,20 +135,57 @@ test("DNS rebinding: Host has to be the listen address or a loopback name", asyn
     "[::1]:9090",
     "admin.internal",
     "10.1.2.3:1",
+    "[2001:DB8::1]:9090",
   ];
   for (const host of known) {
     expect([host, (await ask("GET", "/api/pools", { headers: { host } })).status]).toEqual([host, 200]);
   }
 });
 
-test("Host may be the address that was connected to, for probes that know a machine by its IP", async () => {
+test("Host may be the address that was connected to", async () => {
   const admin = createAdmin(proxyWith(proxySnapshot), { token });
   const { ask } = await serve((req, res) => {
     Object.defineProperty(req.socket, "localAddress", { value: "::ffff:192.0.2.7" });
     admin.handler(req, res);
   });
-  expect((await ask("GET", "/healthz", { headers: { host: "192.0.2.7:9090" } })).status).toBe(200);
-  expect((await ask("GET", "/healthz", { headers: { host: "192.0.2.8:9090" } })).status).toBe(421);
+  expect((await ask("GET", "/metrics", { headers: { host: "192.0.2.7:9090" } })).status).toBe(401);
+  expect((await ask("GET", "/metrics", { headers: { host: "192.0.2.8:9090" } })).status).toBe(421);
+});
+
+test("a right token, and what needs none, pass with any Host: scrapers and probes take it from a service's name", async () => {
+  const { ask } = await serveAdmin(onePool, { token });
+  for (const host of ["evenkeel:9090", "evenkeel.infra.svc.cluster.local", "evil.com", "a b"]) {
+    for (const path of ["/healthz", "/readyz", "/healthz?x=/api/pools"]) {
+      expect([host, path, (await ask("GET", path, { headers: { host } })).status]).toEqual([host, path, 200]);
+    }
+    for (const path of ["/metrics", "/api/pools"]) {
+      expect((await ask("GET", path, { headers: { host, ...bearer } })).status).toBe(200);
+      expect((await ask("GET", path, { headers: { host } })).status).toBe(421);
+      const wrong = await ask("GET", path, { headers: { host, authorization: "Bearer wrong" } });
+      expect(wrong.status).toBe(421);
+      expect(wrong.json().error.message).toContain("the bearer token is not that of the admin API");
+    }
+    // Open is the path, not what looks like it.
+    for (const path of ["/healthz/", "//healthz", "/HEALTHZ", "/api/pools?/healthz", "/api/pools#/healthz"]) {
+      expect((await ask("GET", path, { headers: { host } })).status).toBe(421);
+    }
+  }
+  const change = await ask("PATCH", "/api/pools/api/upstreams/a", {
+    headers: { host: "evenkeel", origin: "http://dashboard.example", ...bearer },
+    body: { weight: 2 },
+  });
+  expect(change.status).toBe(200);
+});
+
+test("without a token in force, one that is sent does not replace the check of Host", async () => {
+  const { ask } = await serveAdmin(onePool);
+  expect((await ask("GET", "/api/pools", { headers: { host: "evil.com", ...bearer } })).status).toBe(421);
+  expect((await ask("GET", "/healthz", { headers: { host: "evil.com" } })).status).toBe(200);
+});
+
+test.each(["", "a b", "admin.example.com/x", "http://admin", 5])("hosts that are none are refused: %j", (host) => {
+  const create = () => createAdmin(proxyWith(proxySnapshot), { hosts: ["admin.example.com", host as string] });
+  expect(create).toThrow(/^hosts\[1\]: expected a host/);
 });
 
 test("cross-site request forgery: a foreign or null Origin is refused, the own one is not", async () => {

@@ -54,8 +54,8 @@ export function resolveServer(options: ServerOptions, directory: string): Server
 
 /** As `resolveServer`. */
 export function resolveAdmin(options: AdminOptions, directory: string): AdminConfig {
-  const { listen, token, metrics, readyPools = [] } = { ...defaults.admin, ...options };
-  return { listen: resolveListen(listen, directory), token, metrics, readyPools };
+  const { listen, token, metrics, hosts = [], readyPools = [] } = { ...defaults.admin, ...options };
+  return { listen: resolveListen(listen, directory), token, metrics, hosts, readyPools };
 }
 
 /** As `resolveServer`. */

@@ -41,6 +41,8 @@ export interface AdminConfig {
   /** Never undefined when `listen` can be reached from another machine. */
   readonly token: string | undefined;
   readonly metrics: boolean;
+  /** Names and addresses that a Host header may carry beside those that are known anyway. */
+  readonly hosts: readonly string[];
   /** Every name is that of a pool. */
   readonly readyPools: readonly string[];
 }

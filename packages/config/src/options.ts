@@ -41,6 +41,11 @@ export interface AdminOptions {
   readonly listen?: string;
   /** What callers must send as a bearer token; required unless `listen` is a loopback address or a unix socket. */
   readonly token?: string;
+  /**
+   * Hosts that a request without a right token may name in its Host header, beside `listen` and loopback names. With the
+   * token, and for /healthz and /readyz, every Host will do.
+   */
+  readonly hosts?: readonly string[];
   /** Serves `/metrics`. Default: true. */
   readonly metrics?: boolean;
   /** Names of pools without which `/readyz` is 503. Without it one pool that can serve is enough. */

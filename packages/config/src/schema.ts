@@ -1,5 +1,6 @@
 /** The tables that belong to the command as schemas. The core checks them along with its own options. */
 
+import { isIP } from "node:net";
 import { parseDuration } from "evenkeel";
 import * as z from "zod";
 import { parseListen } from "./listen.ts";
@@ -50,6 +51,18 @@ const file = (what: string) =>
     if (value === "" || value.includes("\0")) fail(context, `expected ${what}, found ${JSON.stringify(value)}`);
   });
 
+/** A name or an address, without a port. */
+const host = () =>
+  text("a host")
+    .superRefine((value, context) => {
+      const name = /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?$/.test(value);
+      if (!name && isIP(value.replace(/^\[(.*)\]$/, "$1")) !== 6) {
+        const example = 'such as "admin.example.com", without a port';
+        fail(context, `expected a host ${example}, found ${JSON.stringify(value)}`);
+      }
+    })
+    .meta({ pattern: "^(?:[A-Za-z0-9_-]+(?:\\.[A-Za-z0-9_-]+)*\\.?|\\[?[\\dA-Fa-f:.]+\\]?)$" });
+
 /** Says nothing of what was found: it is a secret. */
 const token = () =>
   text("a token")
@@ -74,6 +87,7 @@ export const commandTables: Readonly<Record<"server" | "admin" | "accessLog", z.
   admin: table({
     listen: address().optional(),
     token: token().optional(),
+    hosts: z.array(host(), { error: "expected an array of hosts" }).optional(),
     metrics: flag().optional(),
     readyPools: z.array(text("the name of a pool"), { error: "expected an array of names of pools" }).optional(),
   }).optional(),

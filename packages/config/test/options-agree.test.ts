@@ -18,7 +18,7 @@ const everything: Complete<CommandTables> = {
     tls: { cert: "a.pem", key: "b.pem" },
     timeouts: { requestHeaders: "1s", requestBody: "1s", keepAlive: "1s" },
   },
-  admin: { listen: ":0", token: "x", metrics: true, readyPools: ["default"] },
+  admin: { listen: ":0", token: "x", metrics: true, hosts: ["a"], readyPools: ["default"] },
   accessLog: { format: "none", path: "stdout" },
 };
 

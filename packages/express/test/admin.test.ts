@@ -8,7 +8,7 @@ describe.each(versions)("%s: the admin API in the app", (_name, express) => {
     const api = create({ upstreams: [{ id: "a", url: "http://127.0.0.1:1" }] });
     const app = express();
     for (const parser of parsers) app.use(parser);
-    const admin = createAdmin(api.proxy, { token: "secret", listen: "app.example" });
+    const admin = createAdmin(api.proxy, { token: "secret", hosts: ["app.example"] });
     app.use("/-/proxy", admin.handler);
     app.use(api);
     return { api, port: await serve(app) };
@@ -22,9 +22,10 @@ describe.each(versions)("%s: the admin API in the app", (_name, express) => {
     expect((await ask(port, { path: "/-/proxy/nothing", headers })).status).toBe(404);
     const { body } = await ask(port, { path: "/-/proxy/api/pools?x", headers });
     expect(JSON.stringify(JSON.parse(body.toString()))).toContain('"id":"a"');
-    const named = (host: string) => ask(port, { path: "/-/proxy/api/pools", headers: { ...headers, host } });
-    expect((await named("app.example")).status).toBe(200);
+    const named = (host: string, more = {}) => ask(port, { path: "/-/proxy/api/pools", headers: { host, ...more } });
+    expect((await named("app.example")).status).toBe(401);
     expect((await named("evil.example")).status).toBe(421);
+    expect((await named("evil.example", headers)).status).toBe(200);
   });
 
   test.each([

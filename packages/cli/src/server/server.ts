@@ -18,6 +18,8 @@ import { readTlsFiles, type TlsFiles } from "./tls-files.ts";
 const adminSettings: ListenerSettings = {
   maxConnections: 100,
   timeouts: { requestHeadersMs: 10_000, keepAliveMs: 10_000 },
+  // Connections without a token must not keep an orchestrator's probe out.
+  whenFull: "close-idle",
 };
 
 /** A proxy that serves on its own: its listeners, its admin API and its logs, as a configuration wants them. */
@@ -141,6 +143,8 @@ export class StandaloneServer {
         request: (req, res, refusal) => {
           if (refusal === undefined) return void this.#admin?.handler(req, res);
           this.#adminDropped.add();
+          res.shouldKeepAlive = false;
+          if (isProbe(req.url)) return void this.#admin?.handler(req, res);
           res.writeHead(503, { "Retry-After": 1, Connection: "close" }).end();
         },
         drop: () => this.#adminDropped.add(),
@@ -160,10 +164,11 @@ export class StandaloneServer {
     this.#admin = this.#createAdmin(admin);
   }
 
-  #createAdmin({ token, metrics, readyPools, listen }: AdminConfig): Admin {
+  #createAdmin({ token, metrics, hosts, readyPools, listen }: AdminConfig): Admin {
     return createAdmin(this.proxy, {
       ...(token !== undefined && { token }),
       metrics,
+      hosts,
       readyPools,
       listen: formatAddress(listen),
       onReload: () => this.reload(),
@@ -217,6 +222,11 @@ export class StandaloneServer {
     this.#failedAccepts.close();
     await this.#accessLog?.close();
   }
+}
+
+/** What an orchestrator requests, and ends the process for when it gets no response. */
+function isProbe(url = ""): boolean {
+  return /^\/(?:healthz|readyz)(?:\?|$)/.test(url);
 }
 
 /** With the timeout that stands beside its fellows in the file, and that only the proxy can watch. */
