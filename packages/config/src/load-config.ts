@@ -3,6 +3,7 @@ import type { Environment } from "./environment.ts";
 import type { FileConfig } from "./file-config.ts";
 import { parseConfig } from "./parse-config.ts";
 import { readText } from "./read-text.ts";
+import { shownKeys } from "./shown-keys.ts";
 
 export interface LoadConfigOptions {
   /** The variables that `${NAME}` may name. Default: `process.env`. */
@@ -15,5 +16,5 @@ export interface LoadConfigOptions {
  * Throws a `ConfigError` whose `kind` says whether the file is missing, unreadable, malformed or wrong.
  */
 export function loadConfig(path: string, options: LoadConfigOptions = {}): FileConfig {
-  return parseConfig(readText(path, limits.fileBytes), { file: path, ...options });
+  return parseConfig(readText(path, limits.fileBytes, shownKeys()), { file: path, ...options });
 }

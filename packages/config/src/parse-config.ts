@@ -12,6 +12,7 @@ import { locate } from "./places.ts";
 import { type ConfigFormat, formatOf, readDocument } from "./read-document.ts";
 import { toConfigError } from "./report.ts";
 import { commandTables } from "./schema.ts";
+import { shownKeys } from "./shown-keys.ts";
 import { SourceText } from "./source-text.ts";
 
 export interface ParseConfigOptions {
@@ -34,7 +35,7 @@ export function parseConfig(text: string, options: ParseConfigOptions): FileConf
     throw new ConfigError("unreadable", file, `${file} is larger than the limit of ${limits.fileBytes} bytes`);
   }
   const directory = dirname(resolve(file));
-  const source = new SourceText(text);
+  const source = new SourceText(text, shownKeys());
   const document = readDocument(source, file, format);
   const { data, issues } = fillIn(document.data, { env, directory });
   const found = withoutFollowUps(issues, findIssues(data));

@@ -1,5 +1,6 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { resolve } from "node:path";
+import { maskSecrets } from "evenkeel";
 import { limits } from "./defaults.ts";
 import { readTextFile } from "./read-file.ts";
 
@@ -20,13 +21,17 @@ export function readPem(value: string, kind: PemKind, directory: string, object:
     if (!isUsable(value, kind)) object(`this text holds no ${expected[kind]}`);
     return value;
   }
+  if (value.length > 4_096 || /[\r\n]/.test(value)) {
+    object(`expected the path of a PEM file, or the text of one with its "-----BEGIN" line`);
+    return value;
+  }
   const path = resolve(directory, value);
   try {
     const text = readTextFile(path, limits.pemBytes);
     if (!isUsable(text, kind)) object(`${JSON.stringify(path)} holds no ${expected[kind]}`);
     return text;
   } catch (error) {
-    object((error as Error).message);
+    object(maskSecrets((error as Error).message));
     return value;
   }
 }

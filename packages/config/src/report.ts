@@ -18,22 +18,13 @@ export function toConfigError(
 
 function describe(file: string, source: SourceText, { path, message, line, column }: ConfigMistake): string {
   const place = path.length === 0 ? "" : `${clip(formatPath(path))}: `;
-  const { text, caret } = excerpt(masked(source.lineAt(line)), column);
+  const { text, caret } = excerpt(source.maskedLineAt(line), column);
   const margin = `${line}`.length;
   return [
     `${file}:${line}:${column}: ${printable(`${place}${message}`)}`,
     `  ${line} | ${printable(text)}`.trimEnd(),
     `  ${" ".repeat(margin)} | ${caret}^`,
   ].join("\n");
-}
-
-/** Secrets that stand in the file itself are not for logs. As long as before, so that the caret stays right. */
-function masked(line: string): string {
-  return line.replace(
-    /(?<=\b(?:secret|token)["']?\s*[=:]\s*)(["'])(.*?)\1/g,
-    (quoted, quote: string, inside: string) =>
-      /^\$\{\w+\}$/.test(inside) ? quoted : quote + "*".repeat(inside.length) + quote,
-  );
 }
 
 /** The part of a line around a column, and what goes before the caret under it. */

@@ -1,8 +1,9 @@
 export { Balancer, type BalancerOptions, type PickOptions } from "./balancer/balancer.ts";
-export { checkOptions } from "./config/check.ts";
+export { checkOptions, optionKeys } from "./config/check.ts";
 export { parseDuration, parseSize } from "./config/duration.ts";
 export { type ConfigIssue, didYouMean, formatPath, OptionsError } from "./config/issues.ts";
 export type * from "./config/options.ts";
+export { isHeaderTable, isSecretName, maskSecrets } from "./config/secrets.ts";
 export { createProxy, type Proxy, type ProxySurroundings } from "./create-proxy.ts";
 export { type ErrorCode, type ErrorPhase, type ErrorSource, ProxyError } from "./errors.ts";
 export type * from "./events.ts";

@@ -1,6 +1,7 @@
 import { type AccessLogConfig, type FileConfig, loadConfig } from "@evenkeel/config";
 import {
   type DiscoveryOptions,
+  maskSecrets,
   Pool,
   type PoolOptions,
   type PoolSettings,
@@ -76,7 +77,9 @@ function describePool(name: string, options: PoolOptions, defaults: PoolSettings
   }).snapshot();
   const { type = "http", path = "/", interval = "5s" } = healthCheck ?? {};
   const checks =
-    healthCheck === undefined ? "no health checks" : `${type === "tcp" ? "connect" : `GET ${path}`} every ${interval}`;
+    healthCheck === undefined
+      ? "no health checks"
+      : `${type === "tcp" ? "connect" : `GET ${maskSecrets(path)}`} every ${interval}`;
   return [
     `pool ${name}: ${policy}, ${checks}`,
     ...upstreams.map(({ id, url, weight, backup, maxInFlight }) => {

@@ -7,6 +7,7 @@ import type { HealthCheckOptions, ManyPoolsOptions, OnePoolOptions, PoolOptions 
 import {
   allowedKeys,
   child,
+  collectKeys,
   hasFreeKeys,
   healthCheckSchema,
   manyPoolsSchema,
@@ -70,6 +71,14 @@ export function checkHealthCheck(options: unknown): Checked<HealthCheckOptions> 
 /** Checks a value by a schema of another stage. */
 export function checkAgainst<T>(schema: z.ZodType<T>, value: unknown): Checked<T> {
   return check(schema, value, () => []);
+}
+
+/** The names of all options, without names of the user's own such as those of pools and headers. */
+export function optionKeys(tables: Tables = {}): ReadonlySet<string> {
+  const keys = new Set<string>();
+  for (const schema of [withTables(manyPoolsSchema, tables), withTables(onePoolSchema, tables)])
+    collectKeys(schema, keys);
+  return keys;
 }
 
 const hooksHint =

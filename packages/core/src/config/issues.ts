@@ -1,5 +1,7 @@
 import type { $ZodIssue } from "zod/v4/core";
 import { ProxyError } from "../errors.ts";
+import { editDistance } from "./edit-distance.ts";
+import { isHeaderTable, isSecretName, maskSecrets } from "./secrets.ts";
 
 /** One mistake in a user's options. */
 export interface ConfigIssue {
@@ -61,7 +63,7 @@ export function toConfigIssues(
         return toConfigIssues(placed, input, hint);
       }
       case "custom":
-        return [{ path, message: issue.message }];
+        return [{ path, message: maskSecrets(issue.message) }];
       default:
         return [{ path, message: issue.message + foundAt(path, value) }];
     }
@@ -81,13 +83,17 @@ export function didYouMean(word: string, allowed: readonly string[]): string {
   return allowed.length > 0 ? `; allowed here: ${allowed.join(", ")}` : "";
 }
 
-/** What was found, unless that is nobody's business: mistakes end in logs. */
+/** What was found, unless it may be a secret: mistakes end in logs. */
 function foundAt(path: readonly (string | number)[], value: unknown): string {
-  const key = path.at(-1);
-  return key === "secret" || key === "token" ? "" : `, found ${show(value)}`;
+  const keys = path.filter((key) => typeof key === "string");
+  const secret = isSecretName(keys.at(-1) ?? "") || keys.some(isHeaderTable);
+  return secret ? "" : `, found ${show(value)}`;
 }
 
-/** A value as far as it helps to recognize it. Never throws: it may be anything that a program can hold. */
+/**
+ * A value as far as it helps to recognize it, without what may be secret in it: strings within a table are not shown. Never
+ * throws: it may be anything that a program can hold.
+ */
 export function show(value: unknown): string {
   if (value === undefined) return "nothing";
   if (Array.isArray(value) && value.length > 20) return `an array of ${value.length}`;
@@ -95,11 +101,16 @@ export function show(value: unknown): string {
   if (typeof value === "number") return String(value);
   if (typeof value === "bigint") return `${value}n`;
   try {
-    const text = JSON.stringify(value);
+    const text = maskSecrets(JSON.stringify(value, hideWithinTables));
     return text.length > 80 ? `${text.slice(0, 77)}...` : text;
   } catch {
     return "something that has no JSON";
   }
+}
+
+/** A replacer for JSON.stringify. */
+function hideWithinTables(this: unknown, key: string, value: unknown): unknown {
+  return typeof value === "string" && key !== "" && !Array.isArray(this) ? "***" : value;
 }
 
 /**
@@ -116,22 +127,4 @@ function follow(input: unknown, path: readonly (string | number)[]): { path: (st
     value = (value as Record<PropertyKey, unknown>)[key];
   }
   return { path: [...path], value };
-}
-
-/** The distance of Damerau and Levenshtein, for words of a few letters: two letters swapped are one edit. */
-function editDistance(a: string, b: string): number {
-  let beforeLast: number[] = [];
-  let last = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const change = (last[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
-      const swap = swapped ? (beforeLast[j - 2] ?? 0) + 1 : Infinity;
-      row.push(Math.min(change, swap, (last[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1));
-    }
-    beforeLast = last;
-    last = row;
-  }
-  return last[b.length] ?? 0;
 }

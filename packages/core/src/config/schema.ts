@@ -249,6 +249,21 @@ export function allowedKeys(schema: z.ZodType, path: readonly PropertyKey[]): re
   return inner instanceof z.ZodObject ? Object.keys(inner.shape) : [];
 }
 
+/** Adds the keys of every table of the schema to `keys`. */
+export function collectKeys(schema: z.ZodType, keys: Set<string>): void {
+  if (schema instanceof z.ZodOptional) collectKeys(schema.unwrap() as z.ZodType, keys);
+  else if (schema instanceof z.ZodPipe) collectKeys(schema.out as z.ZodType, keys);
+  else if (schema instanceof z.ZodUnion) for (const option of schema.options) collectKeys(option as z.ZodType, keys);
+  else if (schema instanceof z.ZodArray) collectKeys(schema.element as z.ZodType, keys);
+  else if (schema instanceof z.ZodRecord) collectKeys(schema.valueType as z.ZodType, keys);
+  else if (schema instanceof z.ZodObject) {
+    for (const [key, value] of Object.entries(schema.shape)) {
+      keys.add(key);
+      collectKeys(value as z.ZodType, keys);
+    }
+  }
+}
+
 /** What the schema asks of the value of a key. */
 export function child(schema: z.ZodType, key: PropertyKey): z.ZodType | undefined {
   const inner = unwrap(schema, key);

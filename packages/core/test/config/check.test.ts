@@ -89,7 +89,7 @@ describe("every mistake at once", () => {
     [
       "routes that are no array",
       { pools: { a: {} }, routes: { pool: "b" } },
-      ['routes: expected an array of routes, found {"pool":"b"}'],
+      ['routes: expected an array of routes, found {"pool":"***"}'],
     ],
     [
       "a bare string in place of the upstreams",
