@@ -14,8 +14,13 @@ export function consumedBody(req: Request): Pick<ForwardOptions, "body" | "rawHe
 /** Whether the request had a body and somebody has read it to its end. */
 function isConsumed(req: Request): boolean {
   const isRead = req.readableEnded || (req.complete && req.readableDidRead && req.body !== undefined);
-  // Node makes an object of the headers when it is first asked for one: most requests do without.
-  return isRead && (req.headers["transfer-encoding"] !== undefined || Number(req.headers["content-length"]) > 0);
+  return isRead && (received(req, "transfer-encoding") !== undefined || Number(received(req, "content-length")) > 0);
+}
+
+/** How the body came. An app may have deleted it from `req.headers` meanwhile, as after a change to `req.body`. */
+function received({ rawHeaders }: Request, lower: string): string | undefined {
+  const index = rawHeaders.findIndex((text, place) => place % 2 === 0 && text.toLowerCase() === lower);
+  return index === -1 ? undefined : rawHeaders[index + 1];
 }
 
 /**
@@ -72,10 +77,12 @@ function jsonText(req: Request, body: string): string {
 }
 
 /** The length of a body that came as it is, in UTF-8; undefined for one in chunks, compressed, or in another charset. */
-function announcedUtf8Length({ headers }: Request): number | undefined {
+function announcedUtf8Length(req: Request): number | undefined {
+  const { headers } = req;
+  const length = received(req, "content-length");
   const charset = /;\s*charset\s*=\s*"?([^\s";]+)/i.exec(headers["content-type"] ?? "")?.[1]?.toLowerCase() ?? "utf-8";
   const isPlain = ["utf-8", "utf8", "us-ascii"].includes(charset) && headers["content-encoding"] === undefined;
-  return isPlain && headers["content-length"] !== undefined ? Number(headers["content-length"]) : undefined;
+  return isPlain && length !== undefined ? Number(length) : undefined;
 }
 
 /** The request's headers as they fit the restored body: parsers undo the content coding, and text is UTF-8 now. */
@@ -83,7 +90,7 @@ function restoredHeaders(req: Request): string[] {
   const body: unknown = rawBodyOf(req) ?? req.body;
   const isRaw = body instanceof Uint8Array;
   // As many bytes as were announced: whoever collected them has not inflated them.
-  const untouched = isRaw && body.length === Number(req.headers["content-length"]);
+  const untouched = isRaw && body.length === Number(received(req, "content-length"));
   if (untouched) return req.rawHeaders;
   const headers: string[] = [];
   for (let index = 0; index < req.rawHeaders.length; index += 2) {

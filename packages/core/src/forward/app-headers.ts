@@ -2,6 +2,7 @@
 
 import { show } from "../config/issues.ts";
 import { type HeaderRule, headerRule, hostText, refusedReason } from "../config/settable-header.ts";
+import type { ChangedHeaders } from "./changed-headers.ts";
 import type { RequestHeadIn } from "./request-head.ts";
 
 const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
@@ -38,6 +39,15 @@ export function withAppHeaders(
     passed,
     replacing: { set, drop: new Set(set.map(([name]) => name.toLowerCase())) },
   };
+}
+
+/**
+ * Puts what an app has set in `req.headers` into a head from which those lines were left out, behind the others: what the
+ * client's Connection names is taken off the client's own lines alone. Throws as `withAppHeaders` does.
+ */
+export function withChangedHeaders(head: RequestHeadIn, { lines }: ChangedHeaders): RequestHeadIn {
+  const changed = withAppHeaders(head, [...head.passed, ...[...lines.values()].flat(2)], head.passed);
+  return lines.get("host")?.length === 0 ? { ...changed, hostDeleted: true } : changed;
 }
 
 /** Throws a `TypeError` for what an app has set in the headers of a response although it may not. */

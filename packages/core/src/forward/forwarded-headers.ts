@@ -21,7 +21,8 @@ export interface ClientFacts {
 /** What a peer that is not trusted has told. */
 const nothing: ReadonlyMap<string, string> = new Map();
 
-const requestIdPattern = /^[\x21-\x7e]{1,200}$/;
+/** What is taken for the id of a request: it goes into logs. */
+export const requestIdPattern: RegExp = /^[\x21-\x7e]{1,200}$/;
 
 export function clientFacts(req: RawRequest, head: RequestHeadIn, trustedProxies: TrustedProxies): ClientFacts {
   const peer = peerAddress(req.socket.remoteAddress);

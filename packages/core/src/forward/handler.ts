@@ -12,7 +12,7 @@ import { isPipelined, startInTurn } from "./pipeline.ts";
 import { onRestFault } from "./receiving.ts";
 import { Relay } from "./relay.ts";
 import { isSettled } from "./reply.ts";
-import { isRefusal, type RawRequest, type Refusal } from "./request-head.ts";
+import { isRefusal, type Refusal } from "./request-head.ts";
 import { RequestRecord } from "./request-record.ts";
 import { wholeServer } from "./target.ts";
 
@@ -39,6 +39,11 @@ export interface ForwardOptions {
   /** The request's headers, names and values by turns, when a given body is no longer what `req.rawHeaders` says. */
   readonly rawHeaders?: readonly string[];
   /**
+   * The request's headers as the framework gives them to the app, by lower-case name: what differs from `req.rawHeaders` is
+   * what the app has decided, and goes on. Default: `req.headers`.
+   */
+  readonly headers?: Readonly<Record<string, unknown>> | undefined;
+  /**
    * Called in place of an answer of the proxy's own to a request that a route has matched. Nothing has been written yet,
    * and whoever is called answers `res`. The `onError` hook is not asked. Default: the proxy answers.
    */
@@ -60,7 +65,7 @@ export function handleRequest(
   // The connection has had its last answer: this was sent behind a request that was never read to its end.
   if (isEnding(req.socket)) return;
   const { routing } = engine;
-  const arrival = readArrival(withHeaders(req, options.rawHeaders), routing, options);
+  const arrival = readArrival(req, routing, options);
   if (!isRefusal(arrival) && arrival.route === undefined && options.next !== undefined) {
     options.next();
     return;
@@ -118,13 +123,6 @@ export function createRecord(
   { mountPath = "", originalUrl }: ForwardOptions,
 ): RequestRecord {
   return new RequestRecord(engine, req, isRefusal(arrival) ? undefined : arrival, mountPath, originalUrl);
-}
-
-/** The request as it is read, with headers that say what its body is now. */
-function withHeaders(req: IncomingMessage, rawHeaders: readonly string[] | undefined): RawRequest {
-  if (rawHeaders === undefined) return req;
-  const { method, url, httpVersionMajor, httpVersionMinor, socket } = req;
-  return { method, url, rawHeaders, httpVersionMajor, httpVersionMinor, socket };
 }
 
 /** Goes on when few enough requests are under way on the connection, with what has become known in the meantime. */

@@ -37,6 +37,12 @@ interface HandshakeInput {
   readonly mountPath: string;
 }
 
+/** An app cannot change it in `req.headers`: the upstream gets the client's. */
+function webSocketKey(headers: readonly string[]): string {
+  const index = headers.findIndex((text, place) => place % 2 === 0 && /^sec-websocket-key$/i.test(text));
+  return String(headers[index + 1]);
+}
+
 /** One WebSocket handshake on its way: pick, ask, and either join the sockets or relay what the upstream says instead. */
 export class Handshake implements TunnelHandler, ChoiceOwner, Active {
   readonly #in: HandshakeInput;
@@ -93,7 +99,7 @@ export class Handshake implements TunnelHandler, ChoiceOwner, Active {
   }
 
   onChosen(upstream: Upstream): void {
-    const { arrival, req, routing, mountPath, socket, head } = this.#in;
+    const { arrival, routing, mountPath, socket, head } = this.#in;
     const { route, facts, target } = arrival;
     const { options } = route.pool;
     this.#connected = false;
@@ -110,7 +116,7 @@ export class Handshake implements TunnelHandler, ChoiceOwner, Active {
         connector: route.pool.connector,
         path: upstreamPath(target, route.options, upstream.address),
         headers,
-        key: String(req.headers["sec-websocket-key"]),
+        key: webSocketKey(arrival.head.passed),
       },
       { socket, head },
       this,

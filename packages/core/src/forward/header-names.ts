@@ -25,3 +25,19 @@ export function bySpelling<Kind extends string>(
 function spellingsOf(name: string): readonly string[] {
   return [name, name.replace(/(?:^|-)[a-z]/g, (start) => start.toUpperCase())];
 }
+
+/** Names that are treated in some way, and that most requests carry. */
+const treated = [
+  ...["accept", "connection", "content-length", "expect", "forwarded", "host", "keep-alive", "referer", "te"],
+  ...["traceparent", "transfer-encoding", "upgrade", "user-agent", "via", "x-forwarded-for", "x-forwarded-host"],
+  ...["x-forwarded-port", "x-forwarded-proto", "x-real-ip", "x-request-id"],
+];
+
+const lowerNames: ReadonlyMap<string, string> = new Map(
+  [...commonplace, ...treated].flatMap((name) => spellingsOf(name).map((spelling) => [spelling, name] as const)),
+);
+
+/** A header's name in lower case, for usual ones without a copy. */
+export function lowerName(name: string): string {
+  return lowerNames.get(name) ?? name.toLowerCase();
+}

@@ -7,18 +7,23 @@ import type { IncomingMessage } from "node:http";
 import type { ResolvedHeaderChanges } from "../config/resolved.ts";
 import { hostText } from "../config/settable-header.ts";
 import type { ErrorCode } from "../errors.ts";
+import type { ChangedHeaders, HeaderObject } from "./changed-headers.ts";
 import { continueExpectation } from "./expectation.ts";
 import { bySpelling } from "./header-names.ts";
 
 /** What is read of a request: node's own, or one that is made up to ask what would become of it. */
 export interface RawRequest extends Pick<IncomingMessage, "method" | "url" | "httpVersionMajor" | "httpVersionMinor"> {
   readonly rawHeaders: readonly string[];
+  /** The same as an object, in which an app may have changed them. */
+  readonly headers?: HeaderObject;
   readonly socket: { readonly remoteAddress?: string | undefined; readonly encrypted?: boolean };
 }
 
 /** A request's head, sorted. */
 export interface RequestHeadIn {
   readonly host: string;
+  /** An app has deleted it: the upstream is told its own. */
+  readonly hostDeleted?: boolean;
   /** Bytes of the body: 0 for none, -1 when it comes in chunks. */
   readonly bodyLength: number;
   /** Names and values by turns, in order: neither hop-by-hop, nor framing, nor Host, nor set by the proxy. */
@@ -112,13 +117,28 @@ const foreign: ReadonlySet<string> = new Set([
 /** Methods whose bodies an HTTP/1.0 reader may take for the next request. */
 const bodiless: ReadonlySet<string> = new Set(["GET", "HEAD", "DELETE", "OPTIONS"]);
 
-/** Sorts the head of a request, or says why it is refused. */
-export function readRequestHead(req: RawRequest, maxHeaders: number): RequestHeadIn | Refusal {
+/**
+ * Sorts the head of a request, or says why it is refused. Lines that an app has changed are left out, but for Host, which is
+ * checked as it came.
+ */
+export function readRequestHead(
+  req: RawRequest,
+  maxHeaders: number,
+  changes?: ChangedHeaders,
+): RequestHeadIn | Refusal {
   const raw = req.rawHeaders;
   if (raw.length > maxHeaders * 2) return refuse("headers_too_large", "too many header fields");
   const reader = new HeadReader();
-  for (let index = 0; index < raw.length; index += 2) reader.read(raw[index] as string, raw[index + 1] as string);
+  for (let index = 0; index < raw.length; index += 2) {
+    const name = raw[index] as string;
+    if (changes === undefined || isKept(name, changes)) reader.read(name, raw[index + 1] as string);
+  }
   return reader.refusal(req) ?? reader.result(req);
+}
+
+function isKept(name: string, changes: ChangedHeaders): boolean {
+  const lower = name.toLowerCase();
+  return lower === "host" || !changes.covers(lower);
 }
 
 export function isRefusal(value: object): value is Refusal {

@@ -27,8 +27,8 @@ class UntakenUpgrade extends IncomingMessage {
     super(req.socket);
     this.#source = source;
     this.#left = length;
-    const { method, url, httpVersion, httpVersionMajor, httpVersionMinor, rawHeaders } = req;
-    Object.assign(this, { method, url, httpVersion, httpVersionMajor, httpVersionMinor, rawHeaders });
+    const { method, url, httpVersion, httpVersionMajor, httpVersionMinor, rawHeaders, headers } = req;
+    Object.assign(this, { method, url, httpVersion, httpVersionMajor, httpVersionMinor, rawHeaders, headers });
     this.#onData(head);
     source.on("data", (bytes: Buffer) => this.#onData(bytes));
   }

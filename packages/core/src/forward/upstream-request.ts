@@ -15,7 +15,7 @@ export function upstreamPath(target: Target, route: ResolvedRoute, address: Upst
 
 /** The Host that goes to the upstream: the client's own, or its address. */
 export function upstreamHost(head: RequestHeadIn, route: ResolvedRoute, address: UpstreamAddress): string {
-  return route.preserveHost && head.host !== "" ? head.host : address.host;
+  return route.preserveHost && head.host !== "" && head.hostDeleted !== true ? head.host : address.host;
 }
 
 /**

@@ -1,0 +1,62 @@
+import { once } from "node:events";
+import type { FastifyRequest } from "fastify";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { WebSocket } from "ws";
+import { startEcho } from "../../core/test/support/adapter-contract.ts";
+import { askSeen, startUpstream } from "../../core/test/support/adapter-lab.ts";
+import evenkeel from "../src/index.ts";
+import { closeTimeout, createApp, serve } from "./app.ts";
+
+function decide({ headers }: FastifyRequest): void {
+  headers["x-user-id"] = "42";
+  headers.authorization = "Bearer internal";
+  delete headers["x-role"];
+}
+
+const headers = { "X-User-Id": "root", Authorization: "Bearer mine", "X-Role": "admin", "X-Kept": "1" };
+const decided = { "x-user-id": "42", authorization: "Bearer internal", "x-kept": "1" };
+
+describe("what hooks decide in request.headers", () => {
+  test.each(["onRequest", "preHandler"] as const)("reaches the upstream from %s, as a request", async (hook) => {
+    const app = createApp();
+    app.addHook(hook, async (request: FastifyRequest) => decide(request));
+    await app.register(evenkeel, { prefix: "/api", upstreams: [(await startUpstream()).url] });
+    const seen = await askSeen(await serve(app), { path: "/api/x", headers });
+    expect(seen.headers).toMatchObject(decided);
+    expect(seen.headers).not.toHaveProperty("x-role");
+  });
+
+  test("reaches the upstream as a handshake", async () => {
+    const { url, requests } = await startEcho();
+    const app = createApp();
+    app.addHook("preHandler", async (request) => decide(request));
+    await app.register(evenkeel, { prefix: "/api", upstreams: [url], closeTimeout });
+    const socket = new WebSocket(`ws://127.0.0.1:${await serve(app)}/api/chat`, { headers });
+    onTestFinished(() => socket.terminate());
+    await once(socket, "open");
+    expect(requests).toMatchObject([{ headers: decided }]);
+    expect(requests[0]?.headers).not.toHaveProperty("x-role");
+  });
+
+  test("reaches the upstream when request.headers itself is set", async () => {
+    const app = createApp();
+    app.addHook("onRequest", async (request) => {
+      // Fastify lays it over the client's.
+      request.headers = { "x-user-id": "42", "x-role": undefined };
+    });
+    await app.register(evenkeel, { prefix: "/api", upstreams: [(await startUpstream()).url] });
+    const seen = await askSeen(await serve(app), { path: "/api/x", headers });
+    expect(seen.headers).toMatchObject({ "x-user-id": "42", authorization: "Bearer mine" });
+    expect(seen.headers).not.toHaveProperty("x-role");
+  });
+
+  test("reaches the upstream from a request that was injected", async () => {
+    const app = createApp();
+    app.addHook("preHandler", async (request) => decide(request));
+    await app.register(evenkeel, { prefix: "/api", upstreams: [(await startUpstream()).url] });
+    const { statusCode, body } = await app.inject({ url: "/api/x", headers: { ...headers, "x-list": ["1", "2"] } });
+    expect(statusCode).toBe(200);
+    expect(JSON.parse(body)).toMatchObject({ headers: { ...decided, "x-list": "1, 2" } });
+    expect(body).not.toMatch(/x-role/i);
+  });
+});
