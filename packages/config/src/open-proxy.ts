@@ -1,5 +1,6 @@
 /** Where an adapter's proxy comes from: options of one shape for all of them. */
 
+import type { IncomingMessage } from "node:http";
 import {
   checkHooks,
   createProxy,
@@ -10,31 +11,33 @@ import {
 } from "evenkeel";
 import { loadConfig } from "./load-config.ts";
 
-/** A file, options in code, or a proxy that is shared with others. */
-export type ProxySource =
-  | (ProxyOptions & HooksOption)
+/** A file, options in code, or a proxy that is shared with others. `Req` is the request that hooks get as `context.req`. */
+export type ProxySource<Req = IncomingMessage> =
+  | (ProxyOptions & HooksOption<Req>)
   | ({
       /** The path of a TOML or JSON file. Its `[server]`, `[admin]` and `[accessLog]` are for the command line and left alone. */
       readonly config: string;
-    } & HooksOption)
+    } & HooksOption<Req>)
   | {
       /** Stays its owner's to close. Its hooks are those that it was made with. */
       readonly proxy: ReverseProxy;
     };
 
-interface HooksOption {
+interface HooksOption<Req> {
   /** Code that sees requests and handshakes on their way, and may change or answer them. Kept over reloads. */
-  readonly hooks?: Hooks;
+  readonly hooks?: Hooks<Req>;
 }
 
 /** The proxy that the options ask for, and whether it was made here and is the asker's to close. Throws an `OptionsError`. */
-export function openProxy(source: ProxySource): { readonly proxy: ReverseProxy; readonly owned: boolean } {
+export function openProxy<Req>(source: ProxySource<Req>): { readonly proxy: ReverseProxy; readonly owned: boolean } {
   if ("proxy" in source) {
     refuseBeside(source, "proxy", []);
     return { proxy: source.proxy, owned: false };
   }
-  const { hooks = {}, ...rest } = source;
-  checkHooks(hooks, [], ["hooks"]);
+  const { hooks: given = {}, ...rest } = source;
+  checkHooks(given, [], ["hooks"]);
+  // The adapter gives the proxy its own kind of request along with each of Node's.
+  const hooks = given as unknown as Hooks;
   if (!("config" in rest)) return { proxy: createProxy(rest, hooks), owned: true };
   refuseBeside(source, "config", ["hooks"]);
   return { proxy: createProxy(loadConfig(rest.config).options, hooks), owned: true };

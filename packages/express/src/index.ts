@@ -1,2 +1,2 @@
 export { evenkeel } from "./evenkeel.ts";
-export type { EvenkeelMiddleware, EvenkeelOptions } from "./options.ts";
+export type { EvenkeelMiddleware, EvenkeelOptions, HookRequest } from "./options.ts";

@@ -4,8 +4,14 @@ import type { ProxySource } from "@evenkeel/config";
 import { type Duration, OptionsError, type Proxy as ReverseProxy } from "evenkeel";
 import type { NextFunction, Request, Response } from "express";
 
+/**
+ * What hooks get as `context.req`: the request of Express, with what middleware has put on it, such as `req.user`. Of an upgrade it
+ * is Node's alone, since Express never runs for one.
+ */
+export type HookRequest = IncomingMessage & Partial<Request>;
+
 /** Where the middleware's proxy comes from: a file, options in code, or a proxy that is shared with others. */
-export type EvenkeelOptions = ProxySource & {
+export type EvenkeelOptions = ProxySource<HookRequest> & {
   /**
    * The path that an upgrade has to lie under; it is taken off and told to the upstream, as the mount path is of other
    * requests. Express never runs for upgrades, so it has to be said here as well as in `app.use`. Default: any path.

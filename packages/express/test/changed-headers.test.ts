@@ -1,6 +1,6 @@
 import http from "node:http";
 import { describe, expect, test } from "vitest";
-import { askSeen, listen, startUpstream } from "../../core/test/support/adapter-lab.ts";
+import { ask, askSeen, listen, nobody, startUpstream } from "../../core/test/support/adapter-lab.ts";
 import { create, serve, versions } from "./support/app.ts";
 
 describe.each(versions)("%s: what middleware decides in req.headers", (_name, express) => {
@@ -49,5 +49,36 @@ describe.each(versions)("%s: what middleware decides in req.headers", (_name, ex
     const port = await listen(http.createServer(app));
     const seen = await askSeen(port, { path: "/api/users" });
     expect(seen).toMatchObject({ method: "PUT", url: "/v2/users?x=1" });
+  });
+});
+
+describe.each(versions)("%s: a hook of the proxy gets the app's request", (_name, express) => {
+  test("with what middleware has put on it", async () => {
+    const api = create({
+      upstreams: [(await startUpstream()).url],
+      hooks: {
+        onRequest({ req, headers }) {
+          const { user } = req as typeof req & { user?: string };
+          if (user !== undefined) headers.set("X-User", user);
+          headers.set("X-Original", req.originalUrl ?? "none");
+        },
+        onResponse: ({ req, headers }) => headers.set("X-Method", req.method ?? ""),
+        onError: ({ req, respond }) => respond({ status: 503, body: req.originalUrl ?? "none" }),
+      },
+    });
+    const app = express();
+    app.use((req, _res, next) => {
+      Object.assign(req, { user: "ann" });
+      next();
+    });
+    app.use("/api", api);
+    const port = await serve(app);
+    const answer = await ask(port, { path: "/api/x?y", headers: { "X-User": "root" } });
+    expect(answer.headers["x-method"]).toBe("GET");
+    expect(JSON.parse(answer.body.toString())).toMatchObject({
+      headers: { "x-user": "ann", "x-original": "/api/x?y" },
+    });
+    api.proxy.reload({ upstreams: [await nobody()] });
+    expect((await ask(port, { path: "/api/x" })).body.toString()).toBe("/api/x");
   });
 });

@@ -1,12 +1,12 @@
 import { openProxy, type ProxySource } from "@evenkeel/config";
 import { type Duration, OptionsError, parseDuration, type Proxy as ReverseProxy } from "evenkeel";
-import type { RegisterOptions } from "fastify";
+import type { FastifyRequest, RegisterOptions } from "fastify";
 
 /**
  * Where the plugin's proxy comes from: a file, options in code, or a proxy that is shared with others. A shared one is its
  * owner's to close, in a `preClose` hook: its tunnels keep the server open, and with it `app.close()`.
  */
-export type EvenkeelOptions = ProxySource & {
+export type EvenkeelOptions = ProxySource<FastifyRequest> & {
   /** The path that the plugin serves everything under, and that is taken off before routing. Default: every path. */
   readonly prefix?: string;
   /** How long `app.close()` waits for requests and tunnels on their way before it ends them. Default: "30s". */

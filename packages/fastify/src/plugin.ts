@@ -77,12 +77,14 @@ function addRoutes(app: FastifyInstance, resolved: Resolved): void {
 
 type Handler = (request: FastifyRequest, reply: FastifyReply) => void;
 
-function createHandler({ proxy, passErrors }: Resolved, prefix: Prefix, upgrades: Upgrades): Handler {
+function createHandler({ proxy, owned, passErrors }: Resolved, prefix: Prefix, upgrades: Upgrades): Handler {
   return (request, reply) => {
     const { raw, originalUrl } = request;
     const { url = "" } = raw;
     // Another object when a hook has set `request.headers`: fastify keeps that apart.
     const { headers } = request;
+    // The hooks of a shared proxy are of another making, and know Node's request.
+    const known = owned ? request : undefined;
     const { mountPath, rest, slashAdded } = prefix.split(url);
     const upgrade = upgrades.take(raw);
     let matched = true;
@@ -90,7 +92,13 @@ function createHandler({ proxy, passErrors }: Resolved, prefix: Prefix, upgrades
     raw.url = rest;
     if (upgrade !== undefined) {
       if (!upgrade.socket.destroyed)
-        proxy.forwardUpgrade(raw, upgrade.socket, upgrade.head, { mountPath, slashAdded, originalUrl, headers });
+        proxy.forwardUpgrade(raw, upgrade.socket, upgrade.head, {
+          mountPath,
+          slashAdded,
+          originalUrl,
+          headers,
+          request: known,
+        });
     } else {
       // What hooks have set, such as CORS headers, stays unless the upstream says otherwise.
       for (const [name, value] of Object.entries(reply.getHeaders())) {
@@ -100,7 +108,7 @@ function createHandler({ proxy, passErrors }: Resolved, prefix: Prefix, upgrades
         matched = false;
       };
       const onError = passErrors ? (error: ProxyError) => void reply.send(error) : undefined;
-      proxy.forward(raw, reply.raw, { mountPath, slashAdded, originalUrl, headers, next, onError });
+      proxy.forward(raw, reply.raw, { mountPath, slashAdded, originalUrl, headers, request: known, next, onError });
     }
     raw.url = url;
     if (!matched) reply.callNotFound();

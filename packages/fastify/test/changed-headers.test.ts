@@ -1,9 +1,11 @@
 import { once } from "node:events";
+import { IncomingMessage } from "node:http";
+import { createProxy, type Hooks } from "evenkeel";
 import type { FastifyRequest } from "fastify";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { WebSocket } from "ws";
-import { startEcho } from "../../core/test/support/adapter-contract.ts";
-import { askSeen, startUpstream } from "../../core/test/support/adapter-lab.ts";
+import { connect, startEcho } from "../../core/test/support/adapter-contract.ts";
+import { ask, askSeen, startUpstream } from "../../core/test/support/adapter-lab.ts";
 import evenkeel from "../src/index.ts";
 import { closeTimeout, createApp, serve } from "./app.ts";
 
@@ -58,5 +60,43 @@ describe("what hooks decide in request.headers", () => {
     expect(statusCode).toBe(200);
     expect(JSON.parse(body)).toMatchObject({ headers: { ...decided, "x-list": "1, 2" } });
     expect(body).not.toMatch(/x-role/i);
+  });
+});
+
+describe("a hook of the proxy gets fastify's request", () => {
+  test("with what the app has put on it, for requests and handshakes", async () => {
+    const { url, requests } = await startEcho();
+    const app = createApp();
+    app.decorateRequest("user", "");
+    app.addHook("preHandler", async (request) => void Object.assign(request, { user: "ann" }));
+    const hooks: Hooks<FastifyRequest> = {
+      onRequest({ req, headers: passed }) {
+        passed.set("X-User", (req as FastifyRequest & { user: string }).user);
+        passed.set("X-Route", req.routeOptions.url ?? "");
+      },
+      onResponse({ req, headers: answered }) {
+        answered.set("X-Seen", req.id);
+      },
+    };
+    await app.register(evenkeel, { prefix: "/api", upstreams: [url], closeTimeout, hooks });
+    const port = await serve(app);
+    const { headers: answered } = await ask(port, { path: "/api/x", headers: { "X-User": "root" } });
+    expect(answered["x-seen"]).toMatch(/^req-/);
+    await connect(port, "/api/chat");
+    expect(requests).toMatchObject([{ headers: { "x-user": "ann", "x-route": "/api/*" } }]);
+  });
+
+  test("but those of a shared proxy get Node's", async () => {
+    const seen: unknown[] = [];
+    const upstreams = [(await startUpstream()).url];
+    const proxy = createProxy(
+      { upstreams },
+      { onRequest: ({ req }) => void seen.push(req instanceof IncomingMessage) },
+    );
+    const app = createApp();
+    app.addHook("onClose", () => proxy.close());
+    await app.register(evenkeel, { prefix: "/api", proxy });
+    await askSeen(await serve(app), { path: "/api/x" });
+    expect(seen).toEqual([true]);
   });
 });

@@ -91,7 +91,7 @@ function decidedByApp(head: RequestHeadIn, changes: ChangedHeaders): RequestHead
   try {
     return withChangedHeaders(head, changes);
   } catch (error) {
-    return { code: "request_hook_failed", reason: `what the app has set in req.headers: ${String(error)}` };
+    return { code: "request_hook_failed", reason: "the app has set in req.headers what cannot be sent", cause: error };
   }
 }
 

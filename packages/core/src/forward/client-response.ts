@@ -185,13 +185,12 @@ export class ClientResponse {
   /** Answers in the proxy's own name, or with what `onError` says instead. `detail` is for the client to read. */
   reply(code: ErrorCode, bodySettled: boolean, detail?: string): void {
     const { hooks } = this.#engine;
-    const { requestId, onError } = this.#record;
+    const { requestId, onError, appRequest: req, cause } = this.#record;
     this.#record.error = code;
     if (this.#res.headersSent) return this.#leaveToApp();
     if (onError !== undefined) return this.#handOver(onError, code, bodySettled, detail);
     const { status } = errorKind(code);
-    const instead =
-      hooks.onError && runErrorHook(hooks, { requestId, code, status, cause: this.#record.cause }, this.#record);
+    const instead = hooks.onError && runErrorHook(hooks, { req, requestId, code, status, cause }, this.#record);
     if (instead === undefined) this.#replyPlainly(code, bodySettled, detail);
     else this.answer(instead, bodySettled && errorKind(code).source !== "client");
   }

@@ -48,6 +48,8 @@ export interface ForwardOptions {
    * and whoever is called answers `res`. The `onError` hook is not asked. Default: the proxy answers.
    */
   readonly onError?: ((error: ProxyError) => void) | undefined;
+  /** What the framework gives the app as the request: hooks get it as `context.req`. Default: `req`. */
+  readonly request?: object | undefined;
   /** The answer, whatever the request is; the connection ends with it. */
   readonly refusal?: ErrorCode | undefined;
 }
@@ -120,9 +122,12 @@ export function createRecord(
   engine: Engine,
   req: IncomingMessage,
   arrival: Arrival | Refusal,
-  { mountPath = "", originalUrl }: ForwardOptions,
+  { mountPath = "", originalUrl, request }: ForwardOptions,
 ): RequestRecord {
-  return new RequestRecord(engine, req, isRefusal(arrival) ? undefined : arrival, mountPath, originalUrl);
+  const record = new RequestRecord(engine, req, isRefusal(arrival) ? undefined : arrival, mountPath, originalUrl);
+  if (request !== undefined) record.appRequest = request as IncomingMessage;
+  if (isRefusal(arrival) && arrival.cause !== undefined) record.failed(arrival.code, arrival.cause);
+  return record;
 }
 
 /** Goes on when few enough requests are under way on the connection, with what has become known in the meantime. */
@@ -171,7 +176,7 @@ export function afterRequestHook(
   onRestFault(req, (code) => {
     fault = code;
   });
-  runRequestHook(engine.hooks, req.method ?? "", routing, arrival, (outcome) => {
+  runRequestHook(engine.hooks, { req: record.appRequest, method: req.method ?? "" }, routing, arrival, (outcome) => {
     if ("thrown" in outcome) {
       record.threw("onRequest", outcome.thrown, "request_hook_failed");
       refuse(engine, req, res, record, "request_hook_failed");

@@ -1,5 +1,6 @@
 /** What an app may do with requests in code: look at them, change them, answer them. Hooks are trusted; what they set is checked where it is sent. */
 
+import type { IncomingMessage } from "node:http";
 import { didYouMean, show } from "../config/issues.ts";
 import type { ResolvedRoute } from "../config/resolved.ts";
 import type { ErrorCode } from "../errors.ts";
@@ -23,8 +24,10 @@ export interface Answer {
   readonly body?: string | Uint8Array;
 }
 
-/** A request that a route has matched, before anything is sent. */
-export interface RequestContext {
+/** A request that a route has matched, before anything is sent. `Req` is the request as the framework in front has it. */
+export interface RequestContext<Req = IncomingMessage> {
+  /** The request as the app knows it, with what was put on it in front of the proxy, such as `req.user`. To be read. */
+  readonly req: Req;
   readonly requestId: string;
   /** The client's address, as far as it can be believed. */
   readonly client: string;
@@ -46,7 +49,9 @@ export interface RequestContext {
 }
 
 /** An upstream's answer, before its head goes to the client. */
-export interface ResponseContext {
+export interface ResponseContext<Req = IncomingMessage> {
+  /** As in `RequestContext`. */
+  readonly req: Req;
   readonly requestId: string;
   readonly pool: string;
   readonly upstream: string;
@@ -56,7 +61,9 @@ export interface ResponseContext {
 }
 
 /** An answer that the proxy is about to give in its own name. */
-export interface ErrorContext {
+export interface ErrorContext<Req = IncomingMessage> {
+  /** As in `RequestContext`. */
+  readonly req: Req;
   readonly requestId: string;
   readonly code: ErrorCode;
   readonly status: number;
@@ -67,13 +74,13 @@ export interface ErrorContext {
 }
 
 /** The hooks of a proxy. They stay the same over reloads. */
-export interface Hooks {
+export interface Hooks<Req = IncomingMessage> {
   /** May take its time: the request's body waits. A throw or a rejection is 500, and nothing is forwarded. */
-  onRequest?(context: RequestContext): void | Promise<void>;
+  onRequest?(context: RequestContext<Req>): void | Promise<void>;
   /** A throw is 502, as is a header out of grammar, and the upstream's answer is dropped. */
-  onResponse?(context: ResponseContext): void;
+  onResponse?(context: ResponseContext<Req>): void;
   /** A throw leaves the proxy's own words in place. */
-  onError?(context: ErrorContext): void;
+  onError?(context: ErrorContext<Req>): void;
 }
 
 /** The result of `onRequest`: the request as it goes on, an answer, or what was thrown. */
@@ -87,7 +94,7 @@ interface ExceptionReporter {
 /** Runs `onRequest`, and calls back in the same turn unless the hook takes its time. */
 export function runRequestHook(
   hooks: Hooks,
-  method: string,
+  { req, method }: { readonly req: IncomingMessage; readonly method: string },
   routing: Routing,
   arrival: RoutedArrival,
   onOutcome: (outcome: HookOutcome) => void,
@@ -95,6 +102,7 @@ export function runRequestHook(
   let answer: Answer | undefined;
   const { head, facts, target, route } = arrival;
   const context: RequestContext = {
+    req,
     requestId: facts.requestId,
     client: facts.client,
     method,

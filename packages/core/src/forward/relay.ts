@@ -225,7 +225,7 @@ export class Relay implements ExchangeHandler, BodyOwner, ClientPace, ChoiceOwne
     const headers =
       engine.hooks.onResponse === undefined
         ? passed
-        : runResponseHook(engine.hooks, { ...record.names(), status }, passed, record);
+        : runResponseHook(engine.hooks, { ...record.names(), req: record.appRequest, status }, passed, record);
     // An upstream that answers before it has read the body leaves bytes behind that may not become the next request.
     if (!this.#body.complete) record.flags.add("early");
     if (!this.#body.complete || engine.draining) headers?.push("Connection", "close");

@@ -9,7 +9,7 @@ import { hostText } from "../config/settable-header.ts";
 import type { ErrorCode } from "../errors.ts";
 import type { ChangedHeaders, HeaderObject } from "./changed-headers.ts";
 import { continueExpectation } from "./expectation.ts";
-import { bySpelling } from "./header-names.ts";
+import { requestHeaderKind } from "./request-header-kind.ts";
 
 /** What is read of a request: node's own, or one that is made up to ask what would become of it. */
 export interface RawRequest extends Pick<IncomingMessage, "method" | "url" | "httpVersionMajor" | "httpVersionMinor"> {
@@ -49,61 +49,8 @@ export interface Refusal {
   readonly code: ErrorCode;
   /** For the log and for the client; holds nothing of the request. */
   readonly reason: string;
-}
-
-type Kind =
-  | ("passed" | "claim" | "hop" | "host" | "length" | "coding" | "connection" | "te" | "expect" | "forwarded" | "via")
-  | ("accept" | "traceparent" | "user-agent" | "referer");
-
-const kinds: ReadonlyMap<string, Kind> = new Map([
-  ["connection", "connection"],
-  ["proxy-connection", "hop"],
-  ["keep-alive", "hop"],
-  ["proxy-authenticate", "hop"],
-  ["proxy-authorization", "hop"],
-  ["trailer", "hop"],
-  ["upgrade", "hop"],
-  ["http2-settings", "hop"],
-  // CGI hands it over as HTTP_PROXY, which many clients take for the proxy of their own requests (httpoxy, CVE-2016-5385).
-  ["proxy", "hop"],
-  ["expect", "expect"],
-  ["te", "te"],
-  ["host", "host"],
-  ["content-length", "length"],
-  ["transfer-encoding", "coding"],
-  ["x-forwarded-for", "forwarded"],
-  ["x-forwarded-host", "forwarded"],
-  ["x-forwarded-proto", "forwarded"],
-  ["x-forwarded-port", "forwarded"],
-  ["x-forwarded-prefix", "forwarded"],
-  ["x-real-ip", "forwarded"],
-  ["x-request-id", "forwarded"],
-  ["forwarded", "forwarded"],
-  ["via", "via"],
-  ["accept", "accept"],
-  ["traceparent", "traceparent"],
-  ["user-agent", "user-agent"],
-  ["referer", "referer"],
-]);
-
-const usual = bySpelling(kinds, "passed");
-
-/**
- * What an upstream behind a proxy tends to believe, and what only a proxy may say: how the client connected, who it is, and
- * which URL it asked for. The latter two replace the path in IIS, Symfony and others, past every check of the real one.
- */
-const claims = /^(?:x-forwarded-.+|front-end-https|x-original-url|x-rewrite-url)$/;
-
-/** Headers with an alias that does no harm: nothing is decided by them. */
-const harmless: ReadonlySet<Kind | undefined> = new Set(["accept", "traceparent", "user-agent", "referer", undefined]);
-
-/** CGI-like upstreams read `X_Forwarded_For` as `X-Forwarded-For`, and `Content_Length` as `Content-Length`: both are dropped. */
-function kindOf(lower: string): Kind {
-  const kind = kinds.get(lower);
-  if (kind !== undefined) return kind;
-  if (!/[_.]/.test(lower)) return claims.test(lower) ? "claim" : "passed";
-  const dashed = lower.replace(/[_.]/g, "-");
-  return harmless.has(kinds.get(dashed)) && !claims.test(dashed) ? "passed" : "hop";
+  /** What the app got wrong, where it is the app's mistake. For the log alone. */
+  readonly cause?: unknown;
 }
 
 const nothingForwarded: ReadonlyMap<string, string> = new Map();
@@ -163,7 +110,7 @@ class HeadReader {
   #expect: string | undefined;
 
   read(name: string, value: string): void {
-    switch (usual.get(name) ?? kindOf(name.toLowerCase())) {
+    switch (requestHeaderKind(name)) {
       case "passed":
         this.#passed.push(name, value);
         return;
@@ -271,7 +218,7 @@ class HeadReader {
   #readConnection(value: string): void {
     for (const option of value.split(",")) {
       const name = option.trim().toLowerCase();
-      if (name === "" || name === "close" || name === "keep-alive" || kinds.get(name) === "hop") continue;
+      if (name === "" || name === "close" || name === "keep-alive" || requestHeaderKind(name) === "hop") continue;
       this.#named ??= new Set();
       this.#named.add(name);
     }
@@ -284,7 +231,7 @@ export function withoutClaims(head: RequestHeadIn): RequestHeadIn {
   const kept: string[] = [];
   for (let index = 0; index < head.passed.length; index += 2) {
     const name = head.passed[index] as string;
-    if (!claims.test(name.toLowerCase())) kept.push(name, head.passed[index + 1] as string);
+    if (requestHeaderKind(name) !== "claim") kept.push(name, head.passed[index + 1] as string);
   }
   return { ...head, passed: kept, hasClaims: false };
 }

@@ -22,6 +22,8 @@ export class RequestRecord {
   setCookie: string | undefined;
   /** Who answers in the proxy's place when it fails. */
   onError: ((error: ProxyError) => void) | undefined;
+  /** The request as hooks get it; of another type than Node's where a framework has its own. */
+  appRequest: IncomingMessage;
   status = 0;
   bytesIn = 0;
   bytesOut = 0;
@@ -48,6 +50,7 @@ export class RequestRecord {
   ) {
     this.#engine = engine;
     this.#req = req;
+    this.appRequest = req;
     // Frameworks change it while they pass a request around.
     this.#url = originalUrl;
     this.#client = arrival?.facts.client ?? peerAddress(req.socket.remoteAddress);
