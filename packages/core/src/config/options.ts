@@ -62,7 +62,10 @@ export interface HealthCheckOptions {
   readonly jitter?: number;
   /** Statuses that count as success: numbers or ranges. Default: ["200-399"]. Redirects are never followed. */
   readonly expectStatus?: readonly string[];
-  /** A substring that the first 64 KiB of the body must hold, or a regular expression between slashes. */
+  /**
+   * A substring that the first 64 KiB of the body must hold, or a regular expression between slashes. It is matched in
+   * linear time, so it may not look ahead or behind, nor refer back to a group.
+   */
   readonly expectBody?: string;
   /** "checking" sends no traffic before the first success. Default: "up". */
   readonly initialState?: "up" | "checking";

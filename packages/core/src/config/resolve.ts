@@ -19,6 +19,7 @@ import type {
   StickyOptions,
   UpstreamOptions,
 } from "./options.ts";
+import { LinearPattern } from "./pattern/linear-pattern.ts";
 import type {
   ResolvedDiscovery,
   ResolvedHeaderChanges,
@@ -162,7 +163,7 @@ function toResolvedHealthCheck(options: HealthCheckOptions): ResolvedHealthCheck
     unhealthyThreshold: check.unhealthyThreshold,
     jitter: check.jitter,
     expectStatus: check.expectStatus.map(toStatusRange),
-    expectBody: pattern === null ? check.expectBody : new RegExp(pattern[1] ?? ""),
+    expectBody: pattern === null ? check.expectBody : new LinearPattern(pattern[1] ?? ""),
     initialState: check.initialState,
   });
 }

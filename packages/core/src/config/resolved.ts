@@ -2,6 +2,7 @@
 
 import type { Policy } from "../policy.ts";
 import type { HashKey, PolicyName } from "./options.ts";
+import type { LinearPattern } from "./pattern/linear-pattern.ts";
 
 export interface ResolvedUpstream {
   readonly id: string;
@@ -46,7 +47,7 @@ export interface ResolvedHealthCheck {
   readonly unhealthyThreshold: number;
   readonly jitter: number;
   readonly expectStatus: readonly StatusRange[];
-  readonly expectBody: string | RegExp | undefined;
+  readonly expectBody: string | LinearPattern | undefined;
   readonly initialState: "up" | "checking";
 }
 

@@ -274,7 +274,7 @@ describe("parts on their own", () => {
         { from: 204, to: 204 },
         { from: 300, to: 302 },
       ],
-      expectBody: /o.k/,
+      expectBody: { source: "o.k" },
     });
     expect(catchError(() => resolveHealthCheck({ interval: "1ms" })).issues).toMatchObject([{ path: ["interval"] }]);
   });

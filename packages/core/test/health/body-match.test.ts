@@ -1,9 +1,10 @@
 import { expect, test } from "vitest";
 import { limits } from "../../src/config/defaults.ts";
+import { LinearPattern } from "../../src/config/pattern/linear-pattern.ts";
 import { BodyMatch } from "../../src/health/body-match.ts";
 
 /** Feeds pieces until it needs no more; tells how many it took and what it found. */
-function feed(expected: string | RegExp, pieces: readonly string[]): { taken: number; matches: boolean } {
+function feed(expected: string | LinearPattern, pieces: readonly string[]): { taken: number; matches: boolean } {
   const match = new BodyMatch(expected);
   let taken = 0;
   for (const piece of pieces) {
@@ -34,23 +35,33 @@ test("nothing is looked at after 64 KiB", () => {
   expect(feed("ok", [filler(limit - 2), "ok"])).toEqual({ taken: 2, matches: true });
   expect(feed("ok", [filler(limit - 1), "ok"])).toEqual({ taken: 2, matches: false });
   expect(feed("ok", [`${filler(limit)}ok`, "ok"])).toEqual({ taken: 1, matches: false });
-  expect(feed(/ok/, [filler(limit - 2), "ok", "more"])).toEqual({ taken: 2, matches: true });
-  expect(feed(/ok/, [filler(limit - 1), "ok", "more"])).toEqual({ taken: 2, matches: false });
+  expect(feed(new LinearPattern("ok"), [filler(limit - 2), "ok", "more"])).toEqual({
+    taken: 2,
+    matches: true,
+  });
+  expect(feed(new LinearPattern("ok"), [filler(limit - 1), "ok", "more"])).toEqual({
+    taken: 2,
+    matches: false,
+  });
 });
 
 test("a pattern sees the whole of it", () => {
-  expect(feed(/^a+$/, ["aaa", "aab"])).toEqual({ taken: 2, matches: false });
-  expect(feed(/^a+b$/, ["aaa", "aab"])).toEqual({ taken: 2, matches: true });
-  expect(feed(/"status":\s*"(?:ok|warn)"/, ['{"status":', ' "warn"}'])).toEqual({ taken: 2, matches: true });
+  expect(feed(new LinearPattern("^a+$"), ["aaa", "aab"])).toEqual({ taken: 2, matches: false });
+  expect(feed(new LinearPattern("^a+b$"), ["aaa", "aab"])).toEqual({ taken: 2, matches: true });
+  expect(feed(new LinearPattern(String.raw`"status":\s*"(?:ok|warn)"`), ['{"status":', ' "warn"}'])).toEqual({
+    taken: 2,
+    matches: true,
+  });
 });
 
 test("an empty expectation holds for an empty body", () => {
   expect(feed("", []).matches).toBe(true);
-  expect(feed(/^$/, []).matches).toBe(true);
+  expect(feed(new LinearPattern("^$"), []).matches).toBe(true);
 });
 
-test("a pattern that backtracks without end on the upstream's bytes is broken off", () => {
+test("a pattern on which JavaScript's matcher would backtrack takes a moment", () => {
   const startedAt = performance.now();
-  expect(feed(/\s*\s*\s*x/, [" ".repeat(limits.probeBodyBytes)]).matches).toBe(false);
-  expect(performance.now() - startedAt).toBeLessThan(5_000);
+  const pattern = new LinearPattern(String.raw`\s*\s*\s*x`);
+  expect(feed(pattern, [" ".repeat(limits.probeBodyBytes)]).matches).toBe(false);
+  expect(performance.now() - startedAt).toBeLessThan(100);
 });
