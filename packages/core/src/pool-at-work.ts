@@ -8,12 +8,14 @@ import type { Probe } from "./health/probe.ts";
 import { WeightFeedback } from "./health/weight-feedback.ts";
 import type { MemberChanges } from "./pool/members.ts";
 import { Pool } from "./pool/pool.ts";
+import { backgroundClock } from "./runtime/async-context.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 
 /** A pool at work in a proxy, with what picks from it, watches it and changes it. */
 export class PoolAtWork {
   readonly pool: Pool;
   balancer: Balancer;
+  /** For what watches the pool. A request's failure makes probes and lookups come sooner, and they are none of that request's. */
   readonly #runtime: Runtime;
   readonly #probe: Probe | undefined;
   #checker: HealthChecker | undefined;
@@ -23,7 +25,7 @@ export class PoolAtWork {
 
   /** `probe` takes the place of the one that goes over the network. */
   constructor(name: string, options: ResolvedPool, runtime: Runtime, probe?: Probe) {
-    this.#runtime = runtime;
+    this.#runtime = { ...runtime, clock: backgroundClock(runtime.clock) };
     this.#probe = probe;
     this.pool = Pool.resolved(name, options, runtime);
     this.balancer = new Balancer(this.pool, {}, runtime);

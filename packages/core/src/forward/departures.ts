@@ -1,9 +1,12 @@
 import type { ServerResponse } from "node:http";
+import { AsyncContext } from "../runtime/async-context.ts";
 import { isUntouched } from "./untouched.ts";
 
 interface Departure {
   readonly res: ServerResponse;
   readonly body: string;
+  /** Undefined for the first, whose context the immediate has already. */
+  readonly context: AsyncContext | undefined;
 }
 
 /**
@@ -18,9 +21,10 @@ export class Departures {
   readonly #sendAll = () => {
     const waiting = this.#waiting;
     this.#waiting = [];
-    for (const { res, body } of waiting) {
+    for (const { res, body, context } of waiting) {
       try {
-        endWith(res, body);
+        if (context === undefined) endWith(res, body);
+        else context.run(endWith, undefined, res, body);
       } catch {
         // Whoever stands in front of the proxy writes the answers, and has failed with this one alone.
         res.destroy();
@@ -30,7 +34,9 @@ export class Departures {
 
   /** Ends a response with the whole of its body, a string of bytes. */
   end(res: ServerResponse, body: string): void {
-    if (this.#waiting.push({ res, body }) === 1) setImmediate(this.#sendAll);
+    const first = this.#waiting.length === 0;
+    this.#waiting.push({ res, body, context: first ? undefined : new AsyncContext() });
+    if (first) setImmediate(this.#sendAll);
   }
 }
 

@@ -8,7 +8,7 @@ import type { Engine, Routing } from "./engine.ts";
 import { type Answer, runRequestHook } from "./hooks.ts";
 import { isEnding } from "./lingering-close.ts";
 import { onceOver } from "./once-over.ts";
-import { isPipelined, startInTurn } from "./pipeline.ts";
+import { isPipelined, keepContext, startInTurn } from "./pipeline.ts";
 import { onRestFault } from "./receiving.ts";
 import { Relay } from "./relay.ts";
 import { isSettled } from "./reply.ts";
@@ -88,7 +88,9 @@ export function handleRequest(
       if (engine.hooks.onRequest === undefined) relay(arrival);
       else afterRequestHook(engine, routing, { req, res, record, arrival }, relay);
     };
-    return isPipelined(res) ? afterThoseInFront(engine, req, res, record, start) : start();
+    if (!isPipelined(res)) return start();
+    keepContext(res);
+    return afterThoseInFront(engine, req, res, record, start);
   }
   if (!isRefusal(arrival) && arrival.target.path === wholeServer) {
     onceOver(req, res, () => record.finish());

@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type ErrorCode, errorKind } from "../errors.ts";
 import type { Outcome, Upstream } from "../pool/upstream.ts";
+import { bindContext } from "../runtime/async-context.ts";
 import type { Timer } from "../runtime/clock.ts";
 import { connectFailureCode, isHandshakeAlert } from "../wire/failure-codes.ts";
 import { WireError } from "../wire/wire-error.ts";
@@ -137,7 +138,6 @@ export class Handshake implements TunnelHandler, ChoiceOwner, Active {
     this.#clearDeadline();
     this.#over = true;
     socket.off("error", this.#onClientGone).off("end", this.#onClientGone);
-    res.off("close", this.#onClientGone);
     this.#upstreamSocket = upstream.socket;
     record.status = 101;
     record.error = undefined;
@@ -145,7 +145,7 @@ export class Handshake implements TunnelHandler, ChoiceOwner, Active {
     const closeTunnel = this.#attempt.becomeTunnel();
     res.detachSocket(socket as Socket);
     const changes = arrival.route.options.responseHeaders;
-    joinEnds(engine.runtime.clock, socket, upstream.socket, () => {
+    const onOver = bindContext(() => {
       record.bytesIn = client.bytesRead;
       record.bytesOut = upstream.bytesRead;
       closeTunnel();
@@ -153,6 +153,7 @@ export class Handshake implements TunnelHandler, ChoiceOwner, Active {
       engine.active.delete(this);
       record.finish();
     });
+    joinEnds(engine.runtime.clock, socket, upstream.socket, onOver);
     open([
       ...this.#choice.bind(clientHeaders(heedLoad(record, raw), changes, 101)),
       "Connection",
@@ -239,7 +240,9 @@ export class Handshake implements TunnelHandler, ChoiceOwner, Active {
   }
 
   /** The client has left before there was a tunnel, or has its answer. */
-  readonly #onClientGone = (): void => {
+  readonly #onClientGone = bindContext((): void => {
+    // What ends a tunnel is counted with it.
+    if (this.#upstreamSocket !== undefined) return;
     const { engine, record, socket, res } = this.#in;
     this.#stop("aborted", "client_aborted");
     if (!res.writableFinished && !record.flags.has("truncated")) {
@@ -250,7 +253,7 @@ export class Handshake implements TunnelHandler, ChoiceOwner, Active {
     engine.active.delete(this);
     record.finish();
     if (!res.writableFinished) socket.destroy();
-  };
+  });
 
   /** Ends whatever is under way or waited for. */
   #stop(outcome: Outcome, error: ErrorCode): void {

@@ -1,16 +1,19 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import { bindContext } from "../runtime/async-context.ts";
 
 /** Responses that are not yet their connection's turn, with what to call when the connection ends before that. */
 const behind = new WeakMap<Socket, Set<() => void>>();
 
 /**
- * Calls back once when a response is over: written whole, or its connection gone. Never during this call.
+ * Calls back once when a response is over: written whole, or its connection gone. Never during this call, and in its async
+ * context: a connection that ends knows none of its requests'.
  *
  * Node's `close` alone would miss two: a client that left before anybody asked, while an app in front of the proxy was still
  * at work, and a client that left while earlier requests on its connection were waiting for their answers.
  */
-export function onceOver(req: IncomingMessage, res: ServerResponse, callback: () => void): void {
+export function onceOver(req: IncomingMessage, res: ServerResponse, onOver: () => void): void {
+  const callback = bindContext(onOver);
   const { socket } = req;
   if (res.destroyed || socket.destroyed) {
     process.nextTick(callback);

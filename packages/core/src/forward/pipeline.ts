@@ -6,6 +6,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { limits } from "../config/defaults.ts";
+import { AsyncContext, bindContext } from "../runtime/async-context.ts";
 import { onceOver } from "./once-over.ts";
 
 const pipelines = new WeakMap<Socket, Pipeline>();
@@ -13,6 +14,13 @@ const pipelines = new WeakMap<Socket, Pipeline>();
 /** Whether a request is behind another on its connection: its response has no socket to write to yet. */
 export function isPipelined(res: ServerResponse): boolean {
   return res.socket === null;
+}
+
+/** Node writes a response that waits when the one in front has ended, and then emits its events in that one's async context. */
+export function keepContext(res: ServerResponse): void {
+  const context = new AsyncContext();
+  const { emit } = res;
+  res.emit = (...args: Parameters<typeof emit>) => context.run(emit, res, ...args);
 }
 
 /**
@@ -46,7 +54,8 @@ class Pipeline {
 
   add(request: Pipelined): void {
     if (this.#underWay < limits.pipelinedRequests) return this.#begin(request);
-    this.#waiting.push(request);
+    // The end of another request will start it.
+    this.#waiting.push({ ...request, start: bindContext(request.start) });
     // What Node has read already still comes.
     this.#socket.pause();
   }

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { limits } from "../config/defaults.ts";
 import type { ErrorCode } from "../errors.ts";
+import { bindContext } from "../runtime/async-context.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { type Ticker, type Timed, tickerOf } from "../runtime/ticker.ts";
 import type { Exchange } from "../wire/transport.ts";
@@ -49,7 +50,7 @@ export class RequestBody implements Timed {
   readonly #req: IncomingMessage;
   readonly #copyLimit: number;
   readonly #maxBytes: number;
-  readonly #owner: BodyOwner;
+  readonly #onFault: (code: ErrorCode) => void;
   readonly #clock: Clock;
   readonly #ticker: Ticker;
   readonly #timeoutMs: number;
@@ -86,7 +87,8 @@ export class RequestBody implements Timed {
     this.length = options.parsed?.length ?? options.length;
     this.#copyLimit = options.copyLimit;
     this.#maxBytes = options.maxBytes;
-    this.#owner = options.owner;
+    // The client's bytes and the ticker call from outside the request's context.
+    this.#onFault = bindContext((code) => options.owner.onBodyFault(code));
     this.#clock = options.clock;
     this.#ticker = tickerOf(options.clock);
     this.#timeoutMs = options.timeoutMs;
@@ -104,7 +106,7 @@ export class RequestBody implements Timed {
     // Somebody in front may have set it flowing, and what flows before there is a connection would be lost.
     if (!this.complete) {
       req.pause();
-      onRestFault(req, (code) => options.owner.onBodyFault(code));
+      onRestFault(req, this.#onFault);
     }
   }
 
@@ -144,7 +146,7 @@ export class RequestBody implements Timed {
 
   onDeadline(): void {
     this.deadline = Infinity;
-    this.#owner.onBodyFault("request_timeout");
+    this.#onFault("request_timeout");
   }
 
   onDrain(): void {
@@ -182,12 +184,12 @@ export class RequestBody implements Timed {
     this.#pieces++;
     if (this.length === -1 && this.#isPadded()) {
       this.detach();
-      this.#owner.onBodyFault("bad_request");
+      this.#onFault("bad_request");
       return;
     }
     if (this.bytesRead > this.#maxBytes) {
       this.detach();
-      this.#owner.onBodyFault("body_too_large");
+      this.#onFault("body_too_large");
       return;
     }
     if (this.bytesRead > this.#copyLimit) this.#copy = undefined;

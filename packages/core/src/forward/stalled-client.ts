@@ -1,3 +1,4 @@
+import { bindContext } from "../runtime/async-context.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { type Ticker, type Timed, tickerOf } from "../runtime/ticker.ts";
 
@@ -14,7 +15,7 @@ export class StalledClient implements Timed {
     this.#clock = clock;
     this.#ticker = tickerOf(clock);
     this.#timeoutMs = timeoutMs;
-    this.onDeadline = onStalled;
+    this.onDeadline = bindContext(onStalled);
     if (timeoutMs > 0) this.#ticker.watch(this);
   }
 

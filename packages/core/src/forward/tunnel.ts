@@ -22,6 +22,7 @@ import type { Duplex } from "node:stream";
 import type HttpProxy from "http-proxy";
 import { limits } from "../config/defaults.ts";
 import type { ResolvedTls, UpstreamAddress } from "../config/resolved.ts";
+import { AsyncContext } from "../runtime/async-context.ts";
 import type { Clock, Timer } from "../runtime/clock.ts";
 import { type Connector, readyEvent } from "../wire/connector.ts";
 import { writeRequestHead } from "../wire/request-writer.ts";
@@ -92,6 +93,7 @@ export function requestTunnel(
   client: { readonly socket: Duplex; readonly head: Buffer },
   handler: TunnelHandler,
 ): () => void {
+  const context = new AsyncContext();
   let upstreamRequest: ClientRequest;
   try {
     // Not to send it: `http-proxy` and Node take a path as it is, line breaks and all.
@@ -99,7 +101,7 @@ export function requestTunnel(
     upstreamRequest = startRequest(request, client.socket);
   } catch (error) {
     // A client certificate that cannot be used throws, too. Told later, like any other failure.
-    const timer = setImmediate(() => handler.onError(error as Error));
+    const timer = setImmediate(() => context.run(handler.onError, handler, error as Error));
     return () => clearImmediate(timer);
   }
   const [pipe] = upstreamRequest.listeners("upgrade");
@@ -107,24 +109,25 @@ export function requestTunnel(
 
   let aborted = false;
   upstreamRequest.on("error", (error) => {
-    if (!aborted) handler.onError(error);
+    if (!aborted) context.run(handler.onError, handler, error);
   });
   upstreamRequest.on("socket", (socket) => {
-    socket.once(readyEvent(request.address), () => handler.onConnected());
+    socket.once(readyEvent(request.address), () => context.run(handler.onConnected, handler));
   });
-  upstreamRequest.on("response", (response) => handler.onRefusal(response));
+  upstreamRequest.on("response", (response) => context.run(handler.onRefusal, handler, response));
   upstreamRequest.on("upgrade", (response: IncomingMessage, socket: Duplex, early: Buffer) => {
     socket.on("error", () => {});
     const mismatch = mismatchOf(response, request.key);
     if (mismatch !== undefined) {
       socket.destroy();
-      return handler.onMismatch(mismatch);
+      return context.run(handler.onMismatch, handler, mismatch);
     }
-    handler.onSwitch(response.rawHeaders, new TunnelSide(socket, early), (headers) => {
+    const open = (headers: readonly string[]) => {
       if (client.head.length > 0) client.socket.unshift(client.head);
       Object.defineProperty(response, "headers", { value: toRecord(headers) });
       pipe?.(response, socket, early);
-    });
+    };
+    context.run(handler.onSwitch, handler, response.rawHeaders, new TunnelSide(socket, early), open);
   });
   return () => {
     aborted = true;

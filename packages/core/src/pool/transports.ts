@@ -2,13 +2,14 @@ import { isDeepStrictEqual } from "node:util";
 import type { ResolvedPool } from "../config/resolved.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Connector } from "../wire/connector.ts";
+import { ContextTransport } from "../wire/context-transport.ts";
 import { createTransport } from "../wire/create-transport.ts";
 import type { Transport } from "../wire/transport.ts";
 import type { Member } from "./upstream.ts";
 
 /** A member's connections, opened when first asked for and kept as long as it stays. */
 export function transportOf(member: Member, options: ResolvedPool, runtime: Runtime, connector: Connector): Transport {
-  member.transport ??= createTransport(member.address, options, runtime, connector);
+  member.transport ??= new ContextTransport(createTransport(member.address, options, runtime, connector));
   return member.transport;
 }
 

@@ -1,3 +1,4 @@
+import { AsyncContext } from "../runtime/async-context.ts";
 import type { Clock, Timer } from "../runtime/clock.ts";
 import type { Upstream } from "./upstream.ts";
 
@@ -18,6 +19,8 @@ export interface Waiter {
 interface Place {
   waiter: Waiter | undefined;
   timer: Timer;
+  /** Where the waiter is called, whatever wakes it. */
+  readonly context: AsyncContext;
 }
 
 /**
@@ -52,11 +55,12 @@ export class WaitQueue {
   /** False when the queue is full. */
   enter(waiter: Waiter): boolean {
     if (!this.hasRoom) return false;
+    const context = new AsyncContext();
     const expire = () => {
       this.leave(waiter);
-      waiter.onTimeout();
+      context.run(waiter.onTimeout, waiter);
     };
-    waiter.place = { waiter, timer: this.#clock.setTimeout(expire, this.options.timeoutMs) };
+    waiter.place = { waiter, context, timer: this.#clock.setTimeout(expire, this.options.timeoutMs) };
     this.#places.add(waiter.place);
     if (isChoosy(waiter)) this.#choosy++;
     this.onEntered?.();
@@ -78,11 +82,11 @@ export class WaitQueue {
   wake(isToWake: (waiter: Waiter) => boolean): void {
     // Whoever is woken may wait again, at the end: that is after this round.
     let left = this.#places.size;
-    for (const { waiter } of this.#places) {
+    for (const { waiter, context } of this.#places) {
       if (left-- === 0) return;
       if (waiter !== undefined && isToWake(waiter)) {
         this.leave(waiter);
-        waiter.onRoom();
+        context.run(waiter.onRoom, waiter);
       } else if (this.#choosy === 0) {
         return;
       }

@@ -1,3 +1,4 @@
+import { inBackground } from "./async-context.ts";
 import type { Clock, Timer } from "./clock.ts";
 import { type Listed, Roster } from "./roster.ts";
 
@@ -39,7 +40,7 @@ export class Ticker {
 
   #schedule(): void {
     this.#dueAt = this.#clock.now() + tickMs;
-    this.#timer = this.#clock.setTimeout(() => this.#tick(), tickMs);
+    this.#timer = inBackground(() => this.#clock.setTimeout(() => this.#tick(), tickMs));
   }
 
   #tick(): void {

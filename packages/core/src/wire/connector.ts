@@ -1,6 +1,7 @@
 import net from "node:net";
 import tls from "node:tls";
 import type { ResolvedTls, UpstreamAddress } from "../config/resolved.ts";
+import { inBackground } from "../runtime/async-context.ts";
 
 /** Milliseconds of silence after which TCP probes whether the other side is still there. */
 const keepAliveProbeMs = 60_000;
@@ -32,7 +33,12 @@ export class Connector {
    * `connect` follows, or `secureConnect` over TLS, or `error`. Throws for options that no socket can be made with, such
    * as a client certificate that is not PEM.
    */
-  open(address: UpstreamAddress, options: ResolvedTls, { alpn, onBytes }: OpenOptions = {}): net.Socket {
+  open(address: UpstreamAddress, options: ResolvedTls, how: OpenOptions = {}): net.Socket {
+    // A socket outlives the request that it was opened for.
+    return inBackground(() => this.#open(address, options, how));
+  }
+
+  #open(address: UpstreamAddress, options: ResolvedTls, { alpn, onBytes }: OpenOptions): net.Socket {
     const endpoint =
       address.socketPath === undefined
         ? { host: address.hostname, port: address.port, autoSelectFamily: true }
