@@ -90,6 +90,11 @@ function poolFamilies({ pools }: ProxySnapshot): readonly Family[] {
       each((pool) => pool.queueDepth),
     ),
     gauge(
+      "evenkeel_outage_waiting",
+      "Requests that wait for an upstream that can be connected.",
+      each((pool) => pool.outage?.waiting ?? 0),
+    ),
+    gauge(
       "evenkeel_tunnels",
       "Open tunnels.",
       each((pool) => pool.tunnels),

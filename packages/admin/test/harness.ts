@@ -88,6 +88,7 @@ export function poolSnapshot(changes: Partial<PoolSnapshot> = {}): PoolSnapshot 
     inFlight: 0,
     tunnels: 0,
     queueDepth: 0,
+    outage: null,
     retries: {},
     retryBudgetExhausted: 0,
     bytesIn: 0,

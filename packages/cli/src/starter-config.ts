@@ -88,6 +88,8 @@ pool = "app"
 #balance = "p2c"
 # What "hash" hashes: "client-ip", "path", "header:NAME", "cookie:NAME" or "query:NAME". Without it, by weight.
 #hashOn = "client-ip"
+# For "hash": passes over an upstream with more than this multiple of its share in flight, as in 1.5. 0 never does.
+#hashBalanceFactor = 0
 # When no upstream is available: "use-all" tries them nevertheless, "fail" answers 503 at once.
 #panic = "use-all"
 
@@ -184,10 +186,10 @@ path = "/"
 # When a client's upstream cannot be had: "redistribute" binds it to another, "fail" answers 503.
 #onMissing = "redistribute"
 
-# What may be sent to another upstream when one fails. A connection that cannot be had is always tried elsewhere.
+# What may be sent again when an upstream fails. After a connect failure a request always goes on to the other upstreams.
 #[pools.app.retry]
-# After the first attempt.
-#attempts = 1
+# After the first attempt: upstreams that were not tried, then those that failed.
+#attempts = 3
 # May name "timeout" and statuses such as "503" too.
 #on = ["connect-failure", "reset"]
 #methods = ["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]
@@ -198,6 +200,8 @@ path = "/"
 #bodyBuffer = "64kb"
 # For one attempt, up to the response's headers. None when left out.
 #perTryTimeout = "10s"
+# When no upstream can be connected, requests wait and connect again until the outage is this old. "0s" answers at once.
+#connectFor = "2s"
 
 #[pools.app.timeouts]
 #connect = "3s"

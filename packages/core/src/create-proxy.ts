@@ -198,6 +198,7 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
     const { clock } = this.#runtime;
     this.#draining = true;
     for (const atWork of this.#atWork.values()) atWork.stop();
+    for (const pool of [...this.#pools.values(), ...this.#retiring]) pool.outage.close();
     // What has arrived in this turn of the event loop is still to be served.
     await new Promise((resolve) => setImmediate(resolve));
     // Out of patience: first with good manners, which somebody may not return, then without.
@@ -262,7 +263,7 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
 
   /** What began with a pool may go on with it, queue and retries included; its upstreams leave when it is quiet. */
   #retire(pool: Pool): void {
-    if (pool.inFlight > 0 || pool.queue.depth > 0) {
+    if (pool.inFlight > 0 || pool.queue.depth > 0 || pool.outage.depth > 0) {
       this.#retiring.add(pool);
       this.#runtime.clock.setTimeout(() => this.#retire(pool), limits.retireCheckMs);
       return;

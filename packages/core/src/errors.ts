@@ -148,6 +148,12 @@ export function errorKind(code: ErrorCode): ErrorKind {
   return table[code];
 }
 
+/** Whether no connection could be made: nothing was sent, so the request may go elsewhere whatever its method. */
+export function isConnectFailure(code: ErrorCode): boolean {
+  const { phase, retryable } = table[code];
+  return phase === "connect" && retryable === "always";
+}
+
 function kind(status: number, source: ErrorSource, phase: ErrorPhase, retryable: Retryable, token: string): ErrorKind {
   return { status, source, phase, retryable, token };
 }

@@ -26,11 +26,12 @@ export interface AttemptRecord {
 }
 
 /**
- * Remarkable facts about a request: `panic` (nothing was available, a doubtful upstream was used), `retried`,
- * `queued`, `rebound` (the client's own upstream could not be had, and it was
- * bound to another), `truncated` (the client was cut off before the end), `early` (answered before the body was read).
+ * Remarkable facts about a request: `panic` (no available upstream could be used, and an ejected or unhealthy one was),
+ * `retried`, `queued`, `outage` (no upstream could be connected, and it waited to connect again), `rebound` (the client's own
+ * upstream could not be had, and it was bound to another), `truncated` (the client was cut off before the end), `early`
+ * (answered before the body was read).
  */
-export type RequestFlag = "panic" | "retried" | "queued" | "rebound" | "truncated" | "early";
+export type RequestFlag = "panic" | "retried" | "queued" | "outage" | "rebound" | "truncated" | "early";
 
 /** A finished request. Exactly one of these is emitted for each request that a route matched or that got an answer of the proxy's own. */
 export interface RequestEvent {

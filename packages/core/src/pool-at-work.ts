@@ -43,7 +43,7 @@ export class PoolAtWork {
     const members = pool.reconfigure(options);
     const differ = (...keys: readonly (keyof ResolvedPool)[]) =>
       keys.some((key) => !isDeepStrictEqual(before[key], options[key]));
-    if (differ("balance")) this.balancer = new Balancer(pool, {}, this.#runtime);
+    if (differ("balance", "hashBalanceFactor")) this.balancer = new Balancer(pool, {}, this.#runtime);
     if (differ("healthCheck", "tls")) {
       this.#checker?.stop();
       this.#startChecker();

@@ -78,6 +78,16 @@ export interface DiscoverySnapshot {
   readonly passedOver: number;
 }
 
+/** Connections to a pool have failed, and none has succeeded since. Times in milliseconds since 1970. */
+export interface OutageSnapshot {
+  /** The first failure after a success. */
+  readonly since: number;
+  /** Requests that wait to connect again, or do so now. */
+  readonly waiting: number;
+  /** Until when requests that can connect to no upstream wait (`retry.connectFor`); null when they fail at once. */
+  readonly until: number | null;
+}
+
 export interface PoolSnapshot {
   readonly name: string;
   readonly policy: string;
@@ -91,6 +101,8 @@ export interface PoolSnapshot {
   readonly inFlight: number;
   readonly tunnels: number;
   readonly queueDepth: number;
+  /** Null while the last connection has succeeded, and before the first. */
+  readonly outage: OutageSnapshot | null;
   readonly retries: Readonly<Record<string, number>>;
   readonly retryBudgetExhausted: number;
   readonly bytesIn: number;

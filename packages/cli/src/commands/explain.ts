@@ -1,4 +1,4 @@
-import type { Explanation, Reason, UpstreamExplanation } from "evenkeel";
+import type { Explanation, PoolExplanation, Reason, UpstreamExplanation } from "evenkeel";
 import { callAdmin, type RemoteOptions } from "../admin-client.ts";
 import { print, toTable } from "../table.ts";
 
@@ -31,12 +31,21 @@ function describe({ request, refusal, routes, route, pool }: Explanation): strin
     if (pool.hash !== null) lines.push(`hashed on ${pool.hash.on}: ${pool.hash.key ?? "this request has none"}`);
     if (pool.sticky !== null) lines.push(`cookie ${pool.sticky.cookie}: ${pool.sticky.because}`);
     if (pool.queue.depth > 0) lines.push(`${pool.queue.depth} of at most ${pool.queue.max} wait`);
+    if (pool.outage !== null) lines.push(describeOutage(pool.outage));
     lines.push("", ...pool.upstreams.flatMap(describeUpstream));
   }
   if (refusal !== null) {
     lines.push("", `answered ${refusal.status}${refusal.code === null ? "" : ` (${refusal.code})`}: ${refusal.reason}`);
   }
   return lines;
+}
+
+function describeOutage({ since, waiting, until }: NonNullable<PoolExplanation["outage"]>): string {
+  const then =
+    until === null
+      ? "a request that can connect to no upstream fails at once"
+      : `a request that can connect to no upstream waits until ${new Date(until).toISOString()}`;
+  return `connections have failed since ${new Date(since).toISOString()}; ${waiting} wait; ${then}`;
 }
 
 function describeRoutes(routes: Explanation["routes"], taken: number | null): string[] {

@@ -7,7 +7,7 @@ import type { Upstream } from "../pool/upstream.ts";
 import { type Runtime, resolveRuntime } from "../runtime/runtime.ts";
 import { seededRandom } from "../runtime/seeded-random.ts";
 import { weighByWeight } from "./by-weight.ts";
-import { policies } from "./policies.ts";
+import { type PolicySettings, policies } from "./policies.ts";
 
 const none: readonly Upstream[] = [];
 
@@ -21,6 +21,8 @@ export interface PickOptions {
   readonly key?: string | undefined;
   /** Upstreams not to pick: those tried before. */
   readonly exclude?: readonly Upstream[];
+  /** Picks from the ejected, half-open and unhealthy ones instead: for a request that could connect to no other. */
+  readonly lastResort?: boolean;
 }
 
 /**
@@ -43,7 +45,7 @@ export class Balancer {
     this.#pool = pool;
     this.#runtime = resolveRuntime(runtime);
     const policy = options.policy ?? pool.options.balance;
-    this.policy = resolvePolicy(policy);
+    this.policy = resolvePolicy(policy, pool.options);
     this.#foreign = typeof policy !== "string";
   }
 
@@ -51,8 +53,8 @@ export class Balancer {
    * Undefined when nothing may be picked, or everything that may has been excluded. Throws a `ProxyError` with the code
    * `policy_failed` when a policy of your own throws, or picks what is not among its candidates.
    */
-  pick({ key, exclude = none }: PickOptions = {}): Upstream | undefined {
-    const candidates = this.#candidates(exclude);
+  pick({ key, exclude = none, lastResort = false }: PickOptions = {}): Upstream | undefined {
+    const candidates = lastResort ? this.#pool.lastResort(exclude) : this.#candidates(exclude);
     if (candidates.length === 0) return undefined;
     const { random, clock } = this.#runtime;
     const context = { candidates, key, random, now: clock.now() };
@@ -78,9 +80,9 @@ export class Balancer {
   }
 }
 
-function resolvePolicy(policy: PolicyName | Policy): Policy {
+function resolvePolicy(policy: PolicyName | Policy, settings: PolicySettings): Policy {
   if (typeof policy !== "string") return policy;
-  if (Object.hasOwn(policies, policy)) return policies[policy]();
+  if (Object.hasOwn(policies, policy)) return policies[policy](settings);
   const message = `there is no policy "${policy}"${didYouMean(policy, Object.keys(policies))}`;
   throw new OptionsError([{ path: ["policy"], message }]);
 }

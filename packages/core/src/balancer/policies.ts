@@ -1,4 +1,5 @@
 import type { PolicyName } from "../config/options.ts";
+import type { ResolvedPool } from "../config/resolved.ts";
 import type { Policy } from "../policy.ts";
 import { First } from "./first.ts";
 import { LeastRequests } from "./least-requests.ts";
@@ -8,13 +9,16 @@ import { Random } from "./random.ts";
 import { RendezvousHash } from "./rendezvous-hash.ts";
 import { RoundRobin } from "./round-robin.ts";
 
+/** What of a pool's options a policy may use. */
+export type PolicySettings = Pick<ResolvedPool, "hashBalanceFactor">;
+
 /** Every built-in policy by its name. Each balancer gets an instance of its own. */
-export const policies: Readonly<Record<PolicyName, () => Policy>> = {
+export const policies: Readonly<Record<PolicyName, (settings?: PolicySettings) => Policy>> = {
   p2c: () => new PowerOfTwoChoices(),
   "round-robin": () => new RoundRobin(),
   "least-requests": () => new LeastRequests(),
   random: () => new Random(),
   "peak-ewma": () => new PeakEwmaPolicy(),
-  hash: () => new RendezvousHash(),
+  hash: (settings) => new RendezvousHash(settings?.hashBalanceFactor),
   first: () => new First(),
 };

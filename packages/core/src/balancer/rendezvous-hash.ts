@@ -1,17 +1,16 @@
 /**
- * Weighted rendezvous hashing with bounded loads: every upstream has a score for the key, and the highest wins.
+ * Weighted rendezvous hashing: every upstream has a score for the key, and the highest wins.
  *
  * An upstream's score is w / -ln(u), where u is drawn by a hash of its id and the key: the chance to win is its share of
  * the weights. Nothing is kept but the hashes of the ids, so every process agrees; whoever goes takes only its own keys
  * along, and they spread over the others by weight. Linear in the number of candidates; the logarithm is taken only for a
  * few of them, since w / (1 - u) is never less than the score, and the first bits of u tell enough of it.
  *
- * An upstream that carries more than 1.5 times its share of what is in flight is passed over for the key's next in order
- * (Envoy's bounded loads), so that one hot key cannot bury the upstream it belongs to. A request without a key goes
- * anywhere, by weight.
+ * With a balance factor, an upstream that has more than that multiple of its share of the requests in flight is passed over
+ * for the key's next in order (bounded loads, as HAProxy's hash-balance-factor), so that one hot key cannot overload its
+ * upstream. Without one, a key keeps its upstream whatever the load. A request without a key goes anywhere, by weight.
  */
 
-import { limits } from "../config/defaults.ts";
 import type { Candidate, PickContext, Policy, Weighed } from "../policy.ts";
 import { weighByWeight } from "./by-weight.ts";
 import { figure } from "./figure.ts";
@@ -22,15 +21,21 @@ export class RendezvousHash implements Policy {
   readonly name = "hash";
   readonly #hashes = new HashedIds();
   readonly #hashed = oncePerList((candidates) => new HashedList(candidates, this.#hashes));
+  readonly #factor: number;
+
+  /** `balanceFactor` is 0 for no bound, or at least 1. */
+  constructor(balanceFactor = 0) {
+    this.#factor = balanceFactor;
+  }
 
   pick({ candidates, key, random }: PickContext): Candidate {
     const list = this.#hashed(candidates);
     if (key === undefined) return candidates[list.weighted.draw(random)] as Candidate;
     const keyHash = hash64(key);
     const best = list.highest(keyHash, Infinity) as Candidate;
-    // Whoever carries nothing may take one more, whatever the others carry.
-    if (best.inFlight === 0) return best;
-    const allowed = allowedPerWeight(list.weighted, best);
+    // An idle upstream may take one request, whatever the others have in flight.
+    if (this.#factor === 0 || best.inFlight === 0) return best;
+    const allowed = allowedPerWeight(list.weighted, this.#factor, best);
     return mayTake(best, allowed) ? best : (list.highest(keyHash, allowed) ?? best);
   }
 
@@ -39,7 +44,7 @@ export class RendezvousHash implements Policy {
     if (key === undefined) return weighByWeight(candidates);
     const list = this.#hashed(candidates);
     const keyHash = hash64(key);
-    const allowed = allowedPerWeight(list.weighted);
+    const allowed = this.#factor === 0 ? Infinity : allowedPerWeight(list.weighted, this.#factor);
     const picked = this.pick(context);
     return candidates.map((upstream, index) => {
       const { inFlight, effectiveWeight } = upstream;
@@ -110,17 +115,17 @@ function mayTake({ inFlight, effectiveWeight }: Candidate, allowed: number): boo
 }
 
 /**
- * How many requests in flight each unit of weight may have, the one to be placed counted in; or less, but enough for the
+ * How many requests in flight each unit of weight may have, the one to be placed included; or less, but enough for the
  * given candidate to take one more.
  */
-function allowedPerWeight({ candidates, total }: WeightedList, favourite?: Candidate): number {
-  const enough = favourite && (favourite.inFlight * total) / (limits.hashLoadFactor * favourite.effectiveWeight);
+function allowedPerWeight({ candidates, total }: WeightedList, factor: number, favourite?: Candidate): number {
+  const enough = favourite && (favourite.inFlight * total) / (factor * favourite.effectiveWeight);
   let inFlight = 0;
   for (const upstream of candidates) {
     inFlight += upstream.inFlight;
     if (enough !== undefined && inFlight >= enough) break;
   }
-  return ((inFlight + 1) * limits.hashLoadFactor) / total;
+  return ((inFlight + 1) * factor) / total;
 }
 
 function scoreOf(weight: number, unit: number): number {

@@ -3,6 +3,7 @@
 export const defaults = {
   balance: "p2c",
   hashOn: "client-ip",
+  hashBalanceFactor: 0,
   panic: "use-all",
   forwarded: false,
   maxHeaders: 200,
@@ -39,13 +40,14 @@ export const defaults = {
   weights: { mode: "feedback", interval: "10s", header: "x-evenkeel-load" },
   discovery: { type: "dns", scheme: "http", refresh: "30s" },
   retry: {
-    attempts: 1,
+    attempts: 3,
     on: ["connect-failure", "reset"],
     methods: ["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"],
     budget: 0.2,
     minRetriesPerSecond: 10,
     bodyBuffer: "64kb",
     perTryTimeout: "0s",
+    connectFor: "2s",
   },
   timeouts: { connect: "3s", headers: "30s", idle: "60s", total: "0s" },
   queue: { max: 100, timeout: "5s" },
@@ -65,6 +67,13 @@ export const limits = {
   /** Full jitter between these before a retry that is not a connect failure. */
   retryBackoffMinMs: 25,
   retryBackoffMaxMs: 250,
+  /** While nothing in a pool can be connected, one waiting request connects again at intervals that grow between these. */
+  reconnectMinMs: 50,
+  reconnectMaxMs: 250,
+  /** Waiting requests that go on for each connection that succeeds: their number doubles from round trip to round trip. */
+  reconnectsPerSuccess: 2,
+  /** Attempts of one request that its event and log line list: after these only the last one is. */
+  recordedAttempts: 64,
   /** An ejection is longer by up to this share of it, so that upstreams ejected together do not come back together. */
   ejectionJitter: 0.1,
   /** Milliseconds of good behaviour that take one off the count that makes ejections longer (Envoy's interval). */
@@ -73,8 +82,6 @@ export const limits = {
   responsivenessMs: 10_000,
   /** Milliseconds that a failure counts as at least, so that failing fast does not look like being fast. */
   failurePenaltyMs: 1_000,
-  /** Over this multiple of its share of what is in flight, an upstream is passed over by a hash (Envoy's 150 %). */
-  hashLoadFactor: 1.5,
   /** Characters of a request's key that are hashed; of a longer one both ends and the length are. */
   hashKeyLength: 1_024,
   /** Cookies of the sticky one's name that are looked at. */

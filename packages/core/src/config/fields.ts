@@ -44,6 +44,17 @@ export const fraction = (min: number, max: number): z.ZodNumber => {
   return z.number({ error }).min(min, { error }).max(max, { error });
 };
 
+/** What multiple of its share an upstream may have: less than 1 could leave none that may be picked. */
+export const balanceFactor = (): z.ZodNumber => {
+  const error = "expected 0, or a number from 1 to 100";
+  return z
+    .number({ error })
+    .min(0, { error })
+    .max(100, { error })
+    .refine((factor) => factor === 0 || factor >= 1, { error })
+    .meta({ range: "0, or 1 to 100" });
+};
+
 export const oneOf = <const Word extends string>(words: readonly Word[]): z.ZodEnum<{ [Key in Word]: Key }> =>
   z.enum(words, { error: `expected one of ${words.map((word) => `"${word}"`).join(", ")}` });
 

@@ -75,7 +75,7 @@ export interface HealthCheckOptions {
 export type RetryCondition = "connect-failure" | "reset" | "timeout" | `${number}`;
 
 export interface RetryOptions {
-  /** Attempts after the first, 0 to 10; connect failures are not counted, since they reach nobody. Default: 1. */
+  /** Attempts after the first, 0 to 10, on untried upstreams, then on those that failed. Connect failures do not count. Default: 3. */
   readonly attempts?: number;
   /** Default: ["connect-failure", "reset"]. Statuses 500 to 599 and 429 may be added: "503". */
   readonly on?: readonly RetryCondition[];
@@ -89,6 +89,11 @@ export interface RetryOptions {
   readonly bodyBuffer?: Size;
   /** Time that one attempt may take up to its response headers. Default: none. */
   readonly perTryTimeout?: Duration;
+  /**
+   * When no upstream can be connected, at most `queue.max` requests wait, each for `queue.timeout` at most, and connect again
+   * until this long after the first failure behind a success of the pool. Default: "2s". "0s" fails at once.
+   */
+  readonly connectFor?: Duration;
 }
 
 export interface TimeoutOptions {
@@ -203,6 +208,8 @@ export interface PoolSettings {
   readonly balance?: PolicyName | Policy;
   /** What "hash" hashes, and what a policy of your own is given as a key. Default: "client-ip". */
   readonly hashOn?: HashKey;
+  /** For "hash": passes over an upstream with more than this multiple of its share in flight; 0 never does. Default: 0. */
+  readonly hashBalanceFactor?: number;
   /** When nothing is available: "use-all" tries whatever is not draining or disabled, "fail" answers 503 at once. Default: "use-all". */
   readonly panic?: "use-all" | "fail";
   /** Active probes. Default: off. */

@@ -104,6 +104,7 @@ function toResolvedPool(pool: PoolOptions): ResolvedPool {
     upstreams: (pool.upstreams ?? []).map(toResolvedUpstream),
     balance: pool.balance ?? defaults.balance,
     hashOn: pool.hashOn ?? defaults.hashOn,
+    hashBalanceFactor: pool.hashBalanceFactor ?? defaults.hashBalanceFactor,
     ...toResolvedDynamics(pool),
     panic: pool.panic ?? defaults.panic,
     healthCheck: pool.healthCheck && toResolvedHealthCheck(pool.healthCheck),
@@ -238,6 +239,7 @@ function toResolvedRetry(options: RetryOptions): ResolvedRetry {
     minRetriesPerSecond: retry.minRetriesPerSecond,
     bodyBufferBytes: bytes(retry.bodyBuffer),
     perTryTimeoutMs: milliseconds(retry.perTryTimeout),
+    connectForMs: milliseconds(retry.connectFor),
   });
 }
 

@@ -63,6 +63,8 @@ export interface ResolvedRetry {
   readonly bodyBufferBytes: number;
   /** 0 is none. */
   readonly perTryTimeoutMs: number;
+  /** 0 does not wait. */
+  readonly connectForMs: number;
 }
 
 export interface ResolvedTimeouts {
@@ -138,6 +140,8 @@ export interface ResolvedPool {
   readonly upstreams: readonly ResolvedUpstream[];
   readonly balance: PolicyName | Policy;
   readonly hashOn: HashKey;
+  /** 0 is no bound. */
+  readonly hashBalanceFactor: number;
   readonly outlierDetection: ResolvedOutlierDetection | undefined;
   readonly slowStart: ResolvedSlowStart | undefined;
   readonly sticky: ResolvedSticky | undefined;

@@ -7,6 +7,7 @@
 import * as z from "zod";
 import { limits } from "./defaults.ts";
 import {
+  balanceFactor,
   bodyPattern,
   changeableName,
   cookieName,
@@ -93,6 +94,7 @@ const outlierDetection = table({
 const settings = {
   balance: policy(policyNames).optional(),
   hashOn: hashKey().optional(),
+  hashBalanceFactor: balanceFactor().optional(),
   panic: oneOf(["use-all", "fail"]).optional(),
   healthCheck: healthCheck.optional(),
   outlierDetection: z.union([z.literal(false), outlierDetection], { error: "expected false or a table" }).optional(),
@@ -127,6 +129,7 @@ const settings = {
     minRetriesPerSecond: integer(0, 10_000).optional(),
     bodyBuffer: size().optional(),
     perTryTimeout: duration().optional(),
+    connectFor: duration().optional(),
   }).optional(),
   timeouts: table({
     connect: duration(1).optional(),

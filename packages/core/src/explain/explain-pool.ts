@@ -25,6 +25,7 @@ export function explainPool(arrival: RoutedArrival): { pool: PoolExplanation; co
     because,
     panic: pool.panic,
     queue: { depth: pool.queue.depth, max: queue.max },
+    outage: pool.outage.snapshot,
     sticky,
     upstreams: pool.upstreams.map((upstream) => {
       const explained = explainUpstream(upstream, arrival, weighed.get(upstream));

@@ -2,6 +2,7 @@
 
 import type { HashKey } from "../config/options.ts";
 import type { ErrorCode } from "../errors.ts";
+import type { OutageSnapshot } from "../snapshot.ts";
 
 /** A request to ask about. Nothing of it is sent anywhere. */
 export interface ExplainRequest {
@@ -64,6 +65,8 @@ export interface PoolExplanation {
   /** Nothing is available, and requests go to whatever is not draining or disabled. */
   readonly panic: boolean;
   readonly queue: { readonly depth: number; readonly max: number };
+  /** Connections have failed, and none has succeeded since; null otherwise. */
+  readonly outage: OutageSnapshot | null;
   /** Whom the request's cookie binds its client to; null for a pool without sticky sessions. */
   readonly sticky: StickyExplanation | null;
   readonly upstreams: readonly UpstreamExplanation[];

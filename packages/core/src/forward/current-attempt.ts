@@ -1,5 +1,5 @@
 import type { ErrorCode } from "../errors.ts";
-import type { AttemptRecord } from "../events.ts";
+import type { AttemptRecord, RequestFlag } from "../events.ts";
 import type { Attempt } from "../pool/attempt.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Outcome, Upstream } from "../pool/upstream.ts";
@@ -7,10 +7,12 @@ import type { Clock } from "../runtime/clock.ts";
 import { causeToReport } from "../wire/failure-cause.ts";
 import type { RequestRecord } from "./request-record.ts";
 
-/** What is noted of attempts. */
-export type AttemptNotes = Pick<RequestRecord, "upstream" | "flags" | "attemptEnded">;
+/** Where attempts and retries of a request are recorded. */
+export interface AttemptNotes extends Pick<RequestRecord, "upstream" | "attemptEnded" | "retried"> {
+  readonly flags: { add(flag: RequestFlag): void };
+}
 
-interface HowItWent {
+export interface HowItWent {
   readonly status?: number;
   readonly error?: ErrorCode;
   /** What the error came from. */
@@ -35,10 +37,11 @@ export class CurrentAttempt {
     return this.#attempt !== undefined;
   }
 
-  begin(pool: Pool, upstream: Upstream): void {
+  /** `lastResort`: nothing available could be connected, and the upstream is not available. */
+  begin(pool: Pool, upstream: Upstream, lastResort: boolean): void {
     this.#record.upstream = upstream;
-    if (pool.panic) this.#record.flags.add("panic");
-    this.#attempt = pool.begin(upstream);
+    if (lastResort || pool.panic) this.#record.flags.add("panic");
+    this.#attempt = pool.begin(upstream, undefined, lastResort);
     this.#connectMs = undefined;
     this.#headersMs = undefined;
   }
@@ -48,7 +51,7 @@ export class CurrentAttempt {
    * the two and an upstream that has left its pool is still held.
    */
   again(pool: Pool, upstream: Upstream, error: ErrorCode): void {
-    const next = pool.begin(upstream, this.#attempt);
+    const next = pool.begin(upstream, this.#attempt, this.#attempt?.lastResort);
     this.settle("stale", { error });
     this.#attempt = next;
     this.#connectMs = undefined;

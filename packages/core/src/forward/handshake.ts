@@ -10,16 +10,15 @@ import { WireError } from "../wire/wire-error.ts";
 import type { Active } from "./active-set.ts";
 import { heedLoad } from "./announced-load.ts";
 import type { RoutedArrival } from "./arrival.ts";
+import { AttemptLoop, type AttemptOwner } from "./attempt-loop.ts";
 import type { ClientResponse } from "./client-response.ts";
-import { CurrentAttempt } from "./current-attempt.ts";
 import type { Engine, Routing } from "./engine.ts";
 import { onceOver } from "./once-over.ts";
 import { refusalFault, relayRefusal } from "./refused-upgrade.ts";
 import type { RequestRecord } from "./request-record.ts";
 import { clientHeaders } from "./response-head.ts";
-import { decideAfterFailure, retryPauseMs } from "./retry.ts";
+import { SessionAffinity } from "./session-affinity.ts";
 import { joinEnds, requestTunnel, sayGoodbye, type TunnelHandler, type TunnelSide } from "./tunnel.ts";
-import { type ChoiceOwner, UpstreamChoice } from "./upstream-choice.ts";
 import { upstreamHeaders, upstreamPath } from "./upstream-request.ts";
 
 interface HandshakeInput {
@@ -45,17 +44,16 @@ function webSocketKey(headers: readonly string[]): string {
 }
 
 /** One WebSocket handshake on its way: pick, ask, and either join the sockets or relay what the upstream says instead. */
-export class Handshake implements TunnelHandler, ChoiceOwner, Active {
+export class Handshake implements TunnelHandler, AttemptOwner, Active {
   readonly #in: HandshakeInput;
-  readonly #attempt: CurrentAttempt;
-  readonly #choice: UpstreamChoice;
-  #retriesUsed = 0;
+  /** A handshake has no body. */
+  readonly replayable = true;
+  readonly #affinity: SessionAffinity | undefined;
+  readonly #attempts: AttemptLoop;
   #connected = false;
+  #startedAt = 0;
   #giveUpRequest: (() => void) | undefined;
   #timer: Timer;
-  /** When it has to be over, on the clock, and what ends it then. */
-  #deadline = Infinity;
-  #deadlineTimer: Timer;
   #breakOffRefusal: ((code: ErrorCode) => void) | undefined;
   #upstreamSocket: Duplex | undefined;
   #goodbyeSaid = false;
@@ -63,25 +61,29 @@ export class Handshake implements TunnelHandler, ChoiceOwner, Active {
 
   constructor(input: HandshakeInput) {
     this.#in = input;
-    this.#attempt = new CurrentAttempt(input.record, input.engine.runtime.clock);
-    this.#choice = new UpstreamChoice(input.arrival, input.record, this);
+    const { arrival, record, engine } = input;
+    const { route } = arrival;
+    this.#affinity = route.sticky && new SessionAffinity(route.sticky, arrival, record);
+    this.#attempts = new AttemptLoop(
+      {
+        to: route,
+        runtime: engine.runtime,
+        method: "GET",
+        key: route.keyOf?.(arrival),
+        affinity: this.#affinity,
+        notes: record,
+      },
+      this,
+    );
   }
 
   start(): void {
     const { engine, socket, res } = this.#in;
-    const { pool } = this.#in.arrival.route;
-    const { clock } = engine.runtime;
     engine.active.add(this);
     socket.on("error", this.#onClientGone);
     socket.on("end", this.#onClientGone);
     onceOver(this.#in.req, res, this.#onClientGone);
-    pool.retryBudget.deposit();
-    const { totalMs } = pool.options.timeouts;
-    if (totalMs > 0) {
-      this.#deadline = clock.now() + totalMs;
-      this.#deadlineTimer = clock.setTimeout(() => this.#onDeadline(), totalMs);
-    }
-    this.#choice.next();
+    this.#attempts.start();
   }
 
   /** The first time with a goodbye, where there is a tunnel. */
@@ -95,16 +97,12 @@ export class Handshake implements TunnelHandler, ChoiceOwner, Active {
     this.#upstreamSocket?.destroy();
   }
 
-  onNoneLeft(code: ErrorCode): void {
-    this.#reply(code);
-  }
-
-  onChosen(upstream: Upstream): void {
+  onAttempt(upstream: Upstream): void {
     const { arrival, routing, mountPath, socket, head } = this.#in;
     const { route, facts, target } = arrival;
     const { options } = route.pool;
     this.#connected = false;
-    this.#attempt.begin(route.pool, upstream);
+    this.#startedAt = this.#in.engine.runtime.clock.now();
     this.#timer = this.#after(options.timeouts.connectMs, "connect_timeout");
     const { forwarded } = routing;
     // A response that ends a handshake is relayed without trailers.
@@ -126,6 +124,7 @@ export class Handshake implements TunnelHandler, ChoiceOwner, Active {
 
   onConnected(): void {
     this.#connected = true;
+    this.#attempts.connected(this.#in.engine.runtime.clock.now() - this.#startedAt);
     this.#clearTimer();
     const { retry, timeouts } = this.#in.arrival.route.pool.options;
     const { headersMs } = timeouts;
@@ -135,14 +134,13 @@ export class Handshake implements TunnelHandler, ChoiceOwner, Active {
   onSwitch(raw: readonly string[], upstream: TunnelSide, open: (headers: readonly string[]) => void): void {
     const { engine, socket, client, res, record, arrival } = this.#in;
     this.#clearTimer();
-    this.#clearDeadline();
     this.#over = true;
     socket.off("error", this.#onClientGone).off("end", this.#onClientGone);
     this.#upstreamSocket = upstream.socket;
     record.status = 101;
     record.error = undefined;
-    this.#attempt.answered(101);
-    const closeTunnel = this.#attempt.becomeTunnel();
+    this.#attempts.responded(101);
+    const closeTunnel = this.#attempts.becomeTunnel();
     res.detachSocket(socket as Socket);
     const changes = arrival.route.options.responseHeaders;
     const onOver = bindContext(() => {
@@ -155,7 +153,7 @@ export class Handshake implements TunnelHandler, ChoiceOwner, Active {
     });
     joinEnds(engine.runtime.clock, socket, upstream.socket, onOver);
     open([
-      ...this.#choice.bind(clientHeaders(heedLoad(record, raw), changes, 101)),
+      ...this.#bound(clientHeaders(heedLoad(record, raw), changes, 101)),
       "Connection",
       "Upgrade",
       "Upgrade",
@@ -171,13 +169,13 @@ export class Handshake implements TunnelHandler, ChoiceOwner, Active {
     if (fault !== undefined) return this.#failed(fault);
     this.#clearTimer();
     this.#over = true;
-    this.#attempt.answered(statusCode);
+    this.#attempts.responded(statusCode);
     const headers = clientHeaders(heedLoad(record, rawHeaders), arrival.route.options.responseHeaders, statusCode);
-    response.begin(statusCode, statusMessage, [...this.#choice.bind(headers), "Connection", "close"], false);
+    response.begin(statusCode, statusMessage, [...this.#bound(headers), "Connection", "close"], false);
     const { idleMs } = arrival.route.pool.options.timeouts;
     this.#breakOffRefusal = relayRefusal(upstreamResponse, response, idleMs, (failure) => {
       record.error = failure;
-      this.#attempt.settle(failure ?? "success", {
+      this.#attempts.settle(failure ?? "success", {
         status: statusCode,
         ...(failure !== undefined && { error: failure }),
       });
@@ -196,47 +194,22 @@ export class Handshake implements TunnelHandler, ChoiceOwner, Active {
 
   #failed(code: ErrorCode, cause?: unknown): void {
     if (this.#over) return;
-    const { engine, record, arrival } = this.#in;
-    const { pool } = arrival.route;
     this.#clearTimer();
     this.#giveUpRequest?.();
-    record.failed(code, cause);
-    this.#attempt.settle(code, { error: code, cause });
-    const { clock, random } = engine.runtime;
-    const pauseMs = retryPauseMs(random);
-    const decision = decideAfterFailure(
-      { code, cause: undefined, reused: false, sent: this.#connected },
-      {
-        options: pool.options.retry,
-        budget: pool.retryBudget,
-        method: "GET",
-        retriesUsed: this.#retriesUsed,
-        staleRetried: true,
-        untriedLeft: this.#choice.someLeft,
-        replayable: true,
-        pauseMs,
-        leftMs: this.#deadline - clock.now(),
-      },
-    );
-    if (decision === "give-up") return this.#reply(code);
-    record.retried(record.upstream as Upstream, code);
-    if (decision === "move") return this.#choice.next();
-    this.#retriesUsed++;
-    this.#timer = clock.setTimeout(() => this.#choice.next(), pauseMs);
+    this.#in.record.failed(code, cause);
+    this.#attempts.failed({ code, cause, reused: false, sent: this.#connected });
   }
 
-  #reply(code: ErrorCode): void {
-    this.#over = true;
-    this.#clearDeadline();
-    this.#in.response.reply(code, false);
-  }
-
-  #onDeadline(): void {
-    const code = "total_timeout";
+  onGiveUp(code: ErrorCode, cause?: unknown): void {
+    if (code === "policy_failed") this.#in.record.threw("policy", cause, code);
     if (this.#breakOffRefusal !== undefined) return this.#breakOffRefusal(code);
     this.#in.record.error = code;
     this.#stop(code, code);
-    this.#reply(code);
+    this.#in.response.reply(code, false);
+  }
+
+  #bound(headers: string[]): string[] {
+    return this.#affinity === undefined ? headers : this.#affinity.bind(headers, this.#in.record.upstream);
   }
 
   /** The client has left before there was a tunnel, or has its answer. */
@@ -255,14 +228,13 @@ export class Handshake implements TunnelHandler, ChoiceOwner, Active {
     if (!res.writableFinished) socket.destroy();
   });
 
-  /** Ends whatever is under way or waited for. */
+  /** Ends the attempt in progress, and every wait for another. */
   #stop(outcome: Outcome, error: ErrorCode): void {
     this.#over = true;
-    this.#choice.stopWaiting();
+    this.#attempts.stop();
     this.#clearTimer();
-    this.#clearDeadline();
     this.#giveUpRequest?.();
-    this.#attempt.settle(outcome, { error });
+    this.#attempts.settle(outcome, { error });
   }
 
   #after(ms: number, code: ErrorCode): Timer {
@@ -271,9 +243,5 @@ export class Handshake implements TunnelHandler, ChoiceOwner, Active {
 
   #clearTimer(): void {
     this.#in.engine.runtime.clock.clearTimeout(this.#timer);
-  }
-
-  #clearDeadline(): void {
-    this.#in.engine.runtime.clock.clearTimeout(this.#deadlineTimer);
   }
 }

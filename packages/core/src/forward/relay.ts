@@ -16,96 +16,74 @@
  * pass for complete.
  */
 
-import createDebug from "debug";
 import { type ErrorCode, errorKind } from "../errors.ts";
 import type { Outcome, Upstream } from "../pool/upstream.ts";
-import type { Timer } from "../runtime/clock.ts";
 import type { Exchange, ExchangeFailure, ExchangeHandler } from "../wire/transport.ts";
 import type { Active } from "./active-set.ts";
 import { heedLoad, withoutLoad } from "./announced-load.ts";
+import { AttemptLoop, type AttemptOwner } from "./attempt-loop.ts";
 import { type ClientPace, ClientResponse } from "./client-response.ts";
-import { CurrentAttempt } from "./current-attempt.ts";
 import { runResponseHook } from "./hooks.ts";
 import { onceOver } from "./once-over.ts";
 import { type RelayInput, requestBody } from "./relay-input.ts";
 import { isSettled } from "./reply.ts";
 import type { Body, BodyOwner } from "./request-body.ts";
 import { clientHeaders } from "./response-head.ts";
-import {
-  decideAfterFailure,
-  decideAfterStatus,
-  isStale,
-  type RetryDecision,
-  type RetryFacts,
-  retryPauseMs,
-} from "./retry.ts";
-import { type ChoiceOwner, UpstreamChoice } from "./upstream-choice.ts";
+import { SessionAffinity } from "./session-affinity.ts";
 import { upstreamHeaders, upstreamPath } from "./upstream-request.ts";
 
-const debug = createDebug("evenkeel:forward");
-
-export class Relay implements ExchangeHandler, BodyOwner, ClientPace, ChoiceOwner, Active {
+export class Relay implements ExchangeHandler, BodyOwner, ClientPace, AttemptOwner, Active {
   readonly #in: RelayInput;
   readonly #body: Body;
   readonly #response: ClientResponse;
-  readonly #attempt: CurrentAttempt;
-  readonly #choice: UpstreamChoice;
+  readonly #affinity: SessionAffinity | undefined;
+  readonly #attempts: AttemptLoop;
   /** The headers of its answer, as they came. */
   #upstreamHead: readonly string[] = [];
-  #retriesUsed = 0;
-  #staleRetried = false;
   #exchange: Exchange | undefined;
-  #pauseTimer: Timer;
-  /** When the whole exchange has to be over, on the clock. */
-  #deadline = Infinity;
-  #deadlineTimer: Timer;
   /** An answer has been decided on; nothing more is tried. */
   #over = false;
 
   constructor(input: RelayInput) {
     const { req, res, arrival, record } = input;
     this.#in = input;
-    this.#attempt = new CurrentAttempt(record, input.engine.runtime.clock);
-    this.#choice = new UpstreamChoice(arrival, record, this);
+    const { route } = arrival;
+    this.#affinity = route.sticky && new SessionAffinity(route.sticky, arrival, record);
+    this.#attempts = new AttemptLoop(
+      {
+        to: route,
+        runtime: input.engine.runtime,
+        method: req.method ?? "GET",
+        key: route.keyOf?.(arrival),
+        affinity: this.#affinity,
+        notes: record,
+      },
+      this,
+    );
     this.#response = new ClientResponse(req, res, record, input.engine);
     this.#body = requestBody(input, this);
   }
 
   start(): void {
-    const { pool, options } = this.#in.arrival.route;
-    const { totalMs } = pool.options.timeouts;
-    const { clock } = this.#in.engine.runtime;
     this.#in.engine.active.add(this);
     onceOver(this.#in.req, this.#in.res, () => this.#onClientClose());
-    pool.retryBudget.deposit();
-    if (this.#body.length > options.maxBodyBytes) return this.#giveUp("body_too_large");
-    if (totalMs > 0) {
-      this.#deadline = clock.now() + totalMs;
-      this.#deadlineTimer = clock.setTimeout(() => this.#giveUp("total_timeout"), totalMs);
-    }
-    this.#choice.next();
+    if (this.#body.length > this.#in.arrival.route.options.maxBodyBytes) return this.onGiveUp("body_too_large");
+    this.#attempts.start();
   }
 
   /** `close` has run out of patience: an answer that has not begun is 503, one that has is cut off. */
   destroy(): void {
     if (this.#over) this.#in.res.destroy();
-    else this.#giveUp("closed");
+    else this.onGiveUp("closed");
   }
 
-  // Step 2: pick.
+  // Steps 2 and 3: pick and attempt.
 
-  onNoneLeft(code: ErrorCode): void {
-    this.#giveUp(code);
+  get replayable(): boolean {
+    return this.#body.replayable;
   }
 
-  // Step 3: attempt.
-
-  onChosen(upstream: Upstream): void {
-    this.#attempt.begin(this.#in.arrival.route.pool, upstream);
-    this.#dispatch(upstream, false);
-  }
-
-  #dispatch(upstream: Upstream, freshConnection: boolean): void {
+  onAttempt(upstream: Upstream, freshConnection: boolean): void {
     const { route, head, facts, target } = this.#in.arrival;
     const { pool } = route;
     this.#exchange = pool.transport(upstream).dispatch(
@@ -125,7 +103,7 @@ export class Relay implements ExchangeHandler, BodyOwner, ClientPace, ChoiceOwne
   }
 
   onConnected(exchange: Exchange, connectMs: number | undefined): void {
-    this.#attempt.connected(connectMs);
+    this.#attempts.connected(connectMs);
     this.#body.attach(exchange);
   }
 
@@ -134,7 +112,7 @@ export class Relay implements ExchangeHandler, BodyOwner, ClientPace, ChoiceOwne
   }
 
   onBodyFault(code: ErrorCode): void {
-    this.#giveUp(code);
+    this.onGiveUp(code);
   }
 
   // Step 4: judge.
@@ -144,76 +122,28 @@ export class Relay implements ExchangeHandler, BodyOwner, ClientPace, ChoiceOwne
   }
 
   onResponse(status: number, statusText: string, raw: readonly string[]): void {
-    this.#attempt.answered(status);
+    this.#attempts.responded(status);
     const headers = heedLoad(this.#in.record, raw);
-    if (this.#retriedOn(status)) return;
+    if (this.#attempts.retriedOn(status)) {
+      this.#exchange?.abort();
+      return this.#body.detach();
+    }
     this.#upstreamHead = headers;
     const passed = this.#responseHeaders(headers, status);
     if (passed === undefined) {
-      this.#attempt.settle("success", { status });
-      return this.#giveUp("response_hook_failed");
+      this.#attempts.settle("success", { status });
+      return this.onGiveUp("response_hook_failed");
     }
     this.#response.begin(status, statusText, passed, !this.#body.complete);
-  }
-
-  /** Whether another attempt is made instead of passing an answer on. */
-  #retriedOn(status: number): boolean {
-    if (!this.#in.arrival.route.pool.options.retry.onStatus.has(status)) return false;
-    const facts = this.#retryFacts();
-    if (decideAfterStatus(status, facts) !== "retry") return false;
-    this.#exchange?.abort();
-    this.#body.detach();
-    this.#attempt.settle("success", { status });
-    this.#retry("retry", `${status}`, facts.pauseMs);
-    return true;
   }
 
   onFailure(failure: ExchangeFailure): void {
     const { code } = failure;
     this.#body.detach();
     this.#in.record.failed(code, failure.cause);
-    if (this.#response.committed) {
-      this.#attempt.settle(code, { status: this.#in.record.status, error: code });
-      return this.#response.cutOff();
-    }
-    const facts = this.#retryFacts();
-    const decision = decideAfterFailure(failure, facts);
-    debug("%s failed with %s, so %s: %O", this.#in.record.upstream?.id, code, decision, failure.cause);
-    if (decision !== "again")
-      this.#attempt.settle(isStale(failure) ? "stale" : code, { error: code, cause: failure.cause });
-    if (decision === "give-up") this.#giveUp(code);
-    else this.#retry(decision, code, facts.pauseMs);
-  }
-
-  #retryFacts(): RetryFacts {
-    const { pool } = this.#in.arrival.route;
-    const { clock, random } = this.#in.engine.runtime;
-    return {
-      options: pool.options.retry,
-      budget: pool.retryBudget,
-      method: this.#in.req.method ?? "GET",
-      retriesUsed: this.#retriesUsed,
-      staleRetried: this.#staleRetried,
-      untriedLeft: this.#choice.someLeft,
-      replayable: this.#body.replayable,
-      pauseMs: retryPauseMs(random),
-      leftMs: this.#deadline - clock.now(),
-    };
-  }
-
-  #retry(decision: Exclude<RetryDecision, "give-up">, reason: ErrorCode | `${number}`, pauseMs: number): void {
-    const failed = this.#in.record.upstream as Upstream;
-    this.#in.record.retried(failed, reason);
-    if (decision === "again") {
-      this.#staleRetried = true;
-      this.#attempt.again(this.#in.arrival.route.pool, failed, "reset");
-      this.#dispatch(failed, true);
-    } else if (decision === "move") {
-      this.#choice.next();
-    } else {
-      this.#retriesUsed++;
-      this.#pauseTimer = this.#in.engine.runtime.clock.setTimeout(() => this.#choice.next(), pauseMs);
-    }
+    if (!this.#response.committed) return this.#attempts.failed(failure);
+    this.#attempts.settle(code, { status: this.#in.record.status, error: code });
+    this.#response.cutOff();
   }
 
   // Step 5: pass on.
@@ -221,7 +151,8 @@ export class Relay implements ExchangeHandler, BodyOwner, ClientPace, ChoiceOwne
   /** Undefined when the app's hook failed. */
   #responseHeaders(raw: readonly string[], status: number): string[] | undefined {
     const { engine, record, arrival } = this.#in;
-    const passed = this.#choice.bind(clientHeaders(raw, arrival.route.options.responseHeaders, status));
+    const own = clientHeaders(raw, arrival.route.options.responseHeaders, status);
+    const passed = this.#affinity === undefined ? own : this.#affinity.bind(own, record.upstream);
     const headers =
       engine.hooks.onResponse === undefined
         ? passed
@@ -241,7 +172,7 @@ export class Relay implements ExchangeHandler, BodyOwner, ClientPace, ChoiceOwne
   }
 
   onClientStalled(): void {
-    this.#giveUp("send_timeout");
+    this.onGiveUp("send_timeout");
   }
 
   onFlush(): void {
@@ -249,15 +180,16 @@ export class Relay implements ExchangeHandler, BodyOwner, ClientPace, ChoiceOwne
   }
 
   onComplete(trailers: readonly string[]): void {
-    this.#attempt.settle("success", { status: this.#in.record.status });
+    this.#attempts.settle("success", { status: this.#in.record.status });
     this.#exchange = undefined;
     this.#body.discard();
     this.#response.end(withoutLoad(this.#in.record, trailers), this.#upstreamHead);
   }
 
-  /** Answers in the proxy's own name, or cuts the answer off when one has begun. */
-  #giveUp(code: ErrorCode): void {
+  /** Sends an error response, or cuts off a response that has begun. */
+  onGiveUp(code: ErrorCode, cause?: unknown): void {
     if (this.#over) return;
+    if (code === "policy_failed") this.#in.record.threw("policy", cause, code);
     this.#stop(errorKind(code).source === "client" ? "aborted" : code, code);
     this.#in.record.error = code;
     if (this.#response.committed) return this.#response.cutOff();
@@ -282,18 +214,15 @@ export class Relay implements ExchangeHandler, BodyOwner, ClientPace, ChoiceOwne
     record.finish();
   }
 
-  /** Ends whatever is under way or waited for. */
+  /** Ends the attempt in progress, and every wait for another. */
   #stop(outcome: Outcome, error: ErrorCode): void {
-    const { clock } = this.#in.engine.runtime;
     this.#over = true;
-    if (this.#pauseTimer !== undefined) clock.clearTimeout(this.#pauseTimer);
-    if (this.#deadlineTimer !== undefined) clock.clearTimeout(this.#deadlineTimer);
-    this.#choice.stopWaiting();
+    this.#attempts.stop();
     this.#body.detach();
     this.#exchange?.abort();
     this.#exchange = undefined;
-    if (!this.#attempt.open) return;
+    if (!this.#attempts.open) return;
     const { status } = this.#in.record;
-    this.#attempt.settle(outcome, this.#response.committed ? { status, error } : { error });
+    this.#attempts.settle(outcome, this.#response.committed ? { status, error } : { error });
   }
 }

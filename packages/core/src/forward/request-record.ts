@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { limits } from "../config/defaults.ts";
 import type { ErrorCode, ProxyError } from "../errors.ts";
 import type { AttemptRecord, ExceptionEvent, RequestEvent, RequestFlag } from "../events.ts";
 import type { Upstream } from "../pool/upstream.ts";
@@ -67,6 +68,7 @@ export class RequestRecord {
   }
 
   attemptEnded(startedAt: number, attempt: AttemptRecord): void {
+    if (this.#attempts.length === limits.recordedAttempts) this.#attempts.pop();
     this.#attempts.push(attempt);
     const { reporter, runtime } = this.#engine;
     if (!reporter.wants("attempt")) return;

@@ -1,73 +1,93 @@
+import type { Balancer } from "../balancer/balancer.ts";
 import type { ErrorCode } from "../errors.ts";
+import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import type { Waiter } from "../pool/wait-queue.ts";
-import type { RoutedArrival } from "./arrival.ts";
-import { boundOutcome, refusalOfBound, standingOfOwn } from "./own-upstream.ts";
-import type { RequestRecord } from "./request-record.ts";
-import type { Binding } from "./sticky-cookie.ts";
+import type { SessionAffinity } from "./session-affinity.ts";
 
-/** Who is told what was chosen. */
+/** A pool, and what chooses among its upstreams. */
+export interface ChoicePool {
+  readonly pool: Pool;
+  readonly balancer: Pick<Balancer, "pick">;
+}
+
 export interface ChoiceOwner {
-  onChosen(upstream: Upstream): void;
-  /** Nobody is left to try, or the wait for one was too long. */
-  onNoneLeft(code: ErrorCode): void;
+  /** `lastResort`: the upstream is not available, and nothing that is could be connected. */
+  onChosen(upstream: Upstream, lastResort: boolean): void;
+  /** The request waits for an upstream with room. */
+  onQueued(): void;
+  /** No upstream is left, or the wait for one was too long. */
+  onNoneLeft(code: ErrorCode, cause?: unknown): void;
 }
 
 /**
- * Chooses an upstream for each attempt of one request, none of them twice, and waits in the queue while all are full.
+ * Chooses an upstream for each attempt of one request, and waits in the queue while all are full.
  *
- * The policy has no say while a client is bound to an upstream of its own that can be had. One that is merely full is
- * waited for like any other. When there is no more waiting, another serves the request, and the client stays bound.
+ * Upstreams are tried in rounds, none twice in one: the available ones, and when those could not be connected, the half-open,
+ * ejected and unhealthy ones.
  */
 export class UpstreamChoice implements Waiter {
-  readonly #arrival: RoutedArrival;
-  readonly #record: RequestRecord;
+  /** Those of this round. */
+  tried: Upstream[] = [];
+  readonly #to: ChoicePool;
+  readonly #key: string | undefined;
+  readonly #affinity: SessionAffinity | undefined;
   readonly #owner: ChoiceOwner;
-  readonly tried: Upstream[] = [];
-  #binding: Binding;
-  /** `own`: the client's own upstream alone; `any`: one that it is bound to by its answer; `guest`: one for this once. */
-  #course: "own" | "any" | "guest";
+  #lastResort = false;
 
-  constructor(arrival: RoutedArrival, record: RequestRecord, owner: ChoiceOwner) {
-    this.#arrival = arrival;
-    this.#record = record;
+  constructor(to: ChoicePool, key: string | undefined, affinity: SessionAffinity | undefined, owner: ChoiceOwner) {
+    this.#to = to;
+    this.#key = key;
+    this.#affinity = affinity;
     this.#owner = owner;
-    this.#binding = arrival.route.sticky?.read(arrival.head.passed);
-    this.#course = this.#binding === undefined ? "any" : "own";
   }
 
   next(): void {
-    if (this.#course === "own" && this.#nextOwn()) return;
-    if (this.#pick()) return;
-    const { pool } = this.#arrival.route;
-    if (!pool.mayFreeUp(this.tried)) this.#owner.onNoneLeft(this.#record.error ?? "none_available");
-    else if (!this.#enterQueue()) this.#owner.onNoneLeft("queue_full");
+    if (this.#affinity !== undefined && this.#nextOwn(this.#affinity)) return;
+    if (this.#pick(false)) return;
+    const { pool } = this.#to;
+    if (pool.mayFreeUp(this.tried)) {
+      if (!this.#enterQueue()) this.#owner.onNoneLeft("queue_full");
+    } else if (!this.#lastResort || !this.#pick(true)) {
+      this.#owner.onNoneLeft("none_available");
+    }
   }
 
-  /** Whether an upstream is left that was not tried: free, or only full. */
+  /** From now on, in this round, upstreams that are not available may be chosen once the available ones are tried. */
+  allowLastResort(): void {
+    this.#lastResort = true;
+  }
+
+  /** Begins another round, with upstreams that are not available from the start or not. */
+  startRound(lastResort: boolean): void {
+    this.tried = [];
+    this.#lastResort = lastResort;
+  }
+
+  /** Whether an upstream is left that was not tried in this round: with room, or only full. */
+  get untriedLeft(): boolean {
+    if (this.#affinity?.strict === true) return false;
+    const { pool } = this.#to;
+    if (pool.candidatesExcept(this.tried).length > 0 || pool.mayFreeUp(this.tried)) return true;
+    return this.#lastResort && pool.lastResort(this.tried).length > 0;
+  }
+
+  /** Whether the pool has an upstream for this request, tried or not. */
   get someLeft(): boolean {
-    const { pool } = this.#arrival.route;
-    if (this.#course === "own" && this.#faithful) return false;
-    return pool.candidatesExcept(this.tried).length > 0 || pool.mayFreeUp(this.tried);
+    const { pool } = this.#to;
+    if (this.#affinity?.strict === true) {
+      return this.#affinity.own !== undefined && pool.standing(this.#affinity.own) !== "gone";
+    }
+    return pool.candidates.length > 0 || pool.mayFreeUp([]);
   }
 
-  /** Adds the cookie that binds the client to the upstream that has answered, unless it is bound already. */
-  bind(headers: string[]): string[] {
-    const { route, facts } = this.#arrival;
-    const { upstream } = this.#record;
-    if (route.sticky === undefined || this.#course !== "any" || upstream === undefined) return headers;
-    const setCookie = route.sticky.bind(upstream, facts);
-    if (setCookie !== undefined) headers.push("Set-Cookie", setCookie);
-    return headers;
-  }
-
-  /** The client has left, or has its answer. */
+  /** The request has ended. */
   stopWaiting(): void {
-    this.#arrival.route.pool.queue.leave(this);
+    this.#to.pool.queue.leave(this);
   }
 
   get waitsFor(): Upstream | undefined {
-    return this.#course === "own" && this.#binding !== "unknown" ? this.#binding : undefined;
+    return this.#affinity?.own;
   }
 
   onRoom(): void {
@@ -75,72 +95,58 @@ export class UpstreamChoice implements Waiter {
   }
 
   onTimeout(): void {
-    if (this.#course === "own" && !this.#faithful) {
-      this.#course = "guest";
-      if (this.#pick()) return;
-    }
-    this.#owner.onNoneLeft("queue_timeout");
+    if (this.#affinity?.becomeGuest() !== true || !this.#pick(false)) this.#owner.onNoneLeft("queue_timeout");
   }
 
-  /** Its own upstream or none. */
-  get #faithful(): boolean {
-    return this.#arrival.route.sticky?.options.onMissing === "fail";
-  }
-
-  /** False when the client is to be served by another. */
-  #nextOwn(): boolean {
-    const { route, head, facts } = this.#arrival;
-    // While its pool was still being looked up, the client's own may have been found.
-    if (this.#binding === "unknown") this.#binding = route.sticky?.read(head.passed);
-    const own = this.waitsFor;
-    const wasTried = own !== undefined && this.tried.includes(own);
-    const standing = wasTried ? "gone" : standingOfOwn(own, route.pool);
-    switch (boundOutcome(standing, route.pool.queue.hasRoom, this.#faithful)) {
+  /** False when the policy picks. */
+  #nextOwn(affinity: SessionAffinity): boolean {
+    const { pool } = this.#to;
+    switch (affinity.next(pool, this.tried)) {
       case "kept":
-        this.#choose(own as Upstream);
+        this.#choose(affinity.own as Upstream, false);
         return true;
       case "waits":
+        // `next` has asked whether the queue has room.
         return this.#enterQueue();
       case "refused":
-        // Whoever has a cookie of one that is gone for good would be turned away for ever.
-        if (own === undefined) this.#record.setCookie = route.sticky?.release(facts);
-        this.#owner.onNoneLeft((standing === "gone" && this.#record.error) || refusalOfBound(standing));
+        if (this.#lastResort && this.#chooseOwnAsLastResort(affinity)) return true;
+        this.#owner.onNoneLeft(affinity.refusal(pool, this.tried));
         return true;
-      case "guest":
-        this.#course = "guest";
-        return false;
-      case "rebound":
-        this.#course = "any";
-        this.#record.flags.add("rebound");
+      case undefined:
         return false;
     }
   }
 
-  /** Lets the policy choose. False when there is nothing to choose from. */
-  #pick(): boolean {
-    const { balancer, keyOf } = this.#arrival.route;
-    let upstream: Upstream | undefined;
-    try {
-      upstream = balancer.pick({ key: keyOf?.(this.#arrival), exclude: this.tried });
-    } catch (error) {
-      // A policy may be an app's own, and its mistakes are one request's: they end nothing else.
-      this.#record.threw("policy", error, "policy_failed");
-      this.#owner.onNoneLeft("policy_failed");
-      return true;
-    }
-    if (upstream === undefined) return false;
-    this.#choose(upstream);
+  /** The failures of a request that waits to reconnect may have ejected the only upstream that it can use. */
+  #chooseOwnAsLastResort({ own }: SessionAffinity): boolean {
+    if (own === undefined || !this.#to.pool.lastResort(this.tried).includes(own)) return false;
+    this.#choose(own, true);
     return true;
   }
 
-  #choose(upstream: Upstream): void {
+  /** Lets the policy choose. False when there is nothing to choose from. */
+  #pick(lastResort: boolean): boolean {
+    let upstream: Upstream | undefined;
+    try {
+      upstream = this.#to.balancer.pick({ key: this.#key, exclude: this.tried, lastResort });
+    } catch (error) {
+      // A policy may be an app's own: an exception in it fails one request.
+      this.#owner.onNoneLeft("policy_failed", error);
+      return true;
+    }
+    if (upstream === undefined) return false;
+    this.#choose(upstream, lastResort);
+    return true;
+  }
+
+  #choose(upstream: Upstream, lastResort: boolean): void {
     this.tried.push(upstream);
-    this.#owner.onChosen(upstream);
+    this.#owner.onChosen(upstream, lastResort);
   }
 
   #enterQueue(): boolean {
-    const entered = this.#arrival.route.pool.queue.enter(this);
-    if (entered) this.#record.flags.add("queued");
+    const entered = this.#to.pool.queue.enter(this);
+    if (entered) this.#owner.onQueued();
     return entered;
   }
 }

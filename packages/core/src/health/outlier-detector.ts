@@ -77,9 +77,13 @@ export class OutlierDetector implements AttemptObserver {
     this.#options = options;
   }
 
-  /** Response headers prove enough on trial: a stream may go on for hours. */
+  /**
+   * Response headers prove enough on trial: a stream may go on for hours. A request of the last resort counts as a trial
+   * when it succeeds, and as nothing when it fails: an ejection is not made longer for an outage of the others.
+   */
   onAnswered(attempt: Attempt, failed: boolean): void {
     if (attempt.onTrial) this.#endTrial(attempt, failed ? "status" : undefined);
+    else if (attempt.lastResort && !failed) this.#endTrial(attempt, undefined);
   }
 
   onSettled(attempt: Attempt, outcome: Outcome, failed: boolean): void {

@@ -1,30 +1,22 @@
 /**
- * A request of the app's own on its way to a pool. It goes the way of a proxied one (see forward/relay.ts) by the same
- * rules: pick, or wait in the queue; attempt; judge; pass on. Until the answer's head has been handed over anything can
- * still be mended; after that an answer that breaks off is an error, and never looks complete.
+ * A request of the app's own to a pool. Its attempts follow the same loop as those of a proxied request. Until the head of
+ * the response has been handed over another attempt is possible; after that a response that breaks off is an error, and
+ * never looks complete.
  */
 
 import createDebug from "debug";
 import { errors } from "undici";
 import { type ErrorCode, errorKind, ProxyError } from "../errors.ts";
-import { heedLoad } from "../forward/announced-load.ts";
-import { type AttemptNotes, CurrentAttempt } from "../forward/current-attempt.ts";
+import { heedLoad, withoutLoad } from "../forward/announced-load.ts";
+import { AttemptLoop, type AttemptOwner } from "../forward/attempt-loop.ts";
+import type { AttemptNotes } from "../forward/current-attempt.ts";
 import { keyReaderOf } from "../forward/hash-key.ts";
-import {
-  decideAfterFailure,
-  decideAfterStatus,
-  isStale,
-  type RetryDecision,
-  type RetryFacts,
-  retryPauseMs,
-} from "../forward/retry.ts";
+import type { ChoicePool } from "../forward/upstream-choice.ts";
 import type { Outcome, Upstream } from "../pool/upstream.ts";
-import type { Timer } from "../runtime/clock.ts";
 import type { Listed } from "../runtime/roster.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Exchange, ExchangeFailure, ExchangeHandler } from "../wire/transport.ts";
 import type { Caller, Steering } from "./caller.ts";
-import { Choice, type ChoiceOwner, type OutboundPool } from "./choice.ts";
 import { Delivery } from "./delivery.ts";
 import { type BodyOwner, OutboundBody } from "./outbound-body.ts";
 import { keySourceOf, type OutboundHead, requestTo } from "./outbound-head.ts";
@@ -37,32 +29,24 @@ interface AnswerHead {
   readonly headers: readonly string[];
 }
 
-export class OutboundRequest implements ExchangeHandler, BodyOwner, ChoiceOwner, Steering, Listed {
+export class OutboundRequest implements ExchangeHandler, BodyOwner, AttemptOwner, Steering, Listed {
   place?: number;
-  readonly #to: OutboundPool;
-  readonly #runtime: Runtime;
+  readonly #to: ChoicePool;
   readonly #head: OutboundHead;
   readonly #body: OutboundBody;
   readonly #caller: Caller;
   readonly #delivery: Delivery;
   readonly #onOver: (request: OutboundRequest) => void;
-  readonly #notes: AttemptNotes = { upstream: undefined, flags: new Set(), attemptEnded: () => {} };
-  readonly #attempt: CurrentAttempt;
-  readonly #choice: Choice;
-  #lastFailure: ExchangeFailure | undefined;
+  readonly #notes: AttemptNotes;
+  readonly #attempts: AttemptLoop;
   #answer: AnswerHead | undefined;
   #committed = false;
-  #retriesUsed = 0;
-  #staleRetried = false;
   #exchange: Exchange | undefined;
-  #pauseTimer: Timer;
-  #deadline = Infinity;
-  #deadlineTimer: Timer;
   #over = false;
 
   /** Throws a `ProxyError` for a body that is none. `onOver` is called once, when nothing of it is left. */
   constructor(
-    to: OutboundPool,
+    to: ChoicePool,
     runtime: Runtime,
     head: OutboundHead,
     body: unknown,
@@ -70,28 +54,25 @@ export class OutboundRequest implements ExchangeHandler, BodyOwner, ChoiceOwner,
     onOver: (request: OutboundRequest) => void,
   ) {
     this.#to = to;
-    this.#runtime = runtime;
     this.#head = head;
     this.#body = new OutboundBody(body, head.contentLength, to.pool.options.retry.bodyBufferBytes, this);
     this.#caller = caller;
     this.#delivery = new Delivery(caller, () => this.#exchange?.resume());
     this.#onOver = onOver;
-    this.#attempt = new CurrentAttempt(this.#notes, runtime.clock);
-    this.#choice = new Choice(to, keyReaderOf(to.pool.options)?.(keySourceOf(head)), this);
+    this.#notes = {
+      upstream: undefined,
+      flags: new Set(),
+      attemptEnded: () => {},
+      retried: (_failed, reason) => to.pool.traffic.countRetry(reason),
+    };
+    const key = keyReaderOf(to.pool.options)?.(keySourceOf(head));
+    const input = { to, runtime, method: head.method, key, affinity: undefined, notes: this.#notes };
+    this.#attempts = new AttemptLoop(input, this);
   }
 
   start(): void {
-    const { pool } = this.#to;
-    const { clock } = this.#runtime;
-    const { totalMs } = pool.options.timeouts;
     this.#tell(() => this.#caller.start(this));
-    if (this.#over) return;
-    pool.retryBudget.deposit();
-    if (totalMs > 0) {
-      this.#deadline = clock.now() + totalMs;
-      this.#deadlineTimer = clock.setTimeout(() => this.#giveUp("total_timeout"), totalMs);
-    }
-    this.#choice.next();
+    if (!this.#over) this.#attempts.start();
   }
 
   // The caller's side.
@@ -108,32 +89,20 @@ export class OutboundRequest implements ExchangeHandler, BodyOwner, ChoiceOwner,
 
   /** Ends it, since what it belongs to is closed. */
   destroy(): void {
-    this.#giveUp("closed");
+    this.onGiveUp("closed");
   }
 
   onBodyFault(error: Error): void {
     this.#fail("aborted", "client_aborted", error);
   }
 
-  // Choosing.
+  // The attempts.
 
-  onChosen(upstream: Upstream): void {
-    this.#attempt.begin(this.#to.pool, upstream);
-    this.#dispatch(upstream, false);
+  get replayable(): boolean {
+    return this.#body.replayable;
   }
 
-  onNoneLeft(code: ErrorCode, cause?: unknown): void {
-    // Those that were tried have said more than that there is nobody else.
-    if (code === "none_available" && this.#lastFailure !== undefined) {
-      this.#giveUp(this.#lastFailure.code, this.#lastFailure.cause);
-    } else {
-      this.#giveUp(code, cause);
-    }
-  }
-
-  // The upstream's side.
-
-  #dispatch(upstream: Upstream, freshConnection: boolean): void {
+  onAttempt(upstream: Upstream, freshConnection: boolean): void {
     const { pool } = this.#to;
     const { perTryTimeoutMs } = pool.options.retry;
     const head = requestTo(upstream.address, this.#head, this.#body.length, { perTryTimeoutMs, freshConnection });
@@ -141,7 +110,7 @@ export class OutboundRequest implements ExchangeHandler, BodyOwner, ChoiceOwner,
   }
 
   onConnected(exchange: Exchange, connectMs: number | undefined): void {
-    this.#attempt.connected(connectMs);
+    this.#attempts.connected(connectMs);
     this.#body.attach(exchange);
   }
 
@@ -150,13 +119,18 @@ export class OutboundRequest implements ExchangeHandler, BodyOwner, ChoiceOwner,
   }
 
   onInformation(status: number, headers: readonly string[]): void {
-    this.#tell(() => this.#caller.inform(status, headers));
+    const passed = withoutLoad({ route: this.#to }, headers);
+    this.#tell(() => this.#caller.inform(status, passed));
   }
 
   onResponse(status: number, statusText: string, raw: readonly string[]): void {
-    this.#attempt.answered(status);
+    this.#attempts.responded(status);
     const headers = heedLoad({ route: this.#to, upstream: this.#notes.upstream }, raw);
-    if (!this.#retriedOn(status)) this.#answer = { status, statusText, headers };
+    if (this.#attempts.retriedOn(status)) {
+      this.#exchange?.abort();
+      return this.#body.detach();
+    }
+    this.#answer = { status, statusText, headers };
   }
 
   onData(chunk: Buffer): boolean {
@@ -177,65 +151,16 @@ export class OutboundRequest implements ExchangeHandler, BodyOwner, ChoiceOwner,
     if (this.#over) return;
     this.#stop("success");
     this.#body.release();
-    this.#tell(() => this.#delivery.end(trailers));
+    const passed = withoutLoad({ route: this.#to }, trailers);
+    this.#tell(() => this.#delivery.end(passed));
     this.#onOver(this);
   }
 
   onFailure(failure: ExchangeFailure): void {
-    const { code, cause } = failure;
     this.#body.detach();
-    if (this.#committed) return this.#giveUp(code, cause);
-    this.#lastFailure = failure;
+    if (this.#committed) return this.onGiveUp(failure.code, failure.cause);
     this.#answer = undefined;
-    const facts = this.#retryFacts();
-    const decision = decideAfterFailure(failure, facts);
-    debug("%s failed with %s, so %s: %O", this.#notes.upstream?.id, code, decision, cause);
-    if (decision !== "again") this.#attempt.settle(isStale(failure) ? "stale" : code, { error: code });
-    if (decision === "give-up") this.#giveUp(code, cause);
-    else this.#retry(decision, code, facts.pauseMs);
-  }
-
-  /** Whether another attempt is made instead of passing an answer on. */
-  #retriedOn(status: number): boolean {
-    if (!this.#to.pool.options.retry.onStatus.has(status)) return false;
-    const facts = this.#retryFacts();
-    if (decideAfterStatus(status, facts) !== "retry") return false;
-    this.#exchange?.abort();
-    this.#body.detach();
-    this.#attempt.settle("success", { status });
-    this.#retry("retry", `${status}`, facts.pauseMs);
-    return true;
-  }
-
-  #retryFacts(): RetryFacts {
-    const { pool } = this.#to;
-    return {
-      options: pool.options.retry,
-      budget: pool.retryBudget,
-      method: this.#head.method,
-      retriesUsed: this.#retriesUsed,
-      staleRetried: this.#staleRetried,
-      untriedLeft: this.#choice.someLeft,
-      replayable: this.#body.replayable,
-      pauseMs: retryPauseMs(this.#runtime.random),
-      leftMs: this.#deadline - this.#runtime.clock.now(),
-    };
-  }
-
-  #retry(decision: Exclude<RetryDecision, "give-up">, reason: ErrorCode | `${number}`, pauseMs: number): void {
-    const { pool } = this.#to;
-    const failed = this.#notes.upstream as Upstream;
-    pool.traffic.countRetry(reason);
-    if (decision === "again") {
-      this.#staleRetried = true;
-      this.#attempt.again(pool, failed, "reset");
-      this.#dispatch(failed, true);
-    } else if (decision === "move") {
-      this.#choice.next();
-    } else {
-      this.#retriesUsed++;
-      this.#pauseTimer = this.#runtime.clock.setTimeout(() => this.#choice.next(), pauseMs);
-    }
+    this.#attempts.failed(failure);
   }
 
   // The end.
@@ -247,7 +172,7 @@ export class OutboundRequest implements ExchangeHandler, BodyOwner, ChoiceOwner,
     this.#tell(() => this.#delivery.begin(answer.status, answer.statusText, answer.headers));
   }
 
-  #giveUp(code: ErrorCode, cause?: unknown): void {
+  onGiveUp(code: ErrorCode, cause?: unknown): void {
     const { pool } = this.#to;
     const upstream = this.#notes.upstream === undefined ? "" : `, upstream "${this.#notes.upstream.id}"`;
     const error = new ProxyError(code, `pool "${pool.name}"${upstream}: ${code}`, { cause });
@@ -273,19 +198,15 @@ export class OutboundRequest implements ExchangeHandler, BodyOwner, ChoiceOwner,
     }
   }
 
-  /** Ends whatever is under way or waited for. */
+  /** Ends the attempt in progress, and every wait for another. */
   #stop(outcome: Outcome, error?: ErrorCode): void {
-    const { clock } = this.#runtime;
-    const { pool } = this.#to;
     this.#over = true;
-    clock.clearTimeout(this.#pauseTimer);
-    clock.clearTimeout(this.#deadlineTimer);
-    this.#choice.stopWaiting();
+    this.#attempts.stop();
     this.#body.detach();
-    pool.traffic.bytesIn += this.#body.bytesRead;
+    this.#to.pool.traffic.bytesIn += this.#body.bytesRead;
     if (outcome !== "success") this.#exchange?.abort();
     this.#exchange = undefined;
-    this.#attempt.settle(outcome, { ...(error !== undefined && { error }) });
+    this.#attempts.settle(outcome, { ...(error !== undefined && { error }) });
   }
 
   /** Calls the caller, whose exceptions end its own request and nothing else. */

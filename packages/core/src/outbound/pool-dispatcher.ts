@@ -2,11 +2,11 @@ import { Dispatcher } from "undici";
 import { ProxyError } from "../errors.ts";
 import type { Active, ActiveSet } from "../forward/active-set.ts";
 import { hasParentSegment } from "../forward/routes.ts";
+import type { ChoicePool } from "../forward/upstream-choice.ts";
 import type { Pool } from "../pool/pool.ts";
 import { Roster } from "../runtime/roster.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { type Caller, callerOf } from "./caller.ts";
-import type { OutboundPool } from "./choice.ts";
 import type { OriginNames } from "./origin-names.ts";
 import { readOutboundHead } from "./outbound-head.ts";
 import { OutboundRequest } from "./outbound-request.ts";
@@ -15,7 +15,7 @@ import { OutboundRequest } from "./outbound-request.ts";
 export interface OutboundHost {
   readonly runtime: Runtime;
   /** Where requests go now; undefined when the pool is gone. Throws a `ProxyError` when everything is. */
-  to(): OutboundPool | undefined;
+  to(): ChoicePool | undefined;
   /** Whoever waits for what is on its way before it closes. */
   readonly active?: ActiveSet;
 }

@@ -1,5 +1,7 @@
+import { isConnectFailure } from "../errors.ts";
 import type { Attempt, AttemptHost } from "./attempt.ts";
 import { isFailureStatus } from "./failure-status.ts";
+import type { Outage } from "./outage.ts";
 import type { PoolContext } from "./pool-context.ts";
 import { isUpstreamFailure, type Member, type Outcome } from "./upstream.ts";
 
@@ -15,11 +17,13 @@ export interface AttemptObserver {
 export class Accounts implements AttemptHost {
   readonly observers: Set<AttemptObserver> = new Set();
   readonly #context: PoolContext;
+  readonly #outage: Outage;
   readonly #onRelieved: (member: Member) => void;
 
   /** `onRelieved` is called with whoever has a request or a tunnel less. */
-  constructor(context: PoolContext, onRelieved: (member: Member) => void) {
+  constructor(context: PoolContext, outage: Outage, onRelieved: (member: Member) => void) {
     this.#context = context;
+    this.#outage = outage;
     this.#onRelieved = onRelieved;
   }
 
@@ -27,6 +31,7 @@ export class Accounts implements AttemptHost {
     const { options, runtime } = this.#context;
     const failed = isFailureStatus(attempt.status, options);
     member.served = true;
+    this.#outage.onSuccess(member);
     member.recordHeaders(attempt.headersMs ?? 0, failed, runtime.clock.now());
     for (const observer of this.observers) observer.onAnswered(attempt, failed);
   }
@@ -57,6 +62,7 @@ export class Accounts implements AttemptHost {
     member.recordOutcome(outcome, runtime.clock.wallNow());
     const fault = isUpstreamFailure(outcome);
     if (fault) {
+      if (isConnectFailure(outcome)) this.#outage.onConnectFailure();
       const now = runtime.clock.now();
       member.responsiveness.record(now - attempt.startedAt, true, now);
     }

@@ -2,11 +2,13 @@ import type { Timer } from "../runtime/clock.ts";
 import {
   type Availability,
   computeAvailability,
+  lastResort,
   mayFreeUp,
   reweighed,
   type Standing,
   standingOf,
   untried,
+  usableAmong,
 } from "./availability.ts";
 import type { LookupRecord } from "./lookup-record.ts";
 import type { Members } from "./members.ts";
@@ -62,10 +64,21 @@ export class Admission {
     if (weighting.moving && weighting.refresh(members.someWarm)) this.reconsider();
   }
 
+  /** Whether there is an upstream that a request may use, now or once it has room. */
+  get usable(): boolean {
+    const { members, lookups } = this.#parts;
+    return lookups.expectsMore || usableAmong(members.list, this.#panicAllowed).length > 0;
+  }
+
   /** Whether somebody who was not tried yet is only full, or may still be found. */
   mayFreeUp(tried: readonly Upstream[]): boolean {
     const { members, lookups } = this.#parts;
     return lookups.expectsMore || mayFreeUp(members.list, tried, this.#panicAllowed);
+  }
+
+  /** What is left to a request that could connect to no available upstream; empty where panic is off. */
+  lastResort(tried: readonly Upstream[]): readonly Upstream[] {
+    return lastResort(this.#parts.members.list, tried, this.#panicAllowed);
   }
 
   /** Whether an upstream can serve a client that is bound to it. */

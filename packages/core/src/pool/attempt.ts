@@ -19,13 +19,16 @@ export class Attempt {
   headersMs: number | undefined;
   /** The status that came with them. */
   status: number | undefined;
+  /** Made since nothing available could be connected, on an upstream that is not: a success counts as its trial. */
+  readonly lastResort: boolean;
   readonly #member: Member;
   readonly #host: AttemptHost;
   #settled = false;
 
-  constructor(member: Member, startedAt: number, host: AttemptHost) {
+  constructor(member: Member, startedAt: number, lastResort: boolean, host: AttemptHost) {
     this.#member = member;
     this.startedAt = startedAt;
+    this.lastResort = lastResort;
     this.#host = host;
   }
 

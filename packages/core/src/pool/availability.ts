@@ -71,21 +71,40 @@ export function untried(
   return left.length > 0 ? left : fallback.filter(isUntried);
 }
 
+/**
+ * What is left to a request that could connect to no available upstream: the half-open, ejected and unhealthy ones that
+ * it has not tried and that have room. Draining, disabled and held ones are never among them.
+ */
+export function lastResort(
+  members: readonly Member[],
+  tried: readonly Upstream[],
+  panicAllowed: boolean,
+): readonly Member[] {
+  if (!panicAllowed) return [];
+  return firstTier(
+    members.filter((member) => isActive(member) && member.doubtful && !member.atLimit && !tried.includes(member)),
+  );
+}
+
 /** Whether somebody who was not tried yet would do, and is only full: waiting helps. */
 export function mayFreeUp(members: readonly Member[], tried: readonly Upstream[], panicAllowed: boolean): boolean {
   return usableAmong(members, panicAllowed).some((member) => member.atLimit && !tried.includes(member));
 }
 
 /** Those that would do if they had room: whoever nothing speaks against, or when there is nobody, in panic all. */
-function usableAmong(members: readonly Member[], panicAllowed: boolean): readonly Member[] {
-  const active = members.filter(({ state, weight, held }) => state === "active" && weight > 0 && !held);
+export function usableAmong(members: readonly Member[], panicAllowed: boolean): readonly Member[] {
+  const active = members.filter(isActive);
   const well = active.filter((member) => !member.doubtful);
   return well.length > 0 || !panicAllowed ? well : active;
 }
 
+function isActive({ state, weight, held }: Member): boolean {
+  return state === "active" && weight > 0 && !held;
+}
+
 /** Whether an upstream takes one request at a time, and is not available only because that request is in flight. */
-function takesTrials({ state, weight, onTrial, health, held, removed }: Member): boolean {
-  return onTrial && state === "active" && weight > 0 && health !== "unhealthy" && !held && !removed;
+function takesTrials(member: Member): boolean {
+  return member.onTrial && isActive(member) && member.health !== "unhealthy" && !member.removed;
 }
 
 /** What can be had of a member by a client that is bound to it: an answer now, an answer later, or none. */

@@ -17,6 +17,7 @@ import { Ejections } from "./ejections.ts";
 import { LookupRecord } from "./lookup-record.ts";
 import { type MemberChanges, Members } from "./members.ts";
 import { checkNewcomer, checkState, checkWeight } from "./operator-input.ts";
+import { Outage } from "./outage.ts";
 import type { PoolContext, PoolSignals } from "./pool-context.ts";
 import { poolSnapshot } from "./pool-snapshot.ts";
 import { RetryBudget } from "./retry-budget.ts";
@@ -42,6 +43,7 @@ export class Pool extends SafeEmitter<PoolSignals> {
   readonly lookups: LookupRecord;
   /** Opens the sockets to its upstreams. */
   readonly connector: Connector = new Connector();
+  readonly outage: Outage;
   readonly #runtime: Runtime;
   readonly #members: Members;
   readonly #accounts: Accounts;
@@ -69,7 +71,8 @@ export class Pool extends SafeEmitter<PoolSignals> {
     this.lookups = new LookupRecord(context, this.#members);
     const { weighting, queue, lookups } = this;
     this.#admission = new Admission(context, { members: this.#members, weighting, queue, lookups });
-    this.#accounts = new Accounts(context, (member) => this.#onRelieved(member));
+    this.outage = new Outage(context, () => this.#admission.usable);
+    this.#accounts = new Accounts(context, this.outage, (member) => this.#onRelieved(member));
     for (const upstream of this.#options.upstreams) this.#members.join(upstream);
   }
 
@@ -113,6 +116,11 @@ export class Pool extends SafeEmitter<PoolSignals> {
   /** Whether somebody who was not tried yet is only full, or may still be found: a place in the queue will do. */
   mayFreeUp(tried: readonly Upstream[]): boolean {
     return this.#admission.mayFreeUp(tried);
+  }
+
+  /** What is left to a request that could connect to no available upstream: see availability.ts. */
+  lastResort(tried: readonly Upstream[]): readonly Upstream[] {
+    return this.#admission.lastResort(tried);
   }
 
   /** Whether an upstream can serve a client that is bound to it. */
@@ -194,6 +202,7 @@ export class Pool extends SafeEmitter<PoolSignals> {
   /** `startedAt` is when the probe began, on the monotonic clock. */
   countProbe(upstream: Upstream, success: boolean, startedAt: number): void {
     (upstream as Member).countProbe(success);
+    if (success) this.outage.onProbeSuccess();
     this.emit("probe", upstream, success, startedAt);
   }
 
@@ -202,10 +211,13 @@ export class Pool extends SafeEmitter<PoolSignals> {
     for (const member of this.#members.list) this.setHealth(member, "unknown", "health checks are off");
   }
 
-  /** Begins an attempt on an upstream that was just picked, or one that takes over from another. The caller settles it. */
-  begin(upstream: Upstream, inPlaceOf?: Attempt): Attempt {
+  /**
+   * Begins an attempt on an upstream that was just picked, or one that takes over from another. The caller settles it.
+   * `lastResort` is set for an upstream that was picked from `lastResort()`.
+   */
+  begin(upstream: Upstream, inPlaceOf?: Attempt, lastResort = false): Attempt {
     const member = upstream as Member;
-    const attempt = new Attempt(member, this.#runtime.clock.now(), this.#accounts);
+    const attempt = new Attempt(member, this.#runtime.clock.now(), lastResort, this.#accounts);
     member.inFlight++;
     member.trial?.begin(attempt, inPlaceOf, this.#options.timeouts.headersMs);
     if (member.full) this.#admission.forget();
@@ -251,6 +263,7 @@ export class Pool extends SafeEmitter<PoolSignals> {
   /** Ends every connection. Attempts in flight fail; later ones get connections that are not kept. */
   close(): void {
     this.#closed = true;
+    this.outage.close();
     this.#admission.close();
     this.#members.destroyTransports();
   }

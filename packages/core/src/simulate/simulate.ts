@@ -34,8 +34,9 @@ import type { SimulateSettings, Trace } from "./trace.ts";
 export async function simulate(
   options: ProxyOptions,
   trace: Trace,
-  { seed = 1, onProgress }: SimulateSettings = {},
+  settings?: SimulateSettings | null,
 ): Promise<SimulationReport> {
+  const { seed = 1, onProgress } = settings ?? {};
   const resolved = withoutDiscovery(resolveOptions(options));
   const simulation = new Simulation(resolved, resolveTrace(trace, resolved), seed);
   simulation.start();

@@ -1,22 +1,14 @@
 /**
- * A request as forward/relay.ts handles it, without its bytes: the same retry rules, the same queue, the same accounts.
- * Its body can always be sent again, and its answer is over with its headers.
+ * A proxied request without its bytes: the same attempts, the same retry rules, the same queue. Its body can always be sent
+ * again, and its response is over with its headers.
  */
 
-import type { Balancer } from "../balancer/balancer.ts";
+import type { Balancer, PickOptions } from "../balancer/balancer.ts";
 import type { ErrorCode } from "../errors.ts";
-import {
-  decideAfterFailure,
-  decideAfterStatus,
-  type RetryDecision,
-  type RetryFacts,
-  retryPauseMs,
-} from "../forward/retry.ts";
-import type { Attempt } from "../pool/attempt.ts";
+import type { RequestFlag } from "../events.ts";
+import { AttemptLoop, type AttemptOwner } from "../forward/attempt-loop.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
-import type { Waiter } from "../pool/wait-queue.ts";
-import type { Timer } from "../runtime/clock.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { ModelledHandler, ModelledUpstream } from "./modelled-upstream.ts";
 import type { PoolRecord } from "./pool-record.ts";
@@ -32,114 +24,77 @@ export interface SimulatedRequestContext {
   onOver(): void;
 }
 
-export class SimulatedRequest implements Waiter, ModelledHandler {
+export class SimulatedRequest implements AttemptOwner, ModelledHandler {
+  readonly replayable = true;
+  /** The upstream of the attempt in progress, or of the last one. */
+  upstream: Upstream | undefined;
+  readonly flags: { add(flag: RequestFlag): void } = { add: (flag) => this.#onFlag(flag) };
   readonly #context: SimulatedRequestContext;
+  readonly #attempts: AttemptLoop;
   readonly #startedAt: number;
-  readonly #tried: Upstream[] = [];
-  readonly #deadline: number;
-  readonly #deadlineTimer: Timer;
+  #attemptAt = 0;
   #waitingSince: number | undefined;
-  #retriesUsed = 0;
-  #pauseTimer: Timer;
-  #attempt: Attempt | undefined;
-  #lastError: ErrorCode | undefined;
 
   constructor(context: SimulatedRequestContext) {
     this.#context = context;
-    const { runtime, pool } = context;
-    const { totalMs } = pool.options.timeouts;
+    const { runtime, pool, method, key } = context;
     this.#startedAt = runtime.clock.now();
-    this.#deadline = totalMs === 0 ? Infinity : this.#startedAt + totalMs;
-    if (totalMs > 0) this.#deadlineTimer = runtime.clock.setTimeout(() => this.#fail("total_timeout"), totalMs);
+    const to = { pool, balancer: { pick: (options?: PickOptions) => this.#pick(options) } };
+    this.#attempts = new AttemptLoop({ to, runtime, method, key, affinity: undefined, notes: this }, this);
   }
 
   start(): void {
-    this.#context.pool.retryBudget.deposit();
-    this.#pick();
+    this.#attempts.start();
   }
 
-  onRoom(): void {
+  onAttempt(upstream: Upstream): void {
+    const { pool, record, runtime, modelOf } = this.#context;
+    const { retry, timeouts } = pool.options;
     this.#endWait();
-    this.#pick();
-  }
-
-  onTimeout(): void {
-    this.#endWait();
-    this.#fail("queue_timeout");
+    this.#attemptAt = runtime.clock.now();
+    record.sent(upstream);
+    modelOf(upstream).dispatch(this, Math.min(timeouts.headersMs, retry.perTryTimeoutMs || Infinity));
   }
 
   onStatus(status: number): void {
-    const attempt = this.#attempt as Attempt;
-    const ms = this.#context.runtime.clock.now() - attempt.startedAt;
-    attempt.answered(ms, status);
-    const record = this.#context.record.of(attempt.upstream.id);
-    record.latency.add(ms);
-    record.outcomes.add(String(status));
-    const facts = this.#retryFacts();
-    const decision = decideAfterStatus(status, facts);
-    this.#settle("success");
-    if (decision === "give-up") this.#finish(String(status), status >= 500);
-    else this.#retry(decision, String(status), facts.pauseMs);
+    const { runtime, record } = this.#context;
+    this.#attempts.responded(status);
+    const { outcomes, latency } = record.of((this.upstream as Upstream).id);
+    latency.add(runtime.clock.now() - this.#attemptAt);
+    outcomes.add(String(status));
+    if (this.#attempts.retriedOn(status)) return;
+    this.#attempts.settle("success", { status });
+    this.#finish(String(status), status >= 500);
   }
 
   onFailure(code: ErrorCode, sent: boolean): void {
-    this.#lastError = code;
-    this.#context.record.of((this.#attempt as Attempt).upstream.id).outcomes.add(code);
-    const facts = this.#retryFacts();
-    const decision = decideAfterFailure({ code, cause: undefined, reused: false, sent }, facts);
-    this.#settle(code);
-    if (decision === "give-up") this.#fail(code);
-    else this.#retry(decision, code, facts.pauseMs);
+    this.#context.record.of((this.upstream as Upstream).id).outcomes.add(code);
+    this.#attempts.failed({ code, cause: undefined, reused: false, sent });
   }
 
-  #pick(): void {
-    const { pool, balancer, record, key } = this.#context;
-    record.offered(pool.candidatesExcept(this.#tried));
-    const upstream = balancer.pick({ key, exclude: this.#tried });
-    if (upstream !== undefined) return this.#send(upstream);
-    if (!pool.mayFreeUp(this.#tried)) return this.#fail(this.#lastError ?? "none_available");
-    if (!pool.queue.enter(this)) return this.#fail("queue_full");
+  onGiveUp(code: ErrorCode): void {
+    if (this.#attempts.open) this.#context.modelOf(this.upstream as Upstream).forget(this);
+    this.#attempts.settle(code, { error: code });
+    this.#finish(code, true);
+  }
+
+  attemptEnded(): void {}
+
+  retried(_failed: Upstream, reason: ErrorCode | `${number}`): void {
+    this.#context.record.retried(reason);
+  }
+
+  #pick(options: PickOptions = {}): Upstream | undefined {
+    const { pool, balancer, record } = this.#context;
+    const { exclude = [], lastResort } = options;
+    record.offered(lastResort === true ? pool.lastResort(exclude) : pool.candidatesExcept(exclude));
+    return balancer.pick(options);
+  }
+
+  #onFlag(flag: RequestFlag): void {
+    if (flag !== "queued") return;
     this.#waitingSince = this.#context.runtime.clock.now();
-    record.queued();
-  }
-
-  #send(upstream: Upstream): void {
-    const { pool, record, modelOf } = this.#context;
-    const { retry, timeouts } = pool.options;
-    this.#tried.push(upstream);
-    this.#attempt = pool.begin(upstream);
-    record.sent(upstream);
-    const timeoutMs = Math.min(timeouts.headersMs, retry.perTryTimeoutMs || Infinity);
-    modelOf(upstream).dispatch(this, timeoutMs);
-  }
-
-  #retryFacts(): RetryFacts {
-    const { pool, runtime, method } = this.#context;
-    return {
-      options: pool.options.retry,
-      budget: pool.retryBudget,
-      method,
-      retriesUsed: this.#retriesUsed,
-      staleRetried: false,
-      untriedLeft: pool.candidatesExcept(this.#tried).length > 0 || pool.mayFreeUp(this.#tried),
-      replayable: true,
-      pauseMs: retryPauseMs(runtime.random),
-      leftMs: this.#deadline - runtime.clock.now(),
-    };
-  }
-
-  #retry(decision: Exclude<RetryDecision, "give-up">, reason: string, pauseMs: number): void {
-    const { record, runtime } = this.#context;
-    record.retried(reason);
-    if (decision !== "retry") return this.#pick();
-    this.#retriesUsed++;
-    this.#pauseTimer = runtime.clock.setTimeout(() => this.#pick(), pauseMs);
-  }
-
-  #settle(outcome: "success" | ErrorCode): void {
-    const attempt = this.#attempt;
-    this.#attempt = undefined;
-    attempt?.settle(outcome);
+    this.#context.record.queued();
   }
 
   #endWait(): void {
@@ -148,19 +103,10 @@ export class SimulatedRequest implements Waiter, ModelledHandler {
     this.#waitingSince = undefined;
   }
 
-  #fail(code: ErrorCode): void {
-    const { pool, runtime, modelOf } = this.#context;
-    runtime.clock.clearTimeout(this.#pauseTimer);
-    pool.queue.leave(this);
-    this.#endWait();
-    if (this.#attempt !== undefined) modelOf(this.#attempt.upstream).forget(this);
-    this.#settle(code);
-    this.#finish(code, true);
-  }
-
   #finish(outcome: string, failed: boolean): void {
     const { runtime, record, onOver } = this.#context;
-    runtime.clock.clearTimeout(this.#deadlineTimer);
+    this.#endWait();
+    this.#attempts.stop();
     record.finished(outcome, failed, runtime.clock.now() - this.#startedAt);
     onOver();
   }

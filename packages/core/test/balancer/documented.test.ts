@@ -43,7 +43,6 @@ test("the scores of its example of hashing are what the hash gives", () => {
 });
 
 test("the limits it speaks of are those in force", () => {
-  expect(text).toContain(`x ${limits.hashLoadFactor} x its share`);
   expect(text).toContain(`whole number from 0 to ${limits.maxWeight}`);
   expect(text).toContain(`longer than ${limits.hashKeyLength.toLocaleString("en")}\ncharacters`);
   expect(text).toContain(`| 1/${1 / limits.feedbackFloor} to 1 |`);

@@ -11,10 +11,10 @@ import { VirtualClock } from "../support/virtual-clock.ts";
 
 policyContract("hash", policies.hash, { shares: "by-key" });
 
-function balance(members: Readonly<Record<string, number>>) {
+function balance(members: Readonly<Record<string, number>>, hashBalanceFactor = 0) {
   const upstreams = Object.entries(members).map(([id, weight]) => ({ id, weight, url: "http://127.0.0.1:3000" }));
   const runtime = { clock: new VirtualClock(), random: seededRandom() };
-  const pool = new Pool("api", { upstreams }, runtime);
+  const pool = new Pool("api", { upstreams, hashBalanceFactor }, runtime);
   const balancer = new Balancer(pool, { policy: "hash" }, runtime);
   const pick = (key: string) => balancer.pick({ key })?.id ?? "nobody";
   const pickAll = (keys: readonly string[]) => keys.map(pick);
@@ -176,10 +176,21 @@ function chiSquare(counts: readonly number[], cells: number, total: number): num
   return seen + (cells - counts.length) * expected;
 }
 
-describe("a hot key", () => {
+test("a key stays with its upstream, however many of its requests are in flight", () => {
+  const { pool, balancer, pick } = balance(equal(["a", "b", "c", "d"]));
+  const home = pick("hot");
+  for (let request = 0; request < 200; request++) {
+    expect(pick("hot")).toBe(home);
+    pool.begin(memberOf(pool, home));
+  }
+  expect(balancer.weigh({ key: "hot" }).get(memberOf(pool, home))).toMatchObject({ chance: 1 });
+  expect(balancer.weigh({ key: "hot" }).get(memberOf(pool, home))?.because).not.toContain("passed over");
+});
+
+describe("a hot key, with hashBalanceFactor = 1.5", () => {
   /** As many requests for one key as are asked for, all in flight; the ids in the order they were picked. */
   function pile(requests: number) {
-    const scene = balance(equal(["a", "b", "c", "d"]));
+    const scene = balance(equal(["a", "b", "c", "d"]), 1.5);
     const begun = Array.from({ length: requests }, () => scene.pool.begin(memberOf(scene.pool, scene.pick("hot"))));
     return { ...scene, begun, trace: begun.map(({ upstream }) => upstream.id) };
   }

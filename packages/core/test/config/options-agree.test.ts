@@ -20,6 +20,7 @@ type Complete<T> = T extends readonly (infer Element)[]
 const settings: Complete<PoolSettings> = {
   balance: "round-robin",
   hashOn: "path",
+  hashBalanceFactor: 1.5,
   panic: "fail",
   outlierDetection: {
     consecutiveFailures: 0,
@@ -59,6 +60,7 @@ const settings: Complete<PoolSettings> = {
     minRetriesPerSecond: 0,
     bodyBuffer: "1kb",
     perTryTimeout: "1s",
+    connectFor: "1s",
   },
   timeouts: { connect: "1s", headers: "1s", idle: "1s", total: "1s" },
   queue: { max: 0, timeout: "1s" },
@@ -129,7 +131,12 @@ function visit(
 }
 
 describe("the defaults that the docs quote", () => {
-  const root = { balance: defaults.balance, hashOn: defaults.hashOn, panic: defaults.panic };
+  const root = {
+    balance: defaults.balance,
+    hashOn: defaults.hashOn,
+    hashBalanceFactor: defaults.hashBalanceFactor,
+    panic: defaults.panic,
+  };
   const sharedDefaults = {
     forwarded: defaults.forwarded,
     maxHeaders: defaults.maxHeaders,

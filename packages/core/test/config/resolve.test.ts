@@ -48,6 +48,7 @@ describe("what is left out", () => {
           ],
           balance: "p2c",
           hashOn: "client-ip",
+          hashBalanceFactor: 0,
           panic: "use-all",
           healthCheck: undefined,
           outlierDetection: {
@@ -65,7 +66,7 @@ describe("what is left out", () => {
           weights: undefined,
           discovery: undefined,
           retry: {
-            attempts: 1,
+            attempts: 3,
             onConnectFailure: true,
             onReset: true,
             onTimeout: false,
@@ -75,6 +76,7 @@ describe("what is left out", () => {
             minRetriesPerSecond: 10,
             bodyBufferBytes: 65_536,
             perTryTimeoutMs: 0,
+            connectForMs: 2_000,
           },
           timeouts: { connectMs: 3_000, headersMs: 30_000, idleMs: 60_000, totalMs: 0 },
           queue: { max: 100, timeoutMs: 5_000 },

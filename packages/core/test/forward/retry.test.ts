@@ -13,13 +13,13 @@ import {
 import { RetryBudget } from "../../src/pool/retry-budget.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 
-/** What differs from a GET without a body on a pool with an untried upstream and the default options. */
+/** What differs from a GET without a body on a pool with an upstream left and the default options. */
 interface Case {
   readonly retry?: RetryOptions;
   readonly method?: string;
   readonly used?: number;
   readonly stale?: boolean;
-  readonly untried?: boolean;
+  readonly upstreamLeft?: boolean;
   readonly replayable?: boolean;
   readonly reused?: boolean;
   readonly sent?: boolean;
@@ -27,7 +27,7 @@ interface Case {
   readonly left?: number;
 }
 
-function factsOf({ retry = {}, method = "GET", used = 0, stale = false, untried = true, ...rest }: Case) {
+function factsOf({ retry = {}, method = "GET", used = 0, stale = false, upstreamLeft = true, ...rest }: Case) {
   const { replayable = true, pause = 100, left = Infinity } = rest;
   const options = resolvePool({ retry }).retry;
   const budget = new RetryBudget(options, new VirtualClock());
@@ -37,7 +37,7 @@ function factsOf({ retry = {}, method = "GET", used = 0, stale = false, untried 
     method,
     retriesUsed: used,
     staleRetried: stale,
-    untriedLeft: untried,
+    upstreamLeft,
     replayable,
     pauseMs: pause,
     leftMs: left,
@@ -61,8 +61,7 @@ describe("a failure before anything was sent", () => {
     expect(afterFailure(code, { ...spent, sent: false, left: 1 })).toBe("move");
   });
 
-  test.each(codes)("%s gives up when nobody is left, or when it may not be retried", (code) => {
-    expect(afterFailure(code, { sent: false, untried: false })).toBe("give-up");
+  test.each(codes)("%s gives up when the options do not name it", (code) => {
     expect(afterFailure(code, { sent: false, retry: { on: ["reset"] } })).toBe("give-up");
   });
 
@@ -86,9 +85,16 @@ describe("a failure after something may have been sent", () => {
     ["reset", { replayable: false }, "give-up"],
     ["reset", { pause: 99, left: 100 }, "retry"],
     ["reset", { pause: 100, left: 100 }, "give-up"],
-    ["reset", { untried: false }, "give-up"],
-    ["reset", { used: 1 }, "give-up"],
+    ["reset", { upstreamLeft: false }, "give-up"],
+    ["reset", { used: 2 }, "retry"],
+    ["reset", { used: 3 }, "give-up"],
+    ["reset", { used: 1, retry: { attempts: 1 } }, "give-up"],
     ["reset", { used: 1, retry: { attempts: 2 } }, "retry"],
+    // Provably not processed, as with REFUSED_STREAM over HTTP/2.
+    ["reset", { sent: false, method: "POST" }, "retry"],
+    ["reset", { sent: false, method: "POST", replayable: false }, "give-up"],
+    ["reset", { sent: false, method: "POST", used: 3 }, "give-up"],
+    ["invalid_response", { sent: false, method: "POST" }, "give-up"],
     ["reset", { retry: { attempts: 0 } }, "give-up"],
     ["reset", { retry: { on: ["connect-failure"] } }, "give-up"],
     ["reset", { retry: { budget: 0, minRetriesPerSecond: 0 } }, "give-up"],
@@ -112,12 +118,14 @@ describe("a reset on a reused connection", () => {
     [{}, "again"],
     // It is nobody's failure and costs nothing.
     [{ used: 1 }, "again"],
-    [{ untried: false }, "again"],
+    [{ upstreamLeft: false }, "again"],
     [{ retry: { attempts: 0, on: [], budget: 0, minRetriesPerSecond: 0 } }, "again"],
     // But it happens once, only to what may be sent twice and can be.
     [{ stale: true }, "retry"],
-    [{ stale: true, untried: false }, "give-up"],
+    [{ stale: true, upstreamLeft: false }, "give-up"],
     [{ method: "POST" }, "give-up"],
+    // As with a GOAWAY over HTTP/2 that names an earlier stream as the last one.
+    [{ method: "POST", sent: false }, "again"],
     [{ replayable: false }, "give-up"],
   ])("with %j: %s", (facts, decision) => {
     expect(afterFailure("reset", { ...facts, reused: true })).toBe(decision);
@@ -139,8 +147,9 @@ describe("a status", () => {
     [200, { retry: on }, "give-up"],
     [503, { retry: on, method: "POST" }, "give-up"],
     [503, { retry: on, replayable: false }, "give-up"],
-    [503, { retry: on, untried: false }, "give-up"],
-    [503, { retry: on, used: 1 }, "give-up"],
+    [503, { retry: on, upstreamLeft: false }, "give-up"],
+    [503, { retry: on, used: 2 }, "retry"],
+    [503, { retry: on, used: 3 }, "give-up"],
     [503, { retry: on, pause: 100, left: 99 }, "give-up"],
     [503, { retry: { ...on, budget: 0, minRetriesPerSecond: 0 } }, "give-up"],
   ])("%s with %j: %s", (status, facts, decision) => {
@@ -151,8 +160,8 @@ describe("a status", () => {
 describe("the budget", () => {
   test("is only touched when the retry is certain", () => {
     const hopeless: Case[] = [
-      { used: 1 },
-      { untried: false },
+      { used: 3 },
+      { upstreamLeft: false },
       { method: "POST" },
       { replayable: false },
       { pause: 100, left: 99 },

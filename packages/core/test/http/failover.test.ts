@@ -167,6 +167,9 @@ describe("moving on", () => {
     });
     const { status, text, headers } = await fetchFrom(url);
     expect([status, text, headers["proxy-status"]]).toEqual([503, "full", undefined]);
-    expect(upstreams.map(({ received }) => received.length)).toEqual([1, 1]);
+    // One attempt and five retries: each upstream once, then those that failed.
+    expect(upstreams[0]?.received.length).toBeGreaterThan(0);
+    expect(upstreams[1]?.received.length).toBeGreaterThan(0);
+    expect(upstreams.reduce((sum, { received }) => sum + received.length, 0)).toBe(6);
   });
 });

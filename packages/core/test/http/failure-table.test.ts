@@ -129,8 +129,8 @@ describe("4 a fresh connection that ends before the headers is 502", () => {
     const bad = await rawUpstream({ onRequest: ({ socket }) => end(socket) });
     const good = await well();
     const alone = await play({ upstreams: [urlOf(bad)] });
-    expect(alone).toMatchObject({ ...own, client: [502, "reset"], token: "connection_terminated", blamed: ["a"] });
-    expect(alone).toMatchObject({ logged: [502, "reset"], attempts: ["a reset"] });
+    expect(alone).toMatchObject({ ...own, flags: ["retried"], client: [502, "reset"], token: "connection_terminated" });
+    expect(alone).toMatchObject({ logged: [502, "reset"], attempts: Array(4).fill("a reset"), blamed: ["a"] });
 
     const upstreams = [bad, good].map(urlOf);
     expect(await play({ upstreams })).toMatchObject({ client: [200], attempts: ["a reset", "b 200"], blamed: ["a"] });

@@ -176,13 +176,31 @@ describe("an upstream that fails", () => {
   });
 
   test("is tried alone under `fail`, and the failure is told as it is", async () => {
-    const { ask, servers, requests } = await trio({ onMissing: "fail" }, { retry: { on: ["connect-failure", "503"] } });
+    const { ask, servers, requests } = await trio(
+      { onMissing: "fail" },
+      {
+        retry: { on: ["connect-failure", "503"], attempts: 1, connectFor: "0s" },
+      },
+    );
     const cookie = await clientOf("b", ask);
     (servers["b"] as TestUpstream).answer = (_req, res) => res.writeHead(503).end("busy");
     expect(await ask(cookie)).toMatchObject({ status: 503, text: "busy" });
     await servers["b"]?.kill();
     expect(await ask(cookie)).toMatchObject({ status: 502, setCookies: [] });
     expect(requests.at(-1)).toMatchObject({ error: "connect_refused", attempts: [{ upstream: "b" }] });
+  });
+
+  test("is waited for under `fail` while it restarts, though its failures eject it", async () => {
+    const { ask, servers, requests, pool } = await trio({ onMissing: "fail" });
+    const cookie = await clientOf("b", ask);
+    await servers["b"]?.kill();
+    const answer = ask(cookie);
+    await until(() => pool.get("b")?.ejectedUntil !== undefined);
+    await servers["b"]?.revive();
+    expect(await answer).toMatchObject({ status: 200, text: "b" });
+    expect(requests.at(-1)?.attempts.every(({ upstream }) => upstream === "b")).toBe(true);
+    expect(requests.at(-1)?.flags.toSorted()).toEqual(["outage", "panic", "retried"]);
+    expect(pool.get("b")?.ejectedUntil).toBeUndefined();
   });
 
   test("binds nobody when all of them fail", async () => {

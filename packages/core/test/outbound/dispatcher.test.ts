@@ -65,6 +65,33 @@ function listener(
 const get = { origin: "http://api", path: "/", method: "GET" } as const;
 const inTwo = "HTTP/1.1 200 Fine\r\nX-One: 1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n";
 
+test("an announced load is in no interim response, no response head and no trailers", async () => {
+  const upstream = await startRawUpstream((socket) => {
+    socket.write("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nX-Load: 0.9\r\n\r\n");
+    socket.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX-Load: 0.25\r\n\r\n");
+    socket.write("2\r\nok\r\n0\r\nX-Load: 0.9\r\nX-Sum: 1\r\n\r\n");
+  });
+  const pool = new Pool("api", { upstreams: [upstream.url], weights: { mode: "announced", header: "x-load" } });
+  const heard: string[] = [];
+  const hear = (raw: readonly (Buffer | string)[] | null) =>
+    heard.push((raw ?? []).map(String).join(" ").toLowerCase());
+  await new Promise<void>((resolve, reject) => {
+    outbound(pool).dispatcher.dispatch(get, {
+      onConnect() {},
+      onHeaders: (_status, raw) => hear(raw) > 0,
+      onData: () => true,
+      onComplete: (trailers) => {
+        hear(trailers);
+        resolve();
+      },
+      onError: reject,
+    });
+  });
+  expect(heard).toEqual(["link </a>", "transfer-encoding chunked", "x-sum 1"]);
+  expect(pool.upstreams[0]?.effectiveWeight).toBe(0.75);
+  pool.close();
+});
+
 describe.each(["callbacks", "controller"] as const)("a handler with %s", (kind) => {
   test("hears everything in order", async () => {
     const upstream = await startRawUpstream((socket) => void socket.write(inTwo));

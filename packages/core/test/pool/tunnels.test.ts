@@ -72,7 +72,7 @@ describe("an attempt that becomes a tunnel", () => {
 });
 
 test.each(["least-requests", "p2c", "peak-ewma", "hash"] as const)("%s counts an open tunnel as load", (policy) => {
-  const { pool, runtime } = poolOf({ a: 1, b: 1 });
+  const { pool, runtime } = poolOf({ a: 1, b: 1 }, { hashBalanceFactor: 1.5 });
   const balancer = new Balancer(pool, { policy }, runtime);
   for (let count = 0; count < 20; count++) pool.begin(memberOf(pool, "a")).becomeTunnel();
   const picked = Array.from({ length: 20 }, (_, index) => balancer.pick({ key: `k${index}` })?.id);

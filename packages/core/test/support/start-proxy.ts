@@ -93,10 +93,11 @@ export function onlyPool(proxy: Proxy) {
 export function leftovers(proxy: Proxy): string[] {
   return proxy
     .snapshot()
-    .pools.flatMap(({ name, inFlight, tunnels, queueDepth }) => [
+    .pools.flatMap(({ name, inFlight, tunnels, queueDepth, outage }) => [
       ...(inFlight > 0 ? [`${name}: ${inFlight} in flight`] : []),
       ...(tunnels > 0 ? [`${name}: ${tunnels} tunnels`] : []),
       ...(queueDepth > 0 ? [`${name}: ${queueDepth} waiting`] : []),
+      ...((outage?.waiting ?? 0) > 0 ? [`${name}: ${outage?.waiting} waiting for the end of an outage`] : []),
     ]);
 }
 
