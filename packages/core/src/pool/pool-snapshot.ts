@@ -3,7 +3,7 @@ import type { Pool } from "./pool.ts";
 import type { Member } from "./upstream.ts";
 
 /** Everything that can be seen of a pool and its members at this moment. */
-export function poolSnapshot(pool: Pool, members: readonly Member[], policy: string): PoolSnapshot {
+export function poolSnapshot(pool: Pool, members: readonly Member[], policy: string = nameOf(pool)): PoolSnapshot {
   return Object.freeze({
     name: pool.name,
     policy,
@@ -19,4 +19,8 @@ export function poolSnapshot(pool: Pool, members: readonly Member[], policy: str
     discovery: pool.lookups.state,
     upstreams: Object.freeze(members.map((member) => member.snapshot())),
   });
+}
+
+function nameOf({ options }: Pool): string {
+  return typeof options.balance === "string" ? options.balance : options.balance.name;
 }

@@ -211,10 +211,7 @@ export class Pool extends SafeEmitter<PoolSignals> {
     for (const member of this.#members.list) this.setHealth(member, "unknown", "health checks are off");
   }
 
-  /**
-   * Begins an attempt on an upstream that was just picked, or one that takes over from another. The caller settles it.
-   * `lastResort` is set for an upstream that was picked from `lastResort()`.
-   */
+  /** Begins an attempt on an upstream just picked, from `lastResort()` or not, or one that replaces another. The caller settles it. */
   begin(upstream: Upstream, inPlaceOf?: Attempt, lastResort = false): Attempt {
     const member = upstream as Member;
     const attempt = new Attempt(member, this.#runtime.clock.now(), lastResort, this.#accounts);
@@ -268,7 +265,7 @@ export class Pool extends SafeEmitter<PoolSignals> {
     this.#members.destroyTransports();
   }
 
-  snapshot(policy: string = nameOf(this.#options.balance)): PoolSnapshot {
+  snapshot(policy?: string): PoolSnapshot {
     this.#admission.refresh();
     return poolSnapshot(this, this.#members.list, policy);
   }
@@ -297,8 +294,4 @@ export class Pool extends SafeEmitter<PoolSignals> {
       emit: (name, ...args) => this.emit(name, ...args),
     };
   }
-}
-
-function nameOf(balance: ResolvedPool["balance"]): string {
-  return typeof balance === "string" ? balance : balance.name;
 }
