@@ -32,6 +32,7 @@ Every key of a configuration file, made from the source by \`pnpm reference\`. T
 - \`\${NAME}\` in a string is the environment variable of that name, \`\${NAME:-text}\` has a default, and \`$\${\` is a plain \`\${\`.
 - A relative path is relative to the file.
 - A file has either \`[pools.NAME]\` tables, with \`[[routes]]\` when there are several, or the keys of one pool at the top.
+  That pool is called \`default\`. \`[[routes]]\` may stand beside either; with one pool they need not name it.
 - \`[defaults]\` takes every key of a pool but \`upstreams\`; a pool's own keys win.
 `;
 

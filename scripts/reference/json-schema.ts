@@ -17,6 +17,8 @@ export interface JsonSchema {
   pattern?: string;
   /** What a pattern cannot say, in words; of no meaning in JSON Schema, and taken out in the end. */
   range?: string;
+  /** The string may be a whole number from the first to the second as well; of no meaning in JSON Schema either. */
+  orNumber?: readonly [min: number, max: number];
   minLength?: number;
   minimum?: number;
   maximum?: number;
@@ -58,11 +60,11 @@ export function createJsonSchema(): JsonSchema {
     type: "object",
     properties,
     additionalProperties: false,
-    // Either pools with names, or the options of one pool at the top.
+    // Either pools with names, or the options of one pool at the top, with routes or without.
     if: { required: ["pools"] },
     // biome-ignore lint/suspicious/noThenProperty: the keyword is called so.
     then: { properties: Object.fromEntries(forOnePool.map((key) => [key, false])) },
-    else: { required: ["upstreams"], properties: { routes: false, defaults: false } },
+    else: { anyOf: [{ required: ["upstreams"] }, { required: ["discovery"] }], properties: { defaults: false } },
   };
 }
 
@@ -142,6 +144,7 @@ function toJson(schema: z.ZodType): JsonSchema {
       const json = jsonSchema as JsonSchema;
       if (zodSchema._zod.def.type === "union") withoutCode(json);
       if (zodSchema._zod.def.type === "pipe") withShortForm(json);
+      if (json.orNumber !== undefined) withNumber(json);
       if (json.pattern !== undefined) json.pattern = portable(json.pattern);
       if (json.propertyNames?.pattern !== undefined) json.propertyNames.pattern = portable(json.propertyNames.pattern);
     },
@@ -163,6 +166,12 @@ function withShortForm(json: JsonSchema): void {
   if (short === undefined) return;
   for (const key of Object.keys(json)) delete json[key];
   json.anyOf = [structuredClone(short), long];
+}
+
+function withNumber(json: JsonSchema): void {
+  const { orNumber: [minimum, maximum] = [], ...text } = json;
+  for (const key of Object.keys(json)) delete json[key];
+  json.anyOf = [{ type: "integer", minimum, maximum } as JsonSchema, text];
 }
 
 /** As Rust's regular expressions have it too, which editors of TOML use: a bracket within a class is escaped, a slash is not. */

@@ -38,7 +38,7 @@ export function parseConfig(text: string, options: ParseConfigOptions): FileConf
   const source = new SourceText(text, shownKeys());
   const document = readDocument(source, file, format);
   const { data, issues } = fillIn(document.data, { env, directory });
-  const found = withoutFollowUps(issues, findIssues(data));
+  const found = withoutFollowUps(issues, [...checkOptions(data, commandTables), ...crossCheckCommandTables(data)]);
   if (found.length > 0) {
     const mistakes = found.map(({ path, message, at }) =>
       source.mistakeAt(locate(document.places, path, at ?? "value"), path, message),
@@ -53,14 +53,6 @@ export function parseConfig(text: string, options: ParseConfigOptions): FileConf
     accessLog: resolveAccessLog(accessLog, directory),
     file: resolve(file),
   });
-}
-
-function findIssues(data: unknown): ConfigIssue[] {
-  const issues = [...checkOptions(data, commandTables), ...crossCheckCommandTables(data)];
-  if (issues.length === 0 && !["upstreams", "pools"].some((key) => Object.hasOwn(data as object, key))) {
-    issues.push({ path: [], message: "nothing to proxy to: add upstreams, or a pool with upstreams" });
-  }
-  return issues;
 }
 
 /** What could not be filled in is one mistake, though the checks object to what is left in its place too. */

@@ -193,8 +193,12 @@ describe("parseConfig", () => {
   });
 
   it("takes the format from the name unless it is told", () => {
-    expect(parseConfig('{"upstreams":[]}', { file: "x.toml", format: "json" }).options).toEqual({ upstreams: [] });
-    expect(parseConfig("upstreams = []", { file: "x.json", format: "toml" }).options).toEqual({ upstreams: [] });
+    expect(parseConfig('{"upstreams":["http://a"]}', { file: "x.toml", format: "json" }).options).toEqual({
+      upstreams: ["http://a"],
+    });
+    expect(parseConfig('upstreams = ["http://a"]', { file: "x.json", format: "toml" }).options).toEqual({
+      upstreams: ["http://a"],
+    });
   });
 
   it("refuses a text above the limit", () => {
@@ -254,7 +258,8 @@ describe("parseConfig", () => {
     ["an unknown key", "sever = 1", "1:1"],
     ["a wrong value", "forwarded =  5", "1:14"],
     ["a missing key of an item", 'upstreams = ["http://a", {}]', "1:26"],
-    ["a missing key of a header", '[pools.a]\n\n  [[routes]]\npath = "/"', "3:5"],
+    ["a missing key of a header", '[pools.a]\n[pools.b]\n\n  [[routes]]\npath = "/"', "4:5"],
+    ["an empty list of upstreams", 'balance = "first"\nupstreams =  []', "2:14"],
     ["a whole table", "upstreams = []\n[tls]\ncert = '''-----BEGIN x'''", "2:2"],
   ])("points at the place of %s", (_, text, place) => {
     expect(places(catchError(() => parse(text)))).toContain(place);

@@ -2,7 +2,7 @@ import { openProxy } from "@evenkeel/config";
 import { consumedBody } from "./consumed-body.ts";
 import { useDictionaryMode } from "./dictionary-mode.ts";
 import { isSlashAdded, takeOff } from "./mount-path.ts";
-import { type EvenkeelMiddleware, type EvenkeelOptions, resolvePrefix } from "./options.ts";
+import { type EvenkeelMiddleware, type EvenkeelOptions, ownKeys, resolvePrefix } from "./options.ts";
 import {
   claimUpgrade,
   declineUpgrade,
@@ -28,9 +28,10 @@ import {
  * server.on("upgrade", api.upgrade).on("clientError", api.clientError);
  */
 export function evenkeel(options: EvenkeelOptions): EvenkeelMiddleware {
-  const { prefix: givenPrefix = "", passErrors = false, ...source } = options;
+  // JavaScript may call it without an argument; openProxy says what is missing then.
+  const { prefix: givenPrefix = "", passErrors = false } = options ?? {};
   const prefix = resolvePrefix(givenPrefix);
-  const { proxy, owned } = openProxy(source);
+  const { proxy, owned } = openProxy(options, ownKeys);
 
   const middleware: (...args: Parameters<EvenkeelMiddleware>) => void = (req, res, next) => {
     useDictionaryMode(req);

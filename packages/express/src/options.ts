@@ -24,6 +24,9 @@ export type EvenkeelOptions = ProxySource<HookRequest> & {
   readonly passErrors?: boolean;
 };
 
+/** The options that are not the proxy's. */
+export const ownKeys: readonly string[] = ["prefix", "passErrors"];
+
 /** What `evenkeel` returns: an Express middleware that balances, and the proxy behind it. */
 export interface EvenkeelMiddleware {
   (req: Request, res: Response, next: NextFunction): void;

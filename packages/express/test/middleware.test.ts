@@ -113,6 +113,14 @@ describe("mounting", () => {
   });
 });
 
+test.each([
+  [undefined, "found nothing"],
+  ["http://127.0.0.1:3001", "found a URL: write { upstreams: [url] }"],
+  [{ upstreams: ["http://127.0.0.1:1"], passError: true }, 'did you mean "passErrors"?'],
+])("evenkeel(%j) says what is wrong with it", (argument, message) => {
+  expect(() => evenkeel(argument as unknown as EvenkeelOptions)).toThrow(message);
+});
+
 describe("upgrades on a server with several listeners", () => {
   test("each goes to the middleware whose prefix it lies under, whichever was first", async () => {
     const [one, two] = [await startEcho(), await startEcho()];

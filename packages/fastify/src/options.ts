@@ -18,6 +18,9 @@ export type EvenkeelOptions = ProxySource<FastifyRequest> & {
   readonly passErrors?: boolean;
 };
 
+/** The options that are not the proxy's; Fastify itself adds those about logging. */
+const ownKeys: readonly string[] = ["prefix", "closeTimeout", "passErrors", "logLevel", "logSerializers"];
+
 /** The plugin's options, taken apart. */
 export interface Resolved {
   readonly proxy: ReverseProxy;
@@ -30,13 +33,13 @@ export interface Resolved {
 }
 
 export function resolveOptions(options: EvenkeelOptions & RegisterOptions): Resolved {
-  const { prefix, logLevel, logSerializers, closeTimeout, passErrors = false, ...source } = options;
+  const { prefix, logLevel, logSerializers, closeTimeout, passErrors = false } = options;
   if (closeTimeout !== undefined && parseDuration(closeTimeout) === undefined) {
     const message = `expected a duration such as "30s", found ${JSON.stringify(closeTimeout)}`;
     throw new OptionsError([{ path: ["closeTimeout"], message }]);
   }
   return {
-    ...openProxy(source),
+    ...openProxy(options, ownKeys),
     passErrors,
     closing: { ...(closeTimeout !== undefined && { timeout: closeTimeout }) },
     scope: {

@@ -11,6 +11,18 @@ describe("registering", () => {
     expect(named).toBe(evenkeel);
   });
 
+  test.each([
+    ["passError", 'did you mean "passErrors"?'],
+    ["closeTimeot", 'did you mean "closeTimeout"?'],
+  ])("a misspelt option is named: %s", async (key, message) => {
+    const options = { upstreams: ["http://127.0.0.1:1"], [key]: "1s" };
+    await expect(async () => createApp().register(evenkeel, options)).rejects.toThrow(message);
+  });
+
+  test("without options it says what is missing", async () => {
+    await expect(async () => createApp().register(evenkeel)).rejects.toThrow("nothing to proxy to");
+  });
+
   test("the proxy is the app's, also of several the first", async () => {
     const app = createApp();
     const { url } = await startUpstream();

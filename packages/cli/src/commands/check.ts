@@ -46,13 +46,13 @@ function toManyPools(options: ProxyOptions): {
   readonly routes: readonly RouteOptions[];
   readonly defaults: PoolSettings;
 } {
-  const many = "pools" in options ? options : { pools: { default: options } };
-  const {
-    pools,
-    routes = [{ pool: Object.keys(pools)[0] ?? "" }],
-    defaults = {},
-  } = many as Extract<ProxyOptions, { pools: unknown }>;
-  return { pools, routes, defaults };
+  if (!("pools" in options)) {
+    const { routes = [{}], ...pool } = options;
+    return { pools: { default: pool }, routes: routes.map((route) => ({ pool: "default", ...route })), defaults: {} };
+  }
+  const { pools, routes = [{}], defaults = {} } = options;
+  const [only = ""] = Object.keys(pools);
+  return { pools, routes: routes.map((route) => ({ pool: only, ...route })), defaults };
 }
 
 function describeAdmin(admin: FileConfig["admin"]): string {

@@ -1,7 +1,7 @@
 /** Finds every mistake of the options: those that the schema sees and those that take two places to see. */
 
 import type * as z from "zod";
-import { crossCheckPool, crossCheckPools } from "./cross-checks.ts";
+import { crossCheckOnePool, crossCheckPool, crossCheckPools } from "./cross-checks.ts";
 import { type ConfigIssue, didYouMean, toConfigIssues } from "./issues.ts";
 import type { HealthCheckOptions, ManyPoolsOptions, OnePoolOptions, PoolOptions } from "./options.ts";
 import {
@@ -34,30 +34,34 @@ export function checkOptions(options: unknown, tables: Tables = {}): readonly Co
   return (isShort(options) ? checkOnePool(options, tables) : checkManyPools(options, tables)).issues;
 }
 
-/** Whether these are the options of one pool, without a name. */
+/** Whether these are the options of one pool, without a name. Routes may stand beside them. */
 export function isShort(options: unknown): boolean {
-  return isTable(options) && !["pools", "routes", "defaults"].some((key) => Object.hasOwn(options, key));
+  if (!isTable(options) || options["pools"] !== undefined) return false;
+  const has = (key: string) => options[key] !== undefined;
+  return has("upstreams") || has("discovery") || !(has("routes") || has("defaults"));
 }
 
 export function checkOnePool(options: unknown, tables: Tables = {}): Checked<OnePoolOptions> {
   const schema = withTables(onePoolSchema, tables);
   const hint: Hint = (path, key) => {
-    if (isHook(path, key)) return hooksHint;
-    const further = path.length === 0 ? ["pools", "routes", "defaults"] : [];
-    return didYouMean(key, [...allowedKeys(schema, path), ...further]);
+    if (path.length === 0 && key === "defaults") {
+      return "; defaults are for pools with names of their own, and the keys of the only pool stand at the top";
+    }
+    const further = path.length === 0 ? ["pools"] : [];
+    return misplacedHint(schema, path, key) ?? didYouMean(key, [...allowedKeys(schema, path), ...further]);
   };
-  return check(schema, options, crossCheckPool, hint);
+  const checked = check(schema, withoutUndefined(options), crossCheckOnePool, hint);
+  // Said only when it is all that is wrong: with a misspelt key it may be what follows from that.
+  return checked.issues.length > 0 ? checked : { issues: missingMembers(options), data: checked.data };
 }
 
 export function checkManyPools(options: unknown, tables: Tables = {}): Checked<ManyPoolsOptions> {
   const schema = withTables(manyPoolsSchema, tables);
-  const hint: Hint = (path, key) => {
-    if (isHook(path, key)) return hooksHint;
-    return path.length === 0 && allowedKeys(poolSchema, []).includes(key)
+  const hint: Hint = (path, key) =>
+    path.length === 0 && allowedKeys(poolSchema, []).includes(key)
       ? `; with pools of their own names it belongs in one of them, as pools.NAME.${key}`
-      : didYouMean(key, allowedKeys(schema, path));
-  };
-  return check(schema, options, crossCheckPools, hint);
+      : (misplacedHint(schema, path, key) ?? didYouMean(key, allowedKeys(schema, path)));
+  return check(schema, withoutUndefined(options), crossCheckPools, hint);
 }
 
 export function checkPool(options: unknown): Checked<PoolOptions> {
@@ -86,6 +90,37 @@ const hooksHint =
 
 function isHook(path: readonly PropertyKey[], key: string): boolean {
   return path.length === 0 && ["hooks", "onRequest", "onResponse", "onError"].includes(key);
+}
+
+/** For a key that exists, but elsewhere: a hook, a route's key outside of routes, or a pool's key in a route. */
+function misplacedHint(schema: z.ZodType, path: readonly PropertyKey[], key: string): string | undefined {
+  if (isHook(path, key)) return hooksHint;
+  // Of these, "pool" is rather a typo of "pools".
+  const routeKeys = allowedKeys(schema, ["routes", 0]).filter((routeKey) => routeKey !== "pool");
+  const inRoute = path[0] === "routes" && path.length === 2;
+  const inPool = path.length === 0 || (path[0] === "pools" && path.length === 2);
+  if (inPool && routeKeys.includes(key)) return `; it belongs in a route, as routes[0].${key}`;
+  return inRoute && allowedKeys(poolSchema, []).includes(key)
+    ? "; it belongs in the pool that the route names"
+    : undefined;
+}
+
+/** A key that is there but undefined counts as left out, also one that is not allowed. */
+function withoutUndefined(options: unknown): unknown {
+  if (!isTable(options) || Object.values(options).every((value) => value !== undefined)) return options;
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+}
+
+/** The only pool cannot be filled at runtime by mistake: whoever wants that gives it a name. */
+function missingMembers(options: unknown): ConfigIssue[] {
+  const { upstreams, discovery } = isTable(options) ? options : {};
+  if (discovery !== undefined || (Array.isArray(upstreams) && upstreams.length > 0)) return [];
+  if (upstreams === undefined) {
+    return [{ path: [], message: "nothing to proxy to: add upstreams, discovery, or a pool with upstreams" }];
+  }
+  const message =
+    "expected at least one upstream, or discovery beside it; a pool that is filled while the proxy runs has a name, as pools.NAME";
+  return [{ path: ["upstreams"], message }];
 }
 
 /** Ends the sentence about an unknown key. */

@@ -27,6 +27,12 @@ export function crossCheckPools(options: unknown): ConfigIssue[] {
   ];
 }
 
+/** Checks the options of the only pool of a proxy, with its routes. */
+export function crossCheckOnePool(options: unknown): ConfigIssue[] {
+  const routes = isTable(options) ? options["routes"] : undefined;
+  return [...crossCheckPool(options), ...checkRoutes(routes, ["default"])];
+}
+
 /** Checks the options of a single pool. */
 export function crossCheckPool(options: unknown): ConfigIssue[] {
   if (!isTable(options)) return [];
@@ -112,7 +118,12 @@ function checkRoutes(routes: unknown, pools: readonly string[]): ConfigIssue[] {
   }
   if (!Array.isArray(routes)) return [];
   return routes.flatMap((route: unknown, index) => {
-    const pool = isTable(route) ? route["pool"] : undefined;
+    if (!isTable(route)) return [];
+    const { pool } = route;
+    if (pool === undefined && pools.length > 1) {
+      const message = `expected the name of a pool, found nothing; with several pools a route says which: ${pools.join(", ")}`;
+      return [{ path: ["routes", index, "pool"], message }];
+    }
     if (typeof pool !== "string" || pools.includes(pool)) return [];
     const message = `there is no pool ${JSON.stringify(pool)}${didYouMean(pool, pools)}`;
     return [{ path: ["routes", index, "pool"], message }];

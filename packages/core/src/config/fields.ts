@@ -132,8 +132,17 @@ export const target = (): z.ZodString =>
     error: 'expected a path that starts with "/", without spaces or "#"',
   });
 
-export const statusRange = (): z.ZodString =>
-  text('a status or a range such as "200-399"')
+/** A string that is made of digits alone may be a number as well: `[200]` is what most users write first. */
+const orNumber = (
+  schema: z.ZodString,
+  range: readonly [min: number, max: number],
+): z.ZodType<string, string | number> =>
+  z
+    .preprocess((value: string | number) => (typeof value === "number" ? String(value) : value), schema)
+    .meta({ orNumber: range }) as z.ZodType<string, string | number>;
+
+export const statusRange = (): z.ZodType<string, string | number> => {
+  const range = text('a status or a range such as "200-399"')
     .superRefine((value, context) => {
       const match = /^([1-5]\d\d)(?:-([1-5]\d\d))?$/.exec(value);
       if (match === null || Number(match[2] ?? match[1]) < Number(match[1])) {
@@ -141,11 +150,18 @@ export const statusRange = (): z.ZodString =>
       }
     })
     .meta({ pattern: "^[1-5]\\d\\d(?:-[1-5]\\d\\d)?$" });
+  return orNumber(range, [100, 599]);
+};
 
-export const retryCondition = (): z.ZodType<RetryCondition, RetryCondition> =>
-  text("a condition").regex(/^(?:connect-failure|reset|timeout|429|5\d\d)$/, {
-    error: 'expected "connect-failure", "reset", "timeout", "429" or a status from "500" to "599"',
-  }) as z.ZodType<string, string> as z.ZodType<RetryCondition, RetryCondition>;
+export const retryCondition = (): z.ZodType<RetryCondition, RetryCondition | number> => {
+  const condition = text("a condition").regex(/^(?:connect-failure|reset|timeout|429|5\d\d)$/, {
+    error: 'expected "connect-failure", "reset", "timeout", 429 or a status from 500 to 599',
+  });
+  return orNumber(condition, [429, 599]) as z.ZodType<string, never> as z.ZodType<
+    RetryCondition,
+    RetryCondition | number
+  >;
+};
 
 /** A policy's name, or in code a policy. */
 export const policy = (

@@ -60,8 +60,8 @@ export interface HealthCheckOptions {
   readonly unhealthyThreshold?: number;
   /** Spreads probes: each wait is changed by up to this share of it, 0 to 0.5. Default: 0.1. */
   readonly jitter?: number;
-  /** Statuses that count as success: numbers or ranges. Default: ["200-399"]. Redirects are never followed. */
-  readonly expectStatus?: readonly string[];
+  /** Statuses that count as success, as 200, "200" or "200-399". Default: ["200-399"]. Redirects are never followed. */
+  readonly expectStatus?: readonly (string | number)[];
   /**
    * A substring that the first 64 KiB of the body must hold, or a regular expression between slashes. It is matched in
    * linear time, so it may not look ahead or behind, nor refer back to a group.
@@ -77,8 +77,8 @@ export type RetryCondition = "connect-failure" | "reset" | "timeout" | `${number
 export interface RetryOptions {
   /** Attempts after the first, 0 to 10, on untried upstreams, then on those that failed. Connect failures do not count. Default: 3. */
   readonly attempts?: number;
-  /** Default: ["connect-failure", "reset"]. Statuses 500 to 599 and 429 may be added: "503". */
-  readonly on?: readonly RetryCondition[];
+  /** Default: ["connect-failure", "reset"]. Statuses 500 to 599 and 429 may be added: 503. */
+  readonly on?: readonly (RetryCondition | number)[];
   /** Methods that may be sent twice. Default: GET, HEAD, OPTIONS, TRACE, PUT, DELETE. */
   readonly methods?: readonly string[];
   /** Share of requests that may be retried, 0 to 1. Default: 0.2. */
@@ -153,7 +153,7 @@ export interface OutlierDetectionOptions {
   /** Share of the pool that may be ejected at a time; one always may while another stays. Default: 50. */
   readonly maxEjectionPercent?: number;
   /** Statuses that count as failures, beside connections that fail and responses that do not come. Default: ["500-599"]. */
-  readonly failureStatuses?: readonly string[];
+  readonly failureStatuses?: readonly (string | number)[];
 }
 
 /** An upstream that comes back or joins gets its share little by little. */
@@ -249,8 +249,8 @@ export interface RouteOptions {
   readonly path?: string;
   /** Default: every method. */
   readonly methods?: readonly string[];
-  /** The name of the pool that serves it. */
-  readonly pool: string;
+  /** The name of the pool that serves it. Default: the only pool. */
+  readonly pool?: string;
   /** Takes `path` off the request's path. Default: false. */
   readonly stripPrefix?: boolean;
   /** Puts this in front of the request's path, after `stripPrefix`. */
@@ -292,6 +292,9 @@ export interface ManyPoolsOptions extends SharedOptions {
 }
 
 /** The short form: one pool, named "default", that takes everything. */
-export interface OnePoolOptions extends SharedOptions, PoolOptions {}
+export interface OnePoolOptions extends SharedOptions, PoolOptions {
+  /** Which requests the pool serves, and what changes on their way; the first match wins. Default: every request. */
+  readonly routes?: readonly RouteOptions[];
+}
 
 export type ProxyOptions = ManyPoolsOptions | OnePoolOptions;

@@ -56,7 +56,7 @@ export function resolveOptions(options: ProxyOptions): ResolvedOptions {
     requestBodyTimeoutMs: milliseconds(many.requestBodyTimeout ?? defaults.requestBodyTimeout),
     requestBodyMinRate: many.requestBodyMinRate ?? defaults.requestBodyMinRate,
     sendTimeoutMs: milliseconds(many.sendTimeout ?? defaults.sendTimeout),
-    routes: (many.routes ?? [{ pool: pools[0]?.[0] ?? "" }]).map(toResolvedRoute),
+    routes: (many.routes ?? [{}]).map((route) => toResolvedRoute(route, pools[0]?.[0] ?? "")),
     pools: new Map(pools),
   });
 }
@@ -89,9 +89,17 @@ function accept<T>({ issues, data }: Checked<T>): T {
 }
 
 function toManyPools(options: OnePoolOptions): ManyPoolsOptions {
-  const { trustedProxies, forwarded, maxHeaders, requestBodyTimeout, requestBodyMinRate, sendTimeout, ...pool } =
-    options;
-  const shared = { trustedProxies, forwarded, maxHeaders, requestBodyTimeout, requestBodyMinRate, sendTimeout };
+  const {
+    trustedProxies,
+    forwarded,
+    maxHeaders,
+    requestBodyTimeout,
+    requestBodyMinRate,
+    sendTimeout,
+    routes,
+    ...pool
+  } = options;
+  const shared = { trustedProxies, forwarded, maxHeaders, requestBodyTimeout, requestBodyMinRate, sendTimeout, routes };
   return layOver({ pools: { default: pool } }, shared) as ManyPoolsOptions;
 }
 
@@ -227,7 +235,7 @@ function serviceDomain(name: string): string {
 
 function toResolvedRetry(options: RetryOptions): ResolvedRetry {
   const retry = layOver(defaults.retry, options);
-  const on = new Set<string>(retry.on);
+  const on = new Set(retry.on.map(String));
   return Object.freeze({
     attempts: retry.attempts,
     onConnectFailure: on.has("connect-failure"),
@@ -243,7 +251,8 @@ function toResolvedRetry(options: RetryOptions): ResolvedRetry {
   });
 }
 
-function toResolvedRoute(route: RouteOptions): ResolvedRoute {
+/** The checks have let a route without a pool through only where there is a single one. */
+function toResolvedRoute(route: RouteOptions, onlyPool: string): ResolvedRoute {
   const hosts = (typeof route.host === "string" ? [route.host] : (route.host ?? [])).map(normalizeHost);
   const path = (route.path ?? defaults.route.path).replace(/\/+$/, "");
   return Object.freeze({
@@ -251,7 +260,7 @@ function toResolvedRoute(route: RouteOptions): ResolvedRoute {
     hosts,
     path,
     methods: route.methods && new Set(route.methods),
-    pool: route.pool,
+    pool: route.pool ?? onlyPool,
     stripPrefix: route.stripPrefix ?? defaults.route.stripPrefix,
     addPrefix: (route.addPrefix ?? "").replace(/\/+$/, ""),
     preserveHost: route.preserveHost ?? defaults.route.preserveHost,
@@ -271,8 +280,8 @@ function normalizeHost(host: string): string {
   return isIP(host) === 6 ? `[${host.toLowerCase()}]` : host.toLowerCase().replace(/\.$/, "");
 }
 
-function toStatusRange(text: string): StatusRange {
-  const [from, to] = text.split("-").map(Number);
+function toStatusRange(status: string | number): StatusRange {
+  const [from, to] = String(status).split("-").map(Number);
   return { from: from ?? 0, to: to ?? from ?? 0 };
 }
 

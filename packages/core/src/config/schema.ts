@@ -186,7 +186,7 @@ const route = table({
   host: hosts.optional(),
   path: path().optional(),
   methods: list("HTTP methods", method()).min(1, { error: "expected at least one method" }).optional(),
-  pool: text("the name of a pool"),
+  pool: text("the name of a pool").optional(),
   stripPrefix: flag().optional(),
   addPrefix: path().optional(),
   preserveHost: flag().optional(),
@@ -211,7 +211,7 @@ const manyPools = table({
   defaults: table(settings).optional(),
 });
 
-const onePool = table({ ...shared, ...members, ...settings });
+const onePool = table({ ...shared, ...members, ...settings, routes: list("routes", route).optional() });
 
 /** Compiles only while a schema takes exactly what its interface in options.ts says. */
 const sameAs =

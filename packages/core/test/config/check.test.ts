@@ -12,8 +12,15 @@ function check(options: unknown, tables?: Record<string, z.ZodType>): string[] {
 
 describe("what is right", () => {
   it.each([
-    [{}],
-    [{ upstreams: [] }],
+    [{ discovery: { name: "a" } }],
+    [{ upstreams: [], discovery: { name: "a" } }],
+    [{ pools: { a: { upstreams: [] } } }],
+    [{ pools: { a: {} }, routes: [{ path: "/a" }] }],
+    [{ upstreams: ["http://a"], routes: [{ path: "/api", stripPrefix: true }, { pool: "default" }] }],
+    [{ upstreams: ["http://a"], pools: undefined, routes: undefined, defaults: undefined, other: undefined }],
+    [{ pools: { a: {} }, upstreams: undefined }],
+    [{ upstreams: ["http://a"], healthCheck: { expectStatus: [200, "204", "300-399"] } }],
+    [{ upstreams: ["http://a"], outlierDetection: { failureStatuses: [503] }, retry: { on: [503, 429, "reset"] } }],
     [{ upstreams: ["http://127.0.0.1:3000", { url: "https://b/v1", weight: 0, backup: true }] }],
     [{ pools: { a: {} } }],
     [{ pools: { a: {}, b: {} }, routes: [{ pool: "b", host: "*.example.com" }, { pool: "a" }] }],
@@ -28,11 +35,13 @@ describe("what is right", () => {
       },
     ],
     [Object.assign(Object.create(null), { upstreams: ["http://a"] })],
-    [{ upstreams: undefined, retry: undefined, healthCheck: { interval: undefined } }],
+    [{ upstreams: ["http://a"], retry: undefined, healthCheck: { interval: undefined } }],
   ])("%j has no issues", (options) => {
     expect(check(options)).toEqual([]);
   });
 });
+
+const nothing = "options: nothing to proxy to: add upstreams, discovery, or a pool with upstreams";
 
 describe("every mistake at once", () => {
   it("tells those of the schema and those that take two places to see", () => {
@@ -65,11 +74,11 @@ describe("every mistake at once", () => {
       "routes[0].host: expected a host or an array of hosts, found 5",
       'routes[1].host: expected a host such as "example.com" or "*.example.com", without a port, found "a:80"',
       'routes[1].requestHeaders.remove: expected an array of header names, found "x"',
-      "routes[2].pool: expected the name of a pool, found nothing",
       'pool*: unknown key, did you mean "pools"?',
       'pools.api.upstreams[1]: the id "a:80" is already taken by upstreams[0]; give one of them another id',
       "pools.api.tls: cert and key go together: give both or neither",
       'routes[0].pool: there is no pool "apy", did you mean "api"?',
+      "routes[2].pool: expected the name of a pool, found nothing; with several pools a route says which: api, web",
     ]);
   });
 
@@ -80,6 +89,55 @@ describe("every mistake at once", () => {
     ["an array", [], ["options: expected a table, found []"]],
     ["pools that are no table", { pools: [] }, ["pools: expected a table of pools, found []"]],
     ["routes alone", { routes: [] }, ["pools: expected a table of pools, found nothing"]],
+    ["options without members", {}, [nothing]],
+    ["settings without members", { balance: "first", pools: undefined }, [nothing]],
+    [
+      "an empty list of upstreams",
+      { upstreams: [] },
+      [
+        "upstreams: expected at least one upstream, or discovery beside it; a pool that is filled while the proxy runs has a name, as pools.NAME",
+      ],
+    ],
+    [
+      "a route of the only pool to another one",
+      { upstreams: ["http://a"], routes: [{ pool: "api" }] },
+      ['routes[0].pool: there is no pool "api"; allowed here: default'],
+    ],
+    [
+      "keys of a route elsewhere",
+      { upstreams: ["http://a"], preserveHost: false, stripPrefix: true },
+      [
+        "preserveHost*: unknown key; it belongs in a route, as routes[0].preserveHost",
+        "stripPrefix*: unknown key; it belongs in a route, as routes[0].stripPrefix",
+      ],
+    ],
+    [
+      "keys of a route in a pool, and of a pool in a route",
+      { pools: { a: { maxBodySize: "1mb" } }, routes: [{ timeouts: {}, upstreams: [] }] },
+      [
+        "pools.a.maxBodySize*: unknown key; it belongs in a route, as routes[0].maxBodySize",
+        "routes[0].timeouts*: unknown key; it belongs in the pool that the route names",
+        "routes[0].upstreams*: unknown key; it belongs in the pool that the route names",
+      ],
+    ],
+    [
+      "defaults for the only pool",
+      { upstreams: ["http://a"], defaults: {} },
+      [
+        "defaults*: unknown key; defaults are for pools with names of their own, and the keys of the only pool stand at the top",
+      ],
+    ],
+    [
+      "statuses that are none",
+      { healthCheck: { expectStatus: [99, 200.5, Number.NaN, -1] }, retry: { on: [500, 404] } },
+      [
+        ...["99", "200.5", "NaN", "-1"].map(
+          (text, index) =>
+            `healthCheck.expectStatus[${index}]: expected a status or a range such as "200-399", found "${text}"`,
+        ),
+        'retry.on[1]: expected "connect-failure", "reset", "timeout", 429 or a status from 500 to 599, found 404',
+      ],
+    ],
     ["no pool", { pools: {} }, ["pools: expected at least one pool"]],
     [
       "pools without routes",
@@ -141,8 +199,7 @@ describe("every mistake at once", () => {
   });
 
   it("tells a short form's key apart from a typo when pools have names of their own", () => {
-    expect(check({ upstreams: ["http://a"], routes: [{ pool: "a" }] })).toEqual([
-      "pools: expected a table of pools, found nothing",
+    expect(check({ upstreams: ["http://a"], pools: { a: {} } })).toEqual([
       "upstreams*: unknown key; with pools of their own names it belongs in one of them, as pools.NAME.upstreams",
     ]);
   });
@@ -287,6 +344,6 @@ describe("a table or a word that stands for it", () => {
     [{ window: 5 }, 'outlierDetection.window: expected a duration such as "250ms", "5s" or "2m", found 5'],
     [true, "outlierDetection: expected false or a table, found true"],
   ])("%j: what is said is about what was given", (outlierDetection, text) => {
-    expect(check({ upstreams: [], outlierDetection })).toEqual([text]);
+    expect(check({ upstreams: ["http://a"], outlierDetection })).toEqual([text]);
   });
 });

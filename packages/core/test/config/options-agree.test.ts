@@ -79,29 +79,33 @@ const shared: Complete<SharedOptions> = {
 
 const changes = { set: { "X-A": "1" }, remove: ["X-B"] };
 
+const route = {
+  host: "a",
+  path: "/",
+  methods: ["GET"],
+  stripPrefix: true,
+  addPrefix: "/v1",
+  preserveHost: false,
+  maxBodySize: "1kb",
+  requestHeaders: changes,
+  responseHeaders: changes,
+};
+
 const manyPools: Complete<ManyPoolsOptions> = {
   ...shared,
   pools: {
     a: { ...settings, upstreams: [{ url: "http://a", id: "a", weight: 1, backup: true, maxInFlight: 1 }] },
   },
-  routes: [
-    {
-      host: "a",
-      path: "/",
-      methods: ["GET"],
-      pool: "a",
-      stripPrefix: true,
-      addPrefix: "/v1",
-      preserveHost: false,
-      maxBodySize: "1kb",
-      requestHeaders: changes,
-      responseHeaders: changes,
-    },
-  ],
+  routes: [{ pool: "a", ...route }],
   defaults: settings,
 };
 
-const onePool: Complete<OnePoolOptions> = { ...shared, ...settings, upstreams: ["http://a"] };
+const onePool: Complete<OnePoolOptions> = {
+  ...shared,
+  ...settings,
+  upstreams: ["http://a"],
+  routes: [{ pool: "default", ...route }],
+};
 
 describe("the schema and the interfaces", () => {
   it.each([
@@ -178,6 +182,8 @@ describe("the defaults that the docs quote", () => {
     "every method": undefined,
     "nobody's": undefined,
     "everything to the only pool": undefined,
+    "the only pool": undefined,
+    "every request": undefined,
   };
   const quoted = quotedDefaults(readFileSync(new URL("../../src/config/options.ts", import.meta.url), "utf8"));
 

@@ -104,7 +104,7 @@ describe("what is left out", () => {
   it("is the same as what is undefined", () => {
     const nothing = { interval: undefined, timeout: undefined, expectStatus: undefined, headers: undefined };
     const options = {
-      upstreams: [],
+      upstreams: ["http://a"],
       forwarded: undefined,
       healthCheck: nothing,
       retry: { attempts: undefined, on: undefined, bodyBuffer: undefined },
@@ -112,7 +112,7 @@ describe("what is left out", () => {
       queue: undefined,
     };
     expect(resolveOptions(options as unknown as ProxyOptions)).toEqual(
-      resolveOptions({ upstreams: [], healthCheck: {} }),
+      resolveOptions({ upstreams: ["http://a"], healthCheck: {} }),
     );
   });
 
@@ -199,11 +199,37 @@ describe("resolveOptions", () => {
   it("keeps a copy that later changes do not reach", () => {
     const trustedProxies = ["10.0.0.0/8"];
     const headers = { Host: "a" };
-    const resolved = resolveOptions({ upstreams: [], trustedProxies, healthCheck: { headers } });
+    const resolved = resolveOptions({ upstreams: ["http://a"], trustedProxies, healthCheck: { headers } });
     trustedProxies.push("0.0.0.0/0");
     headers.Host = "b";
     expect(resolved.trustedProxies).toEqual(["10.0.0.0/8"]);
     expect(resolved.pools.get("default")?.healthCheck?.headers).toEqual({ Host: "a" });
+  });
+
+  it("gives routes of the only pool their pool", () => {
+    const routes = [{ path: "/api", stripPrefix: true }, { pool: "default" }];
+    expect(resolveOptions({ upstreams: ["http://a"], routes }).routes).toMatchObject([
+      { pool: "default", path: "/api", stripPrefix: true },
+      { pool: "default", path: "" },
+    ]);
+    expect(resolveOptions({ pools: { web: {} }, routes: [{ path: "/api" }] }).routes).toMatchObject([{ pool: "web" }]);
+    expect(resolveOptions({ upstreams: ["http://a"], routes: [] }).routes).toEqual([]);
+  });
+
+  it("makes the same of statuses that are numbers and that are strings", () => {
+    const of = (status: string | number) =>
+      resolveOptions({
+        upstreams: ["http://a"],
+        healthCheck: { expectStatus: [status] },
+        outlierDetection: { failureStatuses: [status] },
+        retry: { on: [status as number] },
+      });
+    expect(of(503)).toEqual(of("503"));
+    expect(of(503).pools.get("default")).toMatchObject({
+      healthCheck: { expectStatus: [{ from: 503, to: 503 }] },
+      outlierDetection: { failureStatuses: [{ from: 503, to: 503 }] },
+      retry: { onStatus: new Set([503]) },
+    });
   });
 
   it("takes pools that are named like members of Object", () => {

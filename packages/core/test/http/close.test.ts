@@ -105,19 +105,19 @@ describe("closing", () => {
   });
 
   test("refuses what is no duration", async () => {
-    const { proxy } = await startProxy({ upstreams: [] });
+    const { proxy } = await startProxy({ pools: { none: {} } });
     await expect(proxy.close({ timeout: "soon" })).rejects.toMatchObject({ code: "invalid_options" });
     expect(proxy.draining).toBe(false);
   });
 
   test("rules a reload out", async () => {
-    const { proxy } = await startProxy({ upstreams: [] });
+    const { proxy } = await startProxy({ pools: { none: {} } });
     await proxy.close();
-    expect(() => proxy.reload({ upstreams: [] })).toThrow(expect.objectContaining({ code: "closed" }));
+    expect(() => proxy.reload({ pools: { none: {} } })).toThrow(expect.objectContaining({ code: "closed" }));
   });
 
   test("is what disposing means", async () => {
-    const { proxy } = await startProxy({ upstreams: [] });
+    const { proxy } = await startProxy({ pools: { none: {} } });
     await proxy[Symbol.asyncDispose]();
     expect(proxy.draining).toBe(true);
   });

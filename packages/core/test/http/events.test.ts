@@ -104,7 +104,7 @@ test("a reused connection has no time to connect", async () => {
 });
 
 test("the answer to a HEAD counts no bytes", async () => {
-  const { url, finished } = await startProxy({ upstreams: [] });
+  const { url, finished } = await startProxy({ pools: { none: {} } });
   await fetchFrom(url, { method: "HEAD" });
   expect((await finished(1))[0]).toMatchObject({ status: 503, bytesOut: 0 });
 });

@@ -77,7 +77,7 @@ describe("an exception is reported, and is the cause of its request's error", ()
     const { url, exceptions } = await lab(hooks);
     expect((await fetchFrom(url)).text).toBe("a");
     await until(() => exceptions.length === 1);
-    const down = await lab(hooks, { upstreams: [] });
+    const down = await lab(hooks, { upstreams: undefined, pools: { none: {} } });
     expect((await fetchFrom(down.url)).status).toBe(503);
     await until(() => down.exceptions.length === 1);
   });
@@ -168,7 +168,7 @@ test("while nothing listens the process warns, with the stack, once in a while f
   const onWarning = (warning: Error) => void warnings.push(warning);
   process.on("warning", onWarning);
   onTestFinished(() => void process.off("warning", onWarning));
-  const { url } = await startProxy({ upstreams: [] }, { runtime: { onRequest: throws, onError: throws } });
+  const { url } = await startProxy({ pools: { none: {} } }, { runtime: { onRequest: throws, onError: throws } });
   for (let request = 0; request < 3; request++) expect((await fetchFrom(url)).status).toBe(500);
   await until(() => warnings.length >= 2);
   expect(warnings.map(({ name, message }) => `${name}: ${message}`)).toEqual([

@@ -116,7 +116,7 @@ describe("with every upstream down", () => {
   });
 
   test("an empty pool is 503", async () => {
-    const { url } = await startProxy({ upstreams: [] });
+    const { url } = await startProxy({ pools: { none: {} } });
     const { status, headers } = await fetchFrom(url);
     expect([status, headers["proxy-status"]]).toEqual([
       503,

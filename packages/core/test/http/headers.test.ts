@@ -257,7 +257,7 @@ describe("what an app has set before", () => {
 
   test("stays on the proxy's own answers too", async () => {
     const { url } = await startProxy(
-      { upstreams: [] },
+      { pools: { none: {} } },
       {
         listener: (forward) => (req, res) => {
           res.setHeader("X-Powered-By", "Express").setHeader("Content-Type", "text/csv");
@@ -280,7 +280,7 @@ describe("the proxy's own answers", () => {
     ["text/html, application/json", "text/plain; charset=utf-8"],
     ["application/json, text/html", "application/json"],
   ])("to Accept: %s are %s", async (accept, type) => {
-    const { url } = await startProxy({ upstreams: [] });
+    const { url } = await startProxy({ pools: { none: {} } });
     const { headers, text, body } = await fetchFrom(url, { headers: accept === undefined ? {} : { Accept: accept } });
     expect(headers["content-type"]).toBe(type);
     expect(headers["content-length"]).toBe(`${body.length}`);

@@ -181,7 +181,7 @@ describe("onError", () => {
   test("says it in other words, and a throw leaves ours", async () => {
     let broken = false;
     const { url, finished } = await startProxy(
-      { upstreams: [] },
+      { pools: { none: {} } },
       {
         runtime: {
           onError: ({ code, respond }) => {

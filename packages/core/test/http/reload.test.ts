@@ -94,9 +94,9 @@ describe("what a reload says that it changed", () => {
     ["a limit", { upstreams: ["http://h:1"] }, { upstreams: [{ url: "http://h:1", maxInFlight: 5 }] }],
     ["a pattern", { healthCheck: { expectBody: "/a/" } }, { healthCheck: { expectBody: "/b/" } }],
   ])("notices %s", async (_name, before, after) => {
-    const { proxy } = await startProxy({ upstreams: [], ...before });
-    expect(proxy.reload({ upstreams: [], ...before }).pools.changed).toEqual([]);
-    expect(proxy.reload({ upstreams: [], ...after }).pools.changed).toEqual(["default"]);
+    const { proxy } = await startProxy({ upstreams: ["http://h:9"], ...before });
+    expect(proxy.reload({ upstreams: ["http://h:9"], ...before }).pools.changed).toEqual([]);
+    expect(proxy.reload({ upstreams: ["http://h:9"], ...after }).pools.changed).toEqual(["default"]);
   });
 });
 

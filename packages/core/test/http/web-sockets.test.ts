@@ -214,7 +214,7 @@ describe("before the 101", () => {
     expect(text).toMatch(/^HTTP\/1\.1 502 Bad Gateway\r\n/);
     expect(text).toMatch(/^Proxy-Status: evenkeel; error=connection_refused; details="connect_refused"\r$/m);
     expect((await down.finished(1))[0]?.attempts).toHaveLength(2);
-    const none = await startProxy({ upstreams: [] });
+    const none = await startProxy({ pools: { none: {} } });
     expect((await (await rawClient(none.port, handshake())).over()).text).toMatch(/^HTTP\/1\.1 503 /);
   });
 
