@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { createServer, type Server } from "node:net";
+import { type AddressInfo, createServer, type Server } from "node:net";
 import path from "node:path";
 import { expect, test } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
@@ -25,6 +25,27 @@ test("serves several addresses, a Unix socket among them, and an admin API", asy
   kill("SIGTERM");
   expect(await ended).toEqual({ code: 0, signal: null });
   expect(existsSync(socketPath)).toBe(false);
+});
+
+test.each([
+  ["every address of both families", "0.0.0.0", "[::]"],
+  ["every address of IPv6 and one of IPv4", "[::]", "127.0.0.1"],
+  ["both loopback addresses", "127.0.0.1", "[::1]"],
+])("listens on %s at one port", async (_what, first, second) => {
+  const upstream = await startUpstream((_req, res) => res.end("hello"));
+  const { server } = await startUpstream(() => {});
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  const { urls } = await serve(`[server]\nlisten = ["${first}:${port}", "${second}:${port}"]\n${poolOf(upstream.url)}`);
+  expect(urls).toEqual([`http://${first}:${port}`, `http://${second}:${port}`]);
+  for (const host of ["127.0.0.1", "[::1]"]) expect((await ask(`http://${host}:${port}`)).text).toBe("hello");
+});
+
+test("[::] alone takes IPv4 connections too", async () => {
+  const upstream = await startUpstream((_req, res) => res.end("hello"));
+  const { port } = await serve(`[server]\nlisten = "[::]:0"\n${poolOf(upstream.url)}`);
+  for (const host of ["127.0.0.1", "[::1]"]) expect((await ask(`http://${host}:${port}`)).text).toBe("hello");
 });
 
 test("a Unix socket that a dead process has left is taken over, one that is in use is not", async () => {

@@ -1,12 +1,29 @@
 import { once } from "node:events";
 import { lstatSync, unlinkSync } from "node:fs";
-import { connect, type Server } from "node:net";
+import { connect, isIP, type Server } from "node:net";
 import type { ListenAddress } from "@evenkeel/config";
 import { Failure, reasonOf } from "../failure.ts";
 import { limits } from "../limits.ts";
 
+/** Where a listener listens. */
+export type ListenTarget = ListenAddress & {
+  /** Leaves IPv4 connections, which `[::]` takes as well, to another listener. Default: false. */
+  readonly ipv6Only?: boolean;
+};
+
+/**
+ * The addresses of a list, of which those of one port can be had together. The system lets `[::]` take the connections of
+ * every IPv4 address too, so beside an IPv4 address with the same port it must not.
+ */
+export function toListenTargets(addresses: readonly ListenAddress[]): ListenTarget[] {
+  const ipv4Ports = new Set(addresses.flatMap((at) => ("port" in at && isIP(at.host ?? "") === 4 ? [at.port] : [])));
+  return addresses.map((at) =>
+    "port" in at && isIP(at.host ?? "") === 6 && ipv4Ports.has(at.port) ? { ...at, ipv6Only: true } : at,
+  );
+}
+
 /** Starts listening. Throws a `Failure` that names the address and what stands in the way. */
-export async function listen(server: Server, address: ListenAddress): Promise<void> {
+export async function listen(server: Server, address: ListenTarget): Promise<void> {
   try {
     await listenOnce(server, address);
   } catch (error) {
@@ -32,10 +49,14 @@ export function urlOf(server: Server, scheme: "http" | "https"): string {
   return `${scheme}://${address.family === "IPv6" ? `[${address.address}]` : address.address}:${address.port}`;
 }
 
-async function listenOnce(server: Server, address: ListenAddress): Promise<void> {
+async function listenOnce(server: Server, address: ListenTarget): Promise<void> {
   const listening = once(server, "listening");
-  if ("socketPath" in address) server.listen(address.socketPath);
-  else server.listen({ port: address.port, ...(address.host !== undefined && { host: address.host }) });
+  if ("socketPath" in address) {
+    server.listen(address.socketPath);
+  } else {
+    const { port, host, ipv6Only = false } = address;
+    server.listen({ port, ipv6Only, ...(host !== undefined && { host }) });
+  }
   await listening;
 }
 

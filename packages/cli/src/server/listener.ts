@@ -3,10 +3,10 @@ import { createServer as createTlsServer, type Server as TlsServer } from "node:
 import { Server as NetServer, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { ListenAddress, ServerConfig } from "@evenkeel/config";
+import type { ServerConfig } from "@evenkeel/config";
 import { limits } from "../limits.ts";
 import { Connection } from "./connection.ts";
-import { listen, urlOf } from "./listen.ts";
+import { type ListenTarget, listen, urlOf } from "./listen.ts";
 import { answerPlainHttp } from "./plain-http.ts";
 import type { TlsFiles } from "./tls-files.ts";
 
@@ -63,7 +63,7 @@ export class Listener {
 
   /** Throws a `Failure` when the address cannot be had. */
   static async open(
-    address: ListenAddress,
+    address: ListenTarget,
     settings: ListenerSettings,
     tls: TlsFiles | undefined,
     handlers: ListenerHandlers,

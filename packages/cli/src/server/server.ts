@@ -7,9 +7,10 @@ import { messageOf } from "../failure.ts";
 import { limits } from "../limits.ts";
 import { AccessLog } from "../log/access-log.ts";
 import { logProxyEvents } from "../log/proxy-events.ts";
+import { UpstreamFailures } from "../log/upstream-failures.ts";
 import { Tally } from "../tally.ts";
 import { drain } from "./drain.ts";
-import { formatAddress } from "./listen.ts";
+import { formatAddress, toListenTargets } from "./listen.ts";
 import { Listener, type ListenerHandlers, type ListenerSettings } from "./listener.ts";
 import { ListenerStatus } from "./listener-status.ts";
 import { readTlsFiles, type TlsFiles } from "./tls-files.ts";
@@ -37,6 +38,7 @@ export class StandaloneServer {
   readonly #opened: FileConfig;
   #config: FileConfig;
   #accessLog: AccessLog | undefined;
+  #upstreamFailures: UpstreamFailures | undefined;
   #admin: Admin | undefined;
   #adminListener: Listener | undefined;
   #stopped: Promise<void> | undefined;
@@ -125,7 +127,7 @@ export class StandaloneServer {
     this.proxy.on("request", log.write);
     const onError = () => this.#failedAccepts.add();
     const forward: ListenerHandlers["request"] = (req, res, refusal) => this.proxy.forward(req, res, { refusal });
-    for (const address of server.listen) {
+    for (const address of toListenTargets(server.listen)) {
       const listener = await Listener.open(address, server, tls, {
         request: forward,
         expecting: forward,
@@ -153,6 +155,7 @@ export class StandaloneServer {
     }
     // Last, so that a start that fails says only why.
     logProxyEvents(this.proxy, this.#logger);
+    this.#upstreamFailures = new UpstreamFailures(this.proxy, this.#logger);
     this.#status.configured(this.#config, tls);
   }
 
@@ -216,6 +219,7 @@ export class StandaloneServer {
   }
 
   async #closeLogs(): Promise<void> {
+    this.#upstreamFailures?.close();
     this.#status.close();
     this.#dropped.close();
     this.#adminDropped.close();
