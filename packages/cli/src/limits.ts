@@ -8,6 +8,8 @@ export const limits = {
   logFlushMs: 2_000,
   /** Milliseconds between two warnings about the same trouble; what happens between is counted. */
   repeatedWarningMs: 10_000,
+  /** Upstreams whose failures are counted for warnings at one time. */
+  failingUpstreams: 1_000,
   /** Connections over the limit that are told so at one time; those on top are closed at once. */
   turnedAwayConnections: 256,
   /** Milliseconds that a connection over the limit may take to ask, and to read that it is turned away. */
