@@ -1,11 +1,8 @@
 // One relay, in a process of its own. It is started by run.js as `relay.js KIND PORT`, and tells its parent its own port,
-// and when asked what it has used. The kinds: `wire` is our own connections, `seam` undici behind the same transport
-// interface, `undici` undici as it comes.
+// and when asked what it has used. The kinds: `wire` is our own connections, `undici` undici as it comes.
 
 import { createServer } from "node:http";
-import { Http1Transport } from "../../packages/core/dist/wire/http1-transport.js";
-import { UndiciTransport } from "../../packages/core/dist/wire/undici-transport.js";
-import { relayOver, relayOverUndici } from "./relays.js";
+import { relayOverUndici, relayOverWire } from "./relays.js";
 
 const [kind, port] = [process.argv[2], Number(process.argv[3])];
 
@@ -15,8 +12,7 @@ setInterval(() => {
 }, 50).unref();
 
 const relays = {
-  wire: () => relayOver(Http1Transport, port),
-  seam: () => relayOver(UndiciTransport, port),
+  wire: () => relayOverWire(port),
   undici: () => relayOverUndici(port),
 };
 const server = createServer(relays[kind]());

@@ -3,6 +3,8 @@
 
 import { Pool } from "undici";
 import { systemRuntime } from "../../packages/core/dist/runtime/runtime.js";
+import { Connector } from "../../packages/core/dist/wire/connector.js";
+import { createTransport } from "../../packages/core/dist/wire/create-transport.js";
 
 /** What belongs to one hop, and what frames the message. */
 const dropped = new Set(["connection", "keep-alive", "transfer-encoding", "content-length"]);
@@ -50,15 +52,16 @@ class TransportHandler {
   onDrain() {}
 }
 
-/** Over a transport of packages/core/src/wire. */
-export function relayOver(Transport, port) {
+/** Over the transport of packages/core/src/wire. */
+export function relayOverWire(port) {
   const address = { tls: false, hostname: "127.0.0.1", port, socketPath: undefined, basePath: "" };
   const settings = {
     connections: { max: 0, keepAliveMs: 60_000, http2: false },
     timeouts: { connectMs: 3_000, headersMs: 30_000, idleMs: 60_000, totalMs: 0 },
     tls: { verify: true, ca: undefined, cert: undefined, key: undefined, servername: undefined },
   };
-  const transport = new Transport({ ...address, host: `127.0.0.1:${port}` }, settings, systemRuntime);
+  const upstream = { ...address, host: `127.0.0.1:${port}` };
+  const transport = createTransport(upstream, settings, systemRuntime, new Connector());
   return (req, res) => {
     const head = { method: req.method, path: req.url, headers: passed(req.rawHeaders), bodyLength: 0 };
     transport.dispatch({ ...head, headersTimeoutMs: 0, freshConnection: false }, new TransportHandler(res));

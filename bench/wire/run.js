@@ -1,6 +1,6 @@
 // What our own connections cost beside undici's: the same relay over each, taking turns in one run. CPU time per request
 // with small bodies, a browser's headers and 64 connections, and memory with bodies of 100 KB and 1,000 connections.
-// `undici` is undici as it comes, `seam` is undici behind the same transport interface as our own.
+// `undici` is undici as it comes.
 //
 //     pnpm build && pnpm bench:wire [ROUNDS] [SECONDS]
 //
@@ -11,7 +11,7 @@ import { fork } from "node:child_process";
 import { startBackend } from "./backend.js";
 import { load, loadName } from "./load.js";
 
-const kinds = ["wire", "undici", "seam"];
+const kinds = ["wire", "undici"];
 const [rounds = 15, seconds = 2] = process.argv.slice(2).map(Number);
 const targets = { cpu: 0.85, memory: 1 };
 

@@ -222,7 +222,7 @@ path = "/"
 #max = 0
 # How long an idle one is kept. Keep it shorter than the upstream does.
 #keepAlive = "4s"
-# HTTP/2 with an https upstream that offers it.
+# HTTP/2 with an https upstream that offers it; "h2c" for http upstreams that speak HTTP/2 as well.
 #http2 = false
 
 # For https upstreams. Their certificates are verified.

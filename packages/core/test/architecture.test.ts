@@ -65,9 +65,9 @@ describe("the layers of the core", () => {
     expect(broken).toEqual([]);
   });
 
-  test("http-proxy is behind one file, and undici behind the transport and in front of pools", () => {
+  test("http-proxy is behind one file, and undici in front of pools alone", () => {
     expect(importersOf("http-proxy")).toEqual(["forward/tunnel.ts"]);
-    expect(importersOf("undici").filter((name) => !/^(wire|outbound)\//.test(name))).toEqual([]);
+    expect(importersOf("undici").filter((name) => !/^outbound\//.test(name))).toEqual([]);
   });
 
   test("no file loads itself by a detour", () => {

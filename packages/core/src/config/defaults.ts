@@ -122,6 +122,29 @@ export const limits = {
   chunkExtensionBytes: 16_384,
   /** Informational responses before the final one. */
   informationalResponses: 32,
+  /** Streams at a time on one HTTP/2 connection, when the upstream allows more; and until its settings have come, one. */
+  http2ConcurrentStreams: 250,
+  /** Bytes that an HTTP/2 upstream may send ahead of its reader, for each stream and for each connection. */
+  http2StreamWindowBytes: 262_144,
+  http2ConnectionWindowBytes: 8_388_608,
+  /** Compressed bytes and frames of one HTTP/2 header block; its fields are bounded as those of HTTP/1.1 are. */
+  http2HeaderBlockBytes: 65_536,
+  http2HeaderBlockFrames: 1_024,
+  /** Frames without use (PING, SETTINGS, empty DATA and the like) that an HTTP/2 peer may send at once, and in each second. */
+  http2IdleFrames: 1_000,
+  http2IdleFramesPerSecond: 100,
+  /** Streams that we reset on one HTTP/2 connection at once, and in each second, before another connection is used. */
+  http2ResetStreams: 100,
+  http2ResetStreamsPerSecond: 10,
+  /** Streams that we have reset and of which an HTTP/2 connection remembers it, since frames may still be on their way. */
+  http2RememberedResets: 1_000,
+  /** Bytes that wait to be written to an HTTP/2 peer that does not read, beside the bodies of requests. */
+  http2QueuedBytes: 1_048_576,
+  /** Milliseconds of silence, with requests in flight, after which an HTTP/2 peer is probed, and those for its PING's answer. */
+  http2PingAfterMs: 360_000,
+  http2PingTimeoutMs: 5_000,
+  /** Milliseconds for which a busy https upstream that has chosen HTTP/1.1 is not offered HTTP/2 again. */
+  alpnMemoryMs: 300_000,
   /** Bytes of a probe's answer that are looked at. */
   probeBodyBytes: 65_536,
   /** Probes that one checker runs at the same time. */

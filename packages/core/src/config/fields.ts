@@ -34,6 +34,12 @@ export const text = (what: string): z.ZodString => z.string({ error: `expected $
 
 export const flag = (): z.ZodBoolean => z.boolean({ error: "expected true or false" });
 
+/** A switch with a further position that has a name. */
+export const flagOr = <const Word extends string>(
+  word: Word,
+): z.ZodUnion<readonly [z.ZodBoolean, z.ZodLiteral<Word>]> =>
+  z.union([z.boolean(), z.literal(word)], { error: `expected true, false or "${word}"` });
+
 export const integer = (min: number, max: number): z.ZodInt => {
   const error = `expected a whole number from ${min} to ${max}`;
   return z.int({ error }).min(min, { error }).max(max, { error });

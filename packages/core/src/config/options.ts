@@ -119,8 +119,8 @@ export interface ConnectionOptions {
   readonly max?: number;
   /** Time an idle socket is kept; keep it below the upstream's own. Default: "4s". */
   readonly keepAlive?: Duration;
-  /** Use HTTP/2 with an https upstream that offers it. Default: false. */
-  readonly http2?: boolean;
+  /** HTTP/2 with https upstreams that offer it; "h2c": also with http ones, which have to speak it. Default: false. */
+  readonly http2?: boolean | "h2c";
 }
 
 export interface TlsOptions {

@@ -79,7 +79,8 @@ export interface ResolvedConnections {
   /** 0 is no limit. */
   readonly max: number;
   readonly keepAliveMs: number;
-  readonly http2: boolean;
+  /** By ALPN with https upstreams; "h2c": with prior knowledge with http upstreams, too. */
+  readonly http2: boolean | "h2c";
 }
 
 export interface ResolvedTls {

@@ -15,6 +15,7 @@ import {
   dnsServer,
   duration,
   flag,
+  flagOr,
   fraction,
   hashKey,
   headerName,
@@ -141,7 +142,7 @@ const settings = {
   connections: table({
     max: integer(0, 100_000).optional(),
     keepAlive: duration(1).optional(),
-    http2: flag().optional(),
+    http2: flagOr("h2c").optional(),
   }).optional(),
   tls: table({
     ca: text("PEM or the path of a PEM file").optional(),

@@ -1,3 +1,6 @@
+import type { Socket } from "node:net";
+import type { Clock } from "../runtime/clock.ts";
+import type { Ticker } from "../runtime/ticker.ts";
 import type { Connection } from "./connection.ts";
 import type { Http1Exchange } from "./http1-exchange.ts";
 
@@ -17,4 +20,21 @@ export interface ConnectionTimeouts {
   /** 0 is none. */
   readonly idleMs: number;
   readonly keepAliveMs: number;
+}
+
+/** What a connection is made with. */
+export interface ConnectionOptions {
+  /** Opens the socket; what has come is given to `onBytes`, for the length of the call. */
+  readonly open: (onBytes: (bytes: Buffer) => void) => Socket;
+  readonly owner: ConnectionOwner;
+  readonly timeouts: ConnectionTimeouts;
+  readonly ticker: Ticker;
+  readonly tls: boolean;
+  /** The event that says that it is usable; undefined when it is already. */
+  readonly ready: "connect" | "secureConnect" | undefined;
+  /** When its opening began, on the clock. */
+  readonly openedAt: number;
+  readonly clock: Clock;
+  /** What it is opened for. */
+  readonly exchange: Http1Exchange;
 }

@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import type { ErrorCode } from "../errors.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Ticker, Timed } from "../runtime/ticker.ts";
-import type { ConnectionOwner, ConnectionTimeouts } from "./connection-owner.ts";
+import type { ConnectionOptions, ConnectionOwner, ConnectionTimeouts } from "./connection-owner.ts";
 import { connectFailureCode, isHandshakeAlert } from "./failure-codes.ts";
 import type { Http1Exchange } from "./http1-exchange.ts";
 import { RequestSender } from "./request-sender.ts";
@@ -42,18 +42,7 @@ export class Connection implements ResponseSink, Timed {
   #paused = false;
 
   /** Throws when there is no opening it. */
-  constructor(options: {
-    /** Opens the socket; what has come is given to `onBytes`, for the length of the call. */
-    readonly open: (onBytes: (bytes: Buffer) => void) => Socket;
-    readonly owner: ConnectionOwner;
-    readonly timeouts: ConnectionTimeouts;
-    readonly ticker: Ticker;
-    readonly tls: boolean;
-    readonly ready: "connect" | "secureConnect";
-    readonly clock: Clock;
-    /** What it is opened for. */
-    readonly exchange: Http1Exchange;
-  }) {
+  constructor(options: ConnectionOptions) {
     const socket = options.open((bytes) => this.#onBytes(bytes));
     this.#socket = socket;
     this.#owner = options.owner;
@@ -61,12 +50,13 @@ export class Connection implements ResponseSink, Timed {
     this.#ticker = options.ticker;
     this.#tls = options.tls;
     this.#clock = options.clock;
-    this.#openedAt = options.clock.now();
+    this.#openedAt = options.openedAt;
     this.#exchange = options.exchange;
     this.#sender = new RequestSender(socket, () => this.#salvage());
     this.deadline = this.#openedAt + options.timeouts.connectMs;
     options.exchange.connection = this;
-    socket.once(options.ready, () => this.#onReady());
+    if (options.ready === undefined) queueMicrotask(() => this.#onReady());
+    else socket.once(options.ready, () => this.#onReady());
     socket.on("drain", () => this.#onDrain());
     socket.on("end", () => this.#onEnd());
     socket.on("error", (error) => this.#onLost(error));

@@ -9,6 +9,7 @@ import { type Connector, readyEvent } from "./connector.ts";
 import type { TransportSettings } from "./create-transport.ts";
 import { connectFailureCode } from "./failure-codes.ts";
 import { Http1Exchange } from "./http1-exchange.ts";
+import type { OpenedSocket } from "./http2/dial.ts";
 import { IdleConnections } from "./idle-connections.ts";
 import { writeRequestHead } from "./request-writer.ts";
 import type { Exchange, ExchangeHandler, RequestHead, Transport } from "./transport.ts";
@@ -62,6 +63,23 @@ export class Http1Transport implements Transport, ConnectionOwner {
     return exchange;
   }
 
+  /** Begins an exchange on a connection that stands and has carried nothing. Its handler hears of it later, as ever. */
+  dispatchOn(opened: OpenedSocket, head: RequestHead, handler: ExchangeHandler): Exchange {
+    const exchange = new Http1Exchange(head, writeRequestHead(head), handler, this.#forget);
+    const open = (onBytes: (bytes: Buffer) => void) => {
+      opened.readFrom(onBytes);
+      return opened.socket;
+    };
+    const openedAt = opened.openedAt - opened.connectMs;
+    this.#connections.add(new Connection({ ...this.#connectionOptions(exchange), open, ready: undefined, openedAt }));
+    return exchange;
+  }
+
+  /** Connections that there are. */
+  get size(): number {
+    return this.#connections.size;
+  }
+
   close(): void {
     this.#closing = true;
     this.#idle.closeAll();
@@ -102,13 +120,14 @@ export class Http1Transport implements Transport, ConnectionOwner {
       this.#claim(rested, exchange);
       return true;
     }
-    if (fresh && this.#full) this.#idle.takeLeast()?.close();
-    if (this.#full) return false;
+    if (fresh && this.full) this.#idle.takeLeast()?.close();
+    if (this.full) return false;
     this.#open(exchange);
     return true;
   }
 
-  get #full(): boolean {
+  /** No more connections may be opened. */
+  get full(): boolean {
     const { max } = this.#settings.connections;
     return max > 0 && this.#connections.size >= max;
   }
@@ -159,19 +178,26 @@ export class Http1Transport implements Transport, ConnectionOwner {
     let connection: Connection;
     try {
       connection = new Connection({
+        ...this.#connectionOptions(exchange),
         open: (onBytes) => this.#connector.open(this.#address, this.#settings.tls, { alpn, onBytes }),
-        owner: this,
-        timeouts: this.#timeouts,
-        ticker: this.#ticker,
-        tls: this.#address.tls,
         ready: readyEvent(this.#address),
-        clock: this.#runtime.clock,
-        exchange,
+        openedAt: this.#runtime.clock.now(),
       });
     } catch (error) {
       return refuse(exchange, connectFailureCode(error, this.#address.tls), error);
     }
     this.#connections.add(connection);
+  }
+
+  #connectionOptions(exchange: Http1Exchange) {
+    return {
+      owner: this,
+      timeouts: this.#timeouts,
+      ticker: this.#ticker,
+      tls: this.#address.tls,
+      clock: this.#runtime.clock,
+      exchange,
+    };
   }
 
   #claim(connection: Connection, exchange: Http1Exchange): void {

@@ -15,16 +15,13 @@ type MessageHead = Pick<RequestHead, "method" | "path" | "headers" | "bodyLength
  * before anything is sent.
  */
 export function writeRequestHead({ method, path, headers, bodyLength }: MessageHead): string {
-  if (!token.test(method) || !targetText.test(path)) throw new WireError("internal", "a method or path out of grammar");
-  if (!Number.isSafeInteger(bodyLength) || bodyLength < -1) throw new WireError("internal", "a length out of range");
+  checkRequestLine(method, path, bodyLength);
   let text = `${method} ${path} HTTP/1.1\r\n`;
   let hasTe = false;
   for (let index = 0; index < headers.length; index += 2) {
     const name = headers[index] as string;
     const value = headers[index + 1] as string;
-    if (!isFieldName(name) || !valueText.test(value)) {
-      throw new WireError("internal", `a header out of grammar, or one that frames: ${name}`);
-    }
+    checkField(name, value);
     text += `${name}: ${value}\r\n`;
     hasTe ||= name === "TE";
   }
@@ -33,6 +30,18 @@ export function writeRequestHead({ method, path, headers, bodyLength }: MessageH
   if (bodyLength === -1) text += "Transfer-Encoding: chunked\r\n";
   else if (bodyLength > 0 || expectsLength(method)) text += `Content-Length: ${bodyLength}\r\n`;
   return `${text}\r\n`;
+}
+
+/** Throws a `WireError` for what no request may be sent with, whatever the version of HTTP. */
+export function checkRequestLine(method: string, path: string, bodyLength: number): void {
+  if (!token.test(method) || !targetText.test(path)) throw new WireError("internal", "a method or path out of grammar");
+  if (!Number.isSafeInteger(bodyLength) || bodyLength < -1) throw new WireError("internal", "a length out of range");
+}
+
+/** Throws a `WireError` for a header that could not be sent as it is, or that frames. */
+export function checkField(name: string, value: string): void {
+  if (isFieldName(name) && valueText.test(value)) return;
+  throw new WireError("internal", `a header out of grammar, or one that frames: ${name}`);
 }
 
 /** The line in front of a chunk of that many bytes. */
@@ -44,7 +53,7 @@ export function chunkHead(length: number): string {
 export const lastChunk = "0\r\n\r\n";
 
 /** Methods whose requests usually have a body say so when theirs is empty (RFC 9110 section 8.6). */
-function expectsLength(method: string): boolean {
+export function expectsLength(method: string): boolean {
   return method === "POST" || method === "PUT" || method === "PATCH";
 }
 

@@ -1,0 +1,67 @@
+import { errorCode, Http2Error, maxWindowBytes } from "./protocol.ts";
+
+/** The bytes that may still be sent on a stream or a connection. A changed setting can make it negative. */
+export class SendWindow {
+  available: number;
+  readonly #streamId: number;
+
+  constructor(bytes: number, streamId: number) {
+    this.available = bytes;
+    this.#streamId = streamId;
+  }
+
+  take(bytes: number): void {
+    this.available -= bytes;
+  }
+
+  /** A WINDOW_UPDATE of the peer (RFC 9113 section 6.9.1). */
+  increase(bytes: number): void {
+    if (bytes === 0) throw new Http2Error(errorCode.protocolError, "a WINDOW_UPDATE of 0", this.#streamId);
+    if (this.available + bytes > maxWindowBytes) {
+      throw new Http2Error(errorCode.flowControlError, "a window beyond its maximum", this.#streamId);
+    }
+    this.available += bytes;
+  }
+
+  /** The peer has changed its initial window by that many bytes: an overflow ends the connection (RFC 9113 section 6.9.2). */
+  shift(bytes: number): void {
+    this.available += bytes;
+    if (this.available > maxWindowBytes) {
+      throw new Http2Error(errorCode.flowControlError, "a window beyond its maximum");
+    }
+  }
+}
+
+/** The bytes that the peer may still send, and those of them that have been dealt with and not been given back yet. */
+export class ReceiveWindow {
+  readonly #bytes: number;
+  readonly #streamId: number;
+  #left: number;
+  #consumed = 0;
+
+  constructor(bytes: number, streamId: number) {
+    this.#bytes = bytes;
+    this.#streamId = streamId;
+    this.#left = bytes;
+  }
+
+  receive(bytes: number): void {
+    if (bytes > this.#left)
+      throw new Http2Error(errorCode.flowControlError, "more data than the window allows", this.#streamId);
+    this.#left -= bytes;
+  }
+
+  /** Bytes have been dealt with. */
+  consume(bytes: number): void {
+    this.#consumed += bytes;
+  }
+
+  /** The increment of a WINDOW_UPDATE that is due; 0 while less than half of the window is to be given back. */
+  takeIncrement(): number {
+    if (this.#consumed * 2 < this.#bytes) return 0;
+    const increment = this.#consumed;
+    this.#consumed = 0;
+    this.#left += increment;
+    return increment;
+  }
+}

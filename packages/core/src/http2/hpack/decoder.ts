@@ -1,0 +1,125 @@
+import { errorCode, Http2Error } from "../protocol.ts";
+import { DynamicTable } from "./dynamic-table.ts";
+import { readHuffman } from "./huffman.ts";
+import { integerEnd, readInteger } from "./integer.ts";
+import { staticName, staticTableLength, staticValue } from "./static-table.ts";
+
+/** The table size that a peer may use when nothing else has been announced to it (RFC 9113 section 6.5.2). */
+const tableBytes = 4_096;
+
+/** The fields of a block. */
+export interface DecodedFields {
+  /** Names and values by turns, in Latin-1. What comes beyond the limits is left out. */
+  readonly fields: string[];
+  /** The fields are more than the limits allow. */
+  readonly tooLarge: boolean;
+}
+
+/** Limits of a decoded block: characters of names and values with 4 for each field, as it would take in HTTP/1.1. */
+export interface FieldLimits {
+  readonly bytes: number;
+  readonly fields: number;
+}
+
+/**
+ * Decodes the header blocks of one connection (RFC 7541).
+ *
+ * A block that decodes to more than the limits is decoded to its end all the same, since the blocks behind it depend on
+ * what it does to the table, but nothing of the surplus is kept. A broken block throws an `Http2Error` that ends the
+ * connection.
+ */
+export class HpackDecoder {
+  readonly #limits: FieldLimits;
+  readonly #table = new DynamicTable(tableBytes);
+  #fields: string[] = [];
+  #bytes = 0;
+  #tooLarge = false;
+  #block: Buffer = Buffer.alloc(0);
+  #position = 0;
+
+  constructor(limits: FieldLimits) {
+    this.#limits = limits;
+  }
+
+  decode(block: Buffer): DecodedFields {
+    this.#fields = [];
+    this.#bytes = 0;
+    this.#tooLarge = false;
+    this.#block = block;
+    this.#position = 0;
+    let first = true;
+    while (this.#position < block.length) {
+      const byte = block[this.#position] as number;
+      if ((byte & 0xe0) === 0x20) {
+        // Before the first field alone (RFC 7541 section 4.2).
+        if (!first) throw broken("a change of the table's size behind a field");
+        this.#resize();
+        continue;
+      }
+      first = false;
+      if ((byte & 0x80) !== 0) this.#readIndexed();
+      else if ((byte & 0x40) !== 0) this.#readLiteral(6, true);
+      else this.#readLiteral(4, false);
+    }
+    this.#block = Buffer.alloc(0);
+    return { fields: this.#fields, tooLarge: this.#tooLarge };
+  }
+
+  #resize(): void {
+    const bytes = this.#readInteger(5);
+    if (bytes > tableBytes) throw broken("a table larger than was announced");
+    this.#table.resize(bytes);
+  }
+
+  #readIndexed(): void {
+    const index = this.#readInteger(7);
+    this.#add(this.#nameAt(index), this.#valueAt(index));
+  }
+
+  #readLiteral(prefixBits: number, keep: boolean): void {
+    const index = this.#readInteger(prefixBits);
+    const name = index === 0 ? this.#readString() : this.#nameAt(index);
+    const value = this.#readString();
+    if (keep) this.#table.add(name, value);
+    this.#add(name, value);
+  }
+
+  #add(name: string, value: string): void {
+    this.#bytes += name.length + value.length + 4;
+    if (this.#tooLarge) return;
+    if (this.#bytes > this.#limits.bytes || this.#fields.length >= this.#limits.fields * 2) this.#tooLarge = true;
+    else this.#fields.push(name, value);
+  }
+
+  #nameAt(index: number): string {
+    if (index > 0 && index <= staticTableLength) return staticName(index);
+    const name = index === 0 ? undefined : this.#table.name(index - staticTableLength - 1);
+    if (name === undefined) throw broken("an index of nothing");
+    return name;
+  }
+
+  #valueAt(index: number): string {
+    if (index <= staticTableLength) return staticValue(index);
+    return this.#table.value(index - staticTableLength - 1) as string;
+  }
+
+  #readInteger(prefixBits: number): number {
+    const value = readInteger(this.#block, this.#position, this.#block.length, prefixBits);
+    this.#position = integerEnd;
+    return value;
+  }
+
+  #readString(): string {
+    const coded = ((this.#block[this.#position] ?? 0) & 0x80) !== 0;
+    const length = this.#readInteger(7);
+    const start = this.#position;
+    const end = start + length;
+    if (end > this.#block.length) throw broken("a string longer than its block");
+    this.#position = end;
+    return coded ? readHuffman(this.#block, start, end) : this.#block.toString("latin1", start, end);
+  }
+}
+
+function broken(reason: string): Http2Error {
+  return new Http2Error(errorCode.compressionError, reason);
+}

@@ -1,0 +1,52 @@
+import { defaultFrameBytes, defaultWindowBytes, errorCode, Http2Error, maxWindowBytes } from "./protocol.ts";
+
+/** Identifiers of settings (RFC 9113 section 6.5.2). */
+export const setting = {
+  headerTableSize: 1,
+  enablePush: 2,
+  maxConcurrentStreams: 3,
+  initialWindowSize: 4,
+  maxFrameSize: 5,
+  maxHeaderListSize: 6,
+} as const;
+
+/** What a peer has set, with the protocol's own values for what it has not. */
+export class PeerSettings {
+  headerTableBytes = 4_096;
+  /** Infinity while the peer has not said. */
+  maxConcurrentStreams: number = Infinity;
+  initialWindowBytes: number = defaultWindowBytes;
+  maxFrameBytes: number = defaultFrameBytes;
+
+  /** Takes over the payload of a SETTINGS frame, in its order, or throws an `Http2Error`. Unknown settings are ignored. */
+  apply(payload: Buffer): void {
+    if (payload.length % 6 !== 0) throw new Http2Error(errorCode.frameSizeError, "a SETTINGS frame of broken entries");
+    for (let position = 0; position < payload.length; position += 6) {
+      this.#set(payload.readUInt16BE(position), payload.readUInt32BE(position + 2));
+    }
+  }
+
+  #set(identifier: number, value: number): void {
+    switch (identifier) {
+      case setting.headerTableSize:
+        this.headerTableBytes = value;
+        return;
+      case setting.enablePush:
+        // Only a client may ask for pushes (RFC 9113 section 6.5.2).
+        if (value !== 0) throw new Http2Error(errorCode.protocolError, "a server that sets ENABLE_PUSH");
+        return;
+      case setting.maxConcurrentStreams:
+        this.maxConcurrentStreams = value;
+        return;
+      case setting.initialWindowSize:
+        if (value > maxWindowBytes) throw new Http2Error(errorCode.flowControlError, "an initial window out of range");
+        this.initialWindowBytes = value;
+        return;
+      case setting.maxFrameSize:
+        if (value < defaultFrameBytes || value > 16_777_215) {
+          throw new Http2Error(errorCode.protocolError, "a frame size out of range");
+        }
+        this.maxFrameBytes = value;
+    }
+  }
+}

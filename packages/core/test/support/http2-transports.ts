@@ -1,0 +1,36 @@
+import { readFileSync } from "node:fs";
+import { onTestFinished } from "vitest";
+import { resolveRuntime } from "../../src/runtime/runtime.ts";
+import { Connector } from "../../src/wire/connector.ts";
+import { createTransport } from "../../src/wire/create-transport.ts";
+import type { Transport } from "../../src/wire/transport.ts";
+import { plainAddress, type TestTransportOptions, transportSettings } from "./exchanges.ts";
+
+export const cert: string = readFileSync(new URL("./certs/localhost.crt", import.meta.url), "utf8");
+export const key: string = readFileSync(new URL("./certs/localhost.key", import.meta.url), "utf8");
+
+/** HTTP/2 with prior knowledge to a port, the timeouts and limits of a pool's options. Gone when the test is over. */
+export function h2cTransport(port: number, { address, runtime, ...options }: TestTransportOptions = {}): Transport {
+  const settings = transportSettings({ ...options, connections: { http2: "h2c", ...options.connections } });
+  return made({ ...plainAddress(port), ...address }, settings, runtime);
+}
+
+/** What the upstream at a port chooses by ALPN. */
+export function alpnTransport(port: number, { address, runtime, ...options }: TestTransportOptions = {}): Transport {
+  const settings = transportSettings({
+    ...options,
+    connections: { http2: true, ...options.connections },
+    tls: { ca: cert, ...options.tls },
+  });
+  return made({ ...plainAddress(port), tls: true, hostname: "localhost", ...address }, settings, runtime);
+}
+
+function made(
+  address: ReturnType<typeof plainAddress>,
+  settings: ReturnType<typeof transportSettings>,
+  runtime: TestTransportOptions["runtime"],
+): Transport {
+  const transport = createTransport(address, settings, resolveRuntime(runtime), new Connector());
+  onTestFinished(() => transport.destroy());
+  return transport;
+}
