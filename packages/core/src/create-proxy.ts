@@ -19,7 +19,8 @@ import { Departures } from "./forward/departures.ts";
 import type { Engine, Routing } from "./forward/engine.ts";
 import { type ForwardOptions, type ForwardUpgradeOptions, handleRequest } from "./forward/handler.ts";
 import type { Hooks } from "./forward/hooks.ts";
-import { handleUpgrade } from "./forward/upgrade.ts";
+import type { RawRequest } from "./forward/request-head.ts";
+import { createUpgradeListener, handleUpgrade, type UpgradeListener, wantsRequest } from "./forward/upgrade.ts";
 import { createReporter } from "./observe/reporter.ts";
 import { RequestMetrics } from "./observe/request-metrics.ts";
 import { createOutbound, noSuchPool, type Outbound, type OutboundOptions } from "./outbound/outbound.ts";
@@ -85,10 +86,12 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
     handleRequest(this.#engine, req, res, { next });
   };
 
-  /** For a server's `upgrade` event. WebSocket handshakes become tunnels; anything else is answered as usual. */
-  readonly upgrade = (req: IncomingMessage, socket: Duplex, head: Buffer): void => {
-    handleUpgrade(this.#engine, req, socket, head, {});
-  };
+  /**
+   * For a server's `upgrade` event. WebSocket handshakes that a route matches become tunnels. `next` is called, with the
+   * socket untouched, when no route matches. Without `next` such an upgrade is left to the server's other listeners. One that
+   * no listener takes, and an upgrade to anything but WebSocket, is served as an ordinary request of the server.
+   */
+  readonly upgrade: UpgradeListener = createUpgradeListener(() => this.#engine);
 
   /** For a server's `clientError` event: what is no request gets the proxy's own answer, event and count, in its turn. */
   readonly clientError = (error: Error, socket: Duplex): void => {
@@ -100,9 +103,17 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
     handleRequest(this.#engine, req, res, options);
   }
 
-  /** `upgrade` for adapters. */
-  forwardUpgrade(req: IncomingMessage, socket: Duplex, head: Buffer, options: ForwardUpgradeOptions = {}): void {
-    handleUpgrade(this.#engine, req, socket, head, options);
+  /**
+   * `upgrade` for adapters. Without `options.next`, a handshake that no route matches is 404. Returns false when it was left
+   * to `options.next`.
+   */
+  forwardUpgrade(req: IncomingMessage, socket: Duplex, head: Buffer, options: ForwardUpgradeOptions = {}): boolean {
+    return handleUpgrade(this.#engine, req, socket, head, options);
+  }
+
+  /** Whether a request, as it is below `mountPath`, would be answered rather than left to `next`. */
+  matches(req: RawRequest, mountPath = ""): boolean {
+    return wantsRequest(req, this.#routing, mountPath);
   }
 
   /** The pools in force, by name. */
@@ -195,20 +206,14 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
   }
 
   async #drainAndClose(timeoutMs: number): Promise<void> {
-    const { clock } = this.#runtime;
     this.#draining = true;
     for (const atWork of this.#atWork.values()) atWork.stop();
     for (const pool of [...this.#pools.values(), ...this.#retiring]) pool.outage.close();
     // What has arrived in this turn of the event loop is still to be served.
     await new Promise((resolve) => setImmediate(resolve));
-    // Out of patience: first with good manners, which somebody may not return, then without.
-    for (const patienceMs of [timeoutMs, limits.closeGraceMs]) {
-      if (await this.#active.emptyWithin(patienceMs, clock)) break;
+    await this.#active.drain(timeoutMs, this.#runtime.clock, () => {
       this.#ended = true;
-      this.#active.destroyAll();
-    }
-    this.#ended = true;
-    await this.#active.emptyWithin(limits.closeGraceMs, clock);
+    });
     for (const pool of [...this.#pools.values(), ...this.#retiring]) pool.close();
   }
 

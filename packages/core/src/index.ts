@@ -13,6 +13,9 @@ export type { ForwardOptions, ForwardUpgradeOptions } from "./forward/handler.ts
 export type { HeaderList } from "./forward/header-list.ts";
 export type { Answer, ErrorContext, Hooks, RequestContext, ResponseContext } from "./forward/hooks.ts";
 export { endLingering } from "./forward/lingering-close.ts";
+export { offersWebSocket, serveAsRequest } from "./forward/serve-as-request.ts";
+export { declineUpgrade, isClaimed } from "./forward/shared-upgrades.ts";
+export { inTurn } from "./forward/upgrade-turn.ts";
 export { HealthChecker } from "./health/health-checker.ts";
 export { OutlierDetector } from "./health/outlier-detector.ts";
 export { type Outbound, type OutboundOptions, outbound } from "./outbound/outbound.ts";

@@ -1,17 +1,10 @@
 import { openProxy } from "@evenkeel/config";
+import { declineUpgrade, isClaimed } from "evenkeel";
 import { consumedBody } from "./consumed-body.ts";
 import { useDictionaryMode } from "./dictionary-mode.ts";
 import { isSlashAdded, takeOff } from "./mount-path.ts";
 import { type EvenkeelMiddleware, type EvenkeelOptions, ownKeys, resolvePrefix } from "./options.ts";
-import {
-  claimUpgrade,
-  declineUpgrade,
-  isClaimed,
-  isPipelined,
-  putInFront,
-  releaseSocket,
-  type TakeUpgrade,
-} from "./shared-upgrades.ts";
+import { putInFront, type TakeUpgrade } from "./shared-upgrades.ts";
 
 /**
  * Makes an Express middleware that forwards what its routes match and calls `next()` for the rest.
@@ -51,25 +44,15 @@ export function evenkeel(options: EvenkeelOptions): EvenkeelMiddleware {
     const below = takeOff(prefix, url);
     if (below === undefined) return false;
     const { mountPath, rest, slashAdded } = below;
-    // The answer to an earlier request still has the socket: the client did not wait for it.
-    if (isPipelined(req, socket)) {
-      socket.destroy();
-      return true;
-    }
-    let matched = true;
-    const next = () => {
-      matched = false;
-      releaseSocket(req, socket);
-    };
     req.url = rest;
-    proxy.forwardUpgrade(req, socket, head, { mountPath, slashAdded, originalUrl: url, next });
+    const taken = proxy.forwardUpgrade(req, socket, head, { mountPath, slashAdded, originalUrl: url, next: leave });
     req.url = url;
-    return matched;
+    return taken;
   };
-  const upgrade: EvenkeelMiddleware["upgrade"] = (req, socket, head) => {
-    if (isClaimed(req)) return;
-    if (take(req, socket, head)) claimUpgrade(req);
-    else declineUpgrade(req, socket);
+  const upgrade: EvenkeelMiddleware["upgrade"] = (req, socket, head, next) => {
+    if (isClaimed(req) || take(req, socket, head)) return;
+    if (next === undefined) declineUpgrade(req, socket, head);
+    else next();
   };
   const attach: EvenkeelMiddleware["attach"] = (server) => putInFront(server, take);
 
@@ -78,3 +61,6 @@ export function evenkeel(options: EvenkeelOptions): EvenkeelMiddleware {
   };
   return Object.assign(middleware, { upgrade, attach, clientError: proxy.clientError, proxy, close });
 }
+
+/** `take` says by its result that an upgrade is left. */
+function leave(): void {}

@@ -32,10 +32,11 @@ export interface EvenkeelMiddleware {
   (req: Request, res: Response, next: NextFunction): void;
   /**
    * For the server's `upgrade` event. Several middlewares may share a server, each in a listener of its own or all called
-   * from one: the first that matches takes the upgrade. One outside `prefix`, or that no route matches, is left to whoever
-   * else listens. When nobody does, it is an ordinary request, and Express answers it.
+   * from one: the first that matches takes the upgrade. One outside `prefix`, or that no route matches, is left as it came:
+   * to `next` where it is given, else to the server's other listeners. An upgrade that no listener takes, and an upgrade to
+   * anything but WebSocket, is an ordinary request of the app.
    */
-  readonly upgrade: (req: IncomingMessage, socket: Duplex, head: Buffer) => void;
+  readonly upgrade: (req: IncomingMessage, socket: Duplex, head: Buffer, next?: () => void) => void;
   /**
    * In place of `server.on("upgrade", middleware.upgrade)` where others listen that end every upgrade which is not theirs,
    * as `new WebSocketServer({ server, path })` of ws and socket.io do: they are not shown what this middleware takes,

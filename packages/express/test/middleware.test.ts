@@ -7,6 +7,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
 import { connect, echo, startEcho } from "../../core/test/support/adapter-contract.ts";
 import { ask, askSeen, listen, startUpstream } from "../../core/test/support/adapter-lab.ts";
+import { until } from "../../core/test/support/event-loop.ts";
 import { refusal as refusedWith } from "../../core/test/support/web-socket-refusal.ts";
 import { type EvenkeelOptions, evenkeel } from "../src/index.ts";
 import { create } from "./support/app.ts";
@@ -186,14 +187,23 @@ describe("upgrades on a server with several listeners", () => {
     expect(answer.length).toBeGreaterThan(page.length);
   });
 
-  test("one sent before the answer to an earlier request ends the connection, and nothing else", async () => {
-    const { url } = await startUpstream("slow", () => {});
+  test("one sent before the response to an earlier request waits for it", async () => {
+    const held: http.ServerResponse[] = [];
+    const { url } = await startUpstream("slow", (_req, res) => void held.push(res));
+    const app = express();
+    app.get("/own", (_req, res) => void res.send("own"));
     const api = create({ upstreams: [url] });
-    const server = http.createServer(express().use(api)).on("upgrade", api.upgrade);
+    const told: string[] = [];
+    api.proxy.on("request", ({ url, status }) => void told.push(`${url} ${status}`));
+    const server = http.createServer(app.use(api)).on("upgrade", api.upgrade);
     const port = await listen(server);
-    const answer = await talk(port, `GET /slow HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\n${handshake}`);
-    expect(answer).toBe("");
-    expect(server.listening).toBe(true);
+    const first = "GET /own HTTP/1.1\r\nHost: a\r\n\r\nGET /slow HTTP/1.1\r\nHost: a\r\n\r\n";
+    const bad = handshake.replace("Version: 13", "Version: 8");
+    const answer = talk(port, `${first}GET /ws HTTP/1.1\r\n${bad}`);
+    await until(() => held.length === 1);
+    held[0]?.end("late");
+    expect(await answer).toMatch(/^HTTP\/1\.1 200 [^]*ownHTTP\/1\.1 200 [^]*lateHTTP\/1\.1 400 /);
+    expect(told).toEqual(["/slow 200", "/ws 400"]);
   });
 });
 

@@ -66,7 +66,7 @@ function addRoutes(app: FastifyInstance, resolved: Resolved): void {
   const handler = createHandler(resolved, prefix, upgrades);
   const urls = app.prefix === "" ? ["/*"] : ["", "/*"];
   const paths = urls.map((url) => app.prefix.replace(/\/$/, url === "" ? "/" : "") + url);
-  upgrades.add(prefix, paths);
+  upgrades.add(prefix, resolved.proxy, paths);
   for (const [index, path] of paths.entries()) {
     const url = urls[index] as string;
     // What the app answers under this very path itself, such as preflight requests, stays its own.

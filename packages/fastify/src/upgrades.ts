@@ -1,15 +1,22 @@
 /**
- * Upgrades on their way through fastify. Node hands them to listeners of the server, past fastify and its hooks; here they
+ * Upgrades on their way through fastify. Node hands them to listeners of the server, past fastify and its hooks. Here they
  * are routed like any other request, so that hooks and constraints apply, and the handler finds the socket by the request.
  *
- * An upgrade that lies under one of our prefixes is seen by nobody else: other listeners (@fastify/websocket, a server of
- * the ws package) answer whatever is shown to them. All others are seen by all others. When nobody else listens, they are
- * ordinary requests, as they would be if we did not listen either.
+ * A WebSocket handshake under one of our prefixes, for a route of its proxy, is not shown to other listeners
+ * (@fastify/websocket, a server of the ws package), which answer whatever they see. All others are theirs. What no listener
+ * takes, and an upgrade to anything but WebSocket, is an ordinary request of the app.
  */
 
 import { type IncomingMessage, type Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import { endLingering } from "evenkeel";
+import {
+  declineUpgrade,
+  endLingering,
+  inTurn,
+  offersWebSocket,
+  type Proxy as ReverseProxy,
+  serveAsRequest,
+} from "evenkeel";
 import type { FastifyInstance } from "fastify";
 import type { Prefix } from "./prefix.ts";
 
@@ -26,7 +33,7 @@ export function upgradesOf(app: FastifyInstance): Upgrades {
 
 export class Upgrades {
   readonly #app: FastifyInstance;
-  readonly #prefixes: Prefix[] = [];
+  readonly #mounts: { readonly prefix: Prefix; readonly proxy: ReverseProxy }[] = [];
   readonly #routes = new Set<string>();
   readonly #onTheirWay = new WeakMap<IncomingMessage, Upgrade>();
 
@@ -34,20 +41,19 @@ export class Upgrades {
     this.#app = app;
     const emit = server.emit.bind(server) as (event: string | symbol, ...args: unknown[]) => boolean;
     server.emit = (event: string | symbol, ...args: unknown[]) => {
-      if (event === "upgrade" && this.#isOurs(args[0] as IncomingMessage)) {
-        this.#route(...(args as [IncomingMessage, Socket, Buffer]));
-        return true;
-      }
-      return emit(event, ...args);
+      if (event !== "upgrade") return emit(event, ...args);
+      const [req, socket, head] = args as [IncomingMessage, Socket, Buffer];
+      if (!this.#isOurs(req)) return emit(event, ...args);
+      if (offersWebSocket(req)) this.#route(req, socket, head);
+      else serveAsRequest(req, socket, head);
+      return true;
     };
-    server.on("upgrade", (req, socket, head) => {
-      if (server.listenerCount("upgrade") === 1) this.#route(req, socket as Socket, head);
-    });
+    server.on("upgrade", declineUpgrade);
   }
 
-  /** Makes the upgrades under a prefix ours, with the routes that lead to our handler. */
-  add(prefix: Prefix, routes: readonly string[]): void {
-    this.#prefixes.push(prefix);
+  /** Makes the upgrades under a prefix, for routes of the proxy, ours. `routes` are those that lead to our handler. */
+  add(prefix: Prefix, proxy: ReverseProxy, routes: readonly string[]): void {
+    this.#mounts.push({ prefix, proxy });
     for (const route of routes) this.#routes.add(route);
   }
 
@@ -58,10 +64,16 @@ export class Upgrades {
     return upgrade;
   }
 
-  #isOurs({ url = "" }: IncomingMessage): boolean {
+  #isOurs(req: IncomingMessage): boolean {
+    const { url = "", method, rawHeaders, headers, httpVersionMajor, httpVersionMinor, socket } = req;
     const path = url.replace(/[?#].*$/s, "");
-    // A route of the app's own below our prefix, as of @fastify/websocket, is for whoever has made it.
-    return this.#prefixes.some((prefix) => prefix.covers(url)) && (this.#routes.has(path) || !this.#hasAppRoute(path));
+    // A route of the app's own below our prefix, as of @fastify/websocket, belongs to the plugin that has made it.
+    if (!this.#routes.has(path) && this.#hasAppRoute(path)) return false;
+    return this.#mounts.some(({ prefix, proxy }) => {
+      const { mountPath, rest } = prefix.split(url);
+      const below = { url: rest, method, rawHeaders, headers, httpVersionMajor, httpVersionMinor, socket };
+      return prefix.covers(url) && proxy.matches(below, mountPath);
+    });
   }
 
   /**
@@ -74,11 +86,13 @@ export class Upgrades {
   }
 
   #route(req: IncomingMessage, socket: Socket, head: Buffer): void {
-    // The client did not wait for the answer to an earlier request, which is still being written to this socket.
-    if ((socket as { _httpMessage?: unknown })._httpMessage) return void socket.destroy();
-    const upgrade = new Upgrade(req, socket, head);
-    this.#onTheirWay.set(req, upgrade);
-    this.#app.routing(req, upgrade.res);
+    // A client may have sent it ahead of the responses to earlier requests.
+    inTurn(socket, head, (rest) => {
+      if (rest === undefined) return;
+      const upgrade = new Upgrade(req, socket, rest);
+      this.#onTheirWay.set(req, upgrade);
+      this.#app.routing(req, upgrade.res);
+    });
   }
 }
 

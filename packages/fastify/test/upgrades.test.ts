@@ -1,11 +1,12 @@
 import { once } from "node:events";
-import type { IncomingMessage } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { createConnection, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
 import { connect, echo, startEcho } from "../../core/test/support/adapter-contract.ts";
 import { startUpstream } from "../../core/test/support/adapter-lab.ts";
+import { until } from "../../core/test/support/event-loop.ts";
 import evenkeel from "../src/index.ts";
 import { closeTimeout, createApp, handshake, refusal, serve, talk } from "./app.ts";
 
@@ -95,7 +96,9 @@ describe("upgrades", () => {
     app.get("/page", () => page);
     await app.register(evenkeel, { prefix: "/api", upstreams: [(await startEcho()).url] });
     const port = await serve(app);
-    const answer = await talk(port, "GET /page HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n");
+    const bytes =
+      "GET /page HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\nGET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    const answer = await talk(port, bytes);
     expect(answer).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
     expect(answer.length).toBeGreaterThan(page.length);
   });
@@ -132,13 +135,22 @@ describe("upgrades", () => {
     expect(app.evenkeel.snapshot().pools).toMatchObject([{ upstreams: [{ inFlight: 0 }] }]);
   });
 
-  test("one sent before the answer to an earlier request ends the connection, and nothing else", async () => {
+  test("one sent before the response to an earlier request waits for it", async () => {
     const app = createApp();
-    const { url } = await startUpstream("slow", () => {});
+    const held: ServerResponse[] = [];
+    const { url } = await startUpstream("slow", (_req, res) => void held.push(res));
+    app.get("/own", () => "own");
     await app.register(evenkeel, { upstreams: [url], closeTimeout });
+    const told: string[] = [];
+    app.evenkeel.on("request", ({ url, status }) => void told.push(`${url} ${status}`));
     const port = await serve(app);
-    const answer = await talk(port, `GET /slow HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\n${handshake}`);
-    expect(answer).toBe("");
+    const first = "GET /own HTTP/1.1\r\nHost: a\r\n\r\nGET /slow HTTP/1.1\r\nHost: a\r\n\r\n";
+    const bad = handshake.replace("Version: 13", "Version: 8");
+    const answer = talk(port, `${first}GET /ws HTTP/1.1\r\n${bad}`);
+    await until(() => held.length === 1);
+    held[0]?.end("late");
+    expect(await answer).toMatch(/^HTTP\/1\.1 200 [^]*ownHTTP\/1\.1 200 [^]*lateHTTP\/1\.1 400 /);
+    expect(told).toEqual(["/slow 200", "/ws 400"]);
     expect(app.server.listening).toBe(true);
   });
 });

@@ -1,3 +1,4 @@
+import { limits } from "../config/defaults.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { type Listed, Roster } from "../runtime/roster.ts";
 
@@ -35,6 +36,20 @@ export class ActiveSet {
       };
       const timer = clock.setTimeout(() => this.#settle?.(false), this.#hurried ? 0 : timeoutMs);
     });
+  }
+
+  /**
+   * Resolves when nothing is left. What is left after `timeoutMs` is told to end, and cut a moment later. `onEnded` is called
+   * before anything is, or when there is nothing to end.
+   */
+  async drain(timeoutMs: number, clock: Clock, onEnded: () => void): Promise<void> {
+    for (const patienceMs of [timeoutMs, limits.closeGraceMs]) {
+      if (await this.emptyWithin(patienceMs, clock)) break;
+      onEnded();
+      this.destroyAll();
+    }
+    onEnded();
+    await this.emptyWithin(limits.closeGraceMs, clock);
   }
 
   /** Ends the waiting that is under way, or that is about to begin. */

@@ -1,20 +1,42 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
-import { isRouted, readArrival } from "./arrival.ts";
-import { breakOff, responseOn } from "./bare-socket.ts";
+import { errorKind } from "../errors.ts";
+import type { Active } from "./active-set.ts";
+import { type Arrival, isRouted, readArrival } from "./arrival.ts";
+import { responseOn } from "./bare-socket.ts";
 import { ClientResponse } from "./client-response.ts";
-import type { Engine } from "./engine.ts";
-import { afterRequestHook, createRecord, type ForwardUpgradeOptions, handleRequest, refuse } from "./handler.ts";
+import type { Engine, Routing } from "./engine.ts";
+import { afterRequestHook, createRecord, type ForwardUpgradeOptions, refuse } from "./handler.ts";
 import { Handshake } from "./handshake.ts";
 import { isEnding } from "./lingering-close.ts";
-import { isRefusal } from "./request-head.ts";
+import { isRefusal, type RawRequest, type Refusal } from "./request-head.ts";
+import type { RequestRecord } from "./request-record.ts";
+import { offersWebSocket, serveAsRequest } from "./serve-as-request.ts";
+import { claimUpgrade, declineUpgrade, isClaimed } from "./shared-upgrades.ts";
 import { TunnelSide } from "./tunnel.ts";
-import { untaken } from "./upgrade-body.ts";
+import { inTurn, isAnswering } from "./upgrade-turn.ts";
+
+interface UpgradeInput {
+  readonly engine: Engine;
+  readonly routing: Routing;
+  readonly req: IncomingMessage;
+  readonly socket: Duplex;
+  readonly arrival: Arrival | Refusal;
+  readonly options: ForwardUpgradeOptions;
+}
+
+export type UpgradeListener = (req: IncomingMessage, socket: Duplex, head: Buffer, next?: () => void) => void;
+
+/** What a proxy listens with to a server's `upgrade` event, alone or beside others. */
+export function createUpgradeListener(engine: () => Engine): UpgradeListener {
+  return (req, socket, head, next = () => declineUpgrade(req, socket, head)) => {
+    if (!isClaimed(req)) handleUpgrade(engine(), req, socket, head, { next });
+  };
+}
 
 /**
- * Takes an upgrade in. Only WebSocket is tunnelled; any other upgrade is an ordinary request whose Upgrade header goes no
- * further (RFC 9110 section 7.8 lets a server ignore it), and whose connection ends with the answer, since nobody knows
- * whether the bytes behind it are the next request.
+ * Takes an upgrade in; false when it is left to `options.next`. Only WebSocket is tunnelled: any other upgrade is served as
+ * an ordinary request of its server (RFC 9110 section 7.8 lets a server ignore the offer).
  */
 export function handleUpgrade(
   engine: Engine,
@@ -22,26 +44,66 @@ export function handleUpgrade(
   socket: Duplex,
   head: Buffer,
   options: ForwardUpgradeOptions,
-): void {
-  // The connection has had its last answer, as in `handleRequest`. Node has taken its own listeners off by now.
-  if (isEnding(socket)) return void socket.on("error", () => {});
+): boolean {
   const { routing } = engine;
-  const arrival = readArrival(req, routing, options);
-  if (!isRefusal(arrival) && !isRouted(arrival) && options.next !== undefined) return options.next();
-  const res = responseOn(req, socket);
-  if (res === undefined) return breakOff(engine, req, socket);
-  if (isRefusal(arrival) || options.refusal !== undefined) return handleRequest(engine, req, res, options);
-  const { mountPath = "" } = options;
-  const record = createRecord(engine, req, arrival, options);
-  const forTunnel = mentionsWebSocket(req);
-  const { bodyLength } = arrival.head;
-  // A handshake has no body. Chunks in front of bytes of another protocol are not worth a second reader.
-  if (forTunnel ? bodyLength !== 0 || !isHandshake(req) : bodyLength === -1)
-    return refuse(engine, req, res, record, "bad_request");
-  if (!forTunnel || !isRouted(arrival)) {
-    if (/^100-continue$/i.test(req.headers.expect ?? "")) res.writeContinue();
-    return handleRequest(engine, untaken(req, socket, head, bodyLength), res, options);
+  // The connection has had its last response, as in `handleRequest`. Node has taken its own listeners off by now.
+  if (isEnding(socket)) {
+    claimUpgrade(req);
+    socket.on("error", () => {});
+    return true;
   }
+  const arrival = readArrival(req, routing, options);
+  if (!isRefusal(arrival) && !isRouted(arrival) && options.next !== undefined) {
+    options.next();
+    return false;
+  }
+  claimUpgrade(req);
+  const input = { engine, routing, req, socket, arrival, options };
+  if (offersWebSocket(req) || req.method === "CONNECT" || options.refusal !== undefined) answerInTurn(input, head);
+  else serveAsRequest(req, socket, head, options.originalUrl);
+  return true;
+}
+
+/** Whether a request is answered here rather than left to `next`: a route matches it, or it is refused. */
+export function wantsRequest(req: RawRequest, routing: Routing, mountPath: string): boolean {
+  const arrival = readArrival(req, routing, { mountPath });
+  return isRefusal(arrival) || isRouted(arrival);
+}
+
+/** A client may send a handshake ahead of the responses to earlier requests. Theirs come first. */
+function answerInTurn(input: UpgradeInput, head: Buffer): void {
+  if (!isAnswering(input.socket)) return answerUpgrade(input, head);
+  const { engine, req, socket, arrival, options } = input;
+  const record = createRecord(engine, req, arrival, options);
+  // Closing waits for an upgrade that waits.
+  const waiting: Active = { destroy: () => socket.destroy() };
+  engine.active.add(waiting);
+  inTurn(socket, head, (rest) => {
+    if (rest !== undefined) answerUpgrade(input, rest, record);
+    else finishUnanswered(record);
+    engine.active.delete(waiting);
+  });
+}
+
+function finishUnanswered(record: RequestRecord): void {
+  record.status = errorKind("client_aborted").status;
+  record.error = "client_aborted";
+  record.finish();
+}
+
+function answerUpgrade(
+  { engine, routing, req, socket, arrival, options }: UpgradeInput,
+  head: Buffer,
+  waited?: RequestRecord,
+): void {
+  const res = responseOn(req, socket);
+  if (res === undefined) return void socket.destroy();
+  const record = waited ?? createRecord(engine, req, arrival, options);
+  if (options.refusal !== undefined) return refuse(engine, req, res, record, options.refusal);
+  if (isRefusal(arrival)) return refuse(engine, req, res, record, arrival.code);
+  if (!isRouted(arrival)) return refuse(engine, req, res, record, "no_route");
+  if (arrival.head.bodyLength !== 0 || !isHandshake(req)) return refuse(engine, req, res, record, "bad_request");
+  const { mountPath = "" } = options;
   const response = new ClientResponse(req, res, record, engine);
   const client = new TunnelSide(socket, head);
   const input = { engine, routing, req, res, socket, head, client, record, response, mountPath };
@@ -49,11 +111,6 @@ export function handleUpgrade(
   afterRequestHook(engine, routing, { req, res, record, arrival }, (changed) =>
     new Handshake({ ...input, arrival: changed }).start(),
   );
-}
-
-/** GET over HTTP/1.1; anything else with such a header is an ordinary request. */
-function mentionsWebSocket({ method, httpVersionMinor, headers }: IncomingMessage): boolean {
-  return method === "GET" && httpVersionMinor === 1 && /(?:^|[\s,])websocket(?:$|[\s,/])/i.test(headers.upgrade ?? "");
 }
 
 /** RFC 6455 section 4.2.1. */
