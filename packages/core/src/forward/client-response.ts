@@ -13,7 +13,7 @@ import type { RequestRecord } from "./request-record.ts";
 import { clientHeaders, connectionNames } from "./response-head.ts";
 import { StalledClient } from "./stalled-client.ts";
 import { clientTrailers } from "./trailers.ts";
-import { flushHead, writeHead } from "./write-head.ts";
+import { flushEvents, flushHead, writeHead } from "./write-head.ts";
 
 /** Who has to keep the client's pace. */
 export interface ClientPace {
@@ -130,7 +130,9 @@ export class ClientResponse {
   /** Sends what there is so far. Node would make up a head of its own if there were none yet. */
   flush(): void {
     this.#writeOut();
-    if (this.committed) flushHead(this.#res);
+    if (!this.committed) return;
+    flushHead(this.#res);
+    if (this.#head !== undefined) flushEvents(this.#res, this.#head.headers);
   }
 
   /** Trailers go to a client that has said it wants them (RFC 9110 section 6.5.1). */

@@ -1,4 +1,14 @@
-import type { ServerResponse } from "node:http";
+import { channel } from "node:diagnostics_channel";
+import { ServerResponse } from "node:http";
+import { isUntouched } from "./untouched.ts";
+
+const { writeHead: ownWriteHead } = ServerResponse.prototype;
+
+/** What Node and the proxy themselves listen with to the end of a response. */
+const ownListeners = { finish: 1, close: 1 };
+
+/** Node publishes each response here when it ends. */
+const finishChannel = channel("http.server.response.finish");
 
 /** What a reason phrase may hold (RFC 9112 section 4). Node throws at anything else, and lets more in from an upstream. */
 const reasonText = /^[\t\x20-\x7e\x80-\xff]*$/;
@@ -8,11 +18,15 @@ const reasonText = /^[\t\x20-\x7e\x80-\xff]*$/;
  *
  * Node takes the list as it is only while no header was set on the response before. An app in front of the proxy may
  * have set some: those stay, unless the response has the same name itself. Cookies add up.
+ *
+ * A list that is written as it is leaves nothing for `res.getHeaders()`, and middleware that patches `writeHead` may expect
+ * pairs or an object (on-headers before 1.1, and so morgan, compression and express-session). Where something in front of the
+ * proxy may look, each header is set instead.
  */
 export function writeHead(res: ServerResponse, status: number, statusText: string, headers: string[]): void {
   const reason = reasonText.test(statusText) ? statusText : "";
   const namesBefore = res.getHeaderNames();
-  if (namesBefore.length === 0) {
+  if (namesBefore.length === 0 && !isObserved(res)) {
     res.writeHead(status, reason, headers);
   } else {
     for (const name of namesBefore) {
@@ -28,9 +42,33 @@ export function writeHead(res: ServerResponse, status: number, statusText: strin
   if (res.socket === null) flushHead(res);
 }
 
+/** Whether something beside Node and the proxy may read the headers of a response: patched methods, and listeners to its end. */
+function isObserved(res: ServerResponse): boolean {
+  return (
+    res.writeHead !== ownWriteHead ||
+    res.listenerCount("finish") > ownListeners.finish ||
+    res.listenerCount("close") > ownListeners.close ||
+    finishChannel.hasSubscribers ||
+    !isUntouched(res)
+  );
+}
+
 /** Sends a head that has been written. Node's own `flushHeaders` would send it as UTF-8, and 8-bit bytes not as they came. */
 export function flushHead(res: ServerResponse): void {
   res.write("", "latin1");
+}
+
+/**
+ * Lets go of the events that middleware holds, as compression does until a block is full: it puts a `flush` on the response.
+ * Each would cost compression of another response, so nothing else is flushed.
+ */
+export function flushEvents(res: ServerResponse & { flush?: unknown }, headers: readonly string[]): void {
+  if (typeof res.flush === "function" && isEventStream(headers)) res.flush();
+}
+
+function isEventStream(headers: readonly string[]): boolean {
+  const at = headers.findIndex((text, index) => index % 2 === 0 && text.toLowerCase() === "content-type");
+  return at !== -1 && /^text\/event-stream[ \t]*(?:;|$)/i.test(headers[at + 1] ?? "");
 }
 
 /** Whether the list has a header of that name, which is in lower case. */
