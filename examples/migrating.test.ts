@@ -1,9 +1,12 @@
+import { once } from "node:events";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { type AddressInfo, Server as NetServer } from "node:net";
 import path from "node:path";
 import { parseConfig } from "@evenkeel/config";
-import { createProxy } from "evenkeel";
+import fastifyHttpProxy from "@fastify/http-proxy";
+import { createProxy, type ProxyOptions } from "evenkeel";
+import fastify from "fastify";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { connect, echo, startEcho } from "../packages/core/test/support/adapter-contract.ts";
 import {
@@ -14,6 +17,7 @@ import {
   listen,
   startUpstream,
 } from "../packages/core/test/support/adapter-lab.ts";
+import { rawClient } from "../packages/core/test/support/client.ts";
 
 const folder = path.join(import.meta.dirname, "migrating");
 const peers = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isDirectory());
@@ -215,6 +219,89 @@ describe("the snippets do the same before and after", () => {
     expect((await ask(port, { method: "POST", path: "/api/", headers: { "content-length": 11_000_000 } })).status).toBe(
       413,
     );
+  });
+});
+
+describe("what the page says beside the snippets", () => {
+  /** An upstream that closes so many connections without a response before it gives one. */
+  async function startHangingUp(times: number) {
+    let left = times;
+    const server = new NetServer((socket) => {
+      socket
+        .on("error", () => {})
+        .once("data", () => {
+          if (left-- > 0) socket.end();
+          else socket.end("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok");
+        });
+    }).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    onTestFinished(() => void server.close());
+    return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  }
+
+  async function statusOfFastify(upstream: string, retriesCount: number): Promise<number> {
+    const app = fastify();
+    await app.register(fastifyHttpProxy, { upstream, replyOptions: { retriesCount } });
+    await app.listen({ port: 0, host: "127.0.0.1" });
+    onTestFinished(() => app.close());
+    return (await ask((app.server.address() as AddressInfo).port)).status;
+  }
+
+  async function serve(options: ProxyOptions, server = createServer()): Promise<number> {
+    const proxy = createProxy(options);
+    onTestFinished(() => proxy.close({ timeout: "0s" }));
+    return listen(server.on("request", proxy.handler).on("clientError", proxy.clientError));
+  }
+
+  test("retriesCount is about connections that are closed without a response, and not about refused ones", async () => {
+    expect(await statusOfFastify(await startHangingUp(2), 0)).toBe(500);
+    expect(await statusOfFastify(await startHangingUp(2), 2)).toBe(200);
+    expect(await statusOfFastify(nobody, 2)).toBe(500);
+    const upstreams = [await startHangingUp(2)];
+    expect((await ask(await serve({ upstreams }))).status).toBe(200);
+    const once = { upstreams: [await startHangingUp(2)], retry: { attempts: 1 } };
+    expect((await ask(await serve(once))).status).toBe(502);
+  });
+
+  test("a 503 is repeated by @fastify/http-proxy unless retriesCount is set, and by Evenkeel when retry.on says so", async () => {
+    const startBusy = async () => {
+      let left = 1;
+      return (await startUpstream("a", (_req, res) => void res.writeHead(left-- > 0 ? 503 : 200).end())).url;
+    };
+    expect(await statusOfFastify(await startBusy(), 0)).toBe(200);
+    expect(await statusOfFastify(await startBusy(), 1)).toBe(503);
+    expect((await ask(await serve({ upstreams: [await startBusy()] }))).status).toBe(503);
+    expect((await ask(await serve({ upstreams: [await startBusy()], retry: { on: [503] } }))).status).toBe(200);
+  });
+
+  test("Via is sent, and a route can take it off", async () => {
+    const { url } = await startUpstream();
+    const seen = async (options: object) => (await askSeen(await serve({ upstreams: [url], ...options }))).headers;
+    expect(await seen({})).toMatchObject({ via: "1.1 evenkeel" });
+    expect(await seen({ routes: [{ requestHeaders: { remove: ["Via"] } }] })).not.toHaveProperty("via");
+  });
+
+  test("the requestTimeout of the server in front ends a long upload, and 0 lets it go on", async () => {
+    expect(createServer().requestTimeout).toBe(300_000);
+    expect(fastify().server.requestTimeout).toBe(0);
+    const { url } = await startUpstream("a", (req, res) => void req.resume().on("end", () => res.end()));
+    const upload = async (requestTimeout: number) => {
+      const server = createServer({ requestTimeout, connectionsCheckingInterval: 50 });
+      const port = await serve({ upstreams: [url] }, server);
+      const client = await rawClient(
+        port,
+        "POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 10\r\n\r\n",
+      );
+      const response = client.over();
+      // A byte now and then, over more time than the limit of the server.
+      for (let count = 0; count < 10 && !client.socket.destroyed; count++) {
+        client.socket.write("x");
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+      return (await response).text.split(" ")[1];
+    };
+    expect(await upload(200)).toBe("408");
+    expect(await upload(0)).toBe("200");
   });
 });
 

@@ -128,7 +128,7 @@ function mistakesIn(program: ts.Program, source: ts.SourceFile | undefined, plac
 function mistakesOf(text: string): string[] {
   // Another kind of file.
   if (text.startsWith("# trace.toml\n")) return parse(text) === undefined ? ["nothing"] : [];
-  const pool = /^pool = "(\w+)"/m.exec(text)?.[1] ?? "api";
+  const pool = /^(?:pool = |readyPools = \[)"(\w+)"/m.exec(text)?.[1] ?? "api";
   const wholes = [text, `upstreams = ["http://a"]\n${text}`, `${text}\n[pools.${pool}]\n`];
   const found = wholes.map(check);
   return found.some((mistakes) => mistakes.length === 0) ? [] : (found[0] ?? []);

@@ -12,11 +12,14 @@ const everywhere: Readonly<Record<string, string>> = {
   createProxy: `import { createProxy } from "evenkeel";`,
   users: `declare const users: import("evenkeel").Outbound;`,
   allowed: "declare function allowed(authorization: string | undefined): boolean;",
+  isAdministrator: "declare function isAdministrator(headers: unknown): boolean;",
   isKnown: "declare function isKnown(who: unknown): Promise<boolean>;",
 };
 
 const inExpress: Readonly<Record<string, string>> = {
   ...everywhere,
+  // What an authentication in front of the proxy puts there.
+  req: "declare global { namespace Express { interface Request { user: { id: string } } } }",
   app: `declare const app: import("express").Express;`,
   api: `declare const api: import("@evenkeel/express").EvenkeelMiddleware;`,
   evenkeel: `import { evenkeel } from "@evenkeel/express";`,
@@ -24,6 +27,8 @@ const inExpress: Readonly<Record<string, string>> = {
 
 const inFastify: Readonly<Record<string, string>> = {
   ...everywhere,
+  request: `declare module "fastify" { interface FastifyRequest { user: { id: string } } }`,
+  scope: `declare const scope: import("fastify").FastifyInstance;`,
   app: `declare const app: import("fastify").FastifyInstance;`,
   evenkeel: `import evenkeel from "@evenkeel/fastify";`,
 };
