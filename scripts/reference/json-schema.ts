@@ -34,8 +34,8 @@ export interface JsonSchema {
 }
 
 export const docs: ReadonlyMap<string, TableDoc> = readOptionDocs(
-  ["core", "config"].map(
-    (name) => `${import.meta.dirname}/../../packages/${name}/src/${name === "core" ? "config/" : ""}options.ts`,
+  ["core/src/config/options.ts", "core/src/config/discovery-options.ts", "config/src/options.ts"].map(
+    (file) => `${import.meta.dirname}/../../packages/${file}`,
   ),
 );
 

@@ -115,8 +115,12 @@ url = "http://127.0.0.1:3002"
 # That of the scheme when left out: 80 or 443.
 #port = 3000
 #scheme = "http"
-# Between two look-ups. Records with a longer TTL are believed as long as they say.
+# The longest time between two lookups. Records with a shorter TTL are looked up sooner.
 #refresh = "30s"
+# How long upstreams stay after DNS has said that the name has none.
+#hold = "30s"
+# "4" or "6" for addresses of one kind alone.
+#family = "any"
 # The system's when left out.
 #servers = ["10.0.0.2", "127.0.0.1:8600"]
 
@@ -222,6 +226,9 @@ path = "/"
 #max = 0
 # How long an idle one is kept. Keep it shorter than the upstream does.
 #keepAlive = "4s"
+# A busy one is replaced after that time, so that it follows a name that has moved, or after so many requests.
+#maxAge = "5m"
+#maxRequests = 0
 # HTTP/2 with an https upstream that offers it; "h2c" for http upstreams that speak HTTP/2 as well.
 #http2 = false
 

@@ -30,6 +30,7 @@ import { SafeEmitter } from "./runtime/emitter.ts";
 import { type Runtime, resolveRuntime } from "./runtime/runtime.ts";
 import type { ProxySnapshot } from "./snapshot.ts";
 import { version } from "./version.ts";
+import { Connector } from "./wire/connector.ts";
 
 /**
  * Makes a proxy: pools, their balancers and health checks, and the handlers to mount in a server.
@@ -51,6 +52,7 @@ export interface ProxySurroundings extends Hooks, Partial<Runtime> {}
 /** A running proxy. Made by `createProxy`. */
 export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
   readonly #runtime: Runtime;
+  readonly #connector: Connector;
   readonly #hooks: Hooks;
   readonly #atWork = new Map<string, PoolAtWork>();
   readonly #pools = new Map<string, Pool>();
@@ -71,6 +73,7 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
     super();
     checkHooks(surroundings, ["clock", "random"]);
     this.#runtime = resolveRuntime(surroundings);
+    this.#connector = new Connector(this.#runtime);
     this.#hooks = surroundings;
     const resolved = resolveOptions(options);
     for (const [name, pool] of resolved.pools) this.#startPool(name, pool);
@@ -215,6 +218,7 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
       this.#ended = true;
     });
     for (const pool of [...this.#pools.values(), ...this.#retiring]) pool.close();
+    this.#connector.stop();
   }
 
   #apply(resolved: ResolvedOptions): ReloadChanges {
@@ -239,12 +243,13 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
       upstreams.removed.push(...(this.#pools.get(name)?.upstreams ?? []).map(({ id }) => `${name}/${id}`));
       this.#stopPool(name);
     }
+    this.#connector.refresh();
     this.#routing = createRouting(resolved, this.#atWork);
     return { pools: { added, removed, changed }, upstreams, routes: resolved.routes.length };
   }
 
   #startPool(name: string, options: ResolvedPool): void {
-    const atWork = new PoolAtWork(name, options, this.#runtime);
+    const atWork = new PoolAtWork(name, options, this.#runtime, { connector: this.#connector });
     const { pool } = atWork;
     pool.on("health", (event) => this.emit("health", event));
     pool.on("eject", (event) => this.emit("eject", event));

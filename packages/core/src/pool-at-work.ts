@@ -10,6 +10,14 @@ import type { MemberChanges } from "./pool/members.ts";
 import { Pool } from "./pool/pool.ts";
 import { backgroundClock } from "./runtime/async-context.ts";
 import type { Runtime } from "./runtime/runtime.ts";
+import type { Connector } from "./wire/connector.ts";
+
+/** What a pool does its work with beside its options. */
+export interface PoolSurroundings {
+  /** That of its proxy, for all its pools. */
+  readonly connector?: Connector;
+  readonly probe?: Probe;
+}
 
 /** A pool at work in a proxy, with what picks from it, watches it and changes it. */
 export class PoolAtWork {
@@ -24,11 +32,12 @@ export class PoolAtWork {
   #discovery: Discovery | undefined;
 
   /** `probe` takes the place of the one that goes over the network. */
-  constructor(name: string, options: ResolvedPool, runtime: Runtime, probe?: Probe) {
+  constructor(name: string, options: ResolvedPool, runtime: Runtime, { connector, probe }: PoolSurroundings = {}) {
     this.#runtime = { ...runtime, clock: backgroundClock(runtime.clock) };
     this.#probe = probe;
-    this.pool = Pool.resolved(name, options, runtime);
+    this.pool = Pool.resolved(name, options, runtime, connector);
     this.balancer = new Balancer(this.pool, {}, runtime);
+    if (connector !== undefined) this.#lookUpNames(connector);
     this.#startChecker();
     this.#startDetector();
     this.#startFeedback();
@@ -69,6 +78,15 @@ export class PoolAtWork {
     this.#discovery?.stop();
     // Nobody waits for an answer that will not come.
     this.pool.lookups.record(null);
+  }
+
+  /** Names are looked up before the first request, so that it need not wait and later ones survive an outage of DNS. */
+  #lookUpNames(connector: Connector): void {
+    for (const { address } of this.pool.upstreams) connector.nameOf(address)?.use();
+    this.pool.on("member", ({ upstream: id, change }) => {
+      const upstream = change === "added" ? this.pool.get(id) : undefined;
+      if (upstream !== undefined) connector.nameOf(upstream.address)?.use();
+    });
   }
 
   #startChecker(): void {

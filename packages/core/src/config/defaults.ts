@@ -38,7 +38,7 @@ export const defaults = {
   slowStart: { window: "30s", minWeightPercent: 10 },
   sticky: { cookie: "evenkeel", onMissing: "redistribute" },
   weights: { mode: "feedback", interval: "10s", header: "x-evenkeel-load" },
-  discovery: { type: "dns", scheme: "http", refresh: "30s" },
+  discovery: { type: "dns", scheme: "http", refresh: "30s", hold: "30s", family: "any" },
   retry: {
     attempts: 3,
     on: ["connect-failure", "reset"],
@@ -51,7 +51,7 @@ export const defaults = {
   },
   timeouts: { connect: "3s", headers: "30s", idle: "60s", total: "0s" },
   queue: { max: 100, timeout: "5s" },
-  connections: { max: 0, keepAlive: "4s", http2: false },
+  connections: { max: 0, keepAlive: "4s", maxAge: "5m", maxRequests: 0, http2: false },
   tls: { verify: true },
   /** How long `close` waits for requests in flight. */
   closeTimeout: "30s",
@@ -112,6 +112,37 @@ export const limits = {
   discoveryTtlMs: 86_400_000,
   /** Members taken from one DNS answer. */
   discoveredMembers: 1_000,
+  /** Milliseconds for which a member that DNS has dropped keeps its verdict and its ejection, and how many do. */
+  departedMs: 600_000,
+  departedMembers: 1_000,
+  /** Addresses of an upstream's name that are used. */
+  dnsAddresses: 32,
+  /** The shortest and the longest time for which an upstream's addresses are believed, whatever their TTL, in milliseconds. */
+  dnsMinTtlMs: 1_000,
+  dnsMaxTtlMs: 3_600_000,
+  /** Milliseconds for which addresses are believed that came without a TTL, from getaddrinfo. */
+  dnsUnknownTtlMs: 30_000,
+  /** Milliseconds that the lookup of an upstream's name may take. */
+  dnsTimeoutMs: 5_000,
+  /** Milliseconds that the first addresses of a name wait for those of the other family (RFC 8305 section 3). */
+  dnsOtherFamilyMs: 50,
+  /** The first and the longest pause after a failed lookup of an upstream's name, in milliseconds. */
+  dnsRetryMinMs: 1_000,
+  dnsRetryMaxMs: 30_000,
+  /** Milliseconds for which the addresses of an upstream's name stay in use after DNS has said that there are none. */
+  dnsHoldMs: 30_000,
+  /** Milliseconds after its last use for which an upstream's name is looked up again. Its addresses stay longer. */
+  dnsUnusedMs: 600_000,
+  /** Names of upstreams that are looked up at the same time. */
+  dnsLookupsAtOnce: 128,
+  /** Names of upstreams that are remembered. */
+  dnsNames: 10_000,
+  /** Domains that short names are completed with: as many as Kubernetes allows. */
+  dnsSearchDomains: 32,
+  /** Milliseconds for which addresses from the hosts file are believed. */
+  hostsFileTtlMs: 2_000,
+  /** Bytes that the hosts file and resolv.conf may have each. */
+  localFileBytes: 4_194_304,
   /** Characters of the cause of a failed connection, in events and logs. */
   failureCauseLength: 256,
   /** Bytes of a response's head, as node:http allows for a request's. */
@@ -170,8 +201,6 @@ export const limits = {
   chunkOverheadPerPiece: 24,
   /** Requests under way for one connection beside the one whose turn to be answered it is; more wait. */
   pipelinedRequests: 31,
-  /** Bytes that are read behind an upgrade that waits for the responses to earlier requests on its connection. */
-  heldUpgradeBytes: 65_536,
   /**
    * Requests of one simulation, those of a trace that are checked before the next are looked at, slots of its timelines,
    * and the steps of it in one turn of the event loop.

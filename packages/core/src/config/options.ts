@@ -6,6 +6,9 @@
  */
 
 import type { Policy } from "../policy.ts";
+import type { DiscoveryOptions } from "./discovery-options.ts";
+
+export type { DiscoveryOptions } from "./discovery-options.ts";
 
 /** A length of time with its unit: `ms`, `s`, `m` or `h`, as in "250ms" or "1.5s". */
 export type Duration = string;
@@ -119,6 +122,13 @@ export interface ConnectionOptions {
   readonly max?: number;
   /** Time an idle socket is kept; keep it below the upstream's own. Default: "4s". */
   readonly keepAlive?: Duration;
+  /**
+   * Age at which a connection takes no further request, so that a busy one follows a name that has moved. "0s" is no limit.
+   * Default: "5m".
+   */
+  readonly maxAge?: Duration;
+  /** Requests that a connection carries before it is replaced; 0 is no limit. Default: 0. */
+  readonly maxRequests?: number;
   /** HTTP/2 with https upstreams that offer it; "h2c": also with http ones, which have to speak it. Default: false. */
   readonly http2?: boolean | "h2c";
 }
@@ -184,22 +194,6 @@ export interface DynamicWeightOptions {
   readonly interval?: Duration;
   /** The response header in which an upstream may announce its load, 0 to 1; it goes no further. Default: "x-evenkeel-load". */
   readonly header?: string;
-}
-
-/** Members found in DNS, beside those that are listed. */
-export interface DiscoveryOptions {
-  /** "dns" for A and AAAA records, "srv" for SRV records with their ports, weights and priorities. Default: "dns". */
-  readonly type?: "dns" | "srv";
-  /** The name to look up. */
-  readonly name: string;
-  /** The port of members found by "dns". Default: that of the scheme, 80 or 443. */
-  readonly port?: number;
-  /** How members are spoken to. Default: "http". */
-  readonly scheme?: "http" | "https";
-  /** Time between lookups; never before the records' TTL has passed. Default: "30s". */
-  readonly refresh?: Duration;
-  /** DNS servers to ask, as "address" or "address:port". Default: the system's. */
-  readonly servers?: readonly string[];
 }
 
 /** Everything about a pool but its members. */

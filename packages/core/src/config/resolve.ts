@@ -127,6 +127,8 @@ function toResolvedPool(pool: PoolOptions): ResolvedPool {
     connections: {
       max: connections.max,
       keepAliveMs: milliseconds(connections.keepAlive),
+      maxAgeMs: milliseconds(connections.maxAge),
+      maxRequests: connections.maxRequests,
       http2: connections.http2,
     },
     tls: {
@@ -219,10 +221,11 @@ function toResolvedWeights(options: DynamicWeightOptions): ResolvedWeights {
 }
 
 function toResolvedDiscovery(options: DiscoveryOptions): ResolvedDiscovery {
-  const { type, scheme, refresh } = layOver(defaults.discovery, options);
+  const { type, scheme, refresh, hold, family } = layOver(defaults.discovery, options);
   const { name, port = scheme === "https" ? 443 : 80, servers } = options;
   const domain = serviceDomain(name);
-  return Object.freeze({ type, name, domain, port, scheme, refreshMs: milliseconds(refresh), servers });
+  const [refreshMs, holdMs] = [milliseconds(refresh), milliseconds(hold)];
+  return Object.freeze({ type, name, domain, port, scheme, refreshMs, holdMs, family, servers });
 }
 
 /**

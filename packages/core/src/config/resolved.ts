@@ -79,6 +79,9 @@ export interface ResolvedConnections {
   /** 0 is no limit. */
   readonly max: number;
   readonly keepAliveMs: number;
+  /** 0 is no limit, here and in `maxRequests`. */
+  readonly maxAgeMs: number;
+  readonly maxRequests: number;
   /** By ALPN with https upstreams; "h2c": with prior knowledge with http upstreams, too. */
   readonly http2: boolean | "h2c";
 }
@@ -133,6 +136,8 @@ export interface ResolvedDiscovery {
   readonly port: number;
   readonly scheme: "http" | "https";
   readonly refreshMs: number;
+  readonly holdMs: number;
+  readonly family: "any" | "4" | "6";
   /** Undefined means the system's. */
   readonly servers: readonly string[] | undefined;
 }

@@ -120,6 +120,8 @@ const settings = {
     port: integer(1, 65_535).optional(),
     scheme: oneOf(["http", "https"]).optional(),
     refresh: duration(1_000).optional(),
+    hold: duration().optional(),
+    family: oneOf(["any", "4", "6"]).optional(),
     servers: list("DNS servers", dnsServer()).min(1, { error: "expected at least one DNS server" }).optional(),
   }).optional(),
   retry: table({
@@ -142,6 +144,8 @@ const settings = {
   connections: table({
     max: integer(0, 100_000).optional(),
     keepAlive: duration(1).optional(),
+    maxAge: duration().optional(),
+    maxRequests: integer(0, 1_000_000_000).optional(),
     http2: flagOr("h2c").optional(),
   }).optional(),
   tls: table({

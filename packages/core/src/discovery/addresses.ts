@@ -1,86 +1,104 @@
 import { BlockList, isIPv6 } from "node:net";
 import createDebug from "debug";
-import type { AddressRecord, DnsClient } from "./dns-client.ts";
-import { LookupFailure } from "./lookup-failure.ts";
+import type { ResolvedDiscovery } from "../config/resolved.ts";
+import type { AddressRecord, DnsClient } from "../dns/dns-client.ts";
+import { isLinkLocalOrMetadata } from "../dns/link-local.ts";
+import { LookupFailure } from "../dns/lookup-failure.ts";
 
 const debug = createDebug("evenkeel:discovery");
-const families = [4, 6] as const;
+
+/** The addresses of a name of one family. */
+interface Known {
+  readonly addresses: readonly string[];
+  /** When the first of the empty answers in a row came, for which they are held; undefined while they are good. */
+  readonly emptySince: number | undefined;
+}
 
 /** The last good addresses of each name, by family: what stays in force when a question about it fails. */
-export type KnownAddresses = Map<string, readonly string[]>;
+export type KnownAddresses = Map<string, Known>;
 
 export interface Addresses {
   readonly addresses: readonly string[];
-  /** The shortest of the records', in seconds; 0 when some of the addresses are old. */
+  /** The shortest of the records', in seconds. Infinity when some of the addresses are old: it is not known. */
   readonly ttl: number;
 }
 
+/** What a lookup of addresses goes by. */
+export interface AddressLookup {
+  readonly client: DnsClient;
+  readonly options: ResolvedDiscovery;
+  /** Milliseconds on the monotonic clock. */
+  readonly now: number;
+  readonly known: KnownAddresses;
+  /** Receives what is known from now on. */
+  readonly next: KnownAddresses;
+}
+
 /**
- * Asks for both kinds of addresses of a name. When one kind fails and the other is there, the last good ones of the
- * failed kind stay; a kind of which there is nothing is gone. When nothing new is there, it rejects with a
- * `LookupFailure`. What holds from now on is put down in `next`.
+ * Asks for the addresses of a name, of both families or of the one that the options name. When one family fails and the
+ * other is there, the last good addresses of the failed one stay; a family that DNS says is empty is gone. Rejects with a
+ * `LookupFailure` when nothing new is there: the last good addresses stay, after empty answers for the hold time.
  */
-export async function lookUpAddresses(
-  client: DnsClient,
-  name: string,
-  known: KnownAddresses,
-  next: KnownAddresses,
-): Promise<Addresses> {
+export async function lookUpAddresses(lookup: AddressLookup, name: string): Promise<Addresses> {
+  const { client, options, known, next } = lookup;
+  const families = familiesOf(options);
   const answers = await Promise.all(families.map((family) => ask(client, name, family)));
   const failures = answers.filter((answer) => answer instanceof LookupFailure);
   if (failures.length === answers.length) {
-    for (const family of families) keep(`${family} ${name}`, known, next);
-    throw failures.find(({ empty }) => !empty) ?? failures[0];
+    const failure = failures.find(({ empty }) => !empty) ?? (failures[0] as LookupFailure);
+    for (const family of families) keep(lookup, `${family} ${name}`, failure.empty);
+    throw failure;
   }
   let ttl = Infinity;
+  let old = false;
   for (const [index, answer] of answers.entries()) {
     const key = `${families[index]} ${name}`;
     if (!(answer instanceof LookupFailure)) {
-      next.set(
-        key,
-        answer.map(({ address }) => address),
-      );
+      next.set(key, { addresses: answer.map(({ address }) => address), emptySince: undefined });
       ttl = Math.min(ttl, ...answer.map((record) => record.ttl));
     } else if (!answer.empty) {
       debug("%s IPv%d: %s", name, families[index], answer.message);
-      keep(key, known, next);
-      ttl = 0;
+      keep(lookup, key, false);
+      old ||= known.has(key);
     }
   }
-  return { addresses: addressesIn(next, name), ttl };
+  return { addresses: addressesIn(next, name), ttl: old ? Infinity : ttl };
 }
 
-/** Everything that is put down for a name. */
+/** Every address that is known of a name. */
 export function addressesIn(known: KnownAddresses, name: string): readonly string[] {
-  return families.flatMap((family) => known.get(`${family} ${name}`) ?? []);
+  return ([4, 6] as const).flatMap((family) => known.get(`${family} ${name}`)?.addresses ?? []);
 }
 
-/**
- * Addresses that are nobody's upstream, and some that would be a way to what a machine keeps to itself: link-local ones
- * hand out cloud credentials. Whoever can forge an answer of DNS is not to get that far.
- */
+/** Addresses that no upstream can have: unspecified, multicast, broadcast and reserved ones. */
 const unusable = new BlockList();
 unusable.addSubnet("0.0.0.0", 8, "ipv4");
-unusable.addSubnet("169.254.0.0", 16, "ipv4");
 unusable.addSubnet("224.0.0.0", 3, "ipv4");
 unusable.addAddress("::", "ipv6");
-unusable.addSubnet("fe80::", 10, "ipv6");
 unusable.addSubnet("ff00::", 8, "ipv6");
 
+/** Whoever can forge an answer of DNS must not reach what a machine keeps to itself. */
 export function isUsable(address: string): boolean {
-  return !unusable.check(address, isIPv6(address) ? "ipv6" : "ipv4");
+  return !unusable.check(address, isIPv6(address) ? "ipv6" : "ipv4") && !isLinkLocalOrMetadata(address);
+}
+
+function familiesOf({ family }: ResolvedDiscovery): readonly (4 | 6)[] {
+  return family === "any" ? [4, 6] : [family === "4" ? 4 : 6];
 }
 
 async function ask(client: DnsClient, name: string, family: 4 | 6): Promise<readonly AddressRecord[] | LookupFailure> {
   try {
     const records = await client.addresses(name, family);
-    return records.length > 0 ? records : new LookupFailure("no records", true);
+    return records.length > 0 ? records : new LookupFailure("no records", "empty");
   } catch (error) {
     return LookupFailure.from(error);
   }
 }
 
-function keep(key: string, known: KnownAddresses, next: KnownAddresses): void {
-  const addresses = known.get(key);
-  if (addresses !== undefined) next.set(key, addresses);
+function keep({ known, next, options, now }: AddressLookup, key: string, empty: boolean): void {
+  const before = known.get(key);
+  if (before === undefined) return;
+  const emptySince = before.emptySince ?? (empty ? now : undefined);
+  if (empty && now - (emptySince ?? now) >= options.holdMs) return;
+  next.set(key, { ...before, emptySince });
 }

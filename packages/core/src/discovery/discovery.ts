@@ -1,23 +1,25 @@
 import createDebug from "debug";
 import { limits } from "../config/defaults.ts";
 import type { ResolvedDiscovery, ResolvedUpstream } from "../config/resolved.ts";
+import { type OpenDns, openNodeDns } from "../dns/dns-client.ts";
+import { LookupFailure } from "../dns/lookup-failure.ts";
+import type { HealthEvent } from "../events.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Timer } from "../runtime/clock.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { DiscoverySnapshot } from "../snapshot.ts";
 import type { KnownAddresses } from "./addresses.ts";
-import { type OpenDns, openNodeDns } from "./dns-client.ts";
 import { type Findings, lookUp } from "./lookup.ts";
-import { LookupFailure } from "./lookup-failure.ts";
 
 const debug = createDebug("evenkeel:discovery");
 
 /**
  * Keeps a pool's members as DNS has them.
  *
- * A look-up is followed by the next one after the refresh time, or when its records' TTL has passed if that is longer.
- * One that fails changes no members, and is repeated after a pause that grows to the refresh time. There is never more
- * than one at a time.
+ * A lookup is followed by the next one when the TTL of its records has passed, after the refresh time at the latest, and at
+ * once when every member has failed or the configuration is loaded again. One that fails changes no members, and is
+ * repeated after a pause that grows to the refresh time. After NXDOMAIN or an empty answer the members stay for the hold
+ * time, and leave if DNS then still says so. There is never more than one lookup at a time.
  */
 export class Discovery {
   readonly #pool: Pool;
@@ -28,8 +30,14 @@ export class Discovery {
   #found: readonly ResolvedUpstream[] | undefined;
   /** In a row. */
   #failures = 0;
+  /** When the first of the empty answers in a row came, on the clock. */
+  #emptySince: number | undefined;
+  /** The ids of those that have failed since the last lookup. */
+  readonly #failed = new Set<string>();
   #flight: AbortController | undefined;
   #timer: Timer | undefined;
+  #endedAt = -Infinity;
+  #dueAt = Infinity;
   #state: DiscoverySnapshot;
 
   constructor(pool: Pool, options: ResolvedDiscovery, runtime: Runtime, openDns: OpenDns = openNodeDns) {
@@ -48,39 +56,47 @@ export class Discovery {
     };
   }
 
-  /** Asks at once. Until the first look-up has ended, requests that find nobody wait for it. */
+  /** Looks up at once. Until the first lookup has ended, requests that find no upstream wait for it. */
   start(): void {
+    this.#pool.on("failure", this.#onMemberFailed).on("health", this.#onHealth);
     void this.#lookUp();
   }
 
-  /** Ends it for good. A look-up in flight has no effect any more. */
+  /** Ends it for good. A lookup in flight has no effect any more. */
   stop(): void {
+    this.#pool.off("failure", this.#onMemberFailed).off("health", this.#onHealth);
     this.#runtime.clock.clearTimeout(this.#timer);
+    this.#dueAt = -Infinity;
     const flight = this.#flight;
     this.#flight = undefined;
     flight?.abort();
   }
 
-  /** Tells the pool again, after changes to those that are listed. */
+  /** To be called when the configuration was loaded again: renews the members beside those that are listed, and looks up. */
   renew(): void {
     if (this.#found !== undefined) this.#pool.setDiscovered(this.#found);
+    this.#hurry();
   }
 
   async #lookUp(): Promise<void> {
     const { clock } = this.#runtime;
     const flight = new AbortController();
     this.#flight = flight;
+    this.#dueAt = Infinity;
     this.#report({ nextLookup: null });
     const deadline = clock.setTimeout(() => flight.abort(), limits.discoveryTimeoutMs);
     let result: Findings | LookupFailure;
     try {
-      result = await lookUp(this.#options, this.#openDns(this.#options.servers, flight.signal), this.#known);
+      const client = this.#openDns(this.#options.servers, flight.signal);
+      result = await lookUp({ options: this.#options, client, known: this.#known, now: clock.now() });
     } catch (error) {
       result = LookupFailure.from(error);
     }
     clock.clearTimeout(deadline);
     if (this.#flight !== flight) return;
     this.#flight = undefined;
+    this.#endedAt = clock.now();
+    this.#failed.clear();
     if (result instanceof LookupFailure) this.#onFailure(result);
     else this.#onFound(result);
   }
@@ -90,35 +106,81 @@ export class Discovery {
     this.#known = known;
     this.#found = upstreams;
     this.#failures = 0;
+    this.#emptySince = undefined;
     this.#pool.setDiscovered(upstreams);
     const { lookups } = this.#state;
     this.#report({
       status: "ok",
       lookups: { ...lookups, success: lookups.success + 1 },
       lastSuccess: this.#runtime.clock.wallNow(),
-      nextLookup: this.#schedule(Math.max(this.#options.refreshMs, ttlMs, limits.discoveryMinMs)),
+      nextLookup: this.#schedule(Math.max(Math.min(this.#options.refreshMs, ttlMs), limits.discoveryMinMs)),
       passedOver,
     });
   }
 
-  #onFailure({ message: reason }: LookupFailure): void {
+  #onFailure(failure: LookupFailure): void {
+    const { message: reason } = failure;
     debug("%s: %s: %s", this.#pool.name, this.#options.name, reason);
     const { lookups } = this.#state;
     const pauseMs = Math.min(limits.discoveryMinMs * 2 ** this.#failures++, this.#options.refreshMs);
+    const leftMs = failure.empty ? this.#holdLeftMs() : Infinity;
+    if (leftMs <= 0) {
+      this.#found = [];
+      this.#known = new Map();
+      this.#pool.setDiscovered([]);
+    }
     this.#report({
       status: "failing",
       lookups: { ...lookups, failure: lookups.failure + 1 },
       lastError: Object.freeze({ reason, at: this.#runtime.clock.wallNow() }),
-      nextLookup: this.#schedule(pauseMs),
+      nextLookup: this.#schedule(leftMs > 0 ? Math.min(pauseMs, Math.max(leftMs, limits.discoveryMinMs)) : pauseMs),
     });
+  }
+
+  /** Milliseconds for which the members stay after an empty answer. */
+  #holdLeftMs(): number {
+    if (this.#found === undefined || this.#found.length === 0) return Infinity;
+    const now = this.#runtime.clock.now();
+    this.#emptySince ??= now;
+    return this.#emptySince + this.#options.holdMs - now;
+  }
+
+  readonly #onMemberFailed = ({ id }: { readonly id: string }): void => this.#noteFailed(id);
+
+  readonly #onHealth = ({ upstream, to }: HealthEvent): void => {
+    if (to === "unhealthy") this.#noteFailed(upstream);
+  };
+
+  /** When every member has failed, DNS may know others. */
+  #noteFailed(id: string): void {
+    const found = this.#found;
+    if (found === undefined || this.#flight !== undefined) return;
+    this.#failed.add(id);
+    if (this.#failed.size < found.length || !found.every((upstream) => this.#failed.has(upstream.id))) return;
+    this.#failed.clear();
+    this.#hurry();
+  }
+
+  /** Brings the next lookup forward to now, or to a moment after the last one. */
+  #hurry(): void {
+    const { clock } = this.#runtime;
+    const dueAt = Math.max(clock.now(), this.#endedAt + limits.discoveryMinMs);
+    if (this.#flight !== undefined || dueAt >= this.#dueAt) return;
+    clock.clearTimeout(this.#timer);
+    if (dueAt <= clock.now()) void this.#lookUp();
+    else this.#report({ nextLookup: this.#scheduleExactly(dueAt - clock.now()) });
   }
 
   /** Returns when that will be. Processes that began together do not go on asking together. */
   #schedule(delayMs: number): number {
-    const { clock, random } = this.#runtime;
-    const spreadMs = Math.round(delayMs * (1 + limits.discoveryJitter * random()));
-    this.#timer = clock.setTimeout(() => void this.#lookUp(), spreadMs);
-    return clock.wallNow() + spreadMs;
+    return this.#scheduleExactly(Math.round(delayMs * (1 + limits.discoveryJitter * this.#runtime.random())));
+  }
+
+  #scheduleExactly(delayMs: number): number {
+    const { clock } = this.#runtime;
+    this.#dueAt = clock.now() + delayMs;
+    this.#timer = clock.setTimeout(() => void this.#lookUp(), delayMs);
+    return clock.wallNow() + delayMs;
   }
 
   #report(change: Partial<DiscoverySnapshot>): void {

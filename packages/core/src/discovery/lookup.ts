@@ -1,10 +1,10 @@
 import createDebug from "debug";
 import { limits } from "../config/defaults.ts";
 import type { ResolvedDiscovery, ResolvedUpstream } from "../config/resolved.ts";
-import { addressesIn, isUsable, type KnownAddresses, lookUpAddresses } from "./addresses.ts";
-import type { DnsClient } from "./dns-client.ts";
+import type { DnsClient } from "../dns/dns-client.ts";
+import { LookupFailure } from "../dns/lookup-failure.ts";
+import { type AddressLookup, addressesIn, isUsable, type KnownAddresses, lookUpAddresses } from "./addresses.ts";
 import { toFoundUpstream } from "./found-upstream.ts";
-import { LookupFailure } from "./lookup-failure.ts";
 import { type Service, toServices } from "./services.ts";
 
 const debug = createDebug("evenkeel:discovery");
@@ -21,27 +21,39 @@ export interface Findings {
   readonly known: KnownAddresses;
 }
 
-/** Looks a name up. Rejects with a `LookupFailure` when that leads to nobody. */
-export function lookUp(options: ResolvedDiscovery, client: DnsClient, known: KnownAddresses): Promise<Findings> {
-  return options.type === "srv" ? lookUpServices(options, client, known) : lookUpHosts(options, client, known);
+/** What one lookup starts from. */
+export interface LookupInput {
+  readonly options: ResolvedDiscovery;
+  readonly client: DnsClient;
+  /** What earlier lookups have found. */
+  readonly known: KnownAddresses;
+  /** Milliseconds on the monotonic clock. */
+  readonly now: number;
 }
 
-async function lookUpHosts(options: ResolvedDiscovery, client: DnsClient, known: KnownAddresses): Promise<Findings> {
+/** Looks a name up. Rejects with a `LookupFailure` when there is no member to take. */
+export function lookUp(input: LookupInput): Promise<Findings> {
+  return input.options.type === "srv" ? lookUpServices(input) : lookUpHosts(input);
+}
+
+async function lookUpHosts(input: LookupInput): Promise<Findings> {
+  const { options } = input;
   const next: KnownAddresses = new Map();
-  const { addresses, ttl } = await lookUpAddresses(client, options.name, known, next);
+  const { addresses, ttl } = await lookUpAddresses({ ...input, next }, options.name);
   const usable = addresses.filter(isUsable);
   const found = usable.map((address) => toFoundUpstream(address, options.port, { weight: 1, tier: 0 }, options));
   return toFindings(found, addresses.length - usable.length, ttl, next);
 }
 
-async function lookUpServices(options: ResolvedDiscovery, client: DnsClient, known: KnownAddresses): Promise<Findings> {
+async function lookUpServices(input: LookupInput): Promise<Findings> {
+  const { options, client } = input;
   const records = await client.services(options.name).catch((error: unknown) => {
     throw LookupFailure.from(error);
   });
   const services = toServices(records).slice(0, limits.discoveredMembers);
-  if (services.length === 0) throw new LookupFailure("no records", true);
+  if (services.length === 0) throw new LookupFailure("no records", "empty");
   const next: KnownAddresses = new Map();
-  const ttl = await lookUpTargets(services, client, known, next);
+  const ttl = await lookUpTargets(services, { ...input, next });
   let passedOver = records.length - services.length;
   const found = services.flatMap((service) => {
     const addresses = addressesIn(next, service.target).filter(isUsable);
@@ -51,27 +63,29 @@ async function lookUpServices(options: ResolvedDiscovery, client: DnsClient, kno
   return toFindings(found, passedOver, ttl, next);
 }
 
-/** Finds the targets' addresses, so many at a time. One that fails keeps those it had, and hinders no other. */
-async function lookUpTargets(
-  services: readonly Service[],
-  client: DnsClient,
-  known: KnownAddresses,
-  next: KnownAddresses,
-): Promise<number> {
-  const targets = new Set(services.map(({ target }) => target)).values();
+/**
+ * Finds the targets' addresses, so many at a time, and returns the shortest TTL in seconds. A target that fails keeps those
+ * it had, and does not hinder the others. When every target is empty, so is the whole answer.
+ */
+async function lookUpTargets(services: readonly Service[], lookup: AddressLookup): Promise<number> {
+  const names = new Set(services.map(({ target }) => target));
+  const targets = names.values();
   let ttl = Infinity;
+  let empty = 0;
   const work = async () => {
     for (const target of targets) {
       try {
-        const addresses = await lookUpAddresses(client, target, known, next);
+        const addresses = await lookUpAddresses(lookup, target);
         ttl = Math.min(ttl, addresses.ttl);
       } catch (error) {
-        debug("%s: %s", target, LookupFailure.from(error).message);
-        ttl = 0;
+        const failure = LookupFailure.from(error);
+        debug("%s: %s", target, failure.message);
+        if (failure.empty) empty++;
       }
     }
   };
   await Promise.all(Array.from({ length: limits.discoveryTargetsAtOnce }, work));
+  if (empty === names.size) throw new LookupFailure("no usable addresses", "empty");
   return ttl;
 }
 
@@ -87,7 +101,7 @@ function toFindings(
     if (same === undefined || upstream.tier < same.tier) first.set(upstream.id, upstream);
   }
   const upstreams = [...first.values()].sort((a, b) => a.tier - b.tier || (a.id < b.id ? -1 : 1));
-  if (upstreams.length === 0) throw new LookupFailure("no usable addresses", true);
+  if (upstreams.length === 0) throw new LookupFailure("no usable addresses", "failed");
   const within = upstreams.slice(0, limits.discoveredMembers);
   return {
     upstreams: Object.freeze(within),

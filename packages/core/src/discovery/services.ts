@@ -1,5 +1,5 @@
 import { limits } from "../config/defaults.ts";
-import type { ServiceRecord } from "./dns-client.ts";
+import type { ServiceRecord } from "../dns/dns-client.ts";
 
 /** An SRV record in a pool's own terms. */
 export interface Service {

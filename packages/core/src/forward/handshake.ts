@@ -18,7 +18,14 @@ import { refusalFault, relayRefusal } from "./refused-upgrade.ts";
 import type { RequestRecord } from "./request-record.ts";
 import { clientHeaders } from "./response-head.ts";
 import { SessionAffinity } from "./session-affinity.ts";
-import { joinEnds, requestTunnel, sayGoodbye, type TunnelHandler, type TunnelSide } from "./tunnel.ts";
+import {
+  joinEnds,
+  requestTunnel,
+  sayGoodbye,
+  type TunnelAttempt,
+  type TunnelHandler,
+  type TunnelSide,
+} from "./tunnel.ts";
 import { upstreamHeaders, upstreamPath } from "./upstream-request.ts";
 
 interface HandshakeInput {
@@ -52,7 +59,7 @@ export class Handshake implements TunnelHandler, AttemptOwner, Active {
   readonly #attempts: AttemptLoop;
   #connected = false;
   #startedAt = 0;
-  #giveUpRequest: (() => void) | undefined;
+  #tunnel: TunnelAttempt | undefined;
   #timer: Timer;
   #breakOffRefusal: ((code: ErrorCode) => void) | undefined;
   #upstreamSocket: Duplex | undefined;
@@ -102,13 +109,14 @@ export class Handshake implements TunnelHandler, AttemptOwner, Active {
     const { route, facts, target } = arrival;
     const { options } = route.pool;
     this.#connected = false;
-    this.#startedAt = this.#in.engine.runtime.clock.now();
-    this.#timer = this.#after(options.timeouts.connectMs, "connect_timeout");
+    const { clock } = this.#in.engine.runtime;
+    this.#startedAt = clock.now();
+    this.#timer = clock.setTimeout(() => this.#onConnectTimeout(), options.timeouts.connectMs);
     const { forwarded } = routing;
     // A response that ends a handshake is relayed without trailers.
     const asked = { ...arrival.head, wantsTrailers: false };
     const headers = upstreamHeaders(asked, facts, route.options, upstream.address, { forwarded, mountPath });
-    this.#giveUpRequest = requestTunnel(
+    this.#tunnel = requestTunnel(
       {
         address: upstream.address,
         tls: options.tls,
@@ -195,7 +203,7 @@ export class Handshake implements TunnelHandler, AttemptOwner, Active {
   #failed(code: ErrorCode, cause?: unknown): void {
     if (this.#over) return;
     this.#clearTimer();
-    this.#giveUpRequest?.();
+    this.#tunnel?.abort();
     this.#in.record.failed(code, cause);
     this.#attempts.failed({ code, cause, reused: false, sent: this.#connected });
   }
@@ -233,8 +241,13 @@ export class Handshake implements TunnelHandler, AttemptOwner, Active {
     this.#over = true;
     this.#attempts.stop();
     this.#clearTimer();
-    this.#giveUpRequest?.();
+    this.#tunnel?.abort();
     this.#attempts.settle(outcome, { error });
+  }
+
+  #onConnectTimeout(): void {
+    const error = this.#tunnel?.connectTimeout();
+    this.#failed(error?.code ?? "connect_timeout", error);
   }
 
   #after(ms: number, code: ErrorCode): Timer {

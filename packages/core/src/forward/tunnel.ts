@@ -24,8 +24,9 @@ import { limits } from "../config/defaults.ts";
 import type { ResolvedTls, UpstreamAddress } from "../config/resolved.ts";
 import { AsyncContext } from "../runtime/async-context.ts";
 import type { Clock, Timer } from "../runtime/clock.ts";
-import { type Connector, readyEvent } from "../wire/connector.ts";
+import { type Connector, connectTimeoutError, readyEvent } from "../wire/connector.ts";
 import { writeRequestHead } from "../wire/request-writer.ts";
+import type { WireError } from "../wire/wire-error.ts";
 
 /** An upgrade as it goes to the upstream. */
 export interface TunnelRequest {
@@ -87,22 +88,33 @@ const httpProxy = loadHttpProxy().createProxyServer({});
 // Errors of a tunnel reach its own handler; without a listener http-proxy would throw here.
 httpProxy.on("error", () => {});
 
-/** Asks an upstream for a tunnel. Returns what gives it up; the handler hears no more then. */
+/** A handshake in flight. */
+export interface TunnelAttempt {
+  /** Gives it up. The handler is not called any more. */
+  abort(): void;
+  /** Why it has no connection yet, once it has taken too long. */
+  connectTimeout(): WireError;
+}
+
+/** Asks an upstream for a tunnel. */
 export function requestTunnel(
   request: TunnelRequest,
   client: { readonly socket: Duplex; readonly head: Buffer },
   handler: TunnelHandler,
-): () => void {
+): TunnelAttempt {
   const context = new AsyncContext();
   let upstreamRequest: ClientRequest;
+  let upstreamSocket: Socket | undefined;
   try {
     // Not to send it: `http-proxy` and Node take a path as it is, line breaks and all.
     writeRequestHead({ ...request, method: "GET", bodyLength: 0 });
-    upstreamRequest = startRequest(request, client.socket);
+    upstreamSocket = request.connector.open(request.address, request.tls, { alpn: ["http/1.1"] });
+    upstreamRequest = startRequest(request, client.socket, upstreamSocket);
   } catch (error) {
+    upstreamSocket?.on("error", () => {}).destroy();
     // A client certificate that cannot be used throws, too. Told later, like any other failure.
     const timer = setImmediate(() => context.run(handler.onError, handler, error as Error));
-    return () => clearImmediate(timer);
+    return { abort: () => clearImmediate(timer), connectTimeout: () => connectTimeoutError(undefined) };
   }
   const [pipe] = upstreamRequest.listeners("upgrade");
   for (const event of ["error", "response", "upgrade"]) upstreamRequest.removeAllListeners(event);
@@ -129,9 +141,12 @@ export function requestTunnel(
     };
     context.run(handler.onSwitch, handler, response.rawHeaders, new TunnelSide(socket, early), open);
   });
-  return () => {
-    aborted = true;
-    upstreamRequest.destroy();
+  return {
+    abort: () => {
+      aborted = true;
+      upstreamRequest.destroy();
+    },
+    connectTimeout: () => connectTimeoutError(upstreamSocket),
   };
 }
 
@@ -178,8 +193,7 @@ export function sayGoodbye(client: Duplex, upstream: Duplex): void {
   if (upstream.writable) upstream.end(Buffer.from([0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe9]));
 }
 
-function startRequest(request: TunnelRequest, socket: Duplex): ClientRequest {
-  const upstreamSocket = request.connector.open(request.address, request.tls, { alpn: ["http/1.1"] });
+function startRequest(request: TunnelRequest, socket: Duplex, upstreamSocket: Socket): ClientRequest {
   // The protocol and the host are of no use to this agent. TLS, if any, is the socket's own.
   const target = { protocol: "http:", host: "upstream", port: 80, path: "/" };
   const headers = toRecord([...request.headers, "connection", "Upgrade", "upgrade", "websocket"]);
@@ -208,9 +222,6 @@ function startRequest(request: TunnelRequest, socket: Duplex): ClientRequest {
       },
       () => {},
     );
-  } catch (error) {
-    upstreamSocket.on("error", () => {}).destroy();
-    throw error;
   } finally {
     httpProxy.off("proxyReqWs", capture);
   }

@@ -98,11 +98,12 @@ export class HealthChecker {
     if (schedule.verdict === "unknown") this.#pool.hold(schedule.upstream, false);
   }
 
-  readonly #send = async (upstream: Upstream, signal: AbortSignal): Promise<ProbeResult> => {
+  readonly #send: ScheduleContext["probe"] = async (upstream, signal, deadline) => {
     try {
       return await this.#probe(upstream.address, this.#check, this.#pool.options.tls, {
         signal,
         connector: this.#pool.connector,
+        deadline,
       });
     } catch {
       return { ok: false, reason: "internal" };

@@ -2,7 +2,7 @@ import * as http from "node:http";
 import type { Socket } from "node:net";
 import { limits } from "../config/defaults.ts";
 import type { ResolvedHealthCheck, ResolvedTls, UpstreamAddress } from "../config/resolved.ts";
-import { type Connector, readyEvent } from "../wire/connector.ts";
+import { type Connector, connectTimeoutError, readyEvent } from "../wire/connector.ts";
 import { causeToReport } from "../wire/failure-cause.ts";
 import { BodyMatch } from "./body-match.ts";
 import { type ProbeStage, toReason } from "./probe-error.ts";
@@ -18,12 +18,19 @@ export interface ProbeResult {
   readonly cause?: string | undefined;
 }
 
+export interface ProbeOptions {
+  readonly signal: AbortSignal;
+  readonly connector: Connector;
+  /** Where the result of a probe whose signal is aborted is put during the abort. */
+  readonly deadline?: { result: ProbeResult };
+}
+
 /** Probes one upstream once. Failures are results; the probe ends at once when the signal is aborted. */
 export type Probe = (
   address: UpstreamAddress,
   check: ResolvedHealthCheck,
   tls: ResolvedTls,
-  options: { readonly signal: AbortSignal; readonly connector: Connector },
+  options: ProbeOptions,
 ) => Promise<ProbeResult>;
 
 /**
@@ -34,7 +41,7 @@ export type Probe = (
  * a unix socket. Redirects are not followed, and a protocol switch is a failure. Nothing more is read than the
  * answer takes: the head, and the body as far as `expectBody` needs, at most 64 KiB.
  */
-export const probe: Probe = (address, check, tlsOptions, { signal, connector }) =>
+export const probe: Probe = (address, check, tlsOptions, { signal, connector, deadline }) =>
   new Promise((resolve) => {
     let stage: ProbeStage = "connect";
     let socket: Socket | undefined;
@@ -43,11 +50,21 @@ export const probe: Probe = (address, check, tlsOptions, { signal, connector }) 
       socket?.destroy();
       resolve(cause === undefined ? { ok, reason } : { ok, reason, cause });
     };
+    /** The result stands at once for the caller that has set the time, whose promise is settled later. */
+    const late = (reason: string, cause?: string) => {
+      if (deadline !== undefined)
+        deadline.result = cause === undefined ? { ok: false, reason } : { ok: false, reason, cause };
+      finish(false, reason, cause);
+    };
     const fail = (error?: unknown) => {
       const reason = toReason(error, stage, address.tls);
       finish(false, reason, causeToReport(reason, error));
     };
-    const onAbort = () => finish(false, "timeout");
+    const onAbort = () => {
+      const { code, cause } = connectTimeoutError(stage === "connect" ? socket : undefined);
+      if (code === "dns_failed") late(code, causeToReport(code, cause));
+      else late("timeout");
+    };
     const onReady = () => {
       if (check.type === "tcp") return finish(true, "connected");
       stage = "head";

@@ -17,7 +17,7 @@ export interface ScheduleContext {
   readonly runtime: Runtime;
   readonly slots: ProbeSlots;
   readonly stalls: StallWatch;
-  probe(upstream: Upstream, signal: AbortSignal): Promise<ProbeResult>;
+  probe(upstream: Upstream, signal: AbortSignal, deadline: { result: ProbeResult }): Promise<ProbeResult>;
   /** Called after each probe that counts, with whether it changed the verdict, and when the probe began. */
   report(upstream: Upstream, result: ProbeResult, changed: boolean, startedAt: number): void;
 }
@@ -78,15 +78,21 @@ export class Schedule {
   readonly #launch = (): void => {
     const { check, runtime, stalls } = this.#context;
     const abort = new AbortController();
+    const late = { result: timedOut };
+    const onDeadline = () => {
+      // The probe tells during the abort what it waited for.
+      abort.abort();
+      this.#finish(flight, late.result);
+    };
     const flight: Flight = {
       abort,
-      deadline: runtime.clock.setTimeout(() => this.#finish(flight, timedOut), check.timeoutMs),
+      deadline: runtime.clock.setTimeout(onDeadline, check.timeoutMs),
       stallsBefore: stalls.count,
     };
     this.#startedAt = runtime.clock.now();
     this.#flight = flight;
     this.#hurried = false;
-    void this.#context.probe(this.upstream, abort.signal).then((result) => this.#finish(flight, result));
+    void this.#context.probe(this.upstream, abort.signal, late).then((result) => this.#finish(flight, result));
   };
 
   #finish(flight: Flight, result: ProbeResult): void {

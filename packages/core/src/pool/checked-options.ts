@@ -1,13 +1,16 @@
 import type { PoolOptions } from "../config/options.ts";
 import { resolvePool } from "../config/resolve.ts";
 import type { ResolvedPool } from "../config/resolved.ts";
+import type { Connector } from "../wire/connector.ts";
 
-/** Marks options that need no second check. */
+/** Options that need no second check, and the connector of the proxy that the pool belongs to. */
 export class CheckedOptions {
   readonly resolved: ResolvedPool;
+  readonly connector: Connector | undefined;
 
-  constructor(resolved: ResolvedPool) {
+  constructor(resolved: ResolvedPool, connector?: Connector) {
     this.resolved = resolved;
+    this.connector = connector;
   }
 }
 

@@ -1,7 +1,9 @@
 import type { ResolvedUpstream } from "../config/resolved.ts";
+import { ProxyError } from "../errors.ts";
+import { DepartedMembers } from "./departed-members.ts";
 import type { PoolContext } from "./pool-context.ts";
 import { destroyTransport, retireTransport } from "./transports.ts";
-import { Member } from "./upstream.ts";
+import { isSameServer, Member } from "./upstream.ts";
 import type { Weighting } from "./weighting.ts";
 
 /** The ids of those who joined and of those who left. */
@@ -15,6 +17,7 @@ export class Members {
   readonly #context: PoolContext;
   readonly #weighting: Weighting;
   readonly #leaving = new Set<Member>();
+  readonly #departed: DepartedMembers;
   readonly #freeSlots: number[] = [];
   #nextSlot = 0;
   #list: readonly Member[] = Object.freeze([]);
@@ -22,6 +25,7 @@ export class Members {
   constructor(context: PoolContext, weighting: Weighting) {
     this.#context = context;
     this.#weighting = weighting;
+    this.#departed = new DepartedMembers(context.runtime.clock);
   }
 
   /** In order. A new frozen list after each change. */
@@ -31,6 +35,13 @@ export class Members {
 
   find(id: string): Member | undefined {
     return this.#list.find((member) => member.id === id);
+  }
+
+  /** Throws `unknown_upstream`. */
+  get(id: string): Member {
+    const member = this.find(id);
+    if (member !== undefined) return member;
+    throw new ProxyError("unknown_upstream", `pool "${this.#context.name}" has no upstream "${id}"`);
   }
 
   /** Takes one in; into a pool that is at work gently, when slow start is on. */
@@ -72,12 +83,12 @@ export class Members {
 
     const added: Member[] = [];
     const members = upstreams.map((upstream) => {
-      const member = stay.get(upstream.id) ?? this.#create(upstream, discovered);
+      const member = stay.get(upstream.id) ?? this.#recall(upstream, discovered) ?? this.#create(upstream, discovered);
       if (!stay.has(upstream.id)) added.push(member);
       return member;
     });
     this.#list = Object.freeze(discovered ? [...others, ...members] : [...members, ...others]);
-    for (const upstream of upstreams) this.#update(stay.get(upstream.id), upstream, discovered);
+    for (const [index, upstream] of upstreams.entries()) this.#update(members[index] as Member, upstream, discovered);
     for (const member of added) {
       member.newcomer = atWork;
       if (!member.held) this.letIn(member);
@@ -134,14 +145,26 @@ export class Members {
     return member;
   }
 
+  /** Takes a member back that DNS had dropped. What nothing would end any more does not come back with it. */
+  #recall(upstream: ResolvedUpstream, discovered: boolean): Member | undefined {
+    const member = discovered ? this.#departed.recall(upstream) : undefined;
+    if (member === undefined) return undefined;
+    // It may still be finishing what it had begun, in its old slot.
+    if (!this.#leaving.delete(member)) member.slot = this.#freeSlots.pop() ?? this.#nextSlot++;
+    const { healthCheck, outlierDetection } = this.#context.options;
+    member.rejoin({ keepsVerdict: healthCheck !== undefined, keepsEjection: outlierDetection !== undefined });
+    member.held = healthCheck?.initialState === "checking" && member.health === "unknown";
+    return member;
+  }
+
   #dismiss(member: Member): void {
     member.removed = true;
+    if (member.discovered) this.#departed.remember(member);
     this.#leaving.add(member);
     this.#weighting.forget(member);
   }
 
-  #update(member: Member | undefined, upstream: ResolvedUpstream, discovered: boolean): void {
-    if (member === undefined) return;
+  #update(member: Member, upstream: ResolvedUpstream, discovered: boolean): void {
     member.discovered = discovered;
     member.tier = upstream.tier;
     member.maxInFlight = upstream.maxInFlight;
@@ -158,11 +181,6 @@ export class Members {
     yield* this.#list;
     yield* this.#leaving;
   }
-}
-
-/** Beside the URL, the name that it is asked by: two names in DNS may lead to one address. */
-function isSameServer(member: Member, upstream: ResolvedUpstream | undefined): boolean {
-  return upstream?.url === member.url && upstream.address.host === member.address.host;
 }
 
 /** One that has no room has its share all the same. */

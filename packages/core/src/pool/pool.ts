@@ -1,7 +1,6 @@
 import type { PoolOptions, UpstreamOptions } from "../config/options.ts";
 import { resolveUpstream } from "../config/resolve.ts";
 import type { ResolvedPool, ResolvedUpstream } from "../config/resolved.ts";
-import { ProxyError } from "../errors.ts";
 import type { Health, UpstreamState } from "../events.ts";
 import { SafeEmitter } from "../runtime/emitter.ts";
 import { type Runtime, resolveRuntime } from "../runtime/runtime.ts";
@@ -42,7 +41,9 @@ export class Pool extends SafeEmitter<PoolSignals> {
   readonly ejections: Ejections;
   readonly lookups: LookupRecord;
   /** Opens the sockets to its upstreams. */
-  readonly connector: Connector = new Connector();
+  readonly connector: Connector;
+  /** A connector that serves this pool alone. */
+  readonly #ownConnector: Connector | undefined;
   readonly outage: Outage;
   readonly #runtime: Runtime;
   readonly #members: Members;
@@ -52,8 +53,8 @@ export class Pool extends SafeEmitter<PoolSignals> {
   #closed = false;
 
   /** Makes a pool of options that have been checked already. */
-  static resolved(name: string, options: ResolvedPool, runtime: Runtime): Pool {
-    return new Pool(name, new CheckedOptions(options), runtime);
+  static resolved(name: string, options: ResolvedPool, runtime: Runtime, connector?: Connector): Pool {
+    return new Pool(name, new CheckedOptions(options, connector), runtime);
   }
 
   /** Throws an `OptionsError` that names every mistake. */
@@ -61,6 +62,9 @@ export class Pool extends SafeEmitter<PoolSignals> {
     super();
     this.name = name;
     this.#runtime = resolveRuntime(runtime);
+    const shared = options instanceof CheckedOptions ? options.connector : undefined;
+    this.connector = shared ?? new Connector(this.#runtime);
+    this.#ownConnector = shared === undefined ? this.connector : undefined;
     this.#options = toResolved(options);
     this.queue = new WaitQueue(this.#options.queue, this.#runtime.clock);
     this.retryBudget = new RetryBudget(this.#options.retry, this.#runtime.clock);
@@ -150,12 +154,12 @@ export class Pool extends SafeEmitter<PoolSignals> {
 
   /** Lets an upstream go: nothing new reaches it, what it is doing is finished. Throws `unknown_upstream`. */
   remove(id: string): void {
-    this.#members.leave(this.#member(id));
+    this.#members.leave(this.#members.get(id));
   }
 
   /** Changes a weight from the next pick on. Throws an `OptionsError` outside 0 to 256, `unknown_upstream` otherwise. */
   setWeight(id: string, weight: number): void {
-    const member = this.#member(id);
+    const member = this.#members.get(id);
     checkWeight(weight);
     this.weighting.setWeight(member, weight, "operator");
   }
@@ -165,7 +169,7 @@ export class Pool extends SafeEmitter<PoolSignals> {
    * an `OptionsError` for any other word.
    */
   setState(id: string, state: UpstreamState): void {
-    const member = this.#member(id);
+    const member = this.#members.get(id);
     checkState(state);
     if (member.state === state) return;
     const from = member.state;
@@ -263,17 +267,12 @@ export class Pool extends SafeEmitter<PoolSignals> {
     this.outage.close();
     this.#admission.close();
     this.#members.destroyTransports();
+    this.#ownConnector?.stop();
   }
 
   snapshot(policy?: string): PoolSnapshot {
     this.#admission.refresh();
     return poolSnapshot(this, this.#members.list, policy);
-  }
-
-  #member(id: string): Member {
-    const member = this.#members.find(id);
-    if (member === undefined) throw new ProxyError("unknown_upstream", `pool "${this.name}" has no upstream "${id}"`);
-    return member;
   }
 
   #onRelieved(member: Member): void {

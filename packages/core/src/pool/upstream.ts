@@ -64,7 +64,7 @@ export class Member implements Upstream {
   /** With its tunnels. */
   inFlight = 0;
   effectiveWeight: number;
-  readonly slot: number;
+  slot: number;
   readonly id: string;
   readonly url: string;
   readonly address: UpstreamAddress;
@@ -114,6 +114,23 @@ export class Member implements Upstream {
     this.configuredWeight = options.weight;
     this.weight = options.weight;
     this.effectiveWeight = options.weight;
+  }
+
+  /** Becomes a member again after it has left its pool, with what still says something about it. */
+  rejoin({ keepsVerdict, keepsEjection }: { keepsVerdict: boolean; keepsEjection: boolean }): void {
+    this.removed = false;
+    this.trial?.end();
+    this.trial = undefined;
+    if (!keepsEjection) this.ejectedUntil = undefined;
+    if (!keepsVerdict) {
+      this.health = "unknown";
+      this.verdict = undefined;
+    }
+    this.slowStart = 1;
+    this.feedback = 1;
+    this.announced = 1;
+    this.announcedAt = -Infinity;
+    this.reweigh();
   }
 
   reweigh(): void {
@@ -209,4 +226,9 @@ export class Member implements Upstream {
       lastFailure: this.#lastFailure && Object.freeze({ ...this.#lastFailure }),
     });
   }
+}
+
+/** Whether a member is the server that the options describe. Beside the URL, the name counts that it is asked by: two names in DNS may lead to one address. */
+export function isSameServer(member: Member, upstream: ResolvedUpstream | undefined): boolean {
+  return upstream?.url === member.url && upstream.address.host === member.address.host;
 }

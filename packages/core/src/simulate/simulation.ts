@@ -51,7 +51,7 @@ export class Simulation {
     this.#runtime = { clock: this.#clock, random: nextRandom() };
     this.#endsAt = Math.max(this.#arrivals.endsAt, trace.script.at(-1)?.atMs ?? 0);
     for (const [name, pool] of options.pools) {
-      const atWork = new PoolAtWork(name, pool, this.#runtime, this.#models.probe);
+      const atWork = new PoolAtWork(name, pool, this.#runtime, { probe: this.#models.probe });
       this.#models.follow(atWork.pool);
       const record = new PoolRecord(atWork.pool, atWork.balancer.policy.name);
       this.#atWork.set(name, atWork);

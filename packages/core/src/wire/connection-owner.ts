@@ -2,6 +2,7 @@ import type { Socket } from "node:net";
 import type { Clock } from "../runtime/clock.ts";
 import type { Ticker } from "../runtime/ticker.ts";
 import type { Connection } from "./connection.ts";
+import type { ConnectionLifetime } from "./connection-lifetime.ts";
 import type { Http1Exchange } from "./http1-exchange.ts";
 
 /** The transport that a connection belongs to. */
@@ -22,19 +23,20 @@ export interface ConnectionTimeouts {
   readonly keepAliveMs: number;
 }
 
-/** What a connection is made with. */
-export interface ConnectionOptions {
-  /** Opens the socket; what has come is given to `onBytes`, for the length of the call. */
+/** What a connection is opened with. */
+export interface ConnectionSetup {
+  /** Opens the socket; what arrives is given to `onBytes`, and is valid during the call. */
   readonly open: (onBytes: (bytes: Buffer) => void) => Socket;
   readonly owner: ConnectionOwner;
   readonly timeouts: ConnectionTimeouts;
   readonly ticker: Ticker;
   readonly tls: boolean;
-  /** The event that says that it is usable; undefined when it is already. */
+  /** The event that reports that it is usable; undefined when it is already. */
   readonly ready: "connect" | "secureConnect" | undefined;
   /** When its opening began, on the clock. */
   readonly openedAt: number;
   readonly clock: Clock;
+  readonly lifetime: ConnectionLifetime;
   /** What it is opened for. */
   readonly exchange: Http1Exchange;
 }

@@ -2,7 +2,9 @@ import type { Socket } from "node:net";
 import type { ErrorCode } from "../errors.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Ticker, Timed } from "../runtime/ticker.ts";
-import type { ConnectionOptions, ConnectionOwner, ConnectionTimeouts } from "./connection-owner.ts";
+import type { ConnectionLifetime } from "./connection-lifetime.ts";
+import type { ConnectionOwner, ConnectionSetup, ConnectionTimeouts } from "./connection-owner.ts";
+import { connectTimeoutError } from "./connector.ts";
 import { connectFailureCode, isHandshakeAlert } from "./failure-codes.ts";
 import type { Http1Exchange } from "./http1-exchange.ts";
 import { RequestSender } from "./request-sender.ts";
@@ -33,8 +35,7 @@ export class Connection implements ResponseSink, Timed {
   readonly #parser = new ResponseParser(this);
   #state: State = "connecting";
   #exchange: Http1Exchange | undefined;
-  /** It has carried an exchange to its end. */
-  #served = false;
+  readonly #lifetime: ConnectionLifetime;
   /** Something has come since the request went out. */
   #answering = false;
   #head: ResponseHead | undefined;
@@ -42,7 +43,7 @@ export class Connection implements ResponseSink, Timed {
   #paused = false;
 
   /** Throws when there is no opening it. */
-  constructor(options: ConnectionOptions) {
+  constructor(options: ConnectionSetup) {
     const socket = options.open((bytes) => this.#onBytes(bytes));
     this.#socket = socket;
     this.#owner = options.owner;
@@ -50,6 +51,7 @@ export class Connection implements ResponseSink, Timed {
     this.#ticker = options.ticker;
     this.#tls = options.tls;
     this.#clock = options.clock;
+    this.#lifetime = options.lifetime;
     this.#openedAt = options.openedAt;
     this.#exchange = options.exchange;
     this.#sender = new RequestSender(socket, () => this.#salvage());
@@ -86,7 +88,7 @@ export class Connection implements ResponseSink, Timed {
     this.#parser.expect(head.method);
     this.#sender.begin(headText, head.bodyLength);
     this.#touch();
-    handler.onConnected(exchange, this.#served ? undefined : this.#clock.now() - this.#openedAt);
+    handler.onConnected(exchange, this.#lifetime.served > 0 ? undefined : this.#clock.now() - this.#openedAt);
   }
 
   /** Sends a piece of the body. False asks to wait for the handler's `onDrain`. */
@@ -128,7 +130,7 @@ export class Connection implements ResponseSink, Timed {
     try {
       consumed = this.#parser.execute(bytes);
     } catch (error) {
-      return this.fail(asWireError(error));
+      return this.fail(WireError.from(error));
     }
     // The handler may have given up in the middle.
     if (this.#state !== "busy") return;
@@ -177,16 +179,28 @@ export class Connection implements ResponseSink, Timed {
     const head = this.#head as ResponseHead;
     const keepMs = Math.min(this.#timeouts.keepAliveMs, head.keepAliveMs - keepAliveMarginMs);
     // After an early answer the rest of the request is never sent, so nothing else can be.
-    if (!head.keepAlive || keepMs <= 0 || !this.#sender.sent || this.#socket.readableEnded) return this.close();
+    const now = this.#clock.now();
+    const until = this.#lifetime.release(now, keepMs);
+    if (!head.keepAlive || until <= now || !this.#sender.sent || this.#socket.readableEnded) return this.close();
     this.resume();
     this.#state = "released";
-    this.#served = true;
-    this.releasedAt = this.#clock.now();
-    this.deadline = this.releasedAt + keepMs;
+    this.releasedAt = now;
+    this.deadline = until;
     this.#owner.onReleased(this);
   }
 
   // Ends.
+
+  /** Its address is none of the upstream's any more: it is closed as soon as it has no exchange. */
+  retire(): void {
+    this.#lifetime.retire();
+    if (this.#state === "released") this.close();
+  }
+
+  /** The address that it is connected to; undefined before. */
+  get remoteAddress(): string | undefined {
+    return this.#socket.remoteAddress;
+  }
 
   /** Ends it now. An exchange of which nothing has been written goes back to the owner. */
   close(): void {
@@ -211,7 +225,7 @@ export class Connection implements ResponseSink, Timed {
     const exchange = this.#exchange;
     const sent = this.#state === "busy";
     const code = this.#head !== undefined && error.code === "invalid_response" ? "response_truncated" : error.code;
-    exchange?.fail({ code, cause: error, reused: this.#served && !this.#answering, sent });
+    exchange?.fail({ code, cause: error, reused: this.#lifetime.served > 0 && !this.#answering, sent });
     this.abandon();
   }
 
@@ -230,7 +244,7 @@ export class Connection implements ResponseSink, Timed {
     try {
       this.#parser.finish();
     } catch (error) {
-      return this.fail(asWireError(error));
+      return this.fail(WireError.from(error));
     }
     this.close();
   }
@@ -254,11 +268,11 @@ export class Connection implements ResponseSink, Timed {
 
   #lostCode(error: Error | undefined): ErrorCode {
     if (this.#head !== undefined) return "response_truncated";
-    return !this.#served && !this.#answering && isHandshakeAlert(error) ? "tls_failed" : "reset";
+    return this.#lifetime.served === 0 && !this.#answering && isHandshakeAlert(error) ? "tls_failed" : "reset";
   }
 
   onDeadline(): void {
-    if (this.#state === "connecting") this.fail(new WireError("connect_timeout", "no connection in time"));
+    if (this.#state === "connecting") this.fail(connectTimeoutError(this.#socket));
     else if (this.#state !== "busy") this.close();
     else if (this.#head === undefined) this.fail(new WireError("headers_timeout", "no response headers in time"));
     else this.fail(new WireError("response_idle_timeout", "the upstream fell silent"));
@@ -280,9 +294,4 @@ export class Connection implements ResponseSink, Timed {
     const own = this.#exchange?.head.headersTimeoutMs ?? 0;
     return own > 0 ? Math.min(own, this.#timeouts.headersMs) : this.#timeouts.headersMs;
   }
-}
-
-/** A handler must not throw; should one do so all the same, its exchange fails and nothing else. */
-function asWireError(error: unknown): WireError {
-  return error instanceof WireError ? error : new WireError("internal", String(error));
 }

@@ -1,7 +1,13 @@
 import net from "node:net";
 import tls from "node:tls";
 import type { ResolvedTls, UpstreamAddress } from "../config/resolved.ts";
+import type { HostAddress } from "../dns/hosts-file.ts";
+import { LookupError, LookupFailure } from "../dns/lookup-failure.ts";
+import { NameResolver } from "../dns/name-resolver.ts";
+import type { ResolvedName } from "../dns/resolved-name.ts";
 import { inBackground } from "../runtime/async-context.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { WireError } from "./wire-error.ts";
 
 /** Milliseconds of silence after which TCP probes whether the other side is still there. */
 const keepAliveProbeMs = 60_000;
@@ -22,46 +28,142 @@ export interface OpenOptions {
   readonly onBytes?: (bytes: Buffer) => void;
 }
 
+/** The lookups of sockets whose upstream has a name. */
+const lookups = new WeakMap<net.Socket, SocketLookup>();
+
 /**
  * Opens every socket to an upstream: for requests, probes and tunnels, over plain TCP, unix sockets and TLS.
  *
  * The name that TLS asks for (SNI) and verifies is `tls.servername`, or else the host of the upstream's URL. Nothing
- * that a client sends has a part in it.
+ * that a client sends has a part in it. Names are resolved outside the request path; where there are several addresses,
+ * Node tries them one after the other, 250 ms apart and by turns of the families (RFC 8305), until one connects.
  */
 export class Connector {
+  readonly #resolver: NameResolver;
+
+  constructor(runtime?: Partial<Runtime>, resolver: NameResolver = new NameResolver(runtime)) {
+    this.#resolver = resolver;
+  }
+
+  /** The name of an upstream whose URL has one; undefined for addresses and unix sockets, which are never looked up. */
+  nameOf({ hostname, socketPath }: UpstreamAddress): ResolvedName | undefined {
+    return socketPath !== undefined || net.isIP(hostname) !== 0 ? undefined : this.#resolver.name(hostname);
+  }
+
+  /** Looks the names of upstreams up again now. */
+  refresh(): void {
+    this.#resolver.refresh();
+  }
+
+  /** Ends the lookups in the background. Sockets that are open stay so. */
+  stop(): void {
+    this.#resolver.stop();
+  }
+
   /**
    * `connect` follows, or `secureConnect` over TLS, or `error`. Throws for options that no socket can be made with, such
    * as a client certificate that is not PEM.
    */
   open(address: UpstreamAddress, options: ResolvedTls, how: OpenOptions = {}): net.Socket {
     // A socket outlives the request that it was opened for.
-    return inBackground(() => this.#open(address, options, how));
+    return inBackground(() => {
+      const name = this.nameOf(address);
+      const lookup = name === undefined ? undefined : new SocketLookup(name);
+      const socket = connect(address, options, toEndpoint(address, lookup), how);
+      if (lookup !== undefined) follow(socket, address, lookup);
+      return socket;
+    });
+  }
+}
+
+/**
+ * Why a socket that was not usable in time was not: its name has not been resolved, which is no fault of the upstream, or
+ * the upstream did not answer.
+ */
+export function connectTimeoutError(socket: net.Socket | undefined): WireError {
+  const lookup = socket && lookups.get(socket);
+  if (lookup?.pending !== true) return new WireError("connect_timeout", "no connection in time");
+  const failure = new LookupFailure("no answer in time", "timeout");
+  return new WireError("dns_failed", "no lookup in time", { cause: new LookupError(lookup.name.hostname, failure) });
+}
+
+/** The lookup of one socket, as node:net wants it. */
+class SocketLookup {
+  readonly name: ResolvedName;
+  /** It has been asked for, and has not ended. */
+  pending = false;
+  /** It has ended without an address. */
+  failed = false;
+  /** Takes it back. */
+  cancel: () => void = () => {};
+
+  constructor(name: ResolvedName) {
+    this.name = name;
   }
 
-  #open(address: UpstreamAddress, options: ResolvedTls, { alpn, onBytes }: OpenOptions): net.Socket {
-    const endpoint =
-      address.socketPath === undefined
-        ? { host: address.hostname, port: address.port, autoSelectFamily: true }
-        : { path: address.socketPath };
-    if (!address.tls) {
-      return net.connect({
-        ...endpoint,
-        noDelay: true,
-        keepAlive: true,
-        keepAliveInitialDelay: keepAliveProbeMs,
-        ...(onBytes !== undefined && { onread: readInto(onBytes) }),
-      });
-    }
-    const socket = tls.connect({
-      ...endpoint,
-      ...secureOptions(address, options),
-      ...(alpn && { ALPNProtocols: [...alpn] }),
+  readonly lookup: net.LookupFunction = (_hostname, _options, callback) => {
+    const toList = callback as (error: Error | null, addresses: readonly HostAddress[]) => void;
+    if (this.name.known) return toList(null, this.name.inOrder());
+    this.pending = true;
+    this.cancel = this.name.whenKnown((error, addresses) => {
+      this.pending = false;
+      this.failed = error !== null;
+      toList(error, addresses);
     });
-    socket.setNoDelay(true);
-    socket.setKeepAlive(true, keepAliveProbeMs);
-    if (onBytes !== undefined) socket.on("data", onBytes);
-    return socket;
+  };
+}
+
+function toEndpoint(
+  { hostname, port, socketPath }: UpstreamAddress,
+  lookup: SocketLookup | undefined,
+): net.NetConnectOpts {
+  if (socketPath !== undefined) return { path: socketPath };
+  if (lookup === undefined) return { host: hostname, port };
+  lookup.name.use();
+  const { only } = lookup.name;
+  if (only !== undefined) return { host: only, port };
+  return { host: hostname, port, autoSelectFamily: true, lookup: lookup.lookup };
+}
+
+/** Learns from what becomes of a socket: which family connects, and that no address of the name does. */
+function follow(socket: net.Socket, address: UpstreamAddress, lookup: SocketLookup): void {
+  let ready = false;
+  lookups.set(socket, lookup);
+  socket.once(readyEvent(address), () => {
+    ready = true;
+    lookup.name.connected(socket.remoteFamily);
+  });
+  socket.once("close", () => {
+    const { pending } = lookup;
+    lookup.cancel();
+    if (!ready && !lookup.failed && !pending) lookup.name.failed();
+  });
+}
+
+function connect(
+  address: UpstreamAddress,
+  options: ResolvedTls,
+  endpoint: net.NetConnectOpts,
+  { alpn, onBytes }: OpenOptions,
+): net.Socket {
+  if (!address.tls) {
+    return net.connect({
+      ...endpoint,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: keepAliveProbeMs,
+      ...(onBytes !== undefined && { onread: readInto(onBytes) }),
+    });
   }
+  const socket = tls.connect({
+    ...endpoint,
+    ...secureOptions(address, options),
+    ...(alpn !== undefined && { ALPNProtocols: [...alpn] }),
+  });
+  socket.setNoDelay(true);
+  socket.setKeepAlive(true, keepAliveProbeMs);
+  if (onBytes !== undefined) socket.on("data", onBytes);
+  return socket;
 }
 
 /** The event that reports that a socket to the upstream is usable. */

@@ -1,12 +1,9 @@
 import type { ErrorCode } from "../errors.ts";
-import { isOutOfDescriptors } from "./file-descriptors.ts";
 
 const byErrno: Readonly<Record<string, ErrorCode>> = {
   ECONNREFUSED: "connect_refused",
   ENOTFOUND: "dns_failed",
   EAI_AGAIN: "dns_failed",
-  EAI_FAIL: "dns_failed",
-  EAI_NODATA: "dns_failed",
   ETIMEDOUT: "connect_timeout",
   EMFILE: "no_file_descriptors",
   ENFILE: "no_file_descriptors",
@@ -16,7 +13,6 @@ const byErrno: Readonly<Record<string, ErrorCode>> = {
 export function connectFailureCode(error: unknown, tls: boolean): ErrorCode {
   const errno = errnoOf(error);
   const known = byErrno[errno];
-  if (known === "dns_failed" && isOutOfDescriptors()) return "no_file_descriptors";
   if (known !== undefined) return known;
   // What is left on a TLS connection and is not about the route is about the handshake: alerts, certificates, names.
   return tls && !/^E(?:HOSTUNREACH|NETUNREACH|ADDRNOTAVAIL|ACCES|PERM|INVAL)$/.test(errno)

@@ -1,9 +1,11 @@
 import type { UpstreamAddress } from "../config/resolved.ts";
+import type { ResolvedName } from "../dns/resolved-name.ts";
 import type { ErrorCode } from "../errors.ts";
 import type { Timer } from "../runtime/clock.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { type Ticker, type Timed, tickerOf } from "../runtime/ticker.ts";
 import { Connection } from "./connection.ts";
+import { ConnectionLifetime } from "./connection-lifetime.ts";
 import type { ConnectionOwner, ConnectionTimeouts } from "./connection-owner.ts";
 import { type Connector, readyEvent } from "./connector.ts";
 import type { TransportSettings } from "./create-transport.ts";
@@ -27,6 +29,9 @@ export class Http1Transport implements Transport, ConnectionOwner {
   readonly #timeouts: ConnectionTimeouts;
   readonly #runtime: Runtime;
   readonly #connector: Connector;
+  /** Undefined where nothing has to be looked up. */
+  readonly #name: ResolvedName | undefined;
+  #nameVersion = 0;
   readonly #ticker: Ticker;
   readonly #connections = new Set<Connection>();
   readonly #idle = new IdleConnections();
@@ -45,6 +50,7 @@ export class Http1Transport implements Transport, ConnectionOwner {
     this.#timeouts = { ...settings.timeouts, keepAliveMs: settings.connections.keepAliveMs };
     this.#runtime = runtime;
     this.#connector = connector;
+    this.#name = connector.nameOf(address);
     this.#ticker = tickerOf(runtime.clock);
   }
 
@@ -114,6 +120,7 @@ export class Http1Transport implements Transport, ConnectionOwner {
 
   /** Finds a connection that may be used, or opens one. False when there is none to be had now. */
   #place(exchange: Http1Exchange): boolean {
+    if (this.#name !== undefined) this.#followName(this.#name);
     const fresh = exchange.head.freshConnection;
     const rested = fresh ? undefined : this.#idle.take(this.#runtime.clock.now());
     if (rested !== undefined) {
@@ -124,6 +131,17 @@ export class Http1Transport implements Transport, ConnectionOwner {
     if (this.full) return false;
     this.#open(exchange);
     return true;
+  }
+
+  /** Connections to addresses that the name no longer has take no further exchange. */
+  #followName(name: ResolvedName): void {
+    name.use();
+    if (name.version === this.#nameVersion) return;
+    this.#nameVersion = name.version;
+    for (const connection of this.#connections) {
+      const { remoteAddress } = connection;
+      if (remoteAddress !== undefined && !name.has(remoteAddress)) connection.retire();
+    }
   }
 
   /** No more connections may be opened. */
@@ -190,12 +208,14 @@ export class Http1Transport implements Transport, ConnectionOwner {
   }
 
   #connectionOptions(exchange: Http1Exchange) {
+    const { clock, random } = this.#runtime;
     return {
       owner: this,
       timeouts: this.#timeouts,
       ticker: this.#ticker,
       tls: this.#address.tls,
-      clock: this.#runtime.clock,
+      clock,
+      lifetime: new ConnectionLifetime(clock.now(), this.#settings.connections, random),
       exchange,
     };
   }

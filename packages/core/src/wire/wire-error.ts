@@ -9,4 +9,9 @@ export class WireError extends Error {
     super(message, options);
     this.code = code;
   }
+
+  /** A handler must not throw; when one does, its exchange fails and nothing else. */
+  static from(error: unknown): WireError {
+    return error instanceof WireError ? error : new WireError("internal", String(error));
+  }
 }

@@ -35,7 +35,16 @@ const settings: Complete<PoolSettings> = {
   slowStart: { window: "1s", minWeightPercent: 1 },
   sticky: { cookie: "a", secret: "12345678", ttl: "1s", onMissing: "fail" },
   weights: { mode: "announced", interval: "1s", header: "x-load" },
-  discovery: { type: "dns", name: "a", port: 1, scheme: "https", refresh: "1s", servers: ["::1"] },
+  discovery: {
+    type: "dns",
+    name: "a",
+    port: 1,
+    scheme: "https",
+    refresh: "1s",
+    hold: "1s",
+    family: "6",
+    servers: ["::1"],
+  },
   healthCheck: {
     type: "tcp",
     path: "/healthz",
@@ -64,7 +73,7 @@ const settings: Complete<PoolSettings> = {
   },
   timeouts: { connect: "1s", headers: "1s", idle: "1s", total: "1s" },
   queue: { max: 0, timeout: "1s" },
-  connections: { max: 1, keepAlive: "1s", http2: true },
+  connections: { max: 1, keepAlive: "1s", maxAge: "1s", maxRequests: 1, http2: true },
   tls: { ca: "CA", cert: "CERT", key: "KEY", servername: "a", verify: false },
 };
 
@@ -185,7 +194,9 @@ describe("the defaults that the docs quote", () => {
     "the only pool": undefined,
     "every request": undefined,
   };
-  const quoted = quotedDefaults(readFileSync(new URL("../../src/config/options.ts", import.meta.url), "utf8"));
+  const quoted = ["options.ts", "discovery-options.ts"].flatMap((file) =>
+    quotedDefaults(readFileSync(new URL(`../../src/config/${file}`, import.meta.url), "utf8")),
+  );
 
   it.each(quoted)("of $table $key: $text", ({ table, key, text }) => {
     const known = Object.hasOwn(words, text);

@@ -80,7 +80,7 @@ describe("what is left out", () => {
           },
           timeouts: { connectMs: 3_000, headersMs: 30_000, idleMs: 60_000, totalMs: 0 },
           queue: { max: 100, timeoutMs: 5_000 },
-          connections: { max: 0, keepAliveMs: 4_000, http2: false },
+          connections: { max: 0, keepAliveMs: 4_000, maxAgeMs: 300_000, maxRequests: 0, http2: false },
           tls: { ca: undefined, cert: undefined, key: undefined, servername: undefined, verify: true },
         },
       ],

@@ -3,7 +3,7 @@ import type { DiscoveryOptions, PoolOptions } from "../../src/config/options.ts"
 import { resolvePool } from "../../src/config/resolve.ts";
 import type { ResolvedDiscovery } from "../../src/config/resolved.ts";
 import { Discovery } from "../../src/discovery/discovery.ts";
-import type { AddressRecord, OpenDns, ServiceRecord } from "../../src/discovery/dns-client.ts";
+import type { AddressRecord, OpenDns, ServiceRecord } from "../../src/dns/dns-client.ts";
 import { Pool } from "../../src/pool/pool.ts";
 import { idsOf, memberOf } from "../support/pools.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
@@ -70,10 +70,10 @@ function wait(pool: Pool, heard: string[], name: string): void {
 
 describe("the next look-up comes", () => {
   test.each([
-    ["after the refresh time", { refresh: "30s" }, 5, 0, 30_000],
-    ["after the TTL if that is longer", { refresh: "30s" }, 300, 0, 300_000],
+    ["after the refresh time, however long the TTL", { refresh: "30s" }, 300, 0, 30_000],
+    ["after the TTL if that is shorter", { refresh: "30s" }, 5, 0, 5_000],
     ["never within a second", { refresh: "1s" }, 0, 0, 1_000],
-    ["up to a tenth later", { refresh: "30s" }, 5, 0.5, 31_500],
+    ["up to a tenth later", { refresh: "30s" }, 300, 0.5, 31_500],
   ] as const)("%s", async (_name, options, ttl, chance, expected) => {
     const { clock, discovery, dns, asked, pool } = lab(options, { chance });
     Object.assign(dns, { answer: ["10.0.0.1"], ttl });
@@ -93,7 +93,7 @@ describe("the next look-up comes", () => {
     discovery.start();
     await clock.advanceAsync(17_000);
     expect(asked).toEqual([0, 1_000, 3_000, 7_000, 12_000, 17_000]);
-    dns.answer = ["10.0.0.1"];
+    Object.assign(dns, { answer: ["10.0.0.1"], ttl: 60 });
     await clock.advanceAsync(5_000);
     dns.answer = "ESERVFAIL";
     await clock.advanceAsync(6_000);
@@ -200,7 +200,7 @@ describe("an answer", () => {
   });
 });
 
-test.each(["ESERVFAIL", "ENOTFOUND", "ENODATA", "silence"] as const)(
+test.each(["ESERVFAIL", "silence"] as const)(
   "%s changes nobody's membership, and is told once until it is well again",
   async (code) => {
     const { clock, pool, discovery, dns, told } = lab({ refresh: "1s" });
@@ -212,10 +212,121 @@ test.each(["ESERVFAIL", "ENOTFOUND", "ENODATA", "silence"] as const)(
     expect(idsOf(pool.available)).toEqual(["10.0.0.1:80"]);
     dns.answer = ["10.0.0.1"];
     await clock.advanceAsync(10_000);
-    const reason = { ESERVFAIL: "SERVFAIL", ENOTFOUND: "NXDOMAIN", ENODATA: "no records", silence: "timeout" }[code];
+    const reason = { ESERVFAIL: "SERVFAIL", silence: "timeout" }[code];
     expect(told).toEqual(["10.0.0.1:80 added", "ok, 1 members", `${reason}, 1 members`, "ok, 1 members"]);
   },
 );
+
+describe.each([
+  ["ENOTFOUND", "NXDOMAIN"],
+  ["ENODATA", "no records"],
+] as const)("after %s", (code, reason) => {
+  async function emptied(options: Partial<DiscoveryOptions> = {}) {
+    const found = lab({ refresh: "20s", ...options });
+    Object.assign(found.dns, { answer: ["10.0.0.1"], ttl: 60 });
+    found.discovery.start();
+    await found.clock.advanceAsync(0);
+    found.dns.answer = code;
+    await found.clock.advanceAsync(20_000);
+    return found;
+  }
+
+  test("members stay for the hold time and then leave, and requests find none", async () => {
+    const { clock, pool, told, dns } = await emptied();
+    await clock.advanceAsync(29_999);
+    expect(idsOf(pool.available)).toEqual(["10.0.0.1:80"]);
+    await clock.advanceAsync(1);
+    expect(idsOf(pool.available)).toEqual([]);
+    expect(pool.lookups.state).toMatchObject({ status: "failing", lastError: { reason } });
+    dns.answer = ["10.0.0.2"];
+    await clock.advanceAsync(20_000);
+    expect(told).toEqual([
+      "10.0.0.1:80 added",
+      "ok, 1 members",
+      `${reason}, 1 members`,
+      "10.0.0.1:80 removed",
+      "10.0.0.1:80 drained",
+      "10.0.0.2:80 added",
+      "ok, 1 members",
+    ]);
+  });
+
+  test("the hold time begins with the first empty answer, and a good one ends it", async () => {
+    const { clock, pool, dns } = await emptied({ refresh: "5s" });
+    await clock.advanceAsync(20_000);
+    dns.answer = ["10.0.0.1"];
+    await clock.advanceAsync(5_000);
+    dns.answer = code;
+    await clock.advanceAsync(29_000);
+    expect(idsOf(pool.available)).toEqual(["10.0.0.1:80"]);
+    await clock.advanceAsync(7_000);
+    expect(idsOf(pool.available)).toEqual([]);
+  });
+
+  test("members leave at once without a hold time", async () => {
+    const { pool } = await emptied({ hold: "0s" });
+    expect(idsOf(pool.available)).toEqual([]);
+  });
+
+  test("members stay when DNS cannot be asked at the end of the hold time", async () => {
+    const { clock, pool, dns } = await emptied();
+    dns.answer = "ESERVFAIL";
+    await clock.advanceAsync(120_000);
+    expect(idsOf(pool.available)).toEqual(["10.0.0.1:80"]);
+    dns.answer = code;
+    await clock.advanceAsync(20_000);
+    expect(idsOf(pool.available)).toEqual([]);
+  });
+});
+
+describe("a lookup comes at once", () => {
+  async function found(addresses: readonly string[]) {
+    const started = lab({ refresh: "60s" }, { timeouts: { headers: "1s" } });
+    Object.assign(started.dns, { answer: addresses, ttl: 600 });
+    started.discovery.start();
+    await started.clock.advanceAsync(10_000);
+    const fail = (id: string) => started.pool.begin(memberOf(started.pool, id)).settle("connect_refused");
+    return { ...started, fail };
+  }
+
+  test("when every member has failed, by requests or by probes, and not when one has not", async () => {
+    const { clock, pool, asked, fail } = await found(["10.0.0.1", "10.0.0.2"]);
+    fail("10.0.0.1:80");
+    fail("10.0.0.1:80");
+    await clock.advanceAsync(1_000);
+    expect(asked).toEqual([0]);
+    pool.setHealth(memberOf(pool, "10.0.0.2:80"), "unhealthy", "timeout");
+    await clock.advanceAsync(0);
+    expect(asked).toEqual([0, 11_000]);
+  });
+
+  test("but not twice in a second, and the next one is not forgotten", async () => {
+    const { clock, asked, fail, pool } = await found(["10.0.0.1"]);
+    for (let index = 0; index < 5; index++) {
+      fail("10.0.0.1:80");
+      await clock.advanceAsync(100);
+    }
+    expect(asked).toEqual([0, 10_000]);
+    expect(pool.lookups.state?.nextLookup).toBe(11_000);
+    await clock.advanceAsync(600);
+    expect(asked).toEqual([0, 10_000, 11_000]);
+    await clock.advanceAsync(60_000);
+    expect(asked).toEqual([0, 10_000, 11_000, 71_000]);
+  });
+
+  test("when the configuration is loaded again", async () => {
+    const { clock, asked, discovery } = await found(["10.0.0.1"]);
+    discovery.renew();
+    discovery.renew();
+    await clock.advanceAsync(0);
+    expect(asked).toEqual([0, 10_000]);
+    discovery.stop();
+    discovery.renew();
+    await clock.advanceAsync(120_000);
+    expect(asked).toEqual([0, 10_000]);
+    expect(clock.pending).toBe(0);
+  });
+});
 
 describe("those who come before the first answer", () => {
   test("wait for it, and then find all members there", async () => {

@@ -1,10 +1,11 @@
 import { describe, expect, test } from "vitest";
+import { limits } from "../../src/config/defaults.ts";
 import type { DiscoveryOptions } from "../../src/config/options.ts";
 import { resolvePool } from "../../src/config/resolve.ts";
 import type { ResolvedDiscovery } from "../../src/config/resolved.ts";
-import { openNodeDns } from "../../src/discovery/dns-client.ts";
 import { type Findings, lookUp } from "../../src/discovery/lookup.ts";
-import { type DnsServer, startDnsServer } from "../support/dns-server.ts";
+import { openNodeDns } from "../../src/dns/dns-client.ts";
+import { type DnsServer, type NameRecords, startDnsServer } from "../support/dns-server.ts";
 
 function resolved(options: DiscoveryOptions): ResolvedDiscovery {
   return resolvePool({ discovery: options }).discovery as ResolvedDiscovery;
@@ -14,10 +15,10 @@ function ask(
   dns: DnsServer,
   options: DiscoveryOptions,
   { known }: Pick<Findings, "known"> = { known: new Map() },
-  signal: AbortSignal = new AbortController().signal,
+  { signal = new AbortController().signal, now = 0 }: { signal?: AbortSignal; now?: number } = {},
 ): Promise<Findings> {
   const discovery = resolved({ ...options, servers: [dns.address] });
-  return lookUp(discovery, openNodeDns(discovery.servers, signal), known);
+  return lookUp({ options: discovery, client: openNodeDns(discovery.servers, signal), known, now });
 }
 
 const ids = ({ upstreams }: Findings) => upstreams.map(({ id }) => id);
@@ -62,19 +63,19 @@ describe("addresses", () => {
     const found = await ask(dns, options);
     expect(dns.questions).toContainEqual({ question: "A api.test", over: "tcp" });
     expect(found.upstreams).toHaveLength(1_000);
-    expect(found.passedOver).toBe(1_500);
+    expect(found).toMatchObject({ passedOver: 1_500, ttlMs: 60_000 });
     dns.zone = { "api.test": { a: many.toReversed() } };
     expect(ids(await ask(dns, options))).toEqual(ids(found));
   });
 
   test("that nobody serves at, or where a machine keeps its secrets, are passed over; private ones are not", async () => {
     const bad = ["169.254.169.254", "0.0.0.0", "255.255.255.255", "224.0.0.1"];
-    const bad6 = ["fe80::1", "::", "ff02::1", "::ffff:169.254.169.254"];
+    const bad6 = ["fd00:ec2::254", "fe80::1", "::", "ff02::1", "::ffff:169.254.169.254"];
     const good = ["10.0.0.1", "127.0.0.1", "192.168.0.1"];
     const dns = await startDnsServer({ "api.test": { a: [...bad, ...good], aaaa: [...bad6, "::1", "fd00::1"] } });
     const found = await ask(dns, options);
     expect(ids(found)).toEqual([...good.map((ip) => `${ip}:3000`), "[::1]:3000", "[fd00::1]:3000"]);
-    expect(found.passedOver).toBe(8);
+    expect(found.passedOver).toBe(9);
     dns.zone = { "api.test": { a: bad } };
     await expect(ask(dns, options)).rejects.toThrow("no usable addresses");
   });
@@ -90,11 +91,22 @@ describe("addresses", () => {
     dns.zone = { "api.test": { a: ["10.0.0.2"], aaaa: "SERVFAIL" } };
     const second = await ask(dns, options, first);
     expect(ids(second)).toEqual(["10.0.0.2:3000", "[fd00::1]:3000"]);
-    expect(second.ttlMs).toBe(0);
+    // When it will change is not known: the refresh time decides.
+    expect(second.ttlMs).toBe(limits.discoveryTtlMs);
     dns.zone = { "api.test": { a: "SERVFAIL", aaaa: [] } };
     await expect(ask(dns, options, second)).rejects.toThrow("SERVFAIL");
     dns.zone = { "api.test": { a: ["10.0.0.2"] } };
     expect(ids(await ask(dns, options, second))).toEqual(["10.0.0.2:3000"]);
+  });
+
+  test.each([
+    ["4", ["10.0.0.1:3000"], ["A api.test"]],
+    ["6", ["[2001:db8::1]:3000"], ["AAAA api.test"]],
+    ["any", ["10.0.0.1:3000", "[2001:db8::1]:3000"], ["A api.test", "AAAA api.test"]],
+  ] as const)("of the family %s alone are asked for and used", async (family, found, questions) => {
+    const dns = await startDnsServer({ "api.test": { a: ["10.0.0.1"], aaaa: ["2001:db8::1"] } });
+    expect(ids(await ask(dns, { ...options, family }))).toEqual(found);
+    expect(dns.questions.map(({ question }) => question).sort()).toEqual(questions);
   });
 
   test.each([
@@ -111,7 +123,7 @@ describe("addresses", () => {
     const dns = await startDnsServer({ "api.test": "silence" });
     const deadline = new AbortController();
     dns.onQuestion = () => setImmediate(() => deadline.abort());
-    await expect(ask(dns, options, undefined, deadline.signal)).rejects.toThrow("timeout");
+    await expect(ask(dns, options, undefined, deadline)).rejects.toThrow("timeout");
   });
 });
 
@@ -156,10 +168,44 @@ describe("services", () => {
     const dns = await startDnsServer(zone);
     const first = await ask(dns, options);
     expect(ids(first)).toEqual(["10.0.0.1:1", "10.0.0.2:2"]);
-    expect(first).toMatchObject({ passedOver: 1, ttlMs: 0 });
+    expect(first).toMatchObject({ passedOver: 1, ttlMs: 60_000 });
     dns.zone = { ...zone, "b.test": "SERVFAIL" };
     expect(ids(await ask(dns, options, first))).toEqual(["10.0.0.1:1", "10.0.0.2:2"]);
     expect(ids(await ask(dns, options))).toEqual(["10.0.0.1:1"]);
+  });
+
+  test("whose target is gone stay for the hold time and then leave; after another failure they stay", async () => {
+    const zone = {
+      "_http._tcp.api.test": {
+        srv: [
+          { target: "a.test", port: 1 },
+          { target: "b.test", port: 2 },
+        ],
+      },
+      "a.test": { a: ["10.0.0.1"] },
+    };
+    const dns = await startDnsServer({ ...zone, "b.test": { a: ["10.0.0.2"] } });
+    const held = { ...options, hold: "10s" };
+    let last = await ask(dns, held);
+    const at = async (now: number, b: NameRecords | "SERVFAIL" | "NXDOMAIN") => {
+      dns.zone = { ...zone, "b.test": b };
+      last = await ask(dns, held, last, { now });
+      return ids(last);
+    };
+    const both = ["10.0.0.1:1", "10.0.0.2:2"];
+    expect(await at(1_000, "NXDOMAIN")).toEqual(both);
+    expect(await at(10_999, {})).toEqual(both);
+    expect(await at(20_000, "SERVFAIL")).toEqual(both);
+    expect(await at(21_000, "NXDOMAIN")).toEqual(["10.0.0.1:1"]);
+    expect(await at(22_000, "SERVFAIL")).toEqual(["10.0.0.1:1"]);
+  });
+
+  test("whose targets are all gone are an empty answer, and not one with unusable addresses", async () => {
+    const srv = [{ target: "a.test", port: 1 }];
+    const dns = await startDnsServer({ "_http._tcp.api.test": { srv } });
+    await expect(ask(dns, options)).rejects.toMatchObject({ message: "no usable addresses", empty: true });
+    dns.zone = { "_http._tcp.api.test": { srv }, "a.test": { a: ["169.254.169.254"] } };
+    await expect(ask(dns, options)).rejects.toMatchObject({ message: "no usable addresses", empty: false });
   });
 
   test("whose targets are silent do not hold up the others beyond the deadline", async () => {
@@ -174,7 +220,7 @@ describe("services", () => {
     dns.onQuestion = (question) => {
       if (/ t\d+/.test(question) && ++silent === 32) setImmediate(() => deadline.abort());
     };
-    const found = await ask(dns, options, undefined, deadline.signal);
+    const found = await ask(dns, options, undefined, deadline);
     expect(ids(found)).toEqual(["10.0.0.1:1"]);
     expect(found.passedOver).toBe(80);
     // Never all at once, and none after the deadline.

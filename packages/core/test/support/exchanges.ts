@@ -24,15 +24,19 @@ export function transportSettings(
 export interface TestTransportOptions extends Pick<PoolOptions, "connections" | "timeouts" | "tls"> {
   readonly address?: Partial<UpstreamAddress>;
   readonly runtime?: Partial<Runtime>;
+  readonly connector?: Connector;
 }
 
 /** The connections to the upstream at a port. Gone when the test is over. */
-export function transportTo(port: number, { address, runtime, ...options }: TestTransportOptions = {}): Http1Transport {
+export function transportTo(
+  port: number,
+  { address, runtime, connector, ...options }: TestTransportOptions = {},
+): Http1Transport {
   const transport = new Http1Transport(
     { ...plainAddress(port), ...address },
     transportSettings(options),
     resolveRuntime(runtime),
-    new Connector(),
+    connector ?? new Connector(runtime),
   );
   onTestFinished(() => transport.destroy());
   return transport;

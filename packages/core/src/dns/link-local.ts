@@ -1,0 +1,56 @@
+import { BlockList, isIP } from "node:net";
+
+/**
+ * Where clouds answer with credentials to requests from inside: link-local networks (RFC 3927, RFC 4291 section 2.5.6), and
+ * the metadata services that have other addresses.
+ */
+const networks = new BlockList();
+networks.addSubnet("169.254.0.0", 16, "ipv4");
+networks.addSubnet("fe80::", 10, "ipv6");
+// AWS and Google over IPv6, Azure's WireServer, Alibaba, Oracle's first generation.
+networks.addAddress("fd00:ec2::254", "ipv6");
+networks.addAddress("fd20:ce::254", "ipv6");
+networks.addAddress("168.63.129.16", "ipv4");
+networks.addAddress("100.100.100.200", "ipv4");
+networks.addAddress("192.0.0.192", "ipv4");
+
+/** Names that lead to such an address inside a cloud, whatever DNS this process asks. */
+const names: ReadonlySet<string> = new Set([
+  "metadata.google.internal",
+  "metadata.goog",
+  "metadata.azure.internal",
+  "metadata.tencentyun.com",
+  "instance-data.ec2.internal",
+]);
+
+/**
+ * Whether a host is link-local or a cloud's metadata service, neither of which may become an upstream by way of the network:
+ * an IPv4 or IPv6 address (IPv4-mapped and NAT64 forms included, brackets and zone allowed), or a name.
+ */
+export function isLinkLocalOrMetadata(host: string): boolean {
+  const address = host.replace(/^\[(.*)\]$/, "$1").replace(/%.*$/, "");
+  const family = isIP(address);
+  if (family === 0) return names.has(address.toLowerCase().replace(/\.$/, ""));
+  if (family === 4) return networks.check(address, "ipv4");
+  const embedded = embeddedIPv4(address);
+  return networks.check(address, "ipv6") || (embedded !== undefined && networks.check(embedded, "ipv4"));
+}
+
+/** The IPv4 address within an IPv6 one: mapped (::ffff:0:0/96), compatible (::/96), translated (64:ff9b::/96, RFC 6052). */
+function embeddedIPv4(address: string): string | undefined {
+  const groups = toGroups(address);
+  const [prefix, rest] = [groups.slice(0, 6).join(":"), groups.slice(6)];
+  if (!/^0:0:0:0:0:(?:0|ffff)$|^64:ff9b:0:0:0:0$/.test(prefix)) return undefined;
+  const bytes = rest.flatMap((group) => [Number.parseInt(group, 16) >> 8, Number.parseInt(group, 16) & 255]);
+  return bytes.join(".");
+}
+
+/** The eight groups of an IPv6 address, in hexadecimal without leading zeros. */
+function toGroups(address: string): readonly string[] {
+  // The URL parser writes the last two groups in hexadecimal too, whatever form they came in.
+  const canonical = new URL(`http://[${address}]/`).hostname.slice(1, -1);
+  const [head = "", tail] = canonical.split("::");
+  const before = head === "" ? [] : head.split(":");
+  const after = tail === undefined || tail === "" ? [] : tail.split(":");
+  return [...before, ...Array<string>(8 - before.length - after.length).fill("0"), ...after];
+}

@@ -1,0 +1,33 @@
+import { limits } from "../config/defaults.ts";
+
+/** Lets so many lookups run at the same time. Those that a connection waits for go before those that only refresh. */
+export class LookupSlots {
+  #free: number = limits.dnsLookupsAtOnce;
+  readonly #urgent: Set<() => void> = new Set();
+  readonly #others: Set<() => void> = new Set();
+
+  /** Calls `run` now or later. Each call of `run` is answered by one `leave`. */
+  enter(run: () => void, urgent: boolean): void {
+    if (this.#free === 0) {
+      (urgent ? this.#urgent : this.#others).add(run);
+      return;
+    }
+    this.#free--;
+    run();
+  }
+
+  /** A connection has begun to wait for it. */
+  hurry(run: () => void): void {
+    if (this.#others.delete(run)) this.#urgent.add(run);
+  }
+
+  leave(): void {
+    for (const waiting of [this.#urgent, this.#others]) {
+      for (const run of waiting) {
+        waiting.delete(run);
+        return run();
+      }
+    }
+    this.#free++;
+  }
+}
