@@ -5,6 +5,7 @@ export { type ConfigIssue, didYouMean, formatPath, OptionsError } from "./config
 export type * from "./config/options.ts";
 export { isHeaderTable, isSecretName, maskSecrets } from "./config/secrets.ts";
 export { createProxy, type Proxy, type ProxySurroundings } from "./create-proxy.ts";
+export { isLinkLocalOrMetadata } from "./dns/link-local.ts";
 export { type ErrorCode, type ErrorPhase, type ErrorSource, ProxyError } from "./errors.ts";
 export type * from "./events.ts";
 export type * from "./explain/explanation.ts";

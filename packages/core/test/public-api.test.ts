@@ -26,6 +26,7 @@ test("what can be imported is this, and nothing goes missing or public by accide
       "inTurn: function",
       "isClaimed: function",
       "isHeaderTable: function",
+      "isLinkLocalOrMetadata: function",
       "isSecretName: function",
       "maskSecrets: function",
       "offersWebSocket: function",

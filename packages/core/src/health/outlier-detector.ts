@@ -101,6 +101,15 @@ export class OutlierDetector implements AttemptObserver {
     this.#eject(upstream, reason, failure);
   }
 
+  /** A member that has come back with its ejection gets its trial when the rest of the time has passed. */
+  #resume(id: string): void {
+    const upstream = this.#pool.get(id);
+    if (upstream?.ejectedUntil === undefined || this.#out.has(upstream)) return;
+    const { clock } = this.#runtime;
+    const beginTrial = () => this.#pool.ejections.beginTrial(upstream);
+    this.#out.set(upstream, clock.setTimeout(beginTrial, upstream.ejectedUntil - clock.wallNow()));
+  }
+
   #endTrial({ upstream, startedAt }: Attempt, failure: Failure | undefined): void {
     // Whoever has left the pool meanwhile has nothing to come back to.
     if (!this.#out.has(upstream)) return;
@@ -159,6 +168,7 @@ export class OutlierDetector implements AttemptObserver {
   };
 
   readonly #onMember = ({ upstream: id, change }: MemberEvent): void => {
+    if (change === "added") this.#resume(id);
     if (change !== "removed") return;
     for (const [upstream, timer] of this.#out) {
       if (upstream.id !== id || this.#pool.get(id) === upstream) continue;
