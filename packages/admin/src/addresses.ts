@@ -1,4 +1,4 @@
-/** Which addresses are this machine's own, which must not be reached through the API, and what a Host header names. */
+/** Which addresses are this machine's own, and what a Host header names. */
 
 import { BlockList, isIP, type Socket } from "node:net";
 
@@ -6,20 +6,9 @@ const loopback = new BlockList();
 loopback.addSubnet("127.0.0.0", 8, "ipv4");
 loopback.addAddress("::1", "ipv6");
 
-/** Where clouds answer with credentials to whoever asks from inside: link-local networks, and AWS's address in IPv6. */
-const linkLocal = new BlockList();
-linkLocal.addSubnet("169.254.0.0", 16, "ipv4");
-linkLocal.addSubnet("fe80::", 10, "ipv6");
-linkLocal.addAddress("fd00:ec2::254", "ipv6");
-
 /** Whether an IP address is one of the machine talking to itself: 127.0.0.0/8, ::1, also in IPv4-mapped form. */
 export function isLoopbackAddress(address: string): boolean {
   return contains(loopback, address);
-}
-
-/** Whether an IP address is link-local, or another one that serves cloud credentials. */
-export function isLinkLocalAddress(address: string): boolean {
-  return contains(linkLocal, address);
 }
 
 /**

@@ -3,6 +3,7 @@
 import {
   type ConfigIssue,
   didYouMean,
+  isLinkLocalOrMetadata,
   OptionsError,
   type Pool,
   type Proxy as ReverseProxy,
@@ -10,7 +11,6 @@ import {
   type UpstreamSnapshot,
   type UpstreamState,
 } from "evenkeel";
-import { isLinkLocalAddress } from "./addresses.ts";
 import { type Answer, json, Refusal } from "./answer.ts";
 import { expectNothing, toTable } from "./body.ts";
 
@@ -114,8 +114,8 @@ function objectionTo(text: unknown): string | undefined {
   if (typeof text !== "string" || !URL.canParse(text)) return undefined;
   const { protocol, hostname } = new URL(text);
   if (protocol === "http+unix:") return "a Unix socket can only be added in the configuration";
-  if (isLinkLocalAddress(hostname.replace(/^\[|\]$/g, ""))) {
-    return "a link-local address can only be added in the configuration";
+  if (isLinkLocalOrMetadata(hostname)) {
+    return "a link-local address or a metadata service can only be added in the configuration";
   }
   return undefined;
 }

@@ -138,6 +138,10 @@ test.each([
   "http://[fe80::1]:3000",
   "https://[febf::1]",
   "http://[fd00:ec2::254]",
+  "http://[fd20:ce::254]",
+  "http://168.63.129.16",
+  "http://metadata.google.internal",
+  "https://Metadata.Google.Internal.:443/computeMetadata",
   "http+unix:///var/run/docker.sock",
 ])("server-side request forgery: %s cannot be added", async (url) => {
   const { ask, proxy } = await serveAdmin(twoUpstreams);
