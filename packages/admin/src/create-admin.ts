@@ -38,11 +38,13 @@ export function createAdmin(proxy: ReverseProxy, options: AdminOptions = {}): Ad
     handler(req, res) {
       // A client may leave while its answer is being written.
       res.on("error", () => {});
-      answer(req)
-        .catch(toAnswer)
-        .then((found) => send(req, res, found))
-        .catch((error: unknown) => send(req, res, toAnswer(error)))
-        .catch(() => res.destroy());
+      whenItsTurn(res, () => {
+        answer(req)
+          .catch(toAnswer)
+          .then((found) => send(req, res, found))
+          .catch((error: unknown) => send(req, res, toAnswer(error)))
+          .catch(() => res.destroy());
+      });
     },
     close() {
       closed = true;
@@ -60,6 +62,15 @@ async function respond(req: IncomingMessage, rules: GuardRules, routes: readonly
   const action = actionFor(match.route, method);
   const reads = method === "GET" || method === "HEAD";
   return action(match.target, reads ? undefined : await readJson(req));
+}
+
+/**
+ * One pipelined request a turn of the event loop: a client without a token can send thousands of /readyz in one packet, each of
+ * which looks at every pool.
+ */
+function whenItsTurn(res: ServerResponse, handle: () => void): void {
+  if (res.socket !== null) handle();
+  else res.once("socket", () => setImmediate(handle));
 }
 
 function checkReadyPools(names: unknown, { pools }: ReverseProxy): void {

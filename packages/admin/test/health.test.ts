@@ -1,3 +1,4 @@
+import { connect } from "node:net";
 import { createProxy, type PoolSnapshot } from "evenkeel";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { createAdmin } from "../src/index.ts";
@@ -116,4 +117,27 @@ test("readyz follows the pools and the proxy's end", async () => {
   const closed = await ask("GET", "/readyz");
   expect([closed.status, closed.json().reasons[0]?.code]).toEqual([503, "draining"]);
   expect((await ask("GET", "/healthz")).status).toBe(200);
+});
+
+test("thousands of pipelined requests take one turn of the event loop each", async () => {
+  let inTurn = 0;
+  let most = 0;
+  let all = 0;
+  const proxy = proxyWith(() => {
+    if (inTurn === 0) {
+      setImmediate(() => {
+        inTurn = 0;
+      });
+    }
+    all++;
+    most = Math.max(most, ++inTurn);
+    return proxySnapshot({ pools: [poolSnapshot()] });
+  });
+  const { port } = await serve(createAdmin(proxy).handler);
+  const client = connect(port, "127.0.0.1");
+  onTestFinished(() => void client.destroy());
+  client.write("GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(1_500));
+  client.resume();
+  await expect.poll(() => all, { timeout: 20_000 }).toBe(1_500);
+  expect(most).toBeLessThanOrEqual(3);
 });

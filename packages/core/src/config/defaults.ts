@@ -201,6 +201,10 @@ export const limits = {
   chunkOverheadPerPiece: 24,
   /** Requests under way for one connection beside the one whose turn to be answered it is; more wait. */
   pipelinedRequests: 31,
+  /** Requests that wait for their turn on one connection before no more of it is read. What has been read already comes on top. */
+  pipelinedWaiting: 4_096,
+  /** Bytes that are read behind an upgrade that waits for the responses to earlier requests on its connection. */
+  heldUpgradeBytes: 65_536,
   /**
    * Requests of one simulation, those of a trace that are checked before the next are looked at, slots of its timelines,
    * and the steps of it in one turn of the event loop.

@@ -8,7 +8,7 @@ import type { Engine, Routing } from "./engine.ts";
 import { type Answer, runRequestHook } from "./hooks.ts";
 import { isEnding } from "./lingering-close.ts";
 import { onceOver } from "./once-over.ts";
-import { isPipelined, keepContext, startInTurn } from "./pipeline.ts";
+import { isPipelined, keepContext, startInTurn, waitForTurn } from "./pipeline.ts";
 import { onRestFault } from "./receiving.ts";
 import { Relay } from "./relay.ts";
 import { isSettled } from "./reply.ts";
@@ -66,6 +66,11 @@ export function handleRequest(
 ): void {
   // The connection has had its last answer: this was sent behind a request that was never read to its end.
   if (isEnding(req.socket)) return;
+  if (isPipelined(res)) takeInTurn(engine, req, res, options);
+  else takeIn(engine, req, res, options);
+}
+
+function takeIn(engine: Engine, req: IncomingMessage, res: ServerResponse, options: ForwardOptions): void {
   const { routing } = engine;
   const arrival = readArrival(req, routing, options);
   if (!isRefusal(arrival) && arrival.route === undefined && options.next !== undefined) {
@@ -88,9 +93,7 @@ export function handleRequest(
       if (engine.hooks.onRequest === undefined) relay(arrival);
       else afterRequestHook(engine, routing, { req, res, record, arrival }, relay);
     };
-    if (!isPipelined(res)) return start();
-    keepContext(res);
-    return afterThoseInFront(engine, req, res, record, start);
+    return start();
   }
   if (!isRefusal(arrival) && arrival.target.path === wholeServer) {
     onceOver(req, res, () => record.finish());
@@ -132,14 +135,13 @@ export function createRecord(
   return record;
 }
 
-/** Goes on when few enough requests are under way on the connection, with what has become known in the meantime. */
-function afterThoseInFront(
-  engine: Engine,
-  req: IncomingMessage,
-  res: ServerResponse,
-  record: RequestRecord,
-  goOn: () => void,
-): void {
+/**
+ * Takes a pipelined request in once few enough are in flight on its connection. Until then nothing of it is read: a client can send
+ * thousands in one packet, and each costs no more than Node's own work.
+ */
+function takeInTurn(engine: Engine, req: IncomingMessage, res: ServerResponse, options: ForwardOptions): void {
+  keepContext(res);
+  if (startInTurn(req, res)) return takeIn(engine, req, res, options);
   // Closing waits for a request that waits.
   const waiting: Active = { destroy: () => req.socket.destroy() };
   engine.active.add(waiting);
@@ -147,15 +149,22 @@ function afterThoseInFront(
   onRestFault(req, (code) => {
     fault = code;
   });
-  startInTurn(req, res, (gone) => {
-    if (gone || isEnding(req.socket)) {
-      record.status = errorKind("client_aborted").status;
-      record.error = "client_aborted";
-      record.finish();
-    } else if (fault === undefined) goOn();
-    else refuse(engine, req, res, record, fault);
+  waitForTurn(req, res, (gone) => {
+    if (gone || isEnding(req.socket)) finishUnread(engine, req, options, "client_aborted");
+    else if (fault === undefined) takeIn(engine, req, res, options);
+    else refuse(engine, req, res, createRecord(engine, req, readArrival(req, engine.routing, options), options), fault);
     engine.active.delete(waiting);
   });
+}
+
+/** Records a request whose turn will not come. One that no route matches is the app's, where there is an app. */
+function finishUnread(engine: Engine, req: IncomingMessage, options: ForwardOptions, code: ErrorCode): void {
+  const arrival = readArrival(req, engine.routing, options);
+  if (!isRefusal(arrival) && arrival.route === undefined && options.next !== undefined) return;
+  const record = createRecord(engine, req, arrival, options);
+  record.status = errorKind(code).status;
+  record.error = code;
+  record.finish();
 }
 
 /** Goes on with what `onRequest` has made of a request, or answers it if that is what the hook wants. */
