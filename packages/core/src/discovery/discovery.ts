@@ -6,6 +6,7 @@ import { LookupFailure } from "../dns/lookup-failure.ts";
 import type { HealthEvent } from "../events.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Timer } from "../runtime/clock.ts";
+import { InputTimeout } from "../runtime/input-timeout.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { DiscoverySnapshot } from "../snapshot.ts";
 import type { KnownAddresses } from "./addresses.ts";
@@ -84,7 +85,7 @@ export class Discovery {
     this.#flight = flight;
     this.#dueAt = Infinity;
     this.#report({ nextLookup: null });
-    const deadline = clock.setTimeout(() => flight.abort(), limits.discoveryTimeoutMs);
+    const deadline = new InputTimeout(clock, () => flight.abort(), limits.discoveryTimeoutMs);
     let result: Findings | LookupFailure;
     try {
       const client = this.#openDns(this.#options.servers, flight.signal);
@@ -92,7 +93,7 @@ export class Discovery {
     } catch (error) {
       result = LookupFailure.from(error);
     }
-    clock.clearTimeout(deadline);
+    deadline.clear();
     if (this.#flight !== flight) return;
     this.#flight = undefined;
     this.#endedAt = clock.now();

@@ -3,6 +3,7 @@ import createDebug from "debug";
 import { limits } from "../config/defaults.ts";
 import { bindContext, inBackground } from "../runtime/async-context.ts";
 import type { Timer } from "../runtime/clock.ts";
+import { InputTimeout } from "../runtime/input-timeout.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { type HostAnswer, lookUpHost, type NameSources } from "./host-lookup.ts";
 import type { HostAddress } from "./hosts-file.ts";
@@ -160,7 +161,7 @@ export class ResolvedName {
   async #lookUp(): Promise<void> {
     const { runtime, sources, slots } = this.#context;
     const abort = new AbortController();
-    const deadline = runtime.clock.setTimeout(() => abort.abort(), limits.dnsTimeoutMs);
+    const deadline = new InputTimeout(runtime.clock, () => abort.abort(), limits.dnsTimeoutMs);
     const late = new Promise<never>((_resolve, reject) => {
       abort.signal.addEventListener("abort", () => reject(new LookupFailure("timeout", "timeout")), { once: true });
     });
@@ -182,7 +183,7 @@ export class ResolvedName {
     } catch (error) {
       result = early ?? LookupFailure.from(error);
     }
-    runtime.clock.clearTimeout(deadline);
+    deadline.clear();
     abort.abort();
     slots.leave();
     this.#inFlight = false;

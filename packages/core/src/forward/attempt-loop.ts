@@ -12,6 +12,7 @@ import { type ErrorCode, isConnectFailure } from "../errors.ts";
 import type { Outage, Reconnecting } from "../pool/outage.ts";
 import type { Outcome, Upstream } from "../pool/upstream.ts";
 import type { Timer } from "../runtime/clock.ts";
+import { InputTimeout } from "../runtime/input-timeout.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { ExchangeFailure } from "../wire/transport.ts";
 import { type AttemptNotes, CurrentAttempt, type HowItWent } from "./current-attempt.ts";
@@ -55,7 +56,7 @@ export class AttemptLoop implements ChoiceOwner, Reconnecting {
   #pauseTimer: Timer;
   /** When the whole exchange has to be over, on the clock. */
   #deadline = Infinity;
-  #deadlineTimer: Timer;
+  #deadlineTimer: InputTimeout | undefined;
 
   constructor(input: LoopInput, owner: AttemptOwner) {
     this.#in = input;
@@ -71,7 +72,7 @@ export class AttemptLoop implements ChoiceOwner, Reconnecting {
     if (totalMs > 0) {
       const { clock } = this.#in.runtime;
       this.#deadline = clock.now() + totalMs;
-      this.#deadlineTimer = clock.setTimeout(() => this.#owner.onGiveUp("total_timeout"), totalMs);
+      this.#deadlineTimer = new InputTimeout(clock, () => this.#owner.onGiveUp("total_timeout"), totalMs);
     }
     this.#choice.next();
   }
@@ -135,7 +136,7 @@ export class AttemptLoop implements ChoiceOwner, Reconnecting {
   /** The result is decided: no further attempt is made. The attempt in progress remains the caller's to settle. */
   stop(): void {
     const { clock } = this.#in.runtime;
-    if (this.#deadlineTimer !== undefined) clock.clearTimeout(this.#deadlineTimer);
+    this.#deadlineTimer?.clear();
     if (this.#pauseTimer !== undefined) clock.clearTimeout(this.#pauseTimer);
     this.#choice.stopWaiting();
     this.#outage.leave(this);

@@ -4,7 +4,7 @@ import type { Duplex } from "node:stream";
 import { type ErrorCode, errorKind } from "../errors.ts";
 import type { Outcome, Upstream } from "../pool/upstream.ts";
 import { bindContext } from "../runtime/async-context.ts";
-import type { Timer } from "../runtime/clock.ts";
+import { InputTimeout } from "../runtime/input-timeout.ts";
 import { connectFailureCode, isHandshakeAlert } from "../wire/failure-codes.ts";
 import { WireError } from "../wire/wire-error.ts";
 import type { Active } from "./active-set.ts";
@@ -60,7 +60,7 @@ export class Handshake implements TunnelHandler, AttemptOwner, Active {
   #connected = false;
   #startedAt = 0;
   #tunnel: TunnelAttempt | undefined;
-  #timer: Timer;
+  #timer: InputTimeout | undefined;
   #breakOffRefusal: ((code: ErrorCode) => void) | undefined;
   #upstreamSocket: Duplex | undefined;
   #goodbyeSaid = false;
@@ -111,7 +111,7 @@ export class Handshake implements TunnelHandler, AttemptOwner, Active {
     this.#connected = false;
     const { clock } = this.#in.engine.runtime;
     this.#startedAt = clock.now();
-    this.#timer = clock.setTimeout(() => this.#onConnectTimeout(), options.timeouts.connectMs);
+    this.#timer = new InputTimeout(clock, () => this.#onConnectTimeout(), options.timeouts.connectMs);
     const { forwarded } = routing;
     // A response that ends a handshake is relayed without trailers.
     const asked = { ...arrival.head, wantsTrailers: false };
@@ -171,7 +171,7 @@ export class Handshake implements TunnelHandler, AttemptOwner, Active {
   }
 
   onRefusal(upstreamResponse: IncomingMessage): void {
-    const { arrival, record, response } = this.#in;
+    const { engine, arrival, record, response } = this.#in;
     const { statusCode = 502, statusMessage = "", rawHeaders } = upstreamResponse;
     const fault = refusalFault(upstreamResponse);
     if (fault !== undefined) return this.#failed(fault);
@@ -181,13 +181,18 @@ export class Handshake implements TunnelHandler, AttemptOwner, Active {
     const headers = clientHeaders(heedLoad(record, rawHeaders), arrival.route.options.responseHeaders, statusCode);
     response.begin(statusCode, statusMessage, [...this.#bound(headers), "Connection", "close"], false);
     const { idleMs } = arrival.route.pool.options.timeouts;
-    this.#breakOffRefusal = relayRefusal(upstreamResponse, response, idleMs, (failure) => {
-      record.error = failure;
-      this.#attempts.settle(failure ?? "success", {
-        status: statusCode,
-        ...(failure !== undefined && { error: failure }),
-      });
-    });
+    this.#breakOffRefusal = relayRefusal(
+      upstreamResponse,
+      response,
+      { clock: engine.runtime.clock, idleMs },
+      (failure) => {
+        record.error = failure;
+        this.#attempts.settle(failure ?? "success", {
+          status: statusCode,
+          ...(failure !== undefined && { error: failure }),
+        });
+      },
+    );
   }
 
   onMismatch(): void {
@@ -250,11 +255,11 @@ export class Handshake implements TunnelHandler, AttemptOwner, Active {
     this.#failed(error?.code ?? "connect_timeout", error);
   }
 
-  #after(ms: number, code: ErrorCode): Timer {
-    return this.#in.engine.runtime.clock.setTimeout(() => this.#failed(code), ms);
+  #after(ms: number, code: ErrorCode): InputTimeout {
+    return new InputTimeout(this.#in.engine.runtime.clock, () => this.#failed(code), ms);
   }
 
   #clearTimer(): void {
-    this.#in.engine.runtime.clock.clearTimeout(this.#timer);
+    this.#timer?.clear();
   }
 }

@@ -1,5 +1,8 @@
 import type { IncomingMessage } from "node:http";
 import type { ErrorCode } from "../errors.ts";
+import { bindContext } from "../runtime/async-context.ts";
+import type { Clock } from "../runtime/clock.ts";
+import { type Timed, tickerOf } from "../runtime/ticker.ts";
 import { parseResponseHead } from "../wire/response-head.ts";
 import { wasReset } from "../wire/was-reset.ts";
 import { WireError } from "../wire/wire-error.ts";
@@ -34,7 +37,7 @@ export function refusalFault({
 export function relayRefusal(
   upstreamResponse: IncomingMessage,
   response: ClientResponse,
-  idleMs: number,
+  { clock, idleMs }: { readonly clock: Clock; readonly idleMs: number },
   onEnd: (failure: ErrorCode | undefined) => void,
 ): (code: ErrorCode) => void {
   let failure: ErrorCode = "response_truncated";
@@ -55,16 +58,37 @@ export function relayRefusal(
   };
   socket.prependOnceListener("end", () => onLost(wasReset(socket)));
   socket.prependOnceListener("error", () => onLost(true));
+  const ticker = tickerOf(clock);
+  const onSilence = bindContext(() => breakOff("response_idle_timeout"));
+  const silence: Timed = {
+    deadline: Infinity,
+    onDeadline() {
+      silence.deadline = Infinity;
+      onSilence();
+    },
+  };
+  const expectData = () => {
+    if (idleMs > 0) silence.deadline = clock.now() + idleMs;
+  };
   const pace: ClientPace = {
-    onClientDrain: () => upstreamResponse.resume(),
+    onClientDrain: () => {
+      expectData();
+      upstreamResponse.resume();
+    },
     onClientStalled: () => breakOff("send_timeout"),
   };
-  if (idleMs > 0) upstreamResponse.setTimeout(idleMs, () => breakOff("response_idle_timeout"));
+  ticker.watch(silence);
+  expectData();
   upstreamResponse.on("data", (chunk: Buffer) => {
-    if (!response.write(chunk, pace)) upstreamResponse.pause();
+    expectData();
+    if (response.write(chunk, pace)) return;
+    // A client that does not read is not the upstream's fault.
+    silence.deadline = Infinity;
+    upstreamResponse.pause();
   });
   upstreamResponse.on("error", () => {});
   upstreamResponse.on("close", () => {
+    ticker.forget(silence);
     const complete = upstreamResponse.complete && !broken;
     onEnd(complete ? undefined : failure);
     if (complete) response.end([]);

@@ -2,6 +2,7 @@ import type { ResolvedHealthCheck } from "../config/resolved.ts";
 import type { Health } from "../events.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import type { Timer } from "../runtime/clock.ts";
+import { InputTimeout } from "../runtime/input-timeout.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { ProbeResult } from "./probe.ts";
 import type { ProbeSlots } from "./probe-slots.ts";
@@ -86,7 +87,13 @@ export class Schedule {
     };
     const flight: Flight = {
       abort,
-      deadline: runtime.clock.setTimeout(onDeadline, check.timeoutMs),
+      deadline: new InputTimeout(
+        runtime.clock,
+        onDeadline,
+        check.timeoutMs,
+        // After a longer stall the probe counts for nothing, whatever its result.
+        () => stalls.count === flight.stallsBefore,
+      ),
       stallsBefore: stalls.count,
     };
     this.#startedAt = runtime.clock.now();
@@ -108,7 +115,7 @@ export class Schedule {
   #land(): void {
     const flight = this.#flight;
     this.#flight = undefined;
-    this.#context.runtime.clock.clearTimeout(flight?.deadline);
+    flight?.deadline.clear();
     flight?.abort.abort();
     this.#context.slots.leave();
   }
@@ -125,7 +132,7 @@ export class Schedule {
 
 interface Flight {
   readonly abort: AbortController;
-  readonly deadline: Timer;
+  readonly deadline: InputTimeout;
   readonly stallsBefore: number;
 }
 

@@ -10,6 +10,7 @@
 
 import { limits } from "../config/defaults.ts";
 import type { ErrorCode } from "../errors.ts";
+import { AsyncContext, inBackground } from "../runtime/async-context.ts";
 import type { Timer } from "../runtime/clock.ts";
 import type { OutageSnapshot } from "../snapshot.ts";
 import type { PoolContext } from "./pool-context.ts";
@@ -27,6 +28,8 @@ export interface Reconnecting {
 
 interface Place {
   readonly until: number;
+  /** The request's own: another one's success may let it go on. */
+  readonly context: AsyncContext;
   /** The request is connecting, and waits for nothing. */
   connecting: boolean;
 }
@@ -93,7 +96,7 @@ export class Outage {
     const ends = Math.min(until, (this.#since ?? now) + this.#connectForMs);
     const hasRoom = this.#places.has(request) || this.#places.size < this.#context.options.queue.max;
     if (this.#closed || ends <= now || !hasRoom) return false;
-    this.#places.set(request, { until: ends, connecting: false });
+    this.#places.set(request, { until: ends, context: new AsyncContext(), connecting: false });
     if (this.#timer === undefined) this.#schedule();
     return true;
   }
@@ -121,7 +124,7 @@ export class Outage {
     const pauseMs = Math.min(reconnectMaxMs, reconnectMinMs * 1.5 ** this.#rounds) * (0.5 + random() / 2);
     let at = clock.now() + pauseMs;
     for (const { until, connecting } of this.#places.values()) if (!connecting) at = Math.min(at, until);
-    this.#timer = clock.setTimeout(() => this.#tick(), at - clock.now());
+    this.#timer = inBackground(() => clock.setTimeout(() => this.#tick(), at - clock.now()));
   }
 
   #tick(): void {
@@ -129,8 +132,7 @@ export class Outage {
     if (!this.#usable()) return this.#end("none_available");
     const now = this.#context.runtime.clock.now();
     for (const [request, place] of this.#waiting()) {
-      if (place.until > now || !this.#places.delete(request)) continue;
-      request.onWaitOver(undefined);
+      if (place.until <= now) this.#giveUp(request, place, undefined);
     }
     const [next] = this.#waiting();
     if (next === undefined) return;
@@ -142,23 +144,27 @@ export class Outage {
   /** Not within the stack of the request that has succeeded. */
   #release(upstream: Upstream): void {
     this.#toRelease += limits.reconnectsPerSuccess;
-    this.#releaseTimer ??= this.#context.runtime.clock.setTimeout(() => {
-      let left = this.#toRelease;
-      this.#toRelease = 0;
-      this.#releaseTimer = undefined;
-      for (const [request, place] of this.#waiting()) {
-        if (left === 0) return;
-        const concerned = request.waitsFor === undefined || request.waitsFor === upstream;
-        if (!concerned || this.#places.get(request) !== place || place.connecting) continue;
-        left--;
-        this.#reconnect(request, place);
-      }
-    }, 0);
+    this.#releaseTimer ??= inBackground(() =>
+      this.#context.runtime.clock.setTimeout(() => this.#releaseNext(upstream), 0),
+    );
+  }
+
+  #releaseNext(upstream: Upstream): void {
+    let left = this.#toRelease;
+    this.#toRelease = 0;
+    this.#releaseTimer = undefined;
+    for (const [request, place] of this.#waiting()) {
+      if (left === 0) return;
+      const concerned = request.waitsFor === undefined || request.waitsFor === upstream;
+      if (!concerned || this.#places.get(request) !== place || place.connecting) continue;
+      left--;
+      this.#reconnect(request, place);
+    }
   }
 
   #reconnect(request: Reconnecting, place: Place): void {
     place.connecting = true;
-    request.onReconnect();
+    place.context.run(request.onReconnect, request);
   }
 
   /** A list of its own: requests leave and come back meanwhile. */
@@ -166,8 +172,12 @@ export class Outage {
     return [...this.#places].filter(([, { connecting }]) => !connecting);
   }
 
+  #giveUp(request: Reconnecting, place: Place, code: ErrorCode | undefined): void {
+    if (this.#places.delete(request)) place.context.run(request.onWaitOver, request, code);
+  }
+
   #end(code: ErrorCode): void {
-    for (const [request] of this.#waiting()) if (this.#places.delete(request)) request.onWaitOver(code);
+    for (const [request, place] of this.#waiting()) this.#giveUp(request, place, code);
     if (this.#places.size === 0) this.#stop();
   }
 

@@ -1,5 +1,6 @@
 import { AsyncContext } from "../runtime/async-context.ts";
-import type { Clock, Timer } from "../runtime/clock.ts";
+import type { Clock } from "../runtime/clock.ts";
+import { InputTimeout } from "../runtime/input-timeout.ts";
 import type { Upstream } from "./upstream.ts";
 
 /** A request that waits for an upstream with room. */
@@ -18,7 +19,7 @@ export interface Waiter {
 /** Emptied when it is left: V8 may keep it for long, as runtime/roster.ts tells of sets. */
 interface Place {
   waiter: Waiter | undefined;
-  timer: Timer;
+  timer: InputTimeout | undefined;
   /** Where the waiter is called, whatever wakes it. */
   readonly context: AsyncContext;
 }
@@ -60,7 +61,7 @@ export class WaitQueue {
       this.leave(waiter);
       context.run(waiter.onTimeout, waiter);
     };
-    waiter.place = { waiter, context, timer: this.#clock.setTimeout(expire, this.options.timeoutMs) };
+    waiter.place = { waiter, context, timer: new InputTimeout(this.#clock, expire, this.options.timeoutMs) };
     this.#places.add(waiter.place);
     if (isChoosy(waiter)) this.#choosy++;
     this.onEntered?.();
@@ -71,7 +72,7 @@ export class WaitQueue {
   leave(waiter: Waiter): void {
     const { place } = waiter;
     if (place === undefined || !this.#places.delete(place)) return;
-    this.#clock.clearTimeout(place.timer);
+    place.timer?.clear();
     waiter.place = undefined;
     place.waiter = undefined;
     place.timer = undefined;

@@ -1,5 +1,5 @@
 import { AsyncResource } from "node:async_hooks";
-import type { Clock } from "./clock.ts";
+import { afterInput, type Clock } from "./clock.ts";
 
 /**
  * The async context in which it was made: the stores of an app's `AsyncLocalStorage`, and what tracing goes by.
@@ -46,5 +46,6 @@ export function backgroundClock(clock: Clock): Clock {
     wallNow: () => clock.wallNow(),
     setTimeout: (callback, delayMs) => inBackground(() => clock.setTimeout(callback, delayMs)),
     clearTimeout: (timer) => clock.clearTimeout(timer),
+    afterInput: (callback) => inBackground(() => afterInput(clock, callback)),
   };
 }

@@ -13,6 +13,14 @@ export interface Clock {
   wallNow(): number;
   setTimeout(callback: () => void, delayMs: number): Timer;
   clearTimeout(timer: Timer): void;
+  /** Calls back once the event loop has read what has arrived by now. Default: a timer without a delay. */
+  afterInput?(callback: () => void): void;
+}
+
+/** Calls back once the event loop has read what has arrived by now, and handed it on. */
+export function afterInput(clock: Clock, callback: () => void): void {
+  if (clock.afterInput === undefined) clock.setTimeout(callback, 0);
+  else clock.afterInput(callback);
 }
 
 /** The machine's own clock. */
@@ -21,4 +29,6 @@ export const systemClock: Clock = {
   wallNow: () => Date.now(),
   setTimeout: (callback, delayMs) => setTimeout(callback, Math.max(delayMs, 0)).unref(),
   clearTimeout: (timer) => clearTimeout(timer as NodeJS.Timeout),
+  // Node runs immediates after it has polled for input, and timers before: two timers may run without a poll between them.
+  afterInput: (callback) => void setImmediate(callback).unref(),
 };

@@ -1,5 +1,5 @@
 import { inBackground } from "./async-context.ts";
-import type { Clock, Timer } from "./clock.ts";
+import { afterInput, type Clock } from "./clock.ts";
 import { type Listed, Roster } from "./roster.ts";
 
 /** Something with a deadline, in milliseconds of the monotonic clock; Infinity for none. */
@@ -15,15 +15,20 @@ const tickMs = 20;
  * A coarse wheel for a great many deadlines that are nearly always moved or dropped before they pass.
  *
  * Moving a deadline is writing a number: no timer is made, refreshed or cleared for it. One timer ticks for all while there
- * is anybody, and looks at everybody. A tick that comes late itself looks at nobody, once: the event loop has stalled, and
- * what has arrived meanwhile is to be read before anybody is blamed for silence.
+ * is anything to watch, and looks at everything.
+ *
+ * A tick that comes late itself shows that the event loop stood still. Nothing that arrived meanwhile has been read, so what
+ * passed its deadline meanwhile gets the time that it had left before: that is enough to read what is there, and to go on with
+ * a handshake of several round trips. If the next tick is late as well and the deadline has not moved, it has passed, but only
+ * after what has arrived was read.
  */
 export class Ticker {
   readonly #clock: Clock;
   readonly #timed = new Roster<Timed>();
-  #timer: Timer | undefined;
+  /** What was given more time, and until when, since the last tick in time. */
+  readonly #extended = new Map<Timed, number>();
+  #ticking = false;
   #dueAt = 0;
-  #passedOver = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -31,7 +36,7 @@ export class Ticker {
 
   watch(timed: Timed): void {
     this.#timed.add(timed);
-    if (this.#timer === undefined) this.#schedule();
+    if (!this.#ticking) this.#schedule();
   }
 
   forget(timed: Timed): void {
@@ -39,20 +44,37 @@ export class Ticker {
   }
 
   #schedule(): void {
+    this.#ticking = true;
     this.#dueAt = this.#clock.now() + tickMs;
-    this.#timer = inBackground(() => this.#clock.setTimeout(() => this.#tick(), tickMs));
+    inBackground(() => this.#clock.setTimeout(() => this.#tick(), tickMs));
   }
 
   #tick(): void {
     const now = this.#clock.now();
-    this.#passedOver = !this.#passedOver && now - this.#dueAt > tickMs;
-    if (!this.#passedOver) {
-      this.#timed.forEach((timed) => {
-        if (timed.deadline <= now) timed.onDeadline();
-      });
+    if (now - this.#dueAt <= tickMs) {
+      if (this.#extended.size > 0) this.#extended.clear();
+      return this.#look(now);
     }
-    this.#timer = undefined;
+    this.#extend(now, this.#dueAt - tickMs);
+    inBackground(() => afterInput(this.#clock, () => this.#look(now)));
+  }
+
+  /** `now` is when the tick came, which may be a moment ago. */
+  #look(now: number): void {
+    this.#timed.forEach((timed) => {
+      if (timed.deadline <= now) timed.onDeadline();
+    });
+    this.#ticking = false;
     if (this.#timed.size > 0) this.#schedule();
+    else this.#extended.clear();
+  }
+
+  #extend(now: number, stalledSince: number): void {
+    this.#timed.forEach((timed) => {
+      if (timed.deadline > now || this.#extended.get(timed) === timed.deadline) return;
+      timed.deadline = now + Math.max(tickMs, timed.deadline - stalledSince);
+      this.#extended.set(timed, timed.deadline);
+    });
   }
 }
 

@@ -122,5 +122,24 @@ test("an answer in time leaves nothing behind that could strike later", async ()
   const { port, clock, finished } = await proxyOver(upstream.url);
   expect((await (await rawClient(port, handshake())).over()).text).toMatch(/^HTTP\/1\.1 403 /);
   expect((await finished(1))[0]).toMatchObject({ status: 403, error: undefined });
+  // The ticker stops with the next tick, when it has nothing to watch.
+  await clock.advanceAsync(20);
   expect(clock.pending).toBe(0);
+});
+
+test("silence within a refusal is cut off when it lasts longer than `timeouts.idle`", async () => {
+  const upstream = await startRawUpstream((socket) => {
+    socket.write("HTTP/1.1 403 Forbidden\r\nContent-Length: 100\r\n\r\nbecause");
+    socket.on("end", () => socket.end());
+  });
+  const { port, clock, finished } = await proxyOver(upstream.url, { timeouts: { idle: "500ms" } });
+  const client = await rawClient(port, handshake());
+  await client.until(/because$/);
+  await clock.advanceAsync(480);
+  expect(client.socket.readableEnded).toBe(false);
+  await clock.advanceAsync(40);
+  // The break is told by a reset some milliseconds later.
+  await clock.advanceAsync(1_000);
+  expect((await client.over()).text).toMatch(/because$/);
+  expect((await finished(1))[0]).toMatchObject({ status: 403, error: "response_idle_timeout", flags: ["truncated"] });
 });

@@ -92,7 +92,7 @@ describe("a ticker", () => {
     expect(second.late).toEqual([]);
   });
 
-  test("lets what has arrived be looked at first after a stall: silence was ours and not the others'", () => {
+  test("after a stall gives what passed its deadline meanwhile the time that it had left before", () => {
     const clock = new VirtualClock();
     const ticker = new Ticker(clock);
     const alive = timed(clock, 100);
@@ -105,8 +105,68 @@ describe("a ticker", () => {
     expect([alive.late, dead.late]).toEqual([[], []]);
     // The event loop turns, and finds a byte for one of them.
     alive.deadline = clock.now() + 100;
-    clock.advance(20);
-    expect([alive.late, dead.late]).toEqual([[], [1_060]]);
+    clock.advance(80);
+    expect([alive.late, dead.late]).toEqual([[], [1_100]]);
+  });
+
+  test("does so after a tick that was late without anything to judge, too", () => {
+    const clock = new VirtualClock();
+    const ticker = new Ticker(clock);
+    const one = timed(clock, 500);
+    ticker.watch(one);
+    clock.advance(100);
+    clock.stall(60);
+    clock.advance(0);
+    clock.stall(2_000);
+    clock.advance(0);
+    expect(one.late).toEqual([]);
+    one.deadline = Infinity;
+    clock.advance(1_000);
+    expect(one.late).toEqual([]);
+  });
+
+  test("in a loop that is always late still notices a deadline, after what has arrived was read", () => {
+    const clock = new VirtualClock();
+    const ticker = new Ticker(clock);
+    const dead = timed(clock, 1_000);
+    const alive = timed(clock, 1_000);
+    ticker.watch(dead);
+    ticker.watch(alive);
+    for (let turn = 0; turn < 30; turn++) {
+      clock.stall(60);
+      clock.advance(0);
+      // Input that is read in each turn.
+      alive.deadline = clock.now() + 1_000;
+    }
+    expect(dead.late).toHaveLength(1);
+    expect(dead.late[0]).toBeLessThanOrEqual(1_200);
+    expect(alive.late).toEqual([]);
+  });
+
+  test("judges after a late tick only what has not moved by the time that input was read", () => {
+    const read: (() => void)[] = [];
+    const clock = new VirtualClock();
+    const ticker = new Ticker({
+      now: () => clock.now(),
+      wallNow: () => clock.wallNow(),
+      setTimeout: (callback, ms) => clock.setTimeout(callback, ms),
+      clearTimeout: (timer) => clock.clearTimeout(timer),
+      afterInput: (callback) => void read.push(callback),
+    });
+    const [moving, silent] = [timed(clock, 10), timed(clock, 10)];
+    ticker.watch(moving);
+    ticker.watch(silent);
+    const stall = () => {
+      clock.stall(500);
+      clock.advance(0);
+    };
+    stall();
+    read.pop()?.();
+    stall();
+    expect([moving.late, silent.late]).toEqual([[], []]);
+    moving.deadline = clock.now() + 5_000;
+    read.pop()?.();
+    expect([moving.late, silent.late]).toEqual([[], [clock.now()]]);
   });
 });
 
