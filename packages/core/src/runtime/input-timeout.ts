@@ -11,16 +11,16 @@ const lateMs = 20;
  */
 export class InputTimeout {
   readonly #clock: Clock;
-  readonly #onTimeout: () => void;
+  /** Undefined once it is over. V8 may keep this object for long: see roster.ts. It holds nothing then. */
+  #onTimeout: (() => void) | undefined;
   readonly #ms: number;
-  readonly #mayExtend: () => boolean;
+  readonly #mayExtend: (() => boolean) | undefined;
   #dueAt = 0;
   #timer: Timer;
   #extended = false;
-  #over = false;
 
   /** `mayExtend` is asked when the timer comes late: whether more time makes a difference. */
-  constructor(clock: Clock, onTimeout: () => void, ms: number, mayExtend: () => boolean = () => true) {
+  constructor(clock: Clock, onTimeout: () => void, ms: number, mayExtend?: () => boolean) {
     this.#clock = clock;
     this.#onTimeout = onTimeout;
     this.#ms = ms;
@@ -29,8 +29,9 @@ export class InputTimeout {
   }
 
   clear(): void {
-    this.#over = true;
+    this.#onTimeout = undefined;
     this.#clock.clearTimeout(this.#timer);
+    this.#timer = undefined;
   }
 
   #start(ms: number): void {
@@ -40,14 +41,14 @@ export class InputTimeout {
 
   #onDue(): void {
     const late = this.#clock.now() - this.#dueAt;
-    if (late > lateMs && !this.#extended && this.#mayExtend()) {
+    if (late > lateMs && !this.#extended && this.#mayExtend?.() !== false) {
       this.#extended = true;
       return this.#start(Math.min(late, this.#ms));
     }
     afterInput(this.#clock, () => {
-      if (this.#over) return;
-      this.#over = true;
-      this.#onTimeout();
+      const onTimeout = this.#onTimeout;
+      this.#onTimeout = undefined;
+      onTimeout?.();
     });
   }
 }

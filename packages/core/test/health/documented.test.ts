@@ -44,7 +44,7 @@ test("the limits it speaks of are those in force", () => {
   const flat = text.replace(/\s+/g, " ");
   expect(flat).toContain(`up to ${limits.ejectionJitter * 100} % more by chance`);
   expect(flat).toContain(`Every ${limits.ejectionForgivenessMs / 1_000} seconds of good behaviour`);
-  expect(flat).toContain(`at most ${limits.probeBodyBytes / 1_024} KiB of an answer`);
+  expect(flat).toContain(`at most ${limits.probeBodyBytes / 1_024} KiB of a response`);
   expect(flat).toContain(`with at least ${limits.feedbackMinimumRequests} requests is rated`);
   expect(limits.feedbackStep).toBe(1 / 4);
   expect(flat).toContain(`quartered, down to 1/${1 / limits.feedbackFloor}`);
