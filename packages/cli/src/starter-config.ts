@@ -47,6 +47,8 @@ listen = "127.0.0.1:8080"
 listen = "127.0.0.1:9090"
 # Needed for any address but a loopback one. Callers send it as a bearer token.
 #token = "\${EVENKEEL_TOKEN:-change-me}"
+# Hosts that a request without the token may name in its Host header, beside the address above and loopback names.
+#hosts = ["evenkeel.internal"]
 #metrics = true
 
 [accessLog]
