@@ -251,24 +251,19 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
   #startPool(name: string, options: ResolvedPool): void {
     const atWork = new PoolAtWork(name, options, this.#runtime, { connector: this.#connector });
     const { pool } = atWork;
-    pool.on("health", (event) => this.emit("health", event));
-    pool.on("eject", (event) => this.emit("eject", event));
-    pool.on("readmit", (event) => this.emit("readmit", event));
-    pool.on("weight", (event) => this.emit("weight", event));
-    pool.on("state", (event) => this.emit("state", event));
-    pool.on("member", (event) => this.emit("member", event));
-    pool.on("discovery", (event) => this.emit("discovery", event));
+    for (const event of ["health", "eject", "readmit", "weight", "state", "member", "discovery"] as const) {
+      pool.on(event, (...args) => this.emit(event, ...args));
+    }
     this.#atWork.set(name, atWork);
     this.#pools.set(name, pool);
   }
 
   #stopPool(name: string): void {
     const atWork = this.#atWork.get(name);
-    if (atWork === undefined) return;
-    atWork.stop();
+    atWork?.stop();
     this.#atWork.delete(name);
     this.#pools.delete(name);
-    this.#retire(atWork.pool);
+    if (atWork !== undefined) this.#retire(atWork.pool);
   }
 
   /** What began with a pool may go on with it, queue and retries included; its upstreams leave when it is quiet. */
