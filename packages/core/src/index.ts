@@ -4,6 +4,7 @@ export { parseDuration, parseSize } from "./config/duration.ts";
 export { type ConfigIssue, didYouMean, formatPath, OptionsError } from "./config/issues.ts";
 export type * from "./config/options.ts";
 export { isHeaderTable, isSecretName, maskSecrets } from "./config/secrets.ts";
+export { type HeaderRule, headerRule } from "./config/settable-header.ts";
 export { createProxy, type Proxy, type ProxySurroundings } from "./create-proxy.ts";
 export { isLinkLocalOrMetadata } from "./dns/link-local.ts";
 export { type ErrorCode, type ErrorPhase, type ErrorSource, ProxyError } from "./errors.ts";

@@ -23,6 +23,7 @@ test("what can be imported is this, and nothing goes missing or public by accide
       "endLingering: function",
       "formatPath: function",
       "formatReport: function",
+      "headerRule: function",
       "inTurn: function",
       "isClaimed: function",
       "isHeaderTable: function",

@@ -1,10 +1,12 @@
-import { METHODS } from "node:http";
-import type { ProxyError, Proxy as ReverseProxy } from "evenkeel";
+import { type IncomingMessage, METHODS } from "node:http";
+import type { ForwardUpgradeOptions, ProxyError, Proxy as ReverseProxy } from "evenkeel";
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from "fastify";
 import fastifyPlugin from "fastify-plugin";
 import { logEvents } from "./log.ts";
+import { hasOnSendHooks, lastOnSend, OnSendGate, runOnSend } from "./on-send.ts";
 import { type EvenkeelOptions, type Resolved, resolveOptions } from "./options.ts";
 import { Prefix, routerOptionsOf } from "./prefix.ts";
+import { appLines } from "./reply-headers.ts";
 import { type Upgrades, upgradesOf } from "./upgrades.ts";
 
 declare module "fastify" {
@@ -71,7 +73,7 @@ function addRoutes(app: FastifyInstance, resolved: Resolved): void {
     const url = urls[index] as string;
     // What the app answers under this very path itself, such as preflight requests, stays its own.
     const method = app.supportedMethods.filter((name) => !app.hasRoute({ method: name, url: path }));
-    if (method.length > 0) app.route({ url, method, handler });
+    if (method.length > 0) app.route({ url, method, handler, onSend: lastOnSend });
   }
 }
 
@@ -79,40 +81,68 @@ type Handler = (request: FastifyRequest, reply: FastifyReply) => void;
 
 function createHandler({ proxy, owned, passErrors }: Resolved, prefix: Prefix, upgrades: Upgrades): Handler {
   return (request, reply) => {
-    const { raw, originalUrl } = request;
-    const { url = "" } = raw;
-    // Another object when a hook has set `request.headers`: fastify keeps that apart.
-    const { headers } = request;
-    // The hooks of a shared proxy are of another making, and know Node's request.
-    const known = owned ? request : undefined;
-    const { mountPath, rest, slashAdded } = prefix.split(url);
-    const upgrade = upgrades.take(raw);
+    const { raw, originalUrl, headers } = request;
+    const { mountPath, rest, slashAdded } = prefix.split(raw.url ?? "");
+    // `headers` is another object when a hook has set `request.headers`. The hooks of a shared proxy know Node's request.
+    const seen = { mountPath, slashAdded, originalUrl, headers, request: owned ? request : undefined };
+    if (upgrades.has(raw)) return upgrade(request, reply, seen, rest);
+    const gate = hasOnSendHooks(request) ? openGate(reply) : undefined;
+    // What hooks have set, such as CORS headers, stays unless the upstream says otherwise.
+    if (gate === undefined) copyHeaders(reply);
     let matched = true;
-    // The proxy reads the target at once; logs tell it as it came.
-    raw.url = rest;
-    if (upgrade !== undefined) {
-      if (!upgrade.socket.destroyed)
-        proxy.forwardUpgrade(raw, upgrade.socket, upgrade.head, {
-          mountPath,
-          slashAdded,
-          originalUrl,
-          headers,
-          request: known,
-        });
-    } else {
-      // What hooks have set, such as CORS headers, stays unless the upstream says otherwise.
-      for (const [name, value] of Object.entries(reply.getHeaders())) {
-        if (value !== undefined) reply.raw.setHeader(name, value);
-      }
-      const next = () => {
-        matched = false;
-      };
-      const onError = passErrors ? (error: ProxyError) => void reply.send(error) : undefined;
-      proxy.forward(raw, reply.raw, { mountPath, slashAdded, originalUrl, headers, request: known, next, onError });
+    const next = () => {
+      matched = false;
+    };
+    const onError = (error: ProxyError) => {
+      gate?.release();
+      reply.send(error);
+    };
+    asBelow(raw, rest, () =>
+      proxy.forward(raw, reply.raw, {
+        ...seen,
+        next,
+        leftToApp: gate?.leftToApp,
+        onError: passErrors ? onError : undefined,
+      }),
+    );
+    if (!matched) {
+      gate?.release();
+      reply.callNotFound();
     }
-    raw.url = url;
-    if (!matched) reply.callNotFound();
-    // What has been hijacked cannot be given back: fastify would not send an error any more.
-    else if (!passErrors || upgrade !== undefined) reply.hijack();
+    // What has been hijacked cannot be given back: fastify would not send an error any more, nor run hooks.
+    else if (!passErrors && gate === undefined) reply.hijack();
   };
+
+  function upgrade(request: FastifyRequest, reply: FastifyReply, seen: ForwardUpgradeOptions, rest: string): void {
+    const goOn = (responseHeaders: string[]) => {
+      const found = upgrades.take(request.raw);
+      if (found === undefined || found.socket.destroyed) return;
+      asBelow(request.raw, rest, () =>
+        proxy.forwardUpgrade(request.raw, found.socket, found.head, { ...seen, responseHeaders }),
+      );
+    };
+    if (hasOnSendHooks(request)) return runOnSend(reply, goOn);
+    const headers = appLines(reply.getHeaders());
+    reply.hijack();
+    goOn(headers);
+  }
+}
+
+function openGate(reply: FastifyReply): OnSendGate & { readonly leftToApp: AbortSignal } {
+  const left = new AbortController();
+  return Object.assign(new OnSendGate(reply, () => left.abort()), { leftToApp: left.signal });
+}
+
+function copyHeaders(reply: FastifyReply): void {
+  for (const [name, value] of Object.entries(reply.getHeaders())) {
+    if (value !== undefined) reply.raw.setHeader(name, value);
+  }
+}
+
+/** The proxy reads the target at once; logs tell it as it came. */
+function asBelow(raw: IncomingMessage, rest: string, forward: () => void): void {
+  const { url } = raw;
+  raw.url = rest;
+  forward();
+  raw.url = url;
 }

@@ -57,6 +57,11 @@ export class Upgrades {
     for (const route of routes) this.#routes.add(route);
   }
 
+  /** Whether a request that has reached a handler is an upgrade. */
+  has(req: IncomingMessage): boolean {
+    return this.#onTheirWay.has(req);
+  }
+
   /** The upgrade that has reached a handler as this request, off the response that fastify would have answered with. */
   take(req: IncomingMessage): Upgrade | undefined {
     const upgrade = this.#onTheirWay.get(req);

@@ -50,12 +50,20 @@ export interface ForwardOptions {
   readonly onError?: ((error: ProxyError) => void) | undefined;
   /** What the framework gives the app as the request: hooks get it as `context.req`. Default: `req`. */
   readonly request?: object | undefined;
+  /**
+   * Aborted when the app answers `res` itself after all, though the request was given to the proxy and nothing has been
+   * written: the upstream's request ends, and the proxy leaves `res` alone.
+   */
+  readonly leftToApp?: AbortSignal | undefined;
   /** The answer, whatever the request is; the connection ends with it. */
   readonly refusal?: ErrorCode | undefined;
 }
 
 /** What there is to know about an upgrade. Its failures are always answered by the proxy: frameworks have no response for them. */
-export type ForwardUpgradeOptions = Omit<ForwardOptions, "body" | "rawHeaders" | "onError">;
+export interface ForwardUpgradeOptions extends Omit<ForwardOptions, "body" | "rawHeaders" | "onError" | "leftToApp"> {
+  /** Headers of the app's own, names and values by turns, for whatever answers the upgrade; cookies are added to its own. */
+  readonly responseHeaders?: readonly string[] | undefined;
+}
 
 /** Takes a request in: reads it, checks it, finds its route, and relays it or says why not. From then on it lives by its events. */
 export function handleRequest(
@@ -78,6 +86,7 @@ function takeIn(engine: Engine, req: IncomingMessage, res: ServerResponse, optio
     return;
   }
   const record = createRecord(engine, req, arrival, options);
+  options.leftToApp?.addEventListener("abort", () => record.answeredElsewhere(res));
   if (options.refusal !== undefined) {
     onceOver(req, res, () => record.finish());
     return new ClientResponse(req, res, record, engine).reply(options.refusal, false);
@@ -87,8 +96,13 @@ function takeIn(engine: Engine, req: IncomingMessage, res: ServerResponse, optio
     record.onError = options.onError;
     const parsedBody = readBefore(req, arrival, options);
     if (parsedBody instanceof ProxyError) return refuse(engine, req, res, record, parsedBody.code, parsedBody.message);
-    const relay = (routed: RoutedArrival) =>
-      new Relay({ engine, routing, req, res, record, mountPath, parsedBody, arrival: routed }).start();
+    const relay = (routed: RoutedArrival) => {
+      // The app may have answered while a hook took its time.
+      if (options.leftToApp?.aborted === true) return onceOver(req, res, () => record.finish());
+      const started = new Relay({ engine, routing, req, res, record, mountPath, parsedBody, arrival: routed });
+      options.leftToApp?.addEventListener("abort", () => started.leaveToApp());
+      started.start();
+    };
     const start = () => {
       if (engine.hooks.onRequest === undefined) relay(arrival);
       else afterRequestHook(engine, routing, { req, res, record, arrival }, relay);

@@ -9,6 +9,7 @@ import { connectFailureCode, isHandshakeAlert } from "../wire/failure-codes.ts";
 import { WireError } from "../wire/wire-error.ts";
 import type { Active } from "./active-set.ts";
 import { heedLoad } from "./announced-load.ts";
+import { appHeadersBeside } from "./app-response-headers.ts";
 import type { RoutedArrival } from "./arrival.ts";
 import { AttemptLoop, type AttemptOwner } from "./attempt-loop.ts";
 import type { ClientResponse } from "./client-response.ts";
@@ -160,13 +161,8 @@ export class Handshake implements TunnelHandler, AttemptOwner, Active {
       record.finish();
     });
     joinEnds(engine.runtime.clock, socket, upstream.socket, onOver);
-    open([
-      ...this.#bound(clientHeaders(heedLoad(record, raw), changes, 101)),
-      "Connection",
-      "Upgrade",
-      "Upgrade",
-      "websocket",
-    ]);
+    const headers = this.#bound(clientHeaders(heedLoad(record, raw), changes, 101));
+    open([...headers, ...appHeadersBeside(res, headers), "Connection", "Upgrade", "Upgrade", "websocket"]);
     record.tunnelChanged("opened");
   }
 

@@ -77,6 +77,12 @@ export class Relay implements ExchangeHandler, BodyOwner, ClientPace, AttemptOwn
     else this.onGiveUp("closed");
   }
 
+  /** The app answers after all: the upstream's request ends, and `res` is left alone. */
+  leaveToApp(): void {
+    if (!this.#over) this.#stop("aborted", "client_aborted");
+    this.#body.discard();
+  }
+
   // Steps 2 and 3: pick and attempt.
 
   get replayable(): boolean {

@@ -2,6 +2,7 @@ import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { errorKind } from "../errors.ts";
 import type { Active } from "./active-set.ts";
+import { setAppHeaders } from "./app-response-headers.ts";
 import { type Arrival, isRouted, readArrival } from "./arrival.ts";
 import { responseOn } from "./bare-socket.ts";
 import { ClientResponse } from "./client-response.ts";
@@ -98,6 +99,7 @@ function answerUpgrade(
 ): void {
   const res = responseOn(req, socket);
   if (res === undefined) return void socket.destroy();
+  setAppHeaders(res, options.responseHeaders);
   const record = waited ?? createRecord(engine, req, arrival, options);
   if (options.refusal !== undefined) return refuse(engine, req, res, record, options.refusal);
   if (isRefusal(arrival)) return refuse(engine, req, res, record, arrival.code);

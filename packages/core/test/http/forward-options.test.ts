@@ -147,3 +147,27 @@ test("events tell the target that was given as the original", async () => {
   await ask(port, { path: "/?x" });
   expect(await told).toMatchObject({ url: "/api?x" });
 });
+
+test("leftToApp ends the upstream's request, and the app's own response stands", async () => {
+  let leave = () => {};
+  let closed: Promise<unknown> = Promise.resolve();
+  const { url } = await startUpstream("a", (_req, res) => {
+    closed = once(res, "close");
+    // Too little to be written before the end is known.
+    res.writeHead(200, { "content-length": 100 }).write("some", () => leave());
+  });
+  const { port, proxy } = await serve({ upstreams: [url] }, (_req, res) => {
+    const left = new AbortController();
+    leave = () => {
+      left.abort();
+      res.writeHead(418).end("mine");
+    };
+    return { leftToApp: left.signal };
+  });
+  const told = nextRequest(proxy);
+  const { status, body } = await ask(port);
+  expect([status, body.toString()]).toEqual([418, "mine"]);
+  expect(await told).toMatchObject({ status: 418, error: undefined });
+  await closed;
+  expect(proxy.snapshot().pools).toMatchObject([{ upstreams: [{ inFlight: 0 }] }]);
+});

@@ -1,0 +1,336 @@
+import { once } from "node:events";
+import http from "node:http";
+import type { FastifyInstance } from "fastify";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { WebSocket } from "ws";
+import { startEcho } from "../../core/test/support/adapter-contract.ts";
+import { ask, nextRequest, nobody, patterned, sha256, startUpstream } from "../../core/test/support/adapter-lab.ts";
+import evenkeel, { type EvenkeelOptions } from "../src/index.ts";
+import { closeTimeout, createApp, handshake, refusal, serve, talk } from "./app.ts";
+
+const get = "GET /api/x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+
+/** What cookie and session plugins do: a cookie of the app's in preHandler, one more in onSend, which takes its time. */
+function setCookies(app: FastifyInstance): void {
+  app.addHook("preHandler", async (_request, reply) => void reply.header("set-cookie", "csrf=1").header("x-app", "1"));
+  app.addHook("onSend", async (_request, reply, payload) => {
+    await new Promise(setImmediate);
+    reply.header("set-cookie", "session=2").header("x-sent", "1");
+    return payload;
+  });
+}
+
+async function register(app: FastifyInstance, listener?: http.RequestListener, options: object = {}): Promise<number> {
+  const { url } = await startUpstream("a", listener);
+  await app.register(evenkeel, { prefix: "/api", upstreams: [url], closeTimeout, ...options } as EvenkeelOptions);
+  return serve(app);
+}
+
+/** The lines of a head but for those of every response. */
+function linesOf(text: string): string[] {
+  const own = /^(?:date|connection|content-length|transfer-encoding|via|keep-alive|x-request-id):/i;
+  return (text.split("\r\n\r\n", 1)[0] ?? "").split("\r\n").filter((line) => !own.test(line));
+}
+
+describe("what hooks set on the reply reaches the client", () => {
+  test("beside what the upstream says, which stays as it came", async () => {
+    const app = createApp();
+    setCookies(app);
+    const port = await register(app, (_req, res) => {
+      const own = [
+        "X-Odd-CASE",
+        "1",
+        "Set-Cookie",
+        "up=3",
+        "x-ODD-case",
+        "2",
+        "Set-Cookie",
+        "up=4",
+        "X-App",
+        "upstream",
+      ];
+      res.writeHead(200, "Fine", own).end("body");
+    });
+    const text = await talk(port, get);
+    expect(linesOf(text)).toEqual([
+      "HTTP/1.1 200 Fine",
+      "X-Odd-CASE: 1",
+      "X-Odd-CASE: 2",
+      // In front of onSend the upstream wins, as with @fastify/http-proxy.
+      "X-App: upstream",
+      ...["set-cookie: csrf=1", "set-cookie: up=3", "set-cookie: up=4", "set-cookie: session=2", "x-sent: 1"],
+    ]);
+    expect(text).toMatch(/\r\nbody\r\n/);
+  });
+
+  test("when onSend replaces and removes what the upstream says, and its status", async () => {
+    const app = createApp();
+    app.addHook("onSend", (_request, reply, payload, done) => {
+      reply
+        .header("server", "mine")
+        .removeHeader("x-powered-by")
+        .code(reply.statusCode === 500 ? 503 : 200);
+      reply.header("content-length", "1").header("connection", "x-b").header("transfer-encoding", "gzip");
+      done(null, payload);
+    });
+    const port = await register(app, (_req, res) => {
+      res.writeHead(500, { Server: "theirs", "X-Powered-By": "them", "X-B": "1" }).end("failure");
+    });
+    const text = await talk(port, get);
+    expect(linesOf(text)).toEqual(["HTTP/1.1 503 Service Unavailable", "X-B: 1", "server: mine"]);
+    expect(text).toMatch(/\r\nfailure\r\n/);
+  });
+
+  test.each(["HEAD", "GET"])("for %s answers without a body, whose status stays", async (method) => {
+    const app = createApp();
+    setCookies(app);
+    app.addHook("onSend", async (_request, reply) => void reply.code(200));
+    const port = await register(app, (_req, res) => void res.writeHead(304, { ETag: '"1"' }).end());
+    const text = await talk(port, get.replace("GET", method));
+    expect(linesOf(text)).toEqual([
+      "HTTP/1.1 304 Not Modified",
+      'ETag: "1"',
+      ...["set-cookie: csrf=1", "set-cookie: session=2", "x-app: 1", "x-sent: 1"],
+    ]);
+    expect(text).toMatch(/\r\n\r\n$/);
+  });
+
+  test("for answers of the proxy's own", async () => {
+    const app = createApp();
+    setCookies(app);
+    await app.register(evenkeel, { prefix: "/api", upstreams: [await nobody()] });
+    const { status, headers, body } = await ask(await serve(app), { path: "/api/x" });
+    expect([status, headers["set-cookie"], headers["x-sent"]]).toEqual([502, ["csrf=1", "session=2"], "1"]);
+    expect(body.toString()).toContain("connect_refused");
+  });
+
+  test("for errors that are passed to the app, once", async () => {
+    const app = createApp();
+    setCookies(app);
+    app.setErrorHandler((error: { code?: string }, _request, reply) => reply.code(418).send({ code: error.code }));
+    await app.register(evenkeel, { prefix: "/api", upstreams: [await nobody()], passErrors: true });
+    const { status, headers, body } = await ask(await serve(app), { path: "/api/x" });
+    expect([status, headers["set-cookie"]]).toEqual([418, ["csrf=1", "session=2"]]);
+    expect(JSON.parse(body.toString())).toEqual({ code: "connect_refused" });
+  });
+
+  test("without onSend hooks as well", async () => {
+    const app = createApp();
+    app.addHook(
+      "preHandler",
+      async (_request, reply) => void reply.header("set-cookie", "csrf=1").header("x-app", "1"),
+    );
+    const port = await register(app, (_req, res) => void res.setHeader("Set-Cookie", "up=3").end());
+    const { headers } = await ask(port, { path: "/api/x" });
+    expect([headers["set-cookie"], headers["x-app"]]).toEqual([["csrf=1", "up=3"], "1"]);
+  });
+
+  test("and what no route matches has the hooks run once, for the app's own 404", async () => {
+    const app = createApp();
+    setCookies(app);
+    const routes = [{ path: "/users", pool: "a" }];
+    const { url } = await startUpstream();
+    await app.register(evenkeel, { prefix: "/api", pools: { a: { upstreams: [url] } }, routes });
+    const { status, headers } = await ask(await serve(app), { path: "/api/other" });
+    // The hooks in front of the 404 are run again by fastify.
+    expect([status, headers["set-cookie"]]).toEqual([404, ["csrf=1", "csrf=1", "session=2"]]);
+  });
+});
+
+test("onResponse hooks and loggers find the whole head", async () => {
+  const app = createApp();
+  setCookies(app);
+  const seen = new Promise<[number, Record<string, unknown>, unknown]>((resolve) => {
+    app.addHook("onResponse", async (_request, reply) => {
+      resolve([reply.statusCode, reply.getHeaders(), reply.raw.getHeader("x-up")]);
+    });
+  });
+  const port = await register(app, (_req, res) => void res.writeHead(201, { "X-Up": "1" }).end());
+  await ask(port, { path: "/api/x" });
+  const [status, headers, own] = await seen;
+  expect([status, own]).toEqual([201, "1"]);
+  expect(headers).toMatchObject({ "x-up": "1", "x-sent": "1", "set-cookie": ["csrf=1", "session=2"] });
+});
+
+describe("the body streams, as it does without hooks", () => {
+  test("byte for byte, however long", async () => {
+    const app = createApp();
+    setCookies(app);
+    const body = patterned(5_000_000);
+    const port = await register(
+      app,
+      (_req, res) => void res.writeHead(200, { "content-length": body.length }).end(body),
+    );
+    const answer = await ask(port, { path: "/api/x" });
+    expect([answer.headers["set-cookie"], sha256(answer.body)]).toEqual([["csrf=1", "session=2"], sha256(body)]);
+  });
+
+  test("piece by piece, the first before the second is there", async () => {
+    const app = createApp();
+    setCookies(app);
+    const port = await register(app, (_req, res) => {
+      res.writeHead(200, { "content-type": "text/event-stream" }).write("data: 1\n\n");
+      onTestFinished(() => void res.destroy());
+    });
+    const req = http.get({ port, host: "127.0.0.1", path: "/api/x" });
+    const [res] = (await once(req, "response")) as [http.IncomingMessage];
+    expect(String((await once(res, "data"))[0])).toBe("data: 1\n\n");
+    expect(res.headers["set-cookie"]).toEqual(["csrf=1", "session=2"]);
+    req.destroy();
+  });
+
+  test("cut off where the upstream breaks off, in whatever moment", async () => {
+    for (const first of ["", "x".repeat(10), "x".repeat(100_000)]) {
+      const app = createApp();
+      setCookies(app);
+      const port = await register(
+        app,
+        (_req, res) => {
+          res.writeHead(200, { "content-length": 200_000 });
+          res.write(first, () => res.destroy());
+        },
+        { retry: { attempts: 0 } },
+      );
+      const text = await talk(port, get);
+      // Nothing was written of it, or less than was promised.
+      if (!text.startsWith("HTTP/1.1 502 ")) expect(text.split("\r\n\r\n")[1]?.length ?? 0).toBeLessThan(200_000);
+    }
+  });
+
+  test("with the trailers that the client wants", async () => {
+    const app = createApp();
+    setCookies(app);
+    const port = await register(app, (_req, res) => {
+      res.writeHead(200, { Trailer: "X-Sum" }).write("body");
+      res.addTrailers({ "X-Sum": "7" });
+      res.end();
+    });
+    const text = await talk(port, get.replace("Connection: close", "TE: trailers\r\nConnection: close, TE"));
+    expect(text).toMatch(/set-cookie: session=2\r\n/);
+    expect(text).toMatch(/\r\n0\r\nX-Sum: 7\r\n\r\n$/i);
+  });
+
+  test("on a connection that serves several requests, also sent ahead", async () => {
+    const app = createApp();
+    setCookies(app);
+    const port = await register(app, (req, res) => void res.end(`<${req.url}>`));
+    const first = get.replace("Connection: close\r\n", "");
+    const text = await talk(port, `${first.replace("/x", "/1")}${first.replace("/x", "/2")}${get.replace("/x", "/3")}`);
+    expect(text.match(/<[^>]*>/g)).toEqual(["</1>", "</2>", "</3>"]);
+    expect(text.match(/session=2/g)).toHaveLength(3);
+  });
+
+  test("and a client that leaves while hooks still run leaves nothing behind", async () => {
+    const app = createApp();
+    const held = new Promise<() => void>((resolve) => {
+      app.addHook("onSend", () => new Promise<void>((release) => resolve(release)));
+    });
+    const port = await register(app);
+    const told = nextRequest(app.evenkeel);
+    const req = http.get({ port, host: "127.0.0.1", path: "/api/x" }).on("error", () => {});
+    const release = await held;
+    req.destroy();
+    expect(await told).toMatchObject({ status: 499 });
+    release();
+    await app.close();
+    expect(app.evenkeel.snapshot().pools).toMatchObject([{ upstreams: [{ inFlight: 0 }] }]);
+  });
+});
+
+describe("a hook that fails or answers itself", () => {
+  test.each([
+    [
+      "throws",
+      () => {
+        throw new Error("no session store");
+      },
+      500,
+      /no session store/,
+    ],
+    [
+      "rejects",
+      async () => {
+        throw new Error("no session store");
+      },
+      500,
+      /no session store/,
+    ],
+    ["answers", async () => "instead", 200, /^instead$/],
+  ])("%s: the client gets that, whole, and nothing of the upstream's", async (_what, hook, status, said) => {
+    const app = createApp();
+    let runs = 0;
+    app.addHook("onSend", async (_request, _reply, payload) => (runs++ === 0 ? hook() : payload));
+    const port = await register(app, (_req, res) => {
+      res.writeHead(200, { "content-type": "text/plain", "content-encoding": "gzip", "content-length": 300_000 });
+      res.end("x".repeat(300_000));
+    });
+    const told = nextRequest(app.evenkeel);
+    const answer = await ask(port, { path: "/api/x" });
+    expect([answer.status, answer.headers["content-encoding"]]).toEqual([status, undefined]);
+    expect(answer.body.toString()).toMatch(said);
+    expect(await told).toMatchObject({ status });
+    expect(app.evenkeel.snapshot().pools).toMatchObject([{ upstreams: [{ inFlight: 0 }] }]);
+  });
+
+  test("sets what cannot be sent: 500", async () => {
+    const app = createApp();
+    app.addHook("onSend", async (_request, reply, payload) => {
+      if (reply.statusCode === 200) reply.header("x-bad", "a\r\nb");
+      else reply.removeHeader("x-bad");
+      return payload;
+    });
+    expect((await ask(await register(app), { path: "/api/x" })).status).toBe(500);
+  });
+});
+
+describe("handshakes", () => {
+  test("take along what hooks have set, opened and refused", async () => {
+    const { url } = await startEcho();
+    const app = createApp();
+    setCookies(app);
+    await app.register(evenkeel, { prefix: "/api", upstreams: [url], closeTimeout });
+    const { url: refusing } = await startUpstream(
+      "b",
+      (_req, res) => void res.setHeader("Set-Cookie", "up=3").writeHead(403).end(),
+    );
+    await app.register(evenkeel, { prefix: "/no", upstreams: [refusing], closeTimeout });
+    const port = await serve(app);
+    const socket = new WebSocket(`ws://127.0.0.1:${port}/api/chat`);
+    onTestFinished(() => socket.terminate());
+    const [[{ headers }]] = (await Promise.all([once(socket, "upgrade"), once(socket, "open")])) as unknown as [
+      [http.IncomingMessage],
+    ];
+    expect([headers["set-cookie"], headers["x-sent"]]).toEqual([["csrf=1", "session=2"], "1"]);
+    const refused = await refusal(port, "/no/chat");
+    expect([refused.statusCode, refused.headers["set-cookie"]]).toEqual([403, ["csrf=1", "session=2", "up=3"]]);
+  });
+
+  test("without onSend hooks take along what others have set", async () => {
+    const { url } = await startEcho();
+    const app = createApp();
+    app.addHook(
+      "preHandler",
+      async (_request, reply) => void reply.header("set-cookie", "csrf=1").header("connection", "x"),
+    );
+    await app.register(evenkeel, { prefix: "/api", upstreams: [url], closeTimeout });
+    const socket = new WebSocket(`ws://127.0.0.1:${await serve(app)}/api/chat`);
+    onTestFinished(() => socket.terminate());
+    const [[{ headers }]] = (await Promise.all([once(socket, "upgrade"), once(socket, "open")])) as unknown as [
+      [http.IncomingMessage],
+    ];
+    expect([headers["set-cookie"], headers.connection]).toEqual([["csrf=1"], "Upgrade"]);
+  });
+
+  test("whose hook fails are answered by the app", async () => {
+    const { url, requests } = await startEcho();
+    const app = createApp();
+    let runs = 0;
+    app.addHook("onSend", async () => {
+      if (runs++ === 0) throw new Error("no session store");
+    });
+    await app.register(evenkeel, { prefix: "/api", upstreams: [url], closeTimeout });
+    const port = await serve(app);
+    expect(await talk(port, `GET /api/chat HTTP/1.1\r\n${handshake}`)).toMatch(/^HTTP\/1\.1 500 [^]*no session store/);
+    expect(requests).toEqual([]);
+  });
+});
