@@ -205,9 +205,7 @@ export class Http2Transport implements Transport, SessionOwner, DialOwner {
   #dialIfNeeded(): void {
     const fresh = [...this.#waiting.keys()].some(({ head }) => head.freshConnection);
     // An upstream that allows no stream at all will not allow one on another connection.
-    const hopeless = [...this.#sessions].some(
-      ({ settled, served, active, room }) => settled && !served && active === 0 && room <= 0,
-    );
+    const hopeless = [...this.#sessions].some(({ allowsNone }) => allowsNone);
     const unsettled = [...this.#sessions].filter(({ settled }) => !settled).length;
     let coming = this.#dials.size * expectedStreams + unsettled * (fresh ? 0 : expectedStreams);
     while (coming < this.#waiting.size && !hopeless && this.#hasRoom(fresh)) {

@@ -91,6 +91,11 @@ export class Session implements StreamHost, InputHost, LivenessHost, OutputOwner
     return most - this.active;
   }
 
+  /** The upstream wants no request at all for now. */
+  get allowsNone(): boolean {
+    return this.#peer.maxConcurrentStreams === 0;
+  }
+
   get active(): number {
     return this.#streams.size + this.#claimed.length;
   }
@@ -98,7 +103,6 @@ export class Session implements StreamHost, InputHost, LivenessHost, OutputOwner
   get settled(): boolean {
     return this.#settled;
   }
-
   get served(): boolean {
     return this.#served;
   }
