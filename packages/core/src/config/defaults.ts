@@ -167,8 +167,6 @@ export const limits = {
   /** Streams that we reset on one HTTP/2 connection at once, and in each second, before another connection is used. */
   http2ResetStreams: 100,
   http2ResetStreamsPerSecond: 10,
-  /** Streams that we have reset and of which an HTTP/2 connection remembers it, since frames may still be on their way. */
-  http2RememberedResets: 1_000,
   /** Bytes that wait to be written to an HTTP/2 peer that does not read, beside the bodies of requests. */
   http2QueuedBytes: 1_048_576,
   /** Milliseconds of silence, with requests in flight, after which an HTTP/2 peer is probed, and those for its PING's answer. */

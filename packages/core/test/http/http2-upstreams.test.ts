@@ -1,7 +1,7 @@
 /** What a client sees, what is retried and what is counted when an upstream speaks HTTP/2. */
 
 import { describe, expect, test } from "vitest";
-import type { ProxyOptions } from "../../src/config/options.ts";
+import type { OnePoolOptions } from "../../src/config/options.ts";
 import { errorCode } from "../../src/http2/protocol.ts";
 import { fetchFrom } from "../support/client.ts";
 import { turns } from "../support/event-loop.ts";
@@ -11,14 +11,14 @@ import { StrictClient } from "../support/raw-client.ts";
 import { startProxy } from "../support/start-proxy.ts";
 
 const ok = [[":status", "200"]] as const;
-const noRetries: ProxyOptions["retry"] = { attempts: 0, connectFor: "0s" };
+const noRetries: OnePoolOptions["retry"] = { attempts: 0, connectFor: "0s" };
 
-function h2c(ports: readonly number[], options: Partial<ProxyOptions> = {}): ProxyOptions {
+function h2c(ports: readonly number[], options: Partial<OnePoolOptions> = {}): OnePoolOptions {
   return {
     connections: { http2: "h2c" },
     ...options,
     upstreams: ports.map((port) => `http://127.0.0.1:${port}`),
-  } as ProxyOptions;
+  };
 }
 
 /** Looks again in each turn of the event loop. */

@@ -47,7 +47,7 @@ export class SessionInput implements FrameSink {
     this.#dataBytes = 0;
     this.#endStream = endStream;
     this.#dataStream = this.#openStream(streamId, "DATA");
-    if (this.#dataStream === undefined) return this.#budget.spend();
+    if (this.#dataStream === undefined) return;
     try {
       this.#dataStream.onData(length);
     } catch (error) {
@@ -57,8 +57,8 @@ export class SessionInput implements FrameSink {
 
   onDataBytes(bytes: Buffer): void {
     const stream = this.#dataStream;
-    if (stream === undefined) return;
     this.#dataBytes += bytes.length;
+    if (stream === undefined) return;
     stream.onBytes(bytes);
     this.#touch(stream);
   }
@@ -66,8 +66,8 @@ export class SessionInput implements FrameSink {
   onDataEnd(): void {
     const stream = this.#dataStream;
     this.#dataStream = undefined;
-    if (this.#dataBytes > 0) this.#budget.earn();
-    else if (!this.#endStream) this.#budget.spend();
+    if (this.#dataBytes === 0 && (stream === undefined || !this.#endStream)) this.#budget.spend();
+    else if (stream !== undefined) this.#budget.earn();
     stream?.onDataEnd(this.#dataLength, this.#endStream);
   }
 
@@ -190,13 +190,13 @@ export class SessionInput implements FrameSink {
     }
   }
 
-  /** The stream of a frame that only an open one may receive; undefined when the frame is to be ignored. */
+  /**
+   * The open stream of a frame. Frames of a closed one are ignored (RFC 9113 section 5.1): they may have been on their way
+   * when we reset it, and nginx sends an empty DATA frame behind END_STREAM at times.
+   */
   #openStream(streamId: number, what: string): Http2Stream | undefined {
-    const stream = this.#host.stream(streamId);
-    if (stream !== undefined) return stream;
     if (this.#host.isIdle(streamId)) throw violation(`${what} on an idle stream`);
-    if (this.#host.wasReset(streamId)) return undefined;
-    throw new Http2Error(errorCode.streamClosed, `${what} on a closed stream`);
+    return this.#host.stream(streamId);
   }
 
   /** Only the stream fails when the error is about it alone. */

@@ -47,8 +47,6 @@ export interface InputHost {
   stream(id: number): Http2Stream | undefined;
   /** No request has been sent on it, or none could be. */
   isIdle(id: number): boolean;
-  /** We have reset it, and frames that were on their way may still come. */
-  wasReset(id: number): boolean;
   onSettings(payload: Buffer): void;
   onGoaway(lastStreamId: number, code: number): void;
   failStream(stream: Http2Stream, error: Http2Error): void;

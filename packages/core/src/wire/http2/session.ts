@@ -3,7 +3,7 @@ import { limits } from "../../config/defaults.ts";
 import { FrameBudget } from "../../http2/frame-budget.ts";
 import { FrameReader } from "../../http2/frame-reader.ts";
 import { errorCode, errorName, Http2Error, maxStreamId } from "../../http2/protocol.ts";
-import { ResetRecord } from "../../http2/reset-record.ts";
+import { ResetBudget } from "../../http2/reset-budget.ts";
 import { PeerSettings } from "../../http2/settings.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Ticker } from "../../runtime/ticker.ts";
@@ -36,7 +36,7 @@ export class Session implements StreamHost, InputHost, LivenessHost, OutputOwner
   readonly #budget: FrameBudget;
   readonly #input: SessionInput;
   readonly #reader: FrameReader;
-  readonly #resets: ResetRecord;
+  readonly #resets: ResetBudget;
   readonly #streams = new Map<number, Http2Stream>();
   #claimed: Http2Exchange[] = [];
   #state: State = "open";
@@ -74,7 +74,7 @@ export class Session implements StreamHost, InputHost, LivenessHost, OutputOwner
     this.#budget = new FrameBudget(options.clock);
     this.#input = new SessionInput(this, this.#budget);
     this.#reader = new FrameReader(this.#input);
-    this.#resets = new ResetRecord(options.clock);
+    this.#resets = new ResetBudget(options.clock);
     opened.readFrom((bytes) => this.#onBytes(bytes));
     socket.on("drain", () => this.output.pump());
     socket.on("end", () => this.#onLost(undefined));
@@ -165,10 +165,6 @@ export class Session implements StreamHost, InputHost, LivenessHost, OutputOwner
     return id >= this.#nextId || id % 2 === 0;
   }
 
-  wasReset(id: number): boolean {
-    return this.#resets.has(id);
-  }
-
   onSettings(payload: Buffer): void {
     const before = this.#peer.initialWindowBytes;
     this.#peer.apply(payload);
@@ -209,7 +205,7 @@ export class Session implements StreamHost, InputHost, LivenessHost, OutputOwner
     this.#served = true;
     if (reset !== undefined) {
       this.output.reset(stream.id, reset);
-      if (!this.#resets.add(stream.id)) this.retire();
+      if (!this.#resets.spend()) this.retire();
     }
     if (this.active === 0) this.#onIdle();
     else if (this.room > 0) this.#owner.onRoom(this);

@@ -134,7 +134,7 @@ describe("a server of node:http2", () => {
     const { transports } = await nodeServer((stream, headers) => {
       ignoreErrors(stream).respond({
         ":status": 200,
-        ...(headers["x-length"] !== undefined && { "content-length": headers["x-length"] }),
+        ...(headers["x-length"] !== undefined && { "content-length": String(headers["x-length"]) }),
       });
       stream.pipe(stream);
     });

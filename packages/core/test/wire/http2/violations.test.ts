@@ -20,7 +20,7 @@ import {
 import { h2cTransport } from "../../support/http2-transports.ts";
 
 const ok = [[":status", "200"]] as const;
-const { protocolError, frameSizeError, flowControlError, streamClosed, compressionError, enhanceYourCalm } = errorCode;
+const { protocolError, frameSizeError, flowControlError, compressionError, enhanceYourCalm } = errorCode;
 
 /** What the upstream sends once a request has come on stream 1, and the code that the connection is ended with. */
 const connectionErrors: [name: string, code: number, bytes: Buffer | readonly Buffer[]][] = [
@@ -77,9 +77,6 @@ const connectionErrors: [name: string, code: number, bytes: Buffer | readonly Bu
   ["WINDOW_UPDATE on an idle stream", protocolError, windowUpdate(3, 1)],
   ["HEADERS on a stream of the server's own", protocolError, headers(2, ok)],
   ["DATA on a stream of the server's own", protocolError, data(2, "x")],
-  ["DATA behind END_STREAM", streamClosed, [respond(1, "whole"), data(1, "more")]],
-  ["HEADERS behind END_STREAM", streamClosed, [respond(1, "whole"), headers(1, ok)]],
-  ["DATA behind RST_STREAM", streamClosed, [reset(1, 8), data(1, "more")]],
   // Other frames (6.3 to 6.9).
   ["PRIORITY of stream 0", protocolError, frame(frameType.priority, 0, 0, Buffer.alloc(5))],
   ["RST_STREAM of stream 0", protocolError, reset(0, 0)],
@@ -265,6 +262,8 @@ describe("what is of no use is bounded", () => {
     ["PRIORITY", frame(frameType.priority, 0, 3, Buffer.alloc(5))],
     ["unknown frames", frame(0xbe, 0, 0)],
     ["WINDOW_UPDATE of 1", windowUpdate(0, 1)],
+    ["HEADERS of a closed stream", Buffer.concat([reset(1, 8), headers(1, ok)])],
+    ["empty DATA of a closed stream", Buffer.concat([reset(1, 8), data(1, "")])],
     ["GOAWAY", goaway(1)],
   ])("a flood of %s", async (_, bytes) => {
     const upstream = await frameServer({
@@ -386,8 +385,8 @@ describe("what is allowed is taken", () => {
     ],
     ["unknown settings", [settings(0x99, 5), headers(1, ok), data(1, "body", true)]],
     [
-      "WINDOW_UPDATE and RST_STREAM behind the end",
-      [headers(1, ok), data(1, "body", true), windowUpdate(1, 5), reset(1, 0)],
+      "anything behind the end",
+      [headers(1, ok), data(1, "body", true), windowUpdate(1, 5), data(1, "more", true), headers(1, ok), reset(1, 0)],
     ],
     ["trailers", [headers(1, ok), data(1, "body"), headers(1, [["x-sum", "1"]], { endStream: true })]],
     [
@@ -401,7 +400,7 @@ describe("what is allowed is taken", () => {
     ],
   ];
 
-  test.each(allowed)("%s", async (_, frames) => {
+  test.each(allowed)("%s", async (name, frames) => {
     for (const together of [true, false]) {
       const upstream = await frameServer({
         onRequest: ({ peer }) => {
@@ -409,8 +408,14 @@ describe("what is allowed is taken", () => {
           else for (const byte of Buffer.concat(frames)) peer.send(Buffer.from([byte]));
         },
       });
-      const exchange = await ask(h2cTransport(upstream.port), "/").ended();
+      const transport = h2cTransport(upstream.port);
+      const exchange = await ask(transport, "/").ended();
       expect(exchange).toMatchObject({ phase: "complete", status: 200, body: "body" });
+      if (name.includes("GOAWAY")) continue;
+      // The connection is still good, fields and all.
+      upstream.peers[0]?.send(frame(frameType.ping, 0, 0, Buffer.alloc(8)));
+      await upstream.until(() => upstream.peers[0]?.of(frameType.ping).length === 1);
+      expect(upstream.peers[0]?.goawayCode).toBeUndefined();
     }
   });
 
