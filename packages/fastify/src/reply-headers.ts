@@ -70,7 +70,7 @@ export function putOnReply(reply: FastifyReply, { status, lines }: HeadLines): R
   for (let index = 0; index < lines.length; index += 2) {
     const lower = (lines[index] as string).toLowerCase();
     const value = lines[index + 1] as string;
-    if (headerRule(lower) === "refused") continue;
+    if (isHidden(lower)) continue;
     const before = headers.get(lower);
     headers.set(lower, before === undefined ? value : [before as string | string[], value].flat());
   }
@@ -92,7 +92,7 @@ export function changedReplyHeaders(
   const kept: string[] = [];
   for (let index = 0; index < lines.length; index += 2) {
     const lower = (lines[index] as string).toLowerCase();
-    const isKept = headerRule(lower) === "refused" || isSame(after[lower], before.get(lower));
+    const isKept = isHidden(lower) || isSame(after[lower], before.get(lower));
     if (isKept) kept.push(lines[index] as string, lines[index + 1] as string);
   }
   const set = Object.fromEntries(Object.entries(after).filter(([name, value]) => !isSame(value, before.get(name))));
@@ -101,6 +101,11 @@ export function changedReplyHeaders(
   const mayChange = statusCode !== status && !isBodiless(status) && !isBodiless(statusCode);
   const chosen = mayChange ? { status: statusCode, reason: STATUS_CODES[statusCode] ?? "" } : { status, reason };
   return { ...chosen, lines: [...kept, ...changed] };
+}
+
+/** Not for hooks: framing, and what a reply's headers, an object with a prototype, cannot hold. */
+function isHidden(lower: string): boolean {
+  return lower === "__proto__" || headerRule(lower) === "refused";
 }
 
 function isSame(one: OutgoingHttpHeader | undefined, other: OutgoingHttpHeader | undefined): boolean {

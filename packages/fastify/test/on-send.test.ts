@@ -63,6 +63,16 @@ describe("what hooks set on the reply reaches the client", () => {
     expect(text).toMatch(/\r\nbody\r\n/);
   });
 
+  test("also beside names like those of an object's prototype", async () => {
+    const app = createApp();
+    setCookies(app);
+    const lines = ["__proto__", "1", "__proto__", "2", "constructor", "3", "toString", "4"];
+    const port = await register(app, (_req, res) => void res.writeHead(200, lines).end());
+    const text = await talk(port, get);
+    expect(text).toContain("__proto__: 1\r\n__proto__: 2\r\nconstructor: 3\r\ntoString: 4\r\n");
+    expect(text).toContain("set-cookie: session=2\r\n");
+  });
+
   test("when onSend replaces and removes what the upstream says, and its status", async () => {
     const app = createApp();
     app.addHook("onSend", (_request, reply, payload, done) => {
