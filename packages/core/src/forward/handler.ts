@@ -156,28 +156,62 @@ export function createRecord(
 function takeInTurn(engine: Engine, req: IncomingMessage, res: ServerResponse, options: ForwardOptions): void {
   keepContext(res);
   if (startInTurn(req, res)) return takeIn(engine, req, res, options);
-  // Closing waits for a request that waits.
-  const waiting: Active = { destroy: () => req.socket.destroy() };
-  engine.active.add(waiting);
+  const waiting = new Waiting(engine, () => req.socket.destroy());
   let fault: ErrorCode | undefined;
   onRestFault(req, (code) => {
     fault = code;
   });
   waitForTurn(req, res, (gone) => {
-    if (gone || isEnding(req.socket)) finishUnread(engine, req, options, "client_aborted");
+    if (gone || isEnding(req.socket)) finishUnread(engine, req, options, waiting.failure);
+    else if (waiting.told) takeIn(engine, req, res, { ...options, refusal: "closed" });
     else if (fault === undefined) takeIn(engine, req, res, options);
     else refuse(engine, req, res, createRecord(engine, req, readArrival(req, engine.routing, options), options), fault);
-    engine.active.delete(waiting);
+    waiting.end();
   });
+}
+
+/**
+ * A request that waits for the responses to earlier ones on its connection, and that closing waits for. When closing runs out
+ * of time, those are ended first: what cuts the connection cuts their responses.
+ */
+export class Waiting implements Active {
+  /** Closing has run out of time. */
+  told = false;
+  readonly #engine: Engine;
+  readonly #cut: () => void;
+
+  constructor(engine: Engine, cut: () => void) {
+    this.#engine = engine;
+    this.#cut = cut;
+    engine.active.add(this);
+  }
+
+  /** Why it has no response, if its connection ends now. */
+  get failure(): ErrorCode {
+    return this.told ? "closed" : "client_aborted";
+  }
+
+  destroy(): void {
+    if (this.told) this.#cut();
+    this.told = true;
+  }
+
+  end(): void {
+    this.#engine.active.delete(this);
+  }
 }
 
 /** Records a request whose turn will not come. One that no route matches is the app's, where there is an app. */
 function finishUnread(engine: Engine, req: IncomingMessage, options: ForwardOptions, code: ErrorCode): void {
   const arrival = readArrival(req, engine.routing, options);
   if (!isRefusal(arrival) && arrival.route === undefined && options.next !== undefined) return;
-  const record = createRecord(engine, req, arrival, options);
-  record.status = errorKind(code).status;
+  finishUnanswered(createRecord(engine, req, arrival, options), code);
+}
+
+/** Ends the record of a request whose connection has ended before its turn. */
+export function finishUnanswered(record: RequestRecord, code: ErrorCode): void {
   record.error = code;
+  record.status = errorKind(code).status;
   record.finish();
 }
 
@@ -194,14 +228,23 @@ export function afterRequestHook(
   goOn: (arrival: RoutedArrival) => void,
 ): void {
   const { req, res, record, arrival } = request;
-  // Closing waits for a request whose hook is thinking, too.
-  const thinking: Active = { destroy: () => res.destroy() };
-  engine.active.add(thinking);
+  // Closing waits for a request whose hook is at work, too.
+  let closed = false;
+  const atWork: Active = {
+    destroy: () => {
+      if (closed) return void res.destroy();
+      closed = true;
+      onceOver(req, res, () => engine.active.delete(atWork));
+      refuse(engine, req, res, record, "closed");
+    },
+  };
+  engine.active.add(atWork);
   let fault: ErrorCode | undefined;
   onRestFault(req, (code) => {
     fault = code;
   });
   runRequestHook(engine.hooks, { req: record.appRequest, method: req.method ?? "" }, routing, arrival, (outcome) => {
+    if (closed) return;
     if ("thrown" in outcome) {
       record.threw("onRequest", outcome.thrown, "request_hook_failed");
       refuse(engine, req, res, record, "request_hook_failed");
@@ -211,7 +254,7 @@ export function afterRequestHook(
       record.route = outcome.route;
       goOn(outcome);
     }
-    engine.active.delete(thinking);
+    engine.active.delete(atWork);
   });
 }
 

@@ -64,7 +64,7 @@ export class Handshake implements TunnelHandler, AttemptOwner, Active {
   #timer: InputTimeout | undefined;
   #breakOffRefusal: ((code: ErrorCode) => void) | undefined;
   #upstreamSocket: Duplex | undefined;
-  #goodbyeSaid = false;
+  #toldToEnd = false;
   #over = false;
 
   constructor(input: HandshakeInput) {
@@ -94,13 +94,13 @@ export class Handshake implements TunnelHandler, AttemptOwner, Active {
     this.#attempts.start();
   }
 
-  /** The first time with a goodbye, where there is a tunnel. */
+  /** The first time, a tunnel is closed with 1001, and a handshake answered 503. What is left the second time is cut. */
   destroy(): void {
     const { socket } = this.#in;
-    if (this.#upstreamSocket !== undefined && !this.#goodbyeSaid) {
-      this.#goodbyeSaid = true;
-      return sayGoodbye(socket, this.#upstreamSocket);
-    }
+    const isFirst = !this.#toldToEnd;
+    this.#toldToEnd = true;
+    if (isFirst && this.#upstreamSocket !== undefined) return sayGoodbye(socket, this.#upstreamSocket);
+    if (isFirst && (!this.#over || this.#breakOffRefusal !== undefined)) return this.onGiveUp("closed");
     socket.destroy();
     this.#upstreamSocket?.destroy();
   }
@@ -227,7 +227,7 @@ export class Handshake implements TunnelHandler, AttemptOwner, Active {
     if (this.#upstreamSocket !== undefined) return;
     const { engine, record, socket, res } = this.#in;
     this.#stop("aborted", "client_aborted");
-    if (!res.writableFinished && !record.flags.has("truncated")) {
+    if (!res.writableFinished && record.error !== "closed" && !record.flags.has("truncated")) {
       record.status = errorKind("client_aborted").status;
       record.error = "client_aborted";
     }

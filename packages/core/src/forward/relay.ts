@@ -208,7 +208,9 @@ export class Relay implements ExchangeHandler, BodyOwner, ClientPace, AttemptOwn
   /** The response has gone out whole, or the client has left, or we have cut it off. */
   #onClientClose(): void {
     const record = this.#in.record;
-    if (!this.#in.res.writableFinished && !record.flags.has("truncated")) {
+    // A proxy that closes ends a pipeline with the response to its first request.
+    const sent = this.#in.res.writableFinished || record.error === "closed";
+    if (!sent && !record.flags.has("truncated")) {
       record.status = errorKind("client_aborted").status;
       record.error = "client_aborted";
     }

@@ -1,13 +1,18 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
-import { errorKind } from "../errors.ts";
-import type { Active } from "./active-set.ts";
 import { setAppHeaders } from "./app-response-headers.ts";
 import { type Arrival, isRouted, readArrival } from "./arrival.ts";
 import { responseOn } from "./bare-socket.ts";
 import { ClientResponse } from "./client-response.ts";
 import type { Engine, Routing } from "./engine.ts";
-import { afterRequestHook, createRecord, type ForwardUpgradeOptions, refuse } from "./handler.ts";
+import {
+  afterRequestHook,
+  createRecord,
+  type ForwardUpgradeOptions,
+  finishUnanswered,
+  refuse,
+  Waiting,
+} from "./handler.ts";
 import { Handshake } from "./handshake.ts";
 import { isEnding } from "./lingering-close.ts";
 import { isRefusal, type RawRequest, type Refusal } from "./request-head.ts";
@@ -76,20 +81,13 @@ function answerInTurn(input: UpgradeInput, head: Buffer): void {
   if (!isAnswering(input.socket)) return answerUpgrade(input, head);
   const { engine, req, socket, arrival, options } = input;
   const record = createRecord(engine, req, arrival, options);
-  // Closing waits for an upgrade that waits.
-  const waiting: Active = { destroy: () => socket.destroy() };
-  engine.active.add(waiting);
+  const waiting = new Waiting(engine, () => socket.destroy());
   inTurn(socket, head, (rest) => {
-    if (rest !== undefined) answerUpgrade(input, rest, record);
-    else finishUnanswered(record);
-    engine.active.delete(waiting);
+    if (rest === undefined) finishUnanswered(record, waiting.failure);
+    else if (waiting.told) answerUpgrade({ ...input, options: { refusal: "closed" } }, rest, record);
+    else answerUpgrade(input, rest, record);
+    waiting.end();
   });
-}
-
-function finishUnanswered(record: RequestRecord): void {
-  record.status = errorKind("client_aborted").status;
-  record.error = "client_aborted";
-  record.finish();
 }
 
 function answerUpgrade(

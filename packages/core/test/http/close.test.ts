@@ -195,8 +195,72 @@ describe("tunnels", () => {
     const client = await rawClient(port, handshake());
     await until(() => upstream.heads.length === 1);
     await proxy.close({ timeout: "0ms" });
-    await client.over();
-    expect(await finished(1)).toHaveLength(1);
+    expect((await client.over()).text).toMatch(/^HTTP\/1\.1 503 [^]*\(closed\)/);
+    expect((await finished(1))[0]).toMatchObject({ status: 503, error: "closed", attempts: [{ error: "closed" }] });
     await until(() => [...upstream.sockets].every(({ readableEnded, destroyed }) => readableEnded || destroyed));
+  });
+});
+
+describe("a close that runs out of time", () => {
+  const closed = /^HTTP\/1\.1 503 [^]*\(closed\)\n$/;
+
+  test("answers a handshake that waits for room with 503", async () => {
+    const upstream = await startEcho();
+    const { proxy, url, port, finished } = await startProxy({ upstreams: [{ url: upstream.url, maxInFlight: 1 }] });
+    await connectSocket(url);
+    const client = await rawClient(port, handshake());
+    await until(() => proxy.snapshot().pools[0]?.queueDepth === 1);
+    await proxy.close({ timeout: "0ms" });
+    expect((await client.over()).text).toMatch(closed);
+    const events = await finished(2);
+    expect(events.map(({ status }) => status).sort()).toEqual([101, 503]);
+  });
+
+  test("cuts off the response that refuses a handshake, and reports it as closed", async () => {
+    const upstream = await startRawUpstream(
+      (socket) => void socket.write("HTTP/1.1 403 Forbidden\r\nContent-Length: 10\r\n\r\nhalf"),
+    );
+    const { proxy, port, finished } = await startProxy({ upstreams: [upstream.url] });
+    const client = await rawClient(port, handshake());
+    await client.until(/half$/);
+    await proxy.close({ timeout: "0ms" });
+    expect((await client.over()).text).toMatch(/half$/);
+    expect((await finished(1))[0]).toMatchObject({ status: 403, error: "closed", flags: ["truncated"] });
+  });
+
+  test.each([
+    ["a request", "GET / HTTP/1.1\r\nHost: h\r\n\r\n"],
+    ["a handshake", handshake()],
+  ])("answers %s whose hook is at work with 503, and drops what the hook decides later", async (_what, bytes) => {
+    const upstream = await startUpstream("a");
+    const decisions: (() => void)[] = [];
+    const onRequest = () => new Promise<void>((resolve) => void decisions.push(resolve));
+    const { proxy, port, finished } = await startProxy({ upstreams: [upstream.url] }, { runtime: { onRequest } });
+    const client = await rawClient(port, bytes);
+    await until(() => decisions.length === 1);
+    await proxy.close({ timeout: "0ms" });
+    decisions[0]?.();
+    expect((await client.over()).text).toMatch(closed);
+    expect(await finished(1)).toMatchObject([{ status: 503, error: "closed" }]);
+    expect(upstream.received).toHaveLength(0);
+  });
+
+  test.each([
+    ["requests", "GET /last HTTP/1.1\r\nHost: h\r\n\r\n"],
+    ["a handshake", handshake("/last")],
+  ])("answers the first of a pipeline, and reports %s behind it as closed", async (_what, last) => {
+    const held: ServerResponse[] = [];
+    const upstream = await startUpstream("a", (_req, res) => void held.push(res));
+    const { proxy, port, finished } = await startProxy({ upstreams: [upstream.url] });
+    // As many as are in progress on one connection, and one that waits.
+    const count = last.includes("Upgrade") ? 2 : 33;
+    const first = Array.from({ length: count - 1 }, (_, index) => `GET /${index} HTTP/1.1\r\nHost: h\r\n\r\n`);
+    const client = await rawClient(port, `${first.join("")}${last}`);
+    await until(() => held.length === count - 1);
+    await proxy.close({ timeout: "0ms" });
+    expect((await client.over()).text).toMatch(closed);
+    const events = await finished(count);
+    expect(events.map(({ status, error }) => `${status} ${error}`)).toEqual(new Array(count).fill("503 closed"));
+    expect(events.map(({ url }) => url)).toContain("/last");
   });
 });
