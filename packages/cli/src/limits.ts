@@ -14,6 +14,8 @@ export const limits = {
   turnedAwayConnections: 256,
   /** Milliseconds that a connection over the limit may take to ask, and to read that it is turned away. */
   turnAwayMs: 2_000,
+  /** Milliseconds of silence on a client's connection after which TCP probes whether the client is still there. */
+  tcpKeepAliveMs: 60_000,
   /** Milliseconds between two looks at connections whose headers are late. */
   connectionCheckMs: 1_000,
   /** Milliseconds at most for taking in the connections that have queued up by the time a stop is asked for. */

@@ -261,6 +261,8 @@ function serverOptions({ timeouts }: ListenerSettings): ServerOptions {
     // A large body may take as long as it likes; how long its bytes may stay away is the proxy's to watch.
     requestTimeout: 0,
     keepAliveTimeout: timeouts.keepAliveMs,
+    keepAlive: true,
+    keepAliveInitialDelay: limits.tcpKeepAliveMs,
     insecureHTTPParser: false,
     // The proxy refuses such requests itself, and has them in its log and its metrics.
     requireHostHeader: false,

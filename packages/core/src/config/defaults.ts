@@ -178,6 +178,8 @@ export const limits = {
   probeBodyBytes: 65_536,
   /** Probes that one checker runs at the same time. */
   concurrentProbes: 64,
+  /** Milliseconds of silence of a tunnel's client after which TCP probes whether it is still there. */
+  tcpKeepAliveMs: 60_000,
   /** Milliseconds between the two halves of a tunnel's end. */
   tunnelEndMs: 1_000,
   /** Milliseconds that what was told to end may take before its connections are cut. */

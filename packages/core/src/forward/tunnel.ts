@@ -1,12 +1,10 @@
 /**
- * The one file that touches http-proxy, which opens a tunnel and pipes it.
- *
- * Its pipe after the 101 is right: frames pass as they are. Its edges are not, so each is taken over here:
+ * The one file that touches http-proxy, which sends a handshake. Its edges are taken over here:
  *
  * - its listeners for errors and refusals end the client's socket, which would rule out another attempt; they are
  *   replaced as soon as its call returns, before anything can have happened
- * - it would relay any 101; the answer is checked first, and only then is its own listener called
- * - it copies the answer's headers joined and unfiltered; it is given ours
+ * - it would relay any 101, with headers joined, unfiltered and encoded again as UTF-8; the response is checked first, and
+ *   its head is written here
  * - it joins and collapses paths; the path is set on its request afterwards, byte for byte
  * - it pushes the client's early bytes back into the socket at each try; it is given none, and they are pushed back
  *   once, with the 101
@@ -17,7 +15,7 @@
 import { createHash } from "node:crypto";
 import { Agent, type ClientRequest, type IncomingMessage } from "node:http";
 import { createRequire } from "node:module";
-import type { Socket } from "node:net";
+import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type HttpProxy from "http-proxy";
 import { limits } from "../config/defaults.ts";
@@ -116,7 +114,6 @@ export function requestTunnel(
     const timer = setImmediate(() => context.run(handler.onError, handler, error as Error));
     return { abort: () => clearImmediate(timer), connectTimeout: () => connectTimeoutError(undefined) };
   }
-  const [pipe] = upstreamRequest.listeners("upgrade");
   for (const event of ["error", "response", "upgrade"]) upstreamRequest.removeAllListeners(event);
 
   let aborted = false;
@@ -136,8 +133,10 @@ export function requestTunnel(
     }
     const open = (headers: readonly string[]) => {
       if (client.head.length > 0) client.socket.unshift(client.head);
-      Object.defineProperty(response, "headers", { value: toRecord(headers) });
-      pipe?.(response, socket, early);
+      if (early.length > 0) socket.unshift(early);
+      client.socket.write(switchingHead(headers), "latin1");
+      watchPeer(client.socket);
+      socket.pipe(client.socket).pipe(socket);
     };
     context.run(handler.onSwitch, handler, response.rawHeaders, new TunnelSide(socket, early), open);
   });
@@ -240,6 +239,21 @@ class OneSocketAgent extends Agent {
   override createConnection(): Socket {
     return this.#socket;
   }
+}
+
+/** Node writes the heads that it makes up as UTF-8; bytes from 0x80 on go as they came. */
+function switchingHead(headers: readonly string[]): string {
+  let text = "HTTP/1.1 101 Switching Protocols\r\n";
+  for (let index = 0; index < headers.length; index += 2) text += `${headers[index]}: ${headers[index + 1]}\r\n`;
+  return `${text}\r\n`;
+}
+
+/** Lets TCP find out that a silent client is gone: no idle timeout ends a tunnel. */
+function watchPeer(socket: Duplex): void {
+  if (!(socket instanceof Socket)) return;
+  socket.setTimeout(0);
+  socket.setNoDelay(true);
+  socket.setKeepAlive(true, limits.tcpKeepAliveMs);
 }
 
 /** Why a 101 is not the answer to this handshake (RFC 6455 section 4.1), if it is not. */

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { describe, expect, test } from "vitest";
+import { Socket } from "node:net";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { rawClient, underLoad } from "../support/client.ts";
 import { until } from "../support/event-loop.ts";
 import { nextEvent, onlyPool, startProxy } from "../support/start-proxy.ts";
@@ -62,6 +63,32 @@ describe("a tunnel", () => {
     // What either side has said, without the handshake.
     const [bytesIn, bytesOut] = ["hastymore".length, "early<hasty><more>".length];
     expect((await finished(1))[0]).toMatchObject({ status: 101, bytesIn, bytesOut });
+  });
+
+  test("passes header bytes from 0x80 on unchanged, both ways", async () => {
+    // "Jörg" in UTF-8.
+    const name = "J\xc3\xb6rg \x80\xff";
+    const upstream = await startRawUpstream((socket) => {
+      socket.write(Buffer.from(switching([`Set-Cookie: name=${name}`, `Set-Cookie: b=${name}`]), "latin1"));
+    });
+    const { port } = await startProxy({ upstreams: [upstream.url] });
+    const client = await rawClient(port, Buffer.from(handshake("/", [`Cookie: name=${name}`]), "latin1"));
+    const text = await client.until(/\r\n\r\n/);
+    expect(text.match(/^Set-Cookie: .*$/gim)).toEqual([`Set-Cookie: name=${name}`, `Set-Cookie: b=${name}`]);
+    expect(upstream.heads[0]).toContain(`\r\nCookie: name=${name}\r\n`);
+  });
+
+  test("has TCP probe the client and the upstream after a minute of silence", async () => {
+    const set = vi.spyOn(Socket.prototype, "setKeepAlive");
+    onTestFinished(() => set.mockRestore());
+    const upstream = await startRawUpstream((socket) => void socket.write(switching()));
+    const { port, server } = await startProxy({ upstreams: [upstream.url] });
+    const accepted = once(server, "connection");
+    const client = await rawClient(port, handshake());
+    await client.until(/\r\n\r\n/);
+    const [socket] = (await accepted) as [Socket];
+    const last = set.mock.calls.filter((_call, index) => set.mock.contexts[index] === socket).at(-1);
+    expect(last).toEqual([true, 60_000]);
   });
 
   test("keeps its path byte for byte, and goes by the routes", async () => {
