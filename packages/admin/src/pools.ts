@@ -2,10 +2,12 @@
 
 import {
   type ConfigIssue,
+  type Duration,
   didYouMean,
   isLinkLocalOrMetadata,
   OptionsError,
   type Pool,
+  parseDuration,
   type Proxy as ReverseProxy,
   type UpstreamOptions,
   type UpstreamSnapshot,
@@ -22,11 +24,13 @@ export interface Target {
 }
 
 interface UpstreamChange {
-  readonly weight?: number;
-  readonly state?: UpstreamState;
+  readonly weight?: number | undefined;
+  readonly state?: UpstreamState | undefined;
+  /** How long the tunnels of an upstream that drains or is disabled may go on. */
+  readonly timeout?: Duration | undefined;
 }
 
-const changeKeys = ["weight", "state"];
+const changeKeys = ["weight", "state", "timeout"];
 const states = ["active", "draining", "disabled"];
 
 export function listPools(proxy: ReverseProxy): Answer {
@@ -51,7 +55,7 @@ export function changeUpstream(proxy: ReverseProxy, target: Target, body: unknow
   const change = toChange(body);
   // The weight goes first: its range is the pool's to judge, and nothing that follows can fail.
   if (change.weight !== undefined) pool.setWeight(id, change.weight);
-  if (change.state !== undefined) pool.setState(id, change.state);
+  if (change.state !== undefined) pool.setState(id, change.state, { timeout: change.timeout });
   return json(200, findUpstream(pool, id));
 }
 
@@ -95,15 +99,20 @@ function toChange(body: unknown): UpstreamChange {
     if (changeKeys.includes(key)) continue;
     issues.push({ path: [key], message: `unknown key${didYouMean(key, changeKeys)}` });
   }
-  const { weight, state } = table as UpstreamChange;
+  const { weight, state, timeout } = table as UpstreamChange;
   if (weight !== undefined && !Number.isInteger(weight)) {
     issues.push({ path: ["weight"], message: "expected a whole number" });
   }
   if (state !== undefined && !states.includes(state)) {
     issues.push({ path: ["state"], message: `expected one of ${states.map((word) => `"${word}"`).join(", ")}` });
   }
+  if (timeout !== undefined && (typeof timeout !== "string" || parseDuration(timeout) === undefined)) {
+    issues.push({ path: ["timeout"], message: 'expected a duration such as "30s"' });
+  } else if (timeout !== undefined && state !== "draining" && state !== "disabled") {
+    issues.push({ path: ["timeout"], message: "a timeout goes with the states draining and disabled" });
+  }
   if (issues.length > 0) throw new OptionsError(issues);
-  return { ...(weight !== undefined && { weight }), ...(state !== undefined && { state }) };
+  return { weight, state, timeout };
 }
 
 /**

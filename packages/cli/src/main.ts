@@ -59,7 +59,9 @@ for (const [name, state, description] of [
   ["enable", "active", "let an upstream take requests again"],
   ["disable", "disabled", "give an upstream nothing at all"],
 ] as const) {
-  remote(`${name} <pool/upstream>`, description).action((target: string, options: RemoteOptions) =>
+  const setting = remote(`${name} <pool/upstream>`, description);
+  if (state !== "active") setting.option("--timeout <duration>", "close its WebSockets after this long, as in 30s");
+  setting.action((target: string, options: RemoteOptions) =>
     attempt(async () => (await import("./commands/remote.ts")).setState(target, state, options)),
   );
 }

@@ -151,7 +151,7 @@ test("the remote commands see and change a running proxy", async () => {
 
   expect((await remote("weight", "app/a", "3")).code).toBe(0);
   expect(await turns()).toEqual(["a", "a", "a", "b"]);
-  expect((await remote("drain", "app/a")).code).toBe(0);
+  expect((await remote("drain", "app/a", "--timeout", "5m")).code).toBe(0);
   expect(await turns()).toEqual(["b", "b", "b", "b"]);
   expect((await remote("enable", "app/a")).code).toBe(0);
   expect((await remote("disable", "app/b")).code).toBe(0);
@@ -224,6 +224,8 @@ test("remote commands that make no sense end with 1 and one line", async () => {
     ["weight", "app/a", "999"],
     ["weight", "app", "1"],
     ["drain", "app/zzz"],
+    ["drain", "app/a", "--timeout", "soon"],
+    ["enable", "app/a", "--timeout", "5m"],
     ["enable", "zzz/a"],
   ];
   for (const args of senseless) {

@@ -6,6 +6,11 @@ import { Failure } from "../failure.ts";
 import { describeChanges } from "../log/proxy-events.ts";
 import { print, toTable } from "../table.ts";
 
+interface StateOptions extends RemoteOptions {
+  /** How long tunnels may go on. */
+  readonly timeout?: string;
+}
+
 /** Prints every pool with its upstreams. */
 export async function status(options: RemoteOptions): Promise<void> {
   const { pools } = await callAdmin<{ pools: PoolSnapshot[] }>(options, "GET", "/api/pools");
@@ -22,8 +27,9 @@ export async function weight(target: string, text: string, options: RemoteOption
 }
 
 /** Lets an upstream take requests, finish, or rest. */
-export async function setState(target: string, state: UpstreamState, options: RemoteOptions): Promise<void> {
-  const changed = await change(target, { state }, options);
+export async function setState(target: string, state: UpstreamState, options: StateOptions): Promise<void> {
+  const { timeout } = options;
+  const changed = await change(target, { state, ...(timeout !== undefined && { timeout }) }, options);
   const tunnels = changed.tunnels === 0 ? "" : ` and ${changed.tunnels} tunnels open`;
   print([`${target} is ${changed.state}, with ${changed.inFlight} requests in flight${tunnels}`]);
 }

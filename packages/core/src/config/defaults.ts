@@ -5,6 +5,7 @@ export const defaults = {
   hashOn: "client-ip",
   hashBalanceFactor: 0,
   panic: "use-all",
+  closeTunnelsWhen: [],
   forwarded: false,
   maxHeaders: 200,
   requestBodyTimeout: "30s",

@@ -196,6 +196,9 @@ export interface DynamicWeightOptions {
   readonly header?: string;
 }
 
+/** Beside the deadline of a drain, when the tunnels of an upstream are closed. */
+export type TunnelEnd = "unhealthy" | "disabled" | "removed";
+
 /** Everything about a pool but its members. */
 export interface PoolSettings {
   /** How upstreams are chosen: a name, or in code a policy of your own. Default: "p2c". */
@@ -206,6 +209,8 @@ export interface PoolSettings {
   readonly hashBalanceFactor?: number;
   /** When nothing is available: "use-all" tries whatever is not draining or disabled, "fail" answers 503 at once. Default: "use-all". */
   readonly panic?: "use-all" | "fail";
+  /** When tunnels of an upstream are closed with 1001: probes find it "unhealthy", it is "disabled" or "removed". Default: []. */
+  readonly closeTunnelsWhen?: readonly TunnelEnd[];
   /** Active probes. Default: off. */
   readonly healthCheck?: HealthCheckOptions;
   /** Passive health; false switches it off. It is on by default. */

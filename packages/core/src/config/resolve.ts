@@ -115,6 +115,7 @@ function toResolvedPool(pool: PoolOptions): ResolvedPool {
     hashBalanceFactor: pool.hashBalanceFactor ?? defaults.hashBalanceFactor,
     ...toResolvedDynamics(pool),
     panic: pool.panic ?? defaults.panic,
+    closeTunnelsWhen: new Set(pool.closeTunnelsWhen ?? defaults.closeTunnelsWhen),
     healthCheck: pool.healthCheck && toResolvedHealthCheck(pool.healthCheck),
     retry: toResolvedRetry(pool.retry ?? {}),
     timeouts: {

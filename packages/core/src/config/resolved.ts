@@ -1,7 +1,7 @@
 /** Options after checking: defaults filled in, durations in milliseconds, sizes in bytes, frozen. */
 
 import type { Policy } from "../policy.ts";
-import type { HashKey, PolicyName } from "./options.ts";
+import type { HashKey, PolicyName, TunnelEnd } from "./options.ts";
 import type { LinearPattern } from "./pattern/linear-pattern.ts";
 
 export interface ResolvedUpstream {
@@ -154,6 +154,7 @@ export interface ResolvedPool {
   readonly weights: ResolvedWeights | undefined;
   readonly discovery: ResolvedDiscovery | undefined;
   readonly panic: "use-all" | "fail";
+  readonly closeTunnelsWhen: ReadonlySet<TunnelEnd>;
   readonly healthCheck: ResolvedHealthCheck | undefined;
   readonly retry: ResolvedRetry;
   readonly timeouts: ResolvedTimeouts;

@@ -97,6 +97,7 @@ const settings = {
   hashOn: hashKey().optional(),
   hashBalanceFactor: balanceFactor().optional(),
   panic: oneOf(["use-all", "fail"]).optional(),
+  closeTunnelsWhen: list("events", oneOf(["unhealthy", "disabled", "removed"])).optional(),
   healthCheck: healthCheck.optional(),
   outlierDetection: z.union([z.literal(false), outlierDetection], { error: "expected false or a table" }).optional(),
   slowStart: table({

@@ -9,6 +9,7 @@
 
 import createDebug from "debug";
 import { type ErrorCode, isConnectFailure } from "../errors.ts";
+import type { OpenTunnel } from "../pool/open-tunnels.ts";
 import type { Outage, Reconnecting } from "../pool/outage.ts";
 import type { Outcome, Upstream } from "../pool/upstream.ts";
 import type { Timer } from "../runtime/clock.ts";
@@ -128,9 +129,9 @@ export class AttemptLoop implements ChoiceOwner, Reconnecting {
   }
 
   /** Ends the attempt with a 101. Returns what is to be called when the tunnel has closed. */
-  becomeTunnel(): () => void {
+  becomeTunnel(tunnel: OpenTunnel): () => void {
     this.stop();
-    return this.#attempt.becomeTunnel();
+    return this.#attempt.becomeTunnel(tunnel);
   }
 
   /** The result is decided: no further attempt is made. The attempt in progress remains the caller's to settle. */

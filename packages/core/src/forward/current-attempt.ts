@@ -1,6 +1,7 @@
 import type { ErrorCode } from "../errors.ts";
 import type { AttemptRecord, RequestFlag } from "../events.ts";
 import type { Attempt } from "../pool/attempt.ts";
+import type { OpenTunnel } from "../pool/open-tunnels.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Outcome, Upstream } from "../pool/upstream.ts";
 import type { Clock } from "../runtime/clock.ts";
@@ -76,8 +77,8 @@ export class CurrentAttempt {
   }
 
   /** Ends it with a 101, and leaves its place to the tunnel. Returns what is to be called when that has closed. */
-  becomeTunnel(): () => void {
-    return this.#end({ status: 101 })?.becomeTunnel() ?? (() => {});
+  becomeTunnel(tunnel: OpenTunnel): () => void {
+    return this.#end({ status: 101 })?.becomeTunnel(tunnel) ?? (() => {});
   }
 
   /** Notes how it went. Whoever asks for that settles it. */

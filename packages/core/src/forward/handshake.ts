@@ -149,7 +149,7 @@ export class Handshake implements TunnelHandler, AttemptOwner, Active {
     record.status = 101;
     record.error = undefined;
     this.#attempts.responded(101);
-    const closeTunnel = this.#attempts.becomeTunnel();
+    const closeTunnel = this.#attempts.becomeTunnel(this);
     res.detachSocket(socket as Socket);
     const changes = arrival.route.options.responseHeaders;
     const onOver = bindContext(() => {

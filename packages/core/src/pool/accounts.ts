@@ -1,6 +1,7 @@
 import { isConnectFailure } from "../errors.ts";
 import type { Attempt, AttemptHost } from "./attempt.ts";
 import { isFailureStatus } from "./failure-status.ts";
+import type { OpenTunnel, OpenTunnels } from "./open-tunnels.ts";
 import type { Outage } from "./outage.ts";
 import type { PoolContext } from "./pool-context.ts";
 import { isUpstreamFailure, type Member, type Outcome } from "./upstream.ts";
@@ -18,12 +19,19 @@ export class Accounts implements AttemptHost {
   readonly observers: Set<AttemptObserver> = new Set();
   readonly #context: PoolContext;
   readonly #outage: Outage;
+  readonly #tunnels: OpenTunnels;
   readonly #onRelieved: (member: Member) => void;
 
   /** `onRelieved` is called with whoever has a request or a tunnel less. */
-  constructor(context: PoolContext, outage: Outage, onRelieved: (member: Member) => void) {
+  constructor(
+    context: PoolContext,
+    { outage }: { readonly outage: Outage },
+    tunnels: OpenTunnels,
+    onRelieved: (member: Member) => void,
+  ) {
     this.#context = context;
     this.#outage = outage;
+    this.#tunnels = tunnels;
     this.#onRelieved = onRelieved;
   }
 
@@ -43,12 +51,17 @@ export class Accounts implements AttemptHost {
   }
 
   /** The place stays taken, so that nobody who waits can have it in between. */
-  onTunnelOpened(member: Member, attempt: Attempt): void {
+  onTunnelOpened(member: Member, attempt: Attempt, tunnel: OpenTunnel | undefined): () => void {
     member.tunnels++;
     this.#conclude(member, attempt, "success", member.full);
+    const forget = tunnel && this.#tunnels.opened(member, tunnel);
+    return () => {
+      forget?.();
+      this.#onTunnelClosed(member);
+    };
   }
 
-  onTunnelClosed(member: Member): void {
+  #onTunnelClosed(member: Member): void {
     const wasFull = member.full;
     member.inFlight--;
     member.tunnels--;

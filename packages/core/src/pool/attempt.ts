@@ -1,11 +1,12 @@
+import type { OpenTunnel } from "./open-tunnels.ts";
 import type { Member, Outcome, Upstream } from "./upstream.ts";
 
 /** The pool, as an attempt on one of its members sees it. */
 export interface AttemptHost {
   onAnswered(member: Member, attempt: Attempt): void;
   onSettled(member: Member, attempt: Attempt, outcome: Outcome): void;
-  onTunnelOpened(member: Member, attempt: Attempt): void;
-  onTunnelClosed(member: Member): void;
+  /** Returns what is to be called when the tunnel has closed. */
+  onTunnelOpened(member: Member, attempt: Attempt, tunnel: OpenTunnel | undefined): () => void;
 }
 
 /**
@@ -54,14 +55,17 @@ export class Attempt {
     this.#host.onSettled(this.#member, this, outcome);
   }
 
-  /** Settles it as a success, and leaves its place to a tunnel. Returns what is to be called when that has closed. */
-  becomeTunnel(): () => void {
+  /**
+   * Settles it as a success, and leaves its place to a tunnel, which the pool may end. Returns what is to be called when that
+   * has closed.
+   */
+  becomeTunnel(tunnel?: OpenTunnel): () => void {
     if (this.#settled) return () => {};
     this.#settled = true;
-    this.#host.onTunnelOpened(this.#member, this);
+    const onClosed = this.#host.onTunnelOpened(this.#member, this, tunnel);
     let open = true;
     return () => {
-      if (open) this.#host.onTunnelClosed(this.#member);
+      if (open) onClosed();
       open = false;
     };
   }

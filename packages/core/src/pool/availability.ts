@@ -118,7 +118,8 @@ export function standingOf(member: Member, { desperate, candidates }: Availabili
   const worse = candidates.some(({ tier }) => tier < member.tier);
   if (desperate.includes(member) && !worse) return member.atLimit ? "later" : "ready";
   const onFreeTrial = member.onTrial && !member.full && member.health !== "unhealthy";
-  if (member.removed || member.state === "disabled" || (member.doubtful && !onFreeTrial)) return "gone";
+  if (member.removed || member.drained || member.state === "disabled" || (member.doubtful && !onFreeTrial))
+    return "gone";
   return member.full || member.held ? "later" : "ready";
 }
 

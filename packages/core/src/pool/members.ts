@@ -1,6 +1,7 @@
 import type { ResolvedUpstream } from "../config/resolved.ts";
 import { ProxyError } from "../errors.ts";
 import { DepartedMembers } from "./departed-members.ts";
+import { OpenTunnels } from "./open-tunnels.ts";
 import type { PoolContext } from "./pool-context.ts";
 import { destroyTransport, retireTransport } from "./transports.ts";
 import { isSameServer, Member } from "./upstream.ts";
@@ -16,6 +17,7 @@ export interface MemberChanges {
 export class Members {
   readonly #context: PoolContext;
   readonly #weighting: Weighting;
+  readonly tunnels: OpenTunnels;
   readonly #leaving = new Set<Member>();
   readonly #departed: DepartedMembers;
   readonly #freeSlots: number[] = [];
@@ -25,6 +27,7 @@ export class Members {
   constructor(context: PoolContext, weighting: Weighting) {
     this.#context = context;
     this.#weighting = weighting;
+    this.tunnels = new OpenTunnels(context);
     this.#departed = new DepartedMembers(context.runtime.clock);
   }
 
@@ -60,6 +63,7 @@ export class Members {
     this.#dismiss(member);
     this.#context.changed();
     this.#tell(member, "removed");
+    this.tunnels.removed(member);
     this.releaseIfDrained(member);
   }
 
@@ -96,6 +100,7 @@ export class Members {
     this.#context.changed();
     for (const member of removed) {
       this.#tell(member, "removed");
+      this.tunnels.removed(member);
       this.releaseIfDrained(member);
     }
     for (const member of added) this.#tell(member, "added");
@@ -122,12 +127,14 @@ export class Members {
   releaseIfDrained(member: Member): void {
     if (!member.removed || !member.idle || !this.#leaving.delete(member)) return;
     this.#freeSlots.push(member.slot);
+    this.tunnels.forget(member);
     retireTransport(member);
     this.#tell(member, "drained");
   }
 
   /** Ends every connection, also of those who have left. */
   destroyTransports(): void {
+    this.tunnels.close();
     for (const member of this.#all()) destroyTransport(member);
   }
 

@@ -1,4 +1,4 @@
-import type { PoolOptions, UpstreamOptions } from "../config/options.ts";
+import type { Duration, PoolOptions, UpstreamOptions } from "../config/options.ts";
 import { resolveUpstream } from "../config/resolve.ts";
 import type { ResolvedPool, ResolvedUpstream } from "../config/resolved.ts";
 import type { Health, UpstreamState } from "../events.ts";
@@ -76,7 +76,7 @@ export class Pool extends SafeEmitter<PoolSignals> {
     const { weighting, queue, lookups } = this;
     this.#admission = new Admission(context, { members: this.#members, weighting, queue, lookups });
     this.outage = new Outage(context, () => this.#admission.usable);
-    this.#accounts = new Accounts(context, this.outage, (member) => this.#onRelieved(member));
+    this.#accounts = new Accounts(context, this, this.#members.tunnels, (member) => this.#onRelieved(member));
     for (const upstream of this.#options.upstreams) this.#members.join(upstream);
   }
 
@@ -165,15 +165,16 @@ export class Pool extends SafeEmitter<PoolSignals> {
   }
 
   /**
-   * `draining` and `disabled` take no new requests; both finish what they have begun. Throws `unknown_upstream`, or
-   * an `OptionsError` for any other word.
+   * `draining` and `disabled` take no new requests; both finish what they have begun. After `timeout` tunnels are closed with
+   * WebSocket close 1001 and then cut. Throws `unknown_upstream`, or an `OptionsError` for any other word or timeout.
    */
-  setState(id: string, state: UpstreamState): void {
+  setState(id: string, state: UpstreamState, { timeout }: { readonly timeout?: Duration | undefined } = {}): void {
     const member = this.#members.get(id);
-    checkState(state);
-    if (member.state === state) return;
+    const timeoutMs = checkState(state, timeout);
     const from = member.state;
     member.state = state;
+    this.#members.tunnels.stateSet(member, timeoutMs);
+    if (from === state) return;
     this.#admission.reconsider();
     this.emit("state", { pool: this.name, upstream: id, from, to: state });
   }
@@ -189,6 +190,7 @@ export class Pool extends SafeEmitter<PoolSignals> {
     member.verdict = to === "unknown" ? undefined : { at: this.#runtime.clock.wallNow(), reason };
     if (letIn) this.#members.letIn(member);
     if (from === "unhealthy") this.#members.warm(member);
+    if (to === "unhealthy") this.#members.tunnels.foundUnhealthy(member);
     this.#admission.reconsider();
     const why = cause === undefined ? { reason } : { reason, cause };
     this.emit("health", { pool: this.name, upstream: member.id, from, to, ...why });

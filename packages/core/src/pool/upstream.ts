@@ -78,6 +78,8 @@ export class Member implements Upstream {
   verdict: { readonly at: number; readonly reason: string } | undefined;
   tunnels = 0;
   removed = false;
+  /** The deadline of a drain has passed: clients that are bound to it go elsewhere, too. */
+  drained = false;
   /** Found in DNS rather than listed. */
   discovered = false;
   /** Has answered a request. */

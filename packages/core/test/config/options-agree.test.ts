@@ -22,6 +22,7 @@ const settings: Complete<PoolSettings> = {
   hashOn: "path",
   hashBalanceFactor: 1.5,
   panic: "fail",
+  closeTunnelsWhen: ["unhealthy"],
   outlierDetection: {
     consecutiveFailures: 0,
     failureRatio: 0,
@@ -149,6 +150,7 @@ describe("the defaults that the docs quote", () => {
     hashOn: defaults.hashOn,
     hashBalanceFactor: defaults.hashBalanceFactor,
     panic: defaults.panic,
+    closeTunnelsWhen: defaults.closeTunnelsWhen,
   };
   const sharedDefaults = {
     forwarded: defaults.forwarded,

@@ -50,6 +50,7 @@ describe("what is left out", () => {
           hashOn: "client-ip",
           hashBalanceFactor: 0,
           panic: "use-all",
+          closeTunnelsWhen: new Set(),
           healthCheck: undefined,
           outlierDetection: {
             consecutiveFailures: 5,

@@ -6,6 +6,7 @@ import { rawClient, underLoad } from "../support/client.ts";
 import { until } from "../support/event-loop.ts";
 import { nextEvent, onlyPool, startProxy } from "../support/start-proxy.ts";
 import { refusingUrl, startRawUpstream, startUpstream } from "../support/start-upstream.ts";
+import { VirtualClock } from "../support/virtual-clock.ts";
 import { closeCode, connectSocket, echo, handshake, openSocket, startEcho, switching } from "../support/web-sockets.ts";
 
 describe("a tunnel", () => {
@@ -292,5 +293,51 @@ describe("before the 101", () => {
     else client.socket.resetAndDestroy();
     expect((await finished(1))[0]).toMatchObject({ status: 499, error: "client_aborted" });
     await until(() => upstream.sockets.size === 0);
+  });
+});
+
+describe("tunnels of an upstream that goes", () => {
+  test("are closed with 1001 on both sides after the timeout of its drain", async () => {
+    let said = Buffer.alloc(0);
+    const upstream = await startRawUpstream((socket) => {
+      socket.write(switching());
+      socket.on("data", (data) => {
+        said = Buffer.concat([said, data]);
+      });
+      socket.on("end", () => socket.end());
+    });
+    const clock = new VirtualClock();
+    const upstreams = [{ id: "a", url: upstream.url }];
+    const { proxy, port, finished } = await startProxy({ upstreams }, { runtime: { clock } });
+    const client = await rawClient(port, handshake());
+    await client.until(/\r\n\r\n/);
+    onlyPool(proxy).setState("a", "draining", { timeout: "10s" });
+    await clock.advanceAsync(9_999);
+    expect(client.text).toMatch(/\r\n\r\n$/);
+    await clock.advanceAsync(1);
+    const { text } = await client.over();
+    client.socket.end();
+    expect(text.endsWith("\x88\x02\x03\xe9")).toBe(true);
+    expect((await finished(1))[0]).toMatchObject({ status: 101, error: undefined });
+    expect(said.toString("hex")).toBe("88820000000003e9");
+    expect(onlyPool(proxy).tunnels).toBe(0);
+  });
+
+  test("are cut when neither side heeds it", async () => {
+    const upstream = await startRawUpstream((socket) => void socket.write(switching()));
+    const clock = new VirtualClock();
+    const upstreams = [{ id: "a", url: upstream.url }];
+    const { proxy, port, finished } = await startProxy(
+      { upstreams, closeTunnelsWhen: ["disabled"] },
+      { runtime: { clock } },
+    );
+    const client = await rawClient(port, handshake());
+    await client.until(/\r\n\r\n/);
+    onlyPool(proxy).setState("a", "disabled");
+    await client.until(/\x88/);
+    expect(onlyPool(proxy).tunnels).toBe(1);
+    await clock.advanceAsync(1_000);
+    expect(await finished(1)).toHaveLength(1);
+    expect(onlyPool(proxy).tunnels).toBe(0);
   });
 });
