@@ -10,7 +10,7 @@ export interface LifetimeLimits {
 /** A connection ends sooner than its `maxAge` by up to this share, so that those opened together do not end together. */
 const ageJitter = 0.1;
 
-/** How long a connection may be used again: an age, a number of requests, and whether its address is still the upstream's. */
+/** How long a connection takes requests: an age, a number of requests, and whether its address is still the upstream's. */
 export class ConnectionLifetime {
   readonly #endsAt: number;
   readonly #maxRequests: number;
@@ -22,7 +22,7 @@ export class ConnectionLifetime {
     this.#maxRequests = maxRequests === 0 ? Infinity : maxRequests;
   }
 
-  /** Exchanges that have been carried to their end. */
+  /** Exchanges that have been counted. */
   get served(): number {
     return this.#served;
   }
@@ -30,8 +30,21 @@ export class ConnectionLifetime {
   /** Counts an exchange, and returns until when the connection may wait for another one; what has passed means not at all. */
   release(now: number, keepAliveMs: number): number {
     this.#served++;
-    if (this.#retired || this.#served >= this.#maxRequests) return -Infinity;
-    return Math.min(now + keepAliveMs, this.#endsAt);
+    return this.#spent ? -Infinity : Math.min(now + keepAliveMs, this.#endsAt);
+  }
+
+  /** Counts an exchange that shares the connection with others. */
+  begin(): void {
+    this.#served++;
+  }
+
+  /** The connection takes no further exchange. */
+  isOver(now: number): boolean {
+    return this.#spent || now >= this.#endsAt;
+  }
+
+  get #spent(): boolean {
+    return this.#retired || this.#served >= this.#maxRequests;
   }
 
   /** The exchange in flight, if any, is the last one. */

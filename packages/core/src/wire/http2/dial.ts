@@ -4,9 +4,10 @@ import type { UpstreamAddress } from "../../config/resolved.ts";
 import type { ErrorCode } from "../../errors.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Ticker, Timed } from "../../runtime/ticker.ts";
-import { type Connector, readyEvent } from "../connector.ts";
+import { type Connector, connectTimeoutError, readyEvent } from "../connector.ts";
 import type { TransportSettings } from "../create-transport.ts";
 import { connectFailureCode } from "../failure-codes.ts";
+import type { WireError } from "../wire-error.ts";
 
 /** What the upstream has chosen: by ALPN, or HTTP/2 with prior knowledge where there is no TLS. */
 export type Protocol = "h2" | "http/1.1";
@@ -71,7 +72,13 @@ export class Dial implements Timed {
   }
 
   onDeadline(): void {
-    this.#fail("connect_timeout", new Error("no connection in time"));
+    const error = this.timeoutError();
+    this.#fail(error.code, error);
+  }
+
+  /** Why it is not open yet, once it has taken too long. */
+  timeoutError(): WireError {
+    return connectTimeoutError(this.#socket);
   }
 
   /** Gives up. The owner hears no more. */

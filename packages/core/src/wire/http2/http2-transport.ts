@@ -1,7 +1,9 @@
 import type { UpstreamAddress } from "../../config/resolved.ts";
+import type { ResolvedName } from "../../dns/resolved-name.ts";
 import type { ErrorCode } from "../../errors.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { type Ticker, type Timed, tickerOf } from "../../runtime/ticker.ts";
+import { ConnectionLifetime } from "../connection-lifetime.ts";
 import type { ConnectionTimeouts } from "../connection-owner.ts";
 import type { Connector } from "../connector.ts";
 import type { TransportSettings } from "../create-transport.ts";
@@ -42,6 +44,11 @@ export class Http2Transport implements Transport, SessionOwner, DialOwner {
   readonly #waiting = new Map<Http2Exchange, Timed>();
   /** Sessions whose exchanges are sent in the next check phase. */
   readonly #claimed = new Set<Session>();
+  /** How long each connection takes requests, and its address. */
+  readonly #uses = new WeakMap<Session, { readonly lifetime: ConnectionLifetime; readonly address: string }>();
+  /** Undefined where nothing has to be looked up. */
+  readonly #name: ResolvedName | undefined;
+  #nameVersion = 0;
   #serving = false;
   #closing = false;
 
@@ -56,6 +63,7 @@ export class Http2Transport implements Transport, SessionOwner, DialOwner {
     this.#address = address;
     this.#settings = settings;
     this.#connector = connector;
+    this.#name = connector.nameOf(address);
     this.#fallback = fallback;
     this.#timeouts = { ...settings.timeouts, keepAliveMs: settings.connections.keepAliveMs };
     this.#runtime = runtime;
@@ -129,8 +137,10 @@ export class Http2Transport implements Transport, SessionOwner, DialOwner {
       for (const exchange of waiting) this.#forget(exchange);
       return this.#fallback?.onHttp1(opened, waiting);
     }
-    const { clock } = this.#runtime;
+    const { clock, random } = this.#runtime;
     const session = new Session(opened, { owner: this, timeouts: this.#timeouts, ticker: this.#ticker, clock });
+    const lifetime = new ConnectionLifetime(opened.openedAt, this.#settings.connections, random);
+    this.#uses.set(session, { lifetime, address: opened.socket.remoteAddress ?? "" });
     this.#sessions.add(session);
     this.#serveWaiting();
     session.send();
@@ -153,8 +163,15 @@ export class Http2Transport implements Transport, SessionOwner, DialOwner {
   /** Gives an exchange to a connection that has room for it. */
   #place(exchange: Http2Exchange): boolean {
     const { freshConnection } = exchange.head;
+    if (this.#name !== undefined) this.#followName(this.#name);
     for (const session of this.#sessions) {
+      if (this.#isSpent(session)) {
+        // What it was given in this turn of the event loop is sent first.
+        if (!this.#claimed.has(session)) session.retire();
+        continue;
+      }
       if (session.room <= 0 || (freshConnection && session.served)) continue;
+      this.#uses.get(session)?.lifetime.begin();
       session.claim(exchange);
       if (this.#claimed.size === 0) setImmediate(this.#sendClaimed);
       this.#claimed.add(session);
@@ -163,10 +180,28 @@ export class Http2Transport implements Transport, SessionOwner, DialOwner {
     return false;
   }
 
+  /** Whether a connection is too old, has carried enough, or leads to an address that the name no longer has. */
+  #isSpent(session: Session): boolean {
+    return this.#uses.get(session)?.lifetime.isOver(this.#runtime.clock.now()) === true;
+  }
+
+  #followName(name: ResolvedName): void {
+    name.use();
+    if (name.version === this.#nameVersion) return;
+    this.#nameVersion = name.version;
+    for (const session of this.#sessions) {
+      const use = this.#uses.get(session);
+      if (use !== undefined && !name.has(use.address)) use.lifetime.retire();
+    }
+  }
+
   readonly #sendClaimed = (): void => {
     const claimed = [...this.#claimed];
     this.#claimed.clear();
-    for (const session of claimed) session.send();
+    for (const session of claimed) {
+      session.send();
+      if (this.#isSpent(session)) session.retire();
+    }
   };
 
   /** For as long as opening a connection may take. */
@@ -183,11 +218,10 @@ export class Http2Transport implements Transport, SessionOwner, DialOwner {
   /** A limit of ours that holds it up is our failure; that no connection has become usable is the upstream's. */
   #onWaitedTooLong(exchange: Http2Exchange): void {
     const full = [...this.#sessions].every(({ settled }) => settled) && this.#full;
-    this.#refuseWaiting(
-      exchange,
-      full ? "queue_timeout" : "connect_timeout",
-      new Error("no connection had room in time"),
-    );
+    const [dial] = this.#dials;
+    const error = full || dial === undefined ? undefined : dial.timeoutError();
+    const code = error?.code ?? (full ? "queue_timeout" : "connect_timeout");
+    this.#refuseWaiting(exchange, code, error ?? new Error("no connection had room in time"));
   }
 
   #serveWaiting(): void {

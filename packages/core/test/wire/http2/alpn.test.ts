@@ -133,7 +133,10 @@ describe("an https upstream that chooses HTTP/1.1", () => {
     const clock = new VirtualClock();
     const tls = { cert, key, ALPNCallback: () => choice };
     const upstream = await rawUpstream({ tls, onRequest: echo });
-    const transport = alpnTransport(upstream.port, { runtime: { clock }, connections: { keepAlive: "10m" } });
+    const transport = alpnTransport(upstream.port, {
+      runtime: { clock },
+      connections: { keepAlive: "10m", maxAge: "0s" },
+    });
     await ask(transport, "/1").ended();
     clock.advance(10);
     choice = "h2";
