@@ -5,6 +5,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import type { Hooks } from "../../src/forward/hooks.ts";
 import { createProxy } from "../../src/index.ts";
 import { fetchFrom, rawClient } from "../support/client.ts";
+import { until } from "../support/event-loop.ts";
 import { refusingUrl, startUpstream } from "../support/start-upstream.ts";
 
 /** As on-headers 1.0 does it, which knows headers as an object or as a list of pairs. */
@@ -100,6 +101,7 @@ describe("a logger reads the headers of every response", () => {
       const { url } = await serve(upstreams, (res) => attach(res, () => seen.push({ ...res.getHeaders() })));
       const answer = await fetchFrom(url + path);
       expect(answer.status).toBe(status);
+      await until(() => seen.length > 0);
       const { date, connection, "keep-alive": _, "transfer-encoding": __, "x-twice": twice, ...sent } = answer.headers;
       expect([date, connection]).toEqual([expect.any(String), expect.any(String)]);
       expect(seen).toEqual([{ ...seen[0], ...sent, ...(twice !== undefined && { "x-twice": ["1", "2"] }) }]);
@@ -113,6 +115,7 @@ describe("a logger reads the headers of every response", () => {
       onRequest: ({ respond }) => respond({ status: 401, headers: { "WWW-Authenticate": "Basic" } }),
     });
     await fetchFrom(url);
+    await until(() => seen.length > 0);
     expect(seen).toMatchObject([{ "www-authenticate": "Basic", via: "1.1 evenkeel" }]);
   });
 
