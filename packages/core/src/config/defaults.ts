@@ -52,7 +52,15 @@ export const defaults = {
   },
   timeouts: { connect: "3s", headers: "30s", idle: "60s", total: "0s" },
   queue: { max: 100, timeout: "5s" },
-  connections: { max: 0, keepAlive: "4s", maxAge: "5m", maxRequests: 0, http2: false },
+  connections: {
+    max: 0,
+    keepAlive: "4s",
+    maxAge: "5m",
+    maxRequests: 0,
+    maxResponseHeaderSize: "16kb",
+    maxResponseHeaders: 200,
+    http2: false,
+  },
   tls: { verify: true },
   /** How long `close` waits for requests in flight. */
   closeTimeout: "30s",
@@ -146,10 +154,13 @@ export const limits = {
   localFileBytes: 4_194_304,
   /** Characters of the cause of a failed connection, in events and logs. */
   failureCauseLength: 256,
-  /** Bytes of a response's head, as node:http allows for a request's. */
-  responseHeadBytes: 16_384,
-  /** Header fields of a response, and as many trailers. */
-  responseHeaderFields: 200,
+  /** Bytes and fields of the trailers of a response. */
+  trailerBytes: 16_384,
+  trailerFields: 200,
+  /** The smallest and the largest head of a response that a pool may allow, in bytes, and the most header fields. */
+  minResponseHeadBytes: 1_024,
+  maxResponseHeadBytes: 262_144,
+  maxResponseHeaderFields: 2_000,
   /** Bytes of all the chunk extensions of a response together. */
   chunkExtensionBytes: 16_384,
   /** Informational responses before the final one. */

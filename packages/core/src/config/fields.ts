@@ -78,11 +78,15 @@ export const duration = (minMs = 0): z.ZodString =>
     })
     .meta({ pattern: durationPattern, range: `${minMs}ms to 24h` });
 
-export const size = (): z.ZodString =>
+export const size = (minBytes: number = 0, maxBytes: number = Infinity): z.ZodString =>
   text('a size such as "64kb" or "10mb"')
     .superRefine((value, context) => {
-      if (parseSize(value) === undefined) {
+      const bytes = parseSize(value);
+      if (bytes === undefined) {
         fail(context, `expected a size such as "64kb" or "10mb", found ${JSON.stringify(value)}`);
+      } else if (bytes < minBytes || bytes > maxBytes) {
+        const range = `from ${minBytes / 1_024}kb to ${maxBytes / 1_024}kb`;
+        fail(context, `expected a size ${range}, found ${JSON.stringify(value)}`);
       }
     })
     .meta({ pattern: "^\\d{1,12}(?:\\.\\d{1,3})?(?:[bB]|[kKmMgG][bB])$" });

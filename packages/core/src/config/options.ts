@@ -131,6 +131,10 @@ export interface ConnectionOptions {
   readonly maxRequests?: number;
   /** HTTP/2 with https upstreams that offer it; "h2c": also with http ones, which have to speak it. Default: false. */
   readonly http2?: boolean | "h2c";
+  /** The largest head of a response, from its status line to its last header, "1kb" to "256kb"; a larger one is 502. Default: "16kb". */
+  readonly maxResponseHeaderSize?: Size;
+  /** Header fields that a response may have; more are 502. Default: 200. */
+  readonly maxResponseHeaders?: number;
 }
 
 export interface TlsOptions {

@@ -131,6 +131,7 @@ function toResolvedPool(pool: PoolOptions): ResolvedPool {
       maxAgeMs: milliseconds(connections.maxAge),
       maxRequests: connections.maxRequests,
       http2: connections.http2,
+      responseHead: { bytes: bytes(connections.maxResponseHeaderSize), fields: connections.maxResponseHeaders },
     },
     tls: {
       ca: tls.ca,

@@ -75,6 +75,12 @@ export interface ResolvedTimeouts {
   readonly totalMs: number;
 }
 
+/** How large the head of a response may be. */
+export interface HeadLimits {
+  readonly bytes: number;
+  readonly fields: number;
+}
+
 export interface ResolvedConnections {
   /** 0 is no limit. */
   readonly max: number;
@@ -84,6 +90,7 @@ export interface ResolvedConnections {
   readonly maxRequests: number;
   /** By ALPN with https upstreams; "h2c": with prior knowledge with http upstreams, too. */
   readonly http2: boolean | "h2c";
+  readonly responseHead: HeadLimits;
 }
 
 export interface ResolvedTls {

@@ -40,9 +40,9 @@ import {
   upstreamId,
   upstreamUrl,
 } from "./fields.ts";
+import { headerChanges } from "./header-schema.ts";
 import type { HealthCheckOptions, ManyPoolsOptions, OnePoolOptions, PoolOptions } from "./options.ts";
 import { policyNames } from "./policy-names.ts";
-import { hostText } from "./settable-header.ts";
 
 const upstream = table(
   {
@@ -147,6 +147,8 @@ const settings = {
     keepAlive: duration(1).optional(),
     maxAge: duration().optional(),
     maxRequests: integer(0, 1_000_000_000).optional(),
+    maxResponseHeaderSize: size(limits.minResponseHeadBytes, limits.maxResponseHeadBytes).optional(),
+    maxResponseHeaders: integer(1, limits.maxResponseHeaderFields).optional(),
     http2: flagOr("h2c").optional(),
   }).optional(),
   tls: table({
@@ -165,21 +167,6 @@ const members = {
 };
 
 const pool = table({ ...members, ...settings });
-
-const headersToSet = record("headers", changeableName(), headerValue()).superRefine((set, context) => {
-  const seen = new Set<string>();
-  for (const [name, value] of Object.entries(set)) {
-    const lower = name.toLowerCase();
-    if (seen.has(lower)) context.addIssue({ code: "custom", path: [name], message: "this header is set twice" });
-    if (lower === "host" && !hostText.test(value)) {
-      context.addIssue({ code: "custom", path: [name], message: "expected a host, with a port or without" });
-    }
-    seen.add(lower);
-  }
-});
-
-const headerChanges = (removable: () => z.ZodString) =>
-  table({ set: headersToSet.optional(), remove: list("header names", removable()).optional() });
 
 const hosts = z.preprocess(
   (host: string | string[]) => (typeof host === "string" ? [host] : host),

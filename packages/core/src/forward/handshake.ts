@@ -121,6 +121,7 @@ export class Handshake implements TunnelHandler, AttemptOwner, Active {
       {
         address: upstream.address,
         tls: options.tls,
+        responseHead: options.connections.responseHead,
         connector: route.pool.connector,
         path: upstreamPath(target, route.options, upstream.address),
         headers,
@@ -169,7 +170,7 @@ export class Handshake implements TunnelHandler, AttemptOwner, Active {
   onRefusal(upstreamResponse: IncomingMessage): void {
     const { engine, arrival, record, response } = this.#in;
     const { statusCode = 502, statusMessage = "", rawHeaders } = upstreamResponse;
-    const fault = refusalFault(upstreamResponse);
+    const fault = refusalFault(upstreamResponse, arrival.route.pool.options.connections.responseHead);
     if (fault !== undefined) return this.#failed(fault);
     this.#clearTimer();
     this.#over = true;

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import type { HeadLimits } from "../config/resolved.ts";
 import type { ErrorCode } from "../errors.ts";
 import { bindContext } from "../runtime/async-context.ts";
 import type { Clock } from "../runtime/clock.ts";
@@ -12,17 +13,15 @@ import type { ClientPace, ClientResponse } from "./client-response.ts";
  * What is wrong with a refusal's head. Node's client puts up with more than our own connections do, and what two readers
  * could understand differently is not passed on: the head is held to the same rules.
  */
-export function refusalFault({
-  httpVersion,
-  statusCode,
-  statusMessage,
-  rawHeaders,
-}: IncomingMessage): ErrorCode | undefined {
+export function refusalFault(
+  { httpVersion, statusCode, statusMessage, rawHeaders }: IncomingMessage,
+  { fields }: HeadLimits,
+): ErrorCode | undefined {
   let text = `HTTP/${httpVersion} ${statusCode} ${statusMessage}`;
   for (let index = 0; index < rawHeaders.length; index += 2)
     text += `\r\n${rawHeaders[index]}: ${rawHeaders[index + 1]}`;
   try {
-    return parseResponseHead(text, "GET").status < 200 ? "invalid_response" : undefined;
+    return parseResponseHead(text, "GET", fields).status < 200 ? "invalid_response" : undefined;
   } catch (error) {
     return error instanceof WireError ? error.code : "internal";
   }

@@ -19,7 +19,7 @@ import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type HttpProxy from "http-proxy";
 import { limits } from "../config/defaults.ts";
-import type { ResolvedTls, UpstreamAddress } from "../config/resolved.ts";
+import type { HeadLimits, ResolvedTls, UpstreamAddress } from "../config/resolved.ts";
 import { AsyncContext } from "../runtime/async-context.ts";
 import type { Clock, Timer } from "../runtime/clock.ts";
 import { type Connector, connectTimeoutError, readyEvent } from "../wire/connector.ts";
@@ -30,6 +30,7 @@ import type { WireError } from "../wire/wire-error.ts";
 export interface TunnelRequest {
   readonly address: UpstreamAddress;
   readonly tls: ResolvedTls;
+  readonly responseHead: HeadLimits;
   /** Opens the socket to the upstream. */
   readonly connector: Connector;
   readonly path: string;
@@ -126,7 +127,7 @@ export function requestTunnel(
   upstreamRequest.on("response", (response) => context.run(handler.onRefusal, handler, response));
   upstreamRequest.on("upgrade", (response: IncomingMessage, socket: Duplex, early: Buffer) => {
     socket.on("error", () => {});
-    const mismatch = mismatchOf(response, request.key);
+    const mismatch = mismatchOf(response, request);
     if (mismatch !== undefined) {
       socket.destroy();
       return context.run(handler.onMismatch, handler, mismatch);
@@ -200,6 +201,8 @@ function startRequest(request: TunnelRequest, socket: Duplex, upstreamSocket: So
   const capture = (upstreamRequest: ClientRequest) => {
     started = upstreamRequest;
     upstreamRequest.path = request.path;
+    // Node gives it to the parser once there is a socket.
+    (upstreamRequest as { maxHeaderSize?: number }).maxHeaderSize = request.responseHead.bytes;
     // `http-proxy` copies its headers by assignment into an object with a prototype, which loses `__proto__`.
     for (const name of upstreamRequest.getHeaderNames()) upstreamRequest.removeHeader(name);
     for (const [name, value] of Object.entries(headers)) upstreamRequest.setHeader(name, value);
@@ -257,9 +260,9 @@ function watchPeer(socket: Duplex): void {
 }
 
 /** Why a 101 is not the answer to this handshake (RFC 6455 section 4.1), if it is not. */
-function mismatchOf(response: IncomingMessage, key: string): string | undefined {
+function mismatchOf(response: IncomingMessage, { key, responseHead }: TunnelRequest): string | undefined {
   const { upgrade, "sec-websocket-accept": accept } = response.headers;
-  if (response.rawHeaders.length > limits.responseHeaderFields * 2) return "the upstream's answer has too many fields";
+  if (response.rawHeaders.length > responseHead.fields * 2) return "the upstream's answer has too many fields";
   if (upgrade?.toLowerCase() !== "websocket") return "the upstream switched to another protocol";
   const expected = createHash("sha1").update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64");
   return accept === expected ? undefined : "the upstream's Sec-WebSocket-Accept does not match";

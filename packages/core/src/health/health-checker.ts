@@ -104,6 +104,7 @@ export class HealthChecker {
         signal,
         connector: this.#pool.connector,
         deadline,
+        responseHead: this.#pool.options.connections.responseHead,
       });
     } catch {
       return { ok: false, reason: "internal" };

@@ -1,7 +1,7 @@
 import * as http from "node:http";
 import type { Socket } from "node:net";
 import { limits } from "../config/defaults.ts";
-import type { ResolvedHealthCheck, ResolvedTls, UpstreamAddress } from "../config/resolved.ts";
+import type { HeadLimits, ResolvedHealthCheck, ResolvedTls, UpstreamAddress } from "../config/resolved.ts";
 import { type Connector, connectTimeoutError, readyEvent } from "../wire/connector.ts";
 import { causeToReport } from "../wire/failure-cause.ts";
 import { BodyMatch } from "./body-match.ts";
@@ -21,6 +21,8 @@ export interface ProbeResult {
 export interface ProbeOptions {
   readonly signal: AbortSignal;
   readonly connector: Connector;
+  /** How large the head of the response may be. */
+  readonly responseHead: HeadLimits;
   /** Where the result of a probe whose signal is aborted is put during the abort. */
   readonly deadline?: { result: ProbeResult };
 }
@@ -41,7 +43,7 @@ export type Probe = (
  * a unix socket. Redirects are not followed, and a protocol switch is a failure. Nothing more is read than the
  * answer takes: the head, and the body as far as `expectBody` needs, at most 64 KiB.
  */
-export const probe: Probe = (address, check, tlsOptions, { signal, connector, deadline }) =>
+export const probe: Probe = (address, check, tlsOptions, { signal, connector, deadline, responseHead }) =>
   new Promise((resolve) => {
     let stage: ProbeStage = "connect";
     let socket: Socket | undefined;
@@ -72,7 +74,7 @@ export const probe: Probe = (address, check, tlsOptions, { signal, connector, de
         stage = "body";
       };
       try {
-        exchange(socket as Socket, address, check, { finish, fail, onHead });
+        exchange(socket as Socket, address, check, { finish, fail, onHead, maxHeadBytes: responseHead.bytes });
       } catch (error) {
         fail(error);
       }
@@ -99,6 +101,7 @@ interface ExchangeEvents {
   finish(ok: boolean, reason: string): void;
   fail(error?: unknown): void;
   onHead(): void;
+  readonly maxHeadBytes: number;
 }
 
 /** Sends the request over a connected socket and judges the answer. */
@@ -106,14 +109,14 @@ function exchange(
   socket: Socket,
   address: UpstreamAddress,
   check: ResolvedHealthCheck,
-  { finish, fail, onHead }: ExchangeEvents,
+  { finish, fail, onHead, maxHeadBytes }: ExchangeEvents,
 ): void {
   const request = http.request({
     createConnection: () => socket,
     method: check.method,
     path: address.basePath + check.path,
     headers: { Host: address.host, "User-Agent": "evenkeel-health", Accept: "*/*", ...check.headers },
-    maxHeaderSize: limits.responseHeadBytes,
+    maxHeaderSize: maxHeadBytes,
   });
   let informational = 0;
   request.on("error", fail);

@@ -13,6 +13,11 @@ export class HeaderBlock {
   endStream = false;
   #fragments: Buffer[] = [];
   #bytes = 0;
+  readonly #maxBytes: number;
+
+  constructor(maxBytes: number = limits.http2HeaderBlockBytes) {
+    this.#maxBytes = maxBytes;
+  }
 
   /** Takes a HEADERS frame. Returns the block when it is whole. */
   begin(streamId: number, flags: number, payload: Buffer): Buffer | undefined {
@@ -40,7 +45,7 @@ export class HeaderBlock {
 
   #keep(fragment: Buffer): void {
     this.#bytes += fragment.length;
-    if (this.#bytes > limits.http2HeaderBlockBytes || this.#fragments.length >= limits.http2HeaderBlockFrames) {
+    if (this.#bytes > this.#maxBytes || this.#fragments.length >= limits.http2HeaderBlockFrames) {
       throw new Http2Error(errorCode.enhanceYourCalm, "a header block that does not end");
     }
     // The reader's memory is used again.

@@ -12,7 +12,7 @@ const maxSizeDigits = 13;
 const extensions =
   /^(?:;[!#$%&'*+\-.^_`|~\w]+(?:=(?:[!#$%&'*+\-.^_`|~\w]+|"(?:[\t !#-[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*"))?)+$/;
 /** Trailers of just the limit may have come with all of their end but the last byte. */
-const mostPartial = limits.responseHeadBytes + 3;
+const mostPartial = limits.trailerBytes + 3;
 
 /**
  * Takes a chunked body apart (RFC 9112 section 7.1), a piece at a time, at any split.
@@ -109,7 +109,7 @@ export class ChunkedBody {
     const before = this.#trailerText.length;
     const text = this.#trailerText + piece.toString("latin1", start, start + mostPartial + 1);
     const end = text.startsWith("\r\n") ? 0 : text.indexOf("\r\n\r\n");
-    const tooLarge = end === -1 ? text.length > mostPartial : end > limits.responseHeadBytes;
+    const tooLarge = end === -1 ? text.length > mostPartial : end > limits.trailerBytes;
     // The fault that comes first is told, in whatever pieces the text comes.
     const looked = text.slice(0, end === -1 ? mostPartial + 1 : Math.min(end, mostPartial + 1));
     if (/(?:^|[^\r])\n|\r[^\n]/.test(looked)) throw invalid("a bare CR or LF in the trailers");

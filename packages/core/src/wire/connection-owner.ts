@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import type { HeadLimits } from "../config/resolved.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Ticker } from "../runtime/ticker.ts";
 import type { Connection } from "./connection.ts";
@@ -29,6 +30,7 @@ export interface ConnectionSetup {
   readonly open: (onBytes: (bytes: Buffer) => void) => Socket;
   readonly owner: ConnectionOwner;
   readonly timeouts: ConnectionTimeouts;
+  readonly responseHead: HeadLimits;
   readonly ticker: Ticker;
   readonly tls: boolean;
   /** The event that reports that it is usable; undefined when it is already. */

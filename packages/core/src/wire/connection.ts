@@ -32,7 +32,7 @@ export class Connection implements ResponseSink, Timed {
   readonly #tls: boolean;
   readonly #openedAt: number;
   readonly #sender: RequestSender;
-  readonly #parser = new ResponseParser(this);
+  readonly #parser: ResponseParser;
   #state: State = "connecting";
   #exchange: Http1Exchange | undefined;
   readonly #lifetime: ConnectionLifetime;
@@ -54,6 +54,7 @@ export class Connection implements ResponseSink, Timed {
     this.#lifetime = options.lifetime;
     this.#openedAt = options.openedAt;
     this.#exchange = options.exchange;
+    this.#parser = new ResponseParser(this, options.responseHead);
     this.#sender = new RequestSender(socket, () => this.#salvage());
     this.deadline = this.#openedAt + options.timeouts.connectMs;
     options.exchange.connection = this;

@@ -212,6 +212,7 @@ export class Http1Transport implements Transport, ConnectionOwner {
     return {
       owner: this,
       timeouts: this.#timeouts,
+      responseHead: this.#settings.connections.responseHead,
       ticker: this.#ticker,
       tls: this.#address.tls,
       clock,

@@ -31,17 +31,20 @@ export const framingName: RegExp = /^(?:content-length|transfer-encoding)$/i;
 
 /** All of a head in one look, since nearly every one is well formed: a status line, and lines of a token, a colon and text. */
 const wholeHead =
-  /^HTTP\/1\.([01]) ([1-5]\d\d)(?: ([\t -~\x80-\xff]*))?(?:\r\n[!#$%&'*+\-.^_`|~\w]+:[\t -~\x80-\xff]*)*$/;
+  /^HTTP\/1\.([01]) ([1-9]\d\d)(?: ([\t -~\x80-\xff]*))?(?:\r\n[!#$%&'*+\-.^_`|~\w]+:[\t -~\x80-\xff]*)*$/;
 const wholeTrailers = /^[!#$%&'*+\-.^_`|~\w]+:[\t -~\x80-\xff]*(?:\r\n[!#$%&'*+\-.^_`|~\w]+:[\t -~\x80-\xff]*)*$/;
 /** 15 digits stay below 2^53: a length that cannot be counted is none. */
 const decimal = /^(?:0|[1-9]\d{0,14})$/;
 
-/** Parses a head without its empty line. `method` is that of the request, which decides whether there is a body. */
-export function parseResponseHead(text: string, method: string): ResponseHead {
+/**
+ * Parses a head without its empty line. `method` is that of the request, which decides whether there is a body. A status of
+ * 600 to 999 means what its first digit cannot say: it is passed on (RFC 9110 section 15).
+ */
+export function parseResponseHead(text: string, method: string, maxFields: number): ResponseHead {
   const match = wholeHead.exec(text);
   if (match === null) throw invalid(faultOf(text));
   const lineEnd = text.indexOf("\r\n");
-  const headers = lineEnd === -1 ? [] : splitFields(text, lineEnd + 2);
+  const headers = lineEnd === -1 ? [] : splitFields(text, lineEnd + 2, maxFields);
   return describe(Number(match[2]), match[3] ?? "", headers, { http10: match[1] === "0", method });
 }
 
@@ -53,20 +56,20 @@ export function parseTrailers(text: string): string[] {
   if (text === "") return [];
   if (!wholeTrailers.test(text)) throw invalid("trailers out of grammar");
   const harmless = text.split("\r\n").filter((line) => !framingName.test(line.slice(0, line.indexOf(":"))));
-  return splitFields(harmless.join("\r\n"), 0);
+  return splitFields(harmless.join("\r\n"), 0, limits.trailerFields);
 }
 
 /** Says what is wrong with a head that is not well formed. */
 function faultOf(text: string): string {
   if (/[^\t\r\n -~\x80-\xff]/.test(text)) return "a control character in the head";
   if (/\r(?!\n)|(?:^|[^\r])\n/.test(text)) return "a bare CR or LF in the head";
-  if (!/^HTTP\/1\.[01] [1-5]\d\d(?:[ \r]|$)/.test(text)) return "a status line out of grammar";
+  if (!/^HTTP\/1\.[01] [1-9]\d\d(?:[ \r]|$)/.test(text)) return "a status line out of grammar";
   // Among them folded lines and space before a colon: white space is no part of a token.
   return "a header line out of grammar";
 }
 
 /** Takes well-formed fields apart, from `start` to the end of the text. */
-function splitFields(text: string, start: number): string[] {
+function splitFields(text: string, start: number, maxFields: number): string[] {
   const fields: string[] = [];
   for (let position = start; position < text.length; ) {
     const colon = text.indexOf(":", position);
@@ -74,7 +77,7 @@ function splitFields(text: string, start: number): string[] {
     const end = lineEnd === -1 ? text.length : lineEnd;
     const name = text.slice(position, colon);
     fields.push(name, readValue(text, colon + 1, end, name));
-    if (fields.length > limits.responseHeaderFields * 2) {
+    if (fields.length > maxFields * 2) {
       throw new WireError("response_headers_too_large", "too many header fields");
     }
     position = end + 2;

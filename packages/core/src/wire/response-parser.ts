@@ -1,4 +1,5 @@
 import { limits } from "../config/defaults.ts";
+import type { HeadLimits } from "../config/resolved.ts";
 import { ChunkedBody } from "./chunked-body.ts";
 import { parseResponseHead, type ResponseHead } from "./response-head.ts";
 import { WireError } from "./wire-error.ts";
@@ -16,8 +17,6 @@ type State = "idle" | "head" | "length" | "chunked" | "close";
 
 const none: readonly string[] = [];
 const headEnd = Buffer.from("\r\n\r\n");
-/** A head of just the limit may have come with all of its end but the last byte. */
-const mostPartial = limits.responseHeadBytes + headEnd.length - 1;
 
 /**
  * Reads the response to one request at a time, at any split of its bytes.
@@ -28,6 +27,10 @@ const mostPartial = limits.responseHeadBytes + headEnd.length - 1;
  */
 export class ResponseParser {
   readonly #sink: ResponseSink;
+  readonly #maxBytes: number;
+  readonly #maxFields: number;
+  /** An informational response has announced the end of the connection (RFC 9112 section 9.6). */
+  #closing = false;
   #state: State = "idle";
   #method = "";
   /** A head that has not come whole yet. */
@@ -36,8 +39,10 @@ export class ResponseParser {
   #left = 0;
   #chunked: ChunkedBody | undefined;
 
-  constructor(sink: ResponseSink) {
+  constructor(sink: ResponseSink, { bytes, fields }: HeadLimits) {
     this.#sink = sink;
+    this.#maxBytes = bytes;
+    this.#maxFields = fields;
   }
 
   /** No response is being waited for: whatever comes is too much. */
@@ -50,6 +55,7 @@ export class ResponseParser {
     this.#method = method;
     this.#state = "head";
     this.#informational = 0;
+    this.#closing = false;
   }
 
   /** Consumes bytes and returns how many belong to the response; fewer than given means that the rest is too much. */
@@ -88,12 +94,15 @@ export class ResponseParser {
     const all = this.#partial === undefined ? bytes : Buffer.concat([this.#partial, bytes.subarray(start)]);
     const from = this.#partial === undefined ? start : 0;
     const end = all.indexOf(headEnd, Math.max(from, held - headEnd.length));
-    if (end === -1 || end - from > limits.responseHeadBytes) {
+    if (end === -1 || end - from > this.#maxBytes) {
       this.#keepPartial(all.subarray(from), held);
       return bytes.length;
     }
     this.#partial = undefined;
-    this.#begin(parseResponseHead(all.toString("latin1", from, end), this.#method));
+    const text = all.toString("latin1", from, end);
+    const head = parseResponseHead(text, this.#method, this.#maxFields);
+    if (head.status < 200) this.#inform(head, text.startsWith("HTTP/1.0"));
+    else this.#begin(head);
     return (held > 0 ? start - held : 0) + end + headEnd.length;
   }
 
@@ -102,6 +111,8 @@ export class ResponseParser {
     if (!"HTTP/1.".startsWith(partial.toString("latin1", 0, 7))) {
       throw new WireError("invalid_response", "not an HTTP/1 response");
     }
+    // A head of just the limit may have come with all of its end but the last byte.
+    const mostPartial = this.#maxBytes + headEnd.length - 1;
     // From the last byte seen on, which may have been a CR that waits for its LF.
     const text = partial.toString("latin1", Math.max(0, seen - 1), mostPartial + 1);
     if (/\r[^\n]|[^\r]\n/.test(text)) throw new WireError("invalid_response", "a bare CR or LF in the head");
@@ -110,17 +121,17 @@ export class ResponseParser {
   }
 
   #begin(head: ResponseHead): void {
-    if (head.status < 200) return this.#inform(head);
-    this.#sink.onHead(head);
+    this.#sink.onHead(this.#closing && head.keepAlive ? { ...head, keepAlive: false } : head);
     if (head.framing === "none" || head.length === 0) return this.#complete(none);
     this.#state = head.framing;
     this.#left = head.length;
     if (head.framing === "chunked") this.#chunked = new ChunkedBody();
   }
 
-  #inform({ status, headers, keepAlive }: ResponseHead): void {
+  #inform({ status, headers, keepAlive }: ResponseHead, http10: boolean): void {
     if (status === 101) throw new WireError("invalid_response", "a 101 that nobody asked for");
-    if (!keepAlive) throw new WireError("invalid_response", "an informational response that ends the connection");
+    if (http10) throw new WireError("invalid_response", "an informational response in HTTP/1.0");
+    if (!keepAlive) this.#closing = true;
     if (++this.#informational > limits.informationalResponses) {
       throw new WireError("invalid_response", "too many informational responses");
     }

@@ -74,7 +74,10 @@ const settings: Complete<PoolSettings> = {
   },
   timeouts: { connect: "1s", headers: "1s", idle: "1s", total: "1s" },
   queue: { max: 0, timeout: "1s" },
-  connections: { max: 1, keepAlive: "1s", maxAge: "1s", maxRequests: 1, http2: true },
+  connections: {
+    ...{ max: 1, keepAlive: "1s", maxAge: "1s", maxRequests: 1, http2: true },
+    ...{ maxResponseHeaderSize: "32kb", maxResponseHeaders: 300 },
+  },
   tls: { ca: "CA", cert: "CERT", key: "KEY", servername: "a", verify: false },
 };
 

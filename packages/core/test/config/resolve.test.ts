@@ -81,7 +81,10 @@ describe("what is left out", () => {
           },
           timeouts: { connectMs: 3_000, headersMs: 30_000, idleMs: 60_000, totalMs: 0 },
           queue: { max: 100, timeoutMs: 5_000 },
-          connections: { max: 0, keepAliveMs: 4_000, maxAgeMs: 300_000, maxRequests: 0, http2: false },
+          connections: {
+            ...{ max: 0, keepAliveMs: 4_000, maxAgeMs: 300_000, maxRequests: 0, http2: false },
+            responseHead: { bytes: 16_384, fields: 200 },
+          },
           tls: { ca: undefined, cert: undefined, key: undefined, servername: undefined, verify: true },
         },
       ],

@@ -13,6 +13,7 @@ test("a tunnel whose upstream's name is not resolved in time fails as a lookup, 
       {
         address: { ...plainAddress(1), hostname },
         tls: transportSettings().tls,
+        responseHead: transportSettings().connections.responseHead,
         connector,
         path: "/",
         headers: ["Host", "a"],

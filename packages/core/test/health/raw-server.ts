@@ -71,7 +71,11 @@ export function run(url: string, { check = {}, tlsOptions = {}, signal }: ProbeO
   const upstream = pool.upstreams[0];
   if (upstream === undefined) throw new Error("no upstream");
   const deadline = signal ?? AbortSignal.timeout(5_000);
-  return probe(upstream.address, resolveHealthCheck(check), pool.tls, { signal: deadline, connector: new Connector() });
+  return probe(upstream.address, resolveHealthCheck(check), pool.tls, {
+    signal: deadline,
+    connector: new Connector(),
+    responseHead: pool.connections.responseHead,
+  });
 }
 
 /** Probes a server that answers each request with these bytes, and tells what came of it. */

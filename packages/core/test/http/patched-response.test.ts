@@ -111,9 +111,13 @@ describe("a logger reads the headers of every response", () => {
 
   test("of an answer that a hook gives", async () => {
     const seen: object[] = [];
-    const { url } = await serve([], (res) => void res.on("finish", () => seen.push({ ...res.getHeaders() })), {
-      onRequest: ({ respond }) => respond({ status: 401, headers: { "WWW-Authenticate": "Basic" } }),
-    });
+    const { url } = await serve(
+      [await refusingUrl()],
+      (res) => void res.on("finish", () => seen.push({ ...res.getHeaders() })),
+      {
+        onRequest: ({ respond }) => respond({ status: 401, headers: { "WWW-Authenticate": "Basic" } }),
+      },
+    );
     await fetchFrom(url);
     await until(() => seen.length > 0);
     expect(seen).toMatchObject([{ "www-authenticate": "Basic", via: "1.1 evenkeel" }]);

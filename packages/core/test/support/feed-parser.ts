@@ -1,8 +1,12 @@
 import { expect } from "vitest";
+import type { HeadLimits } from "../../src/config/resolved.ts";
 import type { ErrorCode } from "../../src/errors.ts";
 import type { ResponseHead } from "../../src/wire/response-head.ts";
 import { ResponseParser } from "../../src/wire/response-parser.ts";
 import { WireError } from "../../src/wire/wire-error.ts";
+
+/** What a pool allows of a response's head unless it says otherwise. */
+export const usualHead: HeadLimits = { bytes: 16_384, fields: 200 };
 
 /** Everything that a parser has said about some bytes. */
 export interface Verdict {
@@ -35,19 +39,22 @@ export function feed(pieces: readonly Buffer[], options: FeedOptions = {}): Verd
     code: undefined,
     reason: "",
   };
-  const parser = new ResponseParser({
-    onInformation: (status, headers) => verdict.informations.push([status, headers]),
-    onHead: (head) => {
-      verdict.head = head;
+  const parser = new ResponseParser(
+    {
+      onInformation: (status, headers) => verdict.informations.push([status, headers]),
+      onHead: (head) => {
+        verdict.head = head;
+      },
+      onData: (data) => {
+        verdict.body += data.toString("latin1");
+      },
+      onComplete: (trailers) => {
+        verdict.trailers = trailers;
+        verdict.complete = true;
+      },
     },
-    onData: (data) => {
-      verdict.body += data.toString("latin1");
-    },
-    onComplete: (trailers) => {
-      verdict.trailers = trailers;
-      verdict.complete = true;
-    },
-  });
+    usualHead,
+  );
   parser.expect(options.method ?? "GET");
   try {
     verdict.consumed = run(parser, pieces, options.end ?? false);

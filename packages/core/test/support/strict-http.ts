@@ -47,7 +47,7 @@ export function readRequest(bytes: Buffer, start: number): StrictRequest | undef
 export function readResponse(bytes: Buffer, start: number, method: string, ended: boolean): StrictResponse | undefined {
   const head = readHead(bytes, start);
   if (head === undefined) return undefined;
-  const line = /^HTTP\/1\.1 ([1-5]\d\d) [\t\x20-\x7e\x80-\xff]*$/.exec(head.startLine);
+  const line = /^HTTP\/1\.1 ([1-9]\d\d) [\t\x20-\x7e\x80-\xff]*$/.exec(head.startLine);
   if (line === null) throw new StrictError(`a status line out of grammar: ${JSON.stringify(head.startLine)}`);
   const status = Number(line[1]);
   const framing = framingOf(head.fields);

@@ -192,9 +192,9 @@ describe("trailers", () => {
 
   test("of just the limit are read, one byte more is too large, in whatever pieces they come", () => {
     const ofSize = (bytes: number) => `${head}0\r\nX: ${"x".repeat(bytes - 3)}\r\n\r\n`;
-    expect(codesOf(ofSize(limits.responseHeadBytes))).toEqual([undefined]);
+    expect(codesOf(ofSize(limits.trailerBytes))).toEqual([undefined]);
     for (const more of [1, 2, 3, 4, 5, 60_000]) {
-      expect(codesOf(ofSize(limits.responseHeadBytes + more))).toEqual(["response_headers_too_large"]);
+      expect(codesOf(ofSize(limits.trailerBytes + more))).toEqual(["response_headers_too_large"]);
     }
   });
 
@@ -205,8 +205,8 @@ describe("trailers", () => {
 
   test("of so many fields are read and no more", () => {
     const fields = (count: number) => Buffer.from(`${head}0\r\n${"X: y\r\n".repeat(count)}\r\n`);
-    expect(feed([fields(limits.responseHeaderFields)]).trailers).toHaveLength(limits.responseHeaderFields * 2);
-    expect(feed([fields(limits.responseHeaderFields + 1)]).code).toBe("response_headers_too_large");
+    expect(feed([fields(limits.trailerFields)]).trailers).toHaveLength(limits.trailerFields * 2);
+    expect(feed([fields(limits.trailerFields + 1)]).code).toBe("response_headers_too_large");
   });
 });
 

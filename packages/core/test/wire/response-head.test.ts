@@ -1,11 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { limits } from "../../src/config/defaults.ts";
 import { parseResponseHead } from "../../src/wire/response-head.ts";
-import { feed, judge, refusal } from "../support/feed-parser.ts";
+import { feed, judge, refusal, usualHead } from "../support/feed-parser.ts";
 
 /** The head of a 200 with these lines, as the parser takes it: without the empty line. */
 function read(lines: readonly string[], { method = "GET", status = "HTTP/1.1 200 OK" } = {}) {
-  return parseResponseHead([status, ...lines].join("\r\n"), method);
+  return parseResponseHead([status, ...lines].join("\r\n"), method, usualHead.fields);
 }
 
 /** A whole response of nothing but a head. */
@@ -19,6 +18,8 @@ describe("status lines", () => {
     ["HTTP/1.0 404 Not Found", 404, "Not Found"],
     ["HTTP/1.1 200 ", 200, ""],
     ["HTTP/1.1 200", 200, ""],
+    ["HTTP/1.1 600 Own", 600, "Own"],
+    ["HTTP/1.1 999 ", 999, ""],
     ["HTTP/1.1 599 \xe4\xff\ttext  with: signs", 599, "\xe4\xff\ttext  with: signs"],
   ])("%j is read", (line, status, statusText) => {
     expect(judge(response(["Content-Length: 0"], line)).head).toMatchObject({ status, statusText });
@@ -28,7 +29,7 @@ describe("status lines", () => {
     "HTTP/1.1 99 x",
     "HTTP/1.1 099 x",
     "HTTP/1.1 1000 x",
-    "HTTP/1.1 600 x",
+    "HTTP/1.1 000 x",
     "HTTP/1.1 2OO x",
     "HTTP/1.1 -20 x",
     "HTTP/1.1 200OK",
@@ -257,16 +258,16 @@ describe("limits", () => {
   }
 
   test("a head of just the limit is read, one byte more is too large, in whatever pieces it comes", () => {
-    expect(codesAround(ofSize(limits.responseHeadBytes))).toEqual([undefined]);
+    expect(codesAround(ofSize(usualHead.bytes))).toEqual([undefined]);
     for (const more of [1, 2, 3, 4, 5, 1_000, 60_000]) {
-      expect(codesAround(ofSize(limits.responseHeadBytes + more))).toEqual(["response_headers_too_large"]);
+      expect(codesAround(ofSize(usualHead.bytes + more))).toEqual(["response_headers_too_large"]);
     }
   });
 
   test("a head that never ends is refused at the limit", () => {
     const endless = Buffer.from(fixed + "x".repeat(20_000));
     expect(feedCode([endless])).toBe("response_headers_too_large");
-    expect(feedCode([endless.subarray(0, limits.responseHeadBytes)])).toBeUndefined();
+    expect(feedCode([endless.subarray(0, usualHead.bytes)])).toBeUndefined();
   });
 
   test("ten megabytes without a line end are refused at the first of them", () => {
@@ -276,8 +277,8 @@ describe("limits", () => {
 
   test("so many fields are read and no more", () => {
     const fields = (count: number) => response(["Content-Length: 0", ...new Array<string>(count - 1).fill("X: y")]);
-    expect(judge(fields(limits.responseHeaderFields)).head?.headers).toHaveLength(limits.responseHeaderFields * 2);
-    expect(refusal(fields(limits.responseHeaderFields + 1))).toBe("response_headers_too_large");
+    expect(judge(fields(usualHead.fields)).head?.headers).toHaveLength(usualHead.fields * 2);
+    expect(refusal(fields(usualHead.fields + 1))).toBe("response_headers_too_large");
   });
 });
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { limits } from "../../src/config/defaults.ts";
 import { ResponseParser } from "../../src/wire/response-parser.ts";
-import { type FeedOptions, judge, refusal } from "../support/feed-parser.ts";
+import { type FeedOptions, judge, refusal, usualHead } from "../support/feed-parser.ts";
 
 const framings: [name: string, head: string, body: string, options?: FeedOptions][] = [
   ["none in a 204", "HTTP/1.1 204 No Content\r\nX: y\r\n\r\n", ""],
@@ -88,8 +88,15 @@ describe("informational responses", () => {
     );
   });
 
-  test("that say the connection ends are refused: what follows them would not be read by others", () => {
-    expect(refusal(`HTTP/1.1 103 Early Hints\r\nConnection: close\r\n\r\n${final}`)).toBe("invalid_response");
+  test("that say the connection ends are passed on: the final response follows, and nothing behind it", () => {
+    for (const informational of ["103 Early Hints", "102 x", "100 Continue"]) {
+      const verdict = judge(`HTTP/1.1 ${informational}\r\nConnection: close\r\n\r\n${final}`);
+      expect(verdict).toMatchObject({ complete: true, head: { keepAlive: false } });
+    }
+    expect(judge(`HTTP/1.1 103 x\r\n\r\n${final}`).head).toMatchObject({ keepAlive: true });
+  });
+
+  test("of HTTP/1.0 are refused: there are none", () => {
     expect(refusal(`HTTP/1.0 103 Early Hints\r\n\r\n${final}`)).toBe("invalid_response");
     expect(judge(`HTTP/1.1 103 Early Hints\r\nConnection: keep-alive\r\n\r\n${final}`).complete).toBe(true);
   });
@@ -140,12 +147,15 @@ describe("a parser", () => {
 
   test("does not keep the bytes it was given: their memory may be used again", () => {
     const heads: (readonly string[])[] = [];
-    const parser = new ResponseParser({
-      onInformation: () => {},
-      onHead: ({ headers }) => heads.push(headers),
-      onData: () => {},
-      onComplete: () => {},
-    });
+    const parser = new ResponseParser(
+      {
+        onInformation: () => {},
+        onHead: ({ headers }) => heads.push(headers),
+        onData: () => {},
+        onComplete: () => {},
+      },
+      usualHead,
+    );
     parser.expect("GET");
     const piece = Buffer.from("HTTP/1.1 200 OK\r\nX: y");
     parser.execute(piece);
@@ -156,5 +166,8 @@ describe("a parser", () => {
 });
 
 function silentParser(): ResponseParser {
-  return new ResponseParser({ onInformation: () => {}, onHead: () => {}, onData: () => {}, onComplete: () => {} });
+  return new ResponseParser(
+    { onInformation: () => {}, onHead: () => {}, onData: () => {}, onComplete: () => {} },
+    usualHead,
+  );
 }

@@ -138,7 +138,13 @@ export class Http2Transport implements Transport, SessionOwner, DialOwner {
       return this.#fallback?.onHttp1(opened, waiting);
     }
     const { clock, random } = this.#runtime;
-    const session = new Session(opened, { owner: this, timeouts: this.#timeouts, ticker: this.#ticker, clock });
+    const session = new Session(opened, {
+      owner: this,
+      timeouts: this.#timeouts,
+      responseHead: this.#settings.connections.responseHead,
+      ticker: this.#ticker,
+      clock,
+    });
     const lifetime = new ConnectionLifetime(opened.openedAt, this.#settings.connections, random);
     this.#uses.set(session, { lifetime, address: opened.socket.remoteAddress ?? "" });
     this.#sessions.add(session);

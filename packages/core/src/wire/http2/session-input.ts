@@ -1,4 +1,5 @@
 import { limits } from "../../config/defaults.ts";
+import type { HeadLimits } from "../../config/resolved.ts";
 import { ReceiveWindow } from "../../http2/flow-window.ts";
 import type { FrameBudget } from "../../http2/frame-budget.ts";
 import type { FrameSink } from "../../http2/frame-reader.ts";
@@ -20,8 +21,8 @@ export class SessionInput implements FrameSink {
   readonly #host: InputHost;
   readonly #budget: FrameBudget;
   readonly #window = new ReceiveWindow(limits.http2ConnectionWindowBytes, 0);
-  readonly #block = new HeaderBlock();
-  readonly #decoder = new HpackDecoder({ bytes: limits.responseHeadBytes, fields: limits.responseHeaderFields });
+  readonly #block: HeaderBlock;
+  readonly #decoder: HpackDecoder;
   /** The stream of the DATA frame that is being read, unless its data is to be ignored. */
   #dataStream: Http2Stream | undefined;
   #dataLength = 0;
@@ -30,9 +31,12 @@ export class SessionInput implements FrameSink {
   /** Streams that have received something in the input that is being read. */
   #touched: Http2Stream[] = [];
 
-  constructor(host: InputHost, budget: FrameBudget) {
+  constructor(host: InputHost, budget: FrameBudget, responseHead: HeadLimits) {
     this.#host = host;
     this.#budget = budget;
+    // Names and values can hardly grow by their compression; a head that is too large fails its stream, not the connection.
+    this.#block = new HeaderBlock(Math.max(limits.http2HeaderBlockBytes, 2 * responseHead.bytes));
+    this.#decoder = new HpackDecoder(responseHead);
   }
 
   onData(streamId: number, length: number, endStream: boolean): void {

@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import { limits } from "../../config/defaults.ts";
+import type { HeadLimits } from "../../config/resolved.ts";
 import { FrameBudget } from "../../http2/frame-budget.ts";
 import { FrameReader } from "../../http2/frame-reader.ts";
 import { errorCode, errorName, Http2Error, maxStreamId } from "../../http2/protocol.ts";
@@ -54,6 +55,7 @@ export class Session implements StreamHost, InputHost, LivenessHost, OutputOwner
     options: {
       readonly owner: SessionOwner;
       readonly timeouts: ConnectionTimeouts;
+      readonly responseHead: HeadLimits;
       readonly ticker: Ticker;
       readonly clock: Clock;
     },
@@ -72,7 +74,7 @@ export class Session implements StreamHost, InputHost, LivenessHost, OutputOwner
     });
     this.output = new SessionOutput(socket, this);
     this.#budget = new FrameBudget(options.clock);
-    this.#input = new SessionInput(this, this.#budget);
+    this.#input = new SessionInput(this, this.#budget, options.responseHead);
     this.#reader = new FrameReader(this.#input);
     this.#resets = new ResetBudget(options.clock);
     opened.readFrom((bytes) => this.#onBytes(bytes));

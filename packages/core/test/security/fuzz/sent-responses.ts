@@ -37,7 +37,7 @@ function readFinal(bytes: Buffer, method: string, ended: boolean): SentResponse 
   for (let position = 0; ; ) {
     const head = readSentHead(bytes, position);
     if (head === undefined) return nothing;
-    const line = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?$/.exec(head.startLine);
+    const line = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?$/.exec(head.startLine);
     if (line === null) throw new StrictError("a status line out of grammar");
     const [, minor, status = 0] = line.map(Number);
     const { fields } = head;

@@ -23,7 +23,7 @@ export const stricter: readonly Stricter[] = [
   },
   {
     reason: "a status line out of grammar",
-    shows: /^HTTP\/(?:(?!1\.[01] )|1\.[01] (?![1-5]\d\d[ \r]))|^(?!HTTP\/)/m,
+    shows: /^HTTP\/(?:(?!1\.[01] )|1\.[01] (?![1-9]\d\d[ \r]))|^(?!HTTP\/)/m,
     why: "llhttp reads other versions and any three digits; a client that trusts 600 to 999 to mean something is on its own.",
   },
   {
@@ -72,9 +72,9 @@ export const stricter: readonly Stricter[] = [
     why: "HTTP/1.0 has none, and a reader of that version sees the chunks as the body (RFC 9112 section 6.1).",
   },
   {
-    reason: "an informational response that ends the connection",
-    shows: /^HTTP\/1\.(?:0 1|1 1[^]*^connection:.*close)/im,
-    why: "llhttp refuses what follows it in the same way; only in some splits, and when nothing follows, it does not see it.",
+    reason: "an informational response in HTTP/1.0",
+    shows: /^HTTP\/1\.0 1/im,
+    why: "HTTP/1.0 has none; llhttp refuses what follows it, but not in every split.",
   },
   {
     reason: "a chunk's size is too large",
