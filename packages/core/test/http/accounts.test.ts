@@ -139,8 +139,9 @@ test.each([1, 2])("whatever happens, each request is told once and counted once:
     },
   );
   const { proxy, server, port } = started;
-  server.prependListener("upgrade", ({ socket }) => {
-    if (!isEnding(socket)) accepted++;
+  // Any other offer comes back as an ordinary request.
+  server.prependListener("upgrade", ({ socket, headers }) => {
+    if (!isEnding(socket) && headers.upgrade === "websocket") accepted++;
   });
 
   // Each of them to its end first, then whatever comes.

@@ -91,6 +91,12 @@ test.each([600, 799, 999])("a status of %i passes with its body, and is counted"
   expect(proxy.snapshot().requests).toMatchObject([{ code: status }]);
 });
 
+test("a handshake that is refused with a status of 999 is", async () => {
+  const { port, finished } = await answers("HTTP/1.1 999 Own\r\nContent-Length: 2\r\n\r\nok");
+  expect((await (await rawClient(port, handshake())).over()).text).toMatch(/^HTTP\/1\.1 999 Own\r\n[^]*ok$/);
+  expect((await finished(1))[0]).toMatchObject({ status: 999, error: undefined });
+});
+
 test("a 103 that announces the end of its connection is relayed, and the final response is waited for", async () => {
   let connections = 0;
   const upstream = await startRawUpstream((socket) => {

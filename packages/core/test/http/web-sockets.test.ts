@@ -213,7 +213,6 @@ describe("an answer to an upgrade that cannot be right is 502", () => {
     ["no HTTP", "SSH-2.0-OpenSSH_9.6\r\n\r\n"],
     ["nothing", ""],
     ["a status below all", "HTTP/1.1 099 x\r\nContent-Length: 0\r\n\r\n"],
-    ["a status above all", "HTTP/1.1 999 x\r\nContent-Length: 0\r\n\r\n"],
     ["a control character in the reason", "HTTP/1.1 403 N\x01o\r\nContent-Length: 0\r\n\r\n"],
     ["a control character in the reason of a 101", switching().replace("Switching", "Swit\x01ching")],
   ])("%s", async (name, bytes) => {
