@@ -34,9 +34,12 @@ export interface JsonSchema {
 }
 
 export const docs: ReadonlyMap<string, TableDoc> = readOptionDocs(
-  ["core/src/config/options.ts", "core/src/config/discovery-options.ts", "config/src/options.ts"].map(
-    (file) => `${import.meta.dirname}/../../packages/${file}`,
-  ),
+  [
+    "core/src/config/options.ts",
+    "core/src/config/discovery-options.ts",
+    "core/src/config/connection-options.ts",
+    "config/src/options.ts",
+  ].map((file) => `${import.meta.dirname}/../../packages/${file}`),
 );
 
 /** The tables of a file as the checks have them, without descriptions. */

@@ -199,7 +199,7 @@ describe("the defaults that the docs quote", () => {
     "the only pool": undefined,
     "every request": undefined,
   };
-  const quoted = ["options.ts", "discovery-options.ts"].flatMap((file) =>
+  const quoted = ["options.ts", "discovery-options.ts", "connection-options.ts"].flatMap((file) =>
     quotedDefaults(readFileSync(new URL(`../../src/config/${file}`, import.meta.url), "utf8")),
   );
 
