@@ -1,4 +1,4 @@
-import { networkInterfaces } from "node:os";
+import os from "node:os";
 import createDebug from "debug";
 import { limits } from "../config/defaults.ts";
 import { bindContext, inBackground } from "../runtime/async-context.ts";
@@ -96,15 +96,17 @@ export class ResolvedName {
   }
 
   /**
-   * Calls back once the first lookup has ended, and at once when that has failed a moment ago. Returns what takes the call
-   * back.
+   * Calls back, never during the call, with the addresses once there are any, and at once when a lookup has failed a moment
+   * ago. Returns what takes the call back.
    */
   whenKnown(callback: NameCallback): () => void {
     this.use();
-    if (!this.#inFlight) {
+    if (this.known || !this.#inFlight) {
       const failure = this.#failure ?? new LookupFailure("no records", "empty");
       process.nextTick(() => {
-        if (this.#waiting.delete(bound)) callback(new LookupError(this.hostname, failure), []);
+        if (!this.#waiting.delete(bound)) return;
+        if (this.known) callback(null, this.inOrder());
+        else callback(new LookupError(this.hostname, failure), []);
       });
     }
     // The callback belongs to its own request, not to the one that began the lookup.
@@ -260,9 +262,18 @@ function withoutZone(address: string): string {
 function likelyFamily(addresses: readonly HostAddress[]): 4 | 6 {
   if (addresses.every(({ family }) => family === 4)) return 4;
   const loopback = addresses.some(({ address }) => address === "::1");
-  const own = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+  const own = ownAddresses();
   const fits = own.some(({ family, internal, address }) => {
     return family === "IPv6" && (loopback ? address === "::1" : !internal && !address.startsWith("fe80"));
   });
   return fits ? 6 : 4;
+}
+
+/** Asking the system takes a file descriptor, which there may not be. */
+function ownAddresses(): readonly os.NetworkInterfaceInfo[] {
+  try {
+    return Object.values(os.networkInterfaces()).flatMap((list) => list ?? []);
+  } catch {
+    return [];
+  }
 }

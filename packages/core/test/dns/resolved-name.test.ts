@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import { describe, expect, test } from "vitest";
+import os from "node:os";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { limits } from "../../src/config/defaults.ts";
 import type { ResolvedName } from "../../src/dns/resolved-name.ts";
 import { settle } from "../../src/runtime/virtual-clock.ts";
@@ -120,11 +121,14 @@ describe("addresses are believed", () => {
     await clock.advanceAsync(86_400_000);
     expect(lookups()).toBe(before);
     expect(clock.pending).toBe(0);
-    names.zone["api.test"] = { 4: ["10.0.0.2"], ttl: 60 };
-    expect(wait(api).now).toBe("waits");
-    expect(addressesOf(api)).toEqual(["10.0.0.1"]);
+    names.zone["api.test"] = "silence";
+    const heard = wait(api);
     await settle();
+    expect(heard.now).toBe("10.0.0.1");
     expect(lookups()).toBe(before + 1);
+    await clock.advanceAsync(limits.dnsTimeoutMs);
+    names.zone["api.test"] = { 4: ["10.0.0.2"], ttl: 60 };
+    await clock.advanceAsync(limits.dnsRetryMinMs);
     expect(addressesOf(api)).toEqual(["10.0.0.2"]);
   });
 
@@ -285,6 +289,18 @@ describe("the order of addresses", () => {
     api.connected("IPv6");
     expect(api.inOrder()[0]?.address).toBe("fd00::1");
   });
+});
+
+test("addresses of both families are used when the system cannot tell which of them this machine has", async () => {
+  const interfaces = vi.spyOn(os, "networkInterfaces").mockImplementation(() => {
+    throw failure("EMFILE");
+  });
+  onTestFinished(() => interfaces.mockRestore());
+  const { api } = lab({ "api.test": { 4: ["10.0.0.1"], 6: ["fd00::1"] } });
+  const heard = wait(api);
+  await settle();
+  expect(heard.now).toBe("10.0.0.1,fd00::1");
+  expect(interfaces).toHaveBeenCalled();
 });
 
 describe("a resolver", () => {
