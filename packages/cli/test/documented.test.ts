@@ -22,10 +22,11 @@ const event: RequestEvent = {
   pool: "api",
   upstream: "a",
   attempts: [
-    { upstream: "a", error: "reset", connectMs: 1 },
+    { upstream: "a", error: "reset", cause: "c", connectMs: 1 },
     { upstream: "b", status: 503, headersMs: 1 },
   ],
   error: "reset",
+  cause: "c",
   flags: ["retried"],
   traceparent: "t",
   userAgent: "u",
