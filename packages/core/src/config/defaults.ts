@@ -192,6 +192,10 @@ export const limits = {
   concurrentProbes: 64,
   /** Milliseconds of silence of a tunnel's client after which TCP probes whether it is still there. */
   tcpKeepAliveMs: 60_000,
+  /** Connections to upstreams that are kept for one client's connection each, since they may have authenticated it. */
+  authenticatedConnections: 1_000,
+  /** Milliseconds for which such a connection may be idle, unless the upstream announces less. */
+  authenticatedIdleMs: 60_000,
   /** Milliseconds between the two halves of a tunnel's end. */
   tunnelEndMs: 1_000,
   /** Milliseconds that what was told to end may take before its connections are cut. */

@@ -18,18 +18,13 @@ import type { Runtime } from "../runtime/runtime.ts";
 import type { ExchangeFailure } from "../wire/transport.ts";
 import { type AttemptNotes, CurrentAttempt, type HowItWent } from "./current-attempt.ts";
 import { decideAfterFailure, decideAfterStatus, isStale, type RetryFacts, retryPauseMs } from "./retry.ts";
-import type { SessionAffinity } from "./session-affinity.ts";
-import { type ChoiceOwner, type ChoicePool, UpstreamChoice } from "./upstream-choice.ts";
+import { type ChoiceInput, type ChoiceOwner, UpstreamChoice } from "./upstream-choice.ts";
 
 const debug = createDebug("evenkeel:forward");
 
-export interface LoopInput {
-  readonly to: ChoicePool;
+export interface LoopInput extends ChoiceInput {
   readonly runtime: Runtime;
   readonly method: string;
-  /** What a hashing policy hashes. */
-  readonly key: string | undefined;
-  readonly affinity: SessionAffinity | undefined;
   readonly notes: AttemptNotes;
 }
 
@@ -63,7 +58,7 @@ export class AttemptLoop implements ChoiceOwner, Reconnecting {
     this.#in = input;
     this.#owner = owner;
     this.#attempt = new CurrentAttempt(input.notes, input.runtime.clock);
-    this.#choice = new UpstreamChoice(input.to, input.key, input.affinity, this);
+    this.#choice = new UpstreamChoice(input, this);
   }
 
   start(): void {

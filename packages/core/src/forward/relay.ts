@@ -16,6 +16,8 @@
  * pass for complete.
  */
 
+import type { IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
 import { type ErrorCode, errorKind } from "../errors.ts";
 import type { Outcome, Upstream } from "../pool/upstream.ts";
 import type { Exchange, ExchangeFailure, ExchangeHandler } from "../wire/transport.ts";
@@ -56,6 +58,7 @@ export class Relay implements ExchangeHandler, BodyOwner, ClientPace, AttemptOwn
         method: req.method ?? "GET",
         key: route.keyOf?.(arrival),
         affinity: this.#affinity,
+        client: clientConnection(req),
         notes: record,
       },
       this,
@@ -103,6 +106,7 @@ export class Relay implements ExchangeHandler, BodyOwner, ClientPace, AttemptOwn
         bodyLength: this.#body.length,
         headersTimeoutMs: pool.options.retry.perTryTimeoutMs,
         freshConnection,
+        client: clientConnection(this.#in.req),
       },
       this,
     );
@@ -233,4 +237,9 @@ export class Relay implements ExchangeHandler, BodyOwner, ClientPace, AttemptOwn
     const { status } = this.#in.record;
     this.#attempts.settle(outcome, this.#response.committed ? { status, error } : { error });
   }
+}
+
+/** A connection of HTTP/2 may be shared, and knows no authentication of connections. */
+function clientConnection({ httpVersionMajor, socket }: IncomingMessage): Socket | undefined {
+  return httpVersionMajor === 1 ? socket : undefined;
 }

@@ -1,3 +1,4 @@
+import type { Duplex } from "node:stream";
 import type { Balancer } from "../balancer/balancer.ts";
 import type { ErrorCode } from "../errors.ts";
 import type { Pool } from "../pool/pool.ts";
@@ -9,6 +10,15 @@ import type { SessionAffinity } from "./session-affinity.ts";
 export interface ChoicePool {
   readonly pool: Pool;
   readonly balancer: Pick<Balancer, "pick">;
+}
+
+export interface ChoiceInput {
+  readonly to: ChoicePool;
+  /** What a hashing policy hashes. */
+  readonly key: string | undefined;
+  readonly affinity: SessionAffinity | undefined;
+  /** The connection that the request came over; undefined for requests of the app's own, and where HTTP/2 shares it. */
+  readonly client?: Duplex | undefined;
 }
 
 export interface ChoiceOwner {
@@ -32,19 +42,21 @@ export class UpstreamChoice implements Waiter {
   readonly #to: ChoicePool;
   readonly #key: string | undefined;
   readonly #affinity: SessionAffinity | undefined;
+  readonly #client: Duplex | undefined;
   readonly #owner: ChoiceOwner;
   #lastResort = false;
 
-  constructor(to: ChoicePool, key: string | undefined, affinity: SessionAffinity | undefined, owner: ChoiceOwner) {
+  constructor({ to, key, affinity, client }: ChoiceInput, owner: ChoiceOwner) {
     this.#to = to;
     this.#key = key;
     this.#affinity = affinity;
+    this.#client = client;
     this.#owner = owner;
   }
 
   next(): void {
     if (this.#affinity !== undefined && this.#nextOwn(this.#affinity)) return;
-    if (this.#pick(false)) return;
+    if (this.#chooseAuthenticated() || this.#pick(false)) return;
     const { pool } = this.#to;
     if (pool.mayFreeUp(this.tried)) {
       if (!this.#enterQueue()) this.#owner.onNoneLeft("queue_full");
@@ -96,6 +108,18 @@ export class UpstreamChoice implements Waiter {
 
   onTimeout(): void {
     if (this.#affinity?.becomeGuest() !== true || !this.#pick(false)) this.#owner.onNoneLeft("queue_timeout");
+  }
+
+  /** The upstream that has a connection of its own for the client's, if it can be used. False when the policy picks. */
+  #chooseAuthenticated(): boolean {
+    const { pool } = this.#to;
+    const { authenticated } = pool.connector;
+    const client = this.#client;
+    if (client === undefined || !authenticated.knows(client)) return false;
+    const own = pool.upstreams.find(({ address }) => authenticated.has(client, address));
+    if (own === undefined || this.tried.includes(own) || pool.standing(own) !== "ready") return false;
+    this.#choose(own, false);
+    return true;
   }
 
   /** False when the policy picks. */

@@ -2,6 +2,7 @@ import type { Socket } from "node:net";
 import type { ErrorCode } from "../errors.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Ticker, Timed } from "../runtime/ticker.ts";
+import { ConnectionAuthentication } from "./connection-authentication.ts";
 import type { ConnectionLifetime } from "./connection-lifetime.ts";
 import type { ConnectionOwner, ConnectionSetup, ConnectionTimeouts } from "./connection-owner.ts";
 import { connectTimeoutError } from "./connector.ts";
@@ -33,6 +34,7 @@ export class Connection implements ResponseSink, Timed {
   readonly #openedAt: number;
   readonly #sender: RequestSender;
   readonly #parser: ResponseParser;
+  readonly authentication: ConnectionAuthentication = new ConnectionAuthentication();
   #state: State = "connecting";
   #exchange: Http1Exchange | undefined;
   readonly #lifetime: ConnectionLifetime;
@@ -83,6 +85,7 @@ export class Connection implements ResponseSink, Timed {
     if (this.#state !== "claimed" || exchange === undefined) return;
     const { head, headText, handler } = exchange;
     this.#state = "busy";
+    this.authentication.requested(head);
     this.#answering = false;
     this.#head = undefined;
     this.#responseDone = false;
@@ -150,6 +153,7 @@ export class Connection implements ResponseSink, Timed {
 
   onHead(head: ResponseHead): void {
     this.#head = head;
+    this.authentication.responded(head.status, head.headers);
     this.#exchange?.handler.onResponse(head.status, head.statusText, head.headers, head.length);
   }
 
@@ -178,7 +182,8 @@ export class Connection implements ResponseSink, Timed {
 
   #release(): void {
     const head = this.#head as ResponseHead;
-    const keepMs = Math.min(this.#timeouts.keepAliveMs, head.keepAliveMs - keepAliveMarginMs);
+    const keepAliveMs = this.authentication.released(this.#timeouts.keepAliveMs);
+    const keepMs = Math.min(keepAliveMs, head.keepAliveMs - keepAliveMarginMs);
     // After an early answer the rest of the request is never sent, so nothing else can be.
     const now = this.#clock.now();
     const until = this.#lifetime.release(now, keepMs);
@@ -285,14 +290,10 @@ export class Connection implements ResponseSink, Timed {
       const limited = !this.#paused && this.#timeouts.idleMs > 0 && !this.#head.eventStream;
       this.deadline = limited ? this.#clock.now() + this.#timeouts.idleMs : Infinity;
     } else if (this.#sender.done || this.#sender.blocked) {
-      this.deadline = this.#clock.now() + this.#headersMs();
+      const own = this.#exchange?.head.headersTimeoutMs || Infinity;
+      this.deadline = this.#clock.now() + Math.min(own, this.#timeouts.headersMs);
     } else {
       this.deadline = Infinity;
     }
-  }
-
-  #headersMs(): number {
-    const own = this.#exchange?.head.headersTimeoutMs ?? 0;
-    return own > 0 ? Math.min(own, this.#timeouts.headersMs) : this.#timeouts.headersMs;
   }
 }

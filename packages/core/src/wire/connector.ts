@@ -7,6 +7,7 @@ import { NameResolver } from "../dns/name-resolver.ts";
 import type { ResolvedName } from "../dns/resolved-name.ts";
 import { inBackground } from "../runtime/async-context.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { AuthenticatedClients } from "./authenticated-clients.ts";
 import { WireError } from "./wire-error.ts";
 
 /** Milliseconds of silence after which TCP probes whether the other side is still there. */
@@ -39,6 +40,7 @@ const lookups = new WeakMap<net.Socket, SocketLookup>();
  * Node tries them one after the other, 250 ms apart and by turns of the families (RFC 8305), until one connects.
  */
 export class Connector {
+  readonly authenticated: AuthenticatedClients = new AuthenticatedClients();
   readonly #resolver: NameResolver;
 
   constructor(runtime?: Partial<Runtime>, resolver: NameResolver = new NameResolver(runtime)) {

@@ -1,3 +1,4 @@
+import type { Duplex } from "node:stream";
 import type { UpstreamAddress } from "../config/resolved.ts";
 import type { ResolvedName } from "../dns/resolved-name.ts";
 import type { ErrorCode } from "../errors.ts";
@@ -35,6 +36,8 @@ export class Http1Transport implements Transport, ConnectionOwner {
   readonly #ticker: Ticker;
   readonly #connections = new Set<Connection>();
   readonly #idle = new IdleConnections();
+  /** Idle ones that may have authenticated a client, by its connection, the longest idle first. */
+  readonly #bound = new Map<Duplex, Connection>();
   /** Exchanges that wait because all connections that may be opened are at work or rest, in order. */
   readonly #waiting = new Map<Http1Exchange, Timed>();
   #serving = false;
@@ -88,7 +91,7 @@ export class Http1Transport implements Transport, ConnectionOwner {
 
   close(): void {
     this.#closing = true;
-    this.#idle.closeAll();
+    this.#closeIdle();
   }
 
   destroy(): void {
@@ -100,19 +103,52 @@ export class Http1Transport implements Transport, ConnectionOwner {
 
   onReleased(connection: Connection): void {
     if (this.#closing || connection.releasedAt < this.#distrustedUntil) return connection.close();
-    this.#idle.add(connection);
+    if (connection.authentication.bound) this.#keepForClient(connection);
+    else this.#idle.add(connection);
     this.#serveWaiting();
+  }
+
+  /** One that may have authenticated a client serves that client's connection alone, as long as that lasts. */
+  #keepForClient(connection: Connection): void {
+    const { client } = connection.authentication;
+    const { authenticated } = this.#connector;
+    const onEnd = () => client && this.#bound.get(client)?.close();
+    if (client === undefined || !authenticated.keep(client, this.#address, onEnd)) return connection.close();
+    const other = this.#bound.get(client);
+    this.#bound.set(client, connection);
+    other?.close();
+  }
+
+  #takeBound({ client, freshConnection }: RequestHead): Connection | undefined {
+    if (client === undefined || freshConnection || this.#bound.size === 0) return undefined;
+    const connection = this.#bound.get(client);
+    this.#bound.delete(client);
+    return connection;
+  }
+
+  #forgetBound(connection: Connection): void {
+    const { bound, client } = connection.authentication;
+    if (!bound || client === undefined) return;
+    const kept = this.#bound.get(client);
+    if (kept === connection) this.#bound.delete(client);
+    if (kept === connection || kept === undefined) this.#connector.authenticated.forget(client, this.#address);
+  }
+
+  #closeIdle(): void {
+    this.#idle.closeAll();
+    for (const connection of [...this.#bound.values()]) connection.close();
   }
 
   onSurplus(): void {
     this.#distrustedUntil = this.#runtime.clock.now() + distrustMs;
-    this.#idle.closeAll();
+    this.#closeIdle();
     for (const connection of this.#claimed) connection.close();
   }
 
   onClosed(connection: Connection, unsent: Http1Exchange | undefined): void {
     this.#connections.delete(connection);
     this.#idle.remove(connection);
+    this.#forgetBound(connection);
     // It had had its turn.
     if (unsent !== undefined && !this.#place(unsent)) this.#wait(unsent);
     this.#serveWaiting();
@@ -122,12 +158,13 @@ export class Http1Transport implements Transport, ConnectionOwner {
   #place(exchange: Http1Exchange): boolean {
     if (this.#name !== undefined) this.#followName(this.#name);
     const fresh = exchange.head.freshConnection;
-    const rested = fresh ? undefined : this.#idle.take(this.#runtime.clock.now());
+    const rested = this.#takeBound(exchange.head) ?? (fresh ? undefined : this.#idle.take(this.#runtime.clock.now()));
     if (rested !== undefined) {
       this.#claim(rested, exchange);
       return true;
     }
     if (fresh && this.full) this.#idle.takeLeast()?.close();
+    if (this.full) this.#bound.values().next().value?.close();
     if (this.full) return false;
     this.#open(exchange);
     return true;

@@ -6,6 +6,7 @@
  * of pools, health or routes. It never retries: it says what is known of a failure, and others decide.
  */
 
+import type { Duplex } from "node:stream";
 import type { ErrorCode } from "../errors.ts";
 
 /** A request as it goes to the upstream. */
@@ -21,6 +22,8 @@ export interface RequestHead {
   readonly headersTimeoutMs: number;
   /** Do not use a connection that has carried anything before. */
   readonly freshConnection: boolean;
+  /** The connection that the request came over, for which a connection that authenticates its client is kept. */
+  readonly client?: Duplex | undefined;
 }
 
 /** What is known of an exchange that failed. */

@@ -1,0 +1,48 @@
+/**
+ * NTLM and Negotiate authenticate a connection, not a request: whatever comes over it later is the same user's (RFC 4559
+ * section 6). A connection that has carried one of them is used for the same client's connection alone, or not again.
+ */
+
+import type { Duplex } from "node:stream";
+import { limits } from "../config/defaults.ts";
+import type { RequestHead } from "./transport.ts";
+
+/** Behind a comma too: challenges are a list. */
+const scheme = /(?:^|,)\s*(?:ntlm|negotiate)(?:$|[\s,])/i;
+
+/** Whom a connection to an upstream may serve. */
+export class ConnectionAuthentication {
+  /** It may have authenticated a client. */
+  bound = false;
+  /** The client's connection that its request came over; undefined for requests of the app's own. */
+  client: Duplex | undefined;
+
+  /**
+   * Its exchange is over. Returns how long it may be idle: longer than others, so that a client does not have to
+   * authenticate again after every pause.
+   */
+  released(keepAliveMs: number): number {
+    if (this.bound) return Math.max(keepAliveMs, limits.authenticatedIdleMs);
+    this.client = undefined;
+    return keepAliveMs;
+  }
+
+  requested({ headers, client }: RequestHead): void {
+    this.client = client;
+    this.bound ||= hasScheme(headers, "authorization");
+  }
+
+  responded(status: number, headers: readonly string[]): void {
+    if (status === 401) this.bound ||= hasScheme(headers, "www-authenticate");
+    else if (status === 407) this.bound ||= hasScheme(headers, "proxy-authenticate");
+  }
+}
+
+function hasScheme(headers: readonly string[], name: string): boolean {
+  for (let index = 0; index < headers.length; index += 2) {
+    const found = headers[index] as string;
+    if (found.length !== name.length || found.toLowerCase() !== name) continue;
+    if (scheme.test(headers[index + 1] as string)) return true;
+  }
+  return false;
+}
