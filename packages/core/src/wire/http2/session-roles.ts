@@ -1,5 +1,6 @@
 /** What a session is to its transport, to its streams and to what reads its frames. */
 
+import type { HeadLimits } from "../../config/resolved.ts";
 import type { Http2Error } from "../../http2/protocol.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Ticker } from "../../runtime/ticker.ts";
@@ -21,6 +22,15 @@ export interface SessionOwner {
   onUnsent(exchanges: readonly Http2Exchange[]): void;
   /** The upstream wants to be spoken to in HTTP/1.1. */
   onHttp1Required(): void;
+}
+
+/** What a session is made with, beside its socket. */
+export interface SessionSetup {
+  readonly owner: SessionOwner;
+  readonly timeouts: ConnectionTimeouts;
+  readonly responseHead: HeadLimits;
+  readonly ticker: Ticker;
+  readonly clock: Clock;
 }
 
 /** The connection that a stream is on. */

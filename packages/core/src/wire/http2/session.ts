@@ -1,6 +1,5 @@
 import type { Socket } from "node:net";
 import { limits } from "../../config/defaults.ts";
-import type { HeadLimits } from "../../config/resolved.ts";
 import { FrameBudget } from "../../http2/frame-budget.ts";
 import { FrameReader } from "../../http2/frame-reader.ts";
 import { errorCode, errorName, Http2Error, maxStreamId } from "../../http2/protocol.ts";
@@ -9,6 +8,7 @@ import { PeerSettings } from "../../http2/settings.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Ticker } from "../../runtime/ticker.ts";
 import type { ConnectionTimeouts } from "../connection-owner.ts";
+import { isHandshakeAlert } from "../failure-codes.ts";
 import { salvage } from "../salvage.ts";
 import { WireError } from "../wire-error.ts";
 import type { OpenedSocket } from "./dial.ts";
@@ -17,7 +17,7 @@ import type { Http2Exchange } from "./http2-exchange.ts";
 import { Liveness, type LivenessHost } from "./liveness.ts";
 import { SessionInput } from "./session-input.ts";
 import { type OutputOwner, SessionOutput } from "./session-output.ts";
-import type { InputHost, SessionOwner, StreamHost } from "./session-roles.ts";
+import type { InputHost, SessionOwner, SessionSetup, StreamHost } from "./session-roles.ts";
 import { Http2Stream } from "./stream.ts";
 
 type State = "open" | "retired" | "closed";
@@ -42,7 +42,8 @@ export class Session implements StreamHost, InputHost, LivenessHost, OutputOwner
   #claimed: Http2Exchange[] = [];
   #state: State = "open";
   #nextId = 1;
-  /** The highest stream that the upstream will still process, as it has said in GOAWAY. */
+  /** The upstream has sent GOAWAY, and processes no stream above the last. */
+  #leaving = false;
   #lastStreamId = maxStreamId;
   /** The upstream's settings have come. */
   #settled = false;
@@ -50,16 +51,7 @@ export class Session implements StreamHost, InputHost, LivenessHost, OutputOwner
   #served = false;
   readonly #liveness: Liveness;
 
-  constructor(
-    opened: OpenedSocket,
-    options: {
-      readonly owner: SessionOwner;
-      readonly timeouts: ConnectionTimeouts;
-      readonly responseHead: HeadLimits;
-      readonly ticker: Ticker;
-      readonly clock: Clock;
-    },
-  ) {
+  constructor(opened: OpenedSocket, options: SessionSetup) {
     const { socket } = opened;
     this.clock = options.clock;
     this.ticker = options.ticker;
@@ -90,7 +82,7 @@ export class Session implements StreamHost, InputHost, LivenessHost, OutputOwner
   get room(): number {
     if (this.#state !== "open" || this.#liveness.pinging) return 0;
     const most = this.#settled ? Math.min(this.#peer.maxConcurrentStreams, limits.http2ConcurrentStreams) : 1;
-    return most - this.active;
+    return Math.min(most, (maxStreamId - this.#nextId) / 2) - this.active;
   }
 
   /** The upstream wants no request at all for now. */
@@ -122,7 +114,7 @@ export class Session implements StreamHost, InputHost, LivenessHost, OutputOwner
     if (claimed.length === 0) return;
     this.#claimed = [];
     for (const [index, exchange] of claimed.entries()) {
-      if (this.#state !== "open") {
+      if (this.#leaving || this.#state === "closed") {
         this.#owner.onUnsent(claimed.slice(index));
         break;
       }
@@ -141,7 +133,6 @@ export class Session implements StreamHost, InputHost, LivenessHost, OutputOwner
     this.#liveness.rest();
     exchange.begin(stream);
     this.output.request(id, exchange.fields, exchange.head.bodyLength === 0);
-    if (this.#nextId > maxStreamId) this.retire();
     if (!stream.over) exchange.handler.onConnected(exchange, connectMs);
   }
 
@@ -183,6 +174,7 @@ export class Session implements StreamHost, InputHost, LivenessHost, OutputOwner
   onGoaway(lastStreamId: number, code: number): void {
     if (lastStreamId > this.#lastStreamId)
       throw new Http2Error(errorCode.protocolError, "a GOAWAY that takes back another");
+    this.#leaving = true;
     this.#lastStreamId = lastStreamId;
     if (code === errorCode.http11Required) this.#owner.onHttp1Required();
     this.retire();
@@ -265,7 +257,8 @@ export class Session implements StreamHost, InputHost, LivenessHost, OutputOwner
 
   #onLost(error: Error | undefined): void {
     if (this.#state === "closed") return;
-    this.#lose(new WireError("reset", error?.message ?? "the connection was closed", { cause: error }));
+    const code = this.#input.frames === 0 && isHandshakeAlert(error) ? "tls_failed" : "reset";
+    this.#lose(new WireError(code, error?.message ?? "the connection was closed", { cause: error }));
   }
 
   #lose(error: WireError): void {

@@ -339,6 +339,39 @@ describe("time", () => {
   });
 });
 
+describe("a connection is replaced", () => {
+  test("when it has carried maxRequests, also when they come at once", async () => {
+    const upstream = await frameServer({ onRequest: ({ peer, id }) => setImmediate(() => peer.send(respond(id))) });
+    const transport = h2cTransport(upstream.port, { connections: { maxRequests: 3 } });
+    for (let count = 0; count < 4; count++) expect((await ask(transport, "/").ended()).phase).toBe("complete");
+    const exchanges = Array.from({ length: 8 }, () => ask(transport, "/"));
+    for (const exchange of exchanges) expect((await exchange.ended()).phase).toBe("complete");
+    expect(upstream.peers.map(({ requests }) => requests.size)).toEqual([3, 3, 3, 3]);
+    await upstream.until(() => upstream.peers[0]?.ended === true);
+    expect(upstream.peers[0]?.goawayCode).toBe(errorCode.noError);
+  });
+
+  test("when it is older than maxAge, and what is in flight goes on", async () => {
+    const clock = new VirtualClock();
+    const upstream = await frameServer({
+      onRequest: ({ peer, id, fields }) => fields.includes("/long") || peer.send(respond(id, "fine")),
+    });
+    const runtime = { clock, random: () => 0 };
+    const transport = h2cTransport(upstream.port, { runtime, connections: { maxAge: "10s" } });
+    const long = ask(transport, "/long");
+    await upstream.until(() => upstream.requests === 1);
+    await advance(clock, 9_000);
+    await ask(transport, "/").ended();
+    expect(upstream.peers).toHaveLength(1);
+    await advance(clock, 1_100);
+    expect(await ask(transport, "/").ended()).toMatchObject({ phase: "complete" });
+    expect(upstream.peers.map(({ requests }) => requests.size)).toEqual([2, 1]);
+    upstream.peers[0]?.send(respond(1, "done"));
+    expect(await long.ended()).toMatchObject({ phase: "complete", body: "done" });
+    await upstream.until(() => upstream.peers[0]?.ended === true);
+  });
+});
+
 describe("clients that leave", () => {
   test("at once, one after another, do not make us flood the upstream with resets: other connections take over", async () => {
     const upstream = await frameServer({});
