@@ -2,18 +2,20 @@
 //
 //   requests, responses   packages/core/test/security/fuzz: from clients and from upstreams, through the whole proxy
 //   parser                packages/core/test/wire/fuzz: responses, read by our parser beside node:http's and undici's
+//   frames                packages/core/test/http2: HTTP/2 frames, read by themselves and by connections to an upstream
 
 import { spawn } from "node:child_process";
 import { randomInt } from "node:crypto";
 import path from "node:path";
 import { parseArgs } from "node:util";
 
-const usage = `Usage: pnpm fuzz [requests|responses|parser|all] [--runs N] [--seed S] [--path P] [--layer core|cli]
+const usage = `Usage: pnpm fuzz [requests|responses|parser|frames|all] [--runs N] [--seed S] [--path P] [--layer core|cli]
 
   requests    generated connections of clients, through the whole proxy
   responses   generated answers of upstreams, through the whole proxy
   parser      generated responses, read by our parser beside node:http's and undici's
-  all         all three, one after another (the default)
+  frames      generated HTTP/2 frames, from an upstream
+  all         all four, one after another (the default)
 
   --runs N    inputs for each of them (1000000)
   --seed S    whole number that a run is repeated by (chosen by chance, and printed)
@@ -24,6 +26,7 @@ const targets = {
   requests: { core: "packages/core/test/security/fuzz.test.ts", cli: "packages/cli/test/fuzz.test.ts" },
   responses: { core: "packages/core/test/security/fuzz.test.ts", cli: "packages/cli/test/fuzz.test.ts" },
   parser: { core: "packages/core/test/wire/differential.test.ts" },
+  frames: { core: "packages/core/test/http2/fuzz.test.ts" },
 };
 
 const { chosen, runs, seed, layer, place } = readArguments();
@@ -42,7 +45,7 @@ function run(target, file) {
     [
       path.join(root, "node_modules", "vitest", "vitest.mjs"),
       ...["run", file, "--testTimeout=0", "--disable-console-intercept", "--reporter=dot"],
-      ...(target === "parser" ? [] : ["--testNamePattern", `generated ${target}`]),
+      ...(target === "parser" || target === "frames" ? [] : ["--testNamePattern", `generated ${target}`]),
     ],
     {
       cwd: root,
@@ -81,9 +84,10 @@ function readArguments() {
   const [target = "all", ...rest] = positionals;
   if (rest.length > 0 || (target !== "all" && !Object.hasOwn(targets, target))) fail("name one target");
   if (layer !== "core" && layer !== "cli") fail("--layer is core or cli");
-  if (layer === "cli" && target === "parser") fail("the parser has no layers");
+  if (layer === "cli" && (target === "parser" || target === "frames")) fail(`${target} has no layers`);
   if (place !== undefined && !/^\d+(?::\d+)*$/.test(place)) fail("--path is what a failed run has printed");
-  if (place !== undefined && (target === "all" || target === "parser")) fail("--path goes with requests or responses");
+  if (place !== undefined && ["all", "parser", "frames"].includes(target))
+    fail("--path goes with requests or responses");
   return {
     chosen: target === "all" ? Object.keys(targets) : [target],
     runs: numberOf("--runs", values.runs ?? "1000000", /^[1-9]\d{0,8}$/),

@@ -43,7 +43,10 @@ export const defaultFrameBytes = 16_384;
 export const maxStreamId = 2_147_483_647;
 
 const names = new Map<number, string>(
-  Object.entries(errorCode).map(([name, code]) => [code, name.replace(/[A-Z]/g, "_$&").toUpperCase()]),
+  Object.entries(errorCode).map(([name, code]) => [
+    code,
+    name.replace("11", "_1_1").replace(/[A-Z]/g, "_$&").toUpperCase(),
+  ]),
 );
 
 /** The name of an error code as RFC 9113 writes it, for messages. */
