@@ -209,6 +209,12 @@ describe("failures before a connection stands have reached no upstream", () => {
     expect(upstream.requests).toBe(0);
   });
 
+  test("a client certificate that is missing, of which TLS 1.3 tells behind the handshake", async () => {
+    const upstream = await frameServer({ tls: { ...both, ca: cert, requestCert: true, rejectUnauthorized: true } });
+    expect((await ask(alpnTransport(upstream.port), "/").ended()).failure?.code).toBe("tls_failed");
+    expect(upstream.requests).toBe(0);
+  });
+
   test("a handshake that takes too long", async () => {
     const clock = new VirtualClock();
     const silent = await rawUpstream({});
