@@ -30,5 +30,6 @@ export const systemClock: Clock = {
   setTimeout: (callback, delayMs) => setTimeout(callback, Math.max(delayMs, 0)).unref(),
   clearTimeout: (timer) => clearTimeout(timer as NodeJS.Timeout),
   // Node runs immediates after it has polled for input, and timers before: two timers may run without a poll between them.
-  afterInput: (callback) => void setImmediate(callback).unref(),
+  // Not unreferenced: the poll would then wait for the next event, and the immediate with it, for as long as all is quiet.
+  afterInput: (callback) => void setImmediate(callback),
 };
