@@ -13,6 +13,8 @@ export const setting = {
 /** What a peer has set, with the protocol's own values for what it has not. */
 export class PeerSettings {
   headerTableBytes = 4_096;
+  /** The least that the last SETTINGS frame has set it to on the way (RFC 7541 section 4.2). */
+  leastHeaderTableBytes = 4_096;
   /** Infinity while the peer has not said. */
   maxConcurrentStreams: number = Infinity;
   initialWindowBytes: number = defaultWindowBytes;
@@ -21,6 +23,7 @@ export class PeerSettings {
   /** Takes over the payload of a SETTINGS frame, in its order, or throws an `Http2Error`. Unknown settings are ignored. */
   apply(payload: Buffer): void {
     if (payload.length % 6 !== 0) throw new Http2Error(errorCode.frameSizeError, "a SETTINGS frame of broken entries");
+    this.leastHeaderTableBytes = this.headerTableBytes;
     for (let position = 0; position < payload.length; position += 6) {
       this.#set(payload.readUInt16BE(position), payload.readUInt32BE(position + 2));
     }
@@ -30,6 +33,7 @@ export class PeerSettings {
     switch (identifier) {
       case setting.headerTableSize:
         this.headerTableBytes = value;
+        this.leastHeaderTableBytes = Math.min(this.leastHeaderTableBytes, value);
         return;
       case setting.enablePush:
         // Only a client may ask for pushes (RFC 9113 section 6.5.2).

@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import { limits } from "../../config/defaults.ts";
 import { SendWindow } from "../../http2/flow-window.ts";
+import type { FrameBudget } from "../../http2/frame-budget.ts";
 import {
   clientPreface,
   frameHeader,
@@ -36,6 +37,8 @@ export class SessionOutput {
   /** The connection's window. */
   readonly window: SendWindow = new SendWindow(defaultWindowBytes, 0);
   readonly #encoder = new HpackEncoder();
+  /** What the peer may send in return. */
+  readonly #budget: FrameBudget;
   readonly #socket: Socket;
   readonly #owner: OutputOwner;
   readonly #onWritten: (error: Error | null | undefined) => void;
@@ -47,7 +50,8 @@ export class SessionOutput {
   readonly #waiting = new Set<Upload>();
   #pumping = false;
 
-  constructor(socket: Socket, owner: OutputOwner) {
+  constructor(socket: Socket, owner: OutputOwner, budget: FrameBudget) {
+    this.#budget = budget;
     this.#socket = socket;
     this.#owner = owner;
     this.#onWritten = (error) => {
@@ -122,6 +126,7 @@ export class SessionOutput {
       this.#gather(chunk.subarray(position, end));
       this.window.take(length);
       upload.window.take(length);
+      this.#budget.expectReplies();
       upload.onFrameSent();
       position = end;
       if (this.#pumping) break;

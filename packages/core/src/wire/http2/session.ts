@@ -64,8 +64,8 @@ export class Session implements StreamHost, InputHost, LivenessHost, OutputOwner
       ticker: options.ticker,
       keepAliveMs: options.timeouts.keepAliveMs,
     });
-    this.output = new SessionOutput(socket, this);
     this.#budget = new FrameBudget(options.clock);
+    this.output = new SessionOutput(socket, this, this.#budget);
     this.#input = new SessionInput(this, this.#budget, options.responseHead);
     this.#reader = new FrameReader(this.#input);
     this.#resets = new ResetBudget(options.clock);
@@ -162,6 +162,7 @@ export class Session implements StreamHost, InputHost, LivenessHost, OutputOwner
     const before = this.#peer.initialWindowBytes;
     this.#peer.apply(payload);
     this.#settled = true;
+    this.output.resizeTable(this.#peer.leastHeaderTableBytes);
     this.output.resizeTable(this.#peer.headerTableBytes);
     this.output.settingsAck();
     const change = this.#peer.initialWindowBytes - before;
