@@ -3,8 +3,9 @@ import type { UpstreamAddress } from "../../config/resolved.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { Connector } from "../connector.ts";
 import type { TransportSettings } from "../create-transport.ts";
+import { FailureListener } from "../failure-listener.ts";
 import { Http1Transport } from "../http1-transport.ts";
-import type { Exchange, ExchangeHandler, RequestHead, Transport } from "../transport.ts";
+import type { Exchange, ExchangeFailure, ExchangeHandler, RequestHead, Transport } from "../transport.ts";
 import type { OpenedSocket } from "./dial.ts";
 import type { Http2Exchange } from "./http2-exchange.ts";
 import { Http2Transport } from "./http2-transport.ts";
@@ -23,21 +24,22 @@ export class AlpnTransport implements Transport {
   #http1Until = -Infinity;
   /** The upstream has refused to serve requests over HTTP/2. */
   #http1Required = false;
+  /** It has refused HTTP/1.1 as well, and what it requires is ignored until then: its other requests go on over HTTP/2. */
+  #http1RefusedUntil = -Infinity;
 
   constructor(address: UpstreamAddress, settings: TransportSettings, runtime: Runtime, connector: Connector) {
     this.#runtime = runtime;
     this.#http1 = new Http1Transport(address, settings, runtime, connector);
     this.#http2 = new Http2Transport(address, settings, runtime, connector, {
       onHttp1: (opened, waiting) => this.#onHttp1(opened, waiting),
-      onHttp1Required: () => {
-        this.#http1Required = true;
-        this.#http1Until = runtime.clock.now() + limits.alpnMemoryMs;
-      },
+      onHttp1Required: () => this.#onHttp1Required(),
     });
   }
 
   dispatch(head: RequestHead, handler: ExchangeHandler): Exchange {
-    return this.#prefersHttp1() ? this.#http1.dispatch(head, handler) : this.#http2.dispatch(head, handler);
+    if (!this.#prefersHttp1()) return this.#http2.dispatch(head, handler);
+    if (!this.#http1Required || this.#http1.size > 0) return this.#http1.dispatch(head, handler);
+    return this.#http1.dispatch(head, new FailureListener(handler, this.#onHttp1Failed));
   }
 
   close(): void {
@@ -61,6 +63,21 @@ export class AlpnTransport implements Transport {
     this.#http1Until = now + limits.alpnMemoryMs;
     return false;
   }
+
+  #onHttp1Required(): void {
+    const now = this.#runtime.clock.now();
+    if (now < this.#http1RefusedUntil) return;
+    this.#http1Required = true;
+    this.#http1Until = now + limits.alpnMemoryMs;
+  }
+
+  /** A handshake that offers HTTP/1.1 alone has failed, where one that offered HTTP/2 did not. */
+  readonly #onHttp1Failed = ({ code }: ExchangeFailure): void => {
+    if (code !== "tls_failed" || !this.#http1Required) return;
+    this.#http1Required = false;
+    this.#http1Until = -Infinity;
+    this.#http1RefusedUntil = this.#runtime.clock.now() + limits.alpnMemoryMs;
+  };
 
   #onHttp1(opened: OpenedSocket, waiting: readonly Http2Exchange[]): void {
     this.#http1Until = this.#runtime.clock.now() + limits.alpnMemoryMs;
