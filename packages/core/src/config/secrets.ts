@@ -50,6 +50,6 @@ function withoutUserInfo(text: string): string {
 }
 
 /** As many stars as characters; line breaks stay. */
-export function stars(text: string): string {
+function stars(text: string): string {
   return text.replace(/[^\r\n]/g, "*");
 }
