@@ -78,6 +78,9 @@ export class Connector {
   }
 }
 
+/** What transports need of a connector. */
+export type SocketOpener = Pick<Connector, "open" | "nameOf">;
+
 /**
  * Why a socket that was not usable in time was not: its name has not been resolved, which is no fault of the upstream, or
  * the upstream did not answer.

@@ -1,6 +1,6 @@
 import type { ResolvedPool, UpstreamAddress } from "../config/resolved.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { Connector } from "./connector.ts";
+import type { SocketOpener } from "./connector.ts";
 import { Http1Transport } from "./http1-transport.ts";
 import { AlpnTransport } from "./http2/alpn-transport.ts";
 import { Http2Transport } from "./http2/http2-transport.ts";
@@ -17,7 +17,7 @@ export function createTransport(
   address: UpstreamAddress,
   settings: TransportSettings,
   runtime: Runtime,
-  connector: Connector,
+  connector: SocketOpener,
 ): Transport {
   const { http2 } = settings.connections;
   if (http2 !== false && address.tls) return new AlpnTransport(address, settings, runtime, connector);

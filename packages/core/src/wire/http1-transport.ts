@@ -8,7 +8,7 @@ import { type Ticker, type Timed, tickerOf } from "../runtime/ticker.ts";
 import { Connection } from "./connection.ts";
 import { ConnectionLifetime } from "./connection-lifetime.ts";
 import type { ConnectionOwner, ConnectionTimeouts } from "./connection-owner.ts";
-import { type Connector, readyEvent } from "./connector.ts";
+import { readyEvent, type SocketOpener } from "./connector.ts";
 import type { TransportSettings } from "./create-transport.ts";
 import { connectFailureCode } from "./failure-codes.ts";
 import { Http1Exchange } from "./http1-exchange.ts";
@@ -29,7 +29,7 @@ export class Http1Transport implements Transport, ConnectionOwner {
   readonly #settings: TransportSettings;
   readonly #timeouts: ConnectionTimeouts;
   readonly #runtime: Runtime;
-  readonly #connector: Connector;
+  readonly #connector: SocketOpener;
   /** Undefined where nothing has to be looked up. */
   readonly #name: ResolvedName | undefined;
   #nameVersion = 0;
@@ -47,7 +47,7 @@ export class Http1Transport implements Transport, ConnectionOwner {
   #distrustedUntil = -Infinity;
   #closing = false;
 
-  constructor(address: UpstreamAddress, settings: TransportSettings, runtime: Runtime, connector: Connector) {
+  constructor(address: UpstreamAddress, settings: TransportSettings, runtime: Runtime, connector: SocketOpener) {
     this.#address = address;
     this.#settings = settings;
     this.#timeouts = { ...settings.timeouts, keepAliveMs: settings.connections.keepAliveMs };

@@ -7,6 +7,7 @@ import { describe, expect, test, vi } from "vitest";
 import { limits } from "../../src/config/defaults.ts";
 import { LookupFailure } from "../../src/dns/lookup-failure.ts";
 import { Connector, connectTimeoutError } from "../../src/wire/connector.ts";
+import { createTransport } from "../../src/wire/create-transport.ts";
 import { causeOf } from "../../src/wire/failure-cause.ts";
 import { turns } from "../support/event-loop.ts";
 import { ask, plainAddress, type TestTransportOptions, transportSettings, transportTo } from "../support/exchanges.ts";
@@ -68,6 +69,20 @@ describe("an upstream's name", () => {
     const failures = await Promise.all(stuck.map(async (exchange) => (await exchange.ended()).failure));
     for (const failure of failures) expect(failure).toMatchObject({ code: "dns_failed", reused: false, sent: false });
     expect(causeOf(failures[0]?.cause)).toBe("looking up slow.test failed: no answer in time (EAI_AGAIN)");
+  });
+
+  test("that no DNS answers for is reported as such over HTTP/2, too", async () => {
+    const { connector, clock } = lab({ "slow.test": "silence" });
+    const settings = transportSettings({ connections: { http2: "h2c" }, timeouts: { connect: "2s" } });
+    const address = { ...plainAddress(80), hostname: "slow.test" };
+    const transport = createTransport(address, settings, { clock, random: () => 0 }, connector);
+    const exchange = ask(transport, "/");
+    await turns(2);
+    clock.advance(2_100);
+    const { failure } = await exchange.ended();
+    expect(failure).toMatchObject({ code: "dns_failed", sent: false });
+    expect(causeOf(failure?.cause)).toBe("looking up slow.test failed: no answer in time (EAI_AGAIN)");
+    transport.destroy();
   });
 
   test("that is resolved is not to blame for a connection that does not come", async () => {

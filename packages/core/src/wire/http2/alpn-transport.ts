@@ -1,7 +1,7 @@
 import { limits } from "../../config/defaults.ts";
 import type { UpstreamAddress } from "../../config/resolved.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
-import type { Connector } from "../connector.ts";
+import type { SocketOpener } from "../connector.ts";
 import type { TransportSettings } from "../create-transport.ts";
 import { FailureListener } from "../failure-listener.ts";
 import { Http1Transport } from "../http1-transport.ts";
@@ -27,7 +27,7 @@ export class AlpnTransport implements Transport {
   /** It has refused HTTP/1.1 as well, and what it requires is ignored until then: its other requests go on over HTTP/2. */
   #http1RefusedUntil = -Infinity;
 
-  constructor(address: UpstreamAddress, settings: TransportSettings, runtime: Runtime, connector: Connector) {
+  constructor(address: UpstreamAddress, settings: TransportSettings, runtime: Runtime, connector: SocketOpener) {
     this.#runtime = runtime;
     this.#http1 = new Http1Transport(address, settings, runtime, connector);
     this.#http2 = new Http2Transport(address, settings, runtime, connector, {

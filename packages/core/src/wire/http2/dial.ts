@@ -4,7 +4,7 @@ import type { UpstreamAddress } from "../../config/resolved.ts";
 import type { ErrorCode } from "../../errors.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Ticker, Timed } from "../../runtime/ticker.ts";
-import { type Connector, connectTimeoutError, readyEvent } from "../connector.ts";
+import { connectTimeoutError, readyEvent, type SocketOpener } from "../connector.ts";
 import type { TransportSettings } from "../create-transport.ts";
 import { connectFailureCode } from "../failure-codes.ts";
 import type { WireError } from "../wire-error.ts";
@@ -47,7 +47,7 @@ export class Dial implements Timed {
     settings: TransportSettings,
     options: {
       readonly owner: DialOwner;
-      readonly connector: Connector;
+      readonly connector: SocketOpener;
       readonly ticker: Ticker;
       readonly clock: Clock;
     },

@@ -5,7 +5,7 @@ import type { Runtime } from "../../runtime/runtime.ts";
 import { type Ticker, type Timed, tickerOf } from "../../runtime/ticker.ts";
 import { ConnectionLifetime } from "../connection-lifetime.ts";
 import type { ConnectionTimeouts } from "../connection-owner.ts";
-import type { Connector } from "../connector.ts";
+import type { SocketOpener } from "../connector.ts";
 import type { TransportSettings } from "../create-transport.ts";
 import type { Exchange, ExchangeHandler, RequestHead, Transport } from "../transport.ts";
 import type { WireError } from "../wire-error.ts";
@@ -30,7 +30,7 @@ export interface Http1Fallback {
 export class Http2Transport implements Transport, SessionOwner, DialOwner {
   readonly #address: UpstreamAddress;
   readonly #settings: TransportSettings;
-  readonly #connector: Connector;
+  readonly #connector: SocketOpener;
   readonly #fallback: Http1Fallback | undefined;
   readonly #timeouts: ConnectionTimeouts;
   readonly #runtime: Runtime;
@@ -57,7 +57,7 @@ export class Http2Transport implements Transport, SessionOwner, DialOwner {
     address: UpstreamAddress,
     settings: TransportSettings,
     runtime: Runtime,
-    connector: Connector,
+    connector: SocketOpener,
     fallback?: Http1Fallback,
   ) {
     this.#address = address;
