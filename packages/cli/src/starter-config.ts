@@ -133,7 +133,8 @@ url = "http://127.0.0.1:3002"
 path = "/"
 #method = "GET"
 #headers = { Host = "app.internal" }
-# The upstream's own port when left out.
+# The upstream's own when left out: "http" for a plain management port beside an https app.
+#scheme = "http"
 #port = 9000
 #interval = "5s"
 # Before the first verdict, and while it is about to change.

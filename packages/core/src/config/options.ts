@@ -51,6 +51,11 @@ export interface HealthCheckOptions {
   readonly method?: string;
   /** Sent with each probe, for instance a `Host`. */
   readonly headers?: Readonly<Record<string, string>>;
+  /**
+   * How the probe is sent where that is not the upstream's own scheme: "http" to a plain management port (over HTTP/1.1),
+   * "https" with the pool's `tls`. Default: the upstream's own.
+   */
+  readonly scheme?: "http" | "https";
   /** Default: the upstream's own. */
   readonly port?: number;
   /** Time between probes. Default: "5s". At least "100ms". */

@@ -168,6 +168,7 @@ function toResolvedHealthCheck(options: HealthCheckOptions): ResolvedHealthCheck
     path: check.path,
     method: check.method,
     headers: check.headers ?? {},
+    scheme: check.scheme,
     port: check.port,
     intervalMs,
     fastIntervalMs: Math.min(milliseconds(check.fastInterval), intervalMs),

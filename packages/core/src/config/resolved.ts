@@ -39,6 +39,8 @@ export interface ResolvedHealthCheck {
   readonly path: string;
   readonly method: string;
   readonly headers: Readonly<Record<string, string>>;
+  /** Undefined is the upstream's. */
+  readonly scheme: "http" | "https" | undefined;
   readonly port: number | undefined;
   readonly intervalMs: number;
   readonly fastIntervalMs: number;

@@ -69,6 +69,7 @@ const healthCheck = table({
   path: target().optional(),
   method: method().optional(),
   headers: record("headers", headerName(), headerValue()).optional(),
+  scheme: oneOf(["http", "https"]).optional(),
   port: integer(1, 65_535).optional(),
   interval: duration(100).optional(),
   fastInterval: duration(100).optional(),

@@ -103,8 +103,9 @@ export class HealthChecker {
       return await this.#probe(upstream.address, this.#check, this.#pool.options.tls, {
         signal,
         connector: this.#pool.connector,
+        connections: this.#pool.options.connections,
+        runtime: this.#runtime,
         deadline,
-        responseHead: this.#pool.options.connections.responseHead,
       });
     } catch {
       return { ok: false, reason: "internal" };

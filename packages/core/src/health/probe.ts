@@ -1,11 +1,13 @@
 import * as http from "node:http";
 import type { Socket } from "node:net";
 import { limits } from "../config/defaults.ts";
-import type { HeadLimits, ResolvedHealthCheck, ResolvedTls, UpstreamAddress } from "../config/resolved.ts";
+import type { ResolvedConnections, ResolvedHealthCheck, ResolvedTls, UpstreamAddress } from "../config/resolved.ts";
+import type { Runtime } from "../runtime/runtime.ts";
 import { type Connector, connectTimeoutError, readyEvent } from "../wire/connector.ts";
 import { causeToReport } from "../wire/failure-cause.ts";
 import { BodyMatch } from "./body-match.ts";
 import { type ProbeStage, toReason } from "./probe-error.ts";
+import { probeHeaders, probeOverTransport } from "./transport-probe.ts";
 
 export interface ProbeResult {
   readonly ok: boolean;
@@ -21,8 +23,9 @@ export interface ProbeResult {
 export interface ProbeOptions {
   readonly signal: AbortSignal;
   readonly connector: Connector;
-  /** How large the head of the response may be. */
-  readonly responseHead: HeadLimits;
+  /** Those of the pool: whether HTTP/2 is spoken, and how large a head may be. */
+  readonly connections: ResolvedConnections;
+  readonly runtime: Runtime;
   /** Where the result of a probe whose signal is aborted is put during the abort. */
   readonly deadline?: { result: ProbeResult };
 }
@@ -38,12 +41,28 @@ export type Probe = (
 /**
  * Probes over a connection of its own, which is destroyed afterwards.
  *
- * "tcp" is content with a connection, TLS included when the upstream has it. "http" sends one request for `path`, put
- * behind the path of the upstream's URL like that of any request. `port` replaces the upstream's unless it listens on
- * a unix socket. Redirects are not followed, and a protocol switch is a failure. Nothing more is read than the
- * answer takes: the head, and the body as far as `expectBody` needs, at most 64 KiB.
+ * "tcp" needs no more than a connection, TLS included when the upstream has it. "http" sends one request for `path`, put
+ * behind the path of the upstream's URL like that of any request, in the protocol that the pool speaks. `scheme` and `port`
+ * replace the upstream's; a unix socket has no port. Redirects are not followed, and a protocol switch is a failure. Nothing
+ * more is read than the verdict takes: the head, and the body as far as `expectBody` needs, at most 64 KiB.
  */
-export const probe: Probe = (address, check, tlsOptions, { signal, connector, deadline, responseHead }) =>
+export const probe: Probe = (upstream, check, tlsOptions, options) => {
+  const address = probedAddress(upstream, check);
+  const { http2 } = options.connections;
+  // A scheme of its own is that of another server than the app, such as a plain management port.
+  const speaksHttp2 = address.tls ? http2 !== false : http2 === "h2c" && check.scheme === undefined;
+  return check.type === "http" && speaksHttp2
+    ? probeOverTransport(address, check, tlsOptions, options)
+    : probeOverSocket(address, check, tlsOptions, options);
+};
+
+function probedAddress(upstream: UpstreamAddress, { scheme, port }: ResolvedHealthCheck): UpstreamAddress {
+  if (scheme === undefined && port === undefined) return upstream;
+  return { ...upstream, tls: scheme === undefined ? upstream.tls : scheme === "https", port: port ?? upstream.port };
+}
+
+/** Over HTTP/1.1, or by a connection alone. */
+const probeOverSocket: Probe = (address, check, tlsOptions, { signal, connector, deadline, connections }) =>
   new Promise((resolve) => {
     let stage: ProbeStage = "connect";
     let socket: Socket | undefined;
@@ -74,7 +93,12 @@ export const probe: Probe = (address, check, tlsOptions, { signal, connector, de
         stage = "body";
       };
       try {
-        exchange(socket as Socket, address, check, { finish, fail, onHead, maxHeadBytes: responseHead.bytes });
+        exchange(socket as Socket, address, check, {
+          finish,
+          fail,
+          onHead,
+          maxHeadBytes: connections.responseHead.bytes,
+        });
       } catch (error) {
         fail(error);
       }
@@ -83,8 +107,7 @@ export const probe: Probe = (address, check, tlsOptions, { signal, connector, de
     if (signal.aborted) return onAbort();
     signal.addEventListener("abort", onAbort);
     try {
-      const target = check.port === undefined ? address : { ...address, port: check.port };
-      socket = connector.open(target, tlsOptions, check.type === "http" ? { alpn: ["http/1.1"] } : {});
+      socket = connector.open(address, tlsOptions, check.type === "http" ? { alpn: ["http/1.1"] } : {});
     } catch (error) {
       return fail(error);
     }
@@ -115,7 +138,7 @@ function exchange(
     createConnection: () => socket,
     method: check.method,
     path: address.basePath + check.path,
-    headers: { Host: address.host, "User-Agent": "evenkeel-health", Accept: "*/*", ...check.headers },
+    headers: Object.fromEntries(probeHeaders(address, check)),
     maxHeaderSize: maxHeadBytes,
   });
   let informational = 0;

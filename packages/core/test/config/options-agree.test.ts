@@ -51,6 +51,7 @@ const settings: Complete<PoolSettings> = {
     path: "/healthz",
     method: "HEAD",
     headers: { Host: "a" },
+    scheme: "http",
     port: 9000,
     interval: "1s",
     fastInterval: "1s",

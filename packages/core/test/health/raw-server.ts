@@ -1,9 +1,10 @@
 import * as net from "node:net";
 import * as tls from "node:tls";
 import { afterEach, expect } from "vitest";
-import type { HealthCheckOptions, TlsOptions } from "../../src/config/options.ts";
+import type { HealthCheckOptions, PoolOptions, TlsOptions } from "../../src/config/options.ts";
 import { resolveHealthCheck, resolvePool } from "../../src/config/resolve.ts";
 import { type ProbeResult, probe } from "../../src/health/probe.ts";
+import { resolveRuntime } from "../../src/runtime/runtime.ts";
 import { Connector } from "../../src/wire/connector.ts";
 
 /** Called after each test, last in, first out. */
@@ -59,22 +60,26 @@ export function answering(respond: (socket: net.Socket, head: string) => void): 
   };
 }
 
-export interface ProbeOptions {
+export interface ProbeOptions extends Pick<PoolOptions, "connections"> {
   readonly check?: HealthCheckOptions;
   readonly tlsOptions?: TlsOptions;
   readonly signal?: AbortSignal;
 }
 
 /** Probes a URL; five seconds stand for ever. */
-export function run(url: string, { check = {}, tlsOptions = {}, signal }: ProbeOptions = {}): Promise<ProbeResult> {
-  const pool = resolvePool({ upstreams: [url], tls: tlsOptions });
+export function run(
+  url: string,
+  { check = {}, tlsOptions = {}, connections = {}, signal }: ProbeOptions = {},
+): Promise<ProbeResult> {
+  const pool = resolvePool({ upstreams: [url], tls: tlsOptions, connections });
   const upstream = pool.upstreams[0];
   if (upstream === undefined) throw new Error("no upstream");
   const deadline = signal ?? AbortSignal.timeout(5_000);
   return probe(upstream.address, resolveHealthCheck(check), pool.tls, {
     signal: deadline,
     connector: new Connector(),
-    responseHead: pool.connections.responseHead,
+    connections: pool.connections,
+    runtime: resolveRuntime(),
   });
 }
 
