@@ -24,6 +24,7 @@ export function probeOverTransport(
     const timeouts = { connectMs: noLimitMs, headersMs: noLimitMs, idleMs: noLimitMs, totalMs: 0 };
     let socket: Socket | undefined;
     const opener: SocketOpener = {
+      authenticated: connector.authenticated,
       nameOf: (named) => connector.nameOf(named),
       open: (...args) => {
         socket = connector.open(...args);

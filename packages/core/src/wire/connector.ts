@@ -79,7 +79,7 @@ export class Connector {
 }
 
 /** What transports need of a connector. */
-export type SocketOpener = Pick<Connector, "open" | "nameOf">;
+export type SocketOpener = Pick<Connector, "open" | "nameOf" | "authenticated">;
 
 /**
  * Why a socket that was not usable in time was not: its name has not been resolved, which is no fault of the upstream, or
