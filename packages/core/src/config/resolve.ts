@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
 import { type Checked, checkHealthCheck, checkManyPools, checkOnePool, checkPool, isShort } from "./check.ts";
 import { defaults } from "./defaults.ts";
-import { parseDuration, parseSize } from "./duration.ts";
+import { parseSize } from "./duration.ts";
 import { OptionsError } from "./issues.ts";
 import type {
   DiscoveryOptions,
@@ -19,7 +19,7 @@ import type {
   StickyOptions,
   UpstreamOptions,
 } from "./options.ts";
-import { LinearPattern } from "./pattern/linear-pattern.ts";
+import { milliseconds, toResolvedHealthCheck, toStatusRange } from "./resolve-health-check.ts";
 import type {
   ResolvedDiscovery,
   ResolvedHeaderChanges,
@@ -33,7 +33,6 @@ import type {
   ResolvedSticky,
   ResolvedUpstream,
   ResolvedWeights,
-  StatusRange,
   UpstreamAddress,
 } from "./resolved.ts";
 import { layOver, layOverDeep } from "./tables.ts";
@@ -159,29 +158,6 @@ function toResolvedUpstream(entry: string | UpstreamOptions): ResolvedUpstream {
   });
 }
 
-function toResolvedHealthCheck(options: HealthCheckOptions): ResolvedHealthCheck {
-  const check = layOver(defaults.healthCheck, options);
-  const intervalMs = milliseconds(check.interval);
-  const pattern = /^\/(.*)\/$/s.exec(check.expectBody ?? "");
-  return Object.freeze({
-    type: check.type,
-    path: check.path,
-    method: check.method,
-    headers: check.headers ?? {},
-    scheme: check.scheme,
-    port: check.port,
-    intervalMs,
-    fastIntervalMs: Math.min(milliseconds(check.fastInterval), intervalMs),
-    timeoutMs: milliseconds(check.timeout),
-    healthyThreshold: check.healthyThreshold,
-    unhealthyThreshold: check.unhealthyThreshold,
-    jitter: check.jitter,
-    expectStatus: check.expectStatus.map(toStatusRange),
-    expectBody: pattern === null ? check.expectBody : new LinearPattern(pattern[1] ?? ""),
-    initialState: check.initialState,
-  });
-}
-
 /** What makes a pool's picks change with how its members do. */
 function toResolvedDynamics({ outlierDetection = {}, slowStart, sticky, weights, discovery }: PoolOptions) {
   return {
@@ -284,16 +260,6 @@ function toResolvedHeaderChanges({ set = {}, remove = [] }: HeaderChanges): Reso
 /** As a `Host` header names it: an IPv6 address in brackets. */
 function normalizeHost(host: string): string {
   return isIP(host) === 6 ? `[${host.toLowerCase()}]` : host.toLowerCase().replace(/\.$/, "");
-}
-
-function toStatusRange(status: string | number): StatusRange {
-  const [from, to] = String(status).split("-").map(Number);
-  return { from: from ?? 0, to: to ?? from ?? 0 };
-}
-
-/** The schema has let only valid durations through. */
-function milliseconds(text: string): number {
-  return parseDuration(text) ?? 0;
 }
 
 function bytes(text: string): number {
