@@ -2,6 +2,7 @@
 // but `undici`, and change no header.
 
 import { Pool } from "undici";
+import { resolvePool } from "../../packages/core/dist/config/resolve.js";
 import { systemRuntime } from "../../packages/core/dist/runtime/runtime.js";
 import { Connector } from "../../packages/core/dist/wire/connector.js";
 import { createTransport } from "../../packages/core/dist/wire/create-transport.js";
@@ -55,11 +56,7 @@ class TransportHandler {
 /** Over the transport of packages/core/src/wire. */
 export function relayOverWire(port) {
   const address = { tls: false, hostname: "127.0.0.1", port, socketPath: undefined, basePath: "" };
-  const settings = {
-    connections: { max: 0, keepAliveMs: 60_000, http2: false },
-    timeouts: { connectMs: 3_000, headersMs: 30_000, idleMs: 60_000, totalMs: 0 },
-    tls: { verify: true, ca: undefined, cert: undefined, key: undefined, servername: undefined },
-  };
+  const settings = resolvePool({ upstreams: [`http://127.0.0.1:${port}`], connections: { keepAlive: "60s" } });
   const upstream = { ...address, host: `127.0.0.1:${port}` };
   const transport = createTransport(upstream, settings, systemRuntime, new Connector());
   return (req, res) => {
