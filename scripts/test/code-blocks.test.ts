@@ -97,6 +97,7 @@ function compile(programs: readonly Block[], strict: boolean): string[] {
     paths: {
       "@evenkeel/admin": [path.join(root, "packages/admin/src/index.ts")],
       undici: [path.join(root, "packages/core/node_modules/undici/index.d.ts")],
+      next: [path.join(root, "scripts/test/foreign/next.d.ts")],
     },
   };
   const host = ts.createCompilerHost(options);
