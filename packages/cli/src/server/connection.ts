@@ -1,8 +1,19 @@
 import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 
+/** The proxy writes the head of a response in one piece unless a listener may read its headers. One with this mark does not. */
+const passiveListener = Symbol.for("evenkeel.passiveListener");
+
 /** One connection of a client, and the requests on it that are not finished. */
 export class Connection {
+  static readonly #bySocket = new WeakMap<Socket, Connection>();
+  static readonly #onClose = Object.assign(
+    function (this: ServerResponse): void {
+      const connection = Connection.#bySocket.get(this.req.socket);
+      if (connection !== undefined) connection.#end(this);
+    },
+    { [passiveListener]: true },
+  );
   readonly socket: Socket;
   /** It has brought a request. */
   asked = false;
@@ -12,6 +23,7 @@ export class Connection {
 
   constructor(socket: Socket) {
     this.socket = socket;
+    Connection.#bySocket.set(socket, this);
   }
 
   /** Has not brought a byte of HTTP yet. */
@@ -27,7 +39,7 @@ export class Connection {
   begin(res: ServerResponse): void {
     this.asked = true;
     this.#active.push(res);
-    res.once("close", () => this.#end(res));
+    res.on("close", Connection.#onClose);
     if (this.#closing) res.shouldKeepAlive = false;
   }
 

@@ -7,6 +7,9 @@ const { writeHead: ownWriteHead } = ServerResponse.prototype;
 /** What Node and the proxy themselves listen with to the end of a response. */
 const ownListeners = { finish: 1, close: 1 };
 
+/** The mark of a listener to the end of a response that does not read its headers, such as the one of the command's server. */
+const passiveListener = Symbol.for("evenkeel.passiveListener");
+
 /** Node publishes each response here when it ends. */
 const finishChannel = channel("http.server.response.finish");
 
@@ -46,11 +49,16 @@ export function writeHead(res: ServerResponse, status: number, statusText: strin
 function isObserved(res: ServerResponse): boolean {
   return (
     res.writeHead !== ownWriteHead ||
-    res.listenerCount("finish") > ownListeners.finish ||
-    res.listenerCount("close") > ownListeners.close ||
+    isHeard(res, "finish") ||
+    isHeard(res, "close") ||
     finishChannel.hasSubscribers ||
     !isUntouched(res)
   );
+}
+
+function isHeard(res: ServerResponse, event: "finish" | "close"): boolean {
+  const count = res.listenerCount(event) - ownListeners[event];
+  return count > 0 && count > res.listeners(event).filter((listener) => passiveListener in listener).length;
 }
 
 /** Sends a head that has been written. Node's own `flushHeaders` would send it as UTF-8, and 8-bit bytes not as they came. */
