@@ -1,3 +1,4 @@
+import { offersWebSocket } from "evenkeel";
 import { fuzz } from "../../core/test/security/fuzz/fuzz.ts";
 import type { Serve } from "../../core/test/security/fuzz/lab.ts";
 import { Listener, type ListenerHandlers } from "../src/server/listener.ts";
@@ -13,7 +14,8 @@ const serveCli: Serve = async (proxy, onHandOn) => {
     request,
     expecting: request,
     upgrade: (req, socket, head, refusal) => {
-      onHandOn(socket);
+      // Any other offer comes back as an ordinary request, and is counted then.
+      if (offersWebSocket(req) || req.method === "CONNECT") onHandOn(socket);
       proxy.forwardUpgrade(req, socket, head, { refusal });
     },
     clientError: proxy.clientError,

@@ -1,5 +1,6 @@
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
+import { offersWebSocket } from "../../../src/index.ts";
 import type { Serve } from "./lab.ts";
 
 /** The core's own handlers in a plain server, with the settings that the standalone server makes too. */
@@ -19,7 +20,8 @@ export const serveCore: Serve = async (proxy, onHandOn) => {
   }
   for (const event of ["upgrade", "connect"]) {
     server.on(event, (...[req, socket, head]: Parameters<typeof proxy.upgrade>) => {
-      onHandOn(socket);
+      // Any other offer comes back as an ordinary request, and is counted then.
+      if (event === "connect" || offersWebSocket(req)) onHandOn(socket);
       proxy.upgrade(req, socket, head);
     });
   }
