@@ -2,6 +2,16 @@ import type { ReloadChanges } from "evenkeel";
 
 /** The state of the listeners that requests come in through, where they belong to the process that serves this API. */
 export interface ListenerSnapshot {
+  /**
+   * Connections of clients: open now, and how many may be; refused so far since all that were open had a request in flight,
+   * and closed so far while they were idle, to make room for others.
+   */
+  readonly connections: {
+    readonly open: number;
+    readonly limit: number;
+    readonly refused: number;
+    readonly idleClosed: number;
+  };
   /** TLS handshakes that failed: plain HTTP sent to a TLS port, and all others. */
   readonly handshakeFailures: { readonly plainHttp: number; readonly other: number };
   /** When the certificate, or one of its chain, expires, in milliseconds since 1970. Null without TLS. */

@@ -20,7 +20,11 @@ const full = proxySnapshot({
 });
 
 test("the document lists every metric with its type and its labels, and no other", async () => {
-  const listener = () => ({ handshakeFailures: { plainHttp: 1, other: 1 }, certificateExpiry: 1 });
+  const listener = () => ({
+    connections: { open: 1, limit: 2, refused: 0, idleClosed: 0 },
+    handshakeFailures: { plainHttp: 1, other: 1 },
+    certificateExpiry: 1,
+  });
   const { ask } = await serve(
     createAdmin(
       proxyWith(() => full),

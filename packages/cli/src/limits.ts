@@ -12,6 +12,16 @@ export const limits = {
   failingUpstreams: 1_000,
   /** Connections over the limit that are told so at one time; those on top are closed at once. */
   turnedAwayConnections: 256,
+  /** Connections to the admin API that are served at a time. */
+  adminConnections: 100,
+  /** File descriptors that are kept for everything but clients and upstreams. */
+  ownDescriptors: 128,
+  /** Milliseconds that a connection of a client has to be idle before it may be closed to make room for another. */
+  minIdleMs: 250,
+  /** Idle connections are closed by this part of the limit at a time. */
+  idleClosedShare: 64,
+  /** Milliseconds until idle connections are searched for again when there was none. */
+  idleSearchMs: 100,
   /** Milliseconds that a connection over the limit may take to ask, and to read that it is turned away. */
   turnAwayMs: 2_000,
   /** Milliseconds of silence on a client's connection after which TCP probes whether the client is still there. */

@@ -1,8 +1,11 @@
 import { once } from "node:events";
+import type { ServerResponse } from "node:http";
 import path from "node:path";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import { expect, onTestFinished, test } from "vitest";
-import { serve } from "./support/cli.ts";
+import { WebSocket, WebSocketServer } from "ws";
+import { connectionBudget } from "../src/server/connection-budget.ts";
+import { serve, startCli, whenReady, writeFile } from "./support/cli.ts";
 import { anyPort, nowhere, poolOf, withAdmin } from "./support/configs.ts";
 import { ask, RawClient, startUpstream } from "./support/http.ts";
 
@@ -15,11 +18,23 @@ function many<T>(count: number, open: () => Promise<T>): Promise<T[]> {
   return Promise.all(Array.from({ length: count }, open));
 }
 
+/** An upstream that answers "hello" at once, or to /hold when it is released. */
+async function startHolding() {
+  const holding: ServerResponse[] = [];
+  const upstream = await startUpstream((req, res) => {
+    if (req.url === "/hold") holding.push(res);
+    else res.end("hello");
+  });
+  return { url: upstream.url, holding };
+}
+
+const hold = "GET /hold HTTP/1.1\r\nHost: a\r\n\r\n";
+
 test("F07 over the limit, requests and handshakes are told so, once each, and service recovers", async () => {
-  const upstream = await startUpstream((_req, res) => res.end("hello"));
+  const upstream = await startHolding();
   const { port, url, stdout } = await serve(`${anyPort}maxConnections = 2\n${poolOf(upstream.url)}`);
-  const held = await many(2, () => RawClient.open(port, get));
-  for (const client of held) await client.until(/hello$/);
+  const held = await many(2, () => RawClient.open(port, hold));
+  await expect.poll(() => upstream.holding.length).toBe(2);
   for (const bytes of [get, handshake]) {
     const client = await RawClient.open(port, bytes + get);
     await client.closed;
@@ -29,6 +44,7 @@ test("F07 over the limit, requests and handshakes are told so, once each, and se
     expect(client.received.match(/HTTP\/1\.1/g)).toHaveLength(1);
   }
   // Those within the limit do not notice.
+  for (const res of upstream.holding) res.end("hello");
   held[0]?.socket.write(get);
   await held[0]?.until(/hello[^]*hello$/);
   for (const { socket, closed } of held) {
@@ -44,18 +60,93 @@ test("F07 over the limit, requests and handshakes are told so, once each, and se
 });
 
 test("F07 connections that are too many and do not ask make room, and those beyond them are dropped", async () => {
-  const upstream = await startUpstream((_req, res) => res.end("hello"));
+  const upstream = await startHolding();
   const { port, stderr, stdout } = await serve(`${anyPort}maxConnections = 1\n${poolOf(upstream.url)}`);
-  const held = await RawClient.open(port, get);
-  await held.until(/hello$/);
+  await RawClient.open(port, hold);
+  await expect.poll(() => upstream.holding.length).toBe(1);
   const beyond = await many(260, () => RawClient.open(port));
   await Promise.all(beyond.map(({ closed }) => closed));
   expect(beyond.map(({ received }) => received).join("")).toBe("");
-  expect(await stderr.record(({ level }) => level === "warn")).toMatchObject({ maxConnections: 1 });
+  await stderr.record(({ level, maxConnections }) => level === "warn" && maxConnections === 1);
+  await stderr.record(({ level, msg = "" }) => level === "warn" && msg.startsWith("connections were refused"));
   const told = await RawClient.open(port, get);
   await told.closed;
   expect(told.received).toMatch(/^HTTP\/1\.1 503 /);
   await stdout.record(({ status }) => status === 503);
+});
+
+test("F07 idle connections make room for new ones, those that have brought nothing first, and requests in flight stay", async () => {
+  const upstream = await startHolding();
+  const { port, url, stderr, admin } = await serve(`${anyPort}maxConnections = 4\n${withAdmin}${poolOf(upstream.url)}`);
+  const busy = await RawClient.open(port, hold);
+  const idle = await RawClient.open(port, get);
+  await idle.until(/hello$/);
+  const silent = await many(2, () => RawClient.open(port));
+  await expect.poll(() => upstream.holding.length).toBe(1);
+  // Idle for long enough to be closed.
+  await expect.poll(() => ask(url).catch(() => ({ text: "" }))).toMatchObject({ text: "hello" });
+  await Promise.race(silent.map(({ closed }) => closed));
+  for (let count = 0; count < 10; count++) {
+    await expect.poll(() => ask(url).catch(() => ({ text: "" }))).toMatchObject({ text: "hello" });
+  }
+  expect(idle.socket.destroyed).toBe(false);
+  upstream.holding[0]?.end("held");
+  await busy.until(/held$/);
+  await stderr.record(({ level, msg = "" }) => level === "warn" && msg.startsWith("idle connections were closed"));
+  const { text } = await ask(admin, { path: "/metrics" });
+  expect(text).toMatch(/^evenkeel_listener_connections_limit 4$/m);
+  expect(text).toMatch(/^evenkeel_listener_idle_connections_closed_total [1-9]/m);
+});
+
+test("F07 tunnels are not idle", async () => {
+  const upstream = await startUpstream((_req, res) => res.end("hello"));
+  new WebSocketServer({ server: upstream.server }).on("connection", (socket) =>
+    socket.on("message", (data) => socket.send(data)),
+  );
+  const { port } = await serve(`${anyPort}maxConnections = 1\n${poolOf(upstream.url)}`);
+  const tunnel = new WebSocket(`ws://127.0.0.1:${port}/chat`);
+  onTestFinished(() => tunnel.terminate());
+  await once(tunnel, "open");
+  // Longer than an idle connection is left alone.
+  const startedAt = performance.now();
+  while (performance.now() - startedAt < 600) {
+    const client = await RawClient.open(port, get);
+    await client.closed;
+    expect(client.received).toMatch(/^HTTP\/1\.1 503 /);
+  }
+  tunnel.send("still here");
+  expect(String((await once(tunnel, "message"))[0])).toBe("still here");
+});
+
+test("F07 several listeners share the limit", async () => {
+  const upstream = await startHolding();
+  const listen = '[server]\nlisten = ["127.0.0.1:0", "localhost:0"]\nmaxConnections = 1\n';
+  const { port, urls } = await serve(listen + poolOf(upstream.url));
+  await RawClient.open(port, hold);
+  await expect.poll(() => upstream.holding.length).toBe(1);
+  expect(await ask(String(urls[1]))).toMatchObject({ status: 503 });
+});
+
+test("idle clients do not starve requests where file descriptors are few", async () => {
+  const upstream = await startUpstream((_req, res) => res.end("hello"));
+  const config = writeFile("config.toml", anyPort + withAdmin + poolOf(upstream.url));
+  const cli = await whenReady(startCli(["run", config], { descriptors: 256 }));
+  const limit = connectionBudget(10_000, 256).served;
+  const warning = await cli.stderr.record(({ descriptors }) => descriptors === 256);
+  expect(warning).toMatchObject({ level: "warn", maxConnections: 10_000, limit });
+  const idle: RawClient[] = [];
+  for (let count = 0; count < 300; count++) {
+    idle.push(await RawClient.open(cli.port, count % 2 === 0 ? get : ""));
+  }
+  await expect.poll(() => ask(cli.url).catch(() => ({ text: "" }))).toMatchObject({ text: "hello" });
+  for (let count = 0; count < 20; count++) {
+    const answers = await Promise.all(
+      Array.from({ length: 10 }, () => ask(cli.url).catch((error: NodeJS.ErrnoException) => ({ text: error.code }))),
+    );
+    expect(answers.map(({ text }) => text)).toEqual(Array(10).fill("hello"));
+  }
+  expect(cli.stderr.text).not.toContain("could not be accepted");
+  expect(await ask(cli.admin, { path: "/readyz" })).toMatchObject({ status: 200 });
 });
 
 test("F07 over TLS and at the admin API as well", async () => {

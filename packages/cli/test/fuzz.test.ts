@@ -1,6 +1,7 @@
 import { offersWebSocket } from "evenkeel";
 import { fuzz } from "../../core/test/security/fuzz/fuzz.ts";
 import type { Serve } from "../../core/test/security/fuzz/lab.ts";
+import { ConnectionTable } from "../src/server/connection-table.ts";
 import { Listener, type ListenerHandlers } from "../src/server/listener.ts";
 
 /** The standalone server's listener, wired as the server does it. */
@@ -9,8 +10,9 @@ const serveCli: Serve = async (proxy, onHandOn) => {
     onHandOn(req.socket);
     proxy.forward(req, res, { refusal });
   };
-  const settings = { maxConnections: 10_000, timeouts: { requestHeadersMs: 60_000, keepAliveMs: 60_000 } };
-  const listener = await Listener.open({ host: "127.0.0.1", port: 0 }, settings, undefined, {
+  const settings = { timeouts: { requestHeadersMs: 60_000, keepAliveMs: 60_000 } };
+  const table = new ConnectionTable({ served: 10_000, turnedAway: 256 }, { closedIdle() {}, refused() {} });
+  const listener = await Listener.open({ host: "127.0.0.1", port: 0 }, settings, undefined, table, {
     request,
     expecting: request,
     upgrade: (req, socket, head, refusal) => {

@@ -66,8 +66,16 @@ test("the start and every reload warn, and a metric has the time", async () => {
 test("a running server warns every day, until it is closed", () => {
   vi.useFakeTimers({ now: Date.UTC(2123, 11, 30) });
   const warnings: string[] = [];
-  const logger = pino({}, { write: (line) => void warnings.push(JSON.parse(line).msg) });
-  const status = new ListenerStatus(logger);
+  const logger = pino(
+    {},
+    {
+      write(line) {
+        const { level, msg } = JSON.parse(line);
+        if (level >= 40) warnings.push(msg);
+      },
+    },
+  );
+  const status = new ListenerStatus(1, logger);
   const file = writeFile("config.toml", tls("localhost") + poolOf(nowhere));
   const files = { cert: readFileSync(`${certs}/localhost.crt`, "utf8"), key: "" };
   status.configured(loadConfig(file), files);

@@ -28,7 +28,7 @@ export interface ServerOptions {
   readonly listen?: string | readonly string[];
   /** How long requests in flight may take to finish after SIGTERM. Default: "30s". */
   readonly shutdownTimeout?: Duration;
-  /** Connections of clients at the same time. Default: 10000. */
+  /** Connections of clients at the same time, as far as the limit of open files allows. Default: 10000. */
   readonly maxConnections?: number;
   /** Serves HTTPS. Default: off. */
   readonly tls?: ServerTlsOptions;

@@ -17,6 +17,10 @@ export class Connection {
   readonly socket: Socket;
   /** It has brought a request. */
   asked = false;
+  /** It has become a tunnel, or is about to. */
+  upgraded = false;
+  /** Since when it has had no request in flight, on the monotonic clock. */
+  idleSince: number = performance.now();
   /** In the order of their requests, which is that of their ends. A set would keep what has left it from being collected. */
   readonly #active: ServerResponse[] = [];
   #closing = false;
@@ -33,7 +37,7 @@ export class Connection {
 
   /** Has no request in flight. One whose head is still incomplete is none. */
   get idle(): boolean {
-    return this.#active.length === 0;
+    return this.#active.length === 0 && !this.upgraded;
   }
 
   begin(res: ServerResponse): void {
@@ -46,6 +50,7 @@ export class Connection {
   #end(res: ServerResponse): void {
     const index = this.#active.indexOf(res);
     if (index !== -1) this.#active.splice(index, 1);
+    if (this.#active.length === 0) this.idleSince = performance.now();
   }
 
   /** Answers tell the client from now on that the connection ends with them. */

@@ -5,18 +5,49 @@ import { configWarnings } from "../config-warnings.ts";
 import { limits } from "../limits.ts";
 import { Tally } from "../tally.ts";
 import { validityOf } from "./certificate-validity.ts";
+import { type ConnectionBudget, connectionBudget, descriptorLimit } from "./connection-budget.ts";
+import { ConnectionTable } from "./connection-table.ts";
 import type { TlsFiles } from "./tls-files.ts";
 
 /** Counts what happens at the listeners, and logs what an operator should know of their configuration, daily. */
 export class ListenerStatus {
   readonly #logger: Logger;
   readonly #plainRequests: Tally;
+  readonly #refusals: Tally;
+  readonly #idleClosings: Tally;
+  readonly #descriptors = descriptorLimit();
+  readonly #counts = { refused: 0, idleClosed: 0 };
+  /** The connections of clients, of all listeners together. */
+  readonly table: ConnectionTable;
+  #budget: ConnectionBudget;
   readonly #failures = { plainHttp: 0, other: 0 };
   #certificateExpiry: number | null = null;
   #daily: NodeJS.Timeout | undefined;
 
-  constructor(logger: Logger) {
+  constructor(maxConnections: number, logger: Logger) {
     this.#logger = logger;
+    this.#budget = connectionBudget(maxConnections, this.#descriptors);
+    this.#refusals = new Tally((connections) => {
+      const { served: limit } = this.#budget;
+      logger.warn({ connections, limit }, "connections were refused, all that may be open have a request in flight");
+    });
+    this.#idleClosings = new Tally(() => {
+      const { served: limit } = this.#budget;
+      logger.warn(
+        { connections: this.#counts.idleClosed, limit },
+        "idle connections were closed to make room for others",
+      );
+    });
+    this.table = new ConnectionTable(this.#budget, {
+      refused: () => {
+        this.#counts.refused++;
+        this.#refusals.add();
+      },
+      closedIdle: (count) => {
+        this.#counts.idleClosed += count;
+        this.#idleClosings.add();
+      },
+    });
     this.#plainRequests = new Tally((requests) => {
       logger.warn({ requests }, "requests without TLS came to a TLS port, they were answered with 400");
     });
@@ -25,6 +56,9 @@ export class ListenerStatus {
   /** Takes note of the configuration in force, logs its warnings now, and again every day. */
   configured(config: FileConfig, tls: TlsFiles | undefined): void {
     this.#certificateExpiry = (tls && validityOf(tls.cert)?.until) ?? null;
+    this.#budget = connectionBudget(config.server.maxConnections, this.#descriptors);
+    this.table.budget = this.#budget;
+    this.#warnOfDescriptors(config.server.maxConnections);
     const warn = () => {
       for (const warning of configWarnings(config, tls, Date.now())) this.#logger.warn(warning);
     };
@@ -33,12 +67,26 @@ export class ListenerStatus {
     warn();
   }
 
+  #warnOfDescriptors(maxConnections: number): void {
+    const descriptors = this.#descriptors;
+    const { served: limit } = this.#budget;
+    if (limit === maxConnections) return;
+    // The default is more than some systems allow, and a little less of it is no trouble.
+    const level = limit < maxConnections / 2 ? "warn" : "info";
+    this.#logger[level](
+      { maxConnections, descriptors, limit },
+      `the process may open ${descriptors} files, enough for ${limit} connections of clients and as many to upstreams, not for ` +
+        `maxConnections = ${maxConnections}: raise the limit ("ulimit -n", LimitNOFILE in systemd), or lower maxConnections`,
+    );
+  }
+
   readonly handshakeFailed = (plainHttp: boolean): void => {
     this.#failures[plainHttp ? "plainHttp" : "other"]++;
     if (plainHttp) this.#plainRequests.add();
   };
 
   readonly snapshot = (): ListenerSnapshot => ({
+    connections: { open: this.table.size, limit: this.#budget.served, ...this.#counts },
     handshakeFailures: { ...this.#failures },
     certificateExpiry: this.#certificateExpiry,
   });
@@ -46,5 +94,7 @@ export class ListenerStatus {
   close(): void {
     clearInterval(this.#daily);
     this.#plainRequests.close();
+    this.#refusals.close();
+    this.#idleClosings.close();
   }
 }

@@ -6,6 +6,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { ServerConfig } from "@evenkeel/config";
 import { limits } from "../limits.ts";
 import { Connection } from "./connection.ts";
+import type { ConnectionTable } from "./connection-table.ts";
 import { type ListenTarget, listen, urlOf } from "./listen.ts";
 import { answerPlainHttp } from "./plain-http.ts";
 import type { TlsFiles } from "./tls-files.ts";
@@ -34,13 +35,7 @@ export interface ListenerHandlers {
 
 /** The part of a configuration that may change while a listener is open. */
 export interface ListenerSettings {
-  readonly maxConnections: number;
   readonly timeouts: Pick<ServerConfig["timeouts"], "requestHeadersMs" | "keepAliveMs">;
-  /**
-   * What becomes of a connection over the limit: it is refused (the default), or it takes the place of the oldest one
-   * without a request in flight, and is refused only when there is none.
-   */
-  readonly whenFull?: "refuse" | "close-idle";
 }
 
 /** One address that clients connect to, by HTTP or HTTPS, with the connections that have come in through it. */
@@ -52,8 +47,7 @@ export class Listener {
   readonly #scheme: "http" | "https";
   /** Connections over the limit. */
   readonly #turnedAway = new Set<Duplex>();
-  #maxConnections = 0;
-  readonly #closesIdle: boolean;
+  readonly #table: ConnectionTable;
   #stopping = false;
   #closed: Promise<void> | undefined;
   /** Connections so far, refused ones included. */
@@ -66,17 +60,23 @@ export class Listener {
     address: ListenTarget,
     settings: ListenerSettings,
     tls: TlsFiles | undefined,
+    table: ConnectionTable,
     handlers: ListenerHandlers,
   ): Promise<Listener> {
-    const listener = new Listener(settings, tls, handlers);
+    const listener = new Listener(settings, tls, table, handlers);
     await listen(listener.#server, address);
     listener.#server.on("error", handlers.error);
     return listener;
   }
 
-  private constructor(settings: ListenerSettings, tls: TlsFiles | undefined, handlers: ListenerHandlers) {
+  private constructor(
+    settings: ListenerSettings,
+    tls: TlsFiles | undefined,
+    table: ConnectionTable,
+    handlers: ListenerHandlers,
+  ) {
     const options = serverOptions(settings);
-    this.#closesIdle = settings.whenFull === "close-idle";
+    this.#table = table;
     this.#handlers = handlers;
     this.#scheme = tls === undefined ? "http" : "https";
     this.#server =
@@ -94,9 +94,7 @@ export class Listener {
   }
 
   /** Puts other limits in force, for connections that are open as well where node allows it. */
-  configure({ maxConnections, timeouts }: ListenerSettings): void {
-    this.#maxConnections = maxConnections;
-    this.#server.maxConnections = maxConnections + limits.turnedAwayConnections;
+  configure({ timeouts }: ListenerSettings): void {
     this.#server.headersTimeout = timeouts.requestHeadersMs;
     this.#server.keepAliveTimeout = timeouts.keepAliveMs;
   }
@@ -173,14 +171,14 @@ export class Listener {
       .on("connection", (socket: Socket) => {
         this.#accepted++;
         this.#sockets.add(socket);
-        socket.once("close", () => this.#sockets.delete(socket));
+        socket.once("close", () => {
+          this.#sockets.delete(socket);
+          this.#table.releaseSocket();
+        });
+        if (!this.#table.acceptSocket()) this.#dropSilent(socket);
       })
       .on(connected, (socket: Socket) => this.#onConnected(socket))
-      .on("request", (req: IncomingMessage, res: ServerResponse) => this.#onRequest(req, res, this.#handlers.request))
-      .on("drop", () => {
-        this.#accepted++;
-        this.#handlers.drop();
-      });
+      .on("request", (req: IncomingMessage, res: ServerResponse) => this.#onRequest(req, res, this.#handlers.request));
     const { expecting, upgrade, clientError, handshakeFailed } = this.#handlers;
     this.#server.on("tlsClientError", (error: Error, socket: Socket) => {
       handshakeFailed?.(answerPlainHttp(error, socket));
@@ -195,7 +193,10 @@ export class Listener {
     for (const event of ["upgrade", "connect"]) {
       this.#server.on(event, (req: IncomingMessage, socket: Duplex, head: Buffer) => {
         const connection = this.#connections.get(socket);
-        if (connection !== undefined) connection.asked = true;
+        if (connection !== undefined) {
+          connection.asked = true;
+          connection.upgraded = true;
+        }
         upgrade(req, socket, head, this.#refusal(socket));
       });
     }
@@ -215,22 +216,16 @@ export class Listener {
     });
   }
 
-  /** Makes room for a connection: of those without a request in flight, one that has never brought any goes first. */
-  #closeOldestIdle(): boolean {
-    let oldest: Connection | undefined;
-    // In the order in which they came in.
-    for (const connection of this.#connections.values()) {
-      if (!connection.idle || this.#turnedAway.has(connection.socket)) continue;
-      oldest ??= connection;
-      if (connection.asked) continue;
-      oldest = connection;
+  /** Of sockets that are too many, one whose TLS handshake has not begun makes room first: it is in no other list. */
+  #dropSilent(socket: Socket): void {
+    let dropped = socket;
+    for (const other of this.#scheme === "https" ? this.#sockets : []) {
+      if (other.bytesRead > 0) continue;
+      dropped = other;
       break;
     }
-    if (oldest === undefined) return false;
-    this.#connections.delete(oldest.socket);
-    oldest.socket.destroy();
+    dropped.destroy();
     this.#handlers.drop();
-    return true;
   }
 
   #onRequest(req: IncomingMessage, res: ServerResponse, handle: RequestHandler): void {
@@ -246,8 +241,7 @@ export class Listener {
 
   #onConnected(socket: Socket): void {
     const connection = new Connection(socket);
-    const full = this.#connections.size - this.#turnedAway.size >= this.#maxConnections;
-    if (full && !(this.#closesIdle && this.#closeOldestIdle())) this.#turnAway(connection);
+    if (!this.#table.admit(connection)) this.#turnAway(connection);
     if (this.#stopping) connection.closeAfterAnswer();
     this.#connections.set(socket, connection);
     socket.once("close", () => this.#connections.delete(socket));

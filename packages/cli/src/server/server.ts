@@ -9,6 +9,8 @@ import { AccessLog } from "../log/access-log.ts";
 import { logProxyEvents } from "../log/proxy-events.ts";
 import { UpstreamFailures } from "../log/upstream-failures.ts";
 import { Tally } from "../tally.ts";
+import { connectionBudget, descriptorLimit } from "./connection-budget.ts";
+import { ConnectionTable } from "./connection-table.ts";
 import { drain } from "./drain.ts";
 import { formatAddress, toListenTargets } from "./listen.ts";
 import { Listener, type ListenerHandlers, type ListenerSettings } from "./listener.ts";
@@ -17,10 +19,7 @@ import { readTlsFiles, type TlsFiles } from "./tls-files.ts";
 
 /** The admin API is asked by few, and briefly. */
 const adminSettings: ListenerSettings = {
-  maxConnections: 100,
   timeouts: { requestHeadersMs: 10_000, keepAliveMs: 10_000 },
-  // Connections without a token must not keep an orchestrator's probe out.
-  whenFull: "close-idle",
 };
 
 /** A proxy that serves on its own: its listeners, its admin API and its logs, as a configuration wants them. */
@@ -66,13 +65,13 @@ export class StandaloneServer {
     this.#config = config;
     this.#logger = logger;
     this.proxy = createProxy(toProxyOptions(config));
-    this.#status = new ListenerStatus(logger);
+    this.#status = new ListenerStatus(config.server.maxConnections, logger);
     this.#dropped = new Tally((connections) => {
       const { maxConnections } = this.#config.server;
       logger.warn({ connections, maxConnections }, "connections were closed without an answer, there are too many");
     });
     this.#adminDropped = new Tally((connections) => {
-      const { maxConnections } = adminSettings;
+      const { adminConnections: maxConnections } = limits;
       logger.warn({ connections, maxConnections }, "connections to the admin API were turned away, there are too many");
     });
     this.#failedAccepts = new Tally((times) => logger.error({ times }, "connections could not be accepted"));
@@ -128,7 +127,7 @@ export class StandaloneServer {
     const onError = () => this.#failedAccepts.add();
     const forward: ListenerHandlers["request"] = (req, res, refusal) => this.proxy.forward(req, res, { refusal });
     for (const address of toListenTargets(server.listen)) {
-      const listener = await Listener.open(address, server, tls, {
+      const listener = await Listener.open(address, server, tls, this.#status.table, {
         request: forward,
         expecting: forward,
         upgrade: (req, socket, head, refusal) => this.proxy.forwardUpgrade(req, socket, head, { refusal }),
@@ -141,7 +140,7 @@ export class StandaloneServer {
     }
     if (admin !== undefined) {
       this.#admin = this.#createAdmin(admin);
-      this.#adminListener = await Listener.open(admin.listen, adminSettings, undefined, {
+      this.#adminListener = await Listener.open(admin.listen, adminSettings, undefined, this.#createAdminTable(), {
         request: (req, res, refusal) => {
           if (refusal === undefined) return void this.#admin?.handler(req, res);
           this.#adminDropped.add();
@@ -157,6 +156,15 @@ export class StandaloneServer {
     logProxyEvents(this.proxy, this.#logger);
     this.#upstreamFailures = new UpstreamFailures(this.proxy, this.#logger);
     this.#status.configured(this.#config, tls);
+  }
+
+  /** Connections without a token must not keep an orchestrator's probe out, however short they have been idle. */
+  #createAdminTable(): ConnectionTable {
+    const { served, turnedAway } = connectionBudget(limits.adminConnections, descriptorLimit() / 4);
+    const closedIdle = (count: number) => {
+      for (let each = 0; each < count; each++) this.#adminDropped.add();
+    };
+    return new ConnectionTable({ served, turnedAway }, { closedIdle, refused() {} }, 0);
   }
 
   /** Whoever reads events goes on as long as the same token would open them. */

@@ -37,13 +37,18 @@ export interface Serving extends Cli {
 export interface CliOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** How many files the process may open, where the system has such a limit. */
+  readonly descriptors?: number;
   /** Options of Node itself. */
   readonly execArgv?: readonly string[];
 }
 
 /** Starts the command. It is killed when the test is over, should it still run. */
-export function startCli(args: readonly string[], { env = {}, cwd, execArgv = [] }: CliOptions = {}): Cli {
-  const child = spawn(process.execPath, [...execArgv, bin, ...args], {
+export function startCli(args: readonly string[], { env = {}, cwd, descriptors, execArgv = [] }: CliOptions = {}): Cli {
+  // Node raises a soft limit to the hard one when it starts: this sets both.
+  const limited = descriptors === undefined ? [] : ["sh", "-c", `ulimit -n ${descriptors} && exec "$0" "$@"`];
+  const [command = "", ...rest] = [...limited, process.execPath, ...execArgv, bin, ...args];
+  const child = spawn(command, rest, {
     env: { ...process.env, NODE_OPTIONS: "", ...env },
     stdio: ["ignore", "pipe", "pipe"],
     ...(cwd !== undefined && { cwd }),
