@@ -16,6 +16,8 @@ export const limits = {
   adminConnections: 100,
   /** File descriptors that are kept for everything but clients and upstreams. */
   ownDescriptors: 128,
+  /** The part of `maxConnections` that has to fit into the file descriptors for the start to say nothing. */
+  connectionShare: 0.9,
   /** Milliseconds that a connection of a client has to be idle before it may be closed to make room for another. */
   minIdleMs: 250,
   /** Idle connections are closed by this part of the limit at a time. */

@@ -144,7 +144,8 @@ test("a file that was renamed goes on under its name after SIGHUP, and every lin
 test("stdout may be a file", async () => {
   const upstream = await startUpstream((_req, res) => res.end());
   const file = path.join(makeFolder(), "out.log");
-  const config = writeFile("config.toml", anyPort + poolOf(upstream.url));
+  // Few enough for every limit of open files, which is worth a line otherwise.
+  const config = writeFile("config.toml", `${anyPort}maxConnections = 50\n${poolOf(upstream.url)}`);
   const output = createWriteStream(file);
   await once(output, "open");
   const bin = path.join(import.meta.dirname, "../bin/evenkeel.js");

@@ -99,7 +99,8 @@ test("SIGQUIT lets the request in flight finish, a second signal of another kind
 });
 
 test("signals that come before the server is ready wait for it", async () => {
-  const config = writeFile("config.toml", anyPort + poolOf(nowhere));
+  // Few enough for every limit of open files, which is worth a line otherwise.
+  const config = writeFile("config.toml", `${anyPort}maxConnections = 50\n${poolOf(nowhere)}`);
   // The start is held up until the signals have come: the preload sends them once the command listens for them.
   const preload = `data:text/javascript,
     process.on("newListener", (name) => {

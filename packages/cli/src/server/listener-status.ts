@@ -70,8 +70,8 @@ export class ListenerStatus {
   #warnOfDescriptors(maxConnections: number): void {
     const descriptors = this.#descriptors;
     const { served: limit } = this.#budget;
-    if (limit === maxConnections) return;
-    // The default is more than some systems allow, and a little less of it is no trouble.
+    // The default is a little more than some systems allow: that is no news for an operator.
+    if (limit >= maxConnections * limits.connectionShare) return;
     const level = limit < maxConnections / 2 ? "warn" : "info";
     this.#logger[level](
       { maxConnections, descriptors, limit },
