@@ -111,7 +111,7 @@ function withoutUndefined(options: unknown): unknown {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }
 
-/** The only pool cannot be filled at runtime by mistake: whoever wants that gives it a name. */
+/** The unnamed pool of the short form needs members from the start. A pool that is filled at run time has a name. */
 function missingMembers(options: unknown): ConfigIssue[] {
   const { upstreams, discovery } = isTable(options) ? options : {};
   if (discovery !== undefined || (Array.isArray(upstreams) && upstreams.length > 0)) return [];

@@ -77,7 +77,7 @@ unusable.addSubnet("224.0.0.0", 3, "ipv4");
 unusable.addAddress("::", "ipv6");
 unusable.addSubnet("ff00::", 8, "ipv6");
 
-/** Whoever can forge an answer of DNS must not reach what a machine keeps to itself. */
+/** A forged DNS response must not lead requests to services of the machine itself. */
 export function isUsable(address: string): boolean {
   return !unusable.check(address, isIPv6(address) ? "ipv6" : "ipv4") && !isLinkLocalOrMetadata(address);
 }

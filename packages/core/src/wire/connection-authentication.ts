@@ -10,7 +10,7 @@ import type { RequestHead } from "./transport.ts";
 /** Behind a comma too: challenges are a list. */
 const scheme = /(?:^|,)\s*(?:ntlm|negotiate)(?:$|[\s,])/i;
 
-/** Whom a connection to an upstream may serve. */
+/** Decides which client a connection to an upstream may serve. */
 export class ConnectionAuthentication {
   /** It may have authenticated a client. */
   bound = false;

@@ -122,7 +122,7 @@ export class Dial implements Timed {
     if (socket === undefined) return;
     socket.removeListener("secureConnect", this.#onReady).removeListener("connect", this.#onReady);
     socket.removeListener("error", this.#onError).removeListener("close", this.#onClose);
-    // What is told of a socket that is given up is nobody's concern; an owner adds a listener of its own.
+    // Errors of an abandoned socket are ignored. The owner of a socket in use adds its own listener.
     socket.on("error", () => {});
   }
 }
