@@ -1,12 +1,11 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
-import { isDeepStrictEqual } from "node:util";
-import { defaults, limits } from "./config/defaults.ts";
+import { defaults } from "./config/defaults.ts";
 import { parseDuration } from "./config/duration.ts";
 import { OptionsError } from "./config/issues.ts";
 import type { Duration, ProxyOptions } from "./config/options.ts";
 import { resolveOptions } from "./config/resolve.ts";
-import type { ResolvedOptions, ResolvedPool } from "./config/resolved.ts";
+import type { ResolvedOptions } from "./config/resolved.ts";
 import { ProxyError } from "./errors.ts";
 import type { ProxyEvents, ReloadChanges } from "./events.ts";
 import { explain } from "./explain/explain.ts";
@@ -25,7 +24,7 @@ import { createReporter } from "./observe/reporter.ts";
 import { RequestMetrics } from "./observe/request-metrics.ts";
 import { createOutbound, noSuchPool, type Outbound, type OutboundOptions } from "./outbound/outbound.ts";
 import type { Pool } from "./pool/pool.ts";
-import { PoolAtWork } from "./pool-at-work.ts";
+import { PoolRegistry } from "./pool-registry.ts";
 import { SafeEmitter } from "./runtime/emitter.ts";
 import { type Runtime, resolveRuntime } from "./runtime/runtime.ts";
 import type { ProxySnapshot } from "./snapshot.ts";
@@ -54,10 +53,7 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
   readonly #runtime: Runtime;
   readonly #connector: Connector;
   readonly #hooks: Hooks;
-  readonly #atWork = new Map<string, PoolAtWork>();
-  readonly #pools = new Map<string, Pool>();
-  /** Gone from the options, with something still to finish. */
-  readonly #retiring = new Set<Pool>();
+  readonly #registry: PoolRegistry;
   readonly #metrics = new RequestMetrics();
   readonly #active = new ActiveSet();
   readonly #departures = new Departures();
@@ -76,8 +72,12 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
     this.#connector = new Connector(this.#runtime);
     this.#hooks = surroundings;
     const resolved = resolveOptions(options);
-    for (const [name, pool] of resolved.pools) this.#startPool(name, pool);
-    this.#routing = createRouting(resolved, this.#atWork);
+    this.#registry = new PoolRegistry(resolved.pools, {
+      runtime: this.#runtime,
+      connector: this.#connector,
+      onAdded: (pool) => this.#forwardEvents(pool),
+    });
+    this.#routing = createRouting(resolved, this.#registry.current);
     this.#engine = this.#createEngine();
   }
 
@@ -121,7 +121,7 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
 
   /** The pools in force, by name. */
   get pools(): ReadonlyMap<string, Pool> {
-    return this.#pools;
+    return this.#registry.pools;
   }
 
   /**
@@ -130,10 +130,11 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
    * for a pool that does not exist.
    */
   outbound(pool: string, options: OutboundOptions = {}): Outbound {
-    if (!this.#atWork.has(pool)) throw noSuchPool(pool, [...this.#atWork.keys()]);
+    const { current } = this.#registry;
+    if (!current.has(pool)) throw noSuchPool(pool, [...current.keys()]);
     const to = () => {
       if (this.#ended) throw new ProxyError("closed", "the proxy is closed");
-      return this.#atWork.get(pool);
+      return current.get(pool);
     };
     return createOutbound(pool, { runtime: this.#runtime, active: this.#active, to }, options);
   }
@@ -159,20 +160,34 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
       this.emit("reload", { ok: true, changes });
       return changes;
     } catch (error) {
-      this.#reloads.failed++;
-      this.#reloads.lastSuccessful = false;
-      if (error instanceof ProxyError) this.emit("reload", { ok: false, error });
+      this.reloadFailed(error);
       throw error;
     }
   }
 
+  /**
+   * Reports a reload that failed before there were options to check, such as a file that cannot be read. Emits `reload` with
+   * `ok: false` and counts a failed reload, as `reload` does for wrong options. The options in force stay in force.
+   *
+   * An error that is no `ProxyError` is reported as the `cause` of one with the code `invalid_options`. Returns the error
+   * that was emitted.
+   */
+  reloadFailed(error: unknown): ProxyError {
+    const reported = toReloadError(error);
+    this.#reloads.failed++;
+    this.#reloads.lastSuccessful = false;
+    this.emit("reload", { ok: false, error: reported });
+    return reported;
+  }
+
   /** Everything that can be seen of the proxy at this moment, as plain frozen data. */
   snapshot(): ProxySnapshot {
+    const pools = [...this.#registry.current.values()];
     return Object.freeze({
       time: this.#runtime.clock.wallNow(),
       draining: this.#draining,
       version,
-      pools: Object.freeze([...this.#atWork.values()].map(({ pool, balancer }) => pool.snapshot(balancer.policy.name))),
+      pools: Object.freeze(pools.map(({ pool, balancer }) => pool.snapshot(balancer.policy.name))),
       requests: this.#metrics.requests(),
       durations: this.#metrics.durations(),
       reloads: Object.freeze({ ...this.#reloads }),
@@ -210,71 +225,27 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
 
   async #drainAndClose(timeoutMs: number): Promise<void> {
     this.#draining = true;
-    for (const atWork of this.#atWork.values()) atWork.stop();
-    for (const pool of [...this.#pools.values(), ...this.#retiring]) pool.outage.close();
+    this.#registry.stop();
     // What has arrived in this turn of the event loop is still to be served.
     await new Promise((resolve) => setImmediate(resolve));
     await this.#active.drain(timeoutMs, this.#runtime.clock, () => {
       this.#ended = true;
     });
-    for (const pool of [...this.#pools.values(), ...this.#retiring]) pool.close();
+    this.#registry.close();
     this.#connector.stop();
   }
 
   #apply(resolved: ResolvedOptions): ReloadChanges {
-    const before = [...this.#atWork.keys()];
-    const added = [...resolved.pools.keys()].filter((name) => !this.#atWork.has(name));
-    const removed = before.filter((name) => !resolved.pools.has(name));
-    const changed: string[] = [];
-    const upstreams = { added: [] as string[], removed: [] as string[] };
-    for (const [name, options] of resolved.pools) {
-      const atWork = this.#atWork.get(name);
-      if (atWork === undefined) {
-        this.#startPool(name, options);
-        upstreams.added.push(...options.upstreams.map(({ id }) => `${name}/${id}`));
-        continue;
-      }
-      if (!isDeepStrictEqual(atWork.pool.options, options)) changed.push(name);
-      const members = atWork.reconfigure(options);
-      upstreams.added.push(...members.added.map((id) => `${name}/${id}`));
-      upstreams.removed.push(...members.removed.map((id) => `${name}/${id}`));
-    }
-    for (const name of removed) {
-      upstreams.removed.push(...(this.#pools.get(name)?.upstreams ?? []).map(({ id }) => `${name}/${id}`));
-      this.#stopPool(name);
-    }
+    const changes = this.#registry.apply(resolved.pools);
     this.#connector.refresh();
-    this.#routing = createRouting(resolved, this.#atWork);
-    return { pools: { added, removed, changed }, upstreams, routes: resolved.routes.length };
+    this.#routing = createRouting(resolved, this.#registry.current);
+    return { ...changes, routes: resolved.routes.length };
   }
 
-  #startPool(name: string, options: ResolvedPool): void {
-    const atWork = new PoolAtWork(name, options, this.#runtime, { connector: this.#connector });
-    const { pool } = atWork;
+  #forwardEvents(pool: Pool): void {
     for (const event of ["health", "eject", "readmit", "weight", "state", "member", "discovery"] as const) {
       pool.on(event, (...args) => this.emit(event, ...args));
     }
-    this.#atWork.set(name, atWork);
-    this.#pools.set(name, pool);
-  }
-
-  #stopPool(name: string): void {
-    const atWork = this.#atWork.get(name);
-    atWork?.stop();
-    this.#atWork.delete(name);
-    this.#pools.delete(name);
-    if (atWork !== undefined) this.#retire(atWork.pool);
-  }
-
-  /** What began with a pool may go on with it, queue and retries included; its upstreams leave when it is quiet. */
-  #retire(pool: Pool): void {
-    if (pool.inFlight > 0 || pool.queue.depth > 0 || pool.outage.depth > 0) {
-      this.#retiring.add(pool);
-      this.#runtime.clock.setTimeout(() => this.#retire(pool), limits.retireCheckMs);
-      return;
-    }
-    this.#retiring.delete(pool);
-    for (const { id } of pool.upstreams) pool.remove(id);
   }
 
   #createEngine(): Engine {
@@ -297,4 +268,9 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
       },
     };
   }
+}
+
+function toReloadError(error: unknown): ProxyError {
+  if (error instanceof ProxyError) return error;
+  return new ProxyError("invalid_options", error instanceof Error ? error.message : String(error), { cause: error });
 }

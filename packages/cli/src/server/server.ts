@@ -1,9 +1,8 @@
 import { isDeepStrictEqual } from "node:util";
 import { type Admin, createAdmin } from "@evenkeel/admin";
 import type { AdminConfig, FileConfig } from "@evenkeel/config";
-import { createProxy, ProxyError, type ProxyOptions, type ReloadChanges, type Proxy as ReverseProxy } from "evenkeel";
+import { createProxy, type ProxyOptions, type ReloadChanges, type Proxy as ReverseProxy } from "evenkeel";
 import type { Logger } from "pino";
-import { messageOf } from "../failure.ts";
 import { limits } from "../limits.ts";
 import { AccessLog } from "../log/access-log.ts";
 import { logProxyEvents } from "../log/proxy-events.ts";
@@ -187,20 +186,12 @@ export class StandaloneServer {
     });
   }
 
-  /** A configuration that cannot be loaded counts as a reload that was refused. */
   #loadAgain(): { config: FileConfig; tls: TlsFiles | undefined } {
     try {
       const config = this.#load();
       return { config, tls: config.server.tls && readTlsFiles(config.server.tls) };
     } catch (error) {
-      const refused = error instanceof ProxyError ? error : new ProxyError("invalid_options", messageOf(error));
-      // The proxy counts and announces reloads; options that throw when they are looked at are refused like wrong ones.
-      this.proxy.reload({
-        get pools(): never {
-          throw refused;
-        },
-      });
-      throw refused;
+      throw this.proxy.reloadFailed(error);
     }
   }
 

@@ -2,6 +2,7 @@ import type { ServerResponse } from "node:http";
 import { describe, expect, test } from "vitest";
 import { OptionsError } from "../../src/config/issues.ts";
 import type { ProxyOptions } from "../../src/config/options.ts";
+import { ProxyError } from "../../src/errors.ts";
 import type { ReloadEvent } from "../../src/events.ts";
 import { begin, fetchFrom, keepAlive, rawClient, responseTo, underLoad } from "../support/client.ts";
 import { turns, until } from "../support/event-loop.ts";
@@ -67,6 +68,60 @@ describe("a reload that is wrong", () => {
     expect((await fetchFrom(url)).text).toBe("a");
     proxy.reload({ upstreams: [upstreamOf("a", a.url)] });
     expect(proxy.snapshot().reloads).toEqual({ succeeded: 1, failed: 1, lastSuccessful: true });
+  });
+});
+
+describe("a reload that has no options to check", () => {
+  test("is emitted and counted, and the options in force stay in force", async () => {
+    const a = await startUpstream("a");
+    const { url, proxy } = await startProxy({ upstreams: [upstreamOf("a", a.url)] });
+    const events: ReloadEvent[] = [];
+    proxy.on("reload", (event) => events.push(event));
+    const before = proxy.snapshot();
+    const missing = new Error("no such file");
+    const reported = proxy.reloadFailed(missing);
+    expect(reported).toBeInstanceOf(ProxyError);
+    expect(reported).toMatchObject({ code: "invalid_options", message: "no such file", cause: missing });
+    const mistake = new OptionsError([{ path: ["balance"], message: "expected another" }]);
+    expect(proxy.reloadFailed(mistake)).toBe(mistake);
+    expect(proxy.reloadFailed("odd").message).toBe("odd");
+    expect(events.map((event) => (event.ok ? "" : event.error.message))).toEqual([
+      "no such file",
+      mistake.message,
+      "odd",
+    ]);
+    expect(proxy.snapshot().pools).toEqual(before.pools);
+    expect(proxy.snapshot().reloads).toEqual({ succeeded: 0, failed: 3, lastSuccessful: false });
+    expect((await fetchFrom(url)).text).toBe("a");
+  });
+
+  test("options whose getter throws fail in the same way", async () => {
+    const { proxy } = await startProxy({ upstreams: ["http://127.0.0.1:1"] });
+    const events: ReloadEvent[] = [];
+    proxy.on("reload", (event) => events.push(event));
+    const options = {
+      get upstreams(): never {
+        throw new TypeError("broken");
+      },
+    };
+    expect(() => proxy.reload(options)).toThrow(TypeError);
+    expect(events).toEqual([{ ok: false, error: expect.objectContaining({ code: "invalid_options" }) }]);
+    expect(proxy.snapshot().reloads.failed).toBe(1);
+  });
+});
+
+describe("the pools of a proxy", () => {
+  test("are a view that follows every reload", async () => {
+    const { proxy } = await startProxy({ pools: { a: { upstreams: ["http://h:1"] } }, routes: [{ pool: "a" }] });
+    const { pools } = proxy;
+    const kept = pools.get("a");
+    proxy.reload({
+      pools: { a: { upstreams: ["http://h:1"] }, b: { upstreams: ["http://h:2"] } },
+      routes: [{ pool: "a" }],
+    });
+    expect([...pools.keys()]).toEqual(["a", "b"]);
+    expect(pools.get("a")).toBe(kept);
+    expect(pools.get("b")?.upstreams.map(({ url }) => url)).toEqual(["http://h:2"]);
   });
 });
 
