@@ -1,11 +1,11 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { didYouMean, OptionsError, type Proxy as ReverseProxy } from "evenkeel";
-import { hostOf } from "./addresses.ts";
-import { type Answer, Refusal, type Stream, send, toAnswer } from "./answer.ts";
-import { readJson } from "./body.ts";
-import { EventStream } from "./event-stream.ts";
-import { checkAccess, digest, type GuardRules } from "./guard.ts";
+import { checkAccess, digest, type GuardRules } from "./access/access-control.ts";
+import { hostOf } from "./access/local-addresses.ts";
+import { readJson } from "./http/request-body.ts";
+import { type Answer, Refusal, type Stream, send, toAnswer } from "./http/response.ts";
 import type { AdminOptions } from "./options.ts";
+import { EventStream } from "./resources/event-stream.ts";
 import { actionFor, createRoutes, isOpen, matchRoute, type Route } from "./routes.ts";
 
 /** The admin API of one proxy. */

@@ -1,3 +1,3 @@
-export { isLoopbackListen } from "./addresses.ts";
+export { isLoopbackListen } from "./access/local-addresses.ts";
 export { type Admin, createAdmin } from "./create-admin.ts";
 export type { AdminOptions, ListenerSnapshot } from "./options.ts";

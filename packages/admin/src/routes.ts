@@ -1,10 +1,10 @@
 import type { Proxy as ReverseProxy } from "evenkeel";
-import { type Answer, json, Refusal, reloadFailure, type Stream } from "./answer.ts";
-import { expectNothing } from "./body.ts";
-import type { EventStream } from "./event-stream.ts";
-import { explainRequest } from "./explain.ts";
-import { createMetrics } from "./metrics.ts";
+import { expectNothing } from "./http/request-body.ts";
+import { type Answer, json, Refusal, reloadFailure, type Stream } from "./http/response.ts";
+import { createMetrics } from "./metrics/metrics.ts";
 import type { AdminOptions } from "./options.ts";
+import type { EventStream } from "./resources/event-stream.ts";
+import { explainRequest } from "./resources/explain.ts";
 import {
   addUpstream,
   changeUpstream,
@@ -14,8 +14,8 @@ import {
   showPool,
   showUpstream,
   type Target,
-} from "./pools.ts";
-import { readiness } from "./readiness.ts";
+} from "./resources/pools.ts";
+import { readiness } from "./resources/readiness.ts";
 
 type Action = (target: Target, body: unknown) => Answer | Stream | Promise<Answer | Stream>;
 

@@ -1,7 +1,14 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { createAdmin } from "../src/index.ts";
-import { discoverySnapshot, poolSnapshot, proxySnapshot, proxyWith, serve, upstreamSnapshot } from "./harness.ts";
+import {
+  discoverySnapshot,
+  poolSnapshot,
+  proxySnapshot,
+  proxyWith,
+  serve,
+  upstreamSnapshot,
+} from "./support/harness.ts";
 
 const page = readFileSync(new URL("../../../docs/observability.md", import.meta.url), "utf8");
 const histogram = { bounds: [1], counts: [1], count: 1, sum: 0.5 };

@@ -3,7 +3,7 @@ import { createProxy } from "evenkeel";
 import { expect, onTestFinished, test } from "vitest";
 import { createAdmin } from "../src/index.ts";
 import { limits } from "../src/limits.ts";
-import { serve, serveAdmin } from "./harness.ts";
+import { serve, serveAdmin } from "./support/harness.ts";
 
 const upstreams = ["a", "b"].map((id) => ({ id, url: `http://127.0.0.1:1/${id}` }));
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { serveAdmin } from "./harness.ts";
+import { serveAdmin } from "./support/harness.ts";
 
 const options = {
   pools: { api: { upstreams: [{ id: "a", url: "http://127.0.0.1:3001" }] } },

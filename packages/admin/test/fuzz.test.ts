@@ -4,7 +4,7 @@ import { connect } from "node:net";
 import { createProxy } from "evenkeel";
 import { expect, test } from "vitest";
 import { createAdmin } from "../src/index.ts";
-import { serve } from "./harness.ts";
+import { serve } from "./support/harness.ts";
 
 const member = "/api/pools/api/upstreams/a";
 

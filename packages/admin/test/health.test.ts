@@ -2,7 +2,7 @@ import { connect } from "node:net";
 import { createProxy, type PoolSnapshot } from "evenkeel";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { createAdmin } from "../src/index.ts";
-import { discoverySnapshot, poolSnapshot, proxySnapshot, proxyWith, serve, serveAdmin } from "./harness.ts";
+import { discoverySnapshot, poolSnapshot, proxySnapshot, proxyWith, serve, serveAdmin } from "./support/harness.ts";
 
 const twoPools = {
   pools: {

@@ -5,7 +5,7 @@ import { createProxy } from "evenkeel";
 import { register } from "prom-client";
 import { expect, onTestFinished, test } from "vitest";
 import { createAdmin } from "../src/index.ts";
-import { parseExposition, sampleValue } from "./exposition.ts";
+import { parseExposition, sampleValue } from "./support/exposition.ts";
 import {
   discoverySnapshot,
   poolSnapshot,
@@ -14,7 +14,7 @@ import {
   serve,
   serveAdmin,
   upstreamSnapshot,
-} from "./harness.ts";
+} from "./support/harness.ts";
 
 const histogram = { bounds: [0.01, 0.1, 1], counts: [1, 3, 3], count: 4, sum: 5.25 };
 

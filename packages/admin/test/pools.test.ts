@@ -1,6 +1,6 @@
 import { Balancer, OptionsError } from "evenkeel";
 import { expect, test, vi } from "vitest";
-import { serveAdmin } from "./harness.ts";
+import { serveAdmin } from "./support/harness.ts";
 
 const twoUpstreams = {
   pools: {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { createAdmin } from "../src/index.ts";
-import { proxySnapshot, proxyWith, serve, serveAdmin } from "./harness.ts";
+import { proxySnapshot, proxyWith, serve, serveAdmin } from "./support/harness.ts";
 
 const slashed = { id: "a:b@c", url: "http://127.0.0.1:3001" };
 const onePool = { pools: { api: { upstreams: [slashed] } } };

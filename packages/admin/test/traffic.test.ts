@@ -4,8 +4,8 @@ import { once } from "node:events";
 import { createProxy } from "evenkeel";
 import { expect, onTestFinished, test } from "vitest";
 import { createAdmin } from "../src/index.ts";
-import { parseExposition, sampleValue } from "./exposition.ts";
-import { type Ask, serve } from "./harness.ts";
+import { parseExposition, sampleValue } from "./support/exposition.ts";
+import { type Ask, serve } from "./support/harness.ts";
 
 const noBody = { headers: { "content-type": "application/json" } };
 

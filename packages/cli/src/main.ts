@@ -48,11 +48,11 @@ command("simulate <config> <trace>", "replay traffic against a configuration on 
   );
 
 remote("status", "show the pools of a running proxy").action((options: RemoteOptions) =>
-  attempt(async () => (await import("./commands/remote.ts")).status(options)),
+  attempt(async () => (await import("./commands/admin-commands.ts")).status(options)),
 );
 remote("weight <pool/upstream> <weight>", "give an upstream another weight").action(
   (target: string, text: string, options: RemoteOptions) =>
-    attempt(async () => (await import("./commands/remote.ts")).weight(target, text, options)),
+    attempt(async () => (await import("./commands/admin-commands.ts")).weight(target, text, options)),
 );
 for (const [name, state, description] of [
   ["drain", "draining", "let an upstream finish what it has, and give it nothing new"],
@@ -62,11 +62,11 @@ for (const [name, state, description] of [
   const setting = remote(`${name} <pool/upstream>`, description);
   if (state !== "active") setting.option("--timeout <duration>", "close its WebSockets after this long, as in 30s");
   setting.action((target: string, options: RemoteOptions) =>
-    attempt(async () => (await import("./commands/remote.ts")).setState(target, state, options)),
+    attempt(async () => (await import("./commands/admin-commands.ts")).setState(target, state, options)),
   );
 }
 remote("reload", "let a running proxy load its configuration again").action((options: RemoteOptions) =>
-  attempt(async () => (await import("./commands/remote.ts")).reload(options)),
+  attempt(async () => (await import("./commands/admin-commands.ts")).reload(options)),
 );
 
 remote("explain <url>", "say what a running proxy would do with a request, and why")

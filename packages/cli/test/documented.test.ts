@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import type { RequestEvent } from "evenkeel";
 import { expect, test } from "vitest";
-import { toJsonLine } from "../src/log/lines.ts";
+import { toJsonLine } from "../src/log/access-log-format.ts";
 
 const page = readFileSync(new URL("../../../docs/observability.md", import.meta.url), "utf8");
 

@@ -1,5 +1,4 @@
-export { ConfigError, type ConfigErrorKind, type ConfigMistake } from "./config-error.ts";
-export type { Environment } from "./environment.ts";
+export { ConfigError, type ConfigErrorKind, type ConfigMistake } from "./errors/config-error.ts";
 export type {
   AccessLogConfig,
   AdminConfig,
@@ -8,6 +7,7 @@ export type {
   ServerConfig,
   ServerTlsConfig,
 } from "./file-config.ts";
+export type { Environment } from "./interpolate/expand-variables.ts";
 export { type LoadConfigOptions, loadConfig } from "./load-config.ts";
 export { type LoadedDocument, loadDocument } from "./load-document.ts";
 export { openProxy, type ProxySource } from "./open-proxy.ts";

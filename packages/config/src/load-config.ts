@@ -1,9 +1,9 @@
 import { limits } from "./defaults.ts";
-import type { Environment } from "./environment.ts";
+import { shownKeys } from "./errors/shown-keys.ts";
 import type { FileConfig } from "./file-config.ts";
+import type { Environment } from "./interpolate/expand-variables.ts";
 import { parseConfig } from "./parse-config.ts";
 import { readText } from "./read-text.ts";
-import { shownKeys } from "./shown-keys.ts";
 
 export interface LoadConfigOptions {
   /** The variables that `${NAME}` may name. Default: `process.env`. */

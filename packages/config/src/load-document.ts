@@ -1,11 +1,11 @@
 import type { ConfigIssue } from "evenkeel";
-import type { ConfigError } from "./config-error.ts";
 import { limits } from "./defaults.ts";
-import { locate } from "./places.ts";
+import type { ConfigError } from "./errors/config-error.ts";
+import { toConfigError } from "./errors/format-error.ts";
+import { SourceText } from "./errors/source-text.ts";
 import { formatOf, readDocument } from "./read-document.ts";
 import { readText } from "./read-text.ts";
-import { toConfigError } from "./report.ts";
-import { SourceText } from "./source-text.ts";
+import { locate } from "./syntax/source-map.ts";
 
 /** What a file says that is no configuration, such as a simulation's trace, and where it says it. */
 export interface LoadedDocument {

@@ -1,19 +1,19 @@
 import { dirname, resolve } from "node:path";
 import { type ConfigIssue, checkOptions, type ProxyOptions } from "evenkeel";
-import { crossCheckCommandTables, resolveAccessLog, resolveAdmin, resolveServer } from "./command-tables.ts";
-import { ConfigError } from "./config-error.ts";
+import { crossCheckCommandTables, resolveAccessLog, resolveAdmin, resolveServer } from "./command-tables/resolve.ts";
+import { commandTables } from "./command-tables/schema.ts";
 import { limits } from "./defaults.ts";
-import type { Environment } from "./environment.ts";
+import { ConfigError } from "./errors/config-error.ts";
+import { toConfigError } from "./errors/format-error.ts";
+import { shownKeys } from "./errors/shown-keys.ts";
+import { SourceText } from "./errors/source-text.ts";
 import type { FileConfig } from "./file-config.ts";
-import { fillIn } from "./fill-in.ts";
-import { freezeDeep } from "./freeze.ts";
+import { freezeDeep } from "./freeze-deep.ts";
+import type { Environment } from "./interpolate/expand-variables.ts";
+import { fillIn } from "./interpolate/interpolate.ts";
 import type { CommandTables } from "./options.ts";
-import { locate } from "./places.ts";
 import { type ConfigFormat, formatOf, readDocument } from "./read-document.ts";
-import { toConfigError } from "./report.ts";
-import { commandTables } from "./schema.ts";
-import { shownKeys } from "./shown-keys.ts";
-import { SourceText } from "./source-text.ts";
+import { locate } from "./syntax/source-map.ts";
 
 export interface ParseConfigOptions {
   /** The file that the text came from: named in errors, and what relative paths are relative to. */

@@ -1,9 +1,9 @@
 import { extname } from "node:path";
-import { type Document, SyntaxMistake } from "./document.ts";
-import { readJson } from "./json.ts";
-import { toConfigError } from "./report.ts";
-import type { SourceText } from "./source-text.ts";
-import { readToml } from "./toml.ts";
+import { toConfigError } from "./errors/format-error.ts";
+import type { SourceText } from "./errors/source-text.ts";
+import { type Document, SyntaxMistake } from "./syntax/document.ts";
+import { readJson } from "./syntax/parse-json.ts";
+import { readToml } from "./syntax/parse-toml.ts";
 
 export type ConfigFormat = "toml" | "json";
 

@@ -1,8 +1,8 @@
 import { isUtf8 } from "node:buffer";
-import { ConfigError } from "./config-error.ts";
+import { ConfigError } from "./errors/config-error.ts";
+import { toConfigError } from "./errors/format-error.ts";
+import { SourceText } from "./errors/source-text.ts";
 import { FileProblem, readFile } from "./read-file.ts";
-import { toConfigError } from "./report.ts";
-import { SourceText } from "./source-text.ts";
 
 /**
  * Reads a file of text in UTF-8 that has at most so many bytes. Throws a `ConfigError` that says what is wrong with it.

@@ -2,9 +2,9 @@ import { createHash } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { limits } from "./defaults.ts";
+import { findReferencedFiles } from "./interpolate/referenced-files.ts";
 import type { LoadConfigOptions } from "./load-config.ts";
 import { FileProblem, readFile } from "./read-file.ts";
-import { findReferencedFiles } from "./referenced-files.ts";
 
 export interface ConfigWatcher {
   /** Stops watching; the callback is not called any more. */

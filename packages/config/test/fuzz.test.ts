@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { ConfigError, type ConfigFormat, parseConfig } from "../src/index.ts";
-import { seeded } from "./seeded.ts";
+import { seeded } from "./seeded-random.ts";
 
 const file = join(import.meta.dirname, "cases", "everything.toml");
 const toml = readFileSync(file, "utf8");

@@ -4,7 +4,7 @@ import { consumedBody } from "./consumed-body.ts";
 import { useDictionaryMode } from "./dictionary-mode.ts";
 import { isSlashAdded, takeOff } from "./mount-path.ts";
 import { type EvenkeelMiddleware, type EvenkeelOptions, ownKeys, resolvePrefix } from "./options.ts";
-import { putInFront, type TakeUpgrade } from "./shared-upgrades.ts";
+import { putInFront, type TakeUpgrade } from "./upgrade-handlers.ts";
 
 /**
  * Makes an Express middleware that forwards what its routes match and calls `next()` for the rest.

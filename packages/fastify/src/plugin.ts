@@ -2,12 +2,12 @@ import { type IncomingMessage, METHODS } from "node:http";
 import type { ForwardUpgradeOptions, ProxyError, Proxy as ReverseProxy } from "evenkeel";
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from "fastify";
 import fastifyPlugin from "fastify-plugin";
-import { logEvents } from "./log.ts";
+import { logEvents } from "./log-events.ts";
 import { hasOnSendHooks, lastOnSend, OnSendGate, runOnSend } from "./on-send.ts";
 import { type EvenkeelOptions, type Resolved, resolveOptions } from "./options.ts";
 import { Prefix, routerOptionsOf } from "./prefix.ts";
 import { appLines } from "./reply-headers.ts";
-import { type Upgrades, upgradesOf } from "./upgrades.ts";
+import { type Upgrades, upgradesOf } from "./upgrade-router.ts";
 
 declare module "fastify" {
   interface FastifyInstance {

@@ -7,7 +7,7 @@ import { WebSocket } from "ws";
 import { connect, startEcho } from "../../core/test/support/adapter-contract.ts";
 import { ask, askSeen, startUpstream } from "../../core/test/support/adapter-lab.ts";
 import evenkeel from "../src/index.ts";
-import { closeTimeout, createApp, serve } from "./app.ts";
+import { closeTimeout, createApp, serve } from "./support/app.ts";
 
 function decide({ headers }: FastifyRequest): void {
   headers["x-user-id"] = "42";

@@ -2,7 +2,7 @@ import type { FastifyError } from "fastify";
 import { expect, test } from "vitest";
 import { ask, nextRequest, nobody, startUpstream } from "../../core/test/support/adapter-lab.ts";
 import evenkeel from "../src/index.ts";
-import { createApp, refusal, serve } from "./app.ts";
+import { createApp, refusal, serve } from "./support/app.ts";
 
 test("passErrors gives failures to the app's error handler, and its hooks run", async () => {
   const ran: string[] = [];

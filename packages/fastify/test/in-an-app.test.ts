@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { connect, startEcho } from "../../core/test/support/adapter-contract.ts";
 import { ask, askSeen, nextRequest, sha256, startUpstream } from "../../core/test/support/adapter-lab.ts";
 import evenkeel from "../src/index.ts";
-import { closeTimeout, createApp, refusal, serve } from "./app.ts";
+import { closeTimeout, createApp, refusal, serve } from "./support/app.ts";
 
 test.each([
   { around: "/v1", prefix: "/api", path: "/v1/api", url: "/", told: "/v1/api" },

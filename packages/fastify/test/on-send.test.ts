@@ -6,7 +6,7 @@ import { WebSocket } from "ws";
 import { startEcho } from "../../core/test/support/adapter-contract.ts";
 import { ask, nextRequest, nobody, patterned, sha256, startUpstream } from "../../core/test/support/adapter-lab.ts";
 import evenkeel, { type EvenkeelOptions } from "../src/index.ts";
-import { closeTimeout, createApp, handshake, refusal, serve, talk } from "./app.ts";
+import { closeTimeout, createApp, handshake, refusal, serve, talk } from "./support/app.ts";
 
 const get = "GET /api/x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
 

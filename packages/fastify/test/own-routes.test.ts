@@ -7,7 +7,7 @@ import { connect, echo, startEcho } from "../../core/test/support/adapter-contra
 import { startUpstream } from "../../core/test/support/adapter-lab.ts";
 import { rawClient } from "../../core/test/support/client.ts";
 import evenkeel from "../src/index.ts";
-import { closeTimeout, createApp, serve } from "./app.ts";
+import { closeTimeout, createApp, serve } from "./support/app.ts";
 
 const offer = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n";
 const json = "Content-Type: application/json\r\n";

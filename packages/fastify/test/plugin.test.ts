@@ -4,7 +4,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { connect, startEcho } from "../../core/test/support/adapter-contract.ts";
 import { ask, askSeen, nextRequest, patterned, sha256, startUpstream } from "../../core/test/support/adapter-lab.ts";
 import evenkeel, { type EvenkeelOptions, evenkeel as named } from "../src/index.ts";
-import { createApp, serve, talk } from "./app.ts";
+import { createApp, serve, talk } from "./support/app.ts";
 
 describe("registering", () => {
   test("the plugin is the default export and a named one", () => {

@@ -9,7 +9,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
 import { connect, echo, startEcho } from "../../core/test/support/adapter-contract.ts";
 import evenkeel from "../src/index.ts";
-import { closeTimeout, createApp, refusal, serve } from "./app.ts";
+import { closeTimeout, createApp, refusal, serve } from "./support/app.ts";
 
 type Register = (app: FastifyInstance) => unknown;
 

@@ -2,10 +2,10 @@ import { type FileConfig, parseConfig } from "@evenkeel/config";
 import { DemoUpstream } from "../demo/demo-upstream.ts";
 import { findFreePort } from "../demo/free-port.ts";
 import { scheduleOutages } from "../demo/outages.ts";
-import { describeShares } from "../demo/shares.ts";
+import { describeShares } from "../demo/response-shares.ts";
 import { Failure } from "../failure.ts";
 import { openDiagnostics } from "../log/diagnostics.ts";
-import type { StandaloneServer } from "../server/server.ts";
+import type { StandaloneServer } from "../server/standalone-server.ts";
 import { StatusLine } from "../status-line.ts";
 import { serve } from "./serve.ts";
 

@@ -1,7 +1,7 @@
 import type { FileConfig } from "@evenkeel/config";
 import type { Logger } from "pino";
 import type { Diagnostics } from "../log/diagnostics.ts";
-import { StandaloneServer } from "../server/server.ts";
+import { StandaloneServer } from "../server/standalone-server.ts";
 import { Signals } from "../signals.ts";
 
 /** What a command that serves may add. */

@@ -2,9 +2,9 @@ import type { AccessLogConfig } from "@evenkeel/config";
 import type { RequestEvent } from "evenkeel";
 import type { Logger } from "pino";
 import { Failure, messageOf, reasonOf } from "../failure.ts";
-import { Tally } from "../tally.ts";
-import { toCombinedLine, toJsonLine } from "./lines.ts";
-import { checkSink, type LogSink, openSink, standardStreamAt } from "./sink.ts";
+import { Tally } from "../throttled-warning.ts";
+import { toCombinedLine, toJsonLine } from "./access-log-format.ts";
+import { checkSink, type LogSink, openSink, standardStreamAt } from "./log-sink.ts";
 
 const formats = { json: toJsonLine, combined: toCombinedLine };
 

@@ -1,6 +1,6 @@
 import { type Logger, pino } from "pino";
 import { prettyFactory } from "pino-pretty";
-import { type LogSink, openSink } from "./sink.ts";
+import { type LogSink, openSink } from "./log-sink.ts";
 
 /** What the command has to say about itself, on stderr: JSON lines, or readable ones on a terminal. */
 export interface Diagnostics {

@@ -7,7 +7,7 @@ import {
 } from "evenkeel";
 import type { Logger } from "pino";
 import { limits } from "../limits.ts";
-import { Tally } from "../tally.ts";
+import { Tally } from "../throttled-warning.ts";
 
 interface Failing {
   readonly tally: Tally;

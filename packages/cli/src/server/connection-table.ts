@@ -1,5 +1,5 @@
 import { limits } from "../limits.ts";
-import type { Connection } from "./connection.ts";
+import type { Connection } from "./client-connection.ts";
 import type { ConnectionBudget } from "./connection-budget.ts";
 
 export interface ConnectionTableEvents {

@@ -3,7 +3,7 @@ import type { FileConfig } from "@evenkeel/config";
 import type { Logger } from "pino";
 import { configWarnings } from "../config-warnings.ts";
 import { limits } from "../limits.ts";
-import { Tally } from "../tally.ts";
+import { Tally } from "../throttled-warning.ts";
 import { validityOf } from "./certificate-validity.ts";
 import { type ConnectionBudget, connectionBudget, descriptorLimit } from "./connection-budget.ts";
 import { ConnectionTable } from "./connection-table.ts";

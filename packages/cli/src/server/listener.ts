@@ -5,7 +5,7 @@ import type { Duplex } from "node:stream";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { ServerConfig } from "@evenkeel/config";
 import { limits } from "../limits.ts";
-import { Connection } from "./connection.ts";
+import { Connection } from "./client-connection.ts";
 import type { ConnectionTable } from "./connection-table.ts";
 import { type ListenTarget, listen, urlOf } from "./listen.ts";
 import { answerPlainHttp } from "./plain-http.ts";

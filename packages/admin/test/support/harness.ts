@@ -1,0 +1,165 @@
+import http, { type IncomingHttpHeaders, type RequestListener } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { DiscoverySnapshot, PoolSnapshot, ProxySnapshot, Proxy as ReverseProxy, UpstreamSnapshot } from "evenkeel";
+import { createProxy, type ProxyOptions } from "evenkeel";
+import { onTestFinished } from "vitest";
+import { type Admin, type AdminOptions, createAdmin } from "../../src/index.ts";
+
+interface Reply {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly text: string;
+  /** The body parsed as JSON. Throws when it is something else. */
+  readonly json: () => Body;
+}
+
+/** Every answer of the API in one: a test reads the parts that it has asked for. */
+interface Body extends UpstreamSnapshot {
+  readonly error: {
+    readonly code: string;
+    readonly message: string;
+    readonly issues: readonly { readonly path: string; readonly message: string }[];
+  };
+  readonly ready: boolean;
+  readonly reasons: readonly { readonly code: string; readonly pool?: string }[];
+}
+
+interface Question {
+  readonly headers?: http.OutgoingHttpHeaders;
+  /** Sent as it is when it is a string, else as JSON with its content-type. */
+  readonly body?: unknown;
+}
+
+export type Ask = (method: string, path: string, question?: Question) => Promise<Reply>;
+
+/** Serves a listener on a free port of 127.0.0.1 until the test ends. */
+export async function serve(listener: RequestListener): Promise<{ server: http.Server; port: number; ask: Ask }> {
+  const server = http.createServer(listener).listen(0, "127.0.0.1");
+  await new Promise((resolve) => server.once("listening", resolve));
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const { port } = server.address() as AddressInfo;
+  return { server, port, ask: (method, path, question) => ask(port, method, path, question) };
+}
+
+export interface Served {
+  readonly proxy: ReverseProxy;
+  readonly admin: Admin;
+  readonly port: number;
+  readonly ask: Ask;
+}
+
+/** The real proxy, with the admin API on a server of its own. */
+export async function serveAdmin(proxyOptions: ProxyOptions, options: AdminOptions = {}): Promise<Served> {
+  const proxy = createProxy(proxyOptions);
+  onTestFinished(() => proxy.close({ timeout: "0s" }));
+  const admin = createAdmin(proxy, options);
+  const { port, ask } = await serve(admin.handler);
+  return { proxy, admin, port, ask };
+}
+
+/** A proxy that shows what it is told to show. */
+export function proxyWith(snapshot: () => ProxySnapshot, pools: readonly string[] = []): ReverseProxy {
+  return { pools: new Map(pools.map((name) => [name, {}])), draining: false, snapshot } as unknown as ReverseProxy;
+}
+
+export function proxySnapshot(changes: Partial<ProxySnapshot> = {}): ProxySnapshot {
+  return {
+    time: 0,
+    draining: false,
+    version: "1.2.3",
+    pools: [],
+    requests: [],
+    durations: [],
+    reloads: { succeeded: 0, failed: 0, lastSuccessful: true },
+    ...changes,
+  };
+}
+
+export function poolSnapshot(changes: Partial<PoolSnapshot> = {}): PoolSnapshot {
+  return {
+    name: "api",
+    policy: "p2c",
+    available: 1,
+    panic: false,
+    serving: true,
+    inFlight: 0,
+    tunnels: 0,
+    queueDepth: 0,
+    outage: null,
+    retries: {},
+    retryBudgetExhausted: 0,
+    bytesIn: 0,
+    bytesOut: 0,
+    discovery: null,
+    upstreams: [],
+    ...changes,
+  };
+}
+
+export function discoverySnapshot(changes: Partial<DiscoverySnapshot> = {}): DiscoverySnapshot {
+  return {
+    name: "api.internal",
+    status: "ok",
+    lookups: { success: 1, failure: 0 },
+    lastSuccess: 0,
+    lastError: null,
+    nextLookup: 30_000,
+    passedOver: 0,
+    ...changes,
+  };
+}
+
+export function upstreamSnapshot(changes: Partial<UpstreamSnapshot> = {}): UpstreamSnapshot {
+  return {
+    id: "a",
+    url: "http://127.0.0.1:3001",
+    backup: false,
+    discovered: false,
+    state: "active",
+    health: "unknown",
+    available: true,
+    weight: 1,
+    effectiveWeight: 1,
+    slowStart: 1,
+    feedback: 1,
+    announced: 1,
+    ejectedUntil: null,
+    onTrial: false,
+    ejections: {},
+    inFlight: 0,
+    maxInFlight: null,
+    tunnels: 0,
+    outcomes: {},
+    probes: { success: 0, failure: 0 },
+    latency: { bounds: [0.01, 0.1, 1], counts: [0, 0, 0], count: 0, sum: 0 },
+    quantiles: { p50: null, p90: null, p99: null },
+    lastFailure: null,
+    ...changes,
+  };
+}
+
+function ask(port: number, method: string, path: string, { headers = {}, body }: Question = {}): Promise<Reply> {
+  const text = body === undefined || typeof body === "string" ? body : JSON.stringify(body);
+  const type = body === undefined || typeof body === "string" ? {} : { "content-type": "application/json" };
+  // node:http announces the body of a DELETE only when it is told to.
+  const framed = text === undefined || "transfer-encoding" in headers;
+  const framing = framed ? {} : { "content-length": Buffer.byteLength(text) };
+  const options = { port, method, path, agent: false, headers: { ...type, ...framing, ...headers } };
+  return new Promise((resolve, reject) => {
+    const request = http.request(options, (response) => {
+      const chunks: Buffer[] = [];
+      response.on("data", (chunk: Buffer) => chunks.push(chunk));
+      response.on("error", reject);
+      response.on("end", () => {
+        const received = Buffer.concat(chunks).toString();
+        const { statusCode = 0, headers: found } = response;
+        resolve({ status: statusCode, headers: found, text: received, json: () => JSON.parse(received) });
+      });
+    });
+    request.on("error", reject);
+    request.end(text);
+  });
+}

@@ -1,0 +1,120 @@
+import type { RequestEvent } from "evenkeel";
+import { expect, test } from "vitest";
+import { toCombinedLine, toJsonLine } from "../../src/log/access-log-format.ts";
+import { toSafeField, toSafeJson, toSafeText, withoutUserInfo } from "../../src/log/escape.ts";
+
+const event: RequestEvent = {
+  time: Date.UTC(2024, 1, 29, 23, 59, 59, 7),
+  requestId: "r1",
+  client: "192.0.2.1",
+  method: "GET",
+  host: "example.com",
+  url: "/a?b=c",
+  protocol: "HTTP/1.1",
+  status: 200,
+  bytesIn: 0,
+  bytesOut: 12,
+  durationMs: 1.23456,
+  route: "/*",
+  pool: "api",
+  upstream: "b",
+  attempts: [
+    { upstream: "a", error: "connect_refused" },
+    { upstream: "b", status: 200, connectMs: 0.5, headersMs: 1 },
+  ],
+  error: undefined,
+  flags: ["retried"],
+  traceparent: undefined,
+  userAgent: "curl/8",
+  referer: undefined,
+};
+
+test("a JSON line has every known field, in the order of the documentation", () => {
+  expect(toJsonLine(event)).toBe(
+    '{"time":"2024-02-29T23:59:59.007Z","requestId":"r1","client":"192.0.2.1","method":"GET","host":"example.com",' +
+      '"url":"/a?b=c","protocol":"HTTP/1.1","status":200,"bytesIn":0,"bytesOut":12,"durationMs":1.235,"route":"/*",' +
+      '"pool":"api","upstream":"b","attempts":[{"upstream":"a","error":"connect_refused"},' +
+      '{"upstream":"b","status":200,"connectMs":0.5,"headersMs":1}],"flags":["retried"],"userAgent":"curl/8"}\n',
+  );
+});
+
+test("an attempt has a status or an error, never both", () => {
+  const line = toJsonLine({ ...event, attempts: [{ upstream: "a", status: 200, error: "response_truncated" }] });
+  expect(JSON.parse(line)).toMatchObject({ attempts: [{ upstream: "a", error: "response_truncated" }] });
+  expect(line).not.toContain('"status":200,"error"');
+});
+
+test("an attempt that failed to connect has its cause", () => {
+  const cause = "certificate has expired (CERT_HAS_EXPIRED)";
+  const line = toJsonLine({ ...event, attempts: [{ upstream: "a", error: "tls_failed", cause }] });
+  expect(line).toContain(`"attempts":[{"upstream":"a","error":"tls_failed","cause":"${cause}"}]`);
+});
+
+test("the cause of an error is said in one line, with what is underneath, and no longer than it may be", () => {
+  const failed = { ...event, error: "policy_failed" as const };
+  const cause = new Error("the policy threw", { cause: new RangeError("out of\nrange", { cause: "x" }) });
+  const line = toJsonLine({ ...failed, cause });
+  expect(JSON.parse(line)).toMatchObject({ error: "policy_failed", cause: "the policy threw: out of\nrange: x" });
+  expect(line.trimEnd()).not.toContain("\n");
+  const own = new Error("own") as Error & { cause: unknown };
+  own.cause = own;
+  expect(JSON.parse(toJsonLine({ ...failed, cause: own }))).toMatchObject({ cause: "own: own: own: own" });
+  const long = JSON.parse(toJsonLine({ ...failed, cause: "x".repeat(5_000) })) as { cause: string };
+  expect(long.cause).toHaveLength(500);
+});
+
+test("a combined line is that of NCSA", () => {
+  expect(toCombinedLine(event)).toBe(
+    '192.0.2.1 - - [29/Feb/2024:23:59:59 +0000] "GET /a?b=c HTTP/1.1" 200 12 "-" "curl/8"\n',
+  );
+});
+
+test("what is not known is a dash, and a refused request is empty", () => {
+  const unknown = { ...event, client: "", method: "", url: "", protocol: "", userAgent: undefined, status: 400 };
+  expect(toCombinedLine(unknown)).toBe('- - - [29/Feb/2024:23:59:59 +0000] "" 400 12 "-" "-"\n');
+});
+
+const hostile = 'a"b\\c\r\nd\u001b[31me\u0000f\u007fg\u0085h\u009bi\u2028j\u2029k\u00e9';
+
+test("nothing a client sends breaks a line or reaches a terminal", () => {
+  const everywhere = { ...event, url: hostile, host: hostile, userAgent: hostile, referer: hostile, method: hostile };
+  for (const toLine of [toJsonLine, toCombinedLine]) {
+    const line = toLine(everywhere);
+    expect(line.slice(0, -1)).not.toMatch(/[\p{Cc}\u2028\u2029]/u);
+    expect(line.endsWith("\n")).toBe(true);
+  }
+  expect(JSON.parse(toJsonLine(everywhere))).toMatchObject({ url: hostile, userAgent: hostile, referer: hostile });
+  // Quotes of the format itself: request, referer and agent.
+  expect(toCombinedLine(everywhere).match(/"/g)).toHaveLength(6);
+});
+
+test("escapes are those of JSON and of nginx", () => {
+  expect(toSafeJson("\u2028\u007f\u009b")).toBe('"\\u2028\\u007f\\u009b"');
+  expect(toSafeField('"\\\r\u001b\u00e9')).toBe("\\x22\\x5C\\x0D\\x1B\\xE9");
+  expect(toSafeField("\u20ac\u{1f600}")).toBe("\\xE2\\x82\\xAC\\xF0\\x9F\\x98\\x80");
+  expect(toSafeText("a\u001b[2Jb\n")).toBe("a\\x1b[2Jb\\x0a");
+});
+
+test.each([
+  ["http://user:secret@example.com/x?y", "http://***@example.com/x?y"],
+  ["http://a@b@example.com/", "http://***@example.com/"],
+  ["//user:secret@example.com/", "//***@example.com/"],
+  ["user:secret@example.com:443", "***@example.com:443"],
+  ["/login?next=https://user:secret@example.com/", "/login?next=https://***@example.com/"],
+  ["/@scope/package", "/@scope/package"],
+  ["/mail/a@example.com", "/mail/a@example.com"],
+  ["/", "/"],
+])("of %s the log keeps %s", (url, kept) => {
+  expect(withoutUserInfo(url)).toBe(kept);
+  expect(JSON.parse(toJsonLine({ ...event, url, referer: url }))).toMatchObject({ url: kept, referer: kept });
+  expect(toCombinedLine({ ...event, url })).toContain(`"GET ${kept} HTTP/1.1"`);
+});
+
+test("looking for user info takes no longer for being asked to in a long URL", () => {
+  for (const part of ["a", "://", "://@", "a@", "//"]) {
+    const url = part.repeat(16_384 / part.length);
+    const startedAt = performance.now();
+    withoutUserInfo(`${url}@`);
+    expect(performance.now() - startedAt).toBeLessThan(100);
+  }
+});
