@@ -22,6 +22,7 @@ export { HealthChecker } from "./health/health-checker.ts";
 export { OutlierDetector } from "./health/outlier-detector.ts";
 export { type Outbound, type OutboundOptions, outbound } from "./outbound/outbound.ts";
 export type * from "./policy.ts";
+export { checkUpstreamChange, type UpstreamChange } from "./pool/operator-input.ts";
 export { Pool } from "./pool/pool.ts";
 export type { Upstream } from "./pool/upstream.ts";
 export type { Clock, Timer } from "./runtime/clock.ts";

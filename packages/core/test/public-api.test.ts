@@ -17,6 +17,7 @@ test("what can be imported is this, and nothing goes missing or public by accide
       "ProxyError: function",
       "checkHooks: function",
       "checkOptions: function",
+      "checkUpstreamChange: function",
       "createProxy: function",
       "declineUpgrade: function",
       "didYouMean: function",

@@ -21,7 +21,7 @@ export async function status(options: RemoteOptions): Promise<void> {
 
 /** Gives an upstream another weight. */
 export async function weight(target: string, text: string, options: RemoteOptions): Promise<void> {
-  if (!/^\d{1,3}$/.test(text)) throw new Failure(`expected a weight from 0 to 256, found ${JSON.stringify(text)}`);
+  if (!/^\d+$/.test(text)) throw new Failure(`expected a whole number as the weight, found ${JSON.stringify(text)}`);
   const changed = await change(target, { weight: Number(text) }, options);
   print([`${target} has weight ${changed.weight}`]);
 }

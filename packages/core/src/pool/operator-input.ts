@@ -1,30 +1,54 @@
 import { limits } from "../config/defaults.ts";
 import { parseDuration } from "../config/duration.ts";
-import { OptionsError } from "../config/issues.ts";
+import { type ConfigIssue, didYouMean, OptionsError, show } from "../config/issues.ts";
 import type { Duration } from "../config/options.ts";
 import type { UpstreamState } from "../events.ts";
 
-/** Throws an `OptionsError` for what is not a weight. */
-export function checkWeight(weight: number): void {
-  if (Number.isInteger(weight) && weight >= 0 && weight <= limits.maxWeight) return;
-  const message = `expected a whole number from 0 to ${limits.maxWeight}, found ${String(weight)}`;
-  throw new OptionsError([{ path: ["weight"], message }]);
+/** A change of an upstream by an operator. */
+export interface UpstreamChange {
+  /** A whole number, 0 to 256. */
+  readonly weight?: number;
+  readonly state?: UpstreamState;
+  /** How long the tunnels of an upstream that drains or is disabled may stay open. Default: no limit. */
+  readonly timeout?: Duration;
 }
 
-/** Milliseconds that tunnels may go on; undefined is no limit. Throws an `OptionsError` for what is not a state or a timeout. */
-export function checkState(state: UpstreamState, timeout: Duration | undefined): number | undefined {
-  if (state !== "active" && state !== "draining" && state !== "disabled") {
-    const message = `expected "active", "draining" or "disabled", found ${JSON.stringify(state)}`;
-    throw new OptionsError([{ path: ["state"], message }]);
+const changeKeys: readonly string[] = ["weight", "state", "timeout"] satisfies readonly (keyof UpstreamChange)[];
+const states: readonly unknown[] = ["active", "draining", "disabled"] satisfies readonly UpstreamState[];
+
+/**
+ * Returns every mistake in a change from outside the program, such as the body of a request. An empty array means that
+ * `Pool.setWeight` and `Pool.setState` accept its values.
+ */
+export function checkUpstreamChange(change: object): readonly ConfigIssue[] {
+  const issues: ConfigIssue[] = [];
+  const keys = Object.keys(change);
+  if (keys.length === 0) issues.push({ path: [], message: `expected at least one of ${changeKeys.join(", ")}` });
+  for (const key of keys) {
+    if (changeKeys.includes(key)) continue;
+    issues.push({ path: [key], message: `unknown key${didYouMean(key, changeKeys)}`, at: "key" });
   }
-  if (timeout === undefined) return undefined;
-  const timeoutMs = typeof timeout === "string" ? parseDuration(timeout) : undefined;
-  if (timeoutMs !== undefined && state !== "active") return timeoutMs;
-  const message =
-    state === "active"
-      ? "a timeout goes with the states draining and disabled"
-      : `expected a duration such as "30s", found ${JSON.stringify(timeout)}`;
-  throw new OptionsError([{ path: ["timeout"], message }]);
+  const { weight, state, timeout } = change as UpstreamChange;
+  if (keys.includes("weight") && !isWeight(weight)) {
+    const message = `expected a whole number from 0 to ${limits.maxWeight}, found ${show(weight)}`;
+    issues.push({ path: ["weight"], message });
+  }
+  if (keys.includes("state") && !states.includes(state)) {
+    const expected = states.map((word) => `"${word}"`).join(", ");
+    issues.push({ path: ["state"], message: `expected one of ${expected}, found ${show(state)}` });
+  }
+  if (timeout !== undefined && (typeof timeout !== "string" || parseDuration(timeout) === undefined)) {
+    issues.push({ path: ["timeout"], message: `expected a duration such as "30s", found ${show(timeout)}` });
+  } else if (timeout !== undefined && state !== "draining" && state !== "disabled") {
+    issues.push({ path: ["timeout"], message: "a timeout goes with the states draining and disabled" });
+  }
+  return issues;
+}
+
+/** Throws an `OptionsError` for anything else than a change. */
+export function requireUpstreamChange(change: UpstreamChange): void {
+  const issues = checkUpstreamChange(change);
+  if (issues.length > 0) throw new OptionsError(issues);
 }
 
 /** Throws an `OptionsError` for an id that is taken, or one member too many. */
@@ -35,4 +59,8 @@ export function checkNewcomer(id: string, members: readonly { readonly id: strin
   if (members.length >= limits.upstreamsPerPool) {
     throw new OptionsError([{ path: [], message: `a pool has at most ${limits.upstreamsPerPool} upstreams` }]);
   }
+}
+
+function isWeight(weight: unknown): boolean {
+  return Number.isInteger(weight) && (weight as number) >= 0 && (weight as number) <= limits.maxWeight;
 }

@@ -1,10 +1,11 @@
+import { parseDuration } from "../config/duration.ts";
 import type { Duration, PoolOptions, UpstreamOptions } from "../config/options.ts";
 import { resolveUpstream } from "../config/resolve.ts";
 import type { ResolvedPool, ResolvedUpstream } from "../config/resolved.ts";
 import type { Health, UpstreamState } from "../events.ts";
 import { SafeEmitter } from "../runtime/emitter.ts";
 import { type Runtime, resolveRuntime } from "../runtime/runtime.ts";
-import type { PoolSnapshot } from "../snapshot.ts";
+import type { PoolSnapshot, UpstreamSnapshot } from "../snapshot.ts";
 import { Connector } from "../wire/connector.ts";
 import type { Transport } from "../wire/transport.ts";
 import { Accounts, type AttemptObserver } from "./accounts.ts";
@@ -13,9 +14,10 @@ import { Attempt } from "./attempt.ts";
 import { type Standing, untried } from "./availability.ts";
 import { CheckedOptions, toResolved } from "./checked-options.ts";
 import { Ejections } from "./ejections.ts";
+import { HealthVerdicts } from "./health-verdicts.ts";
 import { LookupRecord } from "./lookup-record.ts";
 import { type MemberChanges, Members } from "./members.ts";
-import { checkNewcomer, checkState, checkWeight } from "./operator-input.ts";
+import { checkNewcomer, requireUpstreamChange } from "./operator-input.ts";
 import { Outage } from "./outage.ts";
 import type { PoolContext, PoolSignals } from "./pool-context.ts";
 import { poolSnapshot } from "./pool-snapshot.ts";
@@ -47,6 +49,7 @@ export class Pool extends SafeEmitter<PoolSignals> {
   readonly outage: Outage;
   readonly #runtime: Runtime;
   readonly #members: Members;
+  readonly #verdicts: HealthVerdicts;
   readonly #accounts: Accounts;
   readonly #admission: Admission;
   #options: ResolvedPool;
@@ -76,6 +79,7 @@ export class Pool extends SafeEmitter<PoolSignals> {
     const { weighting, queue, lookups } = this;
     this.#admission = new Admission(context, { members: this.#members, weighting, queue, lookups });
     this.outage = new Outage(context, () => this.#admission.usable);
+    this.#verdicts = new HealthVerdicts(context, this.#members, this.outage);
     this.#accounts = new Accounts(context, this, this.#members.tunnels, (member) => this.#onRelieved(member));
     for (const upstream of this.#options.upstreams) this.#members.join(upstream);
   }
@@ -160,7 +164,7 @@ export class Pool extends SafeEmitter<PoolSignals> {
   /** Changes a weight from the next pick on. Throws an `OptionsError` outside 0 to 256, `unknown_upstream` otherwise. */
   setWeight(id: string, weight: number): void {
     const member = this.#members.get(id);
-    checkWeight(weight);
+    requireUpstreamChange({ weight });
     this.weighting.setWeight(member, weight, "operator");
   }
 
@@ -170,7 +174,8 @@ export class Pool extends SafeEmitter<PoolSignals> {
    */
   setState(id: string, state: UpstreamState, { timeout }: { readonly timeout?: Duration | undefined } = {}): void {
     const member = this.#members.get(id);
-    const timeoutMs = checkState(state, timeout);
+    requireUpstreamChange({ state, ...(timeout !== undefined && { timeout }) });
+    const timeoutMs = timeout === undefined ? undefined : parseDuration(timeout);
     const from = member.state;
     member.state = state;
     this.#members.tunnels.stateSet(member, timeoutMs);
@@ -181,40 +186,22 @@ export class Pool extends SafeEmitter<PoolSignals> {
 
   /** Records a verdict of active checks; `cause` says more about `reason`. Nothing happens when it stays the same. */
   setHealth(upstream: Upstream, to: Health, reason: string, cause?: string): void {
-    const member = upstream as Member;
-    const letIn = member.held && to !== "unknown";
-    if (letIn) member.held = false;
-    if (member.removed || member.health === to) return;
-    const from = member.health;
-    member.health = to;
-    member.verdict = to === "unknown" ? undefined : { at: this.#runtime.clock.wallNow(), reason };
-    if (letIn) this.#members.letIn(member);
-    if (from === "unhealthy") this.#members.warm(member);
-    if (to === "unhealthy") this.#members.tunnels.foundUnhealthy(member);
-    this.#admission.reconsider();
-    const why = cause === undefined ? { reason } : { reason, cause };
-    this.emit("health", { pool: this.name, upstream: member.id, from, to, ...why });
+    this.#verdicts.set(upstream as Member, to, reason, cause);
   }
 
   /** Keeps an upstream from traffic, panic included, until its first verdict, or takes that back. */
   hold(upstream: Upstream, held: boolean): void {
-    const member = upstream as Member;
-    if (member.held === held) return;
-    member.held = held;
-    if (!held) this.#members.letIn(member);
-    this.#admission.reconsider();
+    this.#verdicts.hold(upstream as Member, held);
   }
 
   /** `startedAt` is when the probe began, on the monotonic clock. */
   countProbe(upstream: Upstream, success: boolean, startedAt: number): void {
-    (upstream as Member).countProbe(success);
-    if (success) this.outage.onProbeSuccess();
-    this.emit("probe", upstream, success, startedAt);
+    this.#verdicts.countProbe(upstream as Member, success, startedAt);
   }
 
-  /** Takes every verdict back, when nobody checks any more. */
+  /** Takes every verdict back, when the pool is not checked any more. */
   forgetHealth(): void {
-    for (const member of this.#members.list) this.setHealth(member, "unknown", "health checks are off");
+    this.#verdicts.forget();
   }
 
   /** Begins an attempt on an upstream just picked, from `lastResort()` or not, or one that replaces another. The caller settles it. */
@@ -275,6 +262,12 @@ export class Pool extends SafeEmitter<PoolSignals> {
   snapshot(policy?: string): PoolSnapshot {
     this.#admission.refresh();
     return poolSnapshot(this, this.#members.list, policy);
+  }
+
+  /** The part of `snapshot()` that is about one upstream, at the cost of one. */
+  upstreamSnapshot(id: string): UpstreamSnapshot | undefined {
+    this.#admission.refresh();
+    return this.#members.find(id)?.snapshot();
   }
 
   #onRelieved(member: Member): void {

@@ -30,7 +30,7 @@ export class Weighting {
     if (member.weight === weight) return;
     const from = member.effectiveWeight;
     member.weight = weight;
-    this.#reweigh(member);
+    member.reweigh();
     this.#context.changed();
     this.#tell(member, from, reason);
   }

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { limits } from "../../src/config/defaults.ts";
 import { OptionsError } from "../../src/config/issues.ts";
 import { ProxyError } from "../../src/errors.ts";
+import { checkUpstreamChange } from "../../src/pool/operator-input.ts";
 import type { Pool } from "../../src/pool/pool.ts";
 import { deepFrozen } from "../support/frozen.ts";
 import { idsOf, memberOf, poolOf } from "../support/pools.ts";
@@ -36,14 +37,17 @@ describe("weights", () => {
     expect(told).toEqual([{ name: "weight", pool: "api", upstream: "a", from: 3, to: 1, reason: "operator" }]);
   });
 
-  test.each([-1, 257, 1.5, Number.NaN, Infinity, "5" as unknown as number])("%s is refused", (weight) => {
-    const { pool } = poolOf({ a: 3 });
-    const error = thrownBy(() => pool.setWeight("a", weight));
-    expect(error).toBeInstanceOf(OptionsError);
-    expect(error.code).toBe("invalid_options");
-    expect((error as OptionsError).issues.map(({ path }) => path)).toEqual([["weight"]]);
-    expect(memberOf(pool, "a").weight).toBe(3);
-  });
+  test.each([-1, 257, 1.5, Number.NaN, Infinity, ...(["5", undefined, null] as unknown as number[])])(
+    "%s is refused",
+    (weight) => {
+      const { pool } = poolOf({ a: 3 });
+      const error = thrownBy(() => pool.setWeight("a", weight));
+      expect(error).toBeInstanceOf(OptionsError);
+      expect(error.code).toBe("invalid_options");
+      expect((error as OptionsError).issues.map(({ path }) => path)).toEqual([["weight"]]);
+      expect(memberOf(pool, "a").weight).toBe(3);
+    },
+  );
 });
 
 describe("states", () => {
@@ -67,8 +71,30 @@ describe("states", () => {
 
   test("any other word is refused", () => {
     const { pool } = poolOf({ a: 1 });
-    expect(thrownBy(() => pool.setState("a", "paused" as "active")).code).toBe("invalid_options");
+    for (const word of ["paused", undefined, null]) {
+      expect(thrownBy(() => pool.setState("a", word as "active")).code).toBe("invalid_options");
+    }
     expect(memberOf(pool, "a").state).toBe("active");
+  });
+});
+
+describe("a change from outside", () => {
+  test("names every mistake, and shows nothing that may be a secret", () => {
+    const change = { wieght: 2, weight: { toString: 5, text: "s3cret" }, state: "down", timeout: "soon" };
+    const issues = checkUpstreamChange(change);
+    expect(issues.map(({ path }) => path)).toEqual([["wieght"], ["weight"], ["state"], ["timeout"]]);
+    expect(JSON.stringify(issues)).not.toContain("s3cret");
+    expect(checkUpstreamChange({})).toHaveLength(1);
+    expect(checkUpstreamChange({ state: "active", timeout: "30s" }).map(({ path }) => path)).toEqual([["timeout"]]);
+    expect(checkUpstreamChange({ weight: 256, state: "draining", timeout: "30s" })).toEqual([]);
+  });
+});
+
+describe("the snapshot of one upstream", () => {
+  test("is its part of the pool's", () => {
+    const { pool } = poolOf({ a: 3, b: 1 });
+    expect(pool.upstreamSnapshot("b")).toEqual(pool.snapshot().upstreams[1]);
+    expect(pool.upstreamSnapshot("c")).toBeUndefined();
   });
 });
 
