@@ -1,4 +1,4 @@
-/** Every default and every limit of a configuration file, in one place. Docs quote them and a test holds the two together. */
+/** Every default and every limit of a configuration file. A test compares them with the docs, which quote them. */
 
 export const defaults = {
   server: { listen: "127.0.0.1:8080", shutdownTimeout: "30s", maxConnections: 10_000 },
@@ -10,16 +10,16 @@ export const defaults = {
 export const limits = {
   /** Bytes of a configuration file. */
   fileBytes: 4_194_304,
-  /** Bytes of a file of data, which may list a great many requests. */
+  /** Bytes of a file of data. A trace may list many requests. */
   documentBytes: 67_108_864,
   /** Bytes of a PEM file that a configuration names. */
   pemBytes: 1_048_576,
-  /** Tables and arrays within each other; the options themselves need seven. */
+  /** Levels of nested tables and arrays. The options need seven. */
   depth: 64,
-  /** Mistakes that an error's message spells out; the rest are counted. */
+  /** Mistakes that the message of an error lists. It counts the rest. */
   mistakesShown: 100,
-  /** Characters of a source line that an error shows, around the mistake. */
+  /** Characters of a source line that an error shows around the mistake. */
   lineWidth: 120,
-  /** Milliseconds between two looks at a watched file; a change counts when two looks in a row see the same. */
+  /** Milliseconds between two polls of a watched file. A change is reported once two polls in a row see the same state. */
   watchIntervalMs: 250,
 } as const;

@@ -1,13 +1,13 @@
-/** A configuration file after checking: defaults filled in, durations in milliseconds, paths absolute, frozen. */
+/** A validated configuration file: with defaults, durations in milliseconds and absolute paths; frozen. */
 
 import type { ProxyOptions } from "evenkeel";
 
-/** A place to listen: a port of a host, or a unix socket. */
+/** An address to listen on: a port of a host, or a Unix socket. */
 export type ListenAddress =
   | {
-      /** Without brackets. Undefined listens on every address of the machine. */
+      /** Without brackets. Undefined listens on all addresses of the machine. */
       readonly host: string | undefined;
-      /** 0 lets the system choose. */
+      /** 0 lets the system choose a free port. */
       readonly port: number;
     }
   | {
@@ -16,9 +16,9 @@ export type ListenAddress =
     };
 
 export interface ServerTlsConfig {
-  /** The absolute path of a PEM file; not read yet, so that it can be read again when it changes. */
+  /** The absolute path of a PEM file. It is a path, not its content, so that the file can be read again when it changes. */
   readonly cert: string;
-  /** As `cert`. */
+  /** Like `cert`. */
   readonly key: string;
 }
 
@@ -38,12 +38,12 @@ export interface ServerConfig {
 
 export interface AdminConfig {
   readonly listen: ListenAddress;
-  /** Never undefined when `listen` can be reached from another machine. */
+  /** Always set when other machines can reach `listen`. */
   readonly token: string | undefined;
   readonly metrics: boolean;
-  /** Names and addresses that a Host header may carry beside those that are known anyway. */
+  /** Hosts that a Host header may name, in addition to `listen` and loopback names. */
   readonly hosts: readonly string[];
-  /** Every name is that of a pool. */
+  /** Names of existing pools. */
   readonly readyPools: readonly string[];
 }
 
@@ -53,15 +53,15 @@ export interface AccessLogConfig {
   readonly path: string;
 }
 
-/** Everything that a configuration file says. */
+/** The whole content of a configuration file. */
 export interface FileConfig {
-  /** For `createProxy`: checked, with the environment and the PEM files put in. */
+  /** For `createProxy`: validated, with environment variables expanded and PEM files read. */
   readonly options: ProxyOptions;
-  /** With its defaults when the file has no `[server]`. */
+  /** The defaults when the file has no `[server]`. */
   readonly server: ServerConfig;
-  /** Undefined when the file has no `[admin]`: then there is no admin API. */
+  /** Undefined when the file has no `[admin]`: the admin API is off. */
   readonly admin: AdminConfig | undefined;
-  /** With its defaults when the file has no `[accessLog]`. */
+  /** The defaults when the file has no `[accessLog]`. */
   readonly accessLog: AccessLogConfig;
   /** The absolute path of the file. */
   readonly file: string;

@@ -9,7 +9,7 @@ export type {
 } from "./file-config.ts";
 export type { Environment } from "./interpolate/expand-variables.ts";
 export { type LoadConfigOptions, loadConfig } from "./load-config.ts";
-export { type LoadedDocument, loadDocument } from "./load-document.ts";
+export { type ConfigFormat, type LoadedDocument, loadDocument } from "./load-document.ts";
 export { openProxy, type ProxySource } from "./open-proxy.ts";
 export type {
   AccessLogOptions,
@@ -21,6 +21,5 @@ export type {
   ServerTlsOptions,
 } from "./options.ts";
 export { type ParseConfigOptions, parseConfig } from "./parse-config.ts";
-export type { ConfigFormat } from "./read-document.ts";
 export { nameFileType, readTextFile } from "./read-file.ts";
 export { type ConfigWatcher, watchConfig } from "./watch-config.ts";

@@ -1,4 +1,4 @@
-/** Where an adapter's proxy comes from: options of one shape for all of them. */
+/** The options with which every adapter creates or takes its proxy. */
 
 import type { IncomingMessage } from "node:http";
 import {
@@ -14,27 +14,27 @@ import {
 import * as z from "zod";
 import { loadConfig } from "./load-config.ts";
 
-/** A file, options in code, or a proxy that is shared with others. `Req` is the request that hooks get as `context.req`. */
+/** A file, options in code, or a shared proxy. `Req` is the type of `context.req` in hooks. */
 export type ProxySource<Req = IncomingMessage> =
   | (ProxyOptions & HooksOption<Req>)
   | ({
-      /** The path of a TOML or JSON file. Its `[server]`, `[admin]` and `[accessLog]` are for the command line and left alone. */
+      /** The path of a TOML or JSON file. Its `[server]`, `[admin]` and `[accessLog]` are for the command and are ignored here. */
       readonly config: string;
     } & HooksOption<Req>)
   | {
-      /** Stays its owner's to close. Its hooks are those that it was made with. */
+      /** The adapter does not close it. Its hooks are the ones it was created with. */
       readonly proxy: ReverseProxy;
     };
 
 interface HooksOption<Req> {
-  /** Code that sees requests and handshakes on their way, and may change or answer them. Kept over reloads. */
+  /** Functions that may change requests and handshakes or respond to them. They stay in force after a reload. */
   readonly hooks?: Hooks<Req>;
 }
 
 /**
- * The proxy that an adapter's options ask for, and whether it was made here and is the adapter's to close. `ownKeys` are
- * the options that are the adapter's own: they are passed over here, and named in hints. Throws an `OptionsError`, or a
- * `ConfigError`.
+ * Creates the proxy of an adapter, or takes the shared one. `owned` says that it was created here, so that the adapter has
+ * to close it. `ownKeys` are the adapter's own options: they are ignored here, and offered for typos. Throws an
+ * `OptionsError` or a `ConfigError`.
  */
 export function openProxy<Req>(
   options: ProxySource<Req>,
@@ -45,19 +45,19 @@ export function openProxy<Req>(
   const source = Object.fromEntries(entries) as Readonly<Record<string, unknown>>;
   const { proxy, config, hooks: given = {}, ...rest } = source;
   if (proxy !== undefined) {
-    refuseBeside(source, "proxy", [], ownKeys);
+    rejectKeysBeside(source, "proxy", [], ownKeys);
     return { proxy: checkProxy(proxy), owned: false };
   }
   checkHooks(given as object, [], ["hooks"]);
-  // The adapter gives the proxy its own kind of request along with each of Node's.
+  // The adapter passes its framework's request to the proxy with each request of Node.
   const hooks = given as Hooks;
   if (config === undefined) return { proxy: create(rest, hooks, ownKeys), owned: true };
-  refuseBeside(source, "config", ["hooks"], ownKeys);
+  rejectKeysBeside(source, "config", ["hooks"], ownKeys);
   if (typeof config !== "string") throw mistake("config", "expected the path of a configuration file");
   return { proxy: createProxy(loadConfig(config).options, hooks), owned: true };
 }
 
-/** Checked here first, since the proxy's own check does not know the adapter's keys when it looks for a typo. */
+/** The proxy's own check does not know the adapter's keys, so its message for a typo could not offer them. */
 function create(options: object, hooks: Hooks, ownKeys: readonly string[]): ReverseProxy {
   const others = ["config", "proxy", "hooks", ...ownKeys].map((key) => [key, z.any().optional()]);
   const issues = checkOptions(options, Object.fromEntries(others));
@@ -65,7 +65,7 @@ function create(options: object, hooks: Hooks, ownKeys: readonly string[]): Reve
   return createProxy(options as ProxyOptions, hooks);
 }
 
-/** Throws for a first argument that holds no options, with what to write instead. */
+/** Throws for a first argument that is not an object of options. The message says what to write instead. */
 function checkArgument(options: unknown): void {
   if (typeof options === "object" && options !== null && !Array.isArray(options) && !isProxy(options)) return;
   const example = '{ upstreams: ["http://127.0.0.1:3001"] }, { config: "proxy.toml" } or { proxy }';
@@ -77,7 +77,7 @@ function describeArgument(options: unknown): string {
   if (Array.isArray(options)) return "an array: write { upstreams: [...] }";
   if (typeof options === "object") return options === null ? "null" : "a proxy: write { proxy }";
   if (typeof options !== "string") return `a ${typeof options}`;
-  // What the string is stays out of the error: a URL may hold a password.
+  // The error does not contain the string: a URL may contain a password.
   return options.includes("://") ? "a URL: write { upstreams: [url] }" : "a string: write { config: path }";
 }
 
@@ -86,12 +86,12 @@ function checkProxy(proxy: unknown): ReverseProxy {
   throw mistake("proxy", "expected what createProxy returns");
 }
 
-/** By what it can do, since an app may have two copies of the library. */
+/** Checks for methods, not for a class: an app may load two copies of the library. */
 function isProxy(value: unknown): value is ReverseProxy {
   return typeof value === "object" && value !== null && "forwardUpgrade" in value && "snapshot" in value;
 }
 
-function refuseBeside(
+function rejectKeysBeside(
   source: Readonly<Record<string, unknown>>,
   key: string,
   allowed: readonly string[],

@@ -1,6 +1,7 @@
 import { dirname, resolve } from "node:path";
 import { type ConfigIssue, checkOptions, type ProxyOptions } from "evenkeel";
-import { crossCheckCommandTables, resolveAccessLog, resolveAdmin, resolveServer } from "./command-tables/resolve.ts";
+import { crossCheckCommandTables } from "./command-tables/cross-check.ts";
+import { resolveAccessLog, resolveAdmin, resolveServer } from "./command-tables/resolve.ts";
 import { commandTables } from "./command-tables/schema.ts";
 import { limits } from "./defaults.ts";
 import { ConfigError } from "./errors/config-error.ts";
@@ -10,13 +11,13 @@ import { SourceText } from "./errors/source-text.ts";
 import type { FileConfig } from "./file-config.ts";
 import { freezeDeep } from "./freeze-deep.ts";
 import type { Environment } from "./interpolate/expand-variables.ts";
-import { fillIn } from "./interpolate/interpolate.ts";
+import { interpolate } from "./interpolate/interpolate.ts";
+import { type ConfigFormat, detectFormat, parseDocument } from "./load-document.ts";
 import type { CommandTables } from "./options.ts";
-import { type ConfigFormat, formatOf, readDocument } from "./read-document.ts";
-import { locate } from "./syntax/source-map.ts";
+import { findOffset } from "./syntax/source-map.ts";
 
 export interface ParseConfigOptions {
-  /** The file that the text came from: named in errors, and what relative paths are relative to. */
+  /** The path of the text's file. Errors name it, and relative paths are relative to its folder. */
   readonly file: string;
   /** Default: `process.env`. */
   readonly env?: Environment;
@@ -25,23 +26,23 @@ export interface ParseConfigOptions {
 }
 
 /**
- * Turns the text of a configuration file into checked options. Reads the PEM files that it names, and nothing else.
+ * Parses and validates the text of a configuration file. Reads the PEM files that it names, and no other file.
  *
- * Throws a `ConfigError` that names every mistake at once.
+ * Throws a `ConfigError` with all mistakes.
  */
 export function parseConfig(text: string, options: ParseConfigOptions): FileConfig {
-  const { file, env = process.env, format = formatOf(file) } = options;
+  const { file, env = process.env, format = detectFormat(file) } = options;
   if (text.length > limits.fileBytes) {
     throw new ConfigError("unreadable", file, `${file} is larger than the limit of ${limits.fileBytes} bytes`);
   }
   const directory = dirname(resolve(file));
   const source = new SourceText(text, shownKeys());
-  const document = readDocument(source, file, format);
-  const { data, issues } = fillIn(document.data, { env, directory });
-  const found = withoutFollowUps(issues, [...checkOptions(data, commandTables), ...crossCheckCommandTables(data)]);
+  const document = parseDocument(source, file, format);
+  const { data, issues } = interpolate(document.data, { env, directory });
+  const found = dropFollowUpIssues(issues, [...checkOptions(data, commandTables), ...crossCheckCommandTables(data)]);
   if (found.length > 0) {
     const mistakes = found.map(({ path, message, at }) =>
-      source.mistakeAt(locate(document.places, path, at ?? "value"), path, message),
+      source.mistakeAt(findOffset(document.sourceMap, path, at ?? "value"), path, message),
     );
     throw toConfigError("invalid", file, source, mistakes);
   }
@@ -55,8 +56,8 @@ export function parseConfig(text: string, options: ParseConfigOptions): FileConf
   });
 }
 
-/** What could not be filled in is one mistake, though the checks object to what is left in its place too. */
-function withoutFollowUps(first: readonly ConfigIssue[], then: readonly ConfigIssue[]): ConfigIssue[] {
+/** A value that could not be interpolated is one mistake: drops what validation reports for the same path. */
+function dropFollowUpIssues(first: readonly ConfigIssue[], then: readonly ConfigIssue[]): ConfigIssue[] {
   const paths = new Set(first.map(({ path }) => JSON.stringify(path)));
   return [...first, ...then.filter(({ path, at }) => at === "key" || !paths.has(JSON.stringify(path)))];
 }

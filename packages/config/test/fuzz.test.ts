@@ -2,15 +2,15 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { ConfigError, type ConfigFormat, parseConfig } from "../src/index.ts";
-import { seeded } from "./seeded-random.ts";
+import { seededRandom } from "./seeded-random.ts";
 
 const file = join(import.meta.dirname, "cases", "everything.toml");
 const toml = readFileSync(file, "utf8");
-/** Enough to find a mistake made later; many more were run once. */
+/** Enough to find a regression in a reasonable time. */
 const rounds = 1_500;
 const env = { TOKEN: "t0ken" };
 
-/** Parses, and holds whatever is thrown to what a `ConfigError` promises. */
+/** Parses a text. Checks that an error is a `ConfigError` with valid positions. */
 function parse(text: string, format: ConfigFormat): "fine" | ConfigError["kind"] {
   try {
     parseConfig(text, { file, env, format });
@@ -30,7 +30,7 @@ function parse(text: string, format: ConfigFormat): "fine" | ConfigError["kind"]
   }
 }
 
-/** What a slip of the hand, or malice, puts into a file. */
+/** Text that a typo or an attacker puts into a file. */
 const pieces = [
   ..."\"'[]{}=.,#\\\n\r\t\0\ufeff\u2028 0e-${",
   "[[",
@@ -80,7 +80,7 @@ describe.each<[ConfigFormat, string]>([
   });
 
   it("changed at random throws nothing but a ConfigError", () => {
-    const random = seeded(20_240_607);
+    const random = seededRandom(20_240_607);
     const outcomes = new Set<string>();
     for (let round = 0; round < rounds; round++) outcomes.add(parse(mutate(text, random), format));
     expect(outcomes).toEqual(new Set(["fine", "invalid", "syntax"]));

@@ -4,8 +4,8 @@ import { describe, expect, it } from "vitest";
 import { ConfigError, parseConfig } from "../src/index.ts";
 
 /**
- * Each case is a file of cases/ (`name.toml`, or `name.json.txt`) with what it resolves to (`name.json`) or the exact
- * text of its error (`name.error.txt`) beside it. With UPDATE_CASES=1 they are written anew: read the difference.
+ * Each case is a file of cases/ (`name.toml` or `name.json.txt`), with its resolved configuration (`name.json`) or the exact
+ * text of its error (`name.error.txt`) beside it. UPDATE_CASES=1 writes these again: review the difference.
  */
 const directory = join(import.meta.dirname, "cases");
 const names = readdirSync(directory);
@@ -20,7 +20,7 @@ const pemFiles = ["certs/ca.pem", "certs/client.key"].map(
 );
 
 describe("a configuration file", () => {
-  it.each(inputs)("%s is what it was", (name) => {
+  it.each(inputs)("%s matches its golden file", (name) => {
     const { text, error } = load(name);
     const expected = join(directory, `${name.replace(input, "")}${error === undefined ? ".json" : ".error.txt"}`);
     if (process.env["UPDATE_CASES"] !== undefined) writeFileSync(expected, text);
@@ -33,7 +33,7 @@ describe("a configuration file", () => {
     expect(inputs.length).toBeGreaterThan(40);
   });
 
-  it("tells at least twenty mistakes at once", () => {
+  it("reports at least twenty mistakes at once", () => {
     const { error } = load("many-mistakes.toml");
     expect(error?.kind).toBe("invalid");
     expect(error?.mistakes.length).toBeGreaterThan(20);
@@ -50,7 +50,7 @@ describe("a configuration file", () => {
   });
 });
 
-/** Loads a case, and shows what came of it without what differs from machine to machine. */
+/** Loads a case and returns its result as text, without paths of this machine. */
 function load(name: string): { readonly text: string; readonly error?: ConfigError } {
   const file = join(directory, name);
   try {
@@ -63,7 +63,7 @@ function load(name: string): { readonly text: string; readonly error?: ConfigErr
   }
 }
 
-/** As JSON the way the formatter writes it: arrays without tables on one line. */
+/** Formats a configuration as the formatter writes JSON: arrays without tables on one line. */
 function show(config: unknown): string {
   const json = JSON.stringify(config, (_, value) => shorten(value), 2);
   return json.replace(

@@ -38,7 +38,7 @@ function catchError(run: () => unknown): ConfigError {
 const places = ({ mistakes }: ConfigError) => mistakes.map(({ line, column }) => `${line}:${column}`);
 
 describe("loadConfig", () => {
-  it("reads TOML, and JSON when the name says so", () => {
+  it("reads TOML, and JSON from a file whose name ends in .json", () => {
     const expected = { options: { upstreams: ["http://a"] }, admin: undefined };
     expect(loadConfig(write("a.toml", 'upstreams = ["http://a"]'))).toMatchObject(expected);
     expect(loadConfig(write("a.conf", 'upstreams = ["http://a"]'))).toMatchObject(expected);
@@ -46,7 +46,7 @@ describe("loadConfig", () => {
     expect(loadConfig(write("A.JSON", '{"upstreams": ["http://a"]}'))).toMatchObject(expected);
   });
 
-  it("takes a relative path, names the file as it was given, and returns an absolute one", () => {
+  it("accepts a relative path, names it in errors, and returns the absolute one", () => {
     const path = relative(process.cwd(), write("a.toml", "forwarded = 1"));
     const error = catchError(() => loadConfig(path));
     expect(error.file).toBe(path);
@@ -58,7 +58,7 @@ describe("loadConfig", () => {
     });
   });
 
-  it("takes the environment of the process, or another one", () => {
+  it("uses the environment of the process, or the given one", () => {
     const path = write("a.toml", 'upstreams = ["http://$' + '{EVENKEEL_TEST_HOST}"]');
     expect(catchError(() => loadConfig(path)).message).toContain("EVENKEEL_TEST_HOST is not set");
     expect(loadConfig(path, { env: { EVENKEEL_TEST_HOST: "b" } }).options).toEqual({ upstreams: ["http://b"] });
@@ -70,7 +70,7 @@ describe("loadConfig", () => {
     }
   });
 
-  it("returns what nobody can change", () => {
+  it("returns a frozen configuration", () => {
     const config = loadConfig(
       write("a.toml", 'admin = {}\n[pools.a]\nupstreams = [{ url = "http://a" }]\ntimeouts = {}'),
     );
@@ -80,7 +80,7 @@ describe("loadConfig", () => {
     expect(frozen(config)).toBe(true);
   });
 
-  it("says on one line that a file is missing", () => {
+  it("reports a missing file in one line", () => {
     const path = join(directory, "none.toml");
     const error = catchError(() => loadConfig(path));
     expect(error).toMatchObject({ kind: "missing", file: path, mistakes: [] });
@@ -89,7 +89,7 @@ describe("loadConfig", () => {
     expect(catchError(() => loadConfig(join(write("f", ""), "a.toml"))).kind).toBe("missing");
   });
 
-  it("says on one line that a file cannot be read", () => {
+  it("reports an unreadable file in one line", () => {
     expect(catchError(() => loadConfig(directory))).toMatchObject({
       kind: "unreadable",
       message: `${JSON.stringify(directory)} is a directory, not a file`,
@@ -103,7 +103,7 @@ describe("loadConfig", () => {
     expect(catchError(() => loadConfig("a\0b")).kind).toBe("unreadable");
   });
 
-  it("refuses a file above the limit, without reading it all", () => {
+  it("rejects a file above the limit, without reading it all", () => {
     const fill = Buffer.alloc(4_194_304, "#");
     fill.write('upstreams=["http://a"]\n');
     const path = write("a.toml", fill);
@@ -115,7 +115,7 @@ describe("loadConfig", () => {
     }
   });
 
-  it("refuses a device and a socket", async () => {
+  it("rejects a device and a socket", async () => {
     expect(catchError(() => loadConfig("/dev/zero"))).toMatchObject({
       kind: "unreadable",
       message: '"/dev/zero" is a device, not a file',
@@ -127,13 +127,13 @@ describe("loadConfig", () => {
     server.close();
   });
 
-  it("refuses a FIFO without waiting for its writer, for the file itself and for the files that it names", async () => {
+  it("rejects a FIFO without waiting for its writer, as the file itself and as a file that it names", async () => {
     const fifo = join(directory, "fifo");
     execFileSync("mkfifo", [fifo]);
     const naming = write("a.toml", 'upstreams = ["https://a"]\ntls.ca = "fifo"');
     const source = new URL("../src/load-config.ts", import.meta.url).href;
     const built = new URL("../dist/load-config.js", import.meta.url).href;
-    // In a process of its own, which can be killed when it blocks.
+    // In a separate process, which can be killed if it blocks.
     const script = `
       const { loadConfig } = await import(process.features.typescript ? ${JSON.stringify(source)} : ${JSON.stringify(built)});
       for (const path of ${JSON.stringify([fifo, naming])}) try { loadConfig(path); } catch (error) { console.log(error.message); }`;
@@ -144,7 +144,7 @@ describe("loadConfig", () => {
     ]);
   });
 
-  it("names the first place that is not UTF-8", () => {
+  it("points at the first character that is not UTF-8", () => {
     const path = write("a.toml", Buffer.from("# \ufeff\ufffd ä\n\r\n# \xff 2\n\xfe", "latin1"));
     writeFileSync(path, Buffer.concat([Buffer.from("# ä\ufffd\n\n# ä "), Buffer.from([0xff]), Buffer.from("\n\xfe")]));
     const error = catchError(() => loadConfig(path));
@@ -160,7 +160,7 @@ describe("loadConfig", () => {
     }
   });
 
-  it("reads PEM files beside the file, wherever the process runs", () => {
+  it("reads PEM files relative to the file, not to the working directory", () => {
     mkdirSync(join(directory, "certs"));
     const path = write("a.toml", 'upstreams = ["https://a"]\ntls.ca = "certs/ca.pem"');
     expect(catchError(() => loadConfig(path)).message).toContain(
@@ -176,7 +176,7 @@ describe("loadConfig", () => {
 describe("parseConfig", () => {
   const parse = (text: string, file = "x.toml") => parseConfig(text, { file, env: {} });
 
-  it("takes a byte order mark and any line ends, and counts right", () => {
+  it("accepts a byte order mark and any line breaks, and counts positions right", () => {
     expect(parse('\ufeffupstreams = ["http://a"]\r\n[server]\r\nlisten = ":1"\r\n').server.listen).toEqual([
       { host: undefined, port: 1 },
     ]);
@@ -192,7 +192,7 @@ describe("parseConfig", () => {
     expect(places(catchError(() => parse('\ufeff{"a":1,\r\n}', "x.json")))).toEqual(["2:1"]);
   });
 
-  it("takes the format from the name unless it is told", () => {
+  it("detects the format by the name unless it is given", () => {
     expect(parseConfig('{"upstreams":["http://a"]}', { file: "x.toml", format: "json" }).options).toEqual({
       upstreams: ["http://a"],
     });
@@ -201,7 +201,7 @@ describe("parseConfig", () => {
     });
   });
 
-  it("refuses a text above the limit", () => {
+  it("rejects a text above the limit", () => {
     expect(catchError(() => parse("#".repeat(4_194_305)))).toMatchObject({ kind: "unreadable", file: "x.toml" });
   });
 
@@ -225,7 +225,7 @@ describe("parseConfig", () => {
     expect(error).toMatchObject({ kind: "syntax", mistakes: [{ message: "nested deeper than 64 levels", line: 1 }] });
   });
 
-  it("spells out a hundred mistakes and counts the rest", () => {
+  it("lists a hundred mistakes and counts the rest", () => {
     const text = Array.from({ length: 1_000 }, (_, index) => `key${index} = ${index}`).join("\n");
     const error = catchError(() => parse(text));
     expect(error.mistakes).toHaveLength(1_000);
@@ -233,7 +233,7 @@ describe("parseConfig", () => {
     expect(error.message).toMatch(/\n\nand 900 more$/);
   });
 
-  it("shows no control or direction characters", () => {
+  it("shows no control or bidirectional characters", () => {
     for (const character of ["\u009b", "\u202e", "\u2028", "\u200b"]) {
       const error = catchError(() => parse(`"k${character}" = "x${character}"`));
       expect(error.message).not.toContain(character);
@@ -242,7 +242,7 @@ describe("parseConfig", () => {
     expect(catchError(() => parse('x = "\u001b[31m"')).message).not.toContain("\u001b");
   });
 
-  it("does not repeat what the environment holds", () => {
+  it("does not show values of the environment", () => {
     const env = { SECRET: "top secret\n" };
     const text = [
       'upstreams = [{ url = "http://user:$' + '{SECRET}@a:99999" }]',
@@ -261,11 +261,11 @@ describe("parseConfig", () => {
     ["a missing key of a header", '[pools.a]\n[pools.b]\n\n  [[routes]]\npath = "/"', "4:5"],
     ["an empty list of upstreams", 'balance = "first"\nupstreams =  []', "2:14"],
     ["a whole table", "upstreams = []\n[tls]\ncert = '''-----BEGIN x'''", "2:2"],
-  ])("points at the place of %s", (_, text, place) => {
+  ])("points at %s", (_, text, place) => {
     expect(places(catchError(() => parse(text)))).toContain(place);
   });
 
-  it("tells mistakes in the order of their lines", () => {
+  it("lists mistakes in the order of their lines", () => {
     const error = catchError(() =>
       parse('[[routes]]\npool = "b"\n[pools.a]\nbalance = 1\n[server]\nx = 1\n[admin]\nlisten = ":1"'),
     );

@@ -6,7 +6,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { openProxy, type ProxySource } from "../src/index.ts";
 
 const upstreams = ["http://127.0.0.1:1"];
-/** As an adapter calls it whose own options are these. */
+/** The own options of an adapter. */
 const ownKeys = ["prefix", "passErrors"];
 
 function messageFor(source: unknown): string {
@@ -33,7 +33,7 @@ function writeConfig(): string {
   return file;
 }
 
-describe("what is no options at all", () => {
+describe("an argument that is not an object of options", () => {
   const expected =
     'options: expected { upstreams: ["http://127.0.0.1:3001"] }, { config: "proxy.toml" } or { proxy }, found ';
 
@@ -45,19 +45,19 @@ describe("what is no options at all", () => {
     ["an array", upstreams, "an array: write { upstreams: [...] }"],
     ["a number", 5, "a number"],
     ["a function", () => {}, "a function"],
-  ])("%s is explained in one line", (_what, source, found) => {
+  ])("is explained in one line: %s", (_what, source, found) => {
     expect(messageFor(source)).toBe(expected + found);
   });
 
-  test("so is a proxy in the place of { proxy }", () => {
+  test("is explained when it is a proxy instead of { proxy }", () => {
     expect(messageFor(makeProxy())).toBe(`${expected}a proxy: write { proxy }`);
   });
 
-  test.each([5, "x", {}, null])("and what is no proxy in it: %j", (proxy) => {
+  test.each([5, "x", {}, null])("is explained when `proxy` is not a proxy: %j", (proxy) => {
     expect(messageFor({ proxy })).toBe("proxy: expected what createProxy returns");
   });
 
-  test("and a path that is none", () => {
+  test("is explained when `config` is not a path", () => {
     expect(messageFor({ config: 5 })).toBe("config: expected the path of a configuration file");
   });
 });
@@ -72,21 +72,21 @@ describe("keys", () => {
     expect(messageFor({ upstreams, [key]: "x" })).toBe(message);
   });
 
-  test("of an adapter are among those that are allowed", () => {
+  test("of an adapter are listed as allowed", () => {
     expect(messageFor({ upstreams, xyzzy: 1 })).toMatch(/^xyzzy: unknown key; allowed here: .*\bprefix, passErrors\b/);
   });
 
   test.each([
     ["a typo", "prefx", 'prefx: unknown key, did you mean "prefix"?'],
-    ["no key at all", "xyzzy", "xyzzy: unknown key; allowed here: "],
-    ["a proxy's own", "upstreams", "upstreams: cannot be used together with "],
-    ["a proxy's own, in its long form", "routes", "routes: cannot be used together with "],
+    ["an unknown key", "xyzzy", "xyzzy: unknown key; allowed here: "],
+    ["an option of the proxy", "upstreams", "upstreams: cannot be used together with "],
+    ["another option of the proxy", "routes", "routes: cannot be used together with "],
   ])("beside a file or a proxy: %s", (_what, key, message) => {
     expect(messageFor({ config: writeConfig(), [key]: [] })).toContain(message);
     expect(messageFor({ proxy: makeProxy(), [key]: [] })).toContain(message);
   });
 
-  test("that are undefined count as left out, and an adapter's own are passed over", () => {
+  test("with the value undefined are ignored, and so are an adapter's own", () => {
     expect(messageFor({ upstreams, config: undefined, proxy: undefined, prefix: "/api", xyzzy: undefined })).toBe("");
     expect(messageFor({ config: writeConfig(), proxy: undefined, upstreams: undefined, passErrors: true })).toBe("");
     expect(messageFor({ proxy: makeProxy(), config: undefined, prefix: "/api" })).toBe("");

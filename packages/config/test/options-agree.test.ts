@@ -27,11 +27,11 @@ function parse(options: FileOptions): unknown {
 }
 
 describe("the schema and the interfaces", () => {
-  it("have the same keys: everything is taken", () => {
+  it("have the same keys: the schema accepts every key of the interfaces", () => {
     expect(parse({ upstreams: ["http://a"], ...everything })).toBeDefined();
   });
 
-  it("have the same keys: nothing else is", () => {
+  it("have the same keys: the schema accepts no other key", () => {
     const file = join(import.meta.dirname, "cases", "not-yet.toml");
     const allowed = Object.fromEntries(
       [
@@ -70,7 +70,7 @@ describe("the defaults that the docs quote", () => {
     expect(tables[table]?.[key]).toEqual(JSON.parse(text));
   });
 
-  it("leave none out", () => {
+  it("are complete", () => {
     const expected = Object.entries(tables).flatMap(([table, keys]) =>
       Object.keys(keys).map((key) => `${table}.${key}`),
     );

@@ -1,5 +1,5 @@
-/** A repeatable source of chance: mulberry32. */
-export function seeded(seed: number): () => number {
+/** A reproducible random number generator: mulberry32. */
+export function seededRandom(seed: number): () => number {
   let state = seed;
   return () => {
     state = (state + 0x6d2b79f5) | 0;

@@ -33,24 +33,24 @@ function watch(path = file): void {
   });
 }
 
-/** Does something to the file, and waits until the watcher has told. */
+/** Changes the file, and waits until the watcher has called back. */
 async function change(action: () => void): Promise<void> {
-  const told = new Promise<void>((resolve) => {
+  const called = new Promise<void>((resolve) => {
     onChange = resolve;
   });
   action();
-  await told;
+  await called;
 }
 
 describe("watchConfig", () => {
-  it("tells of each change of the content", async () => {
+  it("calls back after each change of the content", async () => {
     watch();
     await change(() => writeFileSync(file, "a = 2\n"));
     await change(() => writeFileSync(file, "a = 3\n"));
     expect(changes).toBe(2);
   });
 
-  it("sees a file that another one replaces", async () => {
+  it("notices a file that is replaced by another one", async () => {
     watch();
     for (const content of ["a = 2\n", "a = 3\n"]) {
       await change(() => {
@@ -61,12 +61,12 @@ describe("watchConfig", () => {
     expect(changes).toBe(2);
   });
 
-  it("waits for a file that is gone for a while, and says nothing of the absence", async () => {
+  it("does not call back while a file is missing, and does once it is back", async () => {
     watch();
     const other = join(directory, "witness.toml");
     writeFileSync(other, "1");
     await new Promise<void>((resolve) => {
-      // A second watcher, started after the first, tells when the first has had its turn.
+      // The second watcher was started after the first: when it calls back, the first has polled too.
       const witness = watchConfig(other, () => {
         witness.close();
         resolve();
@@ -79,21 +79,21 @@ describe("watchConfig", () => {
     expect(changes).toBe(1);
   });
 
-  it("waits for a file that is not there yet", async () => {
+  it("waits for a file that does not exist yet", async () => {
     unlinkSync(file);
     watch();
     await change(() => writeFileSync(file, "a = 1\n"));
     expect(changes).toBe(1);
   });
 
-  it("says nothing of a file written again as it was", async () => {
+  it("does not call back for a file that is written again with the same content", async () => {
     watch();
     writeFileSync(file, "a = 1\n");
     await change(() => writeFileSync(file, "a = 2\n"));
     expect(changes).toBe(1);
   });
 
-  it("sees a link that is pointed elsewhere", async () => {
+  it("notices a link that changes its target", async () => {
     const link = join(directory, "link.toml");
     const next = join(directory, "next.toml");
     writeFileSync(next, "a = 2\n");
@@ -106,17 +106,17 @@ describe("watchConfig", () => {
     expect(changes).toBe(1);
   });
 
-  it("tells of a file that cannot be read any more", async () => {
+  it("calls back for a file that can no longer be read", async () => {
     watch();
     await change(() => writeFileSync(file, Buffer.alloc(5_000_000, "#")));
     await change(() => writeFileSync(file, "a = 1\n"));
     expect(changes).toBe(2);
   });
 
-  it("tells several watchers of one file, each until it is closed", async () => {
+  it("calls several watchers of one file, each until it is closed", async () => {
     watch();
     let others = 0;
-    const otherTold = new Promise<void>((resolve) => {
+    const otherCalled = new Promise<void>((resolve) => {
       const other = watchConfig(file, () => {
         others++;
         other.close();
@@ -125,8 +125,8 @@ describe("watchConfig", () => {
       });
     });
     await change(() => writeFileSync(file, "a = 2\n"));
-    // Each looks at times of its own.
-    await otherTold;
+    // Each watcher polls at its own times.
+    await otherCalled;
     await change(() => writeFileSync(file, "a = 3\n"));
     expect([changes, others]).toEqual([2, 1]);
   });
@@ -141,7 +141,7 @@ describe("watchConfig", () => {
       ["the client certificate of a pool", '[pools.a.tls]\ncert = "watched.pem"\nkey = "site.key"\n'],
       ["the key of the only pool", '[tls]\nkey = "watched.pem"\n'],
       ["a file in a variable", '[tls]\nkey = "$' + '{NAME:-watched}.pem"\n'],
-    ])("sees %s change", async (_what, text) => {
+    ])("notices a change of %s", async (_what, text) => {
       write("watched.pem", "old");
       writeFileSync(file, text);
       watch();
@@ -152,7 +152,7 @@ describe("watchConfig", () => {
       expect(changes).toBe(1);
     });
 
-    it("sees a folder that a link is pointed away from, as Kubernetes renews secrets", async () => {
+    it("notices a folder link that changes its target, as Kubernetes renews secrets", async () => {
       for (const version of ["v1", "v2"]) {
         mkdirSync(join(directory, version));
         write(`${version}/tls.crt`, version);
@@ -168,7 +168,7 @@ describe("watchConfig", () => {
       expect(changes).toBe(1);
     });
 
-    it("watches a file from when the configuration names it, be there mistakes or not", async () => {
+    it("watches a file once the configuration names it, even if the configuration has mistakes", async () => {
       watch();
       await change(() => writeFileSync(file, 'upstream = "a mistake"\n[tls]\nca = "later.pem"\n'));
       await change(() => write("later.pem", "1"));

@@ -3,24 +3,24 @@ import type { ListenAddress } from "../file-config.ts";
 
 const allowed = 'expected "host:port", ":port", "[::1]:port" or "unix:/path/to.sock"';
 
-/** Takes an address to listen on apart, or says in a sentence what is wrong with it. */
+/** Parses an address to listen on. Returns a message for an invalid one. */
 export function parseListen(text: string): ListenAddress | string {
   if (text.startsWith("unix:")) {
     const socketPath = text.slice("unix:".length);
-    return socketPath === "" || socketPath.includes("\0") ? wrong(text) : { socketPath };
+    return socketPath === "" || socketPath.includes("\0") ? invalidAddress(text) : { socketPath };
   }
   const [, inBrackets, bare = "", digits = ""] = /^(?:\[([^[\]]*)\]|([^:[\]]*)):(\d{1,5})$/.exec(text) ?? [];
   const port = Number(digits);
-  if (digits === "" || port > 65_535) return wrong(text);
-  if (inBrackets !== undefined) return isIP(inBrackets) === 6 ? { host: inBrackets, port } : wrong(text);
-  return bare === "" || isHost(bare) ? { host: bare === "" ? undefined : bare, port } : wrong(text);
+  if (digits === "" || port > 65_535) return invalidAddress(text);
+  if (inBrackets !== undefined) return isIP(inBrackets) === 6 ? { host: inBrackets, port } : invalidAddress(text);
+  return bare === "" || isHost(bare) ? { host: bare === "" ? undefined : bare, port } : invalidAddress(text);
 }
 
 const loopback = new BlockList();
 loopback.addSubnet("127.0.0.0", 8, "ipv4");
 loopback.addAddress("::1", "ipv6");
 
-/** Whether only this machine can reach an address. */
+/** Whether an address can be reached from this machine only. */
 export function isLoopback(address: ListenAddress): boolean {
   if ("socketPath" in address) return true;
   const { host = "" } = address;
@@ -28,11 +28,11 @@ export function isLoopback(address: ListenAddress): boolean {
   return family === 0 ? host.toLowerCase() === "localhost" : loopback.check(host, family === 4 ? "ipv4" : "ipv6");
 }
 
-/** A name, or an address that is not just something with dots and digits. */
+/** Accepts IPv4 addresses and names. Text of dots and digits only, which is not an IPv4 address, is not a name. */
 function isHost(text: string): boolean {
   return isIP(text) === 4 || (/^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?$/.test(text) && !/^[\d.]+$/.test(text));
 }
 
-function wrong(text: string): string {
+function invalidAddress(text: string): string {
   return `${allowed}, found ${JSON.stringify(text)}`;
 }

@@ -1,4 +1,4 @@
-/** The tables that belong to the command as schemas. The core checks them along with its own options. */
+/** The schemas of the command's tables. The core validates them along with its own options. */
 
 import { isIP } from "node:net";
 import { parseDuration } from "evenkeel";
@@ -51,7 +51,7 @@ const file = (what: string) =>
     if (value === "" || value.includes("\0")) fail(context, `expected ${what}, found ${JSON.stringify(value)}`);
   });
 
-/** A name or an address, without a port. */
+/** A host name or an IP address, without a port. */
 const host = () =>
   text("a host")
     .superRefine((value, context) => {
@@ -63,7 +63,7 @@ const host = () =>
     })
     .meta({ pattern: "^(?:[A-Za-z0-9_-]+(?:\\.[A-Za-z0-9_-]+)*\\.?|\\[?[\\dA-Fa-f:.]+\\]?)$" });
 
-/** Says nothing of what was found: it is a secret. */
+/** The message does not contain the value, which is a secret. */
 const token = () =>
   text("a token")
     .superRefine((value, context) => {

@@ -1,16 +1,16 @@
 import { ProxyError } from "evenkeel";
 
 /**
- * Why a configuration could not be used: there is no such file; it cannot be read (a directory, no permission, too
- * large); it is not valid TOML, JSON or UTF-8; or what it says does not check out.
+ * The reason that a configuration cannot be used: `missing`: there is no such file. `unreadable`: it is a directory, is too
+ * large, or permission is denied. `syntax`: it is not valid TOML, JSON or UTF-8. `invalid`: its options are wrong.
  */
 export type ConfigErrorKind = "missing" | "unreadable" | "syntax" | "invalid";
 
-/** One mistake in a configuration file and its place. */
+/** One mistake in a configuration file, and its position. */
 export interface ConfigMistake {
-  /** Keys and indexes from the top; empty for a syntax error and for the file as a whole. */
+  /** Keys and indexes from the top level; empty for a syntax error and for the file as a whole. */
   readonly path: readonly (string | number)[];
-  /** What is wrong and what is allowed. */
+  /** Says what is wrong and what is allowed. */
   readonly message: string;
   /** From 1. */
   readonly line: number;
@@ -18,12 +18,12 @@ export interface ConfigMistake {
   readonly column: number;
 }
 
-/** Thrown for a configuration file that cannot be used. Its message names every mistake with its line. */
+/** Thrown for a configuration file that cannot be used. The message lists the mistakes with their lines. */
 export class ConfigError extends ProxyError {
   readonly kind: ConfigErrorKind;
-  /** The file as it was given. */
+  /** The path that was given. */
   readonly file: string;
-  /** In the order of the lines; empty when nothing could be read. */
+  /** In the order of their lines; empty for a file that could not be read. */
   readonly mistakes: readonly ConfigMistake[];
 
   constructor(

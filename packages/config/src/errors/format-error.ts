@@ -3,7 +3,7 @@ import { limits } from "../defaults.ts";
 import { ConfigError, type ConfigErrorKind, type ConfigMistake } from "./config-error.ts";
 import type { SourceText } from "./source-text.ts";
 
-/** Makes an error of mistakes, in the order of their lines, each with its place, its reason and the line itself. */
+/** Makes an error that lists mistakes in the order of their lines, each with its position, its message and the line. */
 export function toConfigError(
   kind: ConfigErrorKind,
   file: string,
@@ -27,7 +27,7 @@ function describe(file: string, source: SourceText, { path, message, line, colum
   ].join("\n");
 }
 
-/** The part of a line around a column, and what goes before the caret under it. */
+/** Returns the part of a line around a column, and the indent of the caret below it. */
 function excerpt(line: string, column: number): { text: string; caret: string } {
   const index = column - 1;
   const start = line.length <= limits.lineWidth ? 0 : Math.max(0, index - limits.lineWidth / 2);
@@ -35,7 +35,7 @@ function excerpt(line: string, column: number): { text: string; caret: string } 
   const before = `${start > 0 ? "…" : ""}${line.slice(start, index)}`;
   return {
     text: `${start > 0 ? "…" : ""}${line.slice(start, end)}${end < line.length ? "…" : ""}`,
-    // Tabs stay tabs, so that the caret stands where they lead.
+    // Tabs stay tabs, so that the caret is below the column at any tab width.
     caret: before.replace(/[^\t]/g, " "),
   };
 }
@@ -44,7 +44,7 @@ function clip(text: string): string {
   return text.length <= limits.lineWidth ? text : `${text.slice(0, limits.lineWidth)}…`;
 }
 
-/** Control and direction characters of a file have no business on a terminal. */
+/** Replaces control and bidirectional characters, which could change what a terminal shows. */
 function printable(text: string): string {
   return text.replace(/[^\P{C}\t]|[\u2028\u2029]/gu, "\ufffd");
 }

@@ -1,31 +1,31 @@
 /**
- * Masks what may be secret in the text of a configuration file, so that an error can show the line of a mistake.
+ * Masks possible secrets in the text of a configuration file, so that an error can show the line of a mistake.
  *
- * Works on text that does not parse as well, since a syntax error shows a line too. The rule: the value of a key that is no
- * known option, of a header, and of a key named like a secret is masked, all of it; of other values user info, secret query
- * parameters and PEM are. The text keeps its length and its lines, so that a column still names the same place.
+ * The text may be malformed: a syntax error shows a line too. The whole value is masked for a key that is not a known
+ * option, for a header, and for a key that is named like a secret. In other values user info, secret query parameters and
+ * PEM are masked. The text keeps its length and its line breaks, so that a column stays the same.
  */
 
 import { didYouMean, isHeaderTable, isSecretName, maskSecrets } from "evenkeel";
 
-/** A table or an array that the current place is in. */
+/** A table or an array around the current offset. */
 interface Frame {
   readonly isArray: boolean;
-  /** The key whose value stands here: of an array the key of the array itself. */
+  /** The key of the current value; in an array, the key of the array. */
   key: string | undefined;
-  /** A table of headers, or within one. */
+  /** It is a table of headers, or inside one. */
   readonly headers: boolean;
 }
 
-/** Different keys of one text that are compared with all options; further unknown ones are taken for secrets. */
-const maxJudgedKeys = 1_000;
+/** Bounds the distinct keys of one text that are compared with all options. The values of further unknown keys are masked. */
+const maxComparedKeys = 1_000;
 
-/** `shown` are the keys whose values may be shown; undefined shows all that are not named like a secret. */
+/** `shown` are the keys whose values may be shown. Undefined shows the values of all keys that are not named like a secret. */
 export function maskSource(text: string, shown: ReadonlySet<string> | undefined): string {
   return new SourceMasker(text, shown, false).run();
 }
 
-/** Further "#" are taken for spaces, so that a comment holds no comments. */
+/** A further "#" counts as a space: a comment contains no comments. */
 function maskComment(comment: string, shown: ReadonlySet<string> | undefined): string {
   const masked = new SourceMasker(comment.replaceAll("#", " "), shown, true).run();
   return masked.replace(/ /g, (space, offset: number) => comment[offset] ?? space);
@@ -34,14 +34,14 @@ function maskComment(comment: string, shown: ReadonlySet<string> | undefined): s
 class SourceMasker {
   readonly #text: string;
   readonly #shown: ReadonlySet<string> | undefined;
-  /** Prose: only what looks like a setting counts, not a quote behind a word. */
+  /** The text is prose: only `key = value` is a setting, not a quoted string behind a word. */
   readonly #isComment: boolean;
   readonly #pieces: string[] = [];
-  /** Whether the value of a key is hidden, for those judged so far. */
+  /** Whether the value of a key is hidden, for the keys seen so far. */
   readonly #hidden = new Map<string, boolean>();
-  /** The first frame is the document; it stays. */
+  /** The first frame is the document and is never removed. */
   #frames: Frame[] = [{ isArray: false, key: undefined, headers: false }];
-  /** A word or a string that was neither key nor value: with the "=" missing, the key of what follows. */
+  /** The last word or string that was neither key nor value. If an "=" is missing, it is the key of the next string. */
   #lastWord: string | undefined;
   #offset = 0;
 
@@ -82,7 +82,7 @@ class SourceMasker {
     this.#scanHeader();
   }
 
-  /** `[table]` at the beginning of a line. What the table is decides about all keys below it. */
+  /** Reads `[table]` at the beginning of a line. All keys below it belong to this table. */
   #scanHeader(): void {
     const header = this.#match(/[ \t]*\[\[?[^\]\n]*\]?\]?/y);
     if (header === "") return;
@@ -91,7 +91,7 @@ class SourceMasker {
     this.#frames = [{ isArray: false, key: undefined, headers: names.some(isHeaderTable) }];
   }
 
-  /** May hold settings that were commented out. */
+  /** A comment may contain settings that were commented out. */
   #onComment(): void {
     const comment = this.#match(/#[^\n]*/y);
     this.#offset += comment.length;
@@ -122,7 +122,7 @@ class SourceMasker {
     this.#maskString(quoted, this.#hides(key));
   }
 
-  /** What stands behind "=" or ":", where a string or a table does not. */
+  /** Reads "=" or ":" and the string or the bare value behind it. Tables and arrays are left to `#open`. */
   #onValue(): void {
     this.#keep(this.#match(/[=:][ \t]*/y));
     const { key } = this.#frame;
@@ -131,7 +131,7 @@ class SourceMasker {
     const hidden = this.#hides(key);
     if (next === '"' || next === "'") {
       this.#maskString(this.#string(), hidden);
-      // A quote within a string has ended it too early.
+      // The string may contain an unescaped quote: the rest of the value is masked too.
       if (hidden) this.#hideBare(this.#frames.length === 1 ? /[^\n#]*/y : /[^\n,\]}]*/y);
     } else if (hidden) this.#hideBare(this.#frames.length === 1 ? /[^\n]*/y : /[^\n,\]}]*/y, key);
     else {
@@ -141,7 +141,7 @@ class SourceMasker {
     }
   }
 
-  /** Numbers and words that are no secret to anybody are left, unless the key is named like a secret. */
+  /** Keeps booleans and short numbers, which cannot be secrets, unless the key is named like a secret. */
   #hideBare(pattern: RegExp, key?: string): void {
     const bare = this.#match(pattern);
     this.#offset += bare.length;
@@ -157,26 +157,26 @@ class SourceMasker {
     this.#pieces.push(quotes, mask(inside, hidden), end);
   }
 
-  /** A string of any kind, to the end of its line or of the text where it does not end. */
+  /** Returns the string at the offset. A string without closing quotes ends with its line, a multi-line one with the text. */
   #string(): string {
     const long = this.#match(/"""|'''/y);
     if (long === "") return this.#match(/"(?:\\[^\n]|[^"\\\n])*["\\]?|'[^'\n]*'?/y);
     const start = this.#offset + 3;
     let end = this.#text.indexOf(long, start);
     while (long === '"""' && end > 0 && isEscaped(this.#text, end, start)) end = this.#text.indexOf(long, end + 1);
-    // Up to two quotes may stand right before the end.
+    // A multi-line string may have up to two quotes before its closing quotes.
     for (let extra = 0; end >= 0 && extra < 2 && this.#text[end + 3] === long[0]; extra++) end++;
     return this.#text.slice(this.#offset, end < 0 ? undefined : end + 3);
   }
 
-  /** Whether "=" or ":" follows what is `ahead` characters long. */
+  /** Whether "=" or ":" follows after `ahead` characters. */
   #isKey(ahead = 0): boolean {
     const pattern = ahead === 0 ? /[ \t]*[=:]/y : /[ \t]*(?:[=:]|\.[ \t]*[\w"'-])/y;
     pattern.lastIndex = this.#offset + ahead;
     return pattern.test(this.#text);
   }
 
-  /** The last part of a dotted key counts, and whether a table of headers is among the others. */
+  /** The last part of a dotted key is the key. A table of headers among the other parts makes it a header. */
   #setKey(key: string): void {
     const parts = key.split(".");
     const headers = parts.slice(0, -1).some(isHeaderTable);
@@ -191,17 +191,17 @@ class SourceMasker {
     if (known !== undefined) return known;
     const hidden =
       isSecretName(key) || isHeaderTable(key) || (this.#shown !== undefined && !this.#isOption(key, this.#shown));
-    if (this.#hidden.size < maxJudgedKeys) this.#hidden.set(key, hidden);
+    if (this.#hidden.size < maxComparedKeys) this.#hidden.set(key, hidden);
     return hidden;
   }
 
-  /** An option's name or a typo of one: its value is no secret however its key is written. */
+  /** Whether a key is an option or a typo of one. The value of an option may be shown, even if its key is misspelt. */
   #isOption(key: string, options: ReadonlySet<string>): boolean {
     if (options.has(key)) return true;
-    if (this.#hidden.size >= maxJudgedKeys) return false;
+    if (this.#hidden.size >= maxComparedKeys) return false;
     const initial = key.slice(0, 1).toLowerCase();
-    const alike = [...options].filter((option) => option.startsWith(initial));
-    return didYouMean(key, alike).startsWith(", did you mean");
+    const candidates = [...options].filter((option) => option.startsWith(initial));
+    return didYouMean(key, candidates).startsWith(", did you mean");
   }
 
   #open(isArray: boolean): void {
@@ -223,14 +223,14 @@ class SourceMasker {
     this.#pieces.push(text);
   }
 
-  /** What a sticky pattern matches here. */
+  /** Returns the match of a sticky pattern at the offset. */
   #match(pattern: RegExp): string {
     pattern.lastIndex = this.#offset;
     return pattern.exec(this.#text)?.[0] ?? "";
   }
 }
 
-/** Whether an odd number of backslashes stands right before an offset. */
+/** Whether an odd number of backslashes precedes an offset. */
 function isEscaped(text: string, offset: number, start: number): boolean {
   let first = offset;
   while (first > start && text[first - 1] === "\\") first--;
@@ -238,15 +238,15 @@ function isEscaped(text: string, offset: number, start: number): boolean {
 }
 
 function mask(inside: string, hidden: boolean): string {
-  // The environment has the value, not the file.
+  // The secret is in the environment, not in the file.
   if (/^\$\{\w+\}$/.test(inside)) return inside;
   if (hidden) return toStars(inside);
-  // Past its first line a string may hold all that follows a forgotten quote.
+  // With the closing quote missing, the further lines are other settings.
   const [first = "", ...rest] = maskSecrets(inside).split("\n");
   return [first, ...rest.map(toStars)].join("\n");
 }
 
-/** As many stars as characters; line breaks stay. */
+/** Replaces each character by a star. Line breaks stay. */
 function toStars(text: string): string {
   return text.replace(/[^\r\n]/g, "*");
 }

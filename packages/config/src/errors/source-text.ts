@@ -1,13 +1,13 @@
 import type { ConfigMistake } from "./config-error.ts";
 import { maskSource } from "./mask-source.ts";
 
-/** A place in a text as people count: from 1, columns in UTF-16 code units. */
+/** A position in a text. Lines and columns count from 1, columns in UTF-16 code units. */
 export interface Position {
   readonly line: number;
   readonly column: number;
 }
 
-/** The text of a configuration file with its lines. */
+/** The text of a configuration file and the offsets of its lines. */
 export class SourceText {
   /** Without a byte order mark. */
   readonly text: string;
@@ -15,7 +15,7 @@ export class SourceText {
   readonly #shownKeys: ReadonlySet<string> | undefined;
   #masked: string | undefined;
 
-  /** `shownKeys` are the keys whose values an error may show; undefined shows all but what is named like a secret. */
+  /** `shownKeys` are the keys whose values an error may show. Undefined shows all that are not named like a secret. */
   constructor(text: string, shownKeys?: ReadonlySet<string>) {
     this.#shownKeys = shownKeys;
     this.text = text.startsWith("\ufeff") ? text.slice(1) : text;
@@ -25,7 +25,7 @@ export class SourceText {
   }
 
   positionOf(offset: number): Position {
-    // The last line that starts at or before the offset is between `line` and `end`, which halves with each step.
+    // Binary search for the last line that starts at or before the offset.
     let line = 0;
     let end = this.#lineStarts.length;
     while (end - line > 1) {
@@ -36,7 +36,7 @@ export class SourceText {
     return { line: line + 1, column: offset - (this.#lineStarts[line] ?? 0) + 1 };
   }
 
-  /** A line for an error to show: without its line break, and with what may be secret masked. As long as in the file. */
+  /** Returns a line as an error may show it: with possible secrets masked, in its full length, without its line break. */
   maskedLineAt(line: number): string {
     const start = this.#lineStarts[line - 1];
     if (start === undefined) return "";

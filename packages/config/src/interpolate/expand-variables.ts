@@ -1,23 +1,23 @@
-/** The variables that `${NAME}` may name. */
+/** The environment variables that `${NAME}` may refer to. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * Puts the environment into a string: `${NAME}`, `${NAME:-what else}` for a variable that is unset or empty, and
- * `$${` for a literal `${`. What is put in is not looked at again. Calls `object` with what is wrong.
+ * Expands environment variables in a string: `${NAME}`, `${NAME:-default}` where the default replaces an unset or empty
+ * variable, and `$${` for a literal `${`. Values are not expanded again. Calls `report` for each mistake.
  */
-export function expandVariables(text: string, env: Environment, object: (mistake: string) => void): string {
-  return text.replace(/\$\$\{|\$\{([^}]*)(\}?)/g, (found, inside: string | undefined, end: string | undefined) => {
-    if (inside === undefined) return "${";
-    const match = end === "}" ? /^([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?$/s.exec(inside) : null;
-    if (match === null || inside.includes("${")) {
-      object(`expected \${NAME} or \${NAME:-default}; a literal "\${" is written "$\${"`);
+export function expandVariables(text: string, env: Environment, report: (mistake: string) => void): string {
+  return text.replace(/\$\$\{|\$\{([^}]*)(\}?)/g, (found, expression: string | undefined, end: string | undefined) => {
+    if (expression === undefined) return "${";
+    const match = end === "}" ? /^([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?$/s.exec(expression) : null;
+    if (match === null || expression.includes("${")) {
+      report(`expected \${NAME} or \${NAME:-default}; a literal "\${" is written "$\${"`);
       return found;
     }
-    const [, name = "", otherwise] = match;
+    const [, name = "", fallback] = match;
     const value = Object.hasOwn(env, name) ? env[name] : undefined;
-    if (otherwise !== undefined) return value === undefined || value === "" ? otherwise : value;
+    if (fallback !== undefined) return value === undefined || value === "" ? fallback : value;
     if (value === undefined) {
-      object(`the environment variable ${name} is not set; set it, or give it a default: \${${name}:-default}`);
+      report(`the environment variable ${name} is not set; set it, or give it a default: \${${name}:-default}`);
       return found;
     }
     return value;

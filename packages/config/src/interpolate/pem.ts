@@ -4,34 +4,34 @@ import { maskSecrets } from "evenkeel";
 import { limits } from "../defaults.ts";
 import { readTextFile } from "../read-file.ts";
 
-/** What a PEM text has to hold: certificates, or a key. */
+/** The required content of a PEM text: certificates, or a private key. */
 export type PemKind = "ca" | "cert" | "key";
 
-/** Whether a value is PEM text itself rather than the path of a file with it. */
+/** Whether a value is PEM text, not the path of a PEM file. */
 export function isInlinePem(value: string): boolean {
   return value.includes("-----BEGIN ");
 }
 
 /**
- * Makes PEM text of PEM text or of the path of a file with it, and makes sure that it can be used. Calls `object` with
- * what is wrong. A relative path is relative to `directory`.
+ * Returns the PEM text of an option that holds PEM or the path of a PEM file, and validates it. Calls `report` for each
+ * mistake. A relative path is relative to `directory`.
  */
-export function readPem(value: string, kind: PemKind, directory: string, object: (mistake: string) => void): string {
+export function readPem(value: string, kind: PemKind, directory: string, report: (mistake: string) => void): string {
   if (isInlinePem(value)) {
-    if (!isUsable(value, kind)) object(`this text holds no ${expected[kind]}`);
+    if (!isUsable(value, kind)) report(`this text holds no ${expected[kind]}`);
     return value;
   }
   if (value.length > 4_096 || /[\r\n]/.test(value)) {
-    object(`expected the path of a PEM file, or the text of one with its "-----BEGIN" line`);
+    report(`expected the path of a PEM file, or the text of one with its "-----BEGIN" line`);
     return value;
   }
   const path = resolve(directory, value);
   try {
     const text = readTextFile(path, limits.pemBytes);
-    if (!isUsable(text, kind)) object(`${JSON.stringify(path)} holds no ${expected[kind]}`);
+    if (!isUsable(text, kind)) report(`${JSON.stringify(path)} holds no ${expected[kind]}`);
     return text;
   } catch (error) {
-    object(maskSecrets((error as Error).message));
+    report(maskSecrets((error as Error).message));
     return value;
   }
 }

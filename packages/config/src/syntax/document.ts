@@ -1,13 +1,13 @@
-import type { Place } from "./source-map.ts";
+import type { SourceNode } from "./source-map.ts";
 
-/** A file that has parsed: what it says and where. */
+/** The data of a parsed file, and the offsets of its keys and values. */
 export interface Document {
   readonly data: unknown;
-  readonly places: Place;
+  readonly sourceMap: SourceNode;
 }
 
-/** Thrown by a reader for text that is not in its format; nothing after the place can be trusted. */
-export class SyntaxMistake extends Error {
+/** Thrown by a parser for malformed text. Nothing after `offset` can be trusted. */
+export class DocumentSyntaxError extends Error {
   readonly offset: number;
 
   constructor(message: string, offset: number) {

@@ -1,19 +1,19 @@
 import { visit } from "jsonc-parser";
 import { limits } from "../defaults.ts";
-import { type Document, SyntaxMistake } from "./document.ts";
-import { childPlace, createPlace, type Place } from "./source-map.ts";
+import { type Document, DocumentSyntaxError } from "./document.ts";
+import { childNode, createNode, type SourceNode } from "./source-map.ts";
 
-/** Parses strict JSON: no comments, no trailing commas, no key twice. Throws a `SyntaxMistake`. */
-export function readJson(text: string): Document {
-  const places = findPlaces(text);
+/** Parses strict JSON: no comments, no trailing commas, no key twice. Throws a `DocumentSyntaxError`. */
+export function parseJson(text: string): Document {
+  const sourceMap = mapSource(text);
   try {
-    return { data: JSON.parse(text), places };
+    return { data: JSON.parse(text), sourceMap };
   } catch {
-    throw new SyntaxMistake("not valid JSON", 0);
+    throw new DocumentSyntaxError("not valid JSON", 0);
   }
 }
 
-/** What the parser objects to, by the number of its error. */
+/** Explanations of jsonc-parser's `ParseErrorCode`. */
 const reasons: Readonly<Record<number, string>> = {
   1: "expected a value, a string in double quotes, or one of { } [ ] , :",
   2: "expected a number",
@@ -33,26 +33,26 @@ const reasons: Readonly<Record<number, string>> = {
   16: "a string may not have control characters",
 };
 
-/** Throws at the first mistake, and so never goes deeper than the limit either. */
-function findPlaces(text: string): Place {
-  const root = createPlace(0);
-  /** The tables and arrays around the current offset, innermost last; what an object's next value belongs to. */
-  const open: { readonly place: Place; readonly isArray: boolean; property: Place | undefined }[] = [];
+/** Throws at the first mistake, also where the nesting exceeds the limit. */
+function mapSource(text: string): SourceNode {
+  const root = createNode(0);
+  /** The tables and arrays around the current offset, innermost last. `property` is the key of a table's next value. */
+  const open: { readonly node: SourceNode; readonly isArray: boolean; property: SourceNode | undefined }[] = [];
 
-  function placeOfValue(offset: number): Place {
-    const around = open.at(-1);
-    if (around === undefined) return root;
-    const place = around.isArray
-      ? childPlace(around.place, around.place.children.size, offset)
-      : (around.property ?? around.place);
-    place.value = offset;
-    return place;
+  function nodeOfValue(offset: number): SourceNode {
+    const parent = open.at(-1);
+    if (parent === undefined) return root;
+    const node = parent.isArray
+      ? childNode(parent.node, parent.node.children.size, offset)
+      : (parent.property ?? parent.node);
+    node.value = offset;
+    return node;
   }
 
   function enter(offset: number, isArray: boolean): void {
-    const place = placeOfValue(offset);
-    open.push({ place, isArray, property: undefined });
-    if (open.length > limits.depth) throw new SyntaxMistake(`nested deeper than ${limits.depth} levels`, offset);
+    const node = nodeOfValue(offset);
+    open.push({ node, isArray, property: undefined });
+    if (open.length > limits.depth) throw new DocumentSyntaxError(`nested deeper than ${limits.depth} levels`, offset);
   }
 
   visit(
@@ -62,16 +62,16 @@ function findPlaces(text: string): Place {
       onArrayBegin: (offset) => enter(offset, true),
       onObjectEnd: () => void open.pop(),
       onArrayEnd: () => void open.pop(),
-      onLiteralValue: (_, offset) => void placeOfValue(offset),
+      onLiteralValue: (_, offset) => void nodeOfValue(offset),
       onObjectProperty: (key, offset) => {
-        const around = open.at(-1);
-        if (around === undefined) return;
-        if (around.place.children.has(key))
-          throw new SyntaxMistake(`the key ${JSON.stringify(key)} is here twice`, offset);
-        around.property = childPlace(around.place, key, offset);
+        const parent = open.at(-1);
+        if (parent === undefined) return;
+        if (parent.node.children.has(key))
+          throw new DocumentSyntaxError(`the key ${JSON.stringify(key)} is here twice`, offset);
+        parent.property = childNode(parent.node, key, offset);
       },
       onError: (code, offset) => {
-        throw new SyntaxMistake(`not valid JSON: ${reasons[code] ?? "it cannot be parsed"}`, offset);
+        throw new DocumentSyntaxError(`not valid JSON: ${reasons[code] ?? "it cannot be parsed"}`, offset);
       },
     },
     { disallowComments: true },

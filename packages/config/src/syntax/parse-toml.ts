@@ -1,21 +1,21 @@
 import { parse, TomlError } from "smol-toml";
 import { limits } from "../defaults.ts";
-import { type Document, SyntaxMistake } from "./document.ts";
-import { findTomlPlaces } from "./toml-source-map.ts";
+import { type Document, DocumentSyntaxError } from "./document.ts";
+import { mapTomlSource } from "./toml-source-map.ts";
 
-/** Parses TOML. Throws a `SyntaxMistake`. */
-export function readToml(text: string): Document {
-  return { data: parseToml(text), places: findTomlPlaces(text) };
+/** Parses TOML. Throws a `DocumentSyntaxError`. */
+export function parseToml(text: string): Document {
+  return { data: parseData(text), sourceMap: mapTomlSource(text) };
 }
 
-function parseToml(text: string): unknown {
+function parseData(text: string): unknown {
   try {
     return parse(text, { maxDepth: limits.depth });
   } catch (error) {
-    if (!(error instanceof TomlError)) throw new SyntaxMistake("not valid TOML", 0);
-    // The message goes on with a block of code, and ours shows the line itself.
+    if (!(error instanceof TomlError)) throw new DocumentSyntaxError("not valid TOML", 0);
+    // The rest of the message is a code block; our error shows the line itself.
     const [, reason = "it cannot be parsed"] = /^Invalid TOML document: (.*)/.exec(error.message) ?? [];
-    throw new SyntaxMistake(`not valid TOML: ${reason}`, offsetOf(text, error.line, error.column));
+    throw new DocumentSyntaxError(`not valid TOML: ${reason}`, offsetOf(text, error.line, error.column));
   }
 }
 

@@ -1,34 +1,34 @@
-/** Where in a text the keys and values of a document stand. */
+/** The offsets of a document's keys and values in its text. */
 
-/** One key, table, array or item. Offsets are of the text without a byte order mark. */
-export interface Place {
-  /** Where its key begins: for an item of an array the item itself. */
+/** One key, table, array or item. Offsets count from the start of the text without its byte order mark. */
+export interface SourceNode {
+  /** The offset of its key; for an item of an array, of the item itself. */
   key: number;
-  /** Where its value begins: for a table with a header the name in the header. */
+  /** The offset of its value; for a table with a header, of the name in the header. */
   value: number;
-  readonly children: Map<string | number, Place>;
+  readonly children: Map<string | number, SourceNode>;
 }
 
-export function createPlace(key: number, value: number = key): Place {
+export function createNode(key: number, value: number = key): SourceNode {
   return { key, value, children: new Map() };
 }
 
-/** The place of a child, made at `offset` unless it is there already. */
-export function childPlace(parent: Place, key: string | number, offset: number): Place {
+/** Returns the child with this key. Creates it at `offset` if it is missing. */
+export function childNode(parent: SourceNode, key: string | number, offset: number): SourceNode {
   const known = parent.children.get(key);
   if (known !== undefined) return known;
-  const made = createPlace(offset);
-  parent.children.set(key, made);
-  return made;
+  const created = createNode(offset);
+  parent.children.set(key, created);
+  return created;
 }
 
-/** The offset of what stands at a path, or else of the nearest table or array around it. */
-export function locate(root: Place, path: readonly (string | number)[], at: "key" | "value"): number {
-  let place = root;
+/** Returns the offset of a path, or of the nearest table or array around a path that the document does not have. */
+export function findOffset(root: SourceNode, path: readonly (string | number)[], at: "key" | "value"): number {
+  let node = root;
   for (const key of path) {
-    const next = place.children.get(key);
-    if (next === undefined) return place.key;
-    place = next;
+    const next = node.children.get(key);
+    if (next === undefined) return node.key;
+    node = next;
   }
-  return place[at];
+  return node[at];
 }

@@ -1,14 +1,14 @@
 /**
- * Finds the places of the keys and values of a TOML document, which its parser does not tell.
+ * Maps the keys and values of a TOML document to their offsets, which the parser does not report.
  *
- * Runs on text that has parsed, so it needs to know only where things begin and end, not whether they are right. Every
- * step moves forward, so it ends on any text.
+ * The text has been parsed without an error, so the scanner looks for the ends of tokens only and validates nothing. Every
+ * step moves forward, so the scan ends for any text.
  */
 
 import { parse } from "smol-toml";
-import { childPlace, createPlace, type Place } from "./source-map.ts";
+import { childNode, createNode, type SourceNode } from "./source-map.ts";
 
-export function findTomlPlaces(text: string): Place {
+export function mapTomlSource(text: string): SourceNode {
   return new TomlScanner(text).scan();
 }
 
@@ -19,16 +19,16 @@ interface KeyPart {
 
 class TomlScanner {
   readonly #text: string;
-  readonly #root = createPlace(0);
-  /** The arrays made by `[[headers]]`: a header or key below one means its last table. */
-  readonly #tableArrays = new Set<Place>();
+  readonly #root = createNode(0);
+  /** The arrays of `[[headers]]`. A header or key below one belongs to its last table. */
+  readonly #tableArrays = new Set<SourceNode>();
   #offset = 0;
 
   constructor(text: string) {
     this.#text = text;
   }
 
-  scan(): Place {
+  scan(): SourceNode {
     let table = this.#root;
     this.#skipBlank();
     while (this.#offset < this.#text.length) {
@@ -40,38 +40,38 @@ class TomlScanner {
     return this.#root;
   }
 
-  #scanHeader(): Place {
+  #scanHeader(): SourceNode {
     const isArray = this.#text.startsWith("[[", this.#offset);
     this.#offset += isArray ? 2 : 1;
     const parts = this.#scanKey();
-    let place = this.#root;
-    for (const { name, offset } of parts.slice(0, -1)) place = this.#lastTable(childPlace(place, name, offset));
+    let node = this.#root;
+    for (const { name, offset } of parts.slice(0, -1)) node = this.#lastTable(childNode(node, name, offset));
     const last = parts.at(-1) ?? { name: "", offset: this.#offset };
-    place = childPlace(place, last.name, last.offset);
+    node = childNode(node, last.name, last.offset);
     if (isArray) {
-      this.#tableArrays.add(place);
-      return childPlace(place, place.children.size, last.offset);
+      this.#tableArrays.add(node);
+      return childNode(node, node.children.size, last.offset);
     }
-    // A header of its own says more about where a table is than one further down that merely implied it.
-    place.key = last.offset;
-    place.value = last.offset;
-    return place;
+    // A table's own header is its position, even if a header of a nested table comes first and implies the table.
+    node.key = last.offset;
+    node.value = last.offset;
+    return node;
   }
 
-  #lastTable(place: Place): Place {
-    return this.#tableArrays.has(place) ? (place.children.get(place.children.size - 1) ?? place) : place;
+  #lastTable(node: SourceNode): SourceNode {
+    return this.#tableArrays.has(node) ? (node.children.get(node.children.size - 1) ?? node) : node;
   }
 
-  #scanKeyValue(table: Place): void {
-    let place = table;
-    for (const { name, offset } of this.#scanKey()) place = childPlace(place, name, offset);
+  #scanKeyValue(table: SourceNode): void {
+    let node = table;
+    for (const { name, offset } of this.#scanKey()) node = childNode(node, name, offset);
     this.#skipSpace();
     if (this.#at("=")) this.#offset++;
     this.#skipSpace();
-    this.#scanValue(place);
+    this.#scanValue(node);
   }
 
-  /** A dotted key, up to what follows it. */
+  /** Reads a dotted key and the space behind it. */
   #scanKey(): KeyPart[] {
     const parts: KeyPart[] = [];
     do {
@@ -90,35 +90,35 @@ class TomlScanner {
     return parts;
   }
 
-  #scanValue(place: Place): void {
-    place.value = this.#offset;
-    if (this.#at("[")) this.#scanArray(place);
-    else if (this.#at("{")) this.#scanInlineTable(place);
+  #scanValue(node: SourceNode): void {
+    node.value = this.#offset;
+    if (this.#at("[")) this.#scanArray(node);
+    else if (this.#at("{")) this.#scanInlineTable(node);
     else if (this.#at('"') || this.#at("'")) this.#skipString();
     else this.#skipPast(/[^,\]}#\n]*/y);
   }
 
-  #scanArray(place: Place): void {
+  #scanArray(node: SourceNode): void {
     this.#offset++;
     for (this.#skipSeparators(); this.#within("]"); this.#skipSeparators()) {
       const before = this.#offset;
-      this.#scanValue(childPlace(place, place.children.size, this.#offset));
+      this.#scanValue(childNode(node, node.children.size, this.#offset));
       if (this.#offset === before) this.#offset++;
     }
     this.#offset++;
   }
 
-  #scanInlineTable(place: Place): void {
+  #scanInlineTable(node: SourceNode): void {
     this.#offset++;
     for (this.#skipSeparators(); this.#within("}"); this.#skipSeparators()) {
       const before = this.#offset;
-      this.#scanKeyValue(place);
+      this.#scanKeyValue(node);
       if (this.#offset === before) this.#offset++;
     }
     this.#offset++;
   }
 
-  /** A string of any of the four kinds. One of several lines may have up to two quotes right before its end. */
+  /** Skips a string of any of the four kinds. A multi-line string may have up to two quotes before its closing quotes. */
   #skipString(): void {
     const quote = this.#text[this.#offset] ?? "";
     const long = this.#text.startsWith(quote.repeat(3), this.#offset);
@@ -130,7 +130,7 @@ class TomlScanner {
     for (let extra = 0; long && extra < 2 && this.#at(quote); extra++) this.#offset++;
   }
 
-  /** Whether an odd number of backslashes stands right before an offset. */
+  /** Whether an odd number of backslashes precedes an offset. */
   #isEscaped(offset: number, start: number): boolean {
     let first = offset;
     while (first > start && this.#text[first - 1] === "\\") first--;
@@ -170,7 +170,7 @@ class TomlScanner {
   }
 }
 
-/** The parser reads a quoted key best, escapes and all. */
+/** The TOML parser decodes the escapes of a quoted key. */
 function unquote(quoted: string): string {
   return String(parse(`key = ${quoted}`)["key"]);
 }

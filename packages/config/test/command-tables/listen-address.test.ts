@@ -22,7 +22,7 @@ describe("parseListen", () => {
     ["localhost.example.com:80", { host: "localhost.example.com", port: 80 }, false],
     ["127.0.0.1.example.com:80", { host: "127.0.0.1.example.com", port: 80 }, false],
     ["a-b_c:80", { host: "a-b_c", port: 80 }, false],
-  ])("takes %s apart and knows whether it is this machine's alone", (text, address, loopback) => {
+  ])("parses %s and knows whether it is a loopback address", (text, address, loopback) => {
     expect(parseListen(text)).toEqual(address);
     expect(isLoopback(address)).toBe(loopback);
   });

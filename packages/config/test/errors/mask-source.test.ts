@@ -9,14 +9,14 @@ describe("in the source of a configuration", () => {
     ["a known secret", 'secret = "hunter2"', 'secret = "*******"'],
     ["a misspelt key", 'tokne = "hunter2"', 'tokne = "*******"'],
     ["any unknown key", 'passphrse = "hunter2"', 'passphrse = "*******"'],
-    ["a key that rhymes with an option", 'bearer = "hunter2"', 'bearer = "*******"'],
+    ["a key that is similar to an option", 'bearer = "hunter2"', 'bearer = "*******"'],
     ["an unknown key of an inline table", '{ listen = ":1", tkn = "hunter2" }', '{ listen = ":1", tkn = "*******" }'],
     ["single quotes", "token = 'hunter2'", "token = '*******'"],
     ["escaped quotes", 'token = "a\\"b", path = "/x"', 'token = "****"*************'],
-    ["a quote that ends too early", 'token = "hun"ter2"', 'token = "***"*****'],
+    ["a quote in the middle", 'token = "hun"ter2"', 'token = "***"*****'],
     ["no closing quote", 'token = "hunter2\npath = "/x"', 'token = "*******\npath = "/x"'],
     ["no quotes", "token = hunter2 # old", "token = *************"],
-    ["keys that are no option", 'keys = ["a1"]', 'keys = ["**"]'],
+    ["keys that are not an option", 'keys = ["a1"]', 'keys = ["**"]'],
     ["digits", "token = 12345", "token = *****"],
     ["many digits of an unknown key", "tkn = 123456", "tkn = ******"],
     ["no equals sign", 'token "hunter2"', 'token "*******"'],
@@ -49,7 +49,7 @@ describe("in the source of a configuration", () => {
       'key = "-----BEGIN EC PRIVATE KEY-----\\nMIIE\\n-----END EC PRIVATE KEY-----"',
       'key = "-----BEGIN EC PRIVATE KEY-----********-----END EC PRIVATE KEY-----"',
     ],
-    ["what a forgotten quote swallows", 'path = """/x\ntoken = "hunter2"', 'path = """/x\n*****************'],
+    ["lines after a missing closing quote", 'path = """/x\ntoken = "hunter2"', 'path = """/x\n*****************'],
     ["a comment", '# token = "hunter2"', '# token = "*******"'],
     ["a comment behind a value", 'path = "/x" # tkn = "hunter2" # "a"', 'path = "/x" # tkn = "*******" # ***'],
     ["JSON", '{"server": {"tokne": "hunter2", "listen": ":1"}}', '{"server": {"tokne": "*******", "listen": ":1"}}'],
@@ -85,7 +85,7 @@ describe("in the source of a configuration", () => {
     expect(mask(text)).toBe(text.replace('"a"', '"*"'));
   });
 
-  test("four megabytes of anything take a moment", () => {
+  test("a megabyte of any repeated token is masked in bounded time", () => {
     const pieces = ['a="', "#", "[", "{", '"""', "//", "\\", "a:b@", "x = 1\n", '"', "'''", "?token="];
     for (const piece of pieces) {
       const text = piece.repeat(Math.floor(1_000_000 / piece.length));
@@ -96,6 +96,6 @@ describe("in the source of a configuration", () => {
   });
 });
 
-test("without a list of keys only what is named like a secret is masked", () => {
+test("without a list of keys only keys that are named like a secret are masked", () => {
   expect(maskSource('name = "x"\npassword = "x"', undefined)).toBe('name = "x"\npassword = "*"');
 });

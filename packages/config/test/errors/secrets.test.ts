@@ -19,10 +19,10 @@ function errorOf(text: string, format: "toml" | "json" = "toml"): ConfigError {
 
 const upstreams = 'upstreams = ["http://a"]\n';
 
-describe("an error of a configuration does not tell a secret", () => {
+describe("an error of a configuration does not contain a secret", () => {
   test.each([
     ["under a misspelt key", `${upstreams}[admin]\ntokne = "${secret}"`],
-    ["under a key that is nothing like it", `${upstreams}[admin]\nbearer = "${secret}"`],
+    ["under a key that is not similar to it", `${upstreams}[admin]\nbearer = "${secret}"`],
     [
       "under a misspelt key beside another mistake",
       `${upstreams}admin = { lisen = ":1", tokn = "${secret}", metrics = 1 }`,

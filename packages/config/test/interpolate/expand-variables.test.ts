@@ -1,4 +1,4 @@
-// biome-ignore-all lint/suspicious/noTemplateCurlyInString: strings that hold `${NAME}` are what this is about.
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: strings that hold `${NAME}` are the subject of these tests.
 import { describe, expect, it } from "vitest";
 import { expandVariables } from "../../src/interpolate/expand-variables.ts";
 
@@ -29,7 +29,7 @@ describe("expandVariables", () => {
     ["$NAME {NAME} $ $$ }", "$NAME {NAME} $ $$ }"],
     ["${NESTED}", "${NAME}"],
     ["${SPECIAL}", "$& $1 $$ \\"],
-  ])("makes %j into %j", (text, expected) => {
+  ])("expands %j to %j", (text, expected) => {
     expect(expand(text)).toEqual({ text: expected, mistakes: [] });
   });
 
@@ -45,7 +45,7 @@ describe("expandVariables", () => {
     "${NAME:?else}",
     "${A:-${B}}",
     "${ä}",
-  ])("objects to %j", (text) => {
+  ])("reports a mistake in %j", (text) => {
     expect(expand(text).mistakes).toEqual([expect.stringContaining("${NAME:-default}")]);
   });
 
@@ -59,7 +59,7 @@ describe("expandVariables", () => {
     ]);
   });
 
-  it("takes no longer for a hostile text", () => {
+  it("needs no more than linear time for a hostile text", () => {
     expect(expand("${".repeat(1_000_000)).mistakes).toHaveLength(1);
   });
 });

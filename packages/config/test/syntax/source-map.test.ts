@@ -1,32 +1,32 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { readJson } from "../../src/syntax/parse-json.ts";
-import { readToml } from "../../src/syntax/parse-toml.ts";
-import { locate, type Place } from "../../src/syntax/source-map.ts";
-import { seeded } from "../seeded-random.ts";
+import { parseJson } from "../../src/syntax/parse-json.ts";
+import { parseToml } from "../../src/syntax/parse-toml.ts";
+import { findOffset, type SourceNode } from "../../src/syntax/source-map.ts";
+import { seededRandom } from "../seeded-random.ts";
 
-/** What stands at a path, as far as a few characters. */
-function at(text: string, places: Place, path: (string | number)[], what: "key" | "value", length = 3): string {
-  return text.slice(locate(places, path, what)).slice(0, length);
+/** The first characters of the text at a path. */
+function at(text: string, sourceMap: SourceNode, path: (string | number)[], what: "key" | "value", length = 3): string {
+  return text.slice(findOffset(sourceMap, path, what)).slice(0, length);
 }
 
-/** Every path of a document has a place of its own, and there stands what the document says. */
-function expectPlaces(text: string, data: unknown, place: Place | undefined, path: string): void {
-  expect(place, path).toBeDefined();
-  if (place === undefined) return;
-  if (typeof data === "string") expect(text[place.value], path).toMatch(/["']/);
-  if (typeof data === "boolean") expect(text.startsWith(String(data), place.value), path).toBe(true);
-  if (typeof data === "number") expect(text.slice(place.value), path).toMatch(/^[-+\di.n]/);
+/** Every path of the data has a node, whose offsets point at its key and its value in the text. */
+function expectOffsets(text: string, data: unknown, node: SourceNode | undefined, path: string): void {
+  expect(node, path).toBeDefined();
+  if (node === undefined) return;
+  if (typeof data === "string") expect(text[node.value], path).toMatch(/["']/);
+  if (typeof data === "boolean") expect(text.startsWith(String(data), node.value), path).toBe(true);
+  if (typeof data === "number") expect(text.slice(node.value), path).toMatch(/^[-+\di.n]/);
   if (typeof data !== "object" || data === null || data instanceof Date) return;
-  expect(place.children.size, path).toBe(Object.keys(data).length);
+  expect(node.children.size, path).toBe(Object.keys(data).length);
   for (const [key, item] of Object.entries(data)) {
-    expectPlaces(text, item, place.children.get(Array.isArray(data) ? Number(key) : key), `${path}/${key}`);
+    expectOffsets(text, item, node.children.get(Array.isArray(data) ? Number(key) : key), `${path}/${key}`);
   }
 }
 
-describe("places in TOML", () => {
-  it("are found for every way to write a key", () => {
+describe("the source map of TOML", () => {
+  it("has an offset for every way to write a key", () => {
     const text = [
       "a = 1",
       " \"b c\" . d.'e' = true",
@@ -46,26 +46,26 @@ describe("places in TOML", () => {
       "w = 5",
       "",
     ].join("\r\n");
-    const { places, data } = readToml(text);
-    expect(at(text, places, ["a"], "key")).toBe("a =");
-    expect(at(text, places, ["a"], "value", 1)).toBe("1");
-    expect(at(text, places, ["b c"], "key", 5)).toBe('"b c"');
-    expect(at(text, places, ["b c", "d", "e"], "key")).toBe("'e'");
-    expect(at(text, places, ["b c", "d", "e"], "value", 4)).toBe("true");
-    expect(at(text, places, ['qA"]'], "value", 1)).toBe("2");
-    expect(at(text, places, ["t", "u"], "key", 1)).toBe("u");
-    expect(at(text, places, ["t", "u", "x"], "value")).toBe("{ y");
-    expect(at(text, places, ["t", "u", "x", "y", "z", 1, 0], "value", 5)).toBe("'two'");
-    expect(at(text, places, ["t", "u", "x", "y", "z", 1, 1], "value", 4)).toBe('"""t');
-    expect(at(text, places, ["t", "u", "x", "w"], "value")).toBe("{} ");
-    expect(at(text, places, ["list", 0, "k"], "value", 1)).toBe("1");
-    expect(at(text, places, ["list", 0, "sub", "k"], "value", 1)).toBe("2");
-    expect(at(text, places, ["list", 0, "inner", 0, "k"], "value", 1)).toBe("3");
-    expect(at(text, places, ["list", 1, "k"], "value", 1)).toBe("4");
-    expect(at(text, places, ["t"], "key", 2)).toBe("t]");
-    expect(at(text, places, ["t", "v"], "value", 19)).toBe("1979-05-27 07:32:00");
-    expect(at(text, places, ["t", "w"], "value", 1)).toBe("5");
-    expectPlaces(text, data, places, "");
+    const { sourceMap, data } = parseToml(text);
+    expect(at(text, sourceMap, ["a"], "key")).toBe("a =");
+    expect(at(text, sourceMap, ["a"], "value", 1)).toBe("1");
+    expect(at(text, sourceMap, ["b c"], "key", 5)).toBe('"b c"');
+    expect(at(text, sourceMap, ["b c", "d", "e"], "key")).toBe("'e'");
+    expect(at(text, sourceMap, ["b c", "d", "e"], "value", 4)).toBe("true");
+    expect(at(text, sourceMap, ['qA"]'], "value", 1)).toBe("2");
+    expect(at(text, sourceMap, ["t", "u"], "key", 1)).toBe("u");
+    expect(at(text, sourceMap, ["t", "u", "x"], "value")).toBe("{ y");
+    expect(at(text, sourceMap, ["t", "u", "x", "y", "z", 1, 0], "value", 5)).toBe("'two'");
+    expect(at(text, sourceMap, ["t", "u", "x", "y", "z", 1, 1], "value", 4)).toBe('"""t');
+    expect(at(text, sourceMap, ["t", "u", "x", "w"], "value")).toBe("{} ");
+    expect(at(text, sourceMap, ["list", 0, "k"], "value", 1)).toBe("1");
+    expect(at(text, sourceMap, ["list", 0, "sub", "k"], "value", 1)).toBe("2");
+    expect(at(text, sourceMap, ["list", 0, "inner", 0, "k"], "value", 1)).toBe("3");
+    expect(at(text, sourceMap, ["list", 1, "k"], "value", 1)).toBe("4");
+    expect(at(text, sourceMap, ["t"], "key", 2)).toBe("t]");
+    expect(at(text, sourceMap, ["t", "v"], "value", 19)).toBe("1979-05-27 07:32:00");
+    expect(at(text, sourceMap, ["t", "w"], "value", 1)).toBe("5");
+    expectOffsets(text, data, sourceMap, "");
   });
 
   it.each([
@@ -80,58 +80,58 @@ describe("places in TOML", () => {
     ["is literal with a backslash at its end", "a = 'x\\'\nb = 1", "x\\"],
     ["has comments and brackets in it", 'a = "# ] } = ["\nb = 1', "# ] } = ["],
     ["goes on after a line break", 'a = """\\\n  x = 5\n"""\nb = 1', "x = 5\n"],
-  ])("are found after a string that %s", (_, text, value) => {
-    const { data, places } = readToml(text);
+  ])("is right after a string that %s", (_, text, value) => {
+    const { data, sourceMap } = parseToml(text);
     expect(data).toMatchObject({ a: value, b: 1 });
-    expect(at(text, places, ["b"], "key", 5)).toBe("b = 1");
+    expect(at(text, sourceMap, ["b"], "key", 5)).toBe("b = 1");
   });
 
-  it("of what is not there are those of the nearest table around it", () => {
+  it("gives a missing key the offset of the nearest table around it", () => {
     const text = "top = 1\n[pools.a]\nx = { y = 1 }";
-    const { places } = readToml(text);
-    expect(at(text, places, ["pools", "a", "nope", "deeper"], "value", 1)).toBe("a");
-    expect(at(text, places, ["pools", "a", "x", "nope"], "value", 1)).toBe("x");
-    expect(locate(places, ["nope"], "value")).toBe(0);
-    expect(locate(places, ["constructor"], "key")).toBe(0);
+    const { sourceMap } = parseToml(text);
+    expect(at(text, sourceMap, ["pools", "a", "nope", "deeper"], "value", 1)).toBe("a");
+    expect(at(text, sourceMap, ["pools", "a", "x", "nope"], "value", 1)).toBe("x");
+    expect(findOffset(sourceMap, ["nope"], "value")).toBe(0);
+    expect(findOffset(sourceMap, ["constructor"], "key")).toBe(0);
   });
 
-  it("are those of a table's own header, wherever it is first implied", () => {
+  it("gives a table the offset of its own header, even if another header implies it first", () => {
     const text = "[a.b]\n[a]\nc = 1";
-    expect(locate(readToml(text).places, ["a"], "value")).toBe(7);
+    expect(findOffset(parseToml(text).sourceMap, ["a"], "value")).toBe(7);
   });
 
-  it("are complete for every document of a seeded crowd", () => {
+  it("is complete for random documents", () => {
     for (let seed = 1; seed <= 300; seed++) {
-      const text = randomToml(seeded(seed));
-      const { data, places } = readToml(text);
-      expectPlaces(text, data, places, `seed ${seed}`);
+      const text = randomToml(seededRandom(seed));
+      const { data, sourceMap } = parseToml(text);
+      expectOffsets(text, data, sourceMap, `seed ${seed}`);
     }
   });
 
-  it("are complete for the golden files", () => {
+  it("is complete for the golden files", () => {
     const directory = join(import.meta.dirname, "../cases");
     for (const name of readdirSync(directory).filter((file) => /^(?!syntax).*\.toml$/.test(file))) {
       const text = readFileSync(join(directory, name), "utf8");
-      const { data, places } = readToml(text);
-      expectPlaces(text, data, places, name);
+      const { data, sourceMap } = parseToml(text);
+      expectOffsets(text, data, sourceMap, name);
     }
   });
 });
 
-describe("places in JSON", () => {
-  it("are found for keys and values", () => {
+describe("the source map of JSON", () => {
+  it("has the offsets of keys and values", () => {
     const text = '{ "a": [1, { "b\\n": "x" }, []], "": { "__proto__": null }, "c": true }';
-    const { data, places } = readJson(text);
-    expect(at(text, places, ["a"], "key")).toBe('"a"');
-    expect(at(text, places, ["a", 1], "value", 1)).toBe("{");
-    expect(at(text, places, ["a", 1, "b\n"], "key", 5)).toBe('"b\\n"');
-    expect(at(text, places, ["a", 1, "b\n"], "value")).toBe('"x"');
-    expect(at(text, places, ["", "__proto__"], "value", 4)).toBe("null");
-    expectPlaces(text, data, places, "");
+    const { data, sourceMap } = parseJson(text);
+    expect(at(text, sourceMap, ["a"], "key")).toBe('"a"');
+    expect(at(text, sourceMap, ["a", 1], "value", 1)).toBe("{");
+    expect(at(text, sourceMap, ["a", 1, "b\n"], "key", 5)).toBe('"b\\n"');
+    expect(at(text, sourceMap, ["a", 1, "b\n"], "value")).toBe('"x"');
+    expect(at(text, sourceMap, ["", "__proto__"], "value", 4)).toBe("null");
+    expectOffsets(text, data, sourceMap, "");
   });
 });
 
-/** A document with headers, dotted keys, inline tables and strings of all kinds; every key is new. */
+/** A document with headers, dotted keys, inline tables and strings of all kinds. Every key is unique. */
 function randomToml(random: () => number): string {
   let keys = 0;
   const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)] as T;

@@ -1,0 +1,33 @@
+import { type ConfigIssue, didYouMean } from "evenkeel";
+import type { AdminOptions } from "../options.ts";
+import { isLoopback, parseListen } from "./listen-address.ts";
+
+/**
+ * Finds mistakes in the command's tables that concern more than one key. Skips values of the wrong shape, which the schema
+ * reports.
+ */
+export function crossCheckCommandTables(data: unknown): ConfigIssue[] {
+  const admin = (data as { readonly admin?: unknown } | null)?.admin;
+  if (typeof admin !== "object" || admin === null) return [];
+  const { listen, token, readyPools } = admin as { readonly [key in keyof AdminOptions]?: unknown };
+  return [...findMissingToken(listen, token), ...findUnknownPools(readyPools, data as object)];
+}
+
+function findMissingToken(listen: unknown, token: unknown): ConfigIssue[] {
+  const address = typeof listen === "string" ? parseListen(listen) : "";
+  if (token !== undefined || typeof address === "string" || isLoopback(address)) return [];
+  const message =
+    `other machines can reach ${JSON.stringify(listen)}, and there is no token: ` +
+    "add a token here, or listen on 127.0.0.1";
+  return [{ path: ["admin", "listen"], message }];
+}
+
+function findUnknownPools(names: unknown, { pools }: { readonly pools?: unknown }): ConfigIssue[] {
+  if (!Array.isArray(names) || (pools !== undefined && (typeof pools !== "object" || pools === null))) return [];
+  const known = pools === undefined ? ["default"] : Object.keys(pools);
+  return names.flatMap((name: unknown, index) => {
+    if (typeof name !== "string" || known.includes(name)) return [];
+    const message = `there is no pool ${JSON.stringify(name)}${didYouMean(name, known)}`;
+    return [{ path: ["admin", "readyPools", index], message }];
+  });
+}
