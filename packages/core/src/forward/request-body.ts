@@ -6,6 +6,7 @@ import type { Clock } from "../runtime/clock.ts";
 import { type Ticker, type Timed, tickerOf } from "../runtime/ticker.ts";
 import type { Exchange } from "../wire/transport.ts";
 import { onRestFault } from "./receiving.ts";
+import { ReplayBuffer } from "./replay-buffer.ts";
 
 /** Who answers the request when its body does not come as it should. */
 export interface BodyOwner {
@@ -48,7 +49,6 @@ export class RequestBody implements Timed {
   /** The last byte has been read. */
   complete: boolean;
   readonly #req: IncomingMessage;
-  readonly #copyLimit: number;
   readonly #maxBytes: number;
   readonly #onFault: (code: ErrorCode) => void;
   readonly #clock: Clock;
@@ -58,7 +58,7 @@ export class RequestBody implements Timed {
   #waitedMs = 0;
   #waitingSince = 0;
   readonly #beforeReading: (() => void) | undefined;
-  #copy: Uint8Array[] | undefined = [];
+  readonly #copy: ReplayBuffer;
   #started = false;
   #discarding = false;
   #bytesBefore = 0;
@@ -85,7 +85,6 @@ export class RequestBody implements Timed {
   ) {
     this.#req = req;
     this.length = options.parsed?.length ?? options.length;
-    this.#copyLimit = options.copyLimit;
     this.#maxBytes = options.maxBytes;
     // The client's bytes and the ticker call from outside the request's context.
     this.#onFault = bindContext((code) => options.owner.onBodyFault(code));
@@ -95,13 +94,13 @@ export class RequestBody implements Timed {
     this.#minRate = options.minRate;
     this.#beforeReading = options.beforeReading;
     this.complete = this.length === 0;
-    if (options.parsed !== undefined) {
-      this.#copy = [options.parsed];
+    if (options.parsed === undefined) {
+      this.#copy = new ReplayBuffer(options.copyLimit, this.length);
+    } else {
+      this.#copy = ReplayBuffer.of(options.parsed);
       this.bytesRead = options.parsed.length;
       this.#started = true;
       this.complete = true;
-    } else if (this.length > options.copyLimit) {
-      this.#copy = undefined;
     }
     // Somebody in front may have set it flowing, and what flows before there is a connection would be lost.
     if (!this.complete) {
@@ -112,14 +111,14 @@ export class RequestBody implements Timed {
 
   /** Every byte read so far can be sent again. */
   get replayable(): boolean {
-    return this.#copy !== undefined || !this.#started;
+    return this.#copy.complete || !this.#started;
   }
 
   /** Sends the body through an exchange whose connection stands: what is copied first, then what is still to come. */
   attach(exchange: Exchange): void {
     if (this.length === 0) return;
     this.#exchange = exchange;
-    for (const chunk of this.#copy ?? []) exchange.write(chunk);
+    this.#copy.replay(exchange);
     if (this.complete) return exchange.end();
     if (!this.#started) this.#start();
     this.#flow();
@@ -192,8 +191,7 @@ export class RequestBody implements Timed {
       this.#onFault("body_too_large");
       return;
     }
-    if (this.bytesRead > this.#copyLimit) this.#copy = undefined;
-    else this.#copy?.push(chunk);
+    this.#copy.add(chunk);
     const taken = this.#exchange?.write(chunk) !== false;
     if (this.#timeoutMs > 0) {
       const now = this.#clock.now();

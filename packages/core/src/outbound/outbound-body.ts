@@ -1,5 +1,6 @@
 import { Readable } from "node:stream";
 import { ProxyError } from "../errors.ts";
+import { ReplayBuffer } from "../forward/replay-buffer.ts";
 import type { Exchange } from "../wire/transport.ts";
 
 /** Who ends the request when its body does not come as it should. */
@@ -22,10 +23,9 @@ export class OutboundBody {
   /** The last byte has been read. */
   complete = false;
   readonly #owner: BodyOwner;
-  readonly #copyLimit: number;
   readonly #source: unknown;
   #iterator: AsyncIterator<Chunk> | Iterator<Chunk> | undefined;
-  #copy: Uint8Array[] | undefined = [];
+  readonly #copy: ReplayBuffer;
   #started = false;
   #reading = false;
   #released = false;
@@ -34,14 +34,13 @@ export class OutboundBody {
   /** Throws a `ProxyError` for what is no body. `announced` is the length that the caller promises. */
   constructor(body: unknown, announced: number | undefined, copyLimit: number, owner: BodyOwner) {
     this.#owner = owner;
-    this.#copyLimit = copyLimit;
     this.#source = body;
     const whole = wholeOf(body);
     if (whole !== undefined) {
       this.length = whole.length;
       this.bytesRead = whole.length;
       this.complete = true;
-      if (whole.length > 0) this.#copy = [whole];
+      this.#copy = ReplayBuffer.of(whole);
       return;
     }
     if (announced !== undefined && !(Number.isSafeInteger(announced) && announced >= 0)) {
@@ -50,21 +49,21 @@ export class OutboundBody {
     this.length = announced ?? (body instanceof Blob ? body.size : -1);
     this.complete = this.length === 0;
     this.#iterator = iteratorOf(body);
-    if (this.length > copyLimit) this.#copy = undefined;
+    this.#copy = new ReplayBuffer(copyLimit, this.length);
     // Without a listener node would throw what it dies of before anybody reads it.
     if (body instanceof Readable) body.on("error", () => {});
   }
 
   /** Every byte read so far can be sent again. */
   get replayable(): boolean {
-    return this.#copy !== undefined || !this.#started;
+    return this.#copy.complete || !this.#started;
   }
 
   /** Sends the body through an exchange whose connection stands: what is copied first, then what is still to come. */
   attach(exchange: Exchange): void {
     if (this.length === 0) return;
     this.#exchange = exchange;
-    for (const chunk of this.#copy ?? []) exchange.write(chunk);
+    this.#copy.replay(exchange);
     if (this.complete) exchange.end();
     else this.#read();
   }
@@ -83,7 +82,7 @@ export class OutboundBody {
     if (this.#released) return;
     this.#released = true;
     this.detach();
-    this.#copy = undefined;
+    this.#copy.drop();
     if (this.#source instanceof Readable) this.#source.destroy(error);
     else if (!this.complete) ignoreFailure(() => this.#iterator?.return?.());
   }
@@ -110,14 +109,9 @@ export class OutboundBody {
     if (chunk === undefined) return this.#fault(new ProxyError("bad_request", "a body of something else than bytes"));
     this.bytesRead += chunk.length;
     if (this.length !== -1 && this.bytesRead > this.length) return this.#onEnd();
-    this.#keep(chunk);
-    if (this.#exchange?.write(chunk) === true) this.#read();
-  }
-
-  /** What is read while nobody is there to take it is kept in any case: the next attempt begins with it. */
-  #keep(chunk: Uint8Array): void {
-    if (this.#exchange !== undefined && this.bytesRead > this.#copyLimit) this.#copy = undefined;
-    else this.#copy?.push(chunk);
+    if (this.#exchange === undefined) return this.#copy.addUnsent(chunk);
+    this.#copy.add(chunk);
+    if (this.#exchange.write(chunk)) this.#read();
   }
 
   #onEnd(): void {
