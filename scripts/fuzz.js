@@ -1,7 +1,7 @@
 // Throws generated traffic at the proxy until something is wrong, then says how to see it again: `pnpm fuzz --help`.
 //
 //   requests, responses   packages/core/test/security/fuzz: from clients and from upstreams, through the whole proxy
-//   parser                packages/core/test/wire/fuzz: responses, read by our parser beside node:http's and undici's
+//   parser                packages/core/test/transport/fuzz: responses, read by our parser beside node:http's and undici's
 //   frames                packages/core/test/http2: HTTP/2 frames, read by themselves and by connections to an upstream
 
 import { spawn } from "node:child_process";
@@ -25,7 +25,7 @@ const usage = `Usage: pnpm fuzz [requests|responses|parser|frames|all] [--runs N
 const targets = {
   requests: { core: "packages/core/test/security/fuzz.test.ts", cli: "packages/cli/test/fuzz.test.ts" },
   responses: { core: "packages/core/test/security/fuzz.test.ts", cli: "packages/cli/test/fuzz.test.ts" },
-  parser: { core: "packages/core/test/wire/differential.test.ts" },
+  parser: { core: "packages/core/test/transport/differential.test.ts" },
   frames: { core: "packages/core/test/http2/fuzz.test.ts" },
 };
 

@@ -1,5 +1,5 @@
 import { createServer } from "node:http";
-import { relayOverUndici } from "../wire/relays.js";
+import { relayOverUndici } from "../transport/relays.js";
 import { byTurns, listen } from "./listen.js";
 
 export function start(urls) {

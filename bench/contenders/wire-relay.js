@@ -1,6 +1,6 @@
 import { createServer } from "node:http";
-import { Http1Transport } from "../../packages/core/dist/wire/http1-transport.js";
-import { relayOver } from "../wire/relays.js";
+import { Http1Transport } from "../../packages/core/dist/transport/http1/http1-transport.js";
+import { relayOver } from "../transport/relays.js";
 import { byTurns, listen } from "./listen.js";
 
 export function start(urls) {

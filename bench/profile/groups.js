@@ -4,31 +4,48 @@
 export const groups = ["client parsing", "routing and balancing", "upstream side", "observing", "writing back"];
 const [client, routing, upstream, observing, writing] = groups;
 
-/** Files of packages/core/src/forward; every other folder belongs to one part as a whole. */
-const forward = {
-  [client]: ["arrival", "handler", "receiving", "client-error", "target", "once-over", "client-address", "pipeline"],
-  [routing]: ["create-routing", "routes", "upstream-choice", "hash-key", "sticky-cookie", "retry", "relay", "engine"],
-  [upstream]: [
-    "upstream-request",
-    "request-body",
-    "current-attempt",
-    "forwarded-headers",
-    "relay-input",
-    "request-head",
-  ],
-  [observing]: ["request-record", "active-set", "announced-load"],
-  [writing]: ["client-response", "response-head", "write-head", "reply", "overflow", "stalled-client", "trailers"],
-};
-const groupOfForward = new Map(Object.entries(forward).flatMap(([group, files]) => files.map((file) => [file, group])));
-
+/** The part of a folder of packages/core/src as a whole. */
 const folders = {
+  attempts: routing,
+  balancer: routing,
   config: routing,
   pool: routing,
-  balancer: routing,
-  wire: upstream,
-  observe: observing,
+  client: writing,
+  request: client,
+  http1: upstream,
+  transport: upstream,
   health: observing,
+  observe: observing,
 };
+
+/** Files that belong to another part than their folder, and those of folders that belong to several. */
+const files = {
+  [client]: [
+    "client/node/incomplete-request",
+    "client/node/pipelining",
+    "client/node/response-closed",
+    "forward/handle-request",
+    "forward/parse-errors",
+  ],
+  [routing]: [
+    "forward/context",
+    "forward/proxied-request",
+    "forward/proxied-request-input",
+    "request/create-routing",
+    "request/hash-key",
+    "request/route-match",
+    "request/routing",
+  ],
+  [upstream]: ["forward/headers/upstream-headers", "forward/request-body", "request/forwarded-headers"],
+  [observing]: ["attempts/in-flight", "attempts/load-report", "forward/request-record"],
+  [writing]: [
+    "forward/client-response",
+    "forward/error-response",
+    "forward/headers/client-headers",
+    "forward/headers/trailers",
+  ],
+};
+const groupOfFile = new Map(Object.entries(files).flatMap(([group, names]) => names.map((name) => [name, group])));
 
 const nodeFiles = {
   "node:_http_common": client,
@@ -44,7 +61,6 @@ const serverWrites = /^(?:writeHead|ServerResponse|resOnFinish|_?finish|detachSo
 export function groupOf({ url, functionName }) {
   if (url === "node:_http_server" && serverWrites.test(functionName)) return writing;
   if (Object.hasOwn(nodeFiles, url)) return nodeFiles[url];
-  const [, folder, file] = /packages\/core\/dist\/(?:([\w-]+)\/)?([\w-]+)\.js$/.exec(url) ?? [];
-  if (folder === "forward") return groupOfForward.get(file);
-  return folders[folder];
+  const [, name = ""] = /packages\/core\/dist\/([\w/-]+)\.js$/.exec(url) ?? [];
+  return groupOfFile.get(name) ?? folders[name.split("/")[0]];
 }

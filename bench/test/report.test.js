@@ -12,7 +12,7 @@ test("self time counts for the part of its file, or of whoever called", () => {
     node(1, "(root)", "", [2, 6, 7, 8]),
     node(2, "parserOnHeadersComplete", "node:_http_common", [3]),
     node(3, "pick", `${core}/balancer/balancer.js`, [4]),
-    node(4, "write", `${core}/wire/connection.js`, [5]),
+    node(4, "write", `${core}/transport/http1/connection.js`, [5]),
     node(5, "writev", ""),
     node(6, "(garbage collector)", ""),
     node(7, "(idle)", ""),

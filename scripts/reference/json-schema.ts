@@ -7,7 +7,7 @@
 
 import * as z from "zod";
 import { commandTables } from "../../packages/config/src/command-tables/schema.ts";
-import { manyPoolsSchema, onePoolSchema } from "../../packages/core/src/config/schema.ts";
+import { manyPoolsSchema, onePoolSchema } from "../../packages/core/src/config/schema/schema.ts";
 import { type OptionDoc, readOptionDocs, type TableDoc } from "./option-docs.ts";
 
 export interface JsonSchema {

@@ -2,11 +2,11 @@ import { isDeepStrictEqual } from "node:util";
 import { limits } from "./config/defaults.ts";
 import type { ResolvedPool } from "./config/resolved.ts";
 import type { ReloadChanges } from "./events.ts";
+import { ManagedPool } from "./managed-pool.ts";
 import type { Pool } from "./pool/pool.ts";
-import { PoolAtWork } from "./pool-at-work.ts";
 import { MapView } from "./runtime/map-view.ts";
 import type { Runtime } from "./runtime/runtime.ts";
-import type { Connector } from "./wire/connector.ts";
+import type { Connector } from "./transport/connector.ts";
 
 /** What the pools of a proxy share. */
 interface Shared {
@@ -19,7 +19,7 @@ interface Shared {
 /** The pools of a proxy, by name, and those that a reload has removed and that still finish their requests. */
 export class PoolRegistry {
   readonly #shared: Shared;
-  readonly #current = new Map<string, PoolAtWork>();
+  readonly #current = new Map<string, ManagedPool>();
   readonly #retiring = new Set<Pool>();
   /** Follows every reload. */
   readonly pools: ReadonlyMap<string, Pool> = new MapView(this.#current, ({ pool }) => pool);
@@ -29,7 +29,7 @@ export class PoolRegistry {
     for (const [name, pool] of options) this.#add(name, pool);
   }
 
-  get current(): ReadonlyMap<string, PoolAtWork> {
+  get current(): ReadonlyMap<string, ManagedPool> {
     return this.#current;
   }
 
@@ -72,7 +72,7 @@ export class PoolRegistry {
 
   #add(name: string, options: ResolvedPool): void {
     const { runtime, connector, onAdded } = this.#shared;
-    const added = new PoolAtWork(name, options, runtime, { connector });
+    const added = new ManagedPool(name, options, runtime, { connector });
     onAdded(added.pool);
     this.#current.set(name, added);
   }

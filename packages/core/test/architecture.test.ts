@@ -66,7 +66,7 @@ describe("the layers of the core", () => {
   });
 
   test("http-proxy is behind one file, and undici in front of pools alone", () => {
-    expect(importersOf("http-proxy")).toEqual(["forward/tunnel.ts"]);
+    expect(importersOf("http-proxy")).toEqual(["forward/upgrade/tunnel.ts"]);
     expect(importersOf("undici").filter((name) => !/^outbound\//.test(name))).toEqual([]);
   });
 
@@ -124,6 +124,16 @@ describe("every source file", () => {
 
   test("lies at most two folders deep", () => {
     expect(named(files.filter(({ name }) => name.split("/").length > 3))).toEqual([]);
+  });
+
+  test("lies in a folder of at most 15 files", () => {
+    const sizes = new Map<string, number>();
+    for (const { folder, name } of files) {
+      const key = `${folder}/src/${path.posix.dirname(name)}`;
+      sizes.set(key, (sizes.get(key) ?? 0) + 1);
+    }
+
+    expect([...sizes].filter(([, size]) => size > 15)).toEqual([]);
   });
 
   test("is named for what it is, not for being left over", () => {

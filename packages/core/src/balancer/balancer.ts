@@ -6,8 +6,8 @@ import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import { type Runtime, resolveRuntime } from "../runtime/runtime.ts";
 import { seededRandom } from "../runtime/seeded-random.ts";
-import { weighByWeight } from "./by-weight.ts";
 import { type PolicySettings, policies } from "./policies.ts";
+import { weighByWeight } from "./weight-share.ts";
 
 const none: readonly Upstream[] = [];
 

@@ -1,6 +1,6 @@
 import type { Candidate, PickContext, Policy, Weighed } from "../policy.ts";
-import { figure } from "./figure.ts";
-import { SmoothTurns, weighTurns } from "./smooth-turns.ts";
+import { figure } from "./format-number.ts";
+import { SmoothTurns, weighTurns } from "./smooth-weighted-round-robin.ts";
 import { type WeightedList, weightedLists } from "./weighted-list.ts";
 
 /**

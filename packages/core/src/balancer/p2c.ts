@@ -1,6 +1,6 @@
 import type { Candidate, PickContext, Policy, Weighed } from "../policy.ts";
-import { figure } from "./figure.ts";
-import { type Comparison, TwoChoices } from "./two-choices.ts";
+import { figure } from "./format-number.ts";
+import { type Comparison, TwoChoices } from "./two-draws.ts";
 
 /**
  * Requests in flight for the weight. The second draw has to be the less busy one even with half of this request, the middle

@@ -4,7 +4,7 @@ import type { Policy } from "../policy.ts";
 import { First } from "./first.ts";
 import { LeastRequests } from "./least-requests.ts";
 import { PowerOfTwoChoices } from "./p2c.ts";
-import { PeakEwmaPolicy } from "./peak-ewma.ts";
+import { PeakEwmaPolicy } from "./peak-ewma-policy.ts";
 import { Random } from "./random.ts";
 import { RendezvousHash } from "./rendezvous-hash.ts";
 import { RoundRobin } from "./round-robin.ts";

@@ -1,5 +1,5 @@
 import type { Candidate, PickContext, Policy, Weighed } from "../policy.ts";
-import { weighByWeight } from "./by-weight.ts";
+import { weighByWeight } from "./weight-share.ts";
 import { weightedLists } from "./weighted-list.ts";
 
 /** Picks by chance, each upstream as often as its weight says. */

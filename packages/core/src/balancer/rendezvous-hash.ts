@@ -12,9 +12,9 @@
  */
 
 import type { Candidate, PickContext, Policy, Weighed } from "../policy.ts";
-import { weighByWeight } from "./by-weight.ts";
-import { figure } from "./figure.ts";
+import { figure } from "./format-number.ts";
 import { type Hash64, hash64, unitOf, upperBits } from "./stable-hash.ts";
+import { weighByWeight } from "./weight-share.ts";
 import { oncePerList, WeightedList } from "./weighted-list.ts";
 
 export class RendezvousHash implements Policy {

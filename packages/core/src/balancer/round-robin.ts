@@ -1,5 +1,5 @@
 import type { Candidate, PickContext, Policy, Weighed } from "../policy.ts";
-import { SmoothTurns, weighTurns } from "./smooth-turns.ts";
+import { SmoothTurns, weighTurns } from "./smooth-weighted-round-robin.ts";
 import { oncePerList, WeightedList } from "./weighted-list.ts";
 
 /** Gives each upstream its exact share, spread as evenly as whole picks allow. Linear in the number of candidates. */

@@ -1,9 +1,10 @@
 /** Finds every mistake of the options: those that the schema sees and those that take two places to see. */
 
 import type * as z from "zod";
-import { crossCheckOnePool, crossCheckPool, crossCheckPools } from "./cross-checks.ts";
 import { type ConfigIssue, didYouMean, toConfigIssues } from "./issues.ts";
+import { isTable } from "./merge.ts";
 import type { HealthCheckOptions, ManyPoolsOptions, OnePoolOptions, PoolOptions } from "./options.ts";
+import { crossCheckOnePool, crossCheckPool, crossCheckPools } from "./schema/cross-checks.ts";
 import {
   allowedKeys,
   child,
@@ -14,8 +15,7 @@ import {
   onePoolSchema,
   poolSchema,
   withTables,
-} from "./schema.ts";
-import { isTable } from "./tables.ts";
+} from "./schema/schema.ts";
 
 export interface Checked<T> {
   readonly issues: readonly ConfigIssue[];

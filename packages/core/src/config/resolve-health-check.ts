@@ -1,9 +1,9 @@
 import { defaults } from "./defaults.ts";
 import { parseDuration } from "./duration.ts";
+import { layOver } from "./merge.ts";
 import type { HealthCheckOptions } from "./options.ts";
 import { LinearPattern } from "./pattern/linear-pattern.ts";
 import type { ResolvedHealthCheck, StatusRange } from "./resolved.ts";
-import { layOver } from "./tables.ts";
 
 /** Fills in the defaults of a health check that has been checked. */
 export function toResolvedHealthCheck(options: HealthCheckOptions): ResolvedHealthCheck {

@@ -3,6 +3,7 @@ import { type Checked, checkHealthCheck, checkManyPools, checkOnePool, checkPool
 import { defaults } from "./defaults.ts";
 import { parseSize } from "./duration.ts";
 import { OptionsError } from "./issues.ts";
+import { layOver, layOverDeep } from "./merge.ts";
 import type {
   DiscoveryOptions,
   DynamicWeightOptions,
@@ -35,7 +36,6 @@ import type {
   ResolvedWeights,
   UpstreamAddress,
 } from "./resolved.ts";
-import { layOver, layOverDeep } from "./tables.ts";
 import { defaultUpstreamId, parseUpstreamUrl } from "./upstream-url.ts";
 
 /**

@@ -4,8 +4,8 @@ import type { ResolvedDiscovery, ResolvedUpstream } from "../config/resolved.ts"
 import type { DnsClient } from "../dns/dns-client.ts";
 import { LookupFailure } from "../dns/lookup-failure.ts";
 import { type AddressLookup, addressesIn, isUsable, type KnownAddresses, lookUpAddresses } from "./addresses.ts";
-import { toFoundUpstream } from "./found-upstream.ts";
-import { type Service, toServices } from "./services.ts";
+import { toFoundUpstream } from "./discovered-upstream.ts";
+import { type Service, toServices } from "./srv-records.ts";
 
 const debug = createDebug("evenkeel:discovery");
 

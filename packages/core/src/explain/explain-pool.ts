@@ -1,16 +1,16 @@
+import { refusalOfBound } from "../attempts/affinity-outcome.ts";
 import type { ErrorCode } from "../errors.ts";
-import type { RoutedArrival } from "../forward/arrival.ts";
-import { refusalOfBound } from "../forward/own-upstream.ts";
-import { upstreamHost, upstreamPath } from "../forward/upstream-request.ts";
+import { upstreamHost, upstreamPath } from "../forward/headers/upstream-headers.ts";
 import type { Weighed } from "../policy.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
+import type { RoutedRequest } from "../request/routed-request.ts";
 import { explainSticky } from "./explain-sticky.ts";
 import { reasonsOf } from "./explain-upstream.ts";
 import type { PoolExplanation, StickyExplanation, UpstreamExplanation } from "./explanation.ts";
 
 /** What a pool would do with a request; `code` is why it would refuse it, or null. */
-export function explainPool(arrival: RoutedArrival): { pool: PoolExplanation; code: ErrorCode | null } {
+export function explainPool(arrival: RoutedRequest): { pool: PoolExplanation; code: ErrorCode | null } {
   const { pool, balancer, keyOf } = arrival.route;
   const { hashOn, queue } = pool.options;
   const key = keyOf?.(arrival);
@@ -74,7 +74,7 @@ function nextStep(pool: Pool, candidates: number): Step {
 
 function explainUpstream(
   upstream: Upstream,
-  { route, target, head }: RoutedArrival,
+  { route, target, head }: RoutedRequest,
   weighed: Weighed | undefined,
 ): UpstreamExplanation {
   const { id, url, address, weight, effectiveWeight } = upstream;

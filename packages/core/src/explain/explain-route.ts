@@ -1,5 +1,5 @@
 import type { ResolvedRoute } from "../config/resolved.ts";
-import { matchesHosts, matchesMethods, matchesPath } from "../forward/routes.ts";
+import { matchesHosts, matchesMethods, matchesPath } from "../request/route-match.ts";
 import type { Match, RouteExplanation } from "./explanation.ts";
 
 /** What a route asks of a request. */

@@ -1,9 +1,9 @@
-import type { RoutedArrival } from "../forward/arrival.ts";
-import { type BoundOutcome, boundOutcome, standingOfOwn } from "../forward/own-upstream.ts";
+import { type BoundOutcome, boundOutcome, standingOfOwn } from "../attempts/affinity-outcome.ts";
+import type { RoutedRequest } from "../request/routed-request.ts";
 import type { StickyExplanation } from "./explanation.ts";
 
 /** To whom a request's cookie binds its client, and what comes of it; null when its pool keeps nobody. */
-export function explainSticky({ route, head }: RoutedArrival): StickyExplanation | null {
+export function explainSticky({ route, head }: RoutedRequest): StickyExplanation | null {
   const { sticky, pool } = route;
   if (sticky === undefined) return null;
   const { cookie, onMissing } = sticky.options;

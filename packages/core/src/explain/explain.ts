@@ -5,22 +5,22 @@
  */
 
 import { type ErrorCode, errorKind } from "../errors.ts";
-import { type Arrival, isRouted, readArrival } from "../forward/arrival.ts";
-import type { Routing } from "../forward/engine.ts";
-import { isRefusal } from "../forward/request-head.ts";
-import { normalizeHost } from "../forward/routes.ts";
-import { wholeServer } from "../forward/target.ts";
+import { isRefusal } from "../request/request-head.ts";
+import { wholeServer } from "../request/request-target.ts";
+import { normalizeHost } from "../request/route-match.ts";
+import { isRouted, type ReceivedRequest, readRequest } from "../request/routed-request.ts";
+import type { Routing } from "../request/routing.ts";
 import { freezeDeep } from "../runtime/freeze-deep.ts";
 import { explainPool } from "./explain-pool.ts";
 import { explainRoute } from "./explain-route.ts";
 import type { ExplainRequest, Explanation } from "./explanation.ts";
-import { makeUpRequest } from "./made-up-request.ts";
+import { makeUpRequest } from "./synthetic-request.ts";
 
 /** `time` is milliseconds since 1970. Throws an `OptionsError` for what describes no request. */
 export function explain(request: ExplainRequest, routing: Routing, time: number): Explanation {
   const made = makeUpRequest(request);
   const { method, url, socket } = made;
-  const arrival = readArrival(made, routing);
+  const arrival = readRequest(made, routing);
   if (isRefusal(arrival)) {
     const asked = { method, url, host: "", client: socket.remoteAddress };
     const why = refusal(arrival.code, arrival.reason);
@@ -38,7 +38,7 @@ export function explain(request: ExplainRequest, routing: Routing, time: number)
   return freezeDeep({ time, request: asked, refusal: code && refusal(code, pool.because), routes, route, pool });
 }
 
-function refusalOf({ target }: Arrival): Explanation["refusal"] {
+function refusalOf({ target }: ReceivedRequest): Explanation["refusal"] {
   if (target.path !== wholeServer) return refusal("no_route", "no route matches");
   return { code: null, status: 204, reason: "OPTIONS * is about the proxy itself, which answers it" };
 }

@@ -1,19 +1,19 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
+import { BodyBuffers } from "../client/node/body-buffers.ts";
+import { awaitsContinue } from "../client/node/expect-continue.ts";
+import { lingerOnClose } from "../client/node/lingering-close.ts";
+import { flushEvents, flushHead, writeHead } from "../client/node/write-head.ts";
+import { SendTimeout } from "../client/send-timeout.ts";
 import { limits } from "../config/defaults.ts";
 import { type ErrorCode, errorKind, ProxyError } from "../errors.ts";
-import { answerHeaders } from "./answer-headers.ts";
-import { BodyPieces } from "./body-pieces.ts";
-import type { Engine } from "./engine.ts";
-import { owesContinue } from "./expectation.ts";
+import type { ForwardContext } from "./context.ts";
+import { sendReply } from "./error-response.ts";
+import { clientHeaders, connectionNames } from "./headers/client-headers.ts";
+import { answerHeaders } from "./headers/hook-response-headers.ts";
+import { clientTrailers } from "./headers/trailers.ts";
 import { type Answer, runErrorHook } from "./hooks.ts";
-import { lingerOnClose } from "./lingering-close.ts";
-import { sendReply } from "./reply.ts";
 import type { RequestRecord } from "./request-record.ts";
-import { clientHeaders, connectionNames } from "./response-head.ts";
-import { StalledClient } from "./stalled-client.ts";
-import { clientTrailers } from "./trailers.ts";
-import { flushEvents, flushHead, writeHead } from "./write-head.ts";
 
 /** Who has to keep the client's pace. */
 export interface ClientPace {
@@ -37,15 +37,15 @@ export class ClientResponse {
   readonly #req: IncomingMessage;
   readonly #res: ServerResponse;
   readonly #record: RequestRecord;
-  readonly #engine: Engine;
+  readonly #engine: ForwardContext;
   /** An upstream's head that has not been written yet. */
   #head: Head | undefined;
   /** The first bytes of a body as Latin-1, held to see whether they are all. */
   #only: string | undefined;
-  #pieces: BodyPieces | undefined;
-  #stalled: StalledClient | undefined;
+  #pieces: BodyBuffers | undefined;
+  #stalled: SendTimeout | undefined;
 
-  constructor(req: IncomingMessage, res: ServerResponse, record: RequestRecord, engine: Engine) {
+  constructor(req: IncomingMessage, res: ServerResponse, record: RequestRecord, engine: ForwardContext) {
     this.#req = req;
     this.#res = res;
     this.#record = record;
@@ -105,7 +105,7 @@ export class ClientResponse {
     }
     this.#writeOut();
     this.#record.bytesOut += chunk.length;
-    this.#pieces ??= new BodyPieces();
+    this.#pieces ??= new BodyBuffers();
     if (this.#pieces.send(this.#res, chunk)) return true;
     this.#stalled ??= this.#watchPace(pace);
     this.#stalled.wait();
@@ -168,7 +168,7 @@ export class ClientResponse {
   /** Gives an answer of a hook. Headers that frame it or belong to the connection are the proxy's. */
   answer(given: Answer, mayKeepOpen: boolean): void {
     if (this.#res.headersSent) return this.#leaveToApp();
-    const bodySettled = mayKeepOpen && !owesContinue(this.#res, this.#record.head);
+    const bodySettled = mayKeepOpen && !awaitsContinue(this.#res, this.#record.head);
     const body = Buffer.from(given.body ?? "");
     const close = !bodySettled || this.#engine.draining;
     const written = this.#writeHead(given.status, STATUS_CODES[given.status] ?? "", [
@@ -205,7 +205,7 @@ export class ClientResponse {
     const { source, status } = errorKind(code);
     this.#record.status = status;
     this.#record.answeredElsewhere(this.#res);
-    const bodySettled = mayKeepOpen && !owesContinue(this.#res, this.#record.head);
+    const bodySettled = mayKeepOpen && !awaitsContinue(this.#res, this.#record.head);
     if (!bodySettled) this.#endConnection();
     if (!this.#res.headersSent) {
       const close = !bodySettled || this.#engine.draining || source === "client";
@@ -232,7 +232,7 @@ export class ClientResponse {
   #replyPlainly(code: ErrorCode, mayKeepOpen: boolean, detail?: string): void {
     const { head, requestId, setCookie } = this.#record;
     // A client that was never told to go on may send its body or may not: nobody could say what comes next.
-    const bodySettled = mayKeepOpen && !owesContinue(this.#res, head);
+    const bodySettled = mayKeepOpen && !awaitsContinue(this.#res, head);
     this.committed = true;
     if (!bodySettled) this.#endConnection();
     this.#record.error = code;
@@ -249,9 +249,9 @@ export class ClientResponse {
     });
   }
 
-  #watchPace(pace: ClientPace): StalledClient {
+  #watchPace(pace: ClientPace): SendTimeout {
     const { runtime, routing } = this.#engine;
-    const stalled = new StalledClient(runtime.clock, routing.sendTimeoutMs, () => pace.onClientStalled());
+    const stalled = new SendTimeout(runtime.clock, routing.sendTimeoutMs, () => pace.onClientStalled());
     this.#res.on("drain", () => {
       stalled.move();
       pace.onClientDrain();

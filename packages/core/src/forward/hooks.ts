@@ -4,11 +4,11 @@ import type { IncomingMessage } from "node:http";
 import { didYouMean, show } from "../config/issues.ts";
 import type { ResolvedRoute } from "../config/resolved.ts";
 import type { ErrorCode } from "../errors.ts";
-import { checkChangedHeaders, checkField, withAppHeaders } from "./app-headers.ts";
-import type { RoutedArrival } from "./arrival.ts";
-import type { Routing } from "./engine.ts";
-import { HeaderList } from "./header-list.ts";
-import type { Target } from "./target.ts";
+import { HeaderList } from "../http1/header-list.ts";
+import { checkChangedHeaders, checkField, withAppHeaders } from "../request/app-headers.ts";
+import type { Target } from "../request/request-target.ts";
+import type { RoutedRequest } from "../request/routed-request.ts";
+import type { Routing } from "../request/routing.ts";
 
 const pathText = /^\/[\x21\x22\x24-\x7e]*$/;
 
@@ -84,7 +84,7 @@ export interface Hooks<Req = IncomingMessage> {
 }
 
 /** The result of `onRequest`: the request as it goes on, an answer, or what was thrown. */
-export type HookOutcome = RoutedArrival | { readonly answer: Answer } | { readonly thrown: unknown };
+export type HookOutcome = RoutedRequest | { readonly answer: Answer } | { readonly thrown: unknown };
 
 /** Where the exception of a hook is reported. */
 interface ExceptionReporter {
@@ -96,7 +96,7 @@ export function runRequestHook(
   hooks: Hooks,
   { req, method }: { readonly req: IncomingMessage; readonly method: string },
   routing: Routing,
-  arrival: RoutedArrival,
+  arrival: RoutedRequest,
   onOutcome: (outcome: HookOutcome) => void,
 ): void {
   let answer: Answer | undefined;
@@ -201,7 +201,7 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
 }
 
 /** Throws a `TypeError` for what cannot be sent or does not exist. */
-function changedArrival(arrival: RoutedArrival, context: RequestContext, routing: Routing): RoutedArrival {
+function changedArrival(arrival: RoutedRequest, context: RequestContext, routing: Routing): RoutedRequest {
   const { head, route } = arrival;
   const destination = routing.pools.get(context.pool);
   if (destination === undefined) {

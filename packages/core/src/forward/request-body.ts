@@ -1,12 +1,12 @@
 import type { IncomingMessage } from "node:http";
+import { ReplayBuffer } from "../attempts/replay-buffer.ts";
+import { onParseError } from "../client/node/incomplete-request.ts";
 import { limits } from "../config/defaults.ts";
 import type { ErrorCode } from "../errors.ts";
 import { bindContext } from "../runtime/async-context.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { type Ticker, type Timed, tickerOf } from "../runtime/ticker.ts";
-import type { Exchange } from "../wire/transport.ts";
-import { onRestFault } from "./receiving.ts";
-import { ReplayBuffer } from "./replay-buffer.ts";
+import type { Exchange } from "../transport/transport.ts";
 
 /** Who answers the request when its body does not come as it should. */
 export interface BodyOwner {
@@ -105,7 +105,7 @@ export class RequestBody implements Timed {
     // Somebody in front may have set it flowing, and what flows before there is a connection would be lost.
     if (!this.complete) {
       req.pause();
-      onRestFault(req, this.#onFault);
+      onParseError(req, this.#onFault);
     }
   }
 

@@ -4,11 +4,11 @@ import { limits } from "../config/defaults.ts";
 import type { ErrorCode, ProxyError } from "../errors.ts";
 import type { AttemptRecord, ExceptionEvent, RequestEvent, RequestFlag } from "../events.ts";
 import type { Upstream } from "../pool/upstream.ts";
-import type { Arrival } from "./arrival.ts";
-import { peerAddress } from "./client-address.ts";
-import type { Engine } from "./engine.ts";
-import type { RequestHeadIn } from "./request-head.ts";
-import type { Route } from "./routes.ts";
+import { peerAddress } from "../request/client-address.ts";
+import type { RequestHeadIn } from "../request/request-head.ts";
+import type { Route } from "../request/route-match.ts";
+import type { ReceivedRequest } from "../request/routed-request.ts";
+import type { ForwardContext } from "./context.ts";
 
 /** What is noted of a request while it is on its way, and told once at its end. */
 export class RequestRecord {
@@ -29,7 +29,7 @@ export class RequestRecord {
   bytesIn = 0;
   bytesOut = 0;
 
-  readonly #engine: Engine;
+  readonly #engine: ForwardContext;
   readonly #req: IncomingMessage;
   readonly #url: string;
   readonly #client: string;
@@ -43,9 +43,9 @@ export class RequestRecord {
 
   /** `mountPath` is what a framework has taken off the front of the request's path. */
   constructor(
-    engine: Engine,
+    engine: ForwardContext,
     req: IncomingMessage,
-    arrival: Arrival | undefined,
+    arrival: ReceivedRequest | undefined,
     mountPath: string,
     originalUrl: string = putBack(mountPath, req.url ?? ""),
   ) {

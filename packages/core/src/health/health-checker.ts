@@ -7,10 +7,10 @@ import type { MemberEvent, StateEvent } from "../events.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import { type Runtime, resolveRuntime } from "../runtime/runtime.ts";
+import { StallWatch } from "./event-loop-stall.ts";
 import { type Probe, type ProbeResult, probe } from "./probe.ts";
+import { Schedule, type ScheduleContext } from "./probe-schedule.ts";
 import { ProbeSlots } from "./probe-slots.ts";
-import { Schedule, type ScheduleContext } from "./schedule.ts";
-import { StallWatch } from "./stall-watch.ts";
 
 const debug = createDebug("evenkeel:health");
 

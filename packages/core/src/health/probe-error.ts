@@ -1,5 +1,5 @@
 import type { ErrorCode } from "../errors.ts";
-import { connectFailureCode, errnoOf, isHandshakeAlert } from "../wire/failure-codes.ts";
+import { connectFailureCode, errnoOf, isHandshakeAlert } from "../transport/failure-codes.ts";
 
 /** How far a probe had come when it failed. */
 export type ProbeStage = "connect" | "tls" | "head" | "body";

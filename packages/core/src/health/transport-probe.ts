@@ -1,9 +1,9 @@
 import type { Socket } from "node:net";
 import type { ResolvedHealthCheck, UpstreamAddress } from "../config/resolved.ts";
-import { connectTimeoutError, type SocketOpener } from "../wire/connector.ts";
-import { createTransport, type TransportSettings } from "../wire/create-transport.ts";
-import { causeToReport } from "../wire/failure-cause.ts";
-import type { Exchange, ExchangeHandler } from "../wire/transport.ts";
+import { connectTimeoutError, type SocketOpener } from "../transport/connector.ts";
+import { createTransport, type TransportSettings } from "../transport/create-transport.ts";
+import { causeToReport } from "../transport/failure-cause.ts";
+import type { Exchange, ExchangeHandler } from "../transport/transport.ts";
 import { BodyMatch } from "./body-match.ts";
 import type { ProbeOptions, ProbeResult } from "./probe.ts";
 

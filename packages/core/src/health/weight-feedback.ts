@@ -13,8 +13,8 @@
 
 import { limits } from "../config/defaults.ts";
 import type { ResolvedWeights } from "../config/resolved.ts";
-import type { AttemptObserver } from "../pool/accounts.ts";
 import type { Attempt } from "../pool/attempt.ts";
+import type { AttemptObserver } from "../pool/attempt-accounting.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Outcome, Upstream } from "../pool/upstream.ts";
 import type { Timer } from "../runtime/clock.ts";

@@ -1,5 +1,5 @@
 import type { ProxyEvents } from "../events.ts";
-import type { Reporter } from "../forward/engine.ts";
+import type { Reporter } from "../forward/reporter.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { ExceptionWarnings } from "./exception-warnings.ts";
 import type { RequestMetrics } from "./request-metrics.ts";

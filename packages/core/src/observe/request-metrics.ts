@@ -1,5 +1,5 @@
-import type { RequestCountLabels } from "../forward/engine.ts";
-import { Histogram } from "../pool/histogram.ts";
+import type { RequestCountLabels } from "../forward/reporter.ts";
+import { Histogram } from "../pool/statistics/histogram.ts";
 import type { RequestCount, RequestDurations } from "../snapshot.ts";
 
 /** Methods that get a label of their own; anything else a client may think up is `other`. */

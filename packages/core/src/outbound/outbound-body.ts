@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
+import { ReplayBuffer } from "../attempts/replay-buffer.ts";
 import { ProxyError } from "../errors.ts";
-import { ReplayBuffer } from "../forward/replay-buffer.ts";
-import type { Exchange } from "../wire/transport.ts";
+import type { Exchange } from "../transport/transport.ts";
 
 /** Who ends the request when its body does not come as it should. */
 export interface BodyOwner {

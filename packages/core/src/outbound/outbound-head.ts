@@ -3,8 +3,8 @@ import type { Dispatcher } from "undici";
 import type { UpstreamAddress } from "../config/resolved.ts";
 import { headerRule } from "../config/settable-header.ts";
 import { ProxyError } from "../errors.ts";
-import type { KeySource } from "../forward/hash-key.ts";
-import type { RequestHead } from "../wire/transport.ts";
+import type { KeySource } from "../request/hash-key.ts";
+import type { RequestHead } from "../transport/transport.ts";
 
 /** A request of the app's own, before it is known where it goes. */
 export interface OutboundHead {

@@ -6,20 +6,20 @@
 
 import createDebug from "debug";
 import { errors } from "undici";
+import { AttemptLoop, type AttemptOwner } from "../attempts/attempt-loop.ts";
+import type { AttemptNotes } from "../attempts/current-attempt.ts";
+import { takeLoadReport, withoutLoadReport } from "../attempts/load-report.ts";
+import type { SelectorPool } from "../attempts/upstream-selector.ts";
 import { type ErrorCode, errorKind, ProxyError } from "../errors.ts";
-import { heedLoad, withoutLoad } from "../forward/announced-load.ts";
-import { AttemptLoop, type AttemptOwner } from "../forward/attempt-loop.ts";
-import type { AttemptNotes } from "../forward/current-attempt.ts";
-import { keyReaderOf } from "../forward/hash-key.ts";
-import type { ChoicePool } from "../forward/upstream-choice.ts";
 import type { Outcome, Upstream } from "../pool/upstream.ts";
-import type { Listed } from "../runtime/roster.ts";
+import { keyReaderOf } from "../request/hash-key.ts";
+import type { Listed } from "../runtime/indexed-set.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { Exchange, ExchangeFailure, ExchangeHandler } from "../wire/transport.ts";
-import type { Caller, Steering } from "./caller.ts";
-import { Delivery } from "./delivery.ts";
+import type { Exchange, ExchangeFailure, ExchangeHandler } from "../transport/transport.ts";
+import type { Caller, Steering } from "./handler-adapter.ts";
 import { type BodyOwner, OutboundBody } from "./outbound-body.ts";
 import { keySourceOf, type OutboundHead, requestTo } from "./outbound-head.ts";
+import { Delivery } from "./paused-delivery.ts";
 
 const debug = createDebug("evenkeel:outbound");
 
@@ -31,7 +31,7 @@ interface AnswerHead {
 
 export class OutboundRequest implements ExchangeHandler, BodyOwner, AttemptOwner, Steering, Listed {
   place?: number;
-  readonly #to: ChoicePool;
+  readonly #to: SelectorPool;
   readonly #head: OutboundHead;
   readonly #body: OutboundBody;
   readonly #caller: Caller;
@@ -46,7 +46,7 @@ export class OutboundRequest implements ExchangeHandler, BodyOwner, AttemptOwner
 
   /** Throws a `ProxyError` for a body that is none. `onOver` is called once, when nothing of it is left. */
   constructor(
-    to: ChoicePool,
+    to: SelectorPool,
     runtime: Runtime,
     head: OutboundHead,
     body: unknown,
@@ -119,13 +119,13 @@ export class OutboundRequest implements ExchangeHandler, BodyOwner, AttemptOwner
   }
 
   onInformation(status: number, headers: readonly string[]): void {
-    const passed = withoutLoad({ route: this.#to }, headers);
+    const passed = withoutLoadReport({ route: this.#to }, headers);
     this.#tell(() => this.#caller.inform(status, passed));
   }
 
   onResponse(status: number, statusText: string, raw: readonly string[]): void {
     this.#attempts.responded(status);
-    const headers = heedLoad({ route: this.#to, upstream: this.#notes.upstream }, raw);
+    const headers = takeLoadReport({ route: this.#to, upstream: this.#notes.upstream }, raw);
     if (this.#attempts.retriedOn(status)) {
       this.#exchange?.abort();
       return this.#body.detach();
@@ -151,7 +151,7 @@ export class OutboundRequest implements ExchangeHandler, BodyOwner, AttemptOwner
     if (this.#over) return;
     this.#stop("success");
     this.#body.release();
-    const passed = withoutLoad({ route: this.#to }, trailers);
+    const passed = withoutLoadReport({ route: this.#to }, trailers);
     this.#tell(() => this.#delivery.end(passed));
     this.#onOver(this);
   }

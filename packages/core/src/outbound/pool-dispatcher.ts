@@ -1,12 +1,12 @@
 import { Dispatcher } from "undici";
+import type { Active, InFlightSet } from "../attempts/in-flight.ts";
+import type { SelectorPool } from "../attempts/upstream-selector.ts";
 import { ProxyError } from "../errors.ts";
-import type { Active, ActiveSet } from "../forward/active-set.ts";
-import { hasParentSegment } from "../forward/routes.ts";
-import type { ChoicePool } from "../forward/upstream-choice.ts";
 import type { Pool } from "../pool/pool.ts";
-import { Roster } from "../runtime/roster.ts";
+import { hasParentSegment } from "../request/route-match.ts";
+import { IndexedSet } from "../runtime/indexed-set.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { type Caller, callerOf } from "./caller.ts";
+import { type Caller, callerOf } from "./handler-adapter.ts";
 import type { OriginNames } from "./origin-names.ts";
 import { readOutboundHead } from "./outbound-head.ts";
 import { OutboundRequest } from "./outbound-request.ts";
@@ -15,16 +15,16 @@ import { OutboundRequest } from "./outbound-request.ts";
 export interface OutboundHost {
   readonly runtime: Runtime;
   /** Where requests go now; undefined when the pool is gone. Throws a `ProxyError` when everything is. */
-  to(): ChoicePool | undefined;
+  to(): SelectorPool | undefined;
   /** Whoever waits for what is on its way before it closes. */
-  readonly active?: ActiveSet;
+  readonly active?: InFlightSet;
 }
 
 /** An undici `Dispatcher` whose requests go to the upstreams of a pool. It owns no connections: they are the pool's. */
 export class PoolDispatcher extends Dispatcher {
   readonly #host: OutboundHost;
   readonly #names: OriginNames;
-  readonly #requests = new Roster<OutboundRequest>();
+  readonly #requests = new IndexedSet<OutboundRequest>();
   /** All of them, for whoever closes. */
   readonly #work: Active = { destroy: () => this.#destroyAll() };
   #closed = false;

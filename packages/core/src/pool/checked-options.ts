@@ -1,7 +1,7 @@
 import type { PoolOptions } from "../config/options.ts";
 import { resolvePool } from "../config/resolve.ts";
 import type { ResolvedPool } from "../config/resolved.ts";
-import type { Connector } from "../wire/connector.ts";
+import type { Connector } from "../transport/connector.ts";
 
 /** Options that need no second check, and the connector of the proxy that the pool belongs to. */
 export class CheckedOptions {

@@ -1,11 +1,11 @@
 import type { ResolvedUpstream } from "../config/resolved.ts";
 import { ProxyError } from "../errors.ts";
 import { DepartedMembers } from "./departed-members.ts";
+import type { Weighting } from "./effective-weight.ts";
 import { OpenTunnels } from "./open-tunnels.ts";
 import type { PoolContext } from "./pool-context.ts";
 import { destroyTransport, retireTransport } from "./transports.ts";
 import { isSameServer, Member } from "./upstream.ts";
-import type { Weighting } from "./weighting.ts";
 
 /** The ids of those who joined and of those who left. */
 export interface MemberChanges {

@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from "node:util";
 import type { ResolvedPool } from "../config/resolved.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { Connector } from "../wire/connector.ts";
-import { ContextTransport } from "../wire/context-transport.ts";
-import { createTransport } from "../wire/create-transport.ts";
-import type { Transport } from "../wire/transport.ts";
+import type { Connector } from "../transport/connector.ts";
+import { ContextTransport } from "../transport/context-transport.ts";
+import { createTransport } from "../transport/create-transport.ts";
+import type { Transport } from "../transport/transport.ts";
 import type { Member } from "./upstream.ts";
 
 /** A member's connections, opened when first asked for and kept as long as it stays. */

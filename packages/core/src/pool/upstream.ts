@@ -3,10 +3,10 @@ import { type ErrorCode, errorKind } from "../errors.ts";
 import type { EjectionReason, Health, UpstreamState } from "../events.ts";
 import type { Candidate } from "../policy.ts";
 import type { UpstreamSnapshot } from "../snapshot.ts";
-import type { Transport } from "../wire/transport.ts";
-import { Histogram } from "./histogram.ts";
-import { PeakEwma } from "./responsiveness.ts";
-import type { Trial } from "./trial.ts";
+import type { Transport } from "../transport/transport.ts";
+import type { Trial } from "./availability/half-open.ts";
+import { Histogram } from "./statistics/histogram.ts";
+import { PeakEwma } from "./statistics/peak-ewma.ts";
 
 /** One server in a pool, as the rest of the world sees it. Only its pool changes it. */
 export interface Upstream extends Candidate {

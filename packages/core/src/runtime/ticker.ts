@@ -1,6 +1,6 @@
 import { inBackground } from "./async-context.ts";
 import { afterInput, type Clock } from "./clock.ts";
-import { type Listed, Roster } from "./roster.ts";
+import { IndexedSet, type Listed } from "./indexed-set.ts";
 
 /** Something with a deadline, in milliseconds of the monotonic clock; Infinity for none. */
 export interface Timed extends Listed {
@@ -24,7 +24,7 @@ const tickMs = 20;
  */
 export class Ticker {
   readonly #clock: Clock;
-  readonly #timed = new Roster<Timed>();
+  readonly #timed = new IndexedSet<Timed>();
   /** What was given more time, and until when, since the last tick in time. */
   readonly #extended = new Map<Timed, number>();
   #ticking = false;

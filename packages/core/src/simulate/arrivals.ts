@@ -1,6 +1,6 @@
 import type { Clock, Timer } from "../runtime/clock.ts";
 import type { Random } from "../runtime/random.ts";
-import type { ResolvedGenerator, ResolvedRequest } from "./resolved-trace.ts";
+import type { ResolvedGenerator, ResolvedRequest } from "./trace/resolved-trace.ts";
 
 /** Requests as they come. One timer, whatever their number. */
 export interface Arrivals {

@@ -1,8 +1,8 @@
 import type { Pool } from "../pool/pool.ts";
 import type { Clock } from "../runtime/clock.ts";
-import type { PoolRecord } from "./pool-record.ts";
-import type { SimulationEvent } from "./report.ts";
-import { round } from "./samples.ts";
+import type { PoolRecord } from "./report/pool-record.ts";
+import type { SimulationEvent } from "./report/report.ts";
+import { round } from "./report/samples.ts";
 
 const mostEvents = 10_000;
 

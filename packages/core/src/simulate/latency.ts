@@ -1,6 +1,6 @@
 import type { Random } from "../runtime/random.ts";
-import type { ResolvedLatency } from "./resolved-trace.ts";
-import type { LatencyModel } from "./trace.ts";
+import type { ResolvedLatency } from "./trace/resolved-trace.ts";
+import type { LatencyModel } from "./trace/trace.ts";
 
 /** The 99th percentile of the standard normal distribution. */
 const z99 = 2.3263478740408408;

@@ -6,8 +6,8 @@
 import { checkAgainst } from "../config/check.ts";
 import { limits } from "../config/defaults.ts";
 import type { ConfigIssue } from "../config/issues.ts";
-import type { TracedRequest } from "./trace.ts";
-import { requestsSchema } from "./trace-schema.ts";
+import type { TracedRequest } from "./trace/trace.ts";
+import { requestsSchema } from "./trace/trace-schema.ts";
 
 /** The same trace with the first stretch alone, if it lists more than that. */
 export function firstStretch(trace: unknown): unknown {

@@ -2,7 +2,7 @@ import type { ErrorCode } from "../errors.ts";
 import type { Clock, Timer } from "../runtime/clock.ts";
 import type { Random } from "../runtime/random.ts";
 import { drawLatency } from "./latency.ts";
-import type { ResolvedFailure, ResolvedModel } from "./resolved-trace.ts";
+import type { ResolvedFailure, ResolvedModel } from "./trace/resolved-trace.ts";
 
 /** Milliseconds to a refusal of the connection. */
 const refusalMs = 1;

@@ -1,8 +1,8 @@
 import type { Pool } from "../pool/pool.ts";
 import type { Arrivals } from "./arrivals.ts";
 import type { EventLog } from "./event-log.ts";
-import type { Models } from "./models.ts";
-import type { ResolvedStep } from "./resolved-trace.ts";
+import type { Models } from "./model-registry.ts";
+import type { ResolvedStep } from "./trace/resolved-trace.ts";
 
 /** What a script acts upon. */
 export interface Stage {

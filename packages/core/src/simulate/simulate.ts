@@ -15,10 +15,10 @@ import { resolveOptions } from "../config/resolve.ts";
 import type { ResolvedOptions } from "../config/resolved.ts";
 import { freezeDeep } from "../runtime/freeze-deep.ts";
 import { settle } from "../runtime/virtual-clock.ts";
-import type { SimulationReport } from "./report.ts";
-import { resolveTrace } from "./resolve-trace.ts";
+import type { SimulationReport } from "./report/report.ts";
 import { Simulation } from "./simulation.ts";
-import type { SimulateSettings, Trace } from "./trace.ts";
+import { resolveTrace } from "./trace/resolve-trace.ts";
+import type { SimulateSettings, Trace } from "./trace/trace.ts";
 
 /**
  * Reports what shares, waits, ejections, retries, failures and latencies a proxy with these options would see. Opens no

@@ -3,15 +3,15 @@
  * again, and its response is over with its headers.
  */
 
+import { AttemptLoop, type AttemptOwner } from "../attempts/attempt-loop.ts";
 import type { Balancer, PickOptions } from "../balancer/balancer.ts";
 import type { ErrorCode } from "../errors.ts";
 import type { RequestFlag } from "../events.ts";
-import { AttemptLoop, type AttemptOwner } from "../forward/attempt-loop.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { ModelledHandler, ModelledUpstream } from "./modelled-upstream.ts";
-import type { PoolRecord } from "./pool-record.ts";
+import type { PoolRecord } from "./report/pool-record.ts";
 
 export interface SimulatedRequestContext {
   readonly pool: Pool;

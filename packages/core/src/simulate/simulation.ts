@@ -1,21 +1,21 @@
 import { limits } from "../config/defaults.ts";
 import type { ResolvedOptions } from "../config/resolved.ts";
-import { createRouting } from "../forward/create-routing.ts";
+import { ManagedPool } from "../managed-pool.ts";
 import type { Pool } from "../pool/pool.ts";
-import { PoolAtWork } from "../pool-at-work.ts";
+import { createRouting } from "../request/create-routing.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { seededRandom } from "../runtime/seeded-random.ts";
 import { VirtualClock } from "../runtime/virtual-clock.ts";
 import { type Arrivals, GeneratedArrivals, ListedArrivals } from "./arrivals.ts";
 import { EventLog } from "./event-log.ts";
-import { Models } from "./models.ts";
+import { Models } from "./model-registry.ts";
 import { playStep } from "./play-step.ts";
-import { Counts, PoolRecord } from "./pool-record.ts";
-import type { SimulationReport } from "./report.ts";
-import type { ResolvedRequest, ResolvedTrace } from "./resolved-trace.ts";
+import { Counts, PoolRecord } from "./report/pool-record.ts";
+import type { SimulationReport } from "./report/report.ts";
+import { round } from "./report/samples.ts";
 import { Router } from "./router.ts";
-import { round } from "./samples.ts";
 import { SimulatedRequest } from "./simulated-request.ts";
+import type { ResolvedRequest, ResolvedTrace } from "./trace/resolved-trace.ts";
 
 /** One simulation, from its start to its report. */
 export class Simulation {
@@ -26,7 +26,7 @@ export class Simulation {
   readonly #runtime: Runtime;
   readonly #arrivals: Arrivals;
   readonly #models: Models;
-  readonly #atWork = new Map<string, PoolAtWork>();
+  readonly #atWork = new Map<string, ManagedPool>();
   readonly #records = new Map<Pool, PoolRecord>();
   readonly #router: Router;
   readonly #refused = new Counts();
@@ -51,7 +51,7 @@ export class Simulation {
     this.#runtime = { clock: this.#clock, random: nextRandom() };
     this.#endsAt = Math.max(this.#arrivals.endsAt, trace.script.at(-1)?.atMs ?? 0);
     for (const [name, pool] of options.pools) {
-      const atWork = new PoolAtWork(name, pool, this.#runtime, { probe: this.#models.probe });
+      const atWork = new ManagedPool(name, pool, this.#runtime, { probe: this.#models.probe });
       this.#models.follow(atWork.pool);
       const record = new PoolRecord(atWork.pool, atWork.balancer.policy.name);
       this.#atWork.set(name, atWork);

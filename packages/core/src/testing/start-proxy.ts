@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { ProxyOptions } from "../config/options.ts";
-import { createProxy, type Proxy, type ProxySurroundings } from "../create-proxy.ts";
+import { createProxy, type Proxy, type ProxySurroundings } from "../proxy.ts";
 import { TestClock } from "./test-clock.ts";
 
 /** A proxy in a server of its own. */

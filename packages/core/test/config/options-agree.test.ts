@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { checkOptions } from "../../src/config/check.ts";
 import { defaults } from "../../src/config/defaults.ts";
 import type { ManyPoolsOptions, OnePoolOptions, PoolSettings, SharedOptions } from "../../src/config/options.ts";
-import { allowedKeys, manyPoolsSchema, onePoolSchema } from "../../src/config/schema.ts";
+import { allowedKeys, manyPoolsSchema, onePoolSchema } from "../../src/config/schema/schema.ts";
 
 /**
  * Every key that there is, at every level. That the types of the schema and of options.ts are the same is checked where

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { Balancer } from "../../src/balancer/balancer.ts";
-import { weighByWeight } from "../../src/balancer/by-weight.ts";
+import { weighByWeight } from "../../src/balancer/weight-share.ts";
 import type { PoolSettings } from "../../src/config/options.ts";
 import type { Policy, Weighed } from "../../src/policy.ts";
 import type { Pool } from "../../src/pool/pool.ts";

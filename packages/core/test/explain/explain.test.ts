@@ -1,14 +1,14 @@
 import { expect, test } from "vitest";
 import { OptionsError } from "../../src/config/issues.ts";
 import type { ProxyOptions } from "../../src/config/options.ts";
-import { policyNames } from "../../src/config/policy-names.ts";
 import { resolveOptions } from "../../src/config/resolve.ts";
 import type { ResolvedPool } from "../../src/config/resolved.ts";
-import { createProxy, type Proxy as ReverseProxy } from "../../src/create-proxy.ts";
+import { policyNames } from "../../src/config/schema/policy-names.ts";
 import { explain } from "../../src/explain/explain.ts";
 import type { ExplainRequest, Explanation, PoolExplanation, Reason } from "../../src/explain/explanation.ts";
-import { createRouting } from "../../src/forward/create-routing.ts";
-import { PoolAtWork } from "../../src/pool-at-work.ts";
+import { ManagedPool } from "../../src/managed-pool.ts";
+import { createProxy, type Proxy as ReverseProxy } from "../../src/proxy.ts";
+import { createRouting } from "../../src/request/create-routing.ts";
 import { seededRandom } from "../../src/runtime/seeded-random.ts";
 import { VirtualClock } from "../../src/runtime/virtual-clock.ts";
 import { deepFrozen } from "../support/frozen.ts";
@@ -258,7 +258,7 @@ test.each(policyNames)("%s picks the same with and without an explanation in bet
     const random = seededRandom(9);
     const upstreams = upstreamsOf({ a: 5, b: 3, c: { maxInFlight: 4 }, d: { backup: true } });
     const resolved = resolveOptions({ balance: policy, upstreams, slowStart: { window: "5s" } });
-    const atWork = new PoolAtWork("default", resolved.pools.get("default") as ResolvedPool, { clock, random });
+    const atWork = new ManagedPool("default", resolved.pools.get("default") as ResolvedPool, { clock, random });
     const routing = createRouting(resolved, new Map([["default", atWork]]));
     const { pool, balancer } = atWork;
     const log: string[] = [];

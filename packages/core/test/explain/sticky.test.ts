@@ -1,9 +1,9 @@
 import { createHmac } from "node:crypto";
 import { expect, test } from "vitest";
 import type { PoolOptions, StickyOptions } from "../../src/config/options.ts";
-import { createProxy } from "../../src/create-proxy.ts";
 import type { PoolExplanation } from "../../src/explain/explanation.ts";
 import type { Pool } from "../../src/pool/pool.ts";
+import { createProxy } from "../../src/proxy.ts";
 import { VirtualClock } from "../../src/runtime/virtual-clock.ts";
 import { memberOf, upstreamsOf } from "../support/pools.ts";
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { checkOptions } from "../../src/config/check.ts";
 import { OptionsError } from "../../src/config/issues.ts";
-import { createProxy } from "../../src/create-proxy.ts";
 import { checkHooks } from "../../src/forward/check-hooks.ts";
+import { createProxy } from "../../src/proxy.ts";
 
 const hook = () => {};
 

@@ -1,7 +1,7 @@
 import { Socket } from "node:net";
 import { expect, test } from "vitest";
-import { requestTunnel } from "../../src/forward/tunnel.ts";
-import { Connector } from "../../src/wire/connector.ts";
+import { requestTunnel } from "../../src/forward/upgrade/tunnel.ts";
+import { Connector } from "../../src/transport/connector.ts";
 import { plainAddress, transportSettings } from "../support/exchanges.ts";
 import { resolverOver, scriptedNames } from "../support/names.ts";
 

@@ -1,9 +1,9 @@
 import type { OutlierDetectionOptions, PoolOptions } from "../../src/config/options.ts";
 import { resolvePool } from "../../src/config/resolve.ts";
+import { ManagedPool } from "../../src/managed-pool.ts";
 import type { Attempt } from "../../src/pool/attempt.ts";
 import type { Pool } from "../../src/pool/pool.ts";
 import type { Outcome } from "../../src/pool/upstream.ts";
-import { PoolAtWork } from "../../src/pool-at-work.ts";
 import { type MemberSketch, memberOf, upstreamsOf } from "../support/pools.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 
@@ -27,7 +27,7 @@ export function outlierLab(
     upstreams: Readonly<Record<string, MemberSketch>> = members,
     others: Settings = settings,
   ) => resolvePool({ ...others, outlierDetection, upstreams: upstreamsOf(upstreams) });
-  const atWork = new PoolAtWork("api", resolve(detection), runtime);
+  const atWork = new ManagedPool("api", resolve(detection), runtime);
   const { pool } = atWork;
   const log: string[] = [];
   const seconds = () => clock.now() / 1_000;

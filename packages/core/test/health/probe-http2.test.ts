@@ -8,7 +8,7 @@ import { resolveHealthCheck, resolvePool } from "../../src/config/resolve.ts";
 import type { UpstreamAddress } from "../../src/config/resolved.ts";
 import { probe } from "../../src/health/probe.ts";
 import { resolveRuntime } from "../../src/runtime/runtime.ts";
-import { Connector } from "../../src/wire/connector.ts";
+import { Connector } from "../../src/transport/connector.ts";
 import { answering, cleanups, closedPort, response, run, serve } from "./raw-server.ts";
 
 const cert = readFileSync(new URL("../support/certs/localhost.crt", import.meta.url), "utf8");

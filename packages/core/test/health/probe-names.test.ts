@@ -4,7 +4,7 @@ import { LookupFailure } from "../../src/dns/lookup-failure.ts";
 import type { HealthEvent } from "../../src/events.ts";
 import { HealthChecker } from "../../src/health/health-checker.ts";
 import { Pool } from "../../src/pool/pool.ts";
-import { Connector } from "../../src/wire/connector.ts";
+import { Connector } from "../../src/transport/connector.ts";
 import { resolverOver, type ScriptedNames, scriptedNames } from "../support/names.ts";
 import { rawUpstream, response } from "../support/raw-upstream.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";

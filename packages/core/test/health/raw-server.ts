@@ -5,7 +5,7 @@ import type { HealthCheckOptions, PoolOptions, TlsOptions } from "../../src/conf
 import { resolveHealthCheck, resolvePool } from "../../src/config/resolve.ts";
 import { type ProbeResult, probe } from "../../src/health/probe.ts";
 import { resolveRuntime } from "../../src/runtime/runtime.ts";
-import { Connector } from "../../src/wire/connector.ts";
+import { Connector } from "../../src/transport/connector.ts";
 
 /** Called after each test, last in, first out. */
 export const cleanups: (() => unknown)[] = [];

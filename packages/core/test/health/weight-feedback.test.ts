@@ -3,7 +3,7 @@ import { Balancer } from "../../src/balancer/balancer.ts";
 import { limits } from "../../src/config/defaults.ts";
 import type { PoolOptions } from "../../src/config/options.ts";
 import { resolvePool } from "../../src/config/resolve.ts";
-import { PoolAtWork } from "../../src/pool-at-work.ts";
+import { ManagedPool } from "../../src/managed-pool.ts";
 import { type MemberSketch, memberOf, upstreamsOf } from "../support/pools.ts";
 import { seededRandom } from "../support/seeded-random.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
@@ -17,7 +17,7 @@ function feedbackLab(members: Members, settings: Omit<PoolOptions, "upstreams"> 
   const runtime = { clock, random: seededRandom() };
   const optionsOf = (others: Omit<PoolOptions, "upstreams">) =>
     resolvePool({ outlierDetection: false, weights: {}, ...others, upstreams: upstreamsOf(members) });
-  const atWork = new PoolAtWork("api", optionsOf(settings), runtime);
+  const atWork = new ManagedPool("api", optionsOf(settings), runtime);
   const { pool } = atWork;
   const events: string[] = [];
   pool.on("weight", ({ upstream, from, to, reason, detail }) => {

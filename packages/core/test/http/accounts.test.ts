@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import { expect, test } from "vitest";
-import { isEnding } from "../../src/forward/lingering-close.ts";
+import { isEnding } from "../../src/client/node/lingering-close.ts";
 import { underLoad } from "../support/client.ts";
 import { until } from "../support/event-loop.ts";
 import { StrictClient } from "../support/raw-client.ts";

@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import path from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import type { DiscoveryOptions, PoolOptions } from "../../src/config/options.ts";
-import type { Proxy } from "../../src/create-proxy.ts";
+import type { Proxy } from "../../src/proxy.ts";
 import { fetchFrom } from "../support/client.ts";
 import { startDnsServer, type Zone } from "../support/dns-server.ts";
 import { until } from "../support/event-loop.ts";

@@ -2,7 +2,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import type { ProxyOptions } from "../../src/config/options.ts";
-import type { ProxySurroundings } from "../../src/create-proxy.ts";
+import type { ProxySurroundings } from "../../src/proxy.ts";
 import { StrictClient, saysClose } from "../support/raw-client.ts";
 import { recordingUpstream } from "../support/recording-upstream.ts";
 import { startProxy } from "../support/start-proxy.ts";

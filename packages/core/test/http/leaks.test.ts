@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
-import { createProxy } from "../../src/create-proxy.ts";
+import { createProxy } from "../../src/proxy.ts";
 import { fetchFrom, keepAlive, underLoad } from "../support/client.ts";
 import { until } from "../support/event-loop.ts";
 import { heldBytes, startAging } from "../support/memory.ts";

@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test, vi } from "vitest";
 import { resolvePool } from "../../src/config/resolve.ts";
-import { PoolAtWork } from "../../src/pool-at-work.ts";
-import { Connector } from "../../src/wire/connector.ts";
+import { ManagedPool } from "../../src/managed-pool.ts";
+import { Connector } from "../../src/transport/connector.ts";
 import { resolverOver, scriptedNames } from "../support/names.ts";
 import { startProxy } from "../support/start-proxy.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
@@ -12,7 +12,7 @@ test("the names of a pool are looked up before its first request, and those that
   const names = scriptedNames({ "a.test": ["10.0.0.1"], "b.test": ["10.0.0.2"], "c.test": ["10.0.0.3"] });
   const connector = new Connector(runtime, resolverOver(names, runtime));
   const urls = ["http://a.test", "http://127.0.0.1:1"];
-  const atWork = new PoolAtWork("api", resolvePool({ upstreams: urls }), runtime, { connector });
+  const atWork = new ManagedPool("api", resolvePool({ upstreams: urls }), runtime, { connector });
   await clock.advanceAsync(0);
   const asked = () => names.questions.splice(0).filter((question) => question.startsWith("A "));
   expect(asked()).toEqual(["A a.test"]);

@@ -2,7 +2,7 @@ import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import { limits } from "../../src/config/defaults.ts";
-import { createProxy } from "../../src/create-proxy.ts";
+import { createProxy } from "../../src/proxy.ts";
 import { fetchFrom, rawClient } from "../support/client.ts";
 import { until } from "../support/event-loop.ts";
 import { startProxy } from "../support/start-proxy.ts";

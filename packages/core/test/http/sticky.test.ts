@@ -1,7 +1,7 @@
 import type { ServerResponse } from "node:http";
 import { describe, expect, test } from "vitest";
 import type { PoolOptions, StickyOptions } from "../../src/config/options.ts";
-import type { ProxySurroundings } from "../../src/create-proxy.ts";
+import type { ProxySurroundings } from "../../src/proxy.ts";
 import { fetchFrom, rawClient } from "../support/client.ts";
 import { until } from "../support/event-loop.ts";
 import { memberOf } from "../support/pools.ts";

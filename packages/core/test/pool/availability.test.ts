@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { Standing } from "../../src/pool/availability.ts";
+import type { Standing } from "../../src/pool/availability/availability.ts";
 import type { Pool } from "../../src/pool/pool.ts";
 import type { Upstream } from "../../src/pool/upstream.ts";
 import { idsOf, type MemberSketch, memberOf, poolOf } from "../support/pools.ts";

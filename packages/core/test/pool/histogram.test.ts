@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { Histogram } from "../../src/pool/histogram.ts";
+import { Histogram } from "../../src/pool/statistics/histogram.ts";
 
 function histogramOf(...milliseconds: number[]): Histogram {
   const histogram = new Histogram();

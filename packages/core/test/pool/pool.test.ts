@@ -2,8 +2,8 @@ import { describe, expect, test } from "vitest";
 import { limits } from "../../src/config/defaults.ts";
 import { OptionsError } from "../../src/config/issues.ts";
 import { ProxyError } from "../../src/errors.ts";
-import { checkUpstreamChange } from "../../src/pool/operator-input.ts";
 import type { Pool } from "../../src/pool/pool.ts";
+import { checkUpstreamChange } from "../../src/pool/validate-change.ts";
 import { deepFrozen } from "../support/frozen.ts";
 import { idsOf, memberOf, poolOf } from "../support/pools.ts";
 

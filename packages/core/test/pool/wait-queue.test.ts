@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { type Waiter, WaitQueue } from "../../src/pool/availability/wait-queue.ts";
 import type { Pool } from "../../src/pool/pool.ts";
-import { type Waiter, WaitQueue } from "../../src/pool/wait-queue.ts";
 import type { Clock } from "../../src/runtime/clock.ts";
 import { agedBytes } from "../support/memory.ts";
 import { memberOf, poolOf } from "../support/pools.ts";

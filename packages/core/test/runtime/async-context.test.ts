@@ -6,7 +6,7 @@ import { resolvePool } from "../../src/config/resolve.ts";
 import { backgroundClock, bindContext, inBackground } from "../../src/runtime/async-context.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import { Ticker } from "../../src/runtime/ticker.ts";
-import { Connector } from "../../src/wire/connector.ts";
+import { Connector } from "../../src/transport/connector.ts";
 
 const storage = new AsyncLocalStorage<string>();
 

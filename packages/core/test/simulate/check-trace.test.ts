@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { OptionsError } from "../../src/config/issues.ts";
 import type { ProxyOptions } from "../../src/config/options.ts";
 import { simulate } from "../../src/simulate/simulate.ts";
-import type { Trace } from "../../src/simulate/trace.ts";
+import type { Trace } from "../../src/simulate/trace/trace.ts";
 import { upstreamsOf } from "../support/pools.ts";
 
 const requests = { rate: 1, duration: "1s" };

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { limits } from "../../src/config/defaults.ts";
 import { OptionsError } from "../../src/config/issues.ts";
 import { simulate } from "../../src/simulate/simulate.ts";
-import type { Trace } from "../../src/simulate/trace.ts";
+import type { Trace } from "../../src/simulate/trace/trace.ts";
 
 const options = { upstreams: ["http://127.0.0.1:3001"] };
 

@@ -1,11 +1,11 @@
 import { expect, test } from "vitest";
 import type { ProxyOptions } from "../../src/config/options.ts";
-import { policyNames } from "../../src/config/policy-names.ts";
+import { policyNames } from "../../src/config/schema/policy-names.ts";
 import type { Candidate, PickContext } from "../../src/policy.ts";
-import { formatReport } from "../../src/simulate/format-report.ts";
-import type { PoolReport, SimulationReport, UpstreamReport } from "../../src/simulate/report.ts";
+import { formatReport } from "../../src/simulate/report/format-report.ts";
+import type { PoolReport, SimulationReport, UpstreamReport } from "../../src/simulate/report/report.ts";
 import { simulate } from "../../src/simulate/simulate.ts";
-import type { ScriptStep, Trace } from "../../src/simulate/trace.ts";
+import type { ScriptStep, Trace } from "../../src/simulate/trace/trace.ts";
 import { deepFrozen } from "../support/frozen.ts";
 import { type MemberSketch, upstreamsOf } from "../support/pools.ts";
 

@@ -1,6 +1,6 @@
 import type { Attempt } from "../../src/pool/attempt.ts";
+import type { Waiter } from "../../src/pool/availability/wait-queue.ts";
 import type { Outcome, Upstream } from "../../src/pool/upstream.ts";
-import type { Waiter } from "../../src/pool/wait-queue.ts";
 import type { Timer } from "../../src/runtime/clock.ts";
 import type { Behaviour, World } from "./world.ts";
 

@@ -7,7 +7,7 @@
 
 import { expect, test } from "vitest";
 import type { PolicyName } from "../../src/config/options.ts";
-import { policyNames } from "../../src/config/policy-names.ts";
+import { policyNames } from "../../src/config/schema/policy-names.ts";
 import { World } from "./world.ts";
 
 const seed = Number(process.env["SIMULATION_SEED"] ?? 20_250_101);

@@ -4,10 +4,16 @@ import type { PoolOptions } from "../../src/config/options.ts";
 import { resolvePool } from "../../src/config/resolve.ts";
 import type { UpstreamAddress } from "../../src/config/resolved.ts";
 import { type Runtime, resolveRuntime } from "../../src/runtime/runtime.ts";
-import { Connector } from "../../src/wire/connector.ts";
-import type { TransportSettings } from "../../src/wire/create-transport.ts";
-import { Http1Transport } from "../../src/wire/http1-transport.ts";
-import type { Exchange, ExchangeFailure, ExchangeHandler, RequestHead, Transport } from "../../src/wire/transport.ts";
+import { Connector } from "../../src/transport/connector.ts";
+import type { TransportSettings } from "../../src/transport/create-transport.ts";
+import { Http1Transport } from "../../src/transport/http1/http1-transport.ts";
+import type {
+  Exchange,
+  ExchangeFailure,
+  ExchangeHandler,
+  RequestHead,
+  Transport,
+} from "../../src/transport/transport.ts";
 
 /** What an upstream at a port of 127.0.0.1 is reached by. */
 export function plainAddress(port: number): UpstreamAddress {

@@ -1,7 +1,7 @@
 import { expect } from "vitest";
 import type { PoolSettings, ProxyOptions, SharedOptions } from "../../src/config/options.ts";
-import type { ProxySurroundings } from "../../src/create-proxy.ts";
 import type { RequestEvent } from "../../src/events.ts";
+import type { ProxySurroundings } from "../../src/proxy.ts";
 import { turns } from "./event-loop.ts";
 import { StrictClient } from "./raw-client.ts";
 import { echo, type RawUpstream, rawUpstream } from "./raw-upstream.ts";

@@ -1,9 +1,9 @@
 import { expect } from "vitest";
 import type { HeadLimits } from "../../src/config/resolved.ts";
 import type { ErrorCode } from "../../src/errors.ts";
-import type { ResponseHead } from "../../src/wire/response-head.ts";
-import { ResponseParser } from "../../src/wire/response-parser.ts";
-import { WireError } from "../../src/wire/wire-error.ts";
+import type { ResponseHead } from "../../src/transport/http1/response-head.ts";
+import { ResponseParser } from "../../src/transport/http1/response-parser.ts";
+import { TransportError } from "../../src/transport/transport-error.ts";
 
 /** What a pool allows of a response's head unless it says otherwise. */
 export const usualHead: HeadLimits = { bytes: 16_384, fields: 200 };
@@ -59,7 +59,7 @@ export function feed(pieces: readonly Buffer[], options: FeedOptions = {}): Verd
   try {
     verdict.consumed = run(parser, pieces, options.end ?? false);
   } catch (error) {
-    if (!(error instanceof WireError)) throw error;
+    if (!(error instanceof TransportError)) throw error;
     verdict.code = error.code;
     verdict.reason = error.message;
   }

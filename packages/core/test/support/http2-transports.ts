@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { onTestFinished } from "vitest";
 import { resolveRuntime } from "../../src/runtime/runtime.ts";
-import { Connector } from "../../src/wire/connector.ts";
-import { createTransport } from "../../src/wire/create-transport.ts";
-import type { Transport } from "../../src/wire/transport.ts";
+import { Connector } from "../../src/transport/connector.ts";
+import { createTransport } from "../../src/transport/create-transport.ts";
+import type { Transport } from "../../src/transport/transport.ts";
 import { plainAddress, type TestTransportOptions, transportSettings } from "./exchanges.ts";
 
 export const cert: string = readFileSync(new URL("./certs/localhost.crt", import.meta.url), "utf8");

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import { isRefusal, type Refusal, type RequestHeadIn, readRequestHead } from "../../src/forward/request-head.ts";
+import { isRefusal, type Refusal, type RequestHeadIn, readRequestHead } from "../../src/request/request-head.ts";
 
 export interface IncomingSketch {
   readonly method?: string;

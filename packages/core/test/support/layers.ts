@@ -2,8 +2,8 @@ import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import type { ProxyOptions } from "../../src/config/options.ts";
-import { createProxy, type Proxy } from "../../src/create-proxy.ts";
 import type { RequestEvent } from "../../src/events.ts";
+import { createProxy, type Proxy } from "../../src/proxy.ts";
 import { leftovers } from "./start-proxy.ts";
 
 /** What rightly differs between layers, and what an expectation may ask about. */

@@ -1,6 +1,6 @@
 import { connect, type Socket } from "node:net";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { wasReset } from "../../src/wire/was-reset.ts";
+import { wasReset } from "../../src/transport/http1/detect-reset.ts";
 import { readResponse, StrictError, type StrictResponse, valuesOf } from "./strict-http.ts";
 
 /** How bytes are cut into packets. */

@@ -2,8 +2,8 @@ import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect, onTestFinished } from "vitest";
 import type { ProxyOptions } from "../../src/config/options.ts";
-import { createProxy, type Proxy, type ProxySurroundings } from "../../src/create-proxy.ts";
 import type { ProxyEvents, RequestEvent } from "../../src/events.ts";
+import { createProxy, type Proxy, type ProxySurroundings } from "../../src/proxy.ts";
 
 export interface TestProxy {
   readonly proxy: Proxy;

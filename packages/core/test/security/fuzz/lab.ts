@@ -1,9 +1,9 @@
 /** A proxy between two upstreams, at work for many inputs, one after another. */
 
 import { setImmediate as nextTurn, setTimeout as pause } from "node:timers/promises";
-import { createProxy, type Proxy } from "../../../src/create-proxy.ts";
+import { isEnding } from "../../../src/client/node/lingering-close.ts";
 import type { RequestEvent } from "../../../src/events.ts";
-import { isEnding } from "../../../src/forward/lingering-close.ts";
+import { createProxy, type Proxy } from "../../../src/proxy.ts";
 import { StrictClient } from "../../support/raw-client.ts";
 import { leftovers } from "../../support/start-proxy.ts";
 import { converse } from "./conversation.ts";

@@ -1,0 +1,131 @@
+/**
+ * What a schema cannot say: mistakes that take two places of the options to see.
+ *
+ * These look at what the user wrote, beside the schema and not after it, so that all mistakes are told at once.
+ * They pass over whatever has the wrong shape: that is the schema's to say.
+ */
+
+import { defaults as builtIn } from "../defaults.ts";
+import { type ConfigIssue, didYouMean } from "../issues.ts";
+import { isTable, layOver } from "../merge.ts";
+import { defaultUpstreamId, parseUpstreamUrl } from "../upstream-url.ts";
+
+type Path = readonly (string | number)[];
+
+/** Checks options with pools of their own names. */
+export function crossCheckPools(options: unknown): ConfigIssue[] {
+  if (!isTable(options) || !isTable(options["pools"])) return [];
+  const { pools, defaults } = options;
+  const names = Object.keys(pools);
+  const shared = isTable(defaults) ? defaults["tls"] : undefined;
+  return [
+    ...names.flatMap((name) => checkUpstreamIds(pools[name], ["pools", name])),
+    ...names.flatMap((name) => checkDiscovery(pools[name], ["pools", name])),
+    ...checkTls(names, pools, shared),
+    ...checkStickyCookies(pools, isTable(defaults) ? defaults["sticky"] : undefined),
+    ...checkRoutes(options["routes"], names),
+  ];
+}
+
+/** Checks the options of the only pool of a proxy, with its routes. */
+export function crossCheckOnePool(options: unknown): ConfigIssue[] {
+  const routes = isTable(options) ? options["routes"] : undefined;
+  return [...crossCheckPool(options), ...checkRoutes(routes, ["default"])];
+}
+
+/** Checks the options of a single pool. */
+export function crossCheckPool(options: unknown): ConfigIssue[] {
+  if (!isTable(options)) return [];
+  const tls = halfOf(options["tls"]) ? [unpaired(["tls"])] : [];
+  return [...checkUpstreamIds(options, []), ...checkDiscovery(options, []), ...tls];
+}
+
+function checkDiscovery(pool: unknown, path: Path): ConfigIssue[] {
+  const discovery = isTable(pool) ? pool["discovery"] : undefined;
+  if (!isTable(discovery) || discovery["type"] !== "srv" || discovery["port"] === undefined) return [];
+  const message = 'SRV records name the ports themselves: leave it out, or say type = "dns"';
+  return [{ path: [...path, "discovery", "port"], message }];
+}
+
+function checkUpstreamIds(pool: unknown, path: Path): ConfigIssue[] {
+  if (!isTable(pool) || !Array.isArray(pool["upstreams"])) return [];
+  const issues: ConfigIssue[] = [];
+  const firstWithId = new Map<string, number>();
+  for (const [index, entry] of pool["upstreams"].entries()) {
+    const id = upstreamId(entry);
+    if (id === undefined) continue;
+    const first = firstWithId.get(id);
+    if (first === undefined) {
+      firstWithId.set(id, index);
+    } else {
+      const message = `the id ${JSON.stringify(id)} is already taken by upstreams[${first}]; give one of them another id`;
+      issues.push({ path: [...path, "upstreams", index], message });
+    }
+  }
+  return issues;
+}
+
+function upstreamId(entry: unknown): string | undefined {
+  if (isTable(entry) && entry["id"] !== undefined) return typeof entry["id"] === "string" ? entry["id"] : undefined;
+  const url = isTable(entry) ? entry["url"] : entry;
+  const address = typeof url === "string" ? parseUpstreamUrl(url) : "";
+  return typeof address === "string" ? undefined : defaultUpstreamId(address);
+}
+
+/** A pool's certificate may stand in the pool and its key in the defaults; what counts is that they meet. */
+function checkTls(names: readonly string[], pools: Readonly<Record<string, unknown>>, shared: unknown): ConfigIssue[] {
+  const issues: ConfigIssue[] = [];
+  let inDefaults = names.length === 0 && halfOf(shared);
+  for (const name of names) {
+    const pool = pools[name];
+    const own = isTable(pool) ? pool["tls"] : undefined;
+    if (isTable(own)) {
+      if (halfOf(layOver(isTable(shared) ? shared : {}, own))) issues.push(unpaired(["pools", name, "tls"]));
+    } else {
+      inDefaults ||= halfOf(shared);
+    }
+  }
+  return inDefaults ? [unpaired(["defaults", "tls"]), ...issues] : issues;
+}
+
+/** Pools that share a cookie would take each other's clients from them at every turn. */
+function checkStickyCookies(pools: Readonly<Record<string, unknown>>, shared: unknown): ConfigIssue[] {
+  const firstWith = new Map<unknown, string>();
+  return Object.entries(pools).flatMap(([name, pool]) => {
+    const own = isTable(pool) ? (pool["sticky"] ?? shared) : undefined;
+    if (!isTable(own)) return [];
+    const { cookie } = layOver({ ...builtIn.sticky, ...(isTable(shared) && shared) }, own) as { cookie: unknown };
+    const first = firstWith.get(cookie);
+    if (first === undefined) firstWith.set(cookie, name);
+    if (first === undefined || typeof cookie !== "string") return [];
+    const message = `the cookie ${JSON.stringify(cookie)} is already taken by the pool ${JSON.stringify(first)}; give one of them another name`;
+    return [{ path: ["pools", name, "sticky", "cookie"], message }];
+  });
+}
+
+function halfOf(tls: unknown): boolean {
+  return isTable(tls) && (tls["cert"] === undefined) !== (tls["key"] === undefined);
+}
+
+function unpaired(path: Path): ConfigIssue {
+  return { path, message: "cert and key go together: give both or neither" };
+}
+
+function checkRoutes(routes: unknown, pools: readonly string[]): ConfigIssue[] {
+  if (pools.length === 0) return [{ path: ["pools"], message: "expected at least one pool" }];
+  if (routes === undefined && pools.length > 1) {
+    return [{ path: ["routes"], message: "with more than one pool, routes must say which requests go where" }];
+  }
+  if (!Array.isArray(routes)) return [];
+  return routes.flatMap((route: unknown, index) => {
+    if (!isTable(route)) return [];
+    const { pool } = route;
+    if (pool === undefined && pools.length > 1) {
+      const message = `expected the name of a pool, found nothing; with several pools a route says which: ${pools.join(", ")}`;
+      return [{ path: ["routes", index, "pool"], message }];
+    }
+    if (typeof pool !== "string" || pools.includes(pool)) return [];
+    const message = `there is no pool ${JSON.stringify(pool)}${didYouMean(pool, pools)}`;
+    return [{ path: ["routes", index, "pool"], message }];
+  });
+}

@@ -1,0 +1,98 @@
+import type { IncomingMessage } from "node:http";
+import type { HeadLimits } from "../../config/resolved.ts";
+import type { ErrorCode } from "../../errors.ts";
+import { bindContext } from "../../runtime/async-context.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import { type Timed, tickerOf } from "../../runtime/ticker.ts";
+import { wasReset } from "../../transport/http1/detect-reset.ts";
+import { parseResponseHead } from "../../transport/http1/response-head.ts";
+import { TransportError } from "../../transport/transport-error.ts";
+import type { ClientPace, ClientResponse } from "../client-response.ts";
+
+/**
+ * What is wrong with a refusal's head. Node's client puts up with more than our own connections do, and what two readers
+ * could understand differently is not passed on: the head is held to the same rules.
+ */
+export function refusalFault(
+  { httpVersion, statusCode, statusMessage, rawHeaders }: IncomingMessage,
+  { fields }: HeadLimits,
+): ErrorCode | undefined {
+  let text = `HTTP/${httpVersion} ${statusCode} ${statusMessage}`;
+  for (let index = 0; index < rawHeaders.length; index += 2)
+    text += `\r\n${rawHeaders[index]}: ${rawHeaders[index + 1]}`;
+  try {
+    return parseResponseHead(text, "GET", fields).status < 200 ? "invalid_response" : undefined;
+  } catch (error) {
+    return error instanceof TransportError ? error.code : "internal";
+  }
+}
+
+/**
+ * Relays the answer of an upstream that refuses an upgrade, at the client's pace, cut off if it breaks off.
+ *
+ * `onEnd` is told how it went, before the client's response is ended; and once more if the client then leaves the rest of
+ * it untaken. Returns what breaks it off, for as long as the response is not over.
+ */
+export function relayRefusal(
+  upstreamResponse: IncomingMessage,
+  response: ClientResponse,
+  { clock, idleMs }: { readonly clock: Clock; readonly idleMs: number },
+  onEnd: (failure: ErrorCode | undefined) => void,
+): (code: ErrorCode) => void {
+  let failure: ErrorCode = "response_truncated";
+  let broken = false;
+  const breakOff = (code: ErrorCode) => {
+    if (upstreamResponse.closed) {
+      onEnd(code);
+      return response.cutOff();
+    }
+    broken = true;
+    failure = code;
+    upstreamResponse.destroy();
+  };
+  const { socket } = upstreamResponse;
+  // In front of node's own listeners, to which a body that lasts until the end is complete then, whatever the end.
+  const onLost = (reset: boolean) => {
+    if (!upstreamResponse.complete && reset) breakOff("response_truncated");
+  };
+  socket.prependOnceListener("end", () => onLost(wasReset(socket)));
+  socket.prependOnceListener("error", () => onLost(true));
+  const ticker = tickerOf(clock);
+  const onSilence = bindContext(() => breakOff("response_idle_timeout"));
+  const silence: Timed = {
+    deadline: Infinity,
+    onDeadline() {
+      silence.deadline = Infinity;
+      onSilence();
+    },
+  };
+  const expectData = () => {
+    if (idleMs > 0) silence.deadline = clock.now() + idleMs;
+  };
+  const pace: ClientPace = {
+    onClientDrain: () => {
+      expectData();
+      upstreamResponse.resume();
+    },
+    onClientStalled: () => breakOff("send_timeout"),
+  };
+  ticker.watch(silence);
+  expectData();
+  upstreamResponse.on("data", (chunk: Buffer) => {
+    expectData();
+    if (response.write(chunk, pace)) return;
+    // A client that does not read is not the upstream's fault.
+    silence.deadline = Infinity;
+    upstreamResponse.pause();
+  });
+  upstreamResponse.on("error", () => {});
+  upstreamResponse.on("close", () => {
+    ticker.forget(silence);
+    const complete = upstreamResponse.complete && !broken;
+    onEnd(complete ? undefined : failure);
+    if (complete) response.end([]);
+    else response.cutOff();
+  });
+  response.flush();
+  return breakOff;
+}

@@ -1,0 +1,282 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
+import { InFlightSet } from "./attempts/in-flight.ts";
+import { ResponseBatch } from "./client/node/response-batch.ts";
+import { defaults } from "./config/defaults.ts";
+import { parseDuration } from "./config/duration.ts";
+import { OptionsError } from "./config/issues.ts";
+import type { Duration, ProxyOptions } from "./config/options.ts";
+import { resolveOptions } from "./config/resolve.ts";
+import type { ResolvedOptions } from "./config/resolved.ts";
+import { ProxyError } from "./errors.ts";
+import type { ProxyEvents, ReloadChanges } from "./events.ts";
+import { explain } from "./explain/explain.ts";
+import type { ExplainRequest, Explanation } from "./explain/explanation.ts";
+import { checkHooks } from "./forward/check-hooks.ts";
+import type { ForwardContext } from "./forward/context.ts";
+import { type ForwardOptions, type ForwardUpgradeOptions, handleRequest } from "./forward/handle-request.ts";
+import type { Hooks } from "./forward/hooks.ts";
+import { handleClientError } from "./forward/parse-errors.ts";
+import {
+  createUpgradeListener,
+  handleUpgrade,
+  type UpgradeListener,
+  wantsRequest,
+} from "./forward/upgrade/handle-upgrade.ts";
+import { createReporter } from "./observe/reporter.ts";
+import { RequestMetrics } from "./observe/request-metrics.ts";
+import { createOutbound, noSuchPool, type Outbound, type OutboundOptions } from "./outbound/outbound.ts";
+import type { Pool } from "./pool/pool.ts";
+import { PoolRegistry } from "./pool-registry.ts";
+import { createRouting } from "./request/create-routing.ts";
+import type { RawRequest } from "./request/request-head.ts";
+import type { Routing } from "./request/routing.ts";
+import { SafeEmitter } from "./runtime/emitter.ts";
+import { type Runtime, resolveRuntime } from "./runtime/runtime.ts";
+import type { ProxySnapshot } from "./snapshot.ts";
+import { Connector } from "./transport/connector.ts";
+import { version } from "./version.ts";
+
+/**
+ * Makes a proxy: pools, their balancers and health checks, and the handlers to mount in a server.
+ *
+ * Probes start at once. Throws an `OptionsError` that names every mistake in the options. `runtime` puts other
+ * time and chance in place of the machine's.
+ *
+ * @example
+ * const proxy = createProxy({ upstreams: ["http://127.0.0.1:3001", "http://127.0.0.1:3002"] });
+ * http.createServer(proxy.handler).on("upgrade", proxy.upgrade).on("clientError", proxy.clientError).listen(8080);
+ */
+export function createProxy(options: ProxyOptions, surroundings: ProxySurroundings = {}): Proxy {
+  return new Proxy(options, surroundings);
+}
+
+/** What a proxy is given beside its options, and keeps over reloads. */
+export interface ProxySurroundings extends Hooks, Partial<Runtime> {}
+
+/** A running proxy. Made by `createProxy`. */
+export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
+  readonly #runtime: Runtime;
+  readonly #connector: Connector;
+  readonly #hooks: Hooks;
+  readonly #registry: PoolRegistry;
+  readonly #metrics = new RequestMetrics();
+  readonly #active = new InFlightSet();
+  readonly #departures = new ResponseBatch();
+  readonly #engine: ForwardContext;
+  readonly #reloads = { succeeded: 0, failed: 0, lastSuccessful: true };
+  #routing: Routing;
+  #draining = false;
+  /** Nothing new is taken in any more, from the app's own code neither. */
+  #ended = false;
+  #closed: Promise<void> | undefined;
+
+  constructor(options: ProxyOptions, surroundings: ProxySurroundings) {
+    super();
+    checkHooks(surroundings, ["clock", "random"]);
+    this.#runtime = resolveRuntime(surroundings);
+    this.#connector = new Connector(this.#runtime);
+    this.#hooks = surroundings;
+    const resolved = resolveOptions(options);
+    this.#registry = new PoolRegistry(resolved.pools, {
+      runtime: this.#runtime,
+      connector: this.#connector,
+      onAdded: (pool) => this.#forwardEvents(pool),
+    });
+    this.#routing = createRouting(resolved, this.#registry.current);
+    this.#engine = this.#createEngine();
+  }
+
+  /**
+   * For `http.createServer`, or as middleware: `next` is called when no route matches, and without it the answer is 404.
+   * Also for the events `checkContinue` and `checkExpectation`: 100 is then sent only when an upstream takes the body.
+   */
+  readonly handler = (req: IncomingMessage, res: ServerResponse, next?: (error?: unknown) => void): void => {
+    handleRequest(this.#engine, req, res, { next });
+  };
+
+  /**
+   * For a server's `upgrade` event. WebSocket handshakes that a route matches become tunnels. `next` is called, with the
+   * socket untouched, when no route matches. Without `next` such an upgrade is left to the server's other listeners. One that
+   * no listener takes, and an upgrade to anything but WebSocket, is served as an ordinary request of the server.
+   */
+  readonly upgrade: UpgradeListener = createUpgradeListener(() => this.#engine);
+
+  /** For a server's `clientError` event: what is no request gets the proxy's own answer, event and count, in its turn. */
+  readonly clientError = (error: Error, socket: Duplex): void => {
+    handleClientError(this.#engine, error, socket);
+  };
+
+  /** `handler` for adapters, which know more about a request than the request says. */
+  forward(req: IncomingMessage, res: ServerResponse, options: ForwardOptions = {}): void {
+    handleRequest(this.#engine, req, res, options);
+  }
+
+  /**
+   * `upgrade` for adapters. Without `options.next`, a handshake that no route matches is 404. Returns false when it was left
+   * to `options.next`.
+   */
+  forwardUpgrade(req: IncomingMessage, socket: Duplex, head: Buffer, options: ForwardUpgradeOptions = {}): boolean {
+    return handleUpgrade(this.#engine, req, socket, head, options);
+  }
+
+  /** Whether a request, as it is below `mountPath`, would be answered rather than left to `next`. */
+  matches(req: RawRequest, mountPath = ""): boolean {
+    return wantsRequest(req, this.#routing, mountPath);
+  }
+
+  /** The pools in force, by name. */
+  get pools(): ReadonlyMap<string, Pool> {
+    return this.#registry.pools;
+  }
+
+  /**
+   * A pool for requests of the app's own, with the balancer, the connections, the limits and the verdicts that forwarded
+   * requests have. It follows reloads, and works until `close` has waited for what is on its way. Throws an `OptionsError`
+   * for a pool that does not exist.
+   */
+  outbound(pool: string, options: OutboundOptions = {}): Outbound {
+    const { current } = this.#registry;
+    if (!current.has(pool)) throw noSuchPool(pool, [...current.keys()]);
+    const to = () => {
+      if (this.#ended) throw new ProxyError("closed", "the proxy is closed");
+      return current.get(pool);
+    };
+    return createOutbound(pool, { runtime: this.#runtime, active: this.#active, to }, options);
+  }
+
+  /** `close` has been called: answers carry `Connection: close`, and load balancers in front should look elsewhere. */
+  get draining(): boolean {
+    return this.#draining;
+  }
+
+  /**
+   * Puts whole new options in force for the requests to come, and returns what changed.
+   *
+   * They are checked first: an `OptionsError` changes nothing. Requests on their way keep what they began with. An
+   * upstream whose pool, id and URL stay keeps its health, counters, sockets and tunnels; one that is gone finishes
+   * what it has begun.
+   */
+  reload(options: ProxyOptions): ReloadChanges {
+    try {
+      if (this.#draining) throw new ProxyError("closed", "the proxy is closing");
+      const changes = this.#apply(resolveOptions(options));
+      this.#reloads.succeeded++;
+      this.#reloads.lastSuccessful = true;
+      this.emit("reload", { ok: true, changes });
+      return changes;
+    } catch (error) {
+      this.reloadFailed(error);
+      throw error;
+    }
+  }
+
+  /**
+   * Reports a reload that failed before there were options to check, such as a file that cannot be read. Emits `reload` with
+   * `ok: false` and counts a failed reload, as `reload` does for wrong options. The options in force stay in force.
+   *
+   * An error that is no `ProxyError` is reported as the `cause` of one with the code `invalid_options`. Returns the error
+   * that was emitted.
+   */
+  reloadFailed(error: unknown): ProxyError {
+    const reported = toReloadError(error);
+    this.#reloads.failed++;
+    this.#reloads.lastSuccessful = false;
+    this.emit("reload", { ok: false, error: reported });
+    return reported;
+  }
+
+  /** Everything that can be seen of the proxy at this moment, as plain frozen data. */
+  snapshot(): ProxySnapshot {
+    const pools = [...this.#registry.current.values()];
+    return Object.freeze({
+      time: this.#runtime.clock.wallNow(),
+      draining: this.#draining,
+      version,
+      pools: Object.freeze(pools.map(({ pool, balancer }) => pool.snapshot(balancer.policy.name))),
+      requests: this.#metrics.requests(),
+      durations: this.#metrics.durations(),
+      reloads: Object.freeze({ ...this.#reloads }),
+    });
+  }
+
+  /**
+   * What would become of a request now, and why: its route, its pool, and for each upstream what speaks for and against
+   * it. Sends nothing and changes nothing. Throws an `OptionsError` for what describes no request.
+   */
+  explain(request: ExplainRequest): Explanation {
+    return explain(request, this.#routing, this.#runtime.clock.wallNow());
+  }
+
+  /**
+   * Drains and ends: waits for requests and tunnels on their way, at most `timeout`, then ends what is left (tunnels with
+   * a WebSocket close 1001), stops probing and closes every connection. Called again, it ends what is left
+   * after the new `timeout` if that is sooner. The server in front is
+   * the caller's to close: requests that it still takes in are answered, with `Connection: close`.
+   */
+  close(options: { readonly timeout?: Duration } = {}): Promise<void> {
+    const timeoutMs = parseDuration(options.timeout ?? defaults.closeTimeout);
+    if (timeoutMs === undefined) {
+      const message = `expected a duration such as "30s", found ${JSON.stringify(options.timeout)}`;
+      return Promise.reject(new OptionsError([{ path: ["timeout"], message }]));
+    }
+    if (this.#closed === undefined) this.#closed = this.#drainAndClose(timeoutMs);
+    else this.#runtime.clock.setTimeout(() => this.#active.hurry(), timeoutMs);
+    return this.#closed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #drainAndClose(timeoutMs: number): Promise<void> {
+    this.#draining = true;
+    this.#registry.stop();
+    // What has arrived in this turn of the event loop is still to be served.
+    await new Promise((resolve) => setImmediate(resolve));
+    await this.#active.drain(timeoutMs, this.#runtime.clock, () => {
+      this.#ended = true;
+    });
+    this.#registry.close();
+    this.#connector.stop();
+  }
+
+  #apply(resolved: ResolvedOptions): ReloadChanges {
+    const changes = this.#registry.apply(resolved.pools);
+    this.#connector.refresh();
+    this.#routing = createRouting(resolved, this.#registry.current);
+    return { ...changes, routes: resolved.routes.length };
+  }
+
+  #forwardEvents(pool: Pool): void {
+    for (const event of ["health", "eject", "readmit", "weight", "state", "member", "discovery"] as const) {
+      pool.on(event, (...args) => this.emit(event, ...args));
+    }
+  }
+
+  #createEngine(): ForwardContext {
+    const proxy = this;
+    return {
+      runtime: this.#runtime,
+      hooks: this.#hooks,
+      active: this.#active,
+      departures: this.#departures,
+      reporter: createReporter(
+        this.#metrics,
+        { hasListeners: (name) => this.hasListeners(name), emit: (name, ...args) => this.emit(name, ...args) },
+        this.#runtime.clock,
+      ),
+      get routing() {
+        return proxy.#routing;
+      },
+      get draining() {
+        return proxy.#draining;
+      },
+    };
+  }
+}
+
+function toReloadError(error: unknown): ProxyError {
+  if (error instanceof ProxyError) return error;
+  return new ProxyError("invalid_options", error instanceof Error ? error.message : String(error), { cause: error });
+}

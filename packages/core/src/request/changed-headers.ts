@@ -1,0 +1,130 @@
+/**
+ * What an app in front of the proxy has changed in `req.headers`: Express middleware, Fastify hooks, a handler of its own.
+ *
+ * The proxy forwards `req.rawHeaders`, which keep order, letter case and repetition. An app decides by `req.headers`, which Node
+ * has made of them. Nothing tells that an app has written to that object, so it is compared with the lines of each request: in
+ * one walk through both where no name is repeated, and name by name where something differs.
+ */
+
+import type { IncomingMessage } from "node:http";
+import { headerRule } from "../config/settable-header.ts";
+import { lowerName } from "../http1/header-classifier.ts";
+
+/** The headers of a request as Node or an app has them: strings or lists of them by name, or what an app puts there. */
+export type HeaderObject = Readonly<Record<string, unknown>>;
+
+/** What is read of a request to find changes. */
+export interface ChangeableRequest extends Pick<IncomingMessage, "httpVersionMajor"> {
+  readonly rawHeaders: readonly string[];
+  readonly headers?: HeaderObject;
+  readonly joinDuplicateHeaders?: boolean | undefined;
+}
+
+/** Headers that an app has set, replaced or deleted, by their names in lower case. */
+export class ChangedHeaders {
+  /** The lines that take the place of the client's, in the app's letter case; none for a deleted header. */
+  readonly lines: ReadonlyMap<string, readonly (readonly [name: string, value: string])[]>;
+
+  constructor(lines: ReadonlyMap<string, readonly (readonly [name: string, value: string])[]>) {
+    this.lines = lines;
+  }
+
+  /**
+   * Whether a line of the client's is replaced or deleted. One that CGI-like upstreams read alike, such as `X_User` beside an
+   * `X-User` of the app's, goes with it.
+   */
+  covers(lower: string): boolean {
+    return this.lines.has(lower) || (/[_.]/.test(lower) && this.lines.has(lower.replace(/[_.]/g, "-")));
+  }
+}
+
+/** Undefined when nothing has changed. `headers` is what an app has, where that is not the request's own object. */
+export function changedHeaders(
+  req: ChangeableRequest,
+  headers: HeaderObject | undefined = req.headers,
+): ChangedHeaders | undefined {
+  // A request of HTTP/2 is refused later; one that is made up has no object.
+  if (headers === undefined || req.httpVersionMajor !== 1) return undefined;
+  return isUnchanged(headers, req.rawHeaders) ? undefined : compare(headers, req);
+}
+
+/** Node fills the object in the order of the lines. */
+function isUnchanged(headers: HeaderObject, raw: readonly string[]): boolean {
+  let index = 0;
+  for (const name in headers) {
+    const line = raw[index];
+    if (line === undefined || headers[name] !== raw[index + 1]) return false;
+    if (line !== name && lowerName(line) !== name) return false;
+    index += 2;
+  }
+  return index === raw.length;
+}
+
+function compare(headers: HeaderObject, req: ChangeableRequest): ChangedHeaders | undefined {
+  const received = byName(req.rawHeaders);
+  const changes = new Map<string, readonly (readonly [string, string])[]>();
+  for (const [lower, lines] of received) {
+    const now = Object.hasOwn(headers, lower) ? headers[lower] : undefined;
+    if (isFixed(lower, headers) || isSame(now, merged(lower, lines, req.joinDuplicateHeaders === true))) continue;
+    changes.set(lower, toLines(lines[0]?.[0] ?? lower, now));
+  }
+  for (const name of Object.keys(headers)) {
+    const lower = name.toLowerCase();
+    // In another letter case than Node's it is the app's, whatever stands beside it.
+    if ((name === lower && received.has(lower)) || isFixed(lower, headers)) continue;
+    const lines = toLines(name, headers[name]);
+    if (lines.length > 0) changes.set(lower, lines);
+  }
+  return changes.size === 0 ? undefined : new ChangedHeaders(changes);
+}
+
+/**
+ * What an app cannot change: framing and what is for one connection, which the proxy judges by the lines that came; and
+ * `__proto__`, which is never a property of an object with a prototype, as Node's is.
+ */
+function isFixed(lower: string, headers: HeaderObject): boolean {
+  if (lower === "__proto__") return Object.getPrototypeOf(headers) !== null;
+  return headerRule(lower) === "refused";
+}
+
+type Line = readonly [name: string, value: string];
+
+function byName(raw: readonly string[]): Map<string, Line[]> {
+  const lines = new Map<string, Line[]>();
+  for (let index = 0; index < raw.length; index += 2) {
+    const name = raw[index] as string;
+    const line: Line = [name, raw[index + 1] as string];
+    const before = lines.get(lowerName(name));
+    if (before === undefined) lines.set(lowerName(name), [line]);
+    else before.push(line);
+  }
+  return lines;
+}
+
+/** Of these Node keeps the first value of several (https://nodejs.org/api/http.html#messageheaders). */
+const single: ReadonlySet<string> = new Set([
+  ...["age", "authorization", "content-length", "content-type", "etag", "expires", "from", "host", "if-modified-since"],
+  ...["if-unmodified-since", "last-modified", "location", "max-forwards", "proxy-authorization", "referer"],
+  ...["retry-after", "server", "user-agent"],
+]);
+
+/** What Node makes of the lines of one name. */
+function merged(lower: string, lines: readonly Line[], joinsAll: boolean): string | readonly string[] {
+  const values = lines.map(([, value]) => value);
+  if (lower === "set-cookie") return values;
+  if (single.has(lower) && !joinsAll) return values[0] as string;
+  return values.join(lower === "cookie" ? "; " : ", ");
+}
+
+function isSame(now: unknown, before: string | readonly string[]): boolean {
+  if (typeof before === "string") return now === before;
+  return Array.isArray(now) && now.length === before.length && now.every((value, index) => value === before[index]);
+}
+
+/** Numbers and the like are sent as text, lists in several lines, but cookies in one (RFC 6265 section 5.4). */
+function toLines(name: string, value: unknown): Line[] {
+  const values = [value].flat().filter((one) => one !== undefined && one !== null);
+  const texts = values.map((one) => (typeof one === "string" ? one : String(one)));
+  if (name.toLowerCase() === "cookie" && texts.length > 1) return [[name, texts.join("; ")]];
+  return texts.map((text) => [name, text]);
+}

@@ -1,0 +1,250 @@
+/**
+ * Reads a request's head as it came: one pass over the raw headers sorts them into what goes on to the upstream
+ * unchanged, what frames the message, what is for this hop alone, and what the proxy says itself.
+ */
+
+import type { IncomingMessage } from "node:http";
+import type { ResolvedHeaderChanges } from "../config/resolved.ts";
+import { hostText } from "../config/settable-header.ts";
+import type { ErrorCode } from "../errors.ts";
+import { continueExpectation } from "../http1/expect-continue.ts";
+import type { ChangedHeaders, HeaderObject } from "./changed-headers.ts";
+import { requestHeaderKind } from "./request-header-kind.ts";
+
+/** What is read of a request: node's own, or one that is made up to ask what would become of it. */
+export interface RawRequest extends Pick<IncomingMessage, "method" | "url" | "httpVersionMajor" | "httpVersionMinor"> {
+  readonly rawHeaders: readonly string[];
+  /** The same as an object, in which an app may have changed them. */
+  readonly headers?: HeaderObject;
+  readonly socket: { readonly remoteAddress?: string | undefined; readonly encrypted?: boolean };
+}
+
+/** A request's head, sorted. */
+export interface RequestHeadIn {
+  readonly host: string;
+  /** An app has deleted it: the upstream is told its own. */
+  readonly hostDeleted?: boolean;
+  /** Bytes of the body: 0 for none, -1 when it comes in chunks. */
+  readonly bodyLength: number;
+  /** Names and values by turns, in order: neither hop-by-hop, nor framing, nor Host, nor set by the proxy. */
+  readonly passed: readonly string[];
+  /** Some of `passed` are claims that only a trusted peer may make. */
+  readonly hasClaims: boolean;
+  /** Headers that an app has set in place of the proxy's own, Host and the X-Forwarded ones among them. */
+  readonly replacing?: ResolvedHeaderChanges | undefined;
+  /** Values of the headers that the proxy sets, joined when repeated, by lower-case name. */
+  readonly forwarded: ReadonlyMap<string, string>;
+  readonly via: string | undefined;
+  readonly accept: string | undefined;
+  readonly traceparent: string | undefined;
+  readonly userAgent: string | undefined;
+  readonly referer: string | undefined;
+  readonly wantsTrailers: boolean;
+  /** The body comes once a 100 has been sent. */
+  readonly expectsContinue: boolean;
+}
+
+/** A request that is not to be forwarded. */
+export interface Refusal {
+  readonly code: ErrorCode;
+  /** For the log and for the client; holds nothing of the request. */
+  readonly reason: string;
+  /** What the app got wrong, where it is the app's mistake. For the log alone. */
+  readonly cause?: unknown;
+}
+
+const nothingForwarded: ReadonlyMap<string, string> = new Map();
+
+/** Methods of protocols that node's parser reads as well, and does not tell from HTTP. */
+const foreign: ReadonlySet<string> = new Set([
+  ...["DESCRIBE", "ANNOUNCE", "SETUP", "PLAY", "PAUSE", "TEARDOWN", "GET_PARAMETER", "SET_PARAMETER"],
+  ...["REDIRECT", "RECORD", "FLUSH", "SOURCE"],
+]);
+
+/** Methods whose bodies an HTTP/1.0 reader may take for the next request. */
+const bodiless: ReadonlySet<string> = new Set(["GET", "HEAD", "DELETE", "OPTIONS"]);
+
+/**
+ * Sorts the head of a request, or says why it is refused. Lines that an app has changed are left out, but for Host, which is
+ * checked as it came.
+ */
+export function readRequestHead(
+  req: RawRequest,
+  maxHeaders: number,
+  changes?: ChangedHeaders,
+): RequestHeadIn | Refusal {
+  const raw = req.rawHeaders;
+  if (raw.length > maxHeaders * 2) return refuse("headers_too_large", "too many header fields");
+  const reader = new HeadReader();
+  for (let index = 0; index < raw.length; index += 2) {
+    const name = raw[index] as string;
+    if (changes === undefined || isKept(name, changes)) reader.read(name, raw[index + 1] as string);
+  }
+  return reader.refusal(req) ?? reader.result(req);
+}
+
+function isKept(name: string, changes: ChangedHeaders): boolean {
+  const lower = name.toLowerCase();
+  return lower === "host" || !changes.covers(lower);
+}
+
+export function isRefusal(value: object): value is Refusal {
+  return "code" in value;
+}
+
+class HeadReader {
+  readonly #passed: string[] = [];
+  #hasClaims = false;
+  #forwarded: Map<string, string> | undefined;
+  #accept: string | undefined;
+  #traceparent: string | undefined;
+  #userAgent: string | undefined;
+  #referer: string | undefined;
+  #named: Set<string> | undefined;
+  #host: string | undefined;
+  #hosts = 0;
+  #length: string | undefined;
+  #coding: string | undefined;
+  #via: string | undefined;
+  #wantsTrailers = false;
+  #expect: string | undefined;
+
+  read(name: string, value: string): void {
+    switch (requestHeaderKind(name)) {
+      case "passed":
+        this.#passed.push(name, value);
+        return;
+      case "hop":
+        return;
+      case "connection":
+        return this.#readConnection(value);
+      case "host":
+        this.#hosts++;
+        this.#host = value;
+        return;
+      case "length":
+        this.#length = value;
+        return;
+      case "coding":
+        this.#coding = this.#coding === undefined ? value : `${this.#coding}, ${value}`;
+        return;
+      case "te":
+        this.#wantsTrailers ||= /(?:^|,)\s*trailers\s*(?:,|$)/i.test(value);
+        return;
+      case "expect":
+        this.#expect = this.#expect === undefined ? value : `${this.#expect}, ${value}`;
+        return;
+      case "via":
+        this.#via = this.#via === undefined ? value : `${this.#via}, ${value}`;
+        return;
+      case "forwarded":
+        return this.#readForwarded(name.toLowerCase(), value);
+      case "claim":
+        this.#hasClaims = true;
+        break;
+      case "accept":
+        this.#accept = value;
+        break;
+      case "traceparent":
+        this.#traceparent = value;
+        break;
+      case "user-agent":
+        this.#userAgent = value;
+        break;
+      case "referer":
+        this.#referer = value;
+        break;
+    }
+    // What is noted goes on as well.
+    this.#passed.push(name, value);
+  }
+
+  #readForwarded(lower: string, value: string): void {
+    this.#forwarded ??= new Map();
+    const before = this.#forwarded.get(lower);
+    this.#forwarded.set(lower, before === undefined ? value : `${before}, ${value}`);
+  }
+
+  /** Why node's parser was too lenient with this request, if it was. */
+  refusal(req: RawRequest): Refusal | undefined {
+    const { httpVersionMajor: major, httpVersionMinor: minor } = req;
+    if (major !== 1 || minor > 1) return refuse("bad_request", "only HTTP/1.0 and HTTP/1.1 are spoken here");
+    if (foreign.has(req.method ?? "")) return refuse("bad_request", "this is RTSP or ICE");
+    if (req.method === "TRACE" || req.method === "CONNECT") {
+      return refuse("method_not_allowed", "this method is not forwarded");
+    }
+    if (minor === 1 && this.#host === undefined) return refuse("bad_request", "the Host header is missing");
+    if (this.#hosts > 1) return refuse("bad_request", "there is more than one Host header");
+    if (this.#host !== undefined && !hostText.test(this.#host)) {
+      return refuse("bad_request", "the Host header is not a host");
+    }
+    if (this.#length !== undefined && !/^\d{1,15}$/.test(this.#length)) {
+      return refuse("bad_request", "the length is not a number of bytes");
+    }
+    if (minor === 0 && Number(this.#length ?? 0) > 0 && bodiless.has(req.method ?? "")) {
+      return refuse("bad_request", "HTTP/1.0 requests of this method have no body");
+    }
+    if (this.#coding !== undefined) {
+      if (minor === 0) return refuse("bad_request", "HTTP/1.0 has no transfer codings");
+      if (this.#coding.toLowerCase() !== "chunked") return refuse("not_implemented", "only chunked is understood");
+      if (this.#length !== undefined) return refuse("bad_request", "both a length and a transfer coding");
+    }
+    if (minor === 1 && this.#expect !== undefined && !continueExpectation.test(this.#expect)) {
+      return refuse("expectation_failed", "100-continue is all that can be expected");
+    }
+    return undefined;
+  }
+
+  result({ httpVersionMinor: minor }: RawRequest): RequestHeadIn {
+    const bodyLength = this.#coding !== undefined ? -1 : Number(this.#length ?? 0);
+    return {
+      host: this.#host ?? "",
+      bodyLength,
+      passed: this.#named === undefined ? this.#passed : withoutNamed(this.#passed, this.#named),
+      hasClaims: this.#hasClaims,
+      replacing: undefined,
+      forwarded: this.#forwarded ?? nothingForwarded,
+      via: this.#via,
+      accept: this.#accept,
+      traceparent: this.#traceparent,
+      userAgent: this.#userAgent,
+      referer: this.#referer,
+      wantsTrailers: this.#wantsTrailers,
+      expectsContinue: this.#expect !== undefined && minor === 1,
+    };
+  }
+
+  /** Whatever Connection names is for this hop alone, on every one of its lines (RFC 9110 section 7.6.1). */
+  #readConnection(value: string): void {
+    for (const option of value.split(",")) {
+      const name = option.trim().toLowerCase();
+      if (name === "" || name === "close" || name === "keep-alive" || requestHeaderKind(name) === "hop") continue;
+      this.#named ??= new Set();
+      this.#named.add(name);
+    }
+  }
+}
+
+/** The head as a peer that is not trusted may have it. */
+export function withoutClaims(head: RequestHeadIn): RequestHeadIn {
+  if (!head.hasClaims) return head;
+  const kept: string[] = [];
+  for (let index = 0; index < head.passed.length; index += 2) {
+    const name = head.passed[index] as string;
+    if (requestHeaderKind(name) !== "claim") kept.push(name, head.passed[index + 1] as string);
+  }
+  return { ...head, passed: kept, hasClaims: false };
+}
+
+function withoutNamed(headers: readonly string[], named: ReadonlySet<string>): string[] {
+  const kept: string[] = [];
+  for (let index = 0; index < headers.length; index += 2) {
+    const name = headers[index] as string;
+    if (!named.has(name.toLowerCase())) kept.push(name, headers[index + 1] as string);
+  }
+  return kept;
+}
+
+function refuse(code: ErrorCode, reason: string): Refusal {
+  return { code, reason };
+}

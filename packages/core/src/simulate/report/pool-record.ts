@@ -1,0 +1,159 @@
+import type { Pool } from "../../pool/pool.ts";
+import type { Upstream } from "../../pool/upstream.ts";
+import type { PoolReport, TimelineSlot, UpstreamReport } from "./report.ts";
+import { round, Samples } from "./samples.ts";
+
+/** What is noted of one pool. */
+export class PoolRecord {
+  readonly #pool: Pool;
+  readonly #policy: string;
+  readonly #upstreams = new Map<string, UpstreamRecord>();
+  readonly #outcomes = new Counts();
+  readonly #retries = new Counts();
+  readonly #latency = new Samples();
+  readonly #waits = new Samples();
+  readonly #timeline: TimelineSlot[] = [];
+  #requests = 0;
+  #failed = 0;
+  #sent = 0;
+  #deepest = 0;
+  #slot = new SlotRecord();
+
+  constructor(pool: Pool, policy: string) {
+    this.#pool = pool;
+    this.#policy = policy;
+    for (const { id } of pool.upstreams) this.of(id);
+  }
+
+  of(id: string): UpstreamRecord {
+    const known = this.#upstreams.get(id);
+    if (known !== undefined) return known;
+    const record = new UpstreamRecord();
+    this.#upstreams.set(id, record);
+    return record;
+  }
+
+  /** An upstream is about to be picked from these: each is due its share. */
+  offered(candidates: readonly Upstream[]): void {
+    let total = 0;
+    for (const { effectiveWeight } of candidates) total += effectiveWeight;
+    for (const { id, effectiveWeight } of candidates) this.of(id).due += effectiveWeight / total;
+  }
+
+  sent({ id, inFlight }: Upstream): void {
+    const record = this.of(id);
+    record.requests++;
+    record.mostInFlight = Math.max(record.mostInFlight, inFlight);
+    this.#sent++;
+    this.#slot.sent.add(id);
+  }
+
+  queued(): void {
+    this.#deepest = Math.max(this.#deepest, this.#pool.queue.depth);
+    this.#slot.queued = Math.max(this.#slot.queued, this.#pool.queue.depth);
+  }
+
+  waited(ms: number): void {
+    this.#waits.add(ms);
+  }
+
+  retried(reason: string): void {
+    this.#retries.add(reason);
+    this.#slot.retries++;
+  }
+
+  finished(outcome: string, failed: boolean, ms: number): void {
+    this.#requests++;
+    this.#slot.requests++;
+    this.#outcomes.add(outcome);
+    if (failed) {
+      this.#failed++;
+      this.#slot.failed++;
+    } else {
+      this.#latency.add(ms);
+      this.#slot.latency.add(ms);
+    }
+  }
+
+  closeSlot(at: number): void {
+    const { requests, failed, retries, queued, latency, sent } = this.#slot;
+    const { p50, p99 } = latency.distribution();
+    this.#timeline.push({ at, requests, failed, retries, queued, p50, p99, upstreams: sent.toObject() });
+    this.#slot = new SlotRecord();
+  }
+
+  report(): PoolReport {
+    const outcomes = this.#outcomes.toObject();
+    return {
+      name: this.#pool.name,
+      policy: this.#policy,
+      requests: this.#requests,
+      outcomes,
+      failed: this.#failed,
+      latency: this.#latency.distribution(),
+      queue: {
+        waited: this.#waits.distribution().count,
+        wait: this.#waits.distribution(),
+        deepest: this.#deepest,
+        overflowed: outcomes["queue_full"] ?? 0,
+        timedOut: outcomes["queue_timeout"] ?? 0,
+      },
+      retries: this.#retries.toObject(),
+      retryBudgetExhausted: this.#pool.retryBudget.exhausted,
+      upstreams: [...this.#upstreams].map(([id, record]) => record.report(id, this.#sent, this.#pool.get(id)?.weight)),
+      timeline: this.#timeline,
+    };
+  }
+}
+
+/** What is noted of one upstream. */
+export class UpstreamRecord {
+  readonly outcomes: Counts = new Counts();
+  readonly latency: Samples = new Samples();
+  requests = 0;
+  /** The requests that it was due. */
+  due = 0;
+  mostInFlight = 0;
+  ejections = 0;
+  healthChanges = 0;
+
+  /** `weight` is undefined when it has left. */
+  report(id: string, sent: number, weight = 0): UpstreamReport {
+    const { requests, due, outcomes, latency, mostInFlight, ejections, healthChanges } = this;
+    return {
+      id,
+      weight,
+      requests,
+      share: sent === 0 ? 0 : round(requests / sent),
+      due: sent === 0 ? 0 : round(due / sent),
+      outcomes: outcomes.toObject(),
+      latency: latency.distribution(),
+      mostInFlight,
+      ejections,
+      healthChanges,
+    };
+  }
+}
+
+class SlotRecord {
+  readonly latency = new Samples();
+  readonly sent = new Counts();
+  requests = 0;
+  failed = 0;
+  retries = 0;
+  queued = 0;
+}
+
+/** How often each of several things has been. */
+export class Counts {
+  readonly #counts = new Map<string, number>();
+
+  add(what: string): void {
+    this.#counts.set(what, (this.#counts.get(what) ?? 0) + 1);
+  }
+
+  /** In the order of their names, statuses first. */
+  toObject(): Record<string, number> {
+    return Object.fromEntries([...this.#counts].sort(([a], [b]) => (a < b ? -1 : 1)));
+  }
+}

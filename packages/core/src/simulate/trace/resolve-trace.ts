@@ -1,0 +1,104 @@
+import { checkAgainst } from "../../config/check.ts";
+import { parseDuration } from "../../config/duration.ts";
+import { type ConfigIssue, OptionsError } from "../../config/issues.ts";
+import type { ResolvedOptions } from "../../config/resolved.ts";
+import { resolveLatency } from "../latency.ts";
+import { firstStretch, numberListed, readListed } from "../listed-requests.ts";
+import { checkNumber, crossCheckTrace } from "./check-trace.ts";
+import type {
+  ResolvedFailure,
+  ResolvedGenerator,
+  ResolvedModel,
+  ResolvedRequest,
+  ResolvedStep,
+  ResolvedTrace,
+  UpstreamPlace,
+} from "./resolved-trace.ts";
+import type { FailureShares, GeneratedRequests, ScriptStep, Trace, TracedRequest, UpstreamModel } from "./trace.ts";
+import { traceSchema } from "./trace-schema.ts";
+import { nameOf, Places } from "./upstream-names.ts";
+
+const defaultKeys = 1_000;
+
+/**
+ * Checks a trace and fills in what it leaves out. Throws an `OptionsError` that names every mistake; of those in a long
+ * list of requests the first.
+ */
+export function resolveTrace(given: Trace, options: ResolvedOptions): ResolvedTrace {
+  const tooMany = checkNumber(numberListed(given) ?? 0);
+  if (tooMany.length > 0) throw toError(tooMany);
+  const { issues, data } = checkAgainst(traceSchema, firstStretch(given));
+  if (data === undefined || issues.length > 0) throw toError(issues);
+  const { requests, upstreams = {}, script = [] } = data;
+  const places = new Places(options, script);
+  const found = crossCheckTrace(data, places);
+  if (found.length > 0) throw toError(found);
+  const models = Object.entries(upstreams).map(
+    ([name, model]) => [nameOf(places.find(name) as UpstreamPlace), resolveModel(model)] as const,
+  );
+  return {
+    requests: "rate" in requests ? toGenerator(requests) : toRequests(given.requests as readonly TracedRequest[]),
+    models: new Map(models),
+    script: script.map((step) => toStep(step, places)).sort((a, b) => a.atMs - b.atMs),
+  };
+}
+
+/** Who is not described answers after 20 ms and never fails. */
+export function resolveModel({ latency = "20ms", failures, concurrency = Infinity }: UpstreamModel): ResolvedModel {
+  return { latency: resolveLatency(latency, milliseconds), failures: toFailures(failures ?? {}), concurrency };
+}
+
+function toError(issues: readonly ConfigIssue[]): OptionsError {
+  return new OptionsError(issues.map((issue) => ({ ...issue, path: ["trace", ...issue.path] })));
+}
+
+function toGenerator({
+  rate,
+  duration,
+  keys = defaultKeys,
+  method = "GET",
+  url = "/",
+}: GeneratedRequests): ResolvedGenerator {
+  return { rate, durationMs: milliseconds(duration), keys, method, url };
+}
+
+function toRequests(listed: readonly TracedRequest[]): ResolvedRequest[] {
+  const requests: ResolvedRequest[] = [];
+  const issues = readListed(listed, (request) => requests.push(toRequest(request)));
+  if (issues.length > 0) throw toError(issues);
+  return requests;
+}
+
+function toRequest({ at, key, method = "GET", url = "/", client }: TracedRequest): ResolvedRequest {
+  return { atMs: typeof at === "number" ? at : milliseconds(at), key, method, url, client };
+}
+
+function toStep(step: ScriptStep, places: Places): ResolvedStep {
+  const { at, upstream, rate, slower, down, failures, weight, state, join, leave = false } = step;
+  const place = upstream === undefined ? undefined : places.find(upstream);
+  return {
+    atMs: milliseconds(at),
+    place,
+    rate,
+    slower,
+    down,
+    failures: failures && toFailures(failures),
+    weight,
+    state,
+    join: join && place && { ...join, id: place.id },
+    leave,
+  };
+}
+
+function toFailures(shares: FailureShares): ResolvedFailure[] {
+  return Object.entries(shares).map(([how, share = 0]) => ({ how: toHow(how), share }));
+}
+
+function toHow(how: string): ResolvedFailure["how"] {
+  return how === "refuse" || how === "reset" || how === "hang" ? how : Number(how);
+}
+
+/** The schema has let only valid durations through. */
+function milliseconds(text: string): number {
+  return parseDuration(text) ?? 0;
+}

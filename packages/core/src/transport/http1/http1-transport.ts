@@ -1,0 +1,283 @@
+import type { Duplex } from "node:stream";
+import type { UpstreamAddress } from "../../config/resolved.ts";
+import type { ResolvedName } from "../../dns/resolved-name.ts";
+import type { ErrorCode } from "../../errors.ts";
+import type { Timer } from "../../runtime/clock.ts";
+import type { Runtime } from "../../runtime/runtime.ts";
+import { type Ticker, type Timed, tickerOf } from "../../runtime/ticker.ts";
+import { readyEvent, type SocketOpener } from "../connector.ts";
+import type { TransportSettings } from "../create-transport.ts";
+import { connectFailureCode } from "../failure-codes.ts";
+import type { OpenedSocket } from "../http2/dial.ts";
+import type { Exchange, ExchangeHandler, RequestHead, Transport } from "../transport.ts";
+import { TransportError } from "../transport-error.ts";
+import { Connection } from "./connection.ts";
+import { ConnectionLifetime } from "./connection-lifetime.ts";
+import type { ConnectionOwner, ConnectionTimeouts } from "./connection-owner.ts";
+import { Http1Exchange } from "./http1-exchange.ts";
+import { IdleConnections } from "./idle-connections.ts";
+import { writeRequestHead } from "./request-writer.ts";
+
+const alpn = ["http/1.1"];
+
+/** Milliseconds for which no connection to an upstream is used twice after it has sent what nobody asked for. */
+const distrustMs = 60_000;
+
+/** Our own HTTP/1.1 connections to one upstream: those at work, those without, and who waits for one. README.md explains. */
+export class Http1Transport implements Transport, ConnectionOwner {
+  readonly #address: UpstreamAddress;
+  readonly #settings: TransportSettings;
+  readonly #timeouts: ConnectionTimeouts;
+  readonly #runtime: Runtime;
+  readonly #connector: SocketOpener;
+  /** Undefined where nothing has to be looked up. */
+  readonly #name: ResolvedName | undefined;
+  #nameVersion = 0;
+  readonly #ticker: Ticker;
+  readonly #connections = new Set<Connection>();
+  readonly #idle = new IdleConnections();
+  /** Idle ones that may have authenticated a client, by its connection, the longest idle first. */
+  readonly #bound = new Map<Duplex, Connection>();
+  /** Exchanges that wait because all connections that may be opened are at work or rest, in order. */
+  readonly #waiting = new Map<Http1Exchange, Timed>();
+  #serving = false;
+  #wakeTimer: Timer | undefined;
+  /** Connections whose requests are written in the next check phase. */
+  #claimed: Connection[] = [];
+  #distrustedUntil = -Infinity;
+  #closing = false;
+
+  constructor(address: UpstreamAddress, settings: TransportSettings, runtime: Runtime, connector: SocketOpener) {
+    this.#address = address;
+    this.#settings = settings;
+    this.#timeouts = { ...settings.timeouts, keepAliveMs: settings.connections.keepAliveMs };
+    this.#runtime = runtime;
+    this.#connector = connector;
+    this.#name = connector.nameOf(address);
+    this.#ticker = tickerOf(runtime.clock);
+  }
+
+  dispatch(head: RequestHead, handler: ExchangeHandler): Exchange {
+    let text = "";
+    let invalid: TransportError | undefined;
+    try {
+      text = writeRequestHead(head);
+    } catch (error) {
+      invalid = error as TransportError;
+    }
+    const exchange = new Http1Exchange(head, text, handler, this.#forget);
+    if (invalid !== undefined) refuse(exchange, invalid.code, invalid);
+    else if (this.#closing) refuse(exchange, "closed", undefined);
+    else if (this.#waiting.size > 0 || !this.#place(exchange)) this.#wait(exchange);
+    return exchange;
+  }
+
+  /** Begins an exchange on a connection that stands and has carried nothing. Its handler hears of it later, as ever. */
+  dispatchOn(opened: OpenedSocket, head: RequestHead, handler: ExchangeHandler): Exchange {
+    const exchange = new Http1Exchange(head, writeRequestHead(head), handler, this.#forget);
+    const open = (onBytes: (bytes: Buffer) => void) => {
+      opened.readFrom(onBytes);
+      return opened.socket;
+    };
+    const openedAt = opened.openedAt - opened.connectMs;
+    this.#connections.add(new Connection({ ...this.#connectionOptions(exchange), open, ready: undefined, openedAt }));
+    return exchange;
+  }
+
+  /** Connections that there are. */
+  get size(): number {
+    return this.#connections.size;
+  }
+
+  close(): void {
+    this.#closing = true;
+    this.#closeIdle();
+  }
+
+  destroy(): void {
+    this.#closing = true;
+    for (const exchange of this.#waiting.keys()) this.#refuseWaiting(exchange, "closed");
+    for (const connection of this.#connections) connection.fail(new TransportError("reset", "the proxy is closing"));
+    this.#runtime.clock.clearTimeout(this.#wakeTimer);
+  }
+
+  onReleased(connection: Connection): void {
+    if (this.#closing || connection.releasedAt < this.#distrustedUntil) return connection.close();
+    if (connection.authentication.bound) this.#keepForClient(connection);
+    else this.#idle.add(connection);
+    this.#serveWaiting();
+  }
+
+  /** One that may have authenticated a client serves that client's connection alone, as long as that lasts. */
+  #keepForClient(connection: Connection): void {
+    const { client } = connection.authentication;
+    const { authenticated } = this.#connector;
+    const onEnd = () => client && this.#bound.get(client)?.close();
+    if (client === undefined || !authenticated.keep(client, this.#address, onEnd)) return connection.close();
+    const other = this.#bound.get(client);
+    this.#bound.set(client, connection);
+    other?.close();
+  }
+
+  #takeBound({ client, freshConnection }: RequestHead): Connection | undefined {
+    if (client === undefined || freshConnection || this.#bound.size === 0) return undefined;
+    const connection = this.#bound.get(client);
+    this.#bound.delete(client);
+    return connection;
+  }
+
+  #forgetBound(connection: Connection): void {
+    const { bound, client } = connection.authentication;
+    if (!bound || client === undefined) return;
+    const kept = this.#bound.get(client);
+    if (kept === connection) this.#bound.delete(client);
+    if (kept === connection || kept === undefined) this.#connector.authenticated.forget(client, this.#address);
+  }
+
+  #closeIdle(): void {
+    this.#idle.closeAll();
+    for (const connection of [...this.#bound.values()]) connection.close();
+  }
+
+  onSurplus(): void {
+    this.#distrustedUntil = this.#runtime.clock.now() + distrustMs;
+    this.#closeIdle();
+    for (const connection of this.#claimed) connection.close();
+  }
+
+  onClosed(connection: Connection, unsent: Http1Exchange | undefined): void {
+    this.#connections.delete(connection);
+    this.#idle.remove(connection);
+    this.#forgetBound(connection);
+    // It had had its turn.
+    if (unsent !== undefined && !this.#place(unsent)) this.#wait(unsent);
+    this.#serveWaiting();
+  }
+
+  /** Finds a connection that may be used, or opens one. False when there is none to be had now. */
+  #place(exchange: Http1Exchange): boolean {
+    if (this.#name !== undefined) this.#followName(this.#name);
+    const fresh = exchange.head.freshConnection;
+    const rested = this.#takeBound(exchange.head) ?? (fresh ? undefined : this.#idle.take(this.#runtime.clock.now()));
+    if (rested !== undefined) {
+      this.#claim(rested, exchange);
+      return true;
+    }
+    if (fresh && this.full) this.#idle.takeLeast()?.close();
+    if (this.full) this.#bound.values().next().value?.close();
+    if (this.full) return false;
+    this.#open(exchange);
+    return true;
+  }
+
+  /** Connections to addresses that the name no longer has take no further exchange. */
+  #followName(name: ResolvedName): void {
+    name.use();
+    if (name.version === this.#nameVersion) return;
+    this.#nameVersion = name.version;
+    for (const connection of this.#connections) {
+      const { remoteAddress } = connection;
+      if (remoteAddress !== undefined && !name.has(remoteAddress)) connection.retire();
+    }
+  }
+
+  /** No more connections may be opened. */
+  get full(): boolean {
+    const { max } = this.#settings.connections;
+    return max > 0 && this.#connections.size >= max;
+  }
+
+  /** For as long as opening a connection may take. The limit is ours, and so is the failure to keep it. */
+  #wait(exchange: Http1Exchange): void {
+    const timed: Timed = {
+      deadline: this.#runtime.clock.now() + this.#timeouts.connectMs,
+      onDeadline: () => this.#refuseWaiting(exchange, "queue_timeout"),
+    };
+    this.#waiting.set(exchange, timed);
+    this.#ticker.watch(timed);
+    this.#wakeWhenRested();
+  }
+
+  /** Those who wait get what there is, in order; whoever is the first and cannot be served holds up the others. */
+  #serveWaiting(): void {
+    if (this.#serving) return;
+    this.#serving = true;
+    for (const exchange of this.#waiting.keys()) {
+      if (!this.#place(exchange)) break;
+      this.#forget(exchange);
+    }
+    this.#serving = false;
+    this.#wakeWhenRested();
+  }
+
+  /** A connection that rests has no timer of its own: only somebody who waits for it needs one. */
+  #wakeWhenRested(): void {
+    const { clock } = this.#runtime;
+    const { nextRestedAt } = this.#idle;
+    if (this.#waiting.size === 0 || nextRestedAt === Infinity || this.#wakeTimer !== undefined) return;
+    this.#wakeTimer = clock.setTimeout(
+      () => {
+        this.#wakeTimer = undefined;
+        this.#serveWaiting();
+      },
+      Math.max(0, Math.ceil(nextRestedAt - clock.now())),
+    );
+  }
+
+  #refuseWaiting(exchange: Http1Exchange, code: ErrorCode): void {
+    this.#forget(exchange);
+    refuse(exchange, code, undefined);
+  }
+
+  #open(exchange: Http1Exchange): void {
+    let connection: Connection;
+    try {
+      connection = new Connection({
+        ...this.#connectionOptions(exchange),
+        open: (onBytes) => this.#connector.open(this.#address, this.#settings.tls, { alpn, onBytes }),
+        ready: readyEvent(this.#address),
+        openedAt: this.#runtime.clock.now(),
+      });
+    } catch (error) {
+      return refuse(exchange, connectFailureCode(error, this.#address.tls), error);
+    }
+    this.#connections.add(connection);
+  }
+
+  #connectionOptions(exchange: Http1Exchange) {
+    const { clock, random } = this.#runtime;
+    return {
+      owner: this,
+      timeouts: this.#timeouts,
+      responseHead: this.#settings.connections.responseHead,
+      ticker: this.#ticker,
+      tls: this.#address.tls,
+      clock,
+      lifetime: new ConnectionLifetime(clock.now(), this.#settings.connections, random),
+      exchange,
+    };
+  }
+
+  #claim(connection: Connection, exchange: Http1Exchange): void {
+    connection.claim(exchange);
+    if (this.#claimed.push(connection) === 1) setImmediate(this.#sendClaimed);
+  }
+
+  readonly #sendClaimed = (): void => {
+    const claimed = this.#claimed;
+    this.#claimed = [];
+    for (const connection of claimed) connection.send();
+  };
+
+  readonly #forget = (exchange: Http1Exchange): void => {
+    const timed = this.#waiting.get(exchange);
+    if (timed === undefined) return;
+    this.#waiting.delete(exchange);
+    this.#ticker.forget(timed);
+  };
+}
+
+/** Fails an exchange of which nothing has been sent. */
+function refuse(exchange: Http1Exchange, code: ErrorCode, cause: unknown): void {
+  exchange.fail({ code, cause, reused: false, sent: false });
+}

@@ -1,0 +1,294 @@
+import type { UpstreamAddress } from "../../config/resolved.ts";
+import type { ResolvedName } from "../../dns/resolved-name.ts";
+import type { ErrorCode } from "../../errors.ts";
+import type { Runtime } from "../../runtime/runtime.ts";
+import { type Ticker, type Timed, tickerOf } from "../../runtime/ticker.ts";
+import type { SocketOpener } from "../connector.ts";
+import type { TransportSettings } from "../create-transport.ts";
+import { ConnectionLifetime } from "../http1/connection-lifetime.ts";
+import type { ConnectionTimeouts } from "../http1/connection-owner.ts";
+import type { Exchange, ExchangeHandler, RequestHead, Transport } from "../transport.ts";
+import type { TransportError } from "../transport-error.ts";
+import { Dial, type DialOwner, type OpenedSocket } from "./dial.ts";
+import { Http2Exchange } from "./http2-exchange.ts";
+import { requestFields } from "./request-fields.ts";
+import { Session } from "./session.ts";
+import type { SessionOwner } from "./session-roles.ts";
+
+/** Streams that a connection which is not open yet is expected to take (RFC 9113 section 6.5.2 recommends no fewer). */
+const expectedStreams = 100;
+
+/** What becomes of what this transport cannot carry. */
+export interface Http1Fallback {
+  /** A connection on which the upstream has chosen HTTP/1.1, with the exchanges that have waited for it. */
+  readonly onHttp1: (opened: OpenedSocket, waiting: readonly Http2Exchange[]) => void;
+  /** The upstream has said over HTTP/2 that it wants HTTP/1.1. */
+  readonly onHttp1Required: () => void;
+}
+
+/** Our own HTTP/2 connections to one upstream: as few as can carry what is in flight, and the exchanges that wait for room. */
+export class Http2Transport implements Transport, SessionOwner, DialOwner {
+  readonly #address: UpstreamAddress;
+  readonly #settings: TransportSettings;
+  readonly #connector: SocketOpener;
+  readonly #fallback: Http1Fallback | undefined;
+  readonly #timeouts: ConnectionTimeouts;
+  readonly #runtime: Runtime;
+  readonly #ticker: Ticker;
+  /** Those that may be given exchanges, oldest first. */
+  readonly #sessions = new Set<Session>();
+  /** Those that only end what they have. */
+  readonly #retired = new Set<Session>();
+  readonly #dials = new Set<Dial>();
+  /** Exchanges that wait for a connection or for room on one, in order. */
+  readonly #waiting = new Map<Http2Exchange, Timed>();
+  /** Sessions whose exchanges are sent in the next check phase. */
+  readonly #claimed = new Set<Session>();
+  /** How long each connection takes requests, and its address. */
+  readonly #uses = new WeakMap<Session, { readonly lifetime: ConnectionLifetime; readonly address: string }>();
+  /** Undefined where nothing has to be looked up. */
+  readonly #name: ResolvedName | undefined;
+  #nameVersion = 0;
+  #serving = false;
+  #closing = false;
+
+  /** Without `fallback` the upstream has to speak HTTP/2: nothing is chosen without TLS. */
+  constructor(
+    address: UpstreamAddress,
+    settings: TransportSettings,
+    runtime: Runtime,
+    connector: SocketOpener,
+    fallback?: Http1Fallback,
+  ) {
+    this.#address = address;
+    this.#settings = settings;
+    this.#connector = connector;
+    this.#name = connector.nameOf(address);
+    this.#fallback = fallback;
+    this.#timeouts = { ...settings.timeouts, keepAliveMs: settings.connections.keepAliveMs };
+    this.#runtime = runtime;
+    this.#ticker = tickerOf(runtime.clock);
+  }
+
+  dispatch(head: RequestHead, handler: ExchangeHandler): Exchange {
+    let fields: string[] = [];
+    let invalid: TransportError | undefined;
+    try {
+      fields = requestFields(head, this.#address.tls ? "https" : "http");
+    } catch (error) {
+      invalid = error as TransportError;
+    }
+    const exchange = new Http2Exchange(head, fields, handler, this.#forget);
+    if (invalid !== undefined) refuse(exchange, invalid.code, invalid);
+    else if (this.#closing) refuse(exchange, "closed", undefined);
+    else if (this.#waiting.size > 0 || !this.#place(exchange)) this.#wait(exchange);
+    return exchange;
+  }
+
+  close(): void {
+    this.#closing = true;
+    this.#retireIfClosing();
+  }
+
+  destroy(): void {
+    this.#closing = true;
+    for (const dial of this.#dials) dial.destroy();
+    this.#dials.clear();
+    for (const exchange of [...this.#waiting.keys()]) this.#refuseWaiting(exchange, "closed", undefined);
+    for (const session of [...this.#sessions, ...this.#retired]) session.destroy();
+  }
+
+  // Sessions.
+
+  onRoom(_session: Session): void {
+    this.#serveWaiting();
+    this.#retireIfClosing();
+  }
+
+  onRetired(session: Session): void {
+    if (!this.#sessions.delete(session)) return;
+    this.#retired.add(session);
+    this.#serveWaiting();
+  }
+
+  onClosed(session: Session): void {
+    this.#sessions.delete(session);
+    this.#retired.delete(session);
+    this.#serveWaiting();
+  }
+
+  onUnsent(exchanges: readonly Http2Exchange[]): void {
+    for (const exchange of exchanges) {
+      // It had had its turn.
+      if (!exchange.over && !this.#place(exchange)) this.#wait(exchange);
+    }
+  }
+
+  onHttp1Required(): void {
+    this.#fallback?.onHttp1Required();
+  }
+
+  // Dials.
+
+  onOpened(dial: Dial, opened: OpenedSocket): void {
+    this.#dials.delete(dial);
+    if (opened.protocol === "http/1.1") {
+      const waiting = [...this.#waiting.keys()];
+      for (const exchange of waiting) this.#forget(exchange);
+      return this.#fallback?.onHttp1(opened, waiting);
+    }
+    const { clock, random } = this.#runtime;
+    const session = new Session(opened, {
+      owner: this,
+      timeouts: this.#timeouts,
+      responseHead: this.#settings.connections.responseHead,
+      ticker: this.#ticker,
+      clock,
+    });
+    const lifetime = new ConnectionLifetime(opened.openedAt, this.#settings.connections, random);
+    this.#uses.set(session, { lifetime, address: opened.socket.remoteAddress ?? "" });
+    this.#sessions.add(session);
+    this.#serveWaiting();
+    session.send();
+    this.#retireIfClosing();
+  }
+
+  /** All share the fate of the only connection that was to come; where there are others, only the first that waits does. */
+  onDialFailed(dial: Dial, code: ErrorCode, cause: unknown): void {
+    this.#dials.delete(dial);
+    const alone = this.#dials.size === 0 && this.#sessions.size === 0;
+    for (const exchange of [...this.#waiting.keys()]) {
+      this.#refuseWaiting(exchange, code, cause);
+      if (!alone) break;
+    }
+    this.#serveWaiting();
+  }
+
+  // Exchanges.
+
+  /** Gives an exchange to a connection that has room for it. */
+  #place(exchange: Http2Exchange): boolean {
+    const { freshConnection } = exchange.head;
+    if (this.#name !== undefined) this.#followName(this.#name);
+    for (const session of this.#sessions) {
+      if (this.#isSpent(session)) {
+        // What it was given in this turn of the event loop is sent first.
+        if (!this.#claimed.has(session)) session.retire();
+        continue;
+      }
+      if (session.room <= 0 || (freshConnection && session.served)) continue;
+      this.#uses.get(session)?.lifetime.begin();
+      session.claim(exchange);
+      if (this.#claimed.size === 0) setImmediate(this.#sendClaimed);
+      this.#claimed.add(session);
+      return true;
+    }
+    return false;
+  }
+
+  /** Whether a connection is too old, has carried enough, or leads to an address that the name no longer has. */
+  #isSpent(session: Session): boolean {
+    return this.#uses.get(session)?.lifetime.isOver(this.#runtime.clock.now()) === true;
+  }
+
+  #followName(name: ResolvedName): void {
+    name.use();
+    if (name.version === this.#nameVersion) return;
+    this.#nameVersion = name.version;
+    for (const session of this.#sessions) {
+      const use = this.#uses.get(session);
+      if (use !== undefined && !name.has(use.address)) use.lifetime.retire();
+    }
+  }
+
+  readonly #sendClaimed = (): void => {
+    const claimed = [...this.#claimed];
+    this.#claimed.clear();
+    for (const session of claimed) {
+      session.send();
+      if (this.#isSpent(session)) session.retire();
+    }
+  };
+
+  /** For as long as opening a connection may take. */
+  #wait(exchange: Http2Exchange): void {
+    const timed: Timed = {
+      deadline: this.#runtime.clock.now() + this.#timeouts.connectMs,
+      onDeadline: () => this.#onWaitedTooLong(exchange),
+    };
+    this.#waiting.set(exchange, timed);
+    this.#ticker.watch(timed);
+    this.#dialIfNeeded();
+  }
+
+  /** A limit of ours that holds it up is our failure; that no connection has become usable is the upstream's. */
+  #onWaitedTooLong(exchange: Http2Exchange): void {
+    const full = [...this.#sessions].every(({ settled }) => settled) && this.#full;
+    const [dial] = this.#dials;
+    const error = full || dial === undefined ? undefined : dial.timeoutError();
+    const code = error?.code ?? (full ? "queue_timeout" : "connect_timeout");
+    this.#refuseWaiting(exchange, code, error ?? new Error("no connection had room in time"));
+  }
+
+  #serveWaiting(): void {
+    if (this.#serving || this.#waiting.size === 0) return;
+    this.#serving = true;
+    for (const exchange of [...this.#waiting.keys()]) {
+      if (this.#place(exchange)) this.#forget(exchange);
+      else if (!exchange.head.freshConnection) break;
+    }
+    this.#serving = false;
+    this.#dialIfNeeded();
+  }
+
+  /** Opens another connection for what waits, unless those that are about to come will have room for it. */
+  #dialIfNeeded(): void {
+    const fresh = [...this.#waiting.keys()].some(({ head }) => head.freshConnection);
+    // An upstream that allows no stream at all will not allow one on another connection.
+    const hopeless = [...this.#sessions].some(({ allowsNone }) => allowsNone);
+    const unsettled = [...this.#sessions].filter(({ settled }) => !settled).length;
+    let coming = this.#dials.size * expectedStreams + unsettled * (fresh ? 0 : expectedStreams);
+    while (coming < this.#waiting.size && !hopeless && this.#hasRoom(fresh)) {
+      const { clock } = this.#runtime;
+      const options = { owner: this, connector: this.#connector, ticker: this.#ticker, clock };
+      this.#dials.add(new Dial(this.#address, this.#settings, options));
+      coming += expectedStreams;
+    }
+  }
+
+  /** Whether another connection may be opened. For one that has to be fresh, one without work makes way. */
+  #hasRoom(fresh: boolean): boolean {
+    if (this.#full && fresh) [...this.#sessions].find(({ active }) => active === 0)?.retire();
+    return !this.#full;
+  }
+
+  /** The upstream itself has ended those that are retired: they do not count. */
+  get #full(): boolean {
+    const { max } = this.#settings.connections;
+    return max > 0 && this.#sessions.size + this.#dials.size >= max;
+  }
+
+  #refuseWaiting(exchange: Http2Exchange, code: ErrorCode, cause: unknown): void {
+    this.#forget(exchange);
+    refuse(exchange, code, cause);
+  }
+
+  readonly #forget = (exchange: Http2Exchange): void => {
+    const timed = this.#waiting.get(exchange);
+    if (timed === undefined) return;
+    this.#waiting.delete(exchange);
+    this.#ticker.forget(timed);
+  };
+
+  #retireIfClosing(): void {
+    if (!this.#closing || this.#waiting.size > 0) return;
+    for (const dial of this.#dials) dial.destroy();
+    this.#dials.clear();
+    for (const session of [...this.#sessions]) session.retire();
+  }
+}
+
+/** Fails an exchange of which nothing has been sent. */
+function refuse(exchange: Http2Exchange, code: ErrorCode, cause: unknown): void {
+  exchange.fail({ code, cause, reused: false, sent: false });
+}

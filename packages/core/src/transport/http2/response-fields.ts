@@ -1,0 +1,67 @@
+import { faultOfField } from "../../http2/field-rules.ts";
+import { TransportError } from "../transport-error.ts";
+
+/** The head of a response over HTTP/2. */
+export interface Http2ResponseHead {
+  readonly status: number;
+  /** Names and values by turns, as they came, without the pseudo-field. */
+  readonly headers: string[];
+  /** Bytes of the body that Content-Length announces; 0 when there can be none, -1 when only its end will tell. */
+  readonly length: number;
+  /** There can be no body, whatever Content-Length says. */
+  readonly bodiless: boolean;
+  /** Events may be far between. */
+  readonly eventStream: boolean;
+}
+
+const decimal = /^(?:0|[1-9]\d{0,14})$/;
+const statusText = /^[1-9]\d\d$/;
+
+/** Checks the fields of a response's head (RFC 9113 sections 8.2 and 8.3.2) and throws a `TransportError` for a malformed one. */
+export function readResponseFields(fields: readonly string[], method: string): Http2ResponseHead {
+  if (fields[0] !== ":status" || !statusText.test(fields[1] as string)) throw invalid("a head without a status");
+  const status = Number(fields[1]);
+  if (status === 101) throw invalid("a 101 over HTTP/2");
+  let length: string | undefined;
+  let eventStream = false;
+  for (let index = 2; index < fields.length; index += 2) {
+    const name = fields[index] as string;
+    const value = fields[index + 1] as string;
+    const fault = faultOfField(name, value);
+    if (fault !== undefined) throw invalid(fault);
+    if (name === "content-length") {
+      if (length !== undefined) throw invalid("more than one Content-Length");
+      if (!decimal.test(value)) throw invalid("a Content-Length that is not a plain number");
+      length = value;
+    } else if (name === "content-type") eventStream = /^text\/event-stream[ \t]*(?:;|$)/i.test(value);
+  }
+  const bodiless = method === "HEAD" || status < 200 || status === 204 || status === 304;
+  return {
+    status,
+    headers: fields.slice(2),
+    length: bodiless ? 0 : length === undefined ? -1 : Number(length),
+    bodiless,
+    eventStream,
+  };
+}
+
+/**
+ * Checks trailers in the same way. A length among them is left out: it has no say any more, and RFC 9110 section 6.5.1 has
+ * it ignored.
+ */
+export function readTrailerFields(fields: readonly string[]): string[] {
+  const trailers: string[] = [];
+  for (let index = 0; index < fields.length; index += 2) {
+    const name = fields[index] as string;
+    const value = fields[index + 1] as string;
+    // A pseudo-field is out of grammar here.
+    const fault = faultOfField(name, value);
+    if (fault !== undefined) throw invalid(`${fault}, in trailers`);
+    if (name !== "content-length") trailers.push(name, value);
+  }
+  return trailers;
+}
+
+function invalid(reason: string): TransportError {
+  return new TransportError("invalid_response", reason);
+}

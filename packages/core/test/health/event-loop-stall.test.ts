@@ -1,0 +1,53 @@
+import { expect, test } from "vitest";
+import { StallWatch } from "../../src/health/event-loop-stall.ts";
+import { VirtualClock } from "../support/virtual-clock.ts";
+
+function started(limitMs: number): { clock: VirtualClock; watch: StallWatch } {
+  const clock = new VirtualClock();
+  const watch = new StallWatch(clock, limitMs);
+  watch.start();
+  return { clock, watch };
+}
+
+test("time that passes with the loop running is no stall", () => {
+  const { clock, watch } = started(2_000);
+  clock.advance(60_000);
+  expect(watch.count).toBe(0);
+});
+
+test("a stall longer than the limit counts as soon as somebody looks", () => {
+  const { clock, watch } = started(2_000);
+  clock.advance(10_000);
+  clock.stall(2_001);
+  expect(watch.count).toBe(1);
+  clock.advance(10_000);
+  expect(watch.count).toBe(1);
+  clock.stall(5_000);
+  clock.advance(0);
+  expect(watch.count).toBe(2);
+});
+
+test("a shorter stall does not count, nor two with a breath in between", () => {
+  const { clock, watch } = started(2_000);
+  clock.stall(1_900);
+  clock.advance(0);
+  clock.stall(1_900);
+  clock.advance(10_000);
+  expect(watch.count).toBe(0);
+});
+
+test("a timeout of a few milliseconds does not turn every delay into a stall", () => {
+  const { clock, watch } = started(5);
+  clock.stall(90);
+  expect(watch.count).toBe(0);
+  clock.stall(101);
+  expect(watch.count).toBe(1);
+});
+
+test("it leaves no timer behind", () => {
+  const { clock, watch } = started(2_000);
+  clock.advance(5_000);
+  expect(clock.pending).toBe(1);
+  watch.stop();
+  expect(clock.pending).toBe(0);
+});
