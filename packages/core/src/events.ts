@@ -213,6 +213,22 @@ export interface PoolEvents {
   discovery: [DiscoveryEvent];
 }
 
+/** Complete by its type: an event of `PoolEvents` that is missing here does not compile. */
+const poolEvents: Readonly<Record<keyof PoolEvents, true>> = {
+  health: true,
+  eject: true,
+  readmit: true,
+  weight: true,
+  state: true,
+  member: true,
+  discovery: true,
+};
+
+/** The names of the events of a pool, which its proxy emits as well. */
+export const poolEventNames: readonly (keyof PoolEvents)[] = Object.freeze(
+  Object.keys(poolEvents) as (keyof PoolEvents)[],
+);
+
 /** The events of a proxy, with their arguments. */
 export interface ProxyEvents extends PoolEvents {
   request: [RequestEvent];

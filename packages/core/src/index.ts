@@ -12,6 +12,7 @@ export { type HeaderRule, headerRule } from "./config/settable-header.ts";
 export { isLinkLocalOrMetadata } from "./dns/link-local.ts";
 export { type ErrorCode, type ErrorPhase, type ErrorSource, ProxyError } from "./errors.ts";
 export type * from "./events.ts";
+export { poolEventNames } from "./events.ts";
 export type * from "./explain/explanation.ts";
 export { checkHooks } from "./forward/check-hooks.ts";
 export type { ForwardOptions, ForwardUpgradeOptions } from "./forward/handle-request.ts";

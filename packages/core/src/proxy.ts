@@ -9,7 +9,7 @@ import type { Duration, ProxyOptions } from "./config/options.ts";
 import { resolveOptions } from "./config/resolve.ts";
 import type { ResolvedOptions } from "./config/resolved.ts";
 import { ProxyError } from "./errors.ts";
-import type { ProxyEvents, ReloadChanges } from "./events.ts";
+import { type ProxyEvents, poolEventNames, type ReloadChanges } from "./events.ts";
 import { explain } from "./explain/explain.ts";
 import type { ExplainRequest, Explanation } from "./explain/explanation.ts";
 import { checkHooks } from "./forward/check-hooks.ts";
@@ -249,7 +249,7 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
   }
 
   #forwardEvents(pool: Pool): void {
-    for (const event of ["health", "eject", "readmit", "weight", "state", "member", "discovery"] as const) {
+    for (const event of poolEventNames) {
       pool.on(event, (...args) => this.emit(event, ...args));
     }
   }

@@ -36,6 +36,7 @@ test("what can be imported is this, and nothing goes missing or public by accide
       "outbound: function",
       "parseDuration: function",
       "parseSize: function",
+      "poolEventNames: object",
       "serveAsRequest: function",
       "simulate: function",
       "version: string",

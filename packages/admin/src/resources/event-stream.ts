@@ -6,13 +6,19 @@
  */
 
 import type { ServerResponse } from "node:http";
-import type { ProxyEvents, ReloadEvent, Proxy as ReverseProxy } from "evenkeel";
+import {
+  type PoolEvents,
+  type ProxyEvents,
+  poolEventNames,
+  type ReloadEvent,
+  type Proxy as ReverseProxy,
+} from "evenkeel";
 import { Refusal } from "../http/response.ts";
 import { limits } from "../limits.ts";
 
-const names = ["health", "eject", "readmit", "weight", "state", "member", "discovery", "reload"] as const;
+type Name = keyof PoolEvents | "reload";
 
-type Name = (typeof names)[number];
+const names: readonly Name[] = [...poolEventNames, "reload"];
 
 export class EventStream {
   readonly #proxy: ReverseProxy;

@@ -1,4 +1,4 @@
-import type { ReadmissionReason, ReloadChanges, Proxy as ReverseProxy } from "evenkeel";
+import type { PoolEvents, ProxyEvents, ReadmissionReason, ReloadChanges, Proxy as ReverseProxy } from "evenkeel";
 import type { Logger } from "pino";
 import { messageOf } from "../failure.ts";
 
@@ -8,47 +8,60 @@ const readmissions: Readonly<Record<ReadmissionReason, string>> = {
   off: "outlier detection was switched off",
 };
 
-/** Tells an operator what happens to the pools and to the configuration. Requests have a log of their own. */
+/** The events that an operator sees in the log. Requests have a log of their own. */
+type LoggedEvent = keyof PoolEvents | "exception" | "reload";
+
+type Loggers = { readonly [Name in LoggedEvent]: (...args: ProxyEvents[Name]) => void };
+
+/** Logs what happens to the pools and to the configuration. */
 export function logProxyEvents(proxy: ReverseProxy, logger: Logger): void {
-  proxy.on("health", (event) => {
-    const level = event.to === "unhealthy" ? "warn" : "info";
-    const why = event.cause === undefined ? event.reason : `${event.reason}, ${event.cause}`;
-    logger[level](event, `${event.pool}/${event.upstream} is ${event.to}: ${why}`);
-  });
-  proxy.on("eject", (event) => {
-    const forSeconds = Math.round(event.forMs / 1_000);
-    logger.warn(event, `${event.pool}/${event.upstream} is ejected for ${forSeconds} s: ${event.reason}`);
-  });
-  proxy.on("readmit", (event) => {
-    logger.info(event, `${event.pool}/${event.upstream} is back: ${readmissions[event.reason]}`);
-  });
-  proxy.on("weight", (event) => {
-    const { pool, upstream, reason, detail } = event;
-    const [from, to] = [event.from, event.to].map((weight) => Math.round(weight * 1_000) / 1_000);
-    const why = detail === undefined ? reason : `${reason}, ${detail}`;
-    // An upstream may announce another load every second.
-    const level = reason === "announced" ? "debug" : "info";
-    logger[level](event, `${pool}/${upstream} has weight ${to}, not ${from} any more: ${why}`);
-  });
-  proxy.on("state", (event) => {
-    logger.info(event, `${event.pool}/${event.upstream} is ${event.to}, not ${event.from} any more`);
-  });
-  proxy.on("member", (event) => {
-    logger.info(event, `${event.pool}/${event.upstream} was ${event.change}`);
-  });
-  proxy.on("discovery", (event) => {
-    const { pool, name, ok, error, members } = event;
-    const upstreams = `${members} ${members === 1 ? "upstream" : "upstreams"}`;
-    if (ok) logger.info(event, `${pool}: ${name} leads to ${upstreams}`);
-    else logger.warn(event, `${pool}: looking up ${name} fails: ${error}; ${upstreams} found before stay in use`);
-  });
-  proxy.on("exception", ({ where, requestId, pool, error }) => {
-    logger.error({ err: error, where, requestId, pool }, `${where} failed: ${messageOf(error)}`);
-  });
-  proxy.on("reload", (event) => {
-    if (event.ok) logger.info({ changes: event.changes }, `reloaded: ${describeChanges(event.changes)}`);
-    else logger.error(`not reloaded, the old configuration goes on serving: ${messageOf(event.error)}`);
-  });
+  const loggers = loggersOf(logger);
+  const listen = <Name extends LoggedEvent>(name: Name) => proxy.on(name, loggers[name]);
+  for (const name of Object.keys(loggers) as LoggedEvent[]) listen(name);
+}
+
+function loggersOf(logger: Logger): Loggers {
+  return {
+    health(event) {
+      const level = event.to === "unhealthy" ? "warn" : "info";
+      const why = event.cause === undefined ? event.reason : `${event.reason}, ${event.cause}`;
+      logger[level](event, `${event.pool}/${event.upstream} is ${event.to}: ${why}`);
+    },
+    eject(event) {
+      const forSeconds = Math.round(event.forMs / 1_000);
+      logger.warn(event, `${event.pool}/${event.upstream} is ejected for ${forSeconds} s: ${event.reason}`);
+    },
+    readmit(event) {
+      logger.info(event, `${event.pool}/${event.upstream} is back: ${readmissions[event.reason]}`);
+    },
+    weight(event) {
+      const { pool, upstream, reason, detail } = event;
+      const [from, to] = [event.from, event.to].map((weight) => Math.round(weight * 1_000) / 1_000);
+      const why = detail === undefined ? reason : `${reason}, ${detail}`;
+      // An upstream may announce another load every second.
+      const level = reason === "announced" ? "debug" : "info";
+      logger[level](event, `${pool}/${upstream} has weight ${to}, not ${from} any more: ${why}`);
+    },
+    state(event) {
+      logger.info(event, `${event.pool}/${event.upstream} is ${event.to}, not ${event.from} any more`);
+    },
+    member(event) {
+      logger.info(event, `${event.pool}/${event.upstream} was ${event.change}`);
+    },
+    discovery(event) {
+      const { pool, name, ok, error, members } = event;
+      const upstreams = `${members} ${members === 1 ? "upstream" : "upstreams"}`;
+      if (ok) logger.info(event, `${pool}: ${name} leads to ${upstreams}`);
+      else logger.warn(event, `${pool}: looking up ${name} fails: ${error}; ${upstreams} found before stay in use`);
+    },
+    exception({ where, requestId, pool, error }) {
+      logger.error({ err: error, where, requestId, pool }, `${where} failed: ${messageOf(error)}`);
+    },
+    reload(event) {
+      if (event.ok) logger.info({ changes: event.changes }, `reloaded: ${describeChanges(event.changes)}`);
+      else logger.error(`not reloaded, the old configuration goes on serving: ${messageOf(event.error)}`);
+    },
+  };
 }
 
 /** In words, as in `upstreams added: api/b`. */

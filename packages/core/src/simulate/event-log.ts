@@ -1,8 +1,13 @@
+import type { PoolEvents } from "../events.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { PoolRecord } from "./report/pool-record.ts";
 import type { SimulationEvent } from "./report/report.ts";
 import { round } from "./report/samples.ts";
+
+type PoolEventName = Exclude<SimulationEvent["event"], "script">;
+
+type Listeners = { readonly [Name in PoolEventName]: (...args: PoolEvents[Name]) => void };
 
 const mostEvents = 10_000;
 
@@ -16,28 +21,35 @@ export class EventLog {
     this.#clock = clock;
   }
 
-  /** Notes from now on what a pool tells. */
+  /** Records the events of a pool from now on. */
   follow(pool: Pool, record: PoolRecord): void {
-    const { name } = pool;
-    pool.on("health", ({ upstream, to, reason }) => {
-      record.of(upstream).healthChanges++;
-      this.add(name, upstream, "health", `${to}: ${reason}`);
-    });
-    pool.on("eject", ({ upstream, reason, forMs }) => {
-      record.of(upstream).ejections++;
-      this.add(name, upstream, "eject", `${reason}, for ${Math.round(forMs / 100) / 10} s`);
-    });
-    pool.on("readmit", ({ upstream, reason }) => this.add(name, upstream, "readmit", `by ${reason}`));
-    pool.on("weight", ({ upstream, from, to, reason, detail }) => {
-      const why = detail === undefined ? reason : `${reason}, ${detail}`;
-      this.add(name, upstream, "weight", `${round(from)} -> ${round(to)}: ${why}`);
-    });
-    pool.on("state", ({ upstream, to }) => this.add(name, upstream, "state", to));
-    pool.on("member", ({ upstream, change }) => this.add(name, upstream, "member", change));
+    const listeners = this.#listenersOf(pool.name, record);
+    const listen = <Name extends PoolEventName>(name: Name) => pool.on(name, listeners[name]);
+    for (const name of Object.keys(listeners) as PoolEventName[]) listen(name);
   }
 
   add(pool: string, upstream: string, event: SimulationEvent["event"], text: string): void {
     if (this.events.length >= mostEvents) this.leftOut++;
     else this.events.push({ at: round(this.#clock.now()), pool, upstream, event, text });
+  }
+
+  #listenersOf(pool: string, record: PoolRecord): Listeners {
+    return {
+      health: ({ upstream, to, reason }) => {
+        record.of(upstream).healthChanges++;
+        this.add(pool, upstream, "health", `${to}: ${reason}`);
+      },
+      eject: ({ upstream, reason, forMs }) => {
+        record.of(upstream).ejections++;
+        this.add(pool, upstream, "eject", `${reason}, for ${Math.round(forMs / 100) / 10} s`);
+      },
+      readmit: ({ upstream, reason }) => this.add(pool, upstream, "readmit", `by ${reason}`),
+      weight: ({ upstream, from, to, reason, detail }) => {
+        const why = detail === undefined ? reason : `${reason}, ${detail}`;
+        this.add(pool, upstream, "weight", `${round(from)} -> ${round(to)}: ${why}`);
+      },
+      state: ({ upstream, to }) => this.add(pool, upstream, "state", to),
+      member: ({ upstream, change }) => this.add(pool, upstream, "member", change),
+    };
   }
 }

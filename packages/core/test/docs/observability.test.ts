@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
 import { type ErrorCode, errorKind } from "../../src/errors.ts";
+import { poolEventNames } from "../../src/events.ts";
 
 const page = readFileSync(new URL("../../../../docs/observability.md", import.meta.url), "utf8");
 const source = path.join(import.meta.dirname, "../../src");
@@ -33,6 +34,7 @@ test("every event is there", () => {
   const names = [...text.matchAll(/^ {2}(\w+): \[\w+Event\];$/gm)].map(([, name]) => name);
   expect(names.length).toBeGreaterThan(10);
   expect(firstColumn("Events").toSorted()).toEqual(names.toSorted());
+  expect(names).toEqual(expect.arrayContaining([...poolEventNames]));
 });
 
 test("every namespace of diagnostics is there", () => {

@@ -1,5 +1,7 @@
 /** What a simulation finds: plain frozen data. Times are milliseconds from the start, durations milliseconds. */
 
+import type { PoolEvents } from "../../events.ts";
+
 export interface SimulationReport {
   readonly seed: number;
   /** Until the last request was over. */
@@ -74,8 +76,8 @@ export interface SimulationEvent {
   /** Empty for what concerns no upstream. */
   readonly pool: string;
   readonly upstream: string;
-  /** `script` is a step of the script, the others are what has come of it. */
-  readonly event: "script" | "health" | "eject" | "readmit" | "weight" | "state" | "member";
+  /** `script` is a step of the script, the others are what has come of it. A simulation looks up no names. */
+  readonly event: "script" | Exclude<keyof PoolEvents, "discovery">;
   readonly text: string;
 }
 
