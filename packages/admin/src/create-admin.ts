@@ -1,48 +1,49 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { didYouMean, OptionsError, type Proxy as ReverseProxy } from "evenkeel";
-import { checkAccess, digest, type GuardRules } from "./access/access-control.ts";
-import { hostOf } from "./access/local-addresses.ts";
-import { readJson } from "./http/request-body.ts";
-import { type Answer, Refusal, type Stream, send, toAnswer } from "./http/response.ts";
+import { type AccessRules, checkAccess, digest } from "./access/access-control.ts";
+import { parseHost } from "./access/local-addresses.ts";
+import { HttpError } from "./http/http-error.ts";
+import { readJsonBody } from "./http/request-body.ts";
+import { type AdminResponse, type StreamingResponse, send, toErrorResponse } from "./http/response.ts";
 import type { AdminOptions } from "./options.ts";
 import { EventStream } from "./resources/event-stream.ts";
-import { actionFor, createRoutes, isOpen, matchRoute, type Route } from "./routes.ts";
+import { createRoutes, findAction, isPublicPath, matchRoute, type Route } from "./routes.ts";
 
 /** The admin API of one proxy. */
 export interface Admin {
-  /** For `http.createServer`, or mounted in an app at any path. Answers every request, and never throws. */
+  /** For `http.createServer`, or mounted in an app at any path. Responds to every request, and never throws. */
   readonly handler: (req: IncomingMessage, res: ServerResponse) => void;
-  /** Answers every further request with 503, and ends streams of events. The proxy and the server stay as they are. */
+  /** Ends the event streams, and responds to further requests with 503. Does not close the proxy or the server. */
   close(): void;
 }
 
 /**
- * Makes the admin API of a proxy: health, readiness, metrics, and its pools to see and to change.
+ * Creates the admin API of a proxy: health, readiness, metrics, and resources to inspect and change its pools.
  *
- * Throws an `OptionsError` for a token that no header can carry, an empty one included, for `hosts` that are none, and for
+ * Throws an `OptionsError` for a token that is empty or is not a valid header value, for invalid `hosts`, and for
  * `readyPools` that the proxy does not have.
  */
 export function createAdmin(proxy: ReverseProxy, options: AdminOptions = {}): Admin {
-  const rules = toRules(options);
+  const accessRules = resolveAccessRules(options);
   checkReadyPools(options.readyPools, proxy);
   const events = new EventStream(proxy);
   const routes = createRoutes(proxy, events, options);
   let closed = false;
 
-  const answer = async (req: IncomingMessage): Promise<Answer | Stream> => {
-    if (closed) throw new Refusal(503, "closed", "the admin API is closed", { connection: "close" });
-    return respond(req, rules, routes);
+  const respond = async (req: IncomingMessage): Promise<AdminResponse | StreamingResponse> => {
+    if (closed) throw new HttpError(503, "closed", "the admin API is closed", { connection: "close" });
+    return handleRequest(req, accessRules, routes);
   };
 
   return {
     handler(req, res) {
-      // A client may leave while its answer is being written.
+      // A client may close its connection while the response is being written.
       res.on("error", () => {});
-      whenItsTurn(res, () => {
-        answer(req)
-          .catch(toAnswer)
-          .then((found) => send(req, res, found))
-          .catch((error: unknown) => send(req, res, toAnswer(error)))
+      startInTurn(res, () => {
+        respond(req)
+          .catch(toErrorResponse)
+          .then((response) => send(req, res, response))
+          .catch((error: unknown) => send(req, res, toErrorResponse(error)))
           .catch(() => res.destroy());
       });
     },
@@ -53,22 +54,26 @@ export function createAdmin(proxy: ReverseProxy, options: AdminOptions = {}): Ad
   };
 }
 
-async function respond(req: IncomingMessage, rules: GuardRules, routes: readonly Route[]): Promise<Answer | Stream> {
+async function handleRequest(
+  req: IncomingMessage,
+  rules: AccessRules,
+  routes: readonly Route[],
+): Promise<AdminResponse | StreamingResponse> {
   const { url = "" } = req;
-  checkAccess(req, rules, isOpen(routes, url));
+  checkAccess(req, rules, isPublicPath(routes, url));
   const match = matchRoute(routes, url);
-  if (match === undefined) throw new Refusal(404, "not_found", "there is nothing at this path");
+  if (match === undefined) throw new HttpError(404, "not_found", "there is nothing at this path");
   const method = req.method ?? "";
-  const action = actionFor(match.route, method);
+  const action = findAction(match.route, method);
   const reads = method === "GET" || method === "HEAD";
-  return action(match.target, reads ? undefined : await readJson(req));
+  return action(match.params, reads ? undefined : await readJsonBody(req));
 }
 
 /**
- * One pipelined request a turn of the event loop: a client without a token can send thousands of /readyz in one packet, each of
- * which looks at every pool.
+ * Starts one pipelined request in each turn of the event loop. A client without a token can send thousands of /readyz in one
+ * packet, and each of them reads the state of every pool.
  */
-function whenItsTurn(res: ServerResponse, handle: () => void): void {
+function startInTurn(res: ServerResponse, handle: () => void): void {
   if (res.socket !== null) handle();
   else res.once("socket", () => setImmediate(handle));
 }
@@ -86,16 +91,16 @@ function checkReadyPools(names: unknown, { pools }: ReverseProxy): void {
   if (issues.length > 0) throw new OptionsError(issues);
 }
 
-function toRules({ token, listen = [], hosts = [] }: AdminOptions): GuardRules {
+function resolveAccessRules({ token, listen = [], hosts = [] }: AdminOptions): AccessRules {
   if (token !== undefined && (typeof token !== "string" || !/^[\x21-\x7e]+$/.test(token))) {
     const message = "expected visible ASCII characters without spaces, at least one";
     throw new OptionsError([{ path: ["token"], message }]);
   }
-  const wrong = hosts.findIndex((host) => typeof host !== "string" || hostOf(host) === undefined);
-  if (wrong !== -1) {
-    throw new OptionsError([{ path: ["hosts", wrong], message: 'expected a host such as "admin.example.com"' }]);
+  const invalid = hosts.findIndex((host) => typeof host !== "string" || parseHost(host) === undefined);
+  if (invalid !== -1) {
+    throw new OptionsError([{ path: ["hosts", invalid], message: 'expected a host such as "admin.example.com"' }]);
   }
-  const known = [listen, hosts].flat().map(hostOf);
+  const known = [listen, hosts].flat().map(parseHost);
   return {
     tokenDigest: token === undefined ? undefined : digest(token),
     hosts: new Set(known.filter((host) => host !== undefined)),

@@ -2,14 +2,14 @@
 export const limits = {
   /** Bytes of a request's body. */
   bodyBytes: 16_384,
-  /** Milliseconds from a request's head to the end of its body. */
+  /** Milliseconds from the head of a request to the end of its body. */
   bodyMs: 5_000,
-  /** Streams of events at the same time. */
+  /** Event streams at the same time. */
   eventReaders: 32,
-  /** Bytes that a reader of events may lag behind before it is cut off. */
+  /** Bytes of unsent events after which a slow client is disconnected. */
   eventBacklogBytes: 262_144,
-  /** Milliseconds between two signs of life on a stream of events. */
+  /** Milliseconds between two heartbeats on an event stream. */
   eventHeartbeatMs: 15_000,
-  /** Milliseconds after which a reader that was cut off is asked to come back. */
+  /** Milliseconds after which a disconnected client reconnects (the `retry` field of server-sent events). */
   eventRetryMs: 2_000,
 } as const;

@@ -13,7 +13,7 @@ import {
 const page = readFileSync(new URL("../../../docs/observability.md", import.meta.url), "utf8");
 const histogram = { bounds: [1], counts: [1], count: 1, sum: 0.5 };
 
-/** Something of everything, so that every metric has a sample with its labels. */
+/** At least one of each kind, so that every metric has a sample with its labels. */
 const full = proxySnapshot({
   pools: [
     poolSnapshot({
@@ -26,19 +26,19 @@ const full = proxySnapshot({
   durations: [{ route: "/*", pool: "api", histogram }],
 });
 
-test("the document lists every metric with its type and its labels, and no other", async () => {
+test("docs/observability.md lists every metric with its type and its labels, and no other", async () => {
   const listener = () => ({
     connections: { open: 1, limit: 2, refused: 0, idleClosed: 0 },
     handshakeFailures: { plainHttp: 1, other: 1 },
     certificateExpiry: 1,
   });
-  const { ask } = await serve(
+  const { send } = await serve(
     createAdmin(
       proxyWith(() => full),
       { listener },
     ).handler,
   );
-  const { text } = await ask("GET", "/metrics");
+  const { text } = await send("GET", "/metrics");
   const exposed = [...text.matchAll(/^# TYPE (evenkeel_\w+) (\w+)$/gm)].map(([, name = "", type]) => {
     const sample = new RegExp(`^${name}(?:_count)?(?:\\{(.*)\\})? `, "m").exec(text);
     expect(sample, name).not.toBeNull();

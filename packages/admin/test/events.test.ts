@@ -7,12 +7,12 @@ import { serve, serveAdmin } from "./support/harness.ts";
 
 const upstreams = ["a", "b"].map((id) => ({ id, url: `http://127.0.0.1:1/${id}` }));
 
-interface Told {
+interface ReceivedEvent {
   readonly event: string;
   readonly data: Readonly<Record<string, unknown>>;
 }
 
-/** A reader of the events of the admin API at a port. */
+/** A client that reads the event stream of the admin API at a port. */
 async function read(port: number, headers: http.OutgoingHttpHeaders = {}) {
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
     http.get({ port, path: "/api/events", agent: false, headers }, resolve).on("error", reject);
@@ -33,24 +33,24 @@ async function read(port: number, headers: http.OutgoingHttpHeaders = {}) {
   const until = async (isEnough: () => boolean) => {
     while (!isEnough()) await new Promise<void>((resolve) => (wake = resolve));
   };
-  const told = () => [...text.matchAll(/^event: (.*)\ndata: (.*)\n\n/gm)].map(toTold);
+  const received = () => [...text.matchAll(/^event: (.*)\ndata: (.*)\n\n/gm)].map(parseEvent);
   return {
     response,
     text: () => text,
-    told: async (count: number) => {
-      await until(() => told().length >= count);
-      return told();
+    received: async (count: number) => {
+      await until(() => received().length >= count);
+      return received();
     },
     contains: (part: string) => until(() => text.includes(part)),
     end: () => until(() => over),
   };
 }
 
-function toTold([, event = "", data = ""]: RegExpMatchArray): Told {
-  return { event, data: JSON.parse(data) as Told["data"] };
+function parseEvent([, event = "", data = ""]: RegExpMatchArray): ReceivedEvent {
+  return { event, data: JSON.parse(data) as ReceivedEvent["data"] };
 }
 
-test("every change of the pools is told, with the time and as it was emitted", async () => {
+test("every change of the pools is sent, with the time and as it was emitted", async () => {
   const { proxy, port } = await serveAdmin({ upstreams });
   const reader = await read(port);
   expect(reader.response.headers).toMatchObject({
@@ -71,17 +71,17 @@ test("every change of the pools is told, with the time and as it was emitted", a
   pool.add({ id: "c", url: "http://127.0.0.1:1/c" });
   proxy.reload({ upstreams, outlierDetection: false });
   expect(() => proxy.reload({ upstreams: ["ftp://x"] })).toThrow();
-  const told = await reader.told(12);
-  expect(told.map(({ event }) => event).join(" ")).toBe(
+  const received = await reader.received(12);
+  expect(received.map(({ event }) => event).join(" ")).toBe(
     "weight state health state health eject member member member readmit reload reload",
   );
-  expect(told[0]?.data).toMatchObject({ pool: "default", upstream: "a", from: 1, to: 3, reason: "operator" });
-  expect(told[5]?.data).toMatchObject({ upstream: "a", reason: "consecutive-failures", forMs: expect.any(Number) });
-  for (const { data } of told) expect(data["time"]).toBeGreaterThanOrEqual(before);
-  expect(told[11]?.data).toMatchObject({ ok: false, error: { code: "invalid_options" } });
+  expect(received[0]?.data).toMatchObject({ pool: "default", upstream: "a", from: 1, to: 3, reason: "operator" });
+  expect(received[5]?.data).toMatchObject({ upstream: "a", reason: "consecutive-failures", forMs: expect.any(Number) });
+  for (const { data } of received) expect(data["time"]).toBeGreaterThanOrEqual(before);
+  expect(received[11]?.data).toMatchObject({ ok: false, error: { code: "invalid_options" } });
 });
 
-test("a reader that leaves takes the listeners along", async () => {
+test("the listeners are removed once the last client has disconnected", async () => {
   const proxy = createProxy({ upstreams });
   onTestFinished(() => proxy.close({ timeout: "0s" }));
   const listening = new Set<string>();
@@ -107,19 +107,19 @@ test("a reader that leaves takes the listeners along", async () => {
   await allOff;
 });
 
-test("closing the admin API ends the streams, and lets in no more", async () => {
-  const { admin, port, ask } = await serveAdmin({ upstreams });
+test("closing the admin API ends the streams and accepts no new ones", async () => {
+  const { admin, port, send } = await serveAdmin({ upstreams });
   const reader = await read(port);
   await reader.contains("retry: ");
   admin.close();
   await reader.end();
-  expect((await ask("GET", "/api/events")).status).toBe(503);
+  expect((await send("GET", "/api/events")).status).toBe(503);
 });
 
-test("there are only so many readers", async () => {
-  const { port, ask } = await serveAdmin({ upstreams });
+test("the number of clients is limited", async () => {
+  const { port, send } = await serveAdmin({ upstreams });
   const readers = await Promise.all(Array.from({ length: limits.eventReaders }, () => read(port)));
-  const refused = await ask("GET", "/api/events");
+  const refused = await send("GET", "/api/events");
   expect([refused.status, refused.json().error.code, refused.headers["retry-after"]]).toEqual([
     503,
     "too_many_readers",
@@ -129,7 +129,7 @@ test("there are only so many readers", async () => {
   await expect.poll(async () => (await read(port)).response.statusCode).toBe(200);
 });
 
-test("one that does not read is cut off, and the others go on", async () => {
+test("a client that does not read is disconnected, and the others are not", async () => {
   const { proxy, port } = await serveAdmin({ upstreams });
   const reader = await read(port);
   const lazy = await read(port);
@@ -147,16 +147,16 @@ test("one that does not read is cut off, and the others go on", async () => {
     if (round === 1_000) lazy.response.resume();
   }
   await gone;
-  const before = (await reader.told(1)).length;
+  const before = (await reader.received(1)).length;
   pool?.setWeight("a", 7);
-  expect((await reader.told(before + 1)).length).toBeGreaterThan(before);
+  expect((await reader.received(before + 1)).length).toBeGreaterThan(before);
 });
 
-test("needs the token, and HEAD has no body", async () => {
-  const { ask, port } = await serveAdmin({ upstreams }, { token: "open-sesame" });
-  expect((await ask("GET", "/api/events")).status).toBe(401);
+test("the stream needs the token, and HEAD has no body", async () => {
+  const { send, port } = await serveAdmin({ upstreams }, { token: "open-sesame" });
+  expect((await send("GET", "/api/events")).status).toBe(401);
   const authorization = "Bearer open-sesame";
   expect((await read(port, { authorization })).response.statusCode).toBe(200);
-  const head = await ask("HEAD", "/api/events", { headers: { authorization } });
+  const head = await send("HEAD", "/api/events", { headers: { authorization } });
   expect([head.status, head.headers["content-type"], head.text]).toEqual([200, "text/event-stream; charset=utf-8", ""]);
 });

@@ -7,7 +7,7 @@ const options = {
 };
 
 test("explains the request that the query describes", async () => {
-  const { ask, proxy } = await serveAdmin(options);
+  const { send, proxy } = await serveAdmin(options);
   const query = new URLSearchParams({
     method: "POST",
     url: "/api/x?y=1",
@@ -15,7 +15,7 @@ test("explains the request that the query describes", async () => {
     client: "192.0.2.1",
   });
   query.append("header", "X-User: 7");
-  const reply = await ask("GET", `/api/explain?${query}`);
+  const reply = await send("GET", `/api/explain?${query}`);
   expect(reply.status).toBe(200);
   const { time: _, ...expected } = proxy.explain({
     method: "POST",
@@ -27,9 +27,9 @@ test("explains the request that the query describes", async () => {
   expect(expected.route).toBe(0);
 });
 
-test("a request that would be refused is explained all the same", async () => {
-  const { ask } = await serveAdmin(options);
-  const reply = await ask("GET", "/api/explain?url=/nowhere");
+test("a request that would be rejected is explained too", async () => {
+  const { send } = await serveAdmin(options);
+  const reply = await send("GET", "/api/explain?url=/nowhere");
   expect(reply.status).toBe(200);
   expect(reply.json()).toMatchObject({ refusal: { code: "no_route", status: 404 }, pool: null });
 });
@@ -41,18 +41,18 @@ test.each([
   ["two hosts", "?url=/&host=a&host=b"],
   ["a header without a value", "?url=/&header=X-User"],
   ["a header with a bad name", "?url=/&header=X%20User:%207"],
-  ["a flag that is none", "?url=/&secure=maybe"],
-])("a query that describes no request is 400: %s", async (_name, query) => {
-  const { ask } = await serveAdmin(options);
-  const reply = await ask("GET", `/api/explain${query}`);
+  ["an invalid flag", "?url=/&secure=maybe"],
+])("an invalid query is 400: %s", async (_name, query) => {
+  const { send } = await serveAdmin(options);
+  const reply = await send("GET", `/api/explain${query}`);
   expect([reply.status, reply.json().error.code]).toEqual([400, "bad_request"]);
   expect(reply.json().error.message).not.toBe("");
 });
 
-test("is guarded like everything else, and changes nothing", async () => {
-  const { ask } = await serveAdmin(options, { token: "open-sesame" });
-  expect((await ask("GET", "/api/explain?url=/")).status).toBe(401);
+test("needs the token, and changes nothing", async () => {
+  const { send } = await serveAdmin(options, { token: "open-sesame" });
+  expect((await send("GET", "/api/explain?url=/")).status).toBe(401);
   const authorization = "Bearer open-sesame";
-  expect((await ask("GET", "/api/explain?url=/", { headers: { authorization } })).status).toBe(200);
-  expect((await ask("POST", "/api/explain?url=/", { headers: { authorization }, body: {} })).status).toBe(405);
+  expect((await send("GET", "/api/explain?url=/", { headers: { authorization } })).status).toBe(200);
+  expect((await send("POST", "/api/explain?url=/", { headers: { authorization }, body: {} })).status).toBe(405);
 });

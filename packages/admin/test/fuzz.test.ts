@@ -1,4 +1,4 @@
-/** Requests put together by chance from what attackers try. The seed is fixed, so that a failure comes again. */
+/** Random requests, made of parts that attackers use. The seed is fixed, so that a failure can be reproduced. */
 
 import { connect } from "node:net";
 import { createProxy } from "evenkeel";
@@ -40,46 +40,46 @@ const words = {
   ],
 } as const;
 
-test("no request breaks the admin API, whatever it is made of", async () => {
+test("no random request breaks the admin API", async () => {
   const random = mulberry32(20_260_725);
   const one = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T;
-  /** What gets past the first checks, more often than not, so that the later ones have their turn. */
+  /** Mostly the usual value, which passes the first checks, so that the later checks run too. */
   const mostly = <T>(usual: T, list: readonly T[]): T => (random() < 0.6 ? usual : one(list));
   const options = { pools: { api: { upstreams: [{ id: "a", url: "http://127.0.0.1:3001" }] } } };
   const proxy = createProxy(options);
   const admin = createAdmin(proxy, { onReload: () => proxy.reload(options) });
-  const { port, ask } = await serve(admin.handler);
+  const { port, send } = await serve(admin.handler);
   const seen = new Set<number>();
   for (let round = 0; round < 400; round++) {
-    proxy.reload(options); // brings back what a DELETE has removed
+    proxy.reload(options); // restores an upstream that a DELETE has removed
     const body = one(words.body);
     const headers = [`Host: ${mostly("localhost", words.host)}`, "Connection: close"];
     if (random() < 0.7) headers.push("Content-Type: application/json", `Content-Length: ${body.length}`);
     if (random() < 0.5) headers.push(one(words.header));
     const target = mostly(member, words.path) + mostly("", words.tail);
     const head = `${mostly("PATCH", words.method)} ${target} HTTP/1.1\r\n${headers.join("\r\n")}`;
-    const answer = await exchange(port, `${head}\r\n\r\n${body}`);
-    const status = Number(/^HTTP\/1\.1 (\d{3}) /.exec(answer.replace(/^HTTP\/1\.1 100 Continue\r\n\r\n/, ""))?.[1]);
+    const response = await exchange(port, `${head}\r\n\r\n${body}`);
+    const status = Number(/^HTTP\/1\.1 (\d{3}) /.exec(response.replace(/^HTTP\/1\.1 100 Continue\r\n\r\n/, ""))?.[1]);
     seen.add(status);
     expect([head, status]).toEqual([head, expect.toSatisfy((code: number) => code >= 200 && code < 500)]);
-    expect(answer).not.toMatch(/\.ts:\d|\n\s+at /);
+    expect(response).not.toMatch(/\.ts:\d|\n\s+at /);
   }
   expect([...seen].sort()).toEqual(expect.arrayContaining([200, 400, 403, 404, 405, 415, 421, 422]));
-  expect((await ask("GET", "/healthz")).status).toBe(200);
+  expect((await send("GET", "/healthz")).status).toBe(200);
 });
 
-/** Sends bytes, ends, and returns everything that comes back. */
+/** Sends bytes, half-closes, and returns everything that is received. */
 function exchange(port: number, bytes: string): Promise<string> {
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
     const socket = connect(port, "127.0.0.1", () => socket.end(bytes, "latin1"));
-    // A reset after the answer is how a server ends a connection whose body it did not want.
+    // A server may reset the connection after the response if it has not read the body.
     socket.on("data", (chunk) => chunks.push(chunk)).on("error", () => {});
     socket.on("close", () => resolve(Buffer.concat(chunks).toString("latin1")));
   });
 }
 
-/** A small generator of chance with a seed, by Tommy Ettinger. */
+/** A random number generator with a seed, by Tommy Ettinger. */
 function mulberry32(seed: number): () => number {
   let state = seed;
   return () => {

@@ -55,14 +55,14 @@ const full = proxySnapshot({
 });
 
 async function scrape(snapshot = full) {
-  const { ask } = await serve(createAdmin(proxyWith(() => snapshot)).handler);
-  const reply = await ask("GET", "/metrics");
+  const { send } = await serve(createAdmin(proxyWith(() => snapshot)).handler);
+  const reply = await send("GET", "/metrics");
   expect(reply.status).toBe(200);
   expect(reply.headers["content-type"]).toBe("text/plain; version=0.0.4; charset=utf-8");
   return parseExposition(reply.text);
 }
 
-test("shows everything that the snapshot counts", async () => {
+test("has everything that the snapshot counts", async () => {
   const families = await scrape();
   const a = { pool: "api", upstream: "a" };
   expect(
@@ -116,7 +116,7 @@ test("histograms are in seconds, cumulative, and end with the count", async () =
   expect(sampleValue(families, "evenkeel_upstream_duration_seconds_count", { pool: "api", upstream: "a" })).toBe(4);
 });
 
-test("types are those that the names promise", async () => {
+test("types match the suffixes of the names", async () => {
   const families = await scrape();
   for (const { name, type, help } of families.values()) {
     if (!name.startsWith("evenkeel_")) continue;
@@ -126,13 +126,13 @@ test("types are those that the names promise", async () => {
   }
 });
 
-test("a proxy without pools and traffic is shown too", async () => {
+test("a proxy without pools and traffic has metrics too", async () => {
   const families = await scrape(proxySnapshot());
   expect(families.get("evenkeel_requests_total")?.samples).toEqual([]);
   expect(sampleValue(families, "evenkeel_config_last_reload_successful")).toBe(1);
 });
 
-test("process metrics come along; nothing is put into the app's own registry", async () => {
+test("process metrics are included, and the app's own registry is not touched", async () => {
   const families = await scrape();
   expect(families.get("process_cpu_user_seconds_total")?.samples.length).toBe(1);
   expect(families.get("nodejs_heap_size_used_bytes")?.samples.length).toBe(1);
@@ -140,20 +140,20 @@ test("process metrics come along; nothing is put into the app's own registry", a
   expect(register.getMetricsAsArray()).toEqual([]);
 });
 
-test("two admin APIs of one process, and scrapes at the same time, do not disturb each other", async () => {
+test("two admin APIs of one process, and concurrent scrapes, do not interfere", async () => {
   const one = await serve(createAdmin(proxyWith(() => full)).handler);
   const two = await serve(createAdmin(proxyWith(() => proxySnapshot({ version: "9.9.9" }))).handler);
-  const replies = await Promise.all([one, two, one, two].map(({ ask }) => ask("GET", "/metrics")));
+  const replies = await Promise.all([one, two, one, two].map(({ send }) => send("GET", "/metrics")));
   const versions = replies.map(({ text }) => parseExposition(text).get("evenkeel_build_info")?.samples[0]?.labels);
   expect(versions).toEqual([{ version: "1.2.3" }, { version: "9.9.9" }, { version: "1.2.3" }, { version: "9.9.9" }]);
 });
 
 test("metrics can be switched off", async () => {
-  const { ask } = await serve(createAdmin(proxyWith(proxySnapshot), { metrics: false }).handler);
-  expect((await ask("GET", "/metrics")).status).toBe(404);
+  const { send } = await serve(createAdmin(proxyWith(proxySnapshot), { metrics: false }).handler);
+  expect((await send("GET", "/metrics")).status).toBe(404);
 });
 
-test("label injection: real traffic leaves no byte of a client in the metrics", async () => {
+test("label injection: the metrics contain no byte that a client sent", async () => {
   const upstream = await serve((_, res) => res.end("ok"));
   const dead = http.createServer().listen(0, "127.0.0.1");
   await once(dead, "listening");
@@ -170,15 +170,15 @@ test("label injection: real traffic leaves no byte of a client in the metrics", 
   onTestFinished(() => proxy.close({ timeout: "0s" }));
   const front = await serve(proxy.handler);
   for (let count = 0; count < 5; count++)
-    await front.ask("GET", "/hunter2?hunter2", { headers: { host: "hunter2.com" } });
-  await front.ask("PROPFIND", "/hunter2", { headers: { "user-agent": "hunter2" } });
-  expect((await front.ask("GET", "/down")).status).toBe(502);
+    await front.send("GET", "/hunter2?hunter2", { headers: { host: "hunter2.com" } });
+  await front.send("PROPFIND", "/hunter2", { headers: { "user-agent": "hunter2" } });
+  expect((await front.send("GET", "/down")).status).toBe(502);
   const socket = connect(front.port, "127.0.0.1");
   socket.end("HUNTER2 / HTTP/1.1\r\nHost: x\r\n\r\n");
   await once(socket.resume(), "close");
 
-  const { ask } = await serve(createAdmin(proxy).handler);
-  const { text } = await ask("GET", "/metrics");
+  const { send } = await serve(createAdmin(proxy).handler);
+  const { text } = await send("GET", "/metrics");
   const families = parseExposition(text);
   expect(text.toLowerCase()).not.toContain("hunter2");
   expect(text).not.toContain("PROPFIND");
@@ -195,8 +195,8 @@ test("label injection: real traffic leaves no byte of a client in the metrics", 
 
 test("a reload is counted", async () => {
   const options = { upstreams: ["http://127.0.0.1:3001"] };
-  const { ask, proxy } = await serveAdmin(options, { onReload: () => proxy.reload(options) });
-  await ask("POST", "/api/reload", { headers: { "content-type": "application/json" } });
-  const families = parseExposition((await ask("GET", "/metrics")).text);
+  const { send, proxy } = await serveAdmin(options, { onReload: () => proxy.reload(options) });
+  await send("POST", "/api/reload", { headers: { "content-type": "application/json" } });
+  const families = parseExposition((await send("GET", "/metrics")).text);
   expect(sampleValue(families, "evenkeel_config_reloads_total", { result: "success" })).toBe(1);
 });

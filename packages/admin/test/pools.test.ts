@@ -23,36 +23,36 @@ const a = "/api/pools/api/upstreams/a";
 const upstreams = "/api/pools/api/upstreams";
 const empty = { headers: { "content-type": "application/json" } };
 
-test("shows pools and upstreams the way the snapshot does", async () => {
-  const { ask, proxy } = await serveAdmin(twoUpstreams);
+test("shows pools and upstreams as in the snapshot", async () => {
+  const { send, proxy } = await serveAdmin(twoUpstreams);
   const { pools } = JSON.parse(JSON.stringify(proxy.snapshot()));
-  expect((await ask("GET", "/api/pools")).json()).toEqual({ pools });
-  expect((await ask("GET", "/api/pools/api")).json()).toEqual(pools[0]);
-  expect((await ask("GET", upstreams)).json()).toEqual({ upstreams: pools[0].upstreams });
-  const reply = await ask("GET", a);
+  expect((await send("GET", "/api/pools")).json()).toEqual({ pools });
+  expect((await send("GET", "/api/pools/api")).json()).toEqual(pools[0]);
+  expect((await send("GET", upstreams)).json()).toEqual({ upstreams: pools[0].upstreams });
+  const reply = await send("GET", a);
   expect(reply.json()).toEqual(pools[0].upstreams[0]);
   expect(reply.json()).toMatchObject({ id: "a", weight: 3, effectiveWeight: 3, state: "active", inFlight: 0 });
   expect(reply.headers["content-type"]).toBe("application/json; charset=utf-8");
 });
 
-test("a changed weight and state count from the very next pick", async () => {
-  const { ask, proxy } = await serveAdmin(twoUpstreams);
+test("a changed weight and state apply from the very next pick", async () => {
+  const { send, proxy } = await serveAdmin(twoUpstreams);
   const pool = proxy.pools.get("api");
   if (pool === undefined) throw new Error("no pool");
   const balancer = new Balancer(pool, { policy: "round-robin" });
   const picks = (count: number) => Array.from({ length: count }, () => balancer.pick()?.id).join("");
   expect(picks(8)).toBe("aabaaaba");
 
-  const weight = await ask("PATCH", a, { body: { weight: 1 } });
+  const weight = await send("PATCH", a, { body: { weight: 1 } });
   expect([weight.status, weight.json().weight, weight.json().state]).toEqual([200, 1, "active"]);
   expect(picks(6)).toMatch(/^(ab){3}$|^(ba){3}$/);
 
-  const state = await ask("PATCH", a, { body: { state: "draining" } });
+  const state = await send("PATCH", a, { body: { state: "draining" } });
   expect([state.status, state.json().weight, state.json().state]).toEqual([200, 1, "draining"]);
   expect(state.json().available).toBe(false);
   expect(picks(4)).toBe("bbbb");
 
-  const both = await ask("PATCH", a, { body: { weight: 0, state: "active" } });
+  const both = await send("PATCH", a, { body: { weight: 0, state: "active" } });
   expect([both.status, both.json().weight, both.json().state]).toEqual([200, 0, "active"]);
 });
 
@@ -74,35 +74,35 @@ test.each([
   ["a negative weight", { weight: -1, state: "draining" }],
   ["a weight over the limit", { weight: 257, state: "draining" }],
   ["a weight beyond numbers", '{"weight":1e999}'],
-  ["a timeout that is none", { state: "draining", timeout: "soon" }],
+  ["an invalid timeout", { state: "draining", timeout: "soon" }],
   ["a timeout without its state", { timeout: "30s" }],
   ["a timeout of an active one", { state: "active", timeout: "30s" }],
   ["an unknown state", { weight: 2, state: "down" }],
   ["a state that is a list", { weight: 2, state: ["active"] }],
   ["a state that is null", { weight: 2, state: null }],
-])("a change is checked whole before anything happens: %s", async (_, body) => {
-  const { ask, proxy } = await serveAdmin(twoUpstreams);
+])("a change is validated as a whole before it is applied: %s", async (_, body) => {
+  const { send, proxy } = await serveAdmin(twoUpstreams);
   const before = proxy.pools.get("api")?.snapshot().upstreams;
-  const reply = await ask("PATCH", a, { ...empty, body });
+  const reply = await send("PATCH", a, { ...empty, body });
   expect([reply.status, reply.json().error.code]).toEqual([422, "invalid_options"]);
   expect(reply.json().error.issues.length).toBeGreaterThan(0);
   expect(proxy.pools.get("api")?.snapshot().upstreams).toEqual(before);
   expect(Object.hasOwn(Object.prototype, "x")).toBe(false);
 });
 
-test("a refused change names every mistake", async () => {
-  const { ask } = await serveAdmin(twoUpstreams);
-  const { issues } = (await ask("PATCH", a, { body: { wieght: 2, weight: "x", state: "down" } })).json().error;
+test("a rejected change lists every mistake", async () => {
+  const { send } = await serveAdmin(twoUpstreams);
+  const { issues } = (await send("PATCH", a, { body: { wieght: 2, weight: "x", state: "down" } })).json().error;
   expect(issues.map(({ path }) => path)).toEqual(["wieght", "weight", "state"]);
   expect(issues[0]?.message).toContain('"weight"');
 });
 
-test("a new upstream is 201, shows where it is, and takes its share", async () => {
-  const { ask, proxy, port } = await serveAdmin(twoUpstreams);
-  const reply = await ask("POST", upstreams, { body: { url: "http://127.0.0.1:3009", weight: 2, id: "c@x" } });
+test("a new upstream is 201 with its location, and gets its share of requests", async () => {
+  const { send, proxy, port } = await serveAdmin(twoUpstreams);
+  const reply = await send("POST", upstreams, { body: { url: "http://127.0.0.1:3009", weight: 2, id: "c@x" } });
   expect([reply.status, reply.json().id, reply.json().weight]).toEqual([201, "c@x", 2]);
   const { pathname } = new URL(reply.headers.location ?? "", `http://127.0.0.1:${port}${upstreams}`);
-  expect((await ask("GET", pathname)).json().url).toBe("http://127.0.0.1:3009");
+  expect((await send("GET", pathname)).json().url).toBe("http://127.0.0.1:3009");
   expect(proxy.pools.get("api")?.available.map(({ id }) => id)).toEqual(["a", "b", "c@x"]);
 });
 
@@ -123,9 +123,9 @@ test.each([
   ["port 0", { url: "http://127.0.0.1:0" }],
   ["port 99999", { url: "http://127.0.0.1:99999" }],
   ["a path with ..", { url: "http://127.0.0.1/a/.." }],
-])("an upstream that does not check out is 422: %s", async (_, body) => {
-  const { ask, proxy } = await serveAdmin(twoUpstreams);
-  const reply = await ask("POST", upstreams, { ...empty, body });
+])("an invalid upstream is 422: %s", async (_, body) => {
+  const { send, proxy } = await serveAdmin(twoUpstreams);
+  const reply = await send("POST", upstreams, { ...empty, body });
   expect([reply.status, reply.json().error.code]).toEqual([422, "invalid_options"]);
   expect(proxy.pools.get("api")?.upstreams.map(({ id }) => id)).toEqual(["a", "b"]);
   expect(Object.hasOwn(Object.prototype, "x")).toBe(false);
@@ -147,58 +147,58 @@ test.each([
   "https://Metadata.Google.Internal.:443/computeMetadata",
   "http+unix:///var/run/docker.sock",
 ])("server-side request forgery: %s cannot be added", async (url) => {
-  const { ask, proxy } = await serveAdmin(twoUpstreams);
-  const reply = await ask("POST", upstreams, { body: { url } });
+  const { send, proxy } = await serveAdmin(twoUpstreams);
+  const reply = await send("POST", upstreams, { body: { url } });
   expect([reply.status, reply.json().error.issues[0]?.path]).toEqual([422, "url"]);
   expect(proxy.pools.get("api")?.upstreams.length).toBe(2);
 });
 
-test("a removed upstream is 202, takes no more requests, and is unknown from then on", async () => {
-  const { ask, proxy } = await serveAdmin(twoUpstreams);
-  const reply = await ask("DELETE", a, empty);
+test("a removed upstream is 202, gets no more requests, and is unknown from then on", async () => {
+  const { send, proxy } = await serveAdmin(twoUpstreams);
+  const reply = await send("DELETE", a, empty);
   expect([reply.status, reply.json()]).toEqual([202, { id: "a", state: "draining", inFlight: 0, tunnels: 0 }]);
   expect(proxy.pools.get("api")?.available.map(({ id }) => id)).toEqual(["b"]);
-  expect((await ask("DELETE", a, empty)).status).toBe(404);
-  expect((await ask("PATCH", a, { body: { weight: 1 } })).status).toBe(404);
-  expect((await ask("DELETE", `${upstreams}/b`, { body: { force: true } })).status).toBe(422);
+  expect((await send("DELETE", a, empty)).status).toBe(404);
+  expect((await send("PATCH", a, { body: { weight: 1 } })).status).toBe(404);
+  expect((await send("DELETE", `${upstreams}/b`, { body: { force: true } })).status).toBe(422);
 });
 
-test("reload answers what changed", async () => {
+test("reload responds with the changes", async () => {
   const changes = {
     pools: { added: ["x"], removed: [], changed: [] },
     upstreams: { added: [], removed: [] },
     routes: 1,
   };
   const onReload = vi.fn(() => Promise.resolve(changes));
-  const { ask } = await serveAdmin(twoUpstreams, { onReload });
-  for (const question of [empty, { body: {} }]) {
-    const reply = await ask("POST", "/api/reload", question);
+  const { send } = await serveAdmin(twoUpstreams, { onReload });
+  for (const options of [empty, { body: {} }]) {
+    const reply = await send("POST", "/api/reload", options);
     expect([reply.status, reply.json()]).toEqual([200, changes]);
   }
-  expect((await ask("POST", "/api/reload", { body: { path: "/etc/passwd" } })).status).toBe(422);
+  expect((await send("POST", "/api/reload", { body: { path: "/etc/passwd" } })).status).toBe(422);
   expect(onReload).toHaveBeenCalledTimes(2);
 });
 
-test("a reload that is refused is 422 with the errors", async () => {
+test("a failed reload is 422 with the errors", async () => {
   const issues = [{ path: ["pools", "api", "balance"], message: "expected another" }];
   const errors: unknown[] = [new OptionsError(issues), new Error("no such file"), "odd"];
-  const { ask } = await serveAdmin(twoUpstreams, {
+  const { send } = await serveAdmin(twoUpstreams, {
     onReload: () => {
       throw errors.shift();
     },
   });
-  const first = (await ask("POST", "/api/reload", empty)).json().error;
+  const first = (await send("POST", "/api/reload", empty)).json().error;
   expect(first).toMatchObject({
     code: "invalid_options",
     issues: [{ path: "pools.api.balance", message: "expected another" }],
   });
-  const second = await ask("POST", "/api/reload", empty);
+  const second = await send("POST", "/api/reload", empty);
   expect([second.status, second.json().error]).toEqual([422, { code: "reload_failed", message: "no such file" }]);
-  const third = await ask("POST", "/api/reload", empty);
+  const third = await send("POST", "/api/reload", empty);
   expect([third.status, third.json().error.code]).toEqual([422, "reload_failed"]);
 });
 
-test("without a configuration to load again a reload is 501", async () => {
-  const { ask } = await serveAdmin(twoUpstreams);
-  expect((await ask("POST", "/api/reload", empty)).status).toBe(501);
+test("a reload without onReload is 501", async () => {
+  const { send } = await serveAdmin(twoUpstreams);
+  expect((await send("POST", "/api/reload", empty)).status).toBe(501);
 });

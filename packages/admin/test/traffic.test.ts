@@ -1,11 +1,11 @@
-/** The admin API beside real requests: what it changes and shows is what clients get. */
+/** The admin API with real requests: clients see the effect of its changes, and its metrics count their requests. */
 
 import { once } from "node:events";
 import { createProxy } from "evenkeel";
 import { expect, onTestFinished, test } from "vitest";
 import { createAdmin } from "../src/index.ts";
 import { parseExposition, sampleValue } from "./support/exposition.ts";
-import { type Ask, serve } from "./support/harness.ts";
+import { type SendRequest, serve } from "./support/harness.ts";
 
 const noBody = { headers: { "content-type": "application/json" } };
 
@@ -25,19 +25,19 @@ async function serveAll() {
   onTestFinished(() => proxy.close({ timeout: "0s" }));
   const front = await serve(proxy.handler);
   const admin = await serve(createAdmin(proxy).handler);
-  return { held, upstreams, front: front.ask, admin: admin.ask };
+  return { held, upstreams, front: front.send, admin: admin.send };
 }
 
-async function shares(ask: Ask, requests: number): Promise<Record<string, number>> {
+async function shares(send: SendRequest, requests: number): Promise<Record<string, number>> {
   const counts: Record<string, number> = {};
   for (let sent = 0; sent < requests; sent++) {
-    const { text } = await ask("GET", "/");
+    const { text } = await send("GET", "/");
     counts[text] = (counts[text] ?? 0) + 1;
   }
   return counts;
 }
 
-test("a weight set over the API shifts the traffic at once, and the metrics agree", async () => {
+test("a weight that the API sets shifts the traffic at once, and the metrics agree", async () => {
   const { front, admin } = await serveAll();
   expect(await shares(front, 80)).toEqual({ a: 60, b: 20 });
   expect((await admin("PATCH", "/api/pools/default/upstreams/a", { body: { weight: 1 } })).status).toBe(200);
@@ -54,10 +54,10 @@ test("a weight set over the API shifts the traffic at once, and the metrics agre
   expect(sampleValue(families, "evenkeel_upstream_available", a)).toBe(0);
 });
 
-test("an upstream that is removed finishes what it has begun", async () => {
+test("a removed upstream finishes its requests in flight", async () => {
   const { front, admin, held, upstreams } = await serveAll();
   const arrived = Promise.race(upstreams.map(({ id, server }) => once(server, "request").then(() => id)));
-  const answer = front("GET", "/hold");
+  const response = front("GET", "/hold");
   const id = await arrived;
   const families = parseExposition((await admin("GET", "/metrics")).text);
   expect(sampleValue(families, "evenkeel_requests_in_flight", { pool: "default" })).toBe(1);
@@ -67,5 +67,5 @@ test("an upstream that is removed finishes what it has begun", async () => {
   expect([removed.status, removed.json().inFlight]).toEqual([202, 1]);
   expect(await shares(front, 4)).toEqual({ [id === "a" ? "b" : "a"]: 4 });
   for (const release of held) release();
-  expect([(await answer).status, (await answer).text]).toEqual([200, id]);
+  expect([(await response).status, (await response).text]).toEqual([200, id]);
 });

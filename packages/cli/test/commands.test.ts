@@ -249,7 +249,7 @@ test("a wrong token and a missing one are told apart", async () => {
     'evenkeel: send the header "authorization: Bearer" with the admin API\'s token (see --token)\n',
   );
   expect((await runCli(["status", "--admin", admin, "--token", "wrong"])).stderr).toBe(
-    "evenkeel: the bearer token is not that of the admin API (see --token)\n",
+    "evenkeel: the bearer token is not the token of the admin API (see --token)\n",
   );
 });
 

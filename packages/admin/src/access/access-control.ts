@@ -1,67 +1,67 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage } from "node:http";
-import { Refusal } from "../http/response.ts";
-import { hostOf, isLoopbackAddress, isLoopbackName, isUnixSocket } from "./local-addresses.ts";
+import { HttpError } from "../http/http-error.ts";
+import { isLoopbackAddress, isLoopbackName, isUnixSocket, parseHost } from "./local-addresses.ts";
 
-/** Who may use an admin API. */
-export interface GuardRules {
-  /** SHA-256 of the bearer token; undefined leaves the API open to this machine, and to it alone. */
+/** The rules for access to an admin API. */
+export interface AccessRules {
+  /** SHA-256 of the bearer token. Undefined allows requests from this machine only, without a token. */
   readonly tokenDigest: Buffer | undefined;
-  /** Hosts that a Host header may name beside loopback names and the address that was connected to. */
+  /** Hosts that a Host header may name, in addition to loopback names and the local address of the connection. */
   readonly hosts: ReadonlySet<string>;
 }
 
 /**
- * Throws a `Refusal` for a request that may not be answered. `open` is for resources that need no token.
+ * Throws an `HttpError` for a request that is not allowed. A public resource needs no token.
  *
- * A right token suffices. Without one, requests are refused that a page of another site can make a browser send: directly
- * (Origin, Sec-Fetch-Mode), or by a DNS name that it has pointed at this machine (Host). What an open resource says is no
- * secret, so it is answered whatever the Host, which probes and scrapers take from a service's name.
+ * A valid token is enough. Without one, requests that a page of another site can make a browser send are rejected: direct
+ * ones (by Origin and Sec-Fetch-Mode), and those to a DNS name that resolves to this machine (DNS rebinding, by Host). A
+ * public resource is not a secret, so its Host is not checked: probes use the name of a service there.
  */
-export function checkAccess(req: IncomingMessage, rules: GuardRules, open: boolean): void {
-  if (req.headers.upgrade !== undefined) throw new Refusal(400, "bad_request", "the admin API takes no upgrades");
-  if (rules.tokenDigest === undefined) checkLocal(req);
-  const token = judgeToken(req, rules.tokenDigest);
-  if (token === "right") return;
-  if (!open) checkHost(req, rules, token);
-  checkBrowser(req);
-  if (!open && rules.tokenDigest !== undefined) throw unauthorized(token);
+export function checkAccess(req: IncomingMessage, rules: AccessRules, isPublic: boolean): void {
+  if (req.headers.upgrade !== undefined) throw new HttpError(400, "bad_request", "the admin API takes no upgrades");
+  if (rules.tokenDigest === undefined) checkLocalConnection(req);
+  const token = verifyToken(req, rules.tokenDigest);
+  if (token === "valid") return;
+  if (!isPublic) checkHost(req, rules, token);
+  checkOrigin(req);
+  if (!isPublic && rules.tokenDigest !== undefined) throw unauthorized(token);
 }
 
-type TokenVerdict = "right" | "wrong" | "missing";
+type TokenStatus = "valid" | "invalid" | "missing";
 
-/** In a time that does not depend on how much of the token is right. */
-function judgeToken({ headers }: IncomingMessage, expected: Buffer | undefined): TokenVerdict {
+/** Takes the same time for every token, so that the time reveals nothing about the right one. */
+function verifyToken({ headers }: IncomingMessage, expected: Buffer | undefined): TokenStatus {
   const given = /^Bearer +([^ ]+) *$/i.exec(headers.authorization ?? "")?.[1];
   if (given === undefined || expected === undefined) return "missing";
-  return timingSafeEqual(digest(given), expected) ? "right" : "wrong";
+  return timingSafeEqual(digest(given), expected) ? "valid" : "invalid";
 }
 
-/** RFC 6750 section 3.1: the challenge has an error only for a request that brought a token. */
-function unauthorized(token: TokenVerdict): Refusal {
+/** The challenge has an error only for a request with a token (RFC 6750 section 3.1). */
+function unauthorized(token: TokenStatus): HttpError {
   const challenge = 'Bearer realm="evenkeel"';
-  if (token === "wrong") {
+  if (token === "invalid") {
     const headers = { "www-authenticate": `${challenge}, error="invalid_token"` };
-    return new Refusal(401, "invalid_token", "the bearer token is not that of the admin API", headers);
+    return new HttpError(401, "invalid_token", "the bearer token is not the token of the admin API", headers);
   }
   const message = 'send the header "authorization: Bearer" with the admin API\'s token';
-  return new Refusal(401, "unauthorized", message, { "www-authenticate": challenge });
+  return new HttpError(401, "unauthorized", message, { "www-authenticate": challenge });
 }
 
-/** No browser, and so no page of another site, can connect to a Unix socket. */
-function checkHost(req: IncomingMessage, rules: GuardRules, token: TokenVerdict): void {
+/** Browsers cannot connect to a Unix socket, so a page of another site cannot send such a request. */
+function checkHost(req: IncomingMessage, rules: AccessRules, token: TokenStatus): void {
   if (isUnixSocket(req.socket) || isKnownHost(req.headers.host ?? "", req, rules)) return;
-  const wrong = token === "wrong" ? ", and the bearer token is not that of the admin API" : "";
-  const message = `Host names neither the listen address nor a loopback name${wrong}; name it in "hosts" to allow it without a token`;
-  throw new Refusal(421, "misdirected_request", message);
+  const note = token === "invalid" ? ", and the bearer token is not the token of the admin API" : "";
+  const message = `Host is neither the listen address nor a loopback name${note}; add it to "hosts" to allow it without a token`;
+  throw new HttpError(421, "misdirected_request", message);
 }
 
-function checkBrowser({ headers }: IncomingMessage): void {
+function checkOrigin({ headers }: IncomingMessage): void {
   if (headers.origin !== undefined && !isSameOrigin(headers.origin, headers.host ?? "")) {
-    throw new Refusal(403, "forbidden", "pages of another origin may not use the admin API");
+    throw new HttpError(403, "forbidden", "pages of another origin may not use the admin API");
   }
   if (headers["sec-fetch-mode"] === "no-cors") {
-    throw new Refusal(403, "forbidden", "no-cors requests may not use the admin API");
+    throw new HttpError(403, "forbidden", "no-cors requests may not use the admin API");
   }
 }
 
@@ -69,23 +69,23 @@ export function digest(token: string): Buffer {
   return createHash("sha256").update(token).digest();
 }
 
-/** Behind a proxy on this machine every client looks local, so the marks that proxies leave count as from elsewhere. */
-function checkLocal(req: IncomingMessage): void {
+/** Behind a proxy on this machine every client has a local address, so headers that proxies add count as remote. */
+function checkLocalConnection(req: IncomingMessage): void {
   const marks = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
   const local = isUnixSocket(req.socket) || isLoopbackAddress(req.socket.localAddress ?? "");
   if (local && marks.every((name) => req.headers[name] === undefined)) return;
-  throw new Refusal(
+  throw new HttpError(
     403,
     "forbidden",
     "without a token the admin API serves loopback connections and Unix sockets only; set a token",
   );
 }
 
-function isKnownHost(authority: string, req: IncomingMessage, { hosts }: GuardRules): boolean {
-  const host = hostOf(authority);
+function isKnownHost(authority: string, req: IncomingMessage, { hosts }: AccessRules): boolean {
+  const host = parseHost(authority);
   if (host === undefined) return false;
   if (isLoopbackName(host) || hosts.has(host)) return true;
-  // No name that an attacker controls, but the very address: a probe that knows this machine by its IP.
+  // The local address of the connection, as a probe uses it. An attacker cannot control it, unlike a DNS name.
   return host === req.socket.localAddress?.replace(/^::ffff:/, "");
 }
 

@@ -1,4 +1,4 @@
-/** Which addresses are this machine's own, and what a Host header names. */
+/** Recognises loopback addresses and names, and Unix sockets. */
 
 import { BlockList, isIP, type Socket } from "node:net";
 
@@ -6,31 +6,31 @@ const loopback = new BlockList();
 loopback.addSubnet("127.0.0.0", 8, "ipv4");
 loopback.addAddress("::1", "ipv6");
 
-/** Whether an IP address is one of the machine talking to itself: 127.0.0.0/8, ::1, also in IPv4-mapped form. */
+/** Whether an IP address is in 127.0.0.0/8 or is ::1, also in IPv4-mapped form. */
 export function isLoopbackAddress(address: string): boolean {
   return contains(loopback, address);
 }
 
 /**
- * Whether a listen address ("127.0.0.1:9090", "localhost", "[::1]:9090", "unix:/run/admin.sock") can only be reached from
- * this machine. Anything else, ":9090" and "0.0.0.0" included, needs a token.
+ * Whether a listen address ("127.0.0.1:9090", "localhost", "[::1]:9090", "unix:/run/admin.sock") can be reached from this
+ * machine only. Any other address, ":9090" and "0.0.0.0" included, needs a token.
  */
 export function isLoopbackListen(listen: string): boolean {
   if (listen.startsWith("unix:")) return true;
-  const host = hostOf(listen);
+  const host = parseHost(listen);
   return host !== undefined && (host === "localhost" || isLoopbackAddress(host));
 }
 
 /**
- * Whether a connection came in over a Unix socket. Such a socket has no address, and neither has one that is closed; what
- * is closed counts as from elsewhere.
+ * Whether a connection is one of a Unix socket, which has no address. A closed connection has no address either, and counts
+ * as one that is not local.
  */
 export function isUnixSocket(socket: Socket): boolean {
   return !socket.destroyed && Object.keys(socket.address()).length === 0;
 }
 
-/** The host of "host", "host:port", "[v6]:port" or a bare IPv6 address, in one spelling; undefined when it is none of these. */
-export function hostOf(authority: string): string | undefined {
+/** Returns the normalized host of "host", "host:port", "[v6]:port" or a bare IPv6 address; undefined for anything else. */
+export function parseHost(authority: string): string | undefined {
   if (isIP(authority) === 6) return authority.toLowerCase();
   const match = /^(?:\[([0-9a-f:.]+)\]|([\w.-]+))(?::\d{1,5})?$/.exec(authority.toLowerCase());
   if (match === null) return undefined;
@@ -38,7 +38,7 @@ export function hostOf(authority: string): string | undefined {
   return match[2]?.replace(/\.$/, "");
 }
 
-/** Whether a Host header's name always means this machine: `localhost`, names below it (RFC 6761), loopback addresses. */
+/** Whether a host always is this machine: `localhost`, names below it (RFC 6761), or a loopback address. */
 export function isLoopbackName(host: string): boolean {
   return host === "localhost" || host.endsWith(".localhost") || isLoopbackAddress(host);
 }

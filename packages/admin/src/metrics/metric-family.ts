@@ -8,7 +8,7 @@ export interface Sample {
   readonly value: number;
 }
 
-/** One metric as prom-client renders it. */
+/** One metric in the form that prom-client renders. */
 export interface Family {
   readonly name: string;
   readonly help: string;

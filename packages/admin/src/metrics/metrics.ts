@@ -1,24 +1,24 @@
 /**
- * Prometheus metrics, made from a snapshot at the moment they are asked for.
+ * Prometheus metrics, rendered from a snapshot of the proxy at each scrape.
  *
- * The proxy counts; nothing is counted here a second time, so a scrape costs what it reads and the rest of the time
- * metrics cost nothing. Every label's value comes from the configuration or from a fixed list.
+ * The proxy counts, and nothing is counted here again: metrics cost nothing between two scrapes. The value of every label
+ * comes from the configuration or from a fixed list.
  */
 
 import type { EjectionReason, PoolSnapshot, ProxySnapshot, UpstreamSnapshot } from "evenkeel";
 import { collectDefaultMetrics, type Metric, Registry } from "prom-client";
-import type { Answer } from "../http/response.ts";
+import type { AdminResponse } from "../http/response.ts";
 import type { ListenerSnapshot } from "../options.ts";
 import { listenerFamilies } from "./listener-metrics.ts";
 import { counter, type Family, gauge, histogram, type Labels, sample } from "./metric-family.ts";
 
-/** All of them are shown from the start, so that a first ejection is an increase and not a new series. */
+/** Each reason has a sample from the start, so that the first ejection is an increase and not a new series. */
 const ejectionReasons = ["consecutive-failures", "failure-ratio", "trial-failed"] as const satisfies EjectionReason[];
 
 let processRegistry: Registry | undefined;
 
-/** Makes the function that renders a snapshot, and begins to watch the process. */
-export function createMetrics(listener?: () => ListenerSnapshot): (snapshot: ProxySnapshot) => Promise<Answer> {
+/** Returns the function that renders a snapshot, and starts the collection of process metrics. */
+export function createMetrics(listener?: () => ListenerSnapshot): (snapshot: ProxySnapshot) => Promise<AdminResponse> {
   const ofProcess = processMetrics();
   return async (snapshot) => {
     const registry = new Registry();
@@ -31,7 +31,7 @@ export function createMetrics(listener?: () => ListenerSnapshot): (snapshot: Pro
   };
 }
 
-/** One for all admin APIs of a process: its observers cannot be stopped, so there must not be a set of them for each. */
+/** All admin APIs of a process share one registry: its observers cannot be stopped. */
 function processMetrics(): Registry {
   if (processRegistry === undefined) {
     processRegistry = new Registry();
@@ -69,12 +69,12 @@ function poolFamilies({ pools }: ProxySnapshot): readonly Family[] {
   return [
     gauge(
       "evenkeel_requests_in_flight",
-      "Requests begun and not finished.",
+      "Requests in flight.",
       each((pool) => pool.inFlight),
     ),
     counter(
       "evenkeel_retries_total",
-      "Further attempts after a failed one, by the failure.",
+      "Retries by the failure that caused them.",
       pools.flatMap(({ name: pool, retries }) =>
         Object.entries(retries).map(([reason, count]) => sample({ pool, reason }, count)),
       ),
@@ -86,12 +86,12 @@ function poolFamilies({ pools }: ProxySnapshot): readonly Family[] {
     ),
     gauge(
       "evenkeel_queue_depth",
-      "Requests that wait for an upstream with room.",
+      "Requests that wait in the queue for an upstream below its limit.",
       each((pool) => pool.queueDepth),
     ),
     gauge(
       "evenkeel_outage_waiting",
-      "Requests that wait for an upstream that can be connected.",
+      "Requests that wait for the end of an outage: no upstream can be connected.",
       each((pool) => pool.outage?.waiting ?? 0),
     ),
     gauge(
@@ -101,7 +101,7 @@ function poolFamilies({ pools }: ProxySnapshot): readonly Family[] {
     ),
     counter(
       "evenkeel_discovery_lookups_total",
-      "Look-ups of members in DNS by result.",
+      "DNS lookups of the pool's members by result.",
       pools.flatMap(({ name: pool, discovery }) =>
         Object.entries(discovery?.lookups ?? {}).map(([result, count]) => sample({ pool, result }, count)),
       ),
@@ -125,7 +125,7 @@ function upstreamFamilies({ pools }: ProxySnapshot): readonly Family[] {
   return [
     counter(
       "evenkeel_upstream_requests_total",
-      "Attempts by how they ended.",
+      "Attempts by outcome.",
       each((labels, { outcomes }) =>
         Object.entries(outcomes).map(([outcome, count]) => sample({ ...labels, outcome }, count)),
       ),
@@ -137,17 +137,17 @@ function upstreamFamilies({ pools }: ProxySnapshot): readonly Family[] {
     ),
     gauge(
       "evenkeel_upstream_in_flight",
-      "Attempts begun and not settled.",
+      "Attempts in flight.",
       each((labels, { inFlight }) => sample(labels, inFlight)),
     ),
     gauge(
       "evenkeel_upstream_available",
-      "1 when the upstream may be picked, else 0.",
+      "1 if the upstream may be picked, else 0.",
       each((labels, { available }) => sample(labels, Number(available))),
     ),
     gauge(
       "evenkeel_upstream_weight",
-      "Weight as configured or set by an operator, as balancing uses it, and the factors between the two.",
+      "The configured weight, the effective weight that balancing uses, and the factors between the two.",
       each((labels, { weight, effectiveWeight, slowStart, feedback, announced }) => [
         sample({ ...labels, kind: "configured" }, weight),
         sample({ ...labels, kind: "effective" }, effectiveWeight),
@@ -158,7 +158,7 @@ function upstreamFamilies({ pools }: ProxySnapshot): readonly Family[] {
     ),
     counter(
       "evenkeel_ejections_total",
-      "Ejections on account of failing requests, by what was seen.",
+      "Ejections by outlier detection, by reason.",
       each((labels, { ejections }) =>
         ejectionReasons.map((reason) => sample({ ...labels, reason }, ejections[reason] ?? 0)),
       ),
@@ -180,7 +180,7 @@ function ownFamilies({ reloads, version }: ProxySnapshot): readonly Family[] {
       sample({ result: "success" }, reloads.succeeded),
       sample({ result: "failure" }, reloads.failed),
     ]),
-    gauge("evenkeel_config_last_reload_successful", "1 unless the last reload was refused.", [
+    gauge("evenkeel_config_last_reload_successful", "1 unless the last reload failed.", [
       sample({}, Number(reloads.lastSuccessful)),
     ]),
     gauge("evenkeel_build_info", "Always 1; the version is in the label.", [sample({ version }, 1)]),

@@ -1,8 +1,8 @@
 /**
- * What happens to the pools, as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html).
+ * The events of the pools as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html).
  *
- * The proxy is listened to only while somebody reads. A reader that does not keep up is cut off rather than waited for:
- * it comes back, and asks for the pools as they are by then.
+ * Listens to the proxy only while at least one client is connected. A client that reads too slowly is disconnected: it
+ * reconnects, and requests the current state of the pools.
  */
 
 import type { ServerResponse } from "node:http";
@@ -13,7 +13,7 @@ import {
   type ReloadEvent,
   type Proxy as ReverseProxy,
 } from "evenkeel";
-import { Refusal } from "../http/response.ts";
+import { HttpError } from "../http/http-error.ts";
 import { limits } from "../limits.ts";
 
 type Name = keyof PoolEvents | "reload";
@@ -22,69 +22,69 @@ const names: readonly Name[] = [...poolEventNames, "reload"];
 
 export class EventStream {
   readonly #proxy: ReverseProxy;
-  readonly #readers = new Set<ServerResponse>();
-  readonly #listeners: readonly { readonly name: Name; readonly tell: (event: ProxyEvents[Name][0]) => void }[];
+  readonly #clients = new Set<ServerResponse>();
+  readonly #listeners: readonly { readonly name: Name; readonly listener: (event: ProxyEvents[Name][0]) => void }[];
   #heartbeat: NodeJS.Timeout | undefined;
 
   constructor(proxy: ReverseProxy) {
     this.#proxy = proxy;
-    this.#listeners = names.map((name) => ({ name, tell: (event) => this.#tell(name, event) }));
+    this.#listeners = names.map((name) => ({ name, listener: (event) => this.#broadcast(name, event) }));
   }
 
-  /** Answers with all events from now on, until either side ends it. Throws a 503 when there are too many readers. */
+  /** Sends all events from now on, until either side closes the connection. Throws a 503 for too many clients. */
   open(res: ServerResponse): void {
-    if (this.#readers.size >= limits.eventReaders) {
-      throw new Refusal(503, "too_many_readers", "too many read the events already", { "retry-after": "5" });
+    if (this.#clients.size >= limits.eventReaders) {
+      throw new HttpError(503, "too_many_readers", "too many clients read the events already", { "retry-after": "5" });
     }
     res.writeHead(200, {
       "content-type": "text/event-stream; charset=utf-8",
       "cache-control": "no-store",
       "x-content-type-options": "nosniff",
-      // Proxies in front that would rather collect than pass on, nginx above all.
+      // Turns off response buffering in nginx and other proxies in front.
       "x-accel-buffering": "no",
     });
     if (res.req.method === "HEAD") return void res.end();
     res.write(`retry: ${limits.eventRetryMs}\n\n`);
-    if (this.#readers.size === 0) this.#listen();
-    this.#readers.add(res);
-    res.on("close", () => this.#forget(res));
+    if (this.#clients.size === 0) this.#subscribe();
+    this.#clients.add(res);
+    res.on("close", () => this.#remove(res));
   }
 
   /** Ends every stream. */
   close(): void {
-    for (const res of [...this.#readers]) {
-      this.#forget(res);
+    for (const res of [...this.#clients]) {
+      this.#remove(res);
       res.end();
     }
   }
 
-  #tell(name: Name, event: object): void {
-    const told = name === "reload" ? toPlainReload(event as ReloadEvent) : event;
-    this.#send(`event: ${name}\ndata: ${JSON.stringify({ time: Date.now(), ...told })}\n\n`);
+  #broadcast(name: Name, event: object): void {
+    const data = name === "reload" ? serializeReload(event as ReloadEvent) : event;
+    this.#send(`event: ${name}\ndata: ${JSON.stringify({ time: Date.now(), ...data })}\n\n`);
   }
 
   #send(text: string): void {
-    for (const res of [...this.#readers]) {
+    for (const res of [...this.#clients]) {
       if (res.writableLength > limits.eventBacklogBytes) res.destroy();
       else res.write(text);
     }
   }
 
-  #listen(): void {
-    for (const { name, tell } of this.#listeners) this.#proxy.on(name, tell);
-    // Shows whoever stands in between that the connection is in use, and us that a reader is gone.
+  #subscribe(): void {
+    for (const { name, listener } of this.#listeners) this.#proxy.on(name, listener);
+    // Keeps idle timeouts of proxies in between from closing the connection, and detects a client that is gone.
     this.#heartbeat = setInterval(() => this.#send(":\n\n"), limits.eventHeartbeatMs).unref();
   }
 
-  #forget(res: ServerResponse): void {
-    if (!this.#readers.delete(res) || this.#readers.size > 0) return;
-    for (const { name, tell } of this.#listeners) this.#proxy.off(name, tell);
+  #remove(res: ServerResponse): void {
+    if (!this.#clients.delete(res) || this.#clients.size > 0) return;
+    for (const { name, listener } of this.#listeners) this.#proxy.off(name, listener);
     clearInterval(this.#heartbeat);
   }
 }
 
-/** An error has no fields that JSON would show. */
-function toPlainReload(event: ReloadEvent): object {
+/** The properties of an error are not enumerable, so JSON would omit them. */
+function serializeReload(event: ReloadEvent): object {
   if (event.ok) return event;
   return { ok: false, error: { code: event.error.code, message: event.error.message } };
 }

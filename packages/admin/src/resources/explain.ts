@@ -1,16 +1,17 @@
 import { didYouMean, type Proxy as ReverseProxy } from "evenkeel";
-import { type Answer, json, Refusal } from "../http/response.ts";
-import type { Target } from "./pools.ts";
+import { HttpError } from "../http/http-error.ts";
+import { type AdminResponse, json } from "../http/response.ts";
+import type { RouteParams } from "./pools.ts";
 
 const parameters = ["url", "method", "host", "header", "client", "secure"];
 
-/** What would become of the request that the query describes. Throws a 400 for a query that describes none. */
-export function explainRequest(proxy: ReverseProxy, { query }: Target): Answer {
+/** Explains how the proxy would handle the request that the query describes. Throws a 400 for an invalid query. */
+export function explainRequest(proxy: ReverseProxy, { query }: RouteParams): AdminResponse {
   for (const name of query.keys()) {
-    if (!parameters.includes(name)) throw wrong(`unknown parameter "${name}"${didYouMean(name, parameters)}`);
+    if (!parameters.includes(name)) throw badRequest(`unknown parameter "${name}"${didYouMean(name, parameters)}`);
   }
   const url = single(query, "url");
-  if (url === undefined) throw wrong('give the request\'s path or URL, as in "/api/explain?url=/orders"');
+  if (url === undefined) throw badRequest('give the request\'s path or URL, as in "/api/explain?url=/orders"');
   const method = single(query, "method");
   const client = single(query, "client");
   const secure = toFlag(single(query, "secure"));
@@ -24,29 +25,29 @@ export function explainRequest(proxy: ReverseProxy, { query }: Target): Answer {
   return json(200, explanation);
 }
 
-/** `host` and every `header`; one that comes twice has two values. */
+/** Returns `host` and every `header`. A header that is given twice has two values. */
 function toHeaders(query: URLSearchParams): Record<string, string[]> {
   const host = single(query, "host");
   const headers = new Map<string, string[]>(host === undefined ? [] : [["Host", [host]]]);
   for (const line of query.getAll("header")) {
     const [, name, value] = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*(.*)$/.exec(line) ?? [];
-    if (name === undefined || value === undefined) throw wrong('a header is given as "Name: value"');
+    if (name === undefined || value === undefined) throw badRequest('a header is given as "Name: value"');
     headers.set(name, [...(headers.get(name) ?? []), value]);
   }
   return Object.fromEntries(headers);
 }
 
 function toFlag(text: string | undefined): boolean | undefined {
-  if (text !== undefined && text !== "true" && text !== "false") throw wrong('"secure" is true or false');
+  if (text !== undefined && text !== "true" && text !== "false") throw badRequest('"secure" is true or false');
   return text === undefined ? undefined : text === "true";
 }
 
 function single(query: URLSearchParams, name: string): string | undefined {
   const values = query.getAll(name);
-  if (values.length > 1) throw wrong(`"${name}" is there more than once`);
+  if (values.length > 1) throw badRequest(`"${name}" is given more than once`);
   return values[0];
 }
 
-function wrong(message: string): Refusal {
-  return new Refusal(400, "bad_request", message);
+function badRequest(message: string): HttpError {
+  return new HttpError(400, "bad_request", message);
 }

@@ -1,5 +1,5 @@
 import type { DiscoverySnapshot, PoolSnapshot, ProxySnapshot } from "evenkeel";
-import { type Answer, json } from "../http/response.ts";
+import { type AdminResponse, json } from "../http/response.ts";
 
 interface Reason {
   readonly code: "draining" | "none_available" | "panic" | "unknown_pool" | "no_pools";
@@ -8,17 +8,17 @@ interface Reason {
 }
 
 /**
- * 200 while the proxy is worth sending requests to, else 503. In both cases the body lists every pool in trouble.
+ * Returns 200 while the proxy is ready for requests, else 503. In both cases the body lists every pool with a problem.
  *
- * One pool without an upstream does not make a proxy unready: an orchestrator would take every replica out of service, and
- * with them the pools that serve. 503 means draining, no pool that serves, or a pool of `required` that does not.
+ * One pool without an available upstream does not make the proxy unready: an orchestrator would take every replica out of
+ * service, and with them the pools that serve. 503 means: the proxy drains, no pool serves, or a `required` pool does not.
  */
-export function readiness({ draining, pools }: ProxySnapshot, required: readonly string[]): Answer {
+export function readiness({ draining, pools }: ProxySnapshot, required: readonly string[]): AdminResponse {
   const unknown = required.filter((name) => !pools.some((pool) => pool.name === name));
   const reasons: readonly Reason[] = [
     ...(draining ? [{ code: "draining" as const, message: "the proxy is draining" }] : []),
     ...(pools.length === 0 ? [{ code: "no_pools" as const, message: "no pool is configured" }] : []),
-    ...pools.flatMap(troubleOf),
+    ...pools.flatMap(poolReasons),
     ...unknown.map((pool) => ({ code: "unknown_pool" as const, pool, message: `there is no pool "${pool}"` })),
   ];
   const serves = pools.some(({ serving }) => serving);
@@ -27,9 +27,9 @@ export function readiness({ draining, pools }: ProxySnapshot, required: readonly
   return json(ready ? 200 : 503, { ready, reasons });
 }
 
-function troubleOf({ name: pool, serving, panic, discovery }: PoolSnapshot): readonly Reason[] {
+function poolReasons({ name: pool, serving, panic, discovery }: PoolSnapshot): readonly Reason[] {
   if (!serving) {
-    const message = `pool "${pool}" has no available upstream${discovery === null ? "" : because(discovery)}`;
+    const message = `pool "${pool}" has no available upstream${discovery === null ? "" : describeDiscovery(discovery)}`;
     return [{ code: "none_available", pool, message }];
   }
   if (!panic) return [];
@@ -37,8 +37,8 @@ function troubleOf({ name: pool, serving, panic, discovery }: PoolSnapshot): rea
   return [{ code: "panic", pool, message }];
 }
 
-/** What of it is due to DNS. */
-function because({ name, status, lastError }: DiscoverySnapshot): string {
+/** Returns the part of the message that DNS discovery causes. */
+function describeDiscovery({ name, status, lastError }: DiscoverySnapshot): string {
   if (status === "awaited") return `: ${name} is being looked up`;
   return status === "failing" ? `: looking up ${name} fails (${lastError?.reason})` : "";
 }

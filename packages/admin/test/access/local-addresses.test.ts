@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import { describe, expect, test } from "vitest";
-import { hostOf, isLoopbackAddress, isUnixSocket } from "../../src/access/local-addresses.ts";
+import { isLoopbackAddress, isUnixSocket, parseHost } from "../../src/access/local-addresses.ts";
 import { isLoopbackListen } from "../../src/index.ts";
 
 describe("isLoopbackListen", () => {
@@ -15,7 +15,7 @@ describe("isLoopbackListen", () => {
     "::1",
     "[::ffff:127.0.0.1]:80",
     "unix:/run/admin.sock",
-  ])("%s can only be reached from this machine", (listen) => {
+  ])("%s can be reached from this machine only", (listen) => {
     expect(isLoopbackListen(listen)).toBe(true);
   });
 
@@ -50,10 +50,10 @@ test.each([
   ["a b", undefined],
   ["", undefined],
 ])("the host of %j is %j", (authority, host) => {
-  expect(hostOf(authority)).toBe(host);
+  expect(parseHost(authority)).toBe(host);
 });
 
-test("a connection that is closed counts as none of a Unix socket: it has no address either", async () => {
+test("a closed connection, which has no address either, is not one of a Unix socket", async () => {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const client = connect(server.address() as { port: number });
@@ -65,7 +65,7 @@ test("a connection that is closed counts as none of a Unix socket: it has no add
   server.close();
 });
 
-test("loopback addresses are known in every spelling", () => {
+test("loopback addresses are recognised in every spelling", () => {
   expect(["127.0.0.1", "127.255.255.255", "::1", "0:0:0:0:0:0:0:1", "::ffff:127.0.0.1"].every(isLoopbackAddress)).toBe(
     true,
   );

@@ -16,38 +16,38 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-test("a body over the limit is 413, announced or chunked, and the connection is closed", async () => {
-  const { ask, proxy } = await serveAdmin(onePool);
+test("a body over the limit is 413, with a content-length or chunked, and the connection is closed", async () => {
+  const { send, proxy } = await serveAdmin(onePool);
   const body = JSON.stringify({ weight: 5, pad: "x".repeat(limits.bodyBytes) });
   for (const framing of [{ "content-length": body.length }, { "transfer-encoding": "chunked" }]) {
-    const reply = await ask("PATCH", path, { headers: { ...jsonType, ...framing }, body });
+    const reply = await send("PATCH", path, { headers: { ...jsonType, ...framing }, body });
     expect([reply.status, reply.json().error.code]).toEqual([413, "body_too_large"]);
     expect(reply.headers.connection).toBe("close");
   }
   expect(proxy.pools.get("api")?.get("a")?.weight).toBe(1);
 });
 
-test("a body of just the limit is read", async () => {
-  const { ask } = await serveAdmin(onePool);
+test("a body of exactly the limit is read", async () => {
+  const { send } = await serveAdmin(onePool);
   const body = '{"weight":5}'.padEnd(limits.bodyBytes);
-  expect((await ask("PATCH", path, { headers: jsonType, body })).json().weight).toBe(5);
+  expect((await send("PATCH", path, { headers: jsonType, body })).json().weight).toBe(5);
 });
 
 test.each(["{", "nul", '{"weight":5}}', "\u0000", "'weight'"])("a body that is not JSON is 400: %j", async (body) => {
-  const { ask } = await serveAdmin(onePool);
-  const reply = await ask("PATCH", path, { headers: jsonType, body });
+  const { send } = await serveAdmin(onePool);
+  const reply = await send("PATCH", path, { headers: jsonType, body });
   expect([reply.status, reply.json().error.code]).toEqual([400, "bad_request"]);
 });
 
-test("content-type may carry parameters; a coded body is 415", async () => {
-  const { ask } = await serveAdmin(onePool);
+test("content-type may have parameters; a body with a content-encoding is 415", async () => {
+  const { send } = await serveAdmin(onePool);
   const headers = { "content-type": "Application/JSON; charset=utf-8" };
-  expect((await ask("PATCH", path, { headers, body: '{"weight":5}' })).status).toBe(200);
+  expect((await send("PATCH", path, { headers, body: '{"weight":5}' })).status).toBe(200);
   const coded = { ...jsonType, "content-encoding": "gzip" };
-  expect((await ask("PATCH", path, { headers: coded, body: '{"weight":5}' })).status).toBe(415);
+  expect((await send("PATCH", path, { headers: coded, body: '{"weight":5}' })).status).toBe(415);
 });
 
-test("a body that does not come is 408 after the limit, and the connection is closed", async () => {
+test("a body that does not arrive is 408 after the limit, and the connection is closed", async () => {
   const admin = createAdmin(createProxy(onePool));
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
   const { port } = await serve((req, res) => {
@@ -59,15 +59,15 @@ test("a body that does not come is 408 after the limit, and the connection is cl
   const chunks: Buffer[] = [];
   socket.on("data", (chunk) => chunks.push(chunk));
   await once(socket, "close");
-  const answer = Buffer.concat(chunks).toString();
-  expect(answer).toMatch(/^HTTP\/1\.1 408 /);
-  expect(answer).toMatch(/connection: close/i);
+  const response = Buffer.concat(chunks).toString();
+  expect(response).toMatch(/^HTTP\/1\.1 408 /);
+  expect(response).toMatch(/connection: close/i);
 });
 
-test("a client that leaves in the middle of a body changes nothing and breaks nothing", async () => {
+test("a client that disconnects in the middle of a body changes nothing and breaks nothing", async () => {
   const proxy = createProxy(onePool);
   const admin = createAdmin(proxy);
-  const { port, server, ask } = await serve(admin.handler);
+  const { port, server, send } = await serve(admin.handler);
   const socket = connect(port, "127.0.0.1");
   socket.write(`${head}Content-Length: 100\r\n\r\n{"weight":9}`);
   const [request] = (await once(server, "request")) as [IncomingMessage];
@@ -75,15 +75,15 @@ test("a client that leaves in the middle of a body changes nothing and breaks no
   socket.destroy();
   await closed;
   expect(proxy.pools.get("api")?.get("a")?.weight).toBe(1);
-  expect((await ask("GET", path)).json().weight).toBe(1);
+  expect((await send("GET", path)).json().weight).toBe(1);
 });
 
-test("a request that is refused before its body was read does not keep the connection", async () => {
+test("the connection is closed when a request is rejected before its body was read", async () => {
   const { port } = await serveAdmin(onePool, { token: "t" });
   const socket = connect(port, "127.0.0.1");
   socket.write(`${head}Content-Length: 1000000\r\n\r\n`);
-  const [answer] = (await once(socket, "data")) as [Buffer];
-  expect(answer.toString()).toMatch(/^HTTP\/1\.1 401 /);
+  const [response] = (await once(socket, "data")) as [Buffer];
+  expect(response.toString()).toMatch(/^HTTP\/1\.1 401 /);
   await once(socket, "close");
 });
 
@@ -93,16 +93,16 @@ test.each([
   ["raw", Buffer.from('{"weight":7}'), 200],
   ["parsed, with an unknown key", JSON.parse('{"__proto__":{"x":1}}'), 422],
   ["gone", undefined, 500],
-])("takes a body that an app's parser has read already: %s", async (_, parsed, status) => {
+])("uses a body that an app's parser has read already: %s", async (_, parsed, status) => {
   const admin = createAdmin(createProxy(onePool));
-  const { ask } = await serve((req, res) => {
+  const { send } = await serve((req, res) => {
     req.resume().once("end", () => admin.handler(Object.assign(req, { body: parsed }), res));
   });
-  expect((await ask("PATCH", path, { body: { weight: 1 } })).status).toBe(status);
+  expect((await send("PATCH", path, { body: { weight: 1 } })).status).toBe(status);
 });
 
-test("reads a body itself when an app's parser has left only its empty mark", async () => {
+test("reads a body itself when an app's parser has set an empty req.body without reading", async () => {
   const admin = createAdmin(createProxy(onePool));
-  const { ask } = await serve((req, res) => admin.handler(Object.assign(req, { body: {} }), res));
-  expect((await ask("PATCH", path, { body: { weight: 5 } })).json().weight).toBe(5);
+  const { send } = await serve((req, res) => admin.handler(Object.assign(req, { body: {} }), res));
+  expect((await send("PATCH", path, { body: { weight: 5 } })).json().weight).toBe(5);
 });

@@ -1,4 +1,4 @@
-/** A strict reader of the Prometheus text format 0.0.4: what it accepts, every scraper accepts. */
+/** A strict parser of the Prometheus text format 0.0.4: every scraper accepts what it accepts. */
 
 interface Sample {
   readonly name: string;
@@ -54,7 +54,7 @@ export function parseExposition(text: string): ReadonlyMap<string, Family> {
   return families;
 }
 
-/** The value of the one sample with these labels, all of them. Throws when there is none. */
+/** Returns the value of the sample with exactly these labels. Throws when there is none. */
 export function sampleValue(
   families: ReadonlyMap<string, Family>,
   name: string,
@@ -85,7 +85,7 @@ function parseSample(line: string): Sample {
   return { name, labels, value: parseValue(valueText) };
 }
 
-/** Numbers as Go's ParseFloat takes them, which minds no case in NaN and Inf. */
+/** Parses numbers like Go's ParseFloat, which ignores the case of NaN and Inf. */
 function parseValue(text: string): number {
   if (/^nan$/i.test(text)) return Number.NaN;
   if (/^[+-]?inf$/i.test(text)) return text.startsWith("-") ? -Infinity : Infinity;

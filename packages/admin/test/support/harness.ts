@@ -5,15 +5,15 @@ import { createProxy, type ProxyOptions } from "evenkeel";
 import { onTestFinished } from "vitest";
 import { type Admin, type AdminOptions, createAdmin } from "../../src/index.ts";
 
-interface Reply {
+interface ReceivedResponse {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly text: string;
-  /** The body parsed as JSON. Throws when it is something else. */
+  /** Parses the body as JSON. Throws for anything else. */
   readonly json: () => Body;
 }
 
-/** Every answer of the API in one: a test reads the parts that it has asked for. */
+/** The bodies of all responses of the API in one type. A test reads the fields that it expects. */
 interface Body extends UpstreamSnapshot {
   readonly error: {
     readonly code: string;
@@ -24,16 +24,18 @@ interface Body extends UpstreamSnapshot {
   readonly reasons: readonly { readonly code: string; readonly pool?: string }[];
 }
 
-interface Question {
+interface RequestOptions {
   readonly headers?: http.OutgoingHttpHeaders;
-  /** Sent as it is when it is a string, else as JSON with its content-type. */
+  /** A string is sent unchanged, anything else as JSON with its content-type. */
   readonly body?: unknown;
 }
 
-export type Ask = (method: string, path: string, question?: Question) => Promise<Reply>;
+export type SendRequest = (method: string, path: string, options?: RequestOptions) => Promise<ReceivedResponse>;
 
 /** Serves a listener on a free port of 127.0.0.1 until the test ends. */
-export async function serve(listener: RequestListener): Promise<{ server: http.Server; port: number; ask: Ask }> {
+export async function serve(
+  listener: RequestListener,
+): Promise<{ server: http.Server; port: number; send: SendRequest }> {
   const server = http.createServer(listener).listen(0, "127.0.0.1");
   await new Promise((resolve) => server.once("listening", resolve));
   onTestFinished(() => {
@@ -41,14 +43,14 @@ export async function serve(listener: RequestListener): Promise<{ server: http.S
     server.close();
   });
   const { port } = server.address() as AddressInfo;
-  return { server, port, ask: (method, path, question) => ask(port, method, path, question) };
+  return { server, port, send: (method, path, options) => send(port, method, path, options) };
 }
 
 export interface Served {
   readonly proxy: ReverseProxy;
   readonly admin: Admin;
   readonly port: number;
-  readonly ask: Ask;
+  readonly send: SendRequest;
 }
 
 /** The real proxy, with the admin API on a server of its own. */
@@ -56,11 +58,11 @@ export async function serveAdmin(proxyOptions: ProxyOptions, options: AdminOptio
   const proxy = createProxy(proxyOptions);
   onTestFinished(() => proxy.close({ timeout: "0s" }));
   const admin = createAdmin(proxy, options);
-  const { port, ask } = await serve(admin.handler);
-  return { proxy, admin, port, ask };
+  const { port, send } = await serve(admin.handler);
+  return { proxy, admin, port, send };
 }
 
-/** A proxy that shows what it is told to show. */
+/** A proxy that returns the given snapshot. */
 export function proxyWith(snapshot: () => ProxySnapshot, pools: readonly string[] = []): ReverseProxy {
   return { pools: new Map(pools.map((name) => [name, {}])), draining: false, snapshot } as unknown as ReverseProxy;
 }
@@ -141,10 +143,15 @@ export function upstreamSnapshot(changes: Partial<UpstreamSnapshot> = {}): Upstr
   };
 }
 
-function ask(port: number, method: string, path: string, { headers = {}, body }: Question = {}): Promise<Reply> {
+function send(
+  port: number,
+  method: string,
+  path: string,
+  { headers = {}, body }: RequestOptions = {},
+): Promise<ReceivedResponse> {
   const text = body === undefined || typeof body === "string" ? body : JSON.stringify(body);
   const type = body === undefined || typeof body === "string" ? {} : { "content-type": "application/json" };
-  // node:http announces the body of a DELETE only when it is told to.
+  // node:http sets no content-length for the body of a DELETE by itself.
   const framed = text === undefined || "transfer-encoding" in headers;
   const framing = framed ? {} : { "content-length": Buffer.byteLength(text) };
   const options = { port, method, path, agent: false, headers: { ...type, ...framing, ...headers } };
