@@ -1,9 +1,9 @@
 import { limits } from "../config/defaults.ts";
 import type { Clock } from "../runtime/clock.ts";
-import { IndexedSet, type Listed } from "../runtime/indexed-set.ts";
+import { IndexedSet, type IndexedSetMember } from "../runtime/indexed-set.ts";
 
 /** Something on its way, a request or a tunnel, that closing waits for and may have to end. */
-export interface Active extends Listed {
+export interface Active extends IndexedSetMember {
   /** Ends it now, unfinished. */
   destroy(): void;
 }

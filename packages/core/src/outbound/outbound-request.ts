@@ -13,7 +13,7 @@ import type { SelectorPool } from "../attempts/upstream-selector.ts";
 import { type ErrorCode, errorKind, ProxyError } from "../errors.ts";
 import type { Outcome, Upstream } from "../pool/upstream.ts";
 import { keyReaderOf } from "../request/hash-key.ts";
-import type { Listed } from "../runtime/indexed-set.ts";
+import type { IndexedSetMember } from "../runtime/indexed-set.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Exchange, ExchangeFailure, ExchangeHandler } from "../transport/transport.ts";
 import type { Caller, Steering } from "./handler-adapter.ts";
@@ -29,8 +29,8 @@ interface AnswerHead {
   readonly headers: readonly string[];
 }
 
-export class OutboundRequest implements ExchangeHandler, BodyOwner, AttemptOwner, Steering, Listed {
-  place?: number;
+export class OutboundRequest implements ExchangeHandler, BodyOwner, AttemptOwner, Steering, IndexedSetMember {
+  index?: number;
   readonly #to: SelectorPool;
   readonly #head: OutboundHead;
   readonly #body: OutboundBody;

@@ -1,35 +1,34 @@
-/** A handle that `Clock.clearTimeout` takes back. Opaque: only its clock knows what is inside. */
+/** The handle of a timer, for `Clock.clearTimeout`. Opaque to all but its clock. */
 export type Timer = unknown;
 
 /**
- * The time as every part of Evenkeel sees it. Tests put a virtual one in its place.
+ * The only source of time and timers in Evenkeel. Tests and simulations pass a virtual clock.
  *
- * Timers made here never keep a process alive.
+ * Its timers never keep a process alive.
  */
 export interface Clock {
-  /** Milliseconds that only ever grow, from an arbitrary start. For durations and deadlines. */
+  /** Monotonic milliseconds from an arbitrary start. For durations and deadlines. */
   now(): number;
-  /** Milliseconds since 1970 in UTC. For what people read; it may jump. */
+  /** Milliseconds since 1970 in UTC. For events and logs; it may jump. */
   wallNow(): number;
   setTimeout(callback: () => void, delayMs: number): Timer;
   clearTimeout(timer: Timer): void;
-  /** Calls back once the event loop has read what has arrived by now. Default: a timer without a delay. */
+  /** Calls back after the event loop has read all input that has arrived by now. Default: a timer without a delay. */
   afterInput?(callback: () => void): void;
 }
 
-/** Calls back once the event loop has read what has arrived by now, and handed it on. */
+/** Calls back after the event loop has read all input that has arrived by now and run its handlers. */
 export function afterInput(clock: Clock, callback: () => void): void {
   if (clock.afterInput === undefined) clock.setTimeout(callback, 0);
   else clock.afterInput(callback);
 }
 
-/** The machine's own clock. */
 export const systemClock: Clock = {
   now: () => performance.now(),
   wallNow: () => Date.now(),
   setTimeout: (callback, delayMs) => setTimeout(callback, Math.max(delayMs, 0)).unref(),
   clearTimeout: (timer) => clearTimeout(timer as NodeJS.Timeout),
-  // Node runs immediates after it has polled for input, and timers before: two timers may run without a poll between them.
-  // Not unreferenced: the poll would then wait for the next event, and the immediate with it, for as long as all is quiet.
+  // Node runs immediates after it polls for input, and timers before: two timers can run without a poll between them. The
+  // immediate stays referenced: with an unreferenced one, the poll blocks until the next event.
   afterInput: (callback) => void setImmediate(callback),
 };

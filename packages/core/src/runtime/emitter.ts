@@ -1,10 +1,10 @@
 import { EventEmitter } from "node:events";
 
 /**
- * An event emitter whose listeners cannot break what emits.
+ * An event emitter whose listeners cannot make `emit` throw.
  *
- * Events tell of things that have already happened; a listener that throws is reported as a process warning,
- * and the others still run.
+ * An event reports something that has already happened. A listener that throws or rejects causes a process warning, and
+ * the other listeners still run.
  */
 export class SafeEmitter<Events extends Record<keyof Events, unknown[]>> {
   readonly #emitter = new EventEmitter();
@@ -28,7 +28,7 @@ export class SafeEmitter<Events extends Record<keyof Events, unknown[]>> {
     return this;
   }
 
-  /** Whether an event is worth building. */
+  /** Lets a caller skip building an event that has no listener. */
   protected hasListeners(name: keyof Events & string): boolean {
     return this.#emitter.listenerCount(name) > 0;
   }

@@ -1,18 +1,18 @@
-/** What a roster can hold. It can be in one roster at a time. */
-export interface Listed {
-  /** Where it stands in its roster, which alone reads and writes it. */
-  place?: number;
+/** A member of an `IndexedSet`. It can be in one set at a time. */
+export interface IndexedSetMember {
+  /** Its index in the set. Only the set reads and writes it. */
+  index?: number;
 }
 
 /**
- * A set for members that come and go all the time, as requests do.
+ * An array-indexed set with swap-remove, for members that live as briefly as requests.
  *
- * A `Set` would do, but for the garbage collector. When V8 has filled the table of one with what has come and gone, it makes
- * a new table, and the old one goes on pointing to the new one. Once a table has got into the old generation, as
- * all that is alive does in a full collection, no scavenge ever frees its successors, nor whoever was in them: each
- * request is copied twice, with all that hangs on it, long after it is over.
+ * A `Set` is worse for the garbage collector. When the table of a `Set` is full of deleted entries, V8 allocates a new
+ * table, and the old table keeps pointing to the new one. A full collection moves the live table to the old generation.
+ * From then on no scavenge frees its successors or their entries, so each request and all that it references is copied
+ * twice, long after the request has ended.
  */
-export class IndexedSet<Member extends Listed> {
+export class IndexedSet<Member extends IndexedSetMember> {
   readonly #members: Member[] = [];
 
   get size(): number {
@@ -20,25 +20,25 @@ export class IndexedSet<Member extends Listed> {
   }
 
   has(member: Member): boolean {
-    return member.place !== undefined && this.#members[member.place] === member;
+    return member.index !== undefined && this.#members[member.index] === member;
   }
 
   add(member: Member): void {
     if (this.has(member)) return;
-    member.place = this.#members.length;
+    member.index = this.#members.length;
     this.#members.push(member);
   }
 
-  /** Takes it out, if it is in; the last one takes its place. */
+  /** Removes the member, if present, and moves the last member to its index. */
   delete(member: Member): void {
     if (!this.has(member)) return;
     const last = this.#members.pop() as Member;
     if (last === member) return;
-    this.#members[member.place as number] = last;
-    last.place = member.place as number;
+    this.#members[member.index as number] = last;
+    last.index = member.index as number;
   }
 
-  /** Visits each that is in now, unless it has been taken out when its turn comes. */
+  /** Visits the members present at the call, except those removed before their turn. */
   forEach(visit: (member: Member) => void): void {
     for (const member of [...this.#members]) {
       if (this.has(member)) visit(member);

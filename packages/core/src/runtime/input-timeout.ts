@@ -1,17 +1,17 @@
 import { afterInput, type Clock, type Timer } from "./clock.ts";
 
-/** A timer this late shows that the event loop stood still. */
+/** A timer that is later than this indicates an event loop stall. */
 const lateMs = 20;
 
 /**
- * A timeout for something that has to arrive from outside. It ends only after what has arrived was read, and if the event
- * loop stood still, it lasts once longer by as much as it came late.
+ * A timeout for input from the network. It expires only after the event loop has read all input that has arrived. After an
+ * event loop stall it is extended once, by the length of the stall, at most by its own length.
  *
- * For timeouts that are started a few at a time. What is started for every request watches a `Ticker`.
+ * For rare timeouts. Timeouts of every request use the shared `Ticker` instead.
  */
 export class InputTimeout {
   readonly #clock: Clock;
-  /** Undefined once it is over. V8 may keep this object for long: see roster.ts. It holds nothing then. */
+  /** Undefined after the end: V8 can retain this object for long (see indexed-set.ts), and it must not retain the callback. */
   #onTimeout: (() => void) | undefined;
   readonly #ms: number;
   readonly #mayExtend: (() => boolean) | undefined;
@@ -19,7 +19,7 @@ export class InputTimeout {
   #timer: Timer;
   #extended = false;
 
-  /** `mayExtend` is asked when the timer comes late: whether more time makes a difference. */
+  /** `mayExtend` is called when the timer is late. When it returns false, the timeout is not extended. */
   constructor(clock: Clock, onTimeout: () => void, ms: number, mayExtend?: () => boolean) {
     this.#clock = clock;
     this.#onTimeout = onTimeout;

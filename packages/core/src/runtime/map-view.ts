@@ -1,11 +1,11 @@
-/** A live, read-only view of a map: the same keys in the same order, and of each value the part that `of` selects. */
+/** A live, read-only view of a map: the same keys in the same order, with values mapped by `select`. */
 export class MapView<K, V, W> implements ReadonlyMap<K, W> {
   readonly #source: ReadonlyMap<K, V>;
-  readonly #of: (value: V) => W;
+  readonly #select: (value: V) => W;
 
-  constructor(source: ReadonlyMap<K, V>, of: (value: V) => W) {
+  constructor(source: ReadonlyMap<K, V>, select: (value: V) => W) {
     this.#source = source;
-    this.#of = of;
+    this.#select = select;
   }
 
   get size(): number {
@@ -18,7 +18,7 @@ export class MapView<K, V, W> implements ReadonlyMap<K, W> {
 
   get(key: K): W | undefined {
     const value = this.#source.get(key);
-    return value === undefined ? undefined : this.#of(value);
+    return value === undefined ? undefined : this.#select(value);
   }
 
   forEach(callback: (value: W, key: K, map: ReadonlyMap<K, W>) => void, thisArg?: unknown): void {
@@ -42,6 +42,6 @@ export class MapView<K, V, W> implements ReadonlyMap<K, W> {
   }
 
   #copy(): Map<K, W> {
-    return new Map([...this.#source].map(([key, value]) => [key, this.#of(value)]));
+    return new Map([...this.#source].map(([key, value]) => [key, this.#select(value)]));
   }
 }

@@ -1,4 +1,4 @@
-/** Chance: a number from 0 up to but not including 1. Tests put a seeded or scripted one in its place. */
+/** Returns a random number in [0, 1). Tests pass a seeded or scripted source. */
 export type Random = () => number;
 
 export const systemRandom: Random = Math.random;

@@ -1,7 +1,7 @@
 import { type Clock, systemClock } from "./clock.ts";
 import { type Random, systemRandom } from "./random.ts";
 
-/** Time and chance, handed to everything that needs them, so that tests can own both. */
+/** The clock and the random source. They are always injected, so that tests control both. */
 export interface Runtime {
   readonly clock: Clock;
   readonly random: Random;
@@ -9,7 +9,7 @@ export interface Runtime {
 
 export const systemRuntime: Runtime = { clock: systemClock, random: systemRandom };
 
-/** Fills what is left out with the machine's own. */
+/** Fills in the system's clock and random source for those left out. */
 export function resolveRuntime(runtime: Partial<Runtime> = {}): Runtime {
   const { clock = systemClock, random = systemRandom } = runtime;
   return { clock, random };

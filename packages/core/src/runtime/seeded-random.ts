@@ -1,6 +1,6 @@
 import type { Random } from "./random.ts";
 
-/** Chance that repeats itself: mulberry32, good enough for shares and shuffles. The same seed gives the same numbers. */
+/** A reproducible random source (mulberry32): the same seed gives the same numbers. Not for cryptography. */
 export function seededRandom(seed = 1): Random {
   let state = seed >>> 0;
   return () => {

@@ -2,7 +2,7 @@ import type { Clock } from "./clock.ts";
 
 const slots = 10;
 
-/** A sum over the last so many milliseconds, in ten slots: what it forgets, it forgets a tenth at a time. */
+/** A sum over a sliding window of `windowMs`, in ten slots: amounts expire one tenth of the window at a time. */
 export class SlidingSum {
   readonly #clock: Clock;
   readonly #slotMs: number;
@@ -15,12 +15,12 @@ export class SlidingSum {
   }
 
   add(amount: number): void {
-    this.#turn();
+    this.#expireSlots();
     (this.#sums[this.#slot % slots] as number) += amount;
   }
 
   get total(): number {
-    this.#turn();
+    this.#expireSlots();
     let total = 0;
     for (const sum of this.#sums) total += sum;
     return total;
@@ -30,8 +30,8 @@ export class SlidingSum {
     this.#sums.fill(0);
   }
 
-  /** Clears the slots that time has passed over. */
-  #turn(): void {
+  /** Clears the slots that have begun since the last call. */
+  #expireSlots(): void {
     const now = Math.floor(this.#clock.now() / this.#slotMs);
     const passed = Math.min(now - this.#slot, slots);
     for (let step = 0; step < passed; step++) this.#sums[(now - step) % slots] = 0;

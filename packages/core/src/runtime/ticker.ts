@@ -1,31 +1,32 @@
 import { inBackground } from "./async-context.ts";
 import { afterInput, type Clock } from "./clock.ts";
-import { IndexedSet, type Listed } from "./indexed-set.ts";
+import { IndexedSet, type IndexedSetMember } from "./indexed-set.ts";
 
-/** Something with a deadline, in milliseconds of the monotonic clock; Infinity for none. */
-export interface Timed extends Listed {
+/** An object with a deadline for `Ticker`. */
+export interface Timed extends IndexedSetMember {
+  /** Milliseconds of the monotonic clock; Infinity for none. */
   deadline: number;
   onDeadline(): void;
 }
 
-/** How often deadlines are looked at, and so how late one may be noticed. */
+/** The interval between two checks of all deadlines, and so the longest delay of `onDeadline` while the event loop runs. */
 const tickMs = 20;
 
 /**
- * A coarse wheel for a great many deadlines that are nearly always moved or dropped before they pass.
+ * One coarse timer for many deadlines, most of which are moved or removed before they pass.
  *
- * Moving a deadline is writing a number: no timer is made, refreshed or cleared for it. One timer ticks for all while there
- * is anything to watch, and looks at everything.
+ * To move a deadline, write a number: no timer is created, refreshed or cleared. While anything is watched, one timer
+ * checks every deadline each `tickMs`.
  *
- * A tick that comes late itself shows that the event loop stood still. Nothing that arrived meanwhile has been read, so what
- * passed its deadline meanwhile gets the time that it had left before: that is enough to read what is there, and to go on with
- * a handshake of several round trips. If the next tick is late as well and the deadline has not moved, it has passed, but only
- * after what has arrived was read.
+ * A late tick indicates an event loop stall. Input that arrived during the stall is still unread, so each deadline that
+ * passed during the stall is extended by the time that it had left when the stall began. That is enough to read the input
+ * and to continue a handshake of several round trips. If the next tick is late too and the deadline has not moved,
+ * `onDeadline` is called, after all input that has arrived was read.
  */
 export class Ticker {
   readonly #clock: Clock;
   readonly #timed = new IndexedSet<Timed>();
-  /** What was given more time, and until when, since the last tick in time. */
+  /** The deadlines extended since the last punctual tick. */
   readonly #extended = new Map<Timed, number>();
   #ticking = false;
   #dueAt = 0;
@@ -53,14 +54,14 @@ export class Ticker {
     const now = this.#clock.now();
     if (now - this.#dueAt <= tickMs) {
       if (this.#extended.size > 0) this.#extended.clear();
-      return this.#look(now);
+      return this.#checkDeadlines(now);
     }
     this.#extend(now, this.#dueAt - tickMs);
-    inBackground(() => afterInput(this.#clock, () => this.#look(now)));
+    inBackground(() => afterInput(this.#clock, () => this.#checkDeadlines(now)));
   }
 
-  /** `now` is when the tick came, which may be a moment ago. */
-  #look(now: number): void {
+  /** `now` is the time of the tick. It can be in the past: after a late tick, input is read first. */
+  #checkDeadlines(now: number): void {
     this.#timed.forEach((timed) => {
       if (timed.deadline <= now) timed.onDeadline();
     });
@@ -80,7 +81,7 @@ export class Ticker {
 
 const tickers = new WeakMap<Clock, Ticker>();
 
-/** The one ticker of a clock. */
+/** Returns the only ticker of a clock. */
 export function tickerOf(clock: Clock): Ticker {
   const known = tickers.get(clock);
   if (known !== undefined) return known;

@@ -1,17 +1,14 @@
 /** A timer of a virtual clock. */
 export interface VirtualTimer {
   readonly at: number;
-  /** Of two that fall due together, the one made first runs first. */
+  /** Breaks ties: of two timers due at the same time, the one created first runs first. */
   readonly order: number;
   readonly callback: () => void;
-  /** Where it is in its heap; -1 when it is in none. */
-  place: number;
+  /** Its index in the heap; -1 when it is in none. */
+  index: number;
 }
 
-/**
- * A binary heap of timers, the next one on top. Each knows its place, so that one that is cleared is taken out at once
- * and leaves nothing behind.
- */
+/** A binary heap of timers, the next one on top. Each timer stores its index, so that `remove` is O(log n). */
 export class TimerHeap {
   readonly #timers: VirtualTimer[] = [];
 
@@ -24,54 +21,54 @@ export class TimerHeap {
   }
 
   add(timer: VirtualTimer): void {
-    this.#rise(timer, this.#timers.length);
+    this.#siftUp(timer, this.#timers.length);
   }
 
-  /** Nothing happens when it is not in here. */
+  /** Does nothing when the timer is not in this heap. */
   remove(timer: VirtualTimer): void {
-    const { place } = timer;
-    if (this.#timers[place] !== timer) return;
-    timer.place = -1;
+    const { index } = timer;
+    if (this.#timers[index] !== timer) return;
+    timer.index = -1;
     const last = this.#timers.pop() as VirtualTimer;
     if (last === timer) return;
-    const parent = this.#timers[(place - 1) >> 1];
-    if (place > 0 && isBefore(last, parent as VirtualTimer)) this.#rise(last, place);
-    else this.#sink(last, place);
+    const parent = this.#timers[(index - 1) >> 1];
+    if (index > 0 && isBefore(last, parent as VirtualTimer)) this.#siftUp(last, index);
+    else this.#siftDown(last, index);
   }
 
-  /** Puts a timer where `place` is free, or above it: parents that come later move down. */
-  #rise(timer: VirtualTimer, free: number): void {
-    let place = free;
-    while (place > 0) {
-      const above = (place - 1) >> 1;
+  /** Puts a timer at the free index or above it. Later parents move down. */
+  #siftUp(timer: VirtualTimer, free: number): void {
+    let index = free;
+    while (index > 0) {
+      const above = (index - 1) >> 1;
       const parent = this.#timers[above] as VirtualTimer;
       if (!isBefore(timer, parent)) break;
-      this.#put(parent, place);
-      place = above;
+      this.#put(parent, index);
+      index = above;
     }
-    this.#put(timer, place);
+    this.#put(timer, index);
   }
 
-  /** Puts a timer where `place` is free, or below it: children that come earlier move up. */
-  #sink(timer: VirtualTimer, free: number): void {
-    let place = free;
+  /** Puts a timer at the free index or below it. Earlier children move up. */
+  #siftDown(timer: VirtualTimer, free: number): void {
+    let index = free;
     for (;;) {
-      let below = 2 * place + 1;
+      let below = 2 * index + 1;
       const left = this.#timers[below];
       const right = this.#timers[below + 1];
       if (left === undefined) break;
       if (right !== undefined && isBefore(right, left)) below++;
       const child = this.#timers[below] as VirtualTimer;
       if (!isBefore(child, timer)) break;
-      this.#put(child, place);
-      place = below;
+      this.#put(child, index);
+      index = below;
     }
-    this.#put(timer, place);
+    this.#put(timer, index);
   }
 
-  #put(timer: VirtualTimer, place: number): void {
-    this.#timers[place] = timer;
-    timer.place = place;
+  #put(timer: VirtualTimer, index: number): void {
+    this.#timers[index] = timer;
+    timer.index = index;
   }
 }
 

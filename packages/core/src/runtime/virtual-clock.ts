@@ -2,27 +2,27 @@ import type { Clock, Timer } from "./clock.ts";
 import { TimerHeap, type VirtualTimer } from "./timer-heap.ts";
 
 /**
- * A clock that stands still until it is told to move. Timers run in the order of their time, then of their making.
+ * A clock that moves only when its methods move it. Timers run in the order of their time, then of their creation.
  *
- * Making, clearing and running a timer takes time in proportion to the logarithm of how many there are.
+ * Creating, clearing and running a timer is O(log n) in the number of pending timers.
  */
 export class VirtualClock implements Clock {
   readonly #startedAt: number;
   readonly #timers = new TimerHeap();
   #now = 0;
-  #made = 0;
+  #created = 0;
 
-  /** `wallStart` is what `wallNow` says at first, milliseconds since 1970. */
+  /** `wallStart` is the first value of `wallNow`, in milliseconds since 1970. */
   constructor(wallStart: number = Date.UTC(2025, 0, 1)) {
     this.#startedAt = wallStart;
   }
 
-  /** How many timers are waiting. */
+  /** The number of pending timers. */
   get pending(): number {
     return this.#timers.size;
   }
 
-  /** When the next timer falls due, on this clock; Infinity when none is waiting. */
+  /** The time of the next timer on this clock; Infinity when none is pending. */
   get nextAt(): number {
     return this.#timers.first?.at ?? Infinity;
   }
@@ -36,7 +36,7 @@ export class VirtualClock implements Clock {
   }
 
   setTimeout(callback: () => void, delayMs: number): Timer {
-    const timer: VirtualTimer = { at: this.#now + Math.max(0, delayMs), order: this.#made++, place: -1, callback };
+    const timer: VirtualTimer = { at: this.#now + Math.max(0, delayMs), order: this.#created++, index: -1, callback };
     this.#timers.add(timer);
     return timer;
   }
@@ -45,7 +45,7 @@ export class VirtualClock implements Clock {
     if (timer !== undefined) this.#timers.remove(timer as VirtualTimer);
   }
 
-  /** Moves on to the next timer and runs it; false when none is waiting. */
+  /** Moves to the time of the next timer and runs it. Returns false when none is pending. */
   step(): boolean {
     const timer = this.#timers.first;
     if (timer === undefined) return false;
@@ -55,14 +55,14 @@ export class VirtualClock implements Clock {
     return true;
   }
 
-  /** Moves on by `ms`, running whatever falls due on the way at its own time, timers made meanwhile included. */
+  /** Moves by `ms` and runs each timer due on the way at its own time, including timers created on the way. */
   advance(ms: number): void {
     const end = this.#now + ms;
     while (this.nextAt <= end) this.step();
     this.#now = Math.max(this.#now, end);
   }
 
-  /** Like `advance`, but lets promises settle before each timer and at the end. */
+  /** Like `advance`, but lets promises settle before each timer and after the last. */
   async advanceAsync(ms: number): Promise<void> {
     const end = this.#now + ms;
     await settle();
@@ -73,13 +73,13 @@ export class VirtualClock implements Clock {
     this.#now = Math.max(this.#now, end);
   }
 
-  /** Lets time pass with nothing running, as when something blocks the event loop. What fell due is late then. */
+  /** Moves by `ms` without running timers, as a blocked event loop does. Timers that were due then run late. */
   stall(ms: number): void {
     this.#now += ms;
   }
 }
 
-/** Waits until every promise that can settle has done so: by the time a macrotask runs they have. */
+/** Resolves in the next macrotask, after every promise that can settle has settled. */
 export function settle(): Promise<void> {
   return new Promise((resolve) => {
     setImmediate(resolve);

@@ -10,7 +10,7 @@ import { Connector } from "../../src/transport/connector.ts";
 
 const storage = new AsyncLocalStorage<string>();
 
-test("a bound function runs where it was bound, and passes on what it is given", () => {
+test("a bound function runs in the context of its binding and receives its arguments", () => {
   const seen: unknown[] = [];
   const bound = storage.run("own", () => bindContext((...args: number[]) => seen.push(storage.getStore(), ...args)));
   storage.run("other", () => bound(1, 2));
@@ -18,7 +18,7 @@ test("a bound function runs where it was bound, and passes on what it is given",
   expect(seen).toEqual(["own", 1, 2, "own", 3]);
 });
 
-test("what throws leaves the context as it was", () => {
+test("a bound function that throws leaves the caller's context unchanged", () => {
   const bound = storage.run("own", () =>
     bindContext(() => {
       throw new Error("no");
@@ -30,7 +30,7 @@ test("what throws leaves the context as it was", () => {
   });
 });
 
-test("in the background there is no request", async () => {
+test("inBackground and the timers of backgroundClock run outside of a request's context", async () => {
   await storage.run("request", async () => {
     expect(inBackground(() => storage.getStore())).toBeUndefined();
     const timed = await new Promise((resolve) => {
@@ -41,7 +41,7 @@ test("in the background there is no request", async () => {
   });
 });
 
-test("a ticker that a request has started is not that request's", async () => {
+test("a ticker started by a request runs outside of that request's context", async () => {
   const ran = await new Promise((resolve) => {
     const ticker = new Ticker(systemClock);
     const timed = {
@@ -56,7 +56,7 @@ test("a ticker that a request has started is not that request's", async () => {
   expect(ran).toBeUndefined();
 });
 
-test("a socket to an upstream is not the request's that it was opened for", async () => {
+test("a socket opened for a request emits its events outside of that request's context", async () => {
   const server = createServer((socket) => socket.end("x")).listen(0, "127.0.0.1");
   onTestFinished(() => void server.close());
   await once(server, "listening");

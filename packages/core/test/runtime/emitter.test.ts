@@ -16,7 +16,7 @@ class Ticker extends SafeEmitter<Events> {
   }
 }
 
-/** The kinds of warnings that the process is given from now on, instead of printing them. */
+/** Collects the types of process warnings from now on and keeps them from being printed. */
 function warnings(): string[] {
   const kinds: string[] = [];
   const spy = vi.spyOn(process, "emitWarning").mockImplementation((_warning, kind) => void kinds.push(String(kind)));
@@ -24,7 +24,7 @@ function warnings(): string[] {
   return kinds;
 }
 
-test("listeners are called in order, with the arguments", () => {
+test("emit calls listeners in order, with the arguments", () => {
   const ticker = new Ticker();
   const seen: string[] = [];
   ticker.on("tick", (count) => seen.push(`first ${count}`)).on("tick", (count) => seen.push(`second ${count}`));
@@ -32,7 +32,7 @@ test("listeners are called in order, with the arguments", () => {
   expect(seen).toEqual(["first 1", "second 1"]);
 });
 
-test("`once` is once, also when it throws, and `off` takes either back", () => {
+test("a `once` listener runs once, also when it throws, and `off` removes both kinds", () => {
   warnings();
   const ticker = new Ticker();
   const seen: number[] = [];
@@ -50,7 +50,7 @@ test("`once` is once, also when it throws, and `off` takes either back", () => {
   expect(ticker.listened).toBe(false);
 });
 
-test("a listener that throws breaks neither the others nor what emits, and is reported", () => {
+test("a listener that throws causes a warning, emit does not throw, and the other listeners run", () => {
   const seen = warnings();
   const ticker = new Ticker();
   let called = 0;
@@ -63,7 +63,7 @@ test("a listener that throws breaks neither the others nor what emits, and is re
   expect(seen).toEqual(["EvenkeelWarning"]);
 });
 
-test("listeners may come and go while they are called", () => {
+test("listeners can be added and removed during emit", () => {
   const ticker = new Ticker();
   const seen: string[] = [];
   const second = () => seen.push("second");
@@ -77,23 +77,23 @@ test("listeners may come and go while they are called", () => {
   expect(seen).toEqual(["first", "second"]);
 });
 
-test("many listeners are no leak", () => {
+test("many listeners cause no leak warning", () => {
   const seen = warnings();
   const ticker = new Ticker();
   for (let count = 0; count < 100; count++) ticker.on("tick", () => {});
   expect(seen).toEqual([]);
 });
 
-test("an event called `error` needs no listener", () => {
+test("an `error` event without a listener does not throw", () => {
   class Failing extends SafeEmitter<{ error: [Error] }> {
     fail(): void {
-      this.emit("error", new Error("nobody listens"));
+      this.emit("error", new Error("no listener"));
     }
   }
   expect(() => new Failing().fail()).not.toThrow();
 });
 
-test("a listener that rejects is reported, and no unhandled rejection", async () => {
+test("a listener that rejects causes a warning and no unhandled rejection", async () => {
   const seen = warnings();
   const ticker = new Ticker();
   const rejects: () => unknown = () => Promise.reject(new Error("oh"));

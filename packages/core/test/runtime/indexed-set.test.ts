@@ -1,80 +1,80 @@
 import { describe, expect, test } from "vitest";
-import { IndexedSet, type Listed } from "../../src/runtime/indexed-set.ts";
+import { IndexedSet, type IndexedSetMember } from "../../src/runtime/indexed-set.ts";
 import { agedBytes } from "../support/memory.ts";
 
-interface Member extends Listed {
+interface Member extends IndexedSetMember {
   readonly name: string;
 }
 
-function rosterOf(...names: string[]) {
-  const roster = new IndexedSet<Member>();
-  const members = names.map((name): Member => ({ name }));
-  for (const member of members) roster.add(member);
-  const listed = () => {
+function setOf(...all: string[]) {
+  const set = new IndexedSet<Member>();
+  const members = all.map((name): Member => ({ name }));
+  for (const member of members) set.add(member);
+  const names = () => {
     const found: string[] = [];
-    roster.forEach(({ name }) => {
+    set.forEach(({ name }) => {
       found.push(name);
     });
     return found.sort().join("");
   };
   const at = (index: number) => members[index] as Member;
-  return { roster, at, listed };
+  return { set, at, names };
 }
 
-describe("a roster", () => {
+describe("an indexed set", () => {
   test("holds each member once", () => {
-    const { roster, at, listed } = rosterOf("a", "b");
-    roster.add(at(0));
-    expect(roster.size).toBe(2);
-    expect(listed()).toBe("ab");
+    const { set, at, names } = setOf("a", "b");
+    set.add(at(0));
+    expect(set.size).toBe(2);
+    expect(names()).toBe("ab");
   });
 
-  test.each([0, 1, 2])("loses the member at place %i and no other", (index) => {
-    const { roster, at, listed } = rosterOf("a", "b", "c");
-    roster.delete(at(index));
-    roster.delete(at(index));
-    expect(roster.has(at(index))).toBe(false);
-    expect(listed()).toBe("abc".replace(at(index).name, ""));
-    roster.add(at(index));
-    expect(listed()).toBe("abc");
+  test.each([0, 1, 2])("deletes the member at index %i and no other", (index) => {
+    const { set, at, names } = setOf("a", "b", "c");
+    set.delete(at(index));
+    set.delete(at(index));
+    expect(set.has(at(index))).toBe(false);
+    expect(names()).toBe("abc".replace(at(index).name, ""));
+    set.add(at(index));
+    expect(names()).toBe("abc");
   });
 
-  test("does not take a stranger at the place of a member for one", () => {
-    const { roster, listed } = rosterOf("a");
-    const other = rosterOf("x");
-    roster.delete(other.at(0));
-    expect(roster.has(other.at(0))).toBe(false);
-    expect(listed()).toBe("a");
+  test("does not contain a member of another set with the same index", () => {
+    const { set, names } = setOf("a");
+    const other = setOf("x");
+    set.delete(other.at(0));
+    expect(set.has(other.at(0))).toBe(false);
+    expect(names()).toBe("a");
   });
 
-  test("visits everybody once, whoever leaves or comes meanwhile, but nobody who has left", () => {
-    const { roster, at } = rosterOf("a", "b", "c", "d");
+  test("visits each member once, except those added or deleted during the visit", () => {
+    const { set, at } = setOf("a", "b", "c", "d");
     const visited: string[] = [];
-    roster.forEach(({ name }) => {
+    set.forEach(({ name }) => {
       visited.push(name);
       if (name !== "a") return;
-      roster.delete(at(0));
-      roster.delete(at(2));
-      roster.add({ name: "e" });
+      set.delete(at(0));
+      set.delete(at(2));
+      set.add({ name: "e" });
     });
     expect(visited).toEqual(["a", "b", "d"]);
   });
 
-  test("lets the garbage collector have who has left, also after a full collection", () => {
+  test("lets scavenges free deleted members, also after a full collection", () => {
     const members = () =>
       Array.from({ length: 64 }, (): Member & { load: number[] } => ({ name: "", load: Array(500).fill(0.5) }));
-    const roster = new IndexedSet<Member>();
+    const set = new IndexedSet<Member>();
     let present = members();
-    for (const member of present) roster.add(member);
+    for (const member of present) set.add(member);
     const grown = agedBytes(() => {
       const next = members();
       for (const [index, member] of present.entries()) {
-        roster.add(next[index] as Member);
-        roster.delete(member);
+        set.add(next[index] as Member);
+        set.delete(member);
       }
       present = next;
     });
-    // A set would have kept nearly all of the 25 MB that have come and gone.
+    // A Set retains nearly all of the 25 MB of deleted members.
     expect(grown).toBeLessThan(5_000_000);
   });
 });

@@ -11,7 +11,7 @@ function started(ms: number) {
   return { clock, ended, timeout };
 }
 
-test("ends on time while the event loop turns", () => {
+test("expires on time while the event loop runs", () => {
   const { clock, ended } = started(100);
   clock.advance(99);
   expect(ended).toEqual([]);
@@ -19,7 +19,7 @@ test("ends on time while the event loop turns", () => {
   expect([ended, clock.pending]).toEqual([[100], 0]);
 });
 
-test("does not end once it is cleared, not even while input is read", () => {
+test("does not expire after clear, not even when cleared while input is read", () => {
   const { clock, ended, timeout } = started(100);
   timeout.clear();
   clock.advance(1_000);
@@ -40,7 +40,7 @@ test("does not end once it is cleared, not even while input is read", () => {
   expect(ended).toEqual([]);
 });
 
-test("lasts longer once by what it came late, and by no more than it would have lasted", () => {
+test("a late timer extends the timeout once by its delay, at most by the timeout itself", () => {
   const short = started(100);
   short.clock.stall(150);
   short.clock.advance(0);
@@ -56,7 +56,7 @@ test("lasts longer once by what it came late, and by no more than it would have 
   expect(long.ended).toEqual([10_000]);
 });
 
-test("on the machine's own clock, input is read before it ends", async () => {
+test("on the system clock, input is read before the timeout expires", async () => {
   const order: string[] = [];
   await new Promise<void>((resolve) => {
     new InputTimeout(
@@ -67,7 +67,7 @@ test("on the machine's own clock, input is read before it ends", async () => {
       },
       1,
     );
-    // Both have fallen due: a timer, and something that only a turn of the event loop brings.
+    // After the loop both are due: the timer, and an immediate that stands for input.
     const until = performance.now() + 15;
     while (performance.now() < until);
     setImmediate(() => order.push("input"));

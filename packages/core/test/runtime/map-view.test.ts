@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { MapView } from "../../src/runtime/map-view.ts";
 
-test("shows a part of each value, in the order of the source, as the source is now", () => {
+test("maps each value, in the order and the current state of the source", () => {
   const source = new Map([["a", { n: 1 }]]);
   const view = new MapView(source, ({ n }) => n);
   source.set("b", { n: 2 });
@@ -25,7 +25,7 @@ test("shows a part of each value, in the order of the source, as the source is n
   expect([...view.keys()]).toEqual(["b"]);
 });
 
-test("forEach passes value, key, view and this, as that of a map", () => {
+test("forEach passes value, key, view and this, as Map.forEach does", () => {
   const view = new MapView(new Map([["a", { n: 1 }]]), ({ n }) => n);
   const calls: unknown[][] = [];
   const self = {};

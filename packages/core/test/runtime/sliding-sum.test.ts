@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { SlidingSum } from "../../src/runtime/sliding-sum.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 
-test("holds what was added within the window, and forgets the rest a tenth at a time", () => {
+test("sums the amounts within the window; older ones expire one tenth of the window at a time", () => {
   const clock = new VirtualClock();
   clock.advance(123_450);
   const sum = new SlidingSum(1_000, clock);
@@ -15,7 +15,7 @@ test("holds what was added within the window, and forgets the rest a tenth at a 
   expect(totals).toEqual([1, 2, 3, 4, 5, 5, 5, 5, 5, 5, 4, 3, 2, 1, 0]);
 });
 
-test("is empty after a silence as long as the window, and long after", () => {
+test("is zero when nothing was added for one window or longer", () => {
   const clock = new VirtualClock();
   const sum = new SlidingSum(1_000, clock);
   sum.add(7);
@@ -29,7 +29,7 @@ test("is empty after a silence as long as the window, and long after", () => {
   expect(sum.total).toBe(0);
 });
 
-test("takes windows of which a tenth is no whole number", () => {
+test("accepts a window whose tenth is not a whole number of milliseconds", () => {
   const clock = new VirtualClock();
   const sum = new SlidingSum(333, clock);
   for (let ms = 0; ms < 3_330; ms++) {

@@ -17,7 +17,7 @@ function timed(clock: VirtualClock, deadline: number, onDeadline: (self: Timed) 
 }
 
 describe("a ticker", () => {
-  test("notices a deadline at the next tick after it, and never before", () => {
+  test("reports a deadline at the first tick after it, and never before it", () => {
     for (let deadline = 0; deadline < 100; deadline += 7) {
       const clock = new VirtualClock();
       const one = timed(clock, deadline);
@@ -29,7 +29,7 @@ describe("a ticker", () => {
     }
   });
 
-  test("goes by the deadline as it is when it looks", () => {
+  test("uses the deadline's value at the time of the tick", () => {
     const clock = new VirtualClock();
     const ticker = new Ticker(clock);
     const moved = timed(clock, 100);
@@ -45,7 +45,7 @@ describe("a ticker", () => {
     expect(never.late).toEqual([]);
   });
 
-  test("has one timer for all, and none for nobody", () => {
+  test("has one timer for all entries, and no timer without entries", () => {
     const clock = new VirtualClock();
     const ticker = new Ticker(clock);
     expect(clock.pending).toBe(0);
@@ -61,7 +61,7 @@ describe("a ticker", () => {
     expect(clock.pending).toBe(1);
   });
 
-  test("has one timer also when somebody joins because of a deadline", () => {
+  test("has one timer when onDeadline adds an entry", () => {
     const clock = new VirtualClock();
     const ticker = new Ticker(clock);
     const chain = (left: number) => {
@@ -80,7 +80,7 @@ describe("a ticker", () => {
     }
   });
 
-  test("forgets whoever is forgotten because of another's deadline", () => {
+  test("does not call an entry that another entry's onDeadline has removed", () => {
     const clock = new VirtualClock();
     const ticker = new Ticker(clock);
     const second = timed(clock, 10);
@@ -92,7 +92,7 @@ describe("a ticker", () => {
     expect(second.late).toEqual([]);
   });
 
-  test("after a stall gives what passed its deadline meanwhile the time that it had left before", () => {
+  test("extends a deadline that passed during a stall by the time left before the stall", () => {
     const clock = new VirtualClock();
     const ticker = new Ticker(clock);
     const alive = timed(clock, 100);
@@ -103,13 +103,13 @@ describe("a ticker", () => {
     clock.stall(1_000);
     clock.advance(0);
     expect([alive.late, dead.late]).toEqual([[], []]);
-    // The event loop turns, and finds a byte for one of them.
+    // The event loop reads input for one of them, which moves its deadline.
     alive.deadline = clock.now() + 100;
     clock.advance(80);
     expect([alive.late, dead.late]).toEqual([[], [1_100]]);
   });
 
-  test("does so after a tick that was late without anything to judge, too", () => {
+  test("extends it also when an earlier late tick found no deadline that had passed", () => {
     const clock = new VirtualClock();
     const ticker = new Ticker(clock);
     const one = timed(clock, 500);
@@ -125,7 +125,7 @@ describe("a ticker", () => {
     expect(one.late).toEqual([]);
   });
 
-  test("in a loop that is always late still notices a deadline, after what has arrived was read", () => {
+  test("reports a deadline while every tick is late, after input was read", () => {
     const clock = new VirtualClock();
     const ticker = new Ticker(clock);
     const dead = timed(clock, 1_000);
@@ -135,7 +135,7 @@ describe("a ticker", () => {
     for (let turn = 0; turn < 30; turn++) {
       clock.stall(60);
       clock.advance(0);
-      // Input that is read in each turn.
+      // Input of each turn moves this deadline.
       alive.deadline = clock.now() + 1_000;
     }
     expect(dead.late).toHaveLength(1);
@@ -143,7 +143,7 @@ describe("a ticker", () => {
     expect(alive.late).toEqual([]);
   });
 
-  test("judges after a late tick only what has not moved by the time that input was read", () => {
+  test("after a late tick, reports only deadlines that have not moved while input was read", () => {
     const read: (() => void)[] = [];
     const clock = new VirtualClock();
     const ticker = new Ticker({
@@ -170,7 +170,7 @@ describe("a ticker", () => {
   });
 });
 
-test("there is one ticker to a clock", () => {
+test("tickerOf returns the same ticker for the same clock", () => {
   const clock = new VirtualClock();
   expect(tickerOf(clock)).toBe(tickerOf(clock));
   expect(tickerOf(new VirtualClock())).not.toBe(tickerOf(clock));

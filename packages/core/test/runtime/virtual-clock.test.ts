@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { seededRandom } from "../../src/runtime/seeded-random.ts";
 import { VirtualClock } from "../../src/runtime/virtual-clock.ts";
 
-test("timers run in the order of their time, then of their making, at their own time", () => {
+test("timers run at their own time, in the order of their time, then of their creation", () => {
   const clock = new VirtualClock(1_000);
   const log: string[] = [];
   for (const [name, delayMs] of [
@@ -21,7 +21,7 @@ test("timers run in the order of their time, then of their making, at their own 
   expect([clock.now(), clock.nextAt]).toEqual([30, Infinity]);
 });
 
-test("timers made while time moves run within the same move, and those cleared do not run at all", () => {
+test("timers created during a move run within it, and cleared timers do not run", () => {
   const clock = new VirtualClock();
   const log: number[] = [];
   const again = () => {
@@ -38,7 +38,7 @@ test("timers made while time moves run within the same move, and those cleared d
   expect(clock.pending).toBe(1);
 });
 
-test("what fell due while time was stalled is late, and still in order", () => {
+test("timers due during a stall run late, in order", () => {
   const clock = new VirtualClock();
   const log: string[] = [];
   clock.setTimeout(() => log.push(`b at ${clock.now()}`), 20);
@@ -49,16 +49,16 @@ test("what fell due while time was stalled is late, and still in order", () => {
   expect(log).toEqual(["a at 100", "b at 100"]);
 });
 
-test("promises settle between two timers when asked to", async () => {
+test("advanceAsync lets promises settle between two timers", async () => {
   const clock = new VirtualClock();
   const log: string[] = [];
-  clock.setTimeout(() => void Promise.resolve().then(() => log.push("answered")), 1);
+  clock.setTimeout(() => void Promise.resolve().then(() => log.push("settled")), 1);
   clock.setTimeout(() => log.push("late"), 2);
   await clock.advanceAsync(5);
-  expect(log).toEqual(["answered", "late"]);
+  expect(log).toEqual(["settled", "late"]);
 });
 
-test("agrees with a plain sorted list, whatever is made and cleared", () => {
+test("runs the same timers in the same order as a sorted list, with random creates and clears", () => {
   const random = seededRandom(5);
   const clock = new VirtualClock();
   const expected: { at: number; made: number }[] = [];
@@ -80,7 +80,7 @@ test("agrees with a plain sorted list, whatever is made and cleared", () => {
   expect(ran).toEqual(expected.sort((a, b) => a.at - b.at || a.made - b.made).map(({ made }) => made));
 });
 
-test("a million timers are cheap to clear, and leave nothing behind", () => {
+test("a million timers can be cleared one by one, and none stays pending", () => {
   const clock = new VirtualClock();
   const timers = Array.from({ length: 1_000_000 }, (_, index) => clock.setTimeout(() => {}, index % 997));
   for (const timer of timers) clock.clearTimeout(timer);
