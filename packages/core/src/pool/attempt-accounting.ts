@@ -6,23 +6,27 @@ import type { OpenTunnel, OpenTunnels } from "./open-tunnels.ts";
 import type { PoolContext } from "./pool-context.ts";
 import { isUpstreamFailure, type Member, type Outcome } from "./upstream.ts";
 
-/** Hears how each attempt goes, and whether that counts against its upstream. */
+/** Observes how each attempt goes, and whether that counts against its upstream. Waiting requests are woken afterwards. */
 export interface AttemptObserver {
   /** The response headers are here. */
   onAnswered(attempt: Attempt, failed: boolean): void;
-  /** The upstream is still what it was, and who waits for room has not been let in yet. */
+  /** The attempt has given up its place, and the upstream is otherwise as it was. */
   onSettled(attempt: Attempt, outcome: Outcome, failed: boolean): void;
 }
 
-/** What attempts leave behind with the upstreams that they were made on. */
-export class Accounts implements AttemptHost {
+/**
+ * Records the outcomes of attempts with their upstreams. Each outcome is one update of the pool: counters, observers,
+ * ejections and releases come first, and waiting requests are woken once, at its end. So an upstream that is ejected for an
+ * outcome is out before any waiter is let in, and no request runs inside the loop over the observers.
+ */
+export class AttemptAccounting implements AttemptHost {
   readonly observers: Set<AttemptObserver> = new Set();
   readonly #context: PoolContext;
   readonly #outage: Outage;
   readonly #tunnels: OpenTunnels;
   readonly #onRelieved: (member: Member) => void;
 
-  /** `onRelieved` is called with whoever has a request or a tunnel less. */
+  /** `onRelieved` is called with a member that has a request or a tunnel less. */
   constructor(
     context: PoolContext,
     { outage }: { readonly outage: Outage },
@@ -41,20 +45,25 @@ export class Accounts implements AttemptHost {
     member.served = true;
     this.#outage.onSuccess(member);
     member.recordHeaders(attempt.headersMs ?? 0, failed, runtime.clock.now());
-    for (const observer of this.observers) observer.onAnswered(attempt, failed);
+    this.#context.beginUpdate();
+    try {
+      for (const observer of this.observers) observer.onAnswered(attempt, failed);
+    } finally {
+      this.#context.endUpdate();
+    }
   }
 
   onSettled(member: Member, attempt: Attempt, outcome: Outcome): void {
     const wasFull = member.full;
     member.inFlight--;
-    this.#conclude(member, attempt, outcome, wasFull);
+    this.#record(member, attempt, outcome, wasFull);
   }
 
-  /** The place stays taken, so that nobody who waits can have it in between. */
+  /** The place stays taken, so that no waiter can have it in between. */
   onTunnelOpened(member: Member, attempt: Attempt, tunnel: OpenTunnel | undefined): () => void {
     member.tunnels++;
-    this.#conclude(member, attempt, "success", member.full);
     const forget = tunnel && this.#tunnels.opened(member, tunnel);
+    this.#record(member, attempt, "success", member.full);
     return () => {
       forget?.();
       this.#onTunnelClosed(member);
@@ -65,12 +74,24 @@ export class Accounts implements AttemptHost {
     const wasFull = member.full;
     member.inFlight--;
     member.tunnels--;
+    this.#context.beginUpdate();
     if (wasFull) this.#context.changed();
     this.#onRelieved(member);
+    this.#context.endUpdate();
   }
 
-  /** In this order: whoever is ejected for it is out before anybody who waits is let in. */
-  #conclude(member: Member, attempt: Attempt, outcome: Outcome, wasFull: boolean): void {
+  #record(member: Member, attempt: Attempt, outcome: Outcome, wasFull: boolean): void {
+    this.#context.beginUpdate();
+    try {
+      this.#conclude(member, attempt, outcome);
+      if (wasFull) this.#context.changed();
+      this.#onRelieved(member);
+    } finally {
+      this.#context.endUpdate();
+    }
+  }
+
+  #conclude(member: Member, attempt: Attempt, outcome: Outcome): void {
     const { options, runtime } = this.#context;
     member.recordOutcome(outcome, runtime.clock.wallNow());
     const fault = isUpstreamFailure(outcome);
@@ -82,8 +103,6 @@ export class Accounts implements AttemptHost {
     const failed = fault || isFailureStatus(attempt.status, options);
     for (const observer of this.observers) observer.onSettled(attempt, outcome, failed);
     member.trial?.settled(attempt);
-    if (wasFull) this.#context.changed();
     if (fault) this.#context.emit("failure", member);
-    this.#onRelieved(member);
   }
 }

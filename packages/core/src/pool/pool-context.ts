@@ -17,8 +17,12 @@ export interface PoolContext {
   readonly runtime: Runtime;
   /** Those in force; a reload replaces them whole. */
   readonly options: ResolvedPool;
-  /** To be called after whatever may change who can be picked: forgets the lists, and lets in who waits. */
+  /** To be called after any change of which members can be picked: forgets the lists, and wakes waiters. */
   changed(): void;
+  /** Begins a change of several parts: no waiter is woken before `endUpdate`. */
+  beginUpdate(): void;
+  /** Ends it, on every path, and wakes waiters if `changed` was called meanwhile. */
+  endUpdate(): void;
   /** To be called after an effective weight has changed: gives policies another list. */
   reweighed(): void;
   emit<K extends keyof PoolSignals>(name: K, ...args: PoolSignals[K]): void;

@@ -9,9 +9,9 @@ import type { PoolSnapshot, UpstreamSnapshot } from "../snapshot.ts";
 import { Connector } from "../transport/connector.ts";
 import type { Transport } from "../transport/transport.ts";
 import { Attempt } from "./attempt.ts";
-import { Accounts, type AttemptObserver } from "./attempt-accounting.ts";
+import { AttemptAccounting, type AttemptObserver } from "./attempt-accounting.ts";
 import { type Standing, untried } from "./availability/availability.ts";
-import { Admission } from "./availability/candidates.ts";
+import { Candidates } from "./availability/candidates.ts";
 import { Ejections } from "./availability/ejections.ts";
 import { HealthVerdicts } from "./availability/health-verdicts.ts";
 import { Outage } from "./availability/outage.ts";
@@ -50,8 +50,8 @@ export class Pool extends SafeEmitter<PoolSignals> {
   readonly #runtime: Runtime;
   readonly #members: Members;
   readonly #verdicts: HealthVerdicts;
-  readonly #accounts: Accounts;
-  readonly #admission: Admission;
+  readonly #accounting: AttemptAccounting;
+  readonly #candidates: Candidates;
   #options: ResolvedPool;
   #closed = false;
 
@@ -77,10 +77,12 @@ export class Pool extends SafeEmitter<PoolSignals> {
     this.ejections = new Ejections(context, this.#members);
     this.lookups = new LookupRecord(context, this.#members);
     const { weighting, queue, lookups } = this;
-    this.#admission = new Admission(context, { members: this.#members, weighting, queue, lookups });
-    this.outage = new Outage(context, () => this.#admission.usable);
+    this.#candidates = new Candidates(context, { members: this.#members, weighting, queue, lookups });
+    this.outage = new Outage(context, () => this.#candidates.usable);
     this.#verdicts = new HealthVerdicts(context, this.#members, this.outage);
-    this.#accounts = new Accounts(context, this, this.#members.tunnels, (member) => this.#onRelieved(member));
+    this.#accounting = new AttemptAccounting(context, this, this.#members.tunnels, (member) =>
+      this.#onRelieved(member),
+    );
     for (const upstream of this.#options.upstreams) this.#members.join(upstream);
   }
 
@@ -95,45 +97,45 @@ export class Pool extends SafeEmitter<PoolSignals> {
 
   /** Those that may be picked now. A new frozen list after each change. */
   get available(): readonly Upstream[] {
-    this.#admission.refresh();
-    return this.#admission.lists.available;
+    this.#candidates.refresh();
+    return this.#candidates.lists.available;
   }
 
   /** What a policy chooses from; see availability.ts. */
   get candidates(): readonly Upstream[] {
-    this.#admission.refresh();
-    return this.#admission.lists.candidates;
+    this.#candidates.refresh();
+    return this.#candidates.lists.candidates;
   }
 
   /** The candidates that were not tried yet; when they have run out, whatever else is available, backups included. */
   candidatesExcept(tried: readonly Upstream[]): readonly Upstream[] {
-    this.#admission.refresh();
-    return untried(this.#admission.lists, tried);
+    this.#candidates.refresh();
+    return untried(this.#candidates.lists, tried);
   }
 
   get panic(): boolean {
-    return this.#admission.lists.panic;
+    return this.#candidates.lists.panic;
   }
 
   /** Whether a new request gets a response from an upstream: at once, in panic, or after waiting for room. */
   get serving(): boolean {
-    this.#admission.refresh();
-    return this.#admission.lists.serving;
+    this.#candidates.refresh();
+    return this.#candidates.lists.serving;
   }
 
   /** Whether somebody who was not tried yet is only full, or may still be found: a place in the queue will do. */
   mayFreeUp(tried: readonly Upstream[]): boolean {
-    return this.#admission.mayFreeUp(tried);
+    return this.#candidates.mayFreeUp(tried);
   }
 
   /** What is left to a request that could connect to no available upstream: see availability.ts. */
   lastResort(tried: readonly Upstream[]): readonly Upstream[] {
-    return this.#admission.lastResort(tried);
+    return this.#candidates.lastResort(tried);
   }
 
   /** Whether an upstream can serve a client that is bound to it. */
   standing(upstream: Upstream): Standing {
-    return this.#admission.standing(upstream);
+    return this.#candidates.standing(upstream);
   }
 
   /** Requests on their way, without tunnels. */
@@ -180,7 +182,7 @@ export class Pool extends SafeEmitter<PoolSignals> {
     member.state = state;
     this.#members.tunnels.stateSet(member, timeoutMs);
     if (from === state) return;
-    this.#admission.reconsider();
+    this.#candidates.reconsider();
     this.emit("state", { pool: this.name, upstream: id, from, to: state });
   }
 
@@ -207,17 +209,17 @@ export class Pool extends SafeEmitter<PoolSignals> {
   /** Begins an attempt on an upstream just picked, from `lastResort()` or not, or one that replaces another. The caller settles it. */
   begin(upstream: Upstream, inPlaceOf?: Attempt, lastResort = false): Attempt {
     const member = upstream as Member;
-    const attempt = new Attempt(member, this.#runtime.clock.now(), lastResort, this.#accounts);
+    const attempt = new Attempt(member, this.#runtime.clock.now(), lastResort, this.#accounting);
     member.inFlight++;
     member.trial?.begin(attempt, inPlaceOf, this.#options.timeouts.headersMs);
-    if (member.full) this.#admission.forget();
+    if (member.full) this.#candidates.forget();
     return attempt;
   }
 
   /** Tells the observer of each attempt from now on. Returns what ends that. */
   observe(observer: AttemptObserver): () => void {
-    this.#accounts.observers.add(observer);
-    return () => void this.#accounts.observers.delete(observer);
+    this.#accounting.observers.add(observer);
+    return () => void this.#accounting.observers.delete(observer);
   }
 
   /** The connections to an upstream, opened when first asked for and kept as long as it stays. */
@@ -236,11 +238,15 @@ export class Pool extends SafeEmitter<PoolSignals> {
     this.retryBudget.options = options.retry;
     if (!connectsAlike(before, options)) this.#members.list.forEach(retireTransport);
     this.weighting.reconfigured();
-    return this.#admission.atOnce(() => {
+    this.#candidates.beginUpdate();
+    try {
       const changes = this.#members.replace(options.upstreams, false);
       if (options.discovery === undefined) changes.removed.push(...this.#members.replace([], true).removed);
       return changes;
-    });
+    } finally {
+      this.#candidates.reconsider();
+      this.#candidates.endUpdate();
+    }
   }
 
   /** Makes these the members found in DNS; those that are listed stay as they are, and keep their ids to themselves. */
@@ -254,19 +260,19 @@ export class Pool extends SafeEmitter<PoolSignals> {
   close(): void {
     this.#closed = true;
     this.outage.close();
-    this.#admission.close();
+    this.#candidates.close();
     this.#members.destroyTransports();
     this.#ownConnector?.stop();
   }
 
   snapshot(policy?: string): PoolSnapshot {
-    this.#admission.refresh();
+    this.#candidates.refresh();
     return poolSnapshot(this, this.#members.list, policy);
   }
 
   /** The part of `snapshot()` that is about one upstream, at the cost of one. */
   upstreamSnapshot(id: string): UpstreamSnapshot | undefined {
-    this.#admission.refresh();
+    this.#candidates.refresh();
     return this.#members.find(id)?.snapshot();
   }
 
@@ -283,8 +289,10 @@ export class Pool extends SafeEmitter<PoolSignals> {
       get options() {
         return pool.#options;
       },
-      changed: () => this.#admission.reconsider(),
-      reweighed: () => this.#admission.reweighed(),
+      changed: () => this.#candidates.reconsider(),
+      beginUpdate: () => this.#candidates.beginUpdate(),
+      endUpdate: () => this.#candidates.endUpdate(),
+      reweighed: () => this.#candidates.reweighed(),
       emit: (name, ...args) => this.emit(name, ...args),
     };
   }

@@ -25,20 +25,27 @@ interface Parts {
 }
 
 /**
- * Who may be picked now, and when those who wait are let in.
+ * Which upstreams may be picked now, and when waiting requests are woken.
  *
- * Whatever changes the one calls `reconsider`, which wakes everybody in the queue for whom there is room, and everybody
- * for whom there will be none: nobody waits for what cannot come, and nobody is forgotten. Time alone makes room only
- * while a slow start lifts a limit; then, and only while somebody waits, a timer stands for the moment of the next place.
+ * Call `reconsider` after any change. It wakes every waiter that can now be served or can never be served, in the order of
+ * their arrival. Between `beginUpdate` and `endUpdate` changes are collected, and waiters are woken once, at the end: they
+ * never run while a change is half made. A change that a woken request makes is collected as well, so that no waiter runs
+ * inside another one's pick.
+ *
+ * Time alone makes room only while a slow start lifts a limit. Then, and only while a request waits, a timer is set for the
+ * moment of the next place.
  */
-export class Admission {
+export class Candidates {
   readonly #context: PoolContext;
   readonly #parts: Parts;
   #current: Availability | undefined;
   /** A weight has changed since the lists were made. */
   #reweighed = false;
   #roomTimer: Timer;
-  #busy = false;
+  /** Updates that have begun and not ended. */
+  #updates = 0;
+  /** Something has changed since waiters were last woken. */
+  #changed = false;
 
   constructor(context: PoolContext, parts: Parts) {
     this.#context = context;
@@ -99,23 +106,19 @@ export class Admission {
   /** Something has changed that the lists follow from. */
   reconsider(): void {
     this.#current = undefined;
-    if (this.#busy) return;
-    const { weighting, members } = this.#parts;
-    if (weighting.moving) weighting.refresh(members.someWarm);
-    this.#current = undefined;
-    this.#parts.queue.wake((waiter) => !this.#hasToWait(waiter));
-    this.#awaitRoom();
+    this.#changed = true;
+    if (this.#updates === 0) this.#wakeWaiters();
   }
 
-  /** Makes a change of many parts: nobody who waits is told of a state in between. */
-  atOnce<T>(change: () => T): T {
-    this.#busy = true;
-    try {
-      return change();
-    } finally {
-      this.#busy = false;
-      this.reconsider();
-    }
+  /** Begins a change of several parts, during which no waiter is woken. */
+  beginUpdate(): void {
+    this.#updates++;
+  }
+
+  /** Wakes waiters if anything has changed since the outermost `beginUpdate`. */
+  endUpdate(): void {
+    this.#updates--;
+    if (this.#updates === 0 && this.#changed) this.#wakeWaiters();
   }
 
   close(): void {
@@ -125,6 +128,22 @@ export class Admission {
 
   get #panicAllowed(): boolean {
     return this.#context.options.panic === "use-all";
+  }
+
+  #wakeWaiters(): void {
+    const { weighting, members, queue } = this.#parts;
+    this.#updates++;
+    try {
+      while (this.#changed) {
+        this.#changed = false;
+        if (weighting.moving) weighting.refresh(members.someWarm);
+        this.#current = undefined;
+        queue.wake((waiter) => !this.#hasToWait(waiter));
+      }
+    } finally {
+      this.#updates--;
+    }
+    this.#awaitRoom();
   }
 
   #hasToWait({ waitsFor, tried = [] }: Waiter): boolean {
