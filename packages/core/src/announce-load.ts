@@ -1,21 +1,21 @@
 /**
- * For Node servers behind Evenkeel: says in each response how busy the process is, so that it gets no more than it can
- * do. Stands alone, so that an upstream loads nothing of the proxy.
+ * For Node servers behind Evenkeel: announces the load of the process in a header of each response. Evenkeel lowers the
+ * weight of a busy upstream. This file imports nothing of the proxy, so that an upstream loads none of it.
  */
 
 import { type IncomingMessage, type ServerResponse, validateHeaderName } from "node:http";
 import { type EventLoopUtilization, performance } from "node:perf_hooks";
 
 export interface AnnounceLoadOptions {
-  /** The header that the pool's `weights.header` names. Default: "x-evenkeel-load". */
+  /** The name of the header, as in `weights.header` of the pool. Default: "x-evenkeel-load". */
   readonly header?: string;
-  /** The load at this moment, 0 to 1; what is more counts as 1, what is no number is not announced. Default: `loopLoad()`. */
+  /** Returns the current load. It is clamped to 0 to 1; NaN is not announced. Default: `loopLoad()`. */
   readonly loadOf?: () => number;
 }
 
 /**
- * A listener for requests that sets the header on their responses. It has to come before whatever answers, and calls
- * `next` where there is one.
+ * Returns a request listener that sets the header on the response and calls `next` if it is given. It must run before the
+ * listener that sends the response. Throws a `TypeError` for an invalid header name.
  *
  * @example
  * http.createServer(announceLoad()).on("request", app).listen(3001);
@@ -36,14 +36,14 @@ export function announceLoad(
   };
 }
 
-/** Milliseconds that a load looks back on: what is older fades. */
-const memoryMs = 1_000;
+/** The time constant of the moving average, in milliseconds. */
+const decayMs = 1_000;
 
 /**
- * How busy this thread's event loop has been in the last second or so, 0 to 1: a moving average of its utilization, which
- * each call brings up to date in constant time, however long ago the last one was.
+ * Returns a function that measures how busy the event loop of this thread has been in about the last second, 0 to 1. It is
+ * an exponential moving average of the loop's utilization. Each call updates it in constant time.
  *
- * The loop's own figures tell the time as well: it is active or idle, and nothing else. `read` is for tests.
+ * The sum of active and idle time is the elapsed time, so no clock is read. `read` is for tests.
  */
 export function loopLoad(read: () => EventLoopUtilization = () => performance.eventLoopUtilization()): () => number {
   let before = read();
@@ -55,8 +55,8 @@ export function loopLoad(read: () => EventLoopUtilization = () => performance.ev
     if (elapsedMs <= 0) return load ?? 0;
     before = now;
     const utilization = active / elapsedMs;
-    // There is no past to weigh the first figure against.
-    load = load === undefined ? utilization : utilization + (load - utilization) * Math.exp(-elapsedMs / memoryMs);
+    // The first measurement has no earlier value to average with.
+    load = load === undefined ? utilization : utilization + (load - utilization) * Math.exp(-elapsedMs / decayMs);
     return load;
   };
 }

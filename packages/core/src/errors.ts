@@ -1,23 +1,22 @@
 /**
- * Every way a request, a configuration or a call can fail, in one table.
+ * Every error of a request, a configuration or a call, in one table.
  *
- * Nothing else in the project picks a status, a `Proxy-Status` token or who is to blame: it picks a
- * code, and the rest follows from here.
+ * Other code only picks an error code. Its status, source, phase, retryability and `Proxy-Status` token come from this table.
  */
 
-/** Who caused an error: the client, the upstream, or this proxy (its limits, its configuration). */
+/** The cause of an error: the client, the upstream, or this proxy (its limits, its configuration). */
 export type ErrorSource = "client" | "upstream" | "proxy";
 
-/** The part of a request's life in which an error happened. */
+/** The phase of a request in which an error happened. */
 export type ErrorPhase = "config" | "request" | "route" | "pick" | "connect" | "headers" | "body" | "tunnel";
 
 /**
- * When another attempt is safe: `always` (provably nothing reached the upstream), `idempotent`
- * (it may have been executed), `never`.
+ * When another attempt is safe: `always` (the upstream provably received nothing), `idempotent` (the upstream may have
+ * executed the request, so only idempotent requests), `never`.
  */
 export type Retryable = "always" | "idempotent" | "never";
 
-/** The name of a way to fail. Stable: logs, metrics and `Proxy-Status` carry it. */
+/** The stable name of an error, used in logs, metrics and `Proxy-Status`. */
 export type ErrorCode =
   | "invalid_options"
   | "unknown_upstream"
@@ -59,7 +58,7 @@ export type ErrorCode =
   | "total_timeout";
 
 export interface ErrorKind {
-  /** The status a client gets when nothing has been sent to it yet. */
+  /** The status of the error response. It is sent only if nothing has been sent to the client yet. */
   readonly status: number;
   readonly source: ErrorSource;
   readonly phase: ErrorPhase;
@@ -69,7 +68,7 @@ export interface ErrorKind {
 }
 
 const table: Readonly<Record<ErrorCode, ErrorKind>> = {
-  // Using the library
+  // Calls, options and hooks
   invalid_options: kind(500, "proxy", "config", "never", "proxy_configuration_error"),
   unknown_upstream: kind(500, "proxy", "config", "never", "proxy_configuration_error"),
   closed: kind(503, "proxy", "pick", "never", "destination_unavailable"),
@@ -78,7 +77,7 @@ const table: Readonly<Record<ErrorCode, ErrorKind>> = {
   request_hook_failed: kind(500, "proxy", "request", "never", "proxy_internal_error"),
   response_hook_failed: kind(502, "proxy", "headers", "never", "proxy_internal_error"),
 
-  // The client's side
+  // The client
   bad_request: kind(400, "client", "request", "never", "http_request_error"),
   request_timeout: kind(408, "client", "body", "never", "http_request_error"),
   body_too_large: kind(413, "client", "body", "never", "http_request_error"),
@@ -90,7 +89,7 @@ const table: Readonly<Record<ErrorCode, ErrorKind>> = {
   client_aborted: kind(499, "client", "body", "never", "http_request_error"),
   send_timeout: kind(499, "client", "body", "never", "connection_write_timeout"),
 
-  // Choosing an upstream
+  // Limits, routing and selection of an upstream
   connection_limit: kind(503, "proxy", "request", "never", "connection_limit_reached"),
   no_route: kind(404, "proxy", "route", "never", "destination_not_found"),
   none_available: kind(503, "proxy", "pick", "never", "destination_unavailable"),
@@ -100,27 +99,27 @@ const table: Readonly<Record<ErrorCode, ErrorKind>> = {
   policy_failed: kind(500, "proxy", "pick", "never", "proxy_internal_error"),
   no_file_descriptors: kind(503, "proxy", "connect", "never", "proxy_internal_error"),
 
-  // Connecting: nothing of the request has left yet
+  // Connect: nothing of the request has been sent
   dns_failed: kind(502, "upstream", "connect", "always", "dns_error"),
   connect_refused: kind(502, "upstream", "connect", "always", "connection_refused"),
   connect_failed: kind(502, "upstream", "connect", "always", "destination_ip_unroutable"),
   connect_timeout: kind(504, "upstream", "connect", "always", "connection_timeout"),
   tls_failed: kind(502, "upstream", "connect", "always", "tls_protocol_error"),
 
-  // Waiting for the response head
+  // Response head
   reset: kind(502, "upstream", "headers", "idempotent", "connection_terminated"),
   headers_timeout: kind(504, "upstream", "headers", "idempotent", "http_response_timeout"),
   invalid_response: kind(502, "upstream", "headers", "never", "http_protocol_error"),
   response_headers_too_large: kind(502, "upstream", "headers", "never", "http_response_header_section_size"),
   upgrade_failed: kind(502, "upstream", "tunnel", "never", "http_upgrade_failed"),
 
-  // Within the response body
+  // Response body
   response_truncated: kind(502, "upstream", "body", "idempotent", "http_response_incomplete"),
   response_idle_timeout: kind(504, "upstream", "body", "never", "connection_read_timeout"),
   total_timeout: kind(504, "proxy", "body", "never", "http_response_timeout"),
 };
 
-/** The one class of every error that Evenkeel throws, emits or records. Compare `code`, not the message. */
+/** The class of every error that Evenkeel throws, emits or records. Compare `code`, not the message. */
 export class ProxyError extends Error {
   override readonly name = "ProxyError";
   readonly code: ErrorCode;
@@ -143,12 +142,12 @@ export class ProxyError extends Error {
   }
 }
 
-/** What is known of an error code: status, source, phase, retryability, RFC 9209 token. */
+/** Returns the status, source, phase, retryability and RFC 9209 token of an error code. */
 export function errorKind(code: ErrorCode): ErrorKind {
   return table[code];
 }
 
-/** Whether no connection could be made: nothing was sent, so the request may go elsewhere whatever its method. */
+/** Whether connecting has failed. Nothing was sent then, so another upstream may be tried whatever the method. */
 export function isConnectFailure(code: ErrorCode): boolean {
   const { phase, retryable } = table[code];
   return phase === "connect" && retryable === "always";

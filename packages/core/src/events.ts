@@ -1,65 +1,65 @@
 import type { ErrorCode, ProxyError } from "./errors.ts";
 
-/** What an operator wants of an upstream. */
+/** The administrative state of an upstream. */
 export type UpstreamState = "active" | "draining" | "disabled";
 
-/** The verdict of active checks alone; `unknown` until the first one. */
+/** The result of active health checks alone. `unknown` until the first verdict. */
 export type Health = "unknown" | "healthy" | "unhealthy";
 
-/** One attempt as logs and events tell it. */
+/** One attempt, as in logs and events. */
 export interface AttemptRecord {
   /** The id of the upstream that was tried. */
   readonly upstream: string;
-  /** The status it answered with; absent when it never did. */
+  /** The status of its response. Absent without a response. */
   readonly status?: number;
-  /** Why the attempt failed; absent when it did not. */
+  /** Why the attempt failed. Absent if it has not failed. */
   readonly error?: ErrorCode;
   /**
-   * Why `dns_failed`, `connect_failed` or `tls_failed`, for people: the message of the system, the resolver or OpenSSL with
-   * its code, as in `certificate has expired (CERT_HAS_EXPIRED)`. At most 256 characters; absent when nothing is known.
+   * Details of `dns_failed`, `connect_failed` or `tls_failed` for a human reader: the message and the code of the system,
+   * the resolver or OpenSSL, such as `certificate has expired (CERT_HAS_EXPIRED)`. At most 256 characters. Absent if unknown.
    */
   readonly cause?: string;
-  /** Milliseconds to a usable connection; absent when one was reused. */
+  /** Milliseconds until the connection was usable, TLS included. Absent for a reused connection. */
   readonly connectMs?: number;
-  /** Milliseconds from the attempt's start to the response headers. */
+  /** Milliseconds from the start of the attempt to the response headers. */
   readonly headersMs?: number;
 }
 
 /**
- * Remarkable facts about a request: `panic` (no available upstream could be used, and an ejected or unhealthy one was),
- * `retried`, `queued`, `outage` (no upstream could be connected, and it waited to connect again), `rebound` (the client's own
- * upstream could not be had, and it was bound to another), `truncated` (the client was cut off before the end), `early`
- * (answered before the body was read).
+ * Facts about a request: `panic` (no upstream was available, and an ejected or unhealthy one was used), `retried`, `queued`,
+ * `outage` (connecting failed at every upstream, and the request waited to connect again), `rebound` (the upstream of the
+ * client's session was unavailable, and the client was bound to another), `truncated` (the connection was closed before the
+ * end of the response), `early` (the response was sent before the request's body was read).
  */
 export type RequestFlag = "panic" | "retried" | "queued" | "outage" | "rebound" | "truncated" | "early";
 
-/** A finished request. Exactly one of these is emitted for each request that a route matched or that got an answer of the proxy's own. */
+/** A finished request. Emitted exactly once for each request that a route matched or that got a locally generated response. */
 export interface RequestEvent {
-  /** When the request came in, milliseconds since 1970. */
+  /** When the request was received, in milliseconds since 1970. */
   readonly time: number;
   readonly requestId: string;
-  /** The client's address: the right-most that no trusted proxy vouches for. */
+  /** The client's address: the right-most address that is not of a trusted proxy. */
   readonly client: string;
   readonly method: string;
   readonly host: string;
-  /** The request target as it came. */
+  /** The request target as received. */
   readonly url: string;
-  /** As in `HTTP/1.1`. */
+  /** Such as `HTTP/1.1`. */
   readonly protocol: string;
-  /** 499 when the client left first. */
+  /** The status of the response; 499 if the client closed the connection first. */
   readonly status: number;
-  /** Bytes of the request's body. */
+  /** Bytes received of the request's body. */
   readonly bytesIn: number;
-  /** Bytes of the response's body that were handed to the client's socket. */
+  /** Bytes of the response's body that were written to the client's socket. */
   readonly bytesOut: number;
   readonly durationMs: number;
   readonly route: string | undefined;
   readonly pool: string | undefined;
-  /** The id of the upstream whose answer the client got, or that was tried last. */
+  /** The id of the upstream whose response the client got, or else of the last one tried. */
   readonly upstream: string | undefined;
   readonly attempts: readonly AttemptRecord[];
   readonly error: ErrorCode | undefined;
-  /** What was thrown or failed underneath `error`, such as the exception of a hook. Absent when nothing more is known. */
+  /** The cause of `error`, such as the exception of a hook. Absent if unknown. */
   readonly cause?: unknown;
   readonly flags: readonly RequestFlag[];
   readonly traceparent: string | undefined;
@@ -78,7 +78,7 @@ export interface RetryEvent {
   readonly requestId: string;
   /** The upstream that failed. */
   readonly upstream: string;
-  /** Why it failed: a code, or the status that the retry options name. */
+  /** Why it failed: an error code, or a status that the retry options list. */
   readonly reason: ErrorCode | `${number}`;
 }
 
@@ -87,43 +87,45 @@ export interface HealthEvent {
   readonly upstream: string;
   readonly from: Health;
   readonly to: Health;
-  /** What the deciding probe saw, as in `status 503` or `connect_refused`. */
+  /** The result of the deciding probe, such as `status 503` or `connect_refused`. */
   readonly reason: string;
-  /** Why the probe's connection failed, as in `certificate has expired (CERT_HAS_EXPIRED)`; absent when nothing is known. */
+  /** Why the probe's connection failed, such as `certificate has expired (CERT_HAS_EXPIRED)`. Absent if unknown. */
   readonly cause?: string;
 }
 
 /**
- * A change of an upstream's effective weight: its weight times slow start, feedback and announced load. A slow start is told
- * at its beginning and at its end, and what time alone ends is told with the next pick.
+ * A change of an upstream's effective weight: its weight multiplied by the factors of slow start, feedback and announced
+ * load. For a slow start the event is emitted at its start and at its end only. A change that time alone causes is emitted
+ * with the next pick.
  */
 export interface WeightEvent {
   readonly pool: string;
   readonly upstream: string;
-  /** The effective weight before; in a slow start, that of the last pick. */
+  /** The effective weight before the change; in a slow start, that of the last pick. */
   readonly from: number;
-  /** The effective weight from now on. */
+  /** The effective weight after the change. */
   readonly to: number;
   /**
-   * Who changed it: `operator` (setWeight, the admin API), `config` (a reload), `discovery` (an SRV record),
-   * `feedback` (it fares worse or better than its fellows), `announced` (its own word), `slow-start`.
+   * The cause: `operator` (setWeight, the admin API), `config` (a reload), `discovery` (an SRV record), `feedback` (failures
+   * and latency relative to the other upstreams of the pool), `announced` (a load that the upstream has announced),
+   * `slow-start`.
    */
   readonly reason: "operator" | "config" | "discovery" | "feedback" | "announced" | "slow-start";
-  /** The figures behind it, for people. */
+  /** The figures that led to the change, for a human reader. */
   readonly detail?: string;
 }
 
-/** Why an upstream was taken out: failures in a row, too many within the window, or a failed trial. */
+/** Why an upstream was ejected: consecutive failures, the failure ratio within the window, or a failed trial request. */
 export type EjectionReason = "consecutive-failures" | "failure-ratio" | "trial-failed";
 
-/** What brought it back: a request on trial, a probe, or the end of outlier detection. */
+/** Why an upstream was readmitted: a trial request or a probe succeeded, or outlier detection was switched off. */
 export type ReadmissionReason = "trial" | "probe" | "off";
 
 export interface EjectEvent {
   readonly pool: string;
   readonly upstream: string;
   readonly reason: EjectionReason;
-  /** Milliseconds until it is given a trial. */
+  /** Milliseconds until the upstream is half-open and gets a trial request. */
   readonly forMs: number;
 }
 
@@ -140,26 +142,26 @@ export interface StateEvent {
   readonly to: UpstreamState;
 }
 
-/** An upstream joined a pool, left it (and drains), or has finished draining and is gone. */
+/** An upstream was added to a pool, removed from it (and drains), or has finished draining. */
 export interface MemberEvent {
   readonly pool: string;
   readonly upstream: string;
   readonly change: "added" | "removed" | "drained";
 }
 
-/** Look-ups of a pool's members have begun to go well, or to fail. While it stays so, nothing more is told. */
+/** DNS lookups of a pool's members have begun to succeed, or to fail. Emitted only when this changes. */
 export interface DiscoveryEvent {
   readonly pool: string;
-  /** What is looked up. */
+  /** The name that is looked up. */
   readonly name: string;
   readonly ok: boolean;
-  /** Why it fails, as in `SERVFAIL` or `timeout`. */
+  /** Why the lookup has failed, such as `SERVFAIL` or `timeout`. */
   readonly error?: string;
-  /** How many members found in DNS the pool has now. */
+  /** The number of members found in DNS that the pool has now. */
   readonly members: number;
 }
 
-/** What a reload changed, by name. */
+/** The names of what a reload has changed. */
 export interface ReloadChanges {
   readonly pools: {
     readonly added: readonly string[];
@@ -168,11 +170,11 @@ export interface ReloadChanges {
   };
   /** As `pool/id`. */
   readonly upstreams: { readonly added: readonly string[]; readonly removed: readonly string[] };
-  /** The number of routes now in force. */
+  /** The number of routes after the reload. */
   readonly routes: number;
 }
 
-/** A reload that took effect, or was refused and changed nothing. */
+/** A reload has taken effect, or was rejected and has changed nothing. */
 export type ReloadEvent =
   | { readonly ok: true; readonly changes: ReloadChanges }
   | { readonly ok: false; readonly error: ProxyError };
@@ -182,17 +184,17 @@ export interface TunnelEvent {
   readonly upstream: string;
   readonly requestId: string;
   readonly change: "opened" | "closed";
-  /** 0 when opened. */
+  /** 0 for `opened`. */
   readonly durationMs: number;
-  /** Bytes that the client has sent through the tunnel. */
+  /** Bytes from the client through the tunnel. */
   readonly bytesIn: number;
-  /** Bytes that the client has received through the tunnel. */
+  /** Bytes to the client through the tunnel. */
   readonly bytesOut: number;
 }
 
 /**
- * Code of the app's own has thrown: a hook, a policy, or what is to answer in place of the proxy (`passErrors`). A `warning`
- * of the process takes its place while nothing listens to it.
+ * Code of the app has thrown: a hook, a policy, or the error handler that `passErrors` calls. Without a listener for this
+ * event, a process warning is emitted instead.
  */
 export interface ExceptionEvent {
   readonly where: "onRequest" | "onResponse" | "onError" | "policy" | "passErrors";
@@ -213,7 +215,7 @@ export interface PoolEvents {
   discovery: [DiscoveryEvent];
 }
 
-/** Complete by its type: an event of `PoolEvents` that is missing here does not compile. */
+/** The type makes this list complete: it does not compile while an event of `PoolEvents` is missing. */
 const poolEvents: Readonly<Record<keyof PoolEvents, true>> = {
   health: true,
   eject: true,
@@ -224,7 +226,7 @@ const poolEvents: Readonly<Record<keyof PoolEvents, true>> = {
   discovery: true,
 };
 
-/** The names of the events of a pool, which its proxy emits as well. */
+/** The names of the events of a pool. Its proxy emits them too. */
 export const poolEventNames: readonly (keyof PoolEvents)[] = Object.freeze(
   Object.keys(poolEvents) as (keyof PoolEvents)[],
 );

@@ -1,63 +1,63 @@
-/** What a balancing rule is, and all that it gets to know. */
+/** The interface of a balancing policy, and all the data that it receives. */
 
 import type { Random } from "./runtime/random.ts";
 
-/** An upstream as a policy sees it: what it is worth and what it carries, and nothing of health or state. */
+/** An upstream as a policy sees it: its weight, load and latency, but not its health or state. */
 export interface Candidate {
   readonly id: string;
   readonly url: string;
-  /** What to share by: the weight, times what slow start, feedback and the upstream's own word make of it. May be a fraction. */
+  /** The weight multiplied by the factors of slow start, feedback and announced load. It can be a fraction. */
   readonly effectiveWeight: number;
-  /** Requests begun and not settled, and open tunnels. */
+  /** Requests in flight and open tunnels. */
   readonly inFlight: number;
-  /** A small integer, unique in the pool: the place of this upstream in the arrays that a policy keeps. */
+  /** A small integer, unique in the pool: the index of this upstream in arrays that a policy keeps. */
   readonly slot: number;
-  /** How it has answered lately. */
+  /** Its recent latency and success rate. */
   readonly responsiveness: Responsiveness;
 }
 
-/** How an upstream has answered lately, as of a moment of the monotonic clock. Fades while nothing is heard of it. */
+/** The recent latency and success rate of an upstream at a time of the monotonic clock. Both decay without new responses. */
 export interface Responsiveness {
-  /** Milliseconds to the response headers, with peaks taken at once; 0 when nothing is known. */
+  /** Milliseconds to the response headers: a peak-sensitive moving average. 0 if unknown. */
   costAt(now: number): number;
-  /** Share of attempts that did not fail, 0 to 1; 1 when nothing is known. */
+  /** The share of attempts that did not fail, 0 to 1. 1 if unknown. */
   successAt(now: number): number;
 }
 
-/** What a policy may know when it picks. */
+/** The data that a policy may use for a pick. */
 export interface PickContext {
   /**
-   * At least one; all of them may be picked, and none of them has been tried for this request. As long as it is the same
-   * list, its members and their weights are the same: a policy may keep what it has made of it.
+   * At least one upstream. Each of them may be picked, and none of them has been tried for this request. While the array is
+   * the same object, its members and their weights are the same, so a policy may cache what it derives from the array.
    */
   readonly candidates: readonly Candidate[];
-  /** What a hashing policy hashes; undefined when the request has none. */
+  /** The hash key of the request. Undefined if the request has none. */
   readonly key: string | undefined;
-  /** Chance. A policy that takes it from here can be replayed. */
+  /** The random source. A policy that uses no other can be replayed. */
   readonly random: Random;
-  /** The time on the monotonic clock, in milliseconds. */
+  /** The time of the monotonic clock in milliseconds. */
   readonly now: number;
 }
 
 /**
- * A way to choose one of several upstreams.
+ * A balancing policy picks one of several upstreams.
  *
- * It honours `effectiveWeight`, sees only upstreams that may be picked, and never sees health. An instance serves one
+ * It honours `effectiveWeight`. It sees only upstreams that may be picked, and never their health. An instance serves one
  * balancer and may keep state.
  */
 export interface Policy {
-  /** What snapshots and metrics call it. */
+  /** The name in snapshots and metrics. */
   readonly name: string;
-  /** Returns one of the candidates; anything else, and whatever it throws, fails the request. */
+  /** Returns one of the candidates. If it returns anything else or throws, the request fails with `policy_failed`. */
   pick(context: PickContext): Candidate;
-  /** How likely each candidate is to be picked next, in their order, and why. Changes nothing. Default: by weight. */
+  /** Returns for each candidate, in their order, the probability of the next pick. Changes no state. Default: by weight. */
   weigh?(context: PickContext): readonly Weighed[];
 }
 
-/** What a policy thinks of a candidate. */
+/** The probability that a policy picks a candidate, with its reason. */
 export interface Weighed {
-  /** 0 to 1, over all candidates 1. */
+  /** 0 to 1. The sum over all candidates is 1. */
   readonly chance: number;
-  /** In words, with the figures that decide. */
+  /** The reason in words, with the figures that decide. */
   readonly because: string;
 }

@@ -1,20 +1,20 @@
-/** What `proxy.snapshot()` and `pool.snapshot()` return: plain frozen data, taken at one moment. */
+/** The results of `proxy.snapshot()` and `pool.snapshot()`: plain frozen data of one moment. */
 
 import type { ErrorCode } from "./errors.ts";
 import type { EjectionReason, Health, UpstreamState } from "./events.ts";
 
 /** A distribution of durations, cumulative like a Prometheus histogram. */
 export interface HistogramSnapshot {
-  /** Upper bounds in seconds, ascending; the last bucket, without a bound, is `count`. */
+  /** Upper bounds of the buckets in seconds, ascending. `count` is the bucket without a bound. */
   readonly bounds: readonly number[];
-  /** How many were at most the bound at the same index. */
+  /** For each bound, the number of durations up to and including it. */
   readonly counts: readonly number[];
   readonly count: number;
-  /** In seconds. */
+  /** The sum of all durations in seconds. */
   readonly sum: number;
 }
 
-/** Milliseconds, estimated from a histogram; null before the first response. */
+/** Quantiles in milliseconds, estimated from a histogram. Null before the first response. */
 export interface Quantiles {
   readonly p50: number | null;
   readonly p90: number | null;
@@ -25,94 +25,93 @@ export interface UpstreamSnapshot {
   readonly id: string;
   readonly url: string;
   readonly backup: boolean;
-  /** Found in DNS rather than listed. */
+  /** Found in DNS, not listed in the options. */
   readonly discovered: boolean;
   readonly state: UpstreamState;
   readonly health: Health;
-  /** May be picked now. */
+  /** Whether the upstream can be picked now. */
   readonly available: boolean;
-  /** As configured, or as set by an operator since. */
+  /** The configured weight, or the one that an operator has set since. */
   readonly weight: number;
-  /** What balancing uses: the weight times the three factors below. */
+  /** The weight that balancing uses: `weight` multiplied by the three factors below. */
   readonly effectiveWeight: number;
-  /** 1 unless it has just come back or joined. */
+  /** The slow start factor: below 1 for a while after the upstream has joined or was readmitted. */
   readonly slowStart: number;
-  /** 1 unless it fares worse than its fellows. */
+  /** The feedback factor: below 1 while the upstream performs worse than the others of its pool. */
   readonly feedback: number;
-  /** 1 unless it announces a load. */
+  /** The factor of the announced load: 1 if the upstream announces none. */
   readonly announced: number;
-  /** Out on account of its failures until then, milliseconds since 1970; null when it is not. */
+  /** The end of its ejection in milliseconds since 1970. Null if it is not ejected. */
   readonly ejectedUntil: number | null;
-  /** It has been out, and gets one request at a time to show that it is well. */
+  /** The upstream is half-open: its ejection has ended, and it gets one request at a time until one succeeds. */
   readonly onTrial: boolean;
   readonly ejections: Readonly<Partial<Record<EjectionReason, number>>>;
-  /** Requests alone. */
+  /** Requests in flight, without tunnels. */
   readonly inFlight: number;
-  /** Of requests and tunnels together. Null when there is no limit. */
+  /** The limit of requests and open tunnels together. Null if there is none. */
   readonly maxInFlight: number | null;
   readonly tunnels: number;
-  /** Attempts by how they ended: `success`, `aborted`, `stale`, or an error code. */
+  /** Counts of attempts by outcome: `success`, `aborted`, `stale`, or an error code. */
   readonly outcomes: Readonly<Partial<Record<ErrorCode | "success" | "aborted" | "stale", number>>>;
-  /** Probes by result. */
   readonly probes: { readonly success: number; readonly failure: number };
-  /** Time to response headers. */
+  /** The time from the start of an attempt to the response headers. */
   readonly latency: HistogramSnapshot;
   readonly quantiles: Quantiles;
-  /** The last that counted against it: not one of the client's or of our own limits. */
+  /** The last failure that counted against it. Failures of the client and of the proxy's own limits do not count. */
   readonly lastFailure: { readonly code: ErrorCode; readonly at: number } | null;
 }
 
-/** How the look-ups fare that find members of a pool in DNS. */
+/** The state of the DNS lookups of a pool's members. */
 export interface DiscoverySnapshot {
   readonly name: string;
-  /** `awaited` until the first look-up has ended; then how the last one did. */
+  /** `awaited` until the first lookup has ended, then the result of the last lookup. */
   readonly status: "awaited" | "ok" | "failing";
   readonly lookups: { readonly success: number; readonly failure: number };
-  /** Milliseconds since 1970; null before the first. */
+  /** Milliseconds since 1970. Null before the first success. */
   readonly lastSuccess: number | null;
-  /** The last failure, however long ago. */
+  /** The last failure, also when a lookup has succeeded since. */
   readonly lastError: { readonly reason: string; readonly at: number } | null;
-  /** Milliseconds since 1970; null while one is under way. */
+  /** Milliseconds since 1970. Null while a lookup is in flight. */
   readonly nextLookup: number | null;
-  /** Records of the last good answer that made no member: no usable address, or too many. */
+  /** Records of the last successful lookup that were ignored: without a usable address, or above the limit of members. */
   readonly passedOver: number;
 }
 
-/** Connections to a pool have failed, and none has succeeded since. Times in milliseconds since 1970. */
+/** Connecting to upstreams of the pool has failed, and no connection has succeeded since. Times in milliseconds since 1970. */
 export interface OutageSnapshot {
-  /** The first failure after a success. */
+  /** The first failure after the last success. */
   readonly since: number;
-  /** Requests that wait to connect again, or do so now. */
+  /** Requests that wait to connect again or are connecting again. */
   readonly waiting: number;
-  /** Until when requests that can connect to no upstream wait (`retry.connectFor`); null when they fail at once. */
+  /** Until when a request waits if it can connect to no upstream (`retry.connectFor`). Null if it fails at once. */
   readonly until: number | null;
 }
 
 export interface PoolSnapshot {
   readonly name: string;
   readonly policy: string;
-  /** How many upstreams may be picked now for a new client: available, with a weight. */
+  /** The number of upstreams that can be picked now for a new client: available, with a weight above 0. */
   readonly available: number;
-  /** Nothing is available, and requests go to whatever is not draining or disabled. */
+  /** No upstream is available, and requests go to any upstream that is not draining or disabled. */
   readonly panic: boolean;
-  /** A new request gets a response from an upstream: one is available, only full, or used in panic. */
+  /** A new request can get a response from an upstream: one is available, available but full, or used in panic. */
   readonly serving: boolean;
-  /** Requests alone. */
+  /** Requests in flight, without tunnels. */
   readonly inFlight: number;
   readonly tunnels: number;
   readonly queueDepth: number;
-  /** Null while the last connection has succeeded, and before the first. */
+  /** Null if the last attempt to connect has succeeded, and before the first. */
   readonly outage: OutageSnapshot | null;
   readonly retries: Readonly<Record<string, number>>;
   readonly retryBudgetExhausted: number;
   readonly bytesIn: number;
   readonly bytesOut: number;
-  /** Null when its members are only listed. */
+  /** Null without `discovery`. */
   readonly discovery: DiscoverySnapshot | null;
   readonly upstreams: readonly UpstreamSnapshot[];
 }
 
-/** Finished requests that agree in all labels. Unknown methods count as `other`; no label holds a client's bytes. */
+/** The count of finished requests for one set of labels. Unknown methods count as `other`, so no label comes from a client. */
 export interface RequestCount {
   readonly route: string;
   readonly pool: string;
@@ -130,7 +129,7 @@ export interface RequestDurations {
 export interface ProxySnapshot {
   /** Milliseconds since 1970. */
   readonly time: number;
-  /** `close` has been called: requests in flight are being finished. */
+  /** `close` has been called, and the proxy waits for requests in flight. */
   readonly draining: boolean;
   readonly version: string;
   readonly pools: readonly PoolSnapshot[];

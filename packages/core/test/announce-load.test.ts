@@ -8,7 +8,7 @@ import { announceLoad, loopLoad } from "../src/announce-load.ts";
 import { fetchFrom } from "./support/client.ts";
 import { onlyPool, startProxy } from "./support/start-proxy.ts";
 
-/** What a loop has done, one stretch after the other. */
+/** A simulated event loop, with methods that add active and idle time. */
 function loop() {
   const spent = { active: 0, idle: 0 };
   return {
@@ -22,8 +22,8 @@ function loop() {
   };
 }
 
-describe("the load of a loop", () => {
-  test("is at first what it has been since it is watched", () => {
+describe("loopLoad", () => {
+  test("first returns the utilization since its creation", () => {
     const { read, work, rest } = loop();
     work(9_999);
     const load = loopLoad(read);
@@ -32,12 +32,12 @@ describe("the load of a loop", () => {
     expect(load()).toBeCloseTo(0.3, 10);
   });
 
-  test("is nothing when no time has passed", () => {
+  test("returns 0 when no time has passed", () => {
     const load = loopLoad(loop().read);
     expect([load(), load()]).toEqual([0, 0]);
   });
 
-  test("follows what it does within a few seconds, up and down", () => {
+  test("follows the utilization up and down within a few seconds", () => {
     const { read, work, rest } = loop();
     const load = loopLoad(read);
     rest(1_000);
@@ -50,7 +50,7 @@ describe("the load of a loop", () => {
     expect(load()).toBeLessThan(0.01);
   });
 
-  test("is the same however often it is asked for", () => {
+  test("returns the same value however often it is called", () => {
     const [often, once] = [loop(), loop()];
     const [oftenLoad, onceLoad] = [loopLoad(often.read), loopLoad(once.read)];
     for (const each of [often, once]) each.rest(10);
@@ -81,28 +81,28 @@ describe("announceLoad", () => {
     [7, "1.000"],
     [1e-9, "0.000"],
     [Number.NaN, undefined],
-  ])("says %d as %s", async (load, text) => {
+  ])("announces %d as %s", async (load, text) => {
     const url = await listen(createServer(announceLoad({ loadOf: () => load })).on("request", app));
     expect((await fetchFrom(url)).headers).toMatchObject({ "x-app": "1" });
     expect((await fetchFrom(url)).headers["x-evenkeel-load"]).toBe(text);
   });
 
-  test("is middleware, too, with a header of another name", async () => {
+  test("works as middleware, with another header name", async () => {
     const announce = announceLoad({ header: "X-Load", loadOf: () => 0.5 });
     const url = await listen(createServer((req, res) => announce(req, res, () => app(req, res))));
     expect(await fetchFrom(url)).toMatchObject({ text: "app", headers: { "x-load": "0.500" } });
   });
 
-  test("leaves a response alone that has begun", async () => {
+  test("does not change a response whose headers were sent", async () => {
     const url = await listen(createServer(app).on("request", announceLoad()));
     expect(await fetchFrom(url)).toMatchObject({ status: 200, text: "app" });
   });
 
-  test("refuses a name that is none", () => {
+  test("throws for an invalid header name", () => {
     expect(() => announceLoad({ header: "a b" })).toThrow(TypeError);
   });
 
-  test("moves traffic away from a server whose loop is busy", async () => {
+  test("reduces the weight of a server whose event loop is busy", async () => {
     const [busy, idle] = await Promise.all([startServer("busy"), startServer("idle")]);
     const loads = [busy, idle].map(async (url) => Number((await fetchFrom(url)).headers["x-evenkeel-load"]));
     const [busyLoad = 0, idleLoad = 1] = await Promise.all(loads);
@@ -123,7 +123,7 @@ describe("announceLoad", () => {
     expect(weightOf("idle")).toBeGreaterThan(weightOf("busy"));
   });
 
-  /** A server in a thread of its own, whose loop has been busy or idle for 300 ms: that is what is measured. */
+  /** Starts a server in its own thread and resolves after its event loop has been busy or idle for 300 ms. */
   async function startServer(how: "busy" | "idle"): Promise<string> {
     const source = readFileSync(new URL("../src/announce-load.ts", import.meta.url), "utf8");
     const { outputText } = ts.transpileModule(source, { compilerOptions: { module: ts.ModuleKind.ESNext } });

@@ -5,7 +5,7 @@ import * as api from "../src/index.ts";
 
 const manifest = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string };
 
-test("what can be imported is this, and nothing goes missing or public by accident", () => {
+test("the exports are exactly these, so that no export is added or removed by accident", () => {
   const exports = Object.entries(api).map(([name, value]) => `${name}: ${typeof value}`);
   expect(exports.sort()).toMatchInlineSnapshot(`
     [
@@ -44,10 +44,10 @@ test("what can be imported is this, and nothing goes missing or public by accide
   `);
 });
 
-test("an upstream can import this", () => {
+test("the exports of evenkeel/announce-load are exactly these", () => {
   expect(Object.keys(announceLoad).sort()).toEqual(["announceLoad", "loopLoad"]);
 });
 
-test("the version is that of the package", () => {
+test("the version is that in package.json", () => {
   expect(api.version).toBe(manifest.version);
 });

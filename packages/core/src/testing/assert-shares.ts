@@ -1,12 +1,12 @@
 import { AssertionError } from "node:assert";
 import type { ScriptedUpstream } from "./scripted-upstream.ts";
 
-/** So that 0.8 and 0.75 are 0.05 apart, and not a little more. */
+/** Tolerates floating-point error: 0.8 - 0.75 is slightly more than 0.05. */
 const rounding = 1e-9;
 
 type Recording = Pick<ScriptedUpstream, "name" | "requests">;
 
-/** The names of the upstreams that requests went to, in the order of arrival. */
+/** Returns the names of the upstreams that received the requests, in the order of arrival. */
 export function routesOf(upstreams: readonly Recording[]): string[] {
   return upstreams
     .flatMap(({ name, requests }) => requests.map(({ order }) => ({ name, order })))
@@ -15,8 +15,9 @@ export function routesOf(upstreams: readonly Recording[]): string[] {
 }
 
 /**
- * Asserts that requests went to upstreams in proportion to weights by name. `within` is how far a share may be off, of
- * 1; default 0.05. Throws an `AssertionError`, which every test runner understands.
+ * Asserts that the upstreams received requests in proportion to `weights`, given by name. An upstream without a weight must
+ * receive none. `within` is the largest difference of a share, as a fraction of all requests. Default: 0.05. Throws an
+ * `AssertionError` of `node:assert`.
  *
  * @example
  * expectShares([a, b], { a: 3, b: 1 }, { within: 0.02 });
@@ -39,7 +40,9 @@ export function expectShares(
     return;
   throw new AssertionError({
     message:
-      routes.length === 0 ? "no request has reached any upstream" : `shares of ${routes.length} requests are off`,
+      routes.length === 0
+        ? "no upstream has received a request"
+        : `the shares of ${routes.length} requests differ from the weights by more than ${within}`,
     actual: Object.fromEntries(names.map((name, index) => [name, actual[index]])),
     expected: Object.fromEntries(names.map((name, index) => [name, expected[index]])),
     operator: "expectShares",

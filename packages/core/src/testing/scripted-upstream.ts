@@ -2,37 +2,37 @@ import { once } from "node:events";
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type Clock, systemClock } from "../runtime/clock.ts";
-import { checkSteps, perform, type Step } from "./steps.ts";
+import { checkSteps, performStep, type Step } from "./steps.ts";
 
 export interface ScriptedUpstreamOptions {
-  /** What it answers with, and what assertions call it. Default `upstream`. */
+  /** Its name in assertions, and the default body of a 200 response. Default: "upstream". */
   readonly name?: string;
-  /** Begins anew after the last step, instead of repeating that one. Default false. */
+  /** Starts again with the first step after the last one, instead of repeating the last. Default: false. */
   readonly loop?: boolean;
-  /** Milliseconds that `slow` takes. Default 1,000. */
+  /** The delay of `slow` in milliseconds. Default: 1,000. */
   readonly slowMs?: number;
-  /** Requests for this path are health checks: answered 200, not recorded, and no step is taken for them. */
+  /** Requests for this path get a 200 response. They are not recorded and use up no step. Default: none. */
   readonly healthPath?: string;
-  /** Whose time delays take. Default: the machine's. */
+  /** The clock of delays. Default: the system's. */
   readonly clock?: Clock;
 }
 
-/** A request that has reached a scripted upstream. */
+/** A request that a scripted upstream has received. */
 export interface RecordedRequest {
   readonly method: string;
   readonly url: string;
   readonly headers: IncomingHttpHeaders;
-  /** As text, once it has come whole; as far as it has come before. */
+  /** The body as text, as far as it has been received. */
   readonly body: string;
   readonly step: Step;
-  /** Grows with each request over all scripted upstreams of the process. */
+  /** A number that increases with each request to any scripted upstream of the process. */
   readonly order: number;
 }
 
-/** An upstream on a port of 127.0.0.1 that does as it is told. Made by `scriptedUpstream`. */
+/** An upstream on a port of 127.0.0.1 that responds as its script says. Created by `scriptedUpstream`. */
 export class ScriptedUpstream implements AsyncDisposable {
   readonly name: string;
-  /** What has come, in the order of arrival. */
+  /** The requests received, in the order of arrival. */
   readonly requests: RecordedRequest[] = [];
   readonly #options: ScriptedUpstreamOptions;
   readonly #server = createServer((req, res) => this.#onRequest(req, res));
@@ -55,7 +55,7 @@ export class ScriptedUpstream implements AsyncDisposable {
     return `http://127.0.0.1:${this.#port}`;
   }
 
-  /** Begins another script with the next request. */
+  /** Replaces the script, starting with the next request. Throws a `TypeError` for an unknown step. */
   async script(steps: readonly Step[]): Promise<void> {
     checkSteps(steps);
     this.#steps = steps;
@@ -64,7 +64,7 @@ export class ScriptedUpstream implements AsyncDisposable {
     else await this.listen();
   }
 
-  /** Listens, on the port that it had before. After a `refuse` the steps behind it follow, or `ok` when there are none. */
+  /** Listens again, on the same port. Continues with the step after `refuse`, or with `ok` if there is none. */
   async listen(): Promise<void> {
     if (this.#server.listening) return;
     while (this.#port !== 0 && this.#step === "refuse") this.#advance();
@@ -74,7 +74,7 @@ export class ScriptedUpstream implements AsyncDisposable {
     if (this.#step === "refuse") await this.close();
   }
 
-  /** Stops listening, and ends every connection. */
+  /** Stops listening and closes every connection. */
   async close(): Promise<void> {
     if (!this.#server.listening) return this.#server.closeAllConnections();
     const closed = once(this.#server, "close");
@@ -91,19 +91,19 @@ export class ScriptedUpstream implements AsyncDisposable {
     return this.#steps[this.#next] ?? "ok";
   }
 
-  /** The last step stays, but for one that has been over since `listen`. */
+  /** Repeats the last step, except a `refuse`, which `listen` has ended. */
   #advance(): void {
     const last = this.#next >= this.#steps.length - 1;
     if (last && this.#options.loop === true) this.#next = 0;
     else if (!last || this.#step === "refuse") this.#next++;
-    // Nothing but refusals cannot begin anew.
+    // With nothing but `refuse`, a loop would never end.
     if (this.#steps.every((step) => step === "refuse")) this.#next = this.#steps.length;
   }
 
   #onRequest(req: IncomingMessage, res: ServerResponse): void {
     if (req.url === this.#options.healthPath) return void res.end();
     const step = this.#step;
-    // It came over a connection from before.
+    // The request came over a connection that was open before the server stopped listening.
     if (step === "refuse") return void req.socket.resetAndDestroy();
     this.#advance();
     const { method = "", url = "", headers } = req;
@@ -114,8 +114,8 @@ export class ScriptedUpstream implements AsyncDisposable {
       request.body += text;
     });
     req.on("error", () => {});
-    req.on("end", () => perform(step, req, res, { name: this.name, slowMs, clock }));
-    // Whoever comes next is refused: those who have been heard still get their answer.
+    req.on("end", () => performStep(step, req, res, { name: this.name, slowMs, clock }));
+    // New connections are refused from now on, but this request still gets its response.
     if (this.#step === "refuse") this.#refuseAfter(res);
   }
 
@@ -134,7 +134,8 @@ function nextOrder(): number {
 }
 
 /**
- * Starts an upstream that takes the next of its steps for each request, and repeats the last.
+ * Starts an upstream that performs the next of its steps for each request and repeats the last. Throws a `TypeError` for an
+ * unknown step.
  *
  * @example
  * const flaky = await scriptedUpstream(["ok", "reset", "503", "ok"], { name: "flaky" });

@@ -5,18 +5,18 @@ import type { ProxyOptions } from "../config/options.ts";
 import { createProxy, type Proxy, type ProxySurroundings } from "../proxy.ts";
 import { TestClock } from "./test-clock.ts";
 
-/** A proxy in a server of its own. */
+/** A proxy with its own HTTP server. */
 export interface StartedProxy extends AsyncDisposable {
   readonly proxy: Proxy;
   readonly server: Server;
   readonly port: number;
-  /** Without a slash at its end. */
+  /** Without a trailing slash. */
   readonly url: string;
-  /** Ends both at once, and whatever is on its way. */
+  /** Closes the proxy and the server at once. Requests in flight are aborted. */
   close(): Promise<void>;
 }
 
-/** Puts a proxy in a server on a free port of 127.0.0.1. Takes what `createProxy` takes. */
+/** Starts a proxy on a free port of 127.0.0.1. Takes the same arguments as `createProxy`. */
 export async function startProxy(options: ProxyOptions, surroundings: ProxySurroundings = {}): Promise<StartedProxy> {
   const proxy = createProxy(options, surroundings);
   const server = createServer(proxy.handler)
@@ -31,7 +31,7 @@ export async function startProxy(options: ProxyOptions, surroundings: ProxySurro
     server.close();
     const closed = proxy.close({ timeout: "0ms" });
     server.closeAllConnections();
-    // Closing takes a moment, which would never pass on a clock that stands still.
+    // Closing waits on timers, which do not run while the virtual clock does not move.
     if (surroundings.clock instanceof TestClock) await surroundings.clock.advance("5s");
     await closed;
   };

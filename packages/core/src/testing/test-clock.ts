@@ -3,7 +3,7 @@ import type { Duration } from "../config/options.ts";
 import type { Clock, Timer } from "../runtime/clock.ts";
 import { VirtualClock } from "../runtime/virtual-clock.ts";
 
-/** Time that stands still until it is told to move. Made by `virtualClock`. */
+/** A clock that moves only when `advance` is called. Created by `virtualClock`. */
 export class TestClock implements Clock {
   readonly #clock: VirtualClock;
 
@@ -12,8 +12,8 @@ export class TestClock implements Clock {
   }
 
   /**
-   * Moves on by a duration such as `"30s"`, running whatever falls due on the way at its own time; promises settle in
-   * between. Throws a `TypeError` for what is no duration.
+   * Moves by a duration such as `"30s"` and runs each timer due on the way at its own time. Promises settle between timers.
+   * Rejects with a `TypeError` for an invalid duration.
    */
   async advance(duration: Duration): Promise<void> {
     const ms = parseDuration(duration);
@@ -38,7 +38,7 @@ export class TestClock implements Clock {
   }
 }
 
-/** Makes a clock for `createProxy(options, { clock })`. `wallStart` is its date at first; default: 2025 begins. */
+/** Creates a clock for `createProxy(options, { clock })`. `wallStart` is its first date. Default: 2025-01-01T00:00:00Z. */
 export function virtualClock(wallStart?: Date): TestClock {
   return new TestClock(wallStart?.getTime());
 }

@@ -17,7 +17,7 @@ function firstColumn(title: string): string[] {
   return [...rows].flatMap(([, cell = ""]) => [...cell.matchAll(/`([^`]+)`/g)].map(([, name = ""]) => name));
 }
 
-test("every error code is there, under whose fault it is and with its status", () => {
+test("the page lists every error code with its source and status", () => {
   const [, codes = ""] =
     /export type ErrorCode =(.*?);/s.exec(readFileSync(path.join(source, "errors.ts"), "utf8")) ?? [];
   const all = [...codes.matchAll(/"(\w+)"/g)].map(([, code]) => code as ErrorCode);
@@ -29,7 +29,7 @@ test("every error code is there, under whose fault it is and with its status", (
   expect(listed.toSorted()).toEqual(expected.toSorted());
 });
 
-test("every event is there", () => {
+test("the page lists every event", () => {
   const text = readFileSync(path.join(source, "events.ts"), "utf8");
   const names = [...text.matchAll(/^ {2}(\w+): \[\w+Event\];$/gm)].map(([, name]) => name);
   expect(names.length).toBeGreaterThan(10);
@@ -37,7 +37,7 @@ test("every event is there", () => {
   expect(names).toEqual(expect.arrayContaining([...poolEventNames]));
 });
 
-test("every namespace of diagnostics is there", () => {
+test("the page lists every debug namespace", () => {
   const files = readdirSync(source, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"));
   const made = files.flatMap((file) => {
     const text = readFileSync(path.join(source, file), "utf8");
@@ -46,7 +46,7 @@ test("every namespace of diagnostics is there", () => {
   expect(firstColumn("Diagnostics").toSorted()).toEqual([...new Set(made), "evenkeel:*"].toSorted());
 });
 
-test("every flag of a request is there", () => {
+test("the page lists every request flag", () => {
   const text = readFileSync(path.join(source, "events.ts"), "utf8");
   const [, flags = ""] = /export type RequestFlag =(.*?);/.exec(text) ?? [];
   const listed = /^\| `flags` \| (.*) \|$/m.exec(page)?.[1] ?? "";

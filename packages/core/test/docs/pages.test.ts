@@ -10,7 +10,7 @@ function read(page: string): string {
   return readFileSync(path.join(root, page), "utf8");
 }
 
-/** What GitHub makes of a heading. */
+/** The anchors that GitHub generates from the headings. */
 function anchorsOf(text: string): string[] {
   return [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) =>
     heading
@@ -20,12 +20,12 @@ function anchorsOf(text: string): string[] {
   );
 }
 
-test("the index names every page, and no other", () => {
+test("the index lists every page and no other", () => {
   const named = [...read("docs/README.md").matchAll(/\]\(([\w-]+\.md)\)/g)].map(([, file]) => file);
   expect(named.toSorted()).toEqual(docs.filter((file) => file !== "README.md").toSorted());
 });
 
-test.each(pages)("the links of %s lead somewhere", (page) => {
+test.each(pages)("every link of %s has a target", (page) => {
   const prose = read(page).replace(/^```.*?^```/gms, "");
   for (const [, link = ""] of prose.matchAll(/\]\(([^)\s]+)\)/g)) {
     if (/^https?:/.test(link)) continue;

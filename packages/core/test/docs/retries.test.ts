@@ -4,7 +4,7 @@ import { defaults, limits } from "../../src/config/defaults.ts";
 
 const page = readFileSync(new URL("../../../../docs/retries.md", import.meta.url), "utf8");
 
-test("the defaults it tells are those in force", () => {
+test("the page states the actual defaults and limits", () => {
   const { retry } = defaults;
   expect(page).toContain(`| ${retry.methods.join(", ")} |`);
   expect(page).toContain(`| ${retry.on.map((condition) => `\`"${condition}"\``).join(", ")} |`);

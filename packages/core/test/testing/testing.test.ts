@@ -26,7 +26,7 @@ async function started(...given: Parameters<typeof startProxy>) {
   return proxy;
 }
 
-/** What became of a request: its status and body, or the code of the error that the socket died of. */
+/** The status and body of the response, or the code of the socket's error. */
 async function outcome(url: string, init?: RequestInit): Promise<string> {
   try {
     const response = await fetch(url, init);
@@ -38,21 +38,21 @@ async function outcome(url: string, init?: RequestInit): Promise<string> {
 }
 
 describe("a scripted upstream", () => {
-  test("takes a step for each request, and repeats the last", async () => {
-    const upstream = await scripted(["ok", "503", "reset", { status: 201, body: "made", headers: { "x-a": "1" } }], {
+  test("performs one step for each request and repeats the last", async () => {
+    const upstream = await scripted(["ok", "503", "reset", { status: 201, body: "created", headers: { "x-a": "1" } }], {
       name: "a",
     });
     const { url } = upstream;
     const seen = [];
     for (let count = 0; count < 5; count++) seen.push(await outcome(url, { method: "POST", body: `${count}` }));
-    expect(seen).toEqual(["200 a", "503 ", "ECONNRESET", "201 made", "201 made"]);
+    expect(seen).toEqual(["200 a", "503 ", "ECONNRESET", "201 created", "201 created"]);
     expect(upstream.requests.map(({ body }) => body)).toEqual(["0", "1", "2", "3", "4"]);
     expect(upstream.requests[0]).toMatchObject({ method: "POST", url: "/", step: "ok" });
     await upstream.script([(_req, res) => void res.end("own")]);
     expect(await outcome(url)).toBe("200 own");
   });
 
-  test("truncates, hangs and is slow", async () => {
+  test("performs truncate, hang and slow", async () => {
     const clock = virtualClock();
     const { url, requests } = await scripted(["truncate", "hang", "slow"], { slowMs: 60_000, clock });
     expect(await outcome(url)).toBe("UND_ERR_SOCKET");
@@ -67,7 +67,7 @@ describe("a scripted upstream", () => {
     expect(await slow).toBe("200 upstream");
   });
 
-  test("begins anew when it is to loop", async () => {
+  test("starts again with the first step when `loop` is set", async () => {
     const { url } = await scripted(["ok", "503"], { loop: true });
     expect([await outcome(url), await outcome(url), await outcome(url)]).toEqual([
       "200 upstream",
@@ -76,7 +76,7 @@ describe("a scripted upstream", () => {
     ]);
   });
 
-  test("refuses from the step on, until it listens again on the same port", async () => {
+  test("refuses connections from the step `refuse` on, until it listens again on the same port", async () => {
     const upstream = await scripted(["ok", "refuse", "503"]);
     const { url } = upstream;
     expect([await outcome(url), await outcome(url)]).toEqual(["200 upstream", "ECONNREFUSED"]);
@@ -91,21 +91,23 @@ describe("a scripted upstream", () => {
     expect(await outcome(down.url)).toBe("ECONNREFUSED");
   });
 
-  test("answers health checks beside its script", async () => {
+  test("responds to health checks without using up a step", async () => {
     const { url, requests } = await scripted(["503"], { healthPath: "/healthz" });
     expect([await outcome(`${url}/healthz`), await outcome(`${url}/`)]).toEqual(["200 ", "503 "]);
     expect(requests).toHaveLength(1);
   });
 
-  test("knows a slip of the pen", async () => {
-    await expect(scriptedUpstream(["rest" as Step])).rejects.toThrow('"rest" is no step');
+  test("throws for an unknown step", async () => {
+    await expect(scriptedUpstream(["rest" as Step])).rejects.toThrow(
+      'expected ok, slow, reset, truncate, hang, refuse or a status, found "rest"',
+    );
   });
 });
 
 describe("assertions", () => {
-  test("tell where requests went", async () => {
+  test("report which upstreams received the requests", async () => {
     const [a, b] = [await scripted(["ok"], { name: "a" }), await scripted(["ok"], { name: "b" })];
-    expect(() => expectShares([a, b], { a: 1, b: 1 })).toThrow("no request has reached any upstream");
+    expect(() => expectShares([a, b], { a: 1, b: 1 })).toThrow("no upstream has received a request");
     const upstreams = [{ url: a.url, weight: 3 }, { url: b.url }];
     const { url } = await started({ upstreams, balance: "round-robin" });
     for (let count = 0; count < 8; count++) await outcome(url);
@@ -121,14 +123,18 @@ describe("assertions", () => {
       return undefined;
     };
     expect(off({ a: 1, b: 1 })).toBeInstanceOf(AssertionError);
+    expect(off({ a: 1, b: 1 })).toHaveProperty(
+      "message",
+      "the shares of 8 requests differ from the weights by more than 0.05",
+    );
     expect(off({ a: 1, b: 1 })).toMatchObject({ actual: { a: 0.75, b: 0.25 }, expected: { a: 0.5, b: 0.5 } });
-    // Whoever is not named is to get nothing.
+    // An upstream without a weight must receive no request.
     expect(off({ a: 1 })).toMatchObject({ expected: { a: 1, b: 0 } });
   });
 });
 
-describe("time and chance", () => {
-  test("are the test's own", async () => {
+describe("the clock and the random source", () => {
+  test("are controlled by the test", async () => {
     const clock = virtualClock(new Date(0));
     const upstream = await scripted(["503"], { healthPath: "/none" });
     const random = seededRandom(7);
@@ -143,7 +149,7 @@ describe("time and chance", () => {
     expect(seededRandom(7)()).toBe(seededRandom(7)());
   });
 
-  test("a proxy closes on a clock that stands still, with requests on their way both ways", async () => {
+  test("a proxy on a virtual clock closes with forwarded and outbound requests in flight", async () => {
     const upstream = await scripted(["hang"]);
     const { proxy, url, close } = await startProxy({ upstreams: [upstream.url] }, { clock: virtualClock() });
     const both = Promise.allSettled([fetch(url), proxy.outbound("default").fetch("/")]);
@@ -153,7 +159,7 @@ describe("time and chance", () => {
   });
 });
 
-test("nothing of it is loaded with the main entry", () => {
+test("the main entry loads no file of testing/", () => {
   const src = path.join(import.meta.dirname, "../../src");
   const loaded = new Set<string>();
   const visit = (file: string) => {
