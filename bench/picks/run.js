@@ -35,7 +35,7 @@ function poolOf(size) {
   for (const [index, upstream] of pool.upstreams.entries()) {
     for (let request = 0; request <= index % 3; request++) {
       const attempt = pool.begin(upstream);
-      attempt.answered(10 + (index % 13), 200);
+      attempt.responded(10 + (index % 13), 200);
       if (request > 0) attempt.settle("success");
     }
   }

@@ -1,12 +1,12 @@
 /**
  * The cookie that binds a client to an upstream of a pool.
  *
- * Its value is HMAC-SHA256 over the pool's name and the upstream's id: whoever has the secret comes to the same one, on
- * every replica and after a restart, and nobody else can tell or choose an upstream by it. Each is computed once, when
- * the upstream is first seen.
+ * Its value is HMAC-SHA256 over the pool's name and the upstream's id. With the same secret every replica computes the same
+ * value, also after a restart; without the secret a value neither reveals nor selects an upstream. Each value is computed
+ * once, when the upstream is first seen.
  *
- * A value is looked up by its beginning and compared from there on in constant time (a split token), so that neither the
- * number of upstreams nor how near a guess comes can be measured.
+ * A value is looked up by its first characters, and the whole is compared in constant time (a split token). So response
+ * times reveal neither the number of upstreams nor how close a guess is.
  */
 
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
@@ -19,10 +19,10 @@ import type { Upstream } from "../pool/upstream.ts";
 
 const debug = createDebug("evenkeel:forward");
 
-/** For pools that have none of their own. Stays the same over reloads. */
+/** For pools without a configured secret. Reloads keep it. */
 const secretOfThisProcess = randomBytes(32);
 
-/** Characters that an upstream is looked up by: 72 of 256 bits. */
+/** The characters of a value that the lookup uses: 72 of 256 bits. */
 const selectorLength = 12;
 
 interface Token {
@@ -31,10 +31,10 @@ interface Token {
   readonly bytes: Buffer;
 }
 
-/** The upstream that a client is bound to; "unknown" for a cookie of no current upstream, undefined without a cookie. */
+/** The upstream that a client is bound to. "unknown": the cookie matches no current upstream. Undefined: no cookie. */
 export type Binding = Upstream | "unknown" | undefined;
 
-/** The scheme that the client connected with, as far as it is trusted: it decides on the Secure attribute. */
+/** The scheme of the client's connection, from a trusted source. It decides on the Secure attribute. */
 export interface ClientScheme {
   readonly proto: string;
 }
@@ -52,10 +52,10 @@ export class AffinityCookie {
     this.#pool = pool;
     this.#secret = options.secret ?? secretOfThisProcess;
     if (options.secret === undefined)
-      debug("pool %s has no sticky secret: its cookies mean nothing to other processes or after a restart", pool.name);
+      debug("pool %s has no sticky secret: its cookies are invalid in other processes and after a restart", pool.name);
   }
 
-  /** Reads a request's headers. Of several cookies the first that holds counts: a sibling domain may have set another. */
+  /** Reads the cookie from request headers. The first valid value counts, since a sibling domain may have set another. */
   read(headers: readonly string[]): Binding {
     const values = cookieValues(headers, this.options.cookie, limits.stickyCookies);
     for (const value of values) {
@@ -65,7 +65,7 @@ export class AffinityCookie {
     return values.length === 0 ? undefined : "unknown";
   }
 
-  /** The `Set-Cookie` that binds a client; undefined when the upstream has left meanwhile. */
+  /** The `Set-Cookie` value that binds a client. Undefined when the upstream has left the pool. */
   bind(upstream: Upstream, client: ClientScheme): string | undefined {
     this.#refresh();
     const token = this.#byId.get(upstream.id);
@@ -73,14 +73,14 @@ export class AffinityCookie {
     return token && this.#setCookie(token.value, ttlMs === 0 ? "" : `; Max-Age=${Math.round(ttlMs / 1_000)}`, client);
   }
 
-  /** The `Set-Cookie` that takes a client's cookie back. */
+  /** The `Set-Cookie` value that deletes a client's cookie. */
   release(client: ClientScheme): string {
     return this.#setCookie("", "; Max-Age=0", client);
   }
 
-  /** For every path, since a browser knows nothing of what is mounted where and which prefixes are stripped. */
+  /** `Path=/`, since a browser does not know mount paths and stripped prefixes. */
   #setCookie(value: string, age: string, { proto }: ClientScheme): string {
-    // A trusted proxy in front may tell of a chain, or of a WebSocket.
+    // X-Forwarded-Proto of a trusted proxy may be a list, or "wss".
     const secure = /^(?:https|wss)\b/i.test(proto) ? "; Secure" : "";
     return `${this.options.cookie}=${value}; Path=/${age}; HttpOnly; SameSite=Lax${secure}`;
   }
@@ -92,7 +92,7 @@ export class AffinityCookie {
     return timingSafeEqual(Buffer.from(value, "latin1"), token.bytes) ? token.upstream : undefined;
   }
 
-  /** Pools replace the list of their members whenever it changes. */
+  /** Pools replace their list of upstreams on every change, so an identical list has not changed. */
   #refresh(): void {
     const { upstreams } = this.#pool;
     if (upstreams === this.#members) return;

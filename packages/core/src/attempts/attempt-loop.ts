@@ -1,10 +1,10 @@
 /**
- * The attempts of one request, one after another: proxied requests, handshakes, requests of the app's own and simulated
- * ones. Which failure leads to another attempt is decided in retry.ts, and which upstream gets it in upstream-choice.ts.
+ * The attempts of one request, in sequence: of proxied requests, handshakes, outbound requests and simulated requests.
+ * retry-policy.ts decides whether a failure leads to another attempt, upstream-selector.ts picks its upstream.
  *
- * After a connect failure the request goes on at once to every upstream that is left. When none is, it waits for the end of
- * the pool's outage. After any other failure it goes on after a pause: to an upstream that it has not tried, and when there
- * is none, to those that have failed.
+ * After a connect failure the request goes on at once to each upstream that is left. When none is left, it waits for the end
+ * of the pool's outage. After any other failure it retries after a pause: on an upstream that it has not tried, and when
+ * there is none, on those that have failed.
  */
 
 import createDebug from "debug";
@@ -18,18 +18,18 @@ import type { Runtime } from "../runtime/runtime.ts";
 import type { ExchangeFailure } from "../transport/transport.ts";
 import { type AttemptNotes, type AttemptResult, CurrentAttempt } from "./current-attempt.ts";
 import { decideAfterFailure, decideAfterStatus, isStale, type RetryFacts, retryPauseMs } from "./retry-policy.ts";
-import { type SelectorInput, type SelectorOwner, UpstreamSelector } from "./upstream-selector.ts";
+import { type SelectionHandler, type SelectionInput, UpstreamSelector } from "./upstream-selector.ts";
 
 const debug = createDebug("evenkeel:forward");
 
-export interface LoopInput extends SelectorInput {
+export interface AttemptLoopInput extends SelectionInput {
   readonly runtime: Runtime;
   readonly method: string;
   readonly notes: AttemptNotes;
 }
 
-/** Sends the request, and reports to the loop how that goes. */
-export interface AttemptOwner {
+/** Makes each attempt, and reports its progress to the loop. */
+export interface AttemptHandler {
   /** Every byte of the body that was read can be sent again. */
   readonly replayable: boolean;
   onAttempt(upstream: Upstream, freshConnection: boolean): void;
@@ -37,28 +37,28 @@ export interface AttemptOwner {
   onGiveUp(code: ErrorCode, cause?: unknown): void;
 }
 
-export class AttemptLoop implements SelectorOwner, Reconnecting {
-  readonly #in: LoopInput;
-  readonly #owner: AttemptOwner;
+export class AttemptLoop implements SelectionHandler, Reconnecting {
+  readonly #in: AttemptLoopInput;
+  readonly #handler: AttemptHandler;
   readonly #attempt: CurrentAttempt;
-  readonly #choice: UpstreamSelector;
-  /** It may have reached an upstream of this round, which failed. */
+  readonly #selector: UpstreamSelector;
+  /** A failed attempt of this round may have reached its upstream. */
   #reached = false;
   #retriesUsed = 0;
   #staleRetried = false;
   #lastFailure: Pick<ExchangeFailure, "code" | "cause"> | undefined;
-  /** When the request has waited long enough for an outage to end, on the clock. */
+  /** On the monotonic clock: the request waits no longer for the end of an outage. */
   #reconnectUntil: number | undefined;
   #pauseTimer: Timer;
-  /** When the whole exchange has to be over, on the clock. */
+  /** On the monotonic clock: the end of `timeouts.total`. */
   #deadline = Infinity;
   #deadlineTimer: InputTimeout | undefined;
 
-  constructor(input: LoopInput, owner: AttemptOwner) {
+  constructor(input: AttemptLoopInput, handler: AttemptHandler) {
     this.#in = input;
-    this.#owner = owner;
-    this.#attempt = new CurrentAttempt(input.notes, input.runtime.clock);
-    this.#choice = new UpstreamSelector(input, this);
+    this.#handler = handler;
+    this.#attempt = new CurrentAttempt(input.notes);
+    this.#selector = new UpstreamSelector(input, this);
   }
 
   start(): void {
@@ -68,14 +68,14 @@ export class AttemptLoop implements SelectorOwner, Reconnecting {
     if (totalMs > 0) {
       const { clock } = this.#in.runtime;
       this.#deadline = clock.now() + totalMs;
-      this.#deadlineTimer = new InputTimeout(clock, () => this.#owner.onGiveUp("total_timeout"), totalMs);
+      this.#deadlineTimer = new InputTimeout(clock, () => this.#handler.onGiveUp("total_timeout"), totalMs);
     }
-    this.#choice.next();
+    this.#selector.next();
   }
 
-  /** An attempt is in progress. */
-  get open(): boolean {
-    return this.#attempt.open;
+  /** An attempt is in flight. */
+  get inFlight(): boolean {
+    return this.#attempt.inFlight;
   }
 
   /** `connectMs` is undefined on a reused connection, which proves nothing. */
@@ -85,14 +85,12 @@ export class AttemptLoop implements SelectorOwner, Reconnecting {
     this.#outage.leave(this);
   }
 
+  /** The response headers have arrived. */
   responded(status: number): void {
-    this.#attempt.answered(status);
+    this.#attempt.responded(status, this.#in.runtime.clock.now());
   }
 
-  /**
-   * Makes another attempt instead of passing on a response with this status, if the options say so. False when the response
-   * is to be passed on.
-   */
+  /** Retries on a response with this status, if the options say so. False: the response is to be passed on. */
   retriedOn(status: number): boolean {
     if (!this.#in.to.pool.options.retry.onStatus.has(status)) return false;
     const facts = this.#facts();
@@ -103,64 +101,64 @@ export class AttemptLoop implements SelectorOwner, Reconnecting {
     return true;
   }
 
-  /** The attempt has failed, and nothing was written to the client: goes on, or gives up. */
+  /** The attempt has failed before anything was written to the client. Makes another attempt or gives up. */
   failed(failure: ExchangeFailure): void {
     const { code, cause } = failure;
     this.#lastFailure = failure;
     const facts = this.#facts();
     const decision = decideAfterFailure(failure, facts);
-    debug("%s failed with %s, so %s: %O", this.#upstream.id, code, decision, cause);
-    if (decision === "again") return this.#again(code);
+    debug("attempt on %s failed with %s, decision: %s: %O", this.#upstream.id, code, decision, cause);
+    if (decision === "again") return this.#retryStale(code);
     if (decision !== "move") this.#reached = true;
     this.#attempt.settle(isStale(failure) ? "stale" : code, { error: code, cause });
     if (decision === "move") this.#moveOn(code, cause);
     else if (decision === "retry") this.#retry(code, facts.pauseMs);
-    else this.#owner.onGiveUp(code, cause);
+    else this.#handler.onGiveUp(code, cause);
   }
 
-  /** Ends the attempt in progress, if there is one. */
-  settle(outcome: Outcome, how: AttemptResult): void {
-    this.#attempt.settle(outcome, how);
+  /** Ends the attempt in flight, if there is one. */
+  settle(outcome: Outcome, result: AttemptResult): void {
+    this.#attempt.settle(outcome, result);
   }
 
-  /** Ends the attempt with a 101. Returns what is to be called when the tunnel has closed. */
+  /** Ends the attempt with a 101. Returns the function to call when the tunnel has closed. */
   becomeTunnel(tunnel: OpenTunnel): () => void {
     this.stop();
     return this.#attempt.becomeTunnel(tunnel);
   }
 
-  /** The result is decided: no further attempt is made. The attempt in progress remains the caller's to settle. */
+  /** Makes no further attempt. The caller still settles the attempt in flight. */
   stop(): void {
     const { clock } = this.#in.runtime;
     this.#deadlineTimer?.clear();
     if (this.#pauseTimer !== undefined) clock.clearTimeout(this.#pauseTimer);
-    this.#choice.stopWaiting();
+    this.#selector.stopWaiting();
     this.#outage.leave(this);
   }
 
-  // Called by the choice.
+  // Called by the selector.
 
-  onChosen(upstream: Upstream, lastResort: boolean): void {
+  onSelected(upstream: Upstream, lastResort: boolean): void {
     this.#attempt.begin(this.#in.to.pool, upstream, lastResort);
-    this.#owner.onAttempt(upstream, false);
+    this.#handler.onAttempt(upstream, false);
   }
 
   onQueued(): void {
     this.#in.notes.flags.add("queued");
   }
 
-  onNoneLeft(code: ErrorCode, cause?: unknown): void {
+  onNoUpstream(code: ErrorCode, cause?: unknown): void {
     const absent = code === "none_available" || code === "sticky_unavailable";
-    // The failure of an upstream that was tried says more than that no other is left.
+    // The failure of an attempt says more than that no other upstream is left.
     if (absent && this.#lastFailure !== undefined)
-      this.#owner.onGiveUp(this.#lastFailure.code, this.#lastFailure.cause);
-    else this.#owner.onGiveUp(code, cause);
+      this.#handler.onGiveUp(this.#lastFailure.code, this.#lastFailure.cause);
+    else this.#handler.onGiveUp(code, cause);
   }
 
   // Called by the outage.
 
   get waitsFor(): Upstream | undefined {
-    return this.#in.affinity?.strict === true ? this.#in.affinity.own : undefined;
+    return this.#in.affinity?.strict === true ? this.#in.affinity.bound : undefined;
   }
 
   onReconnect(): void {
@@ -169,8 +167,8 @@ export class AttemptLoop implements SelectorOwner, Reconnecting {
   }
 
   onWaitOver(code: ErrorCode | undefined): void {
-    if (code !== undefined) this.#owner.onGiveUp(code);
-    else this.onNoneLeft("none_available");
+    if (code !== undefined) this.#handler.onGiveUp(code);
+    else this.onNoUpstream("none_available");
   }
 
   #facts(): RetryFacts {
@@ -181,34 +179,35 @@ export class AttemptLoop implements SelectorOwner, Reconnecting {
       method,
       retriesUsed: this.#retriesUsed,
       staleRetried: this.#staleRetried,
-      upstreamLeft: this.#choice.someLeft,
-      replayable: this.#owner.replayable,
+      upstreamLeft: this.#selector.hasUpstream,
+      replayable: this.#handler.replayable,
       pauseMs: retryPauseMs(runtime.random),
       leftMs: this.#deadline - runtime.clock.now(),
     };
   }
 
-  #again(code: ErrorCode): void {
+  /** Retries on the same upstream with a fresh connection. */
+  #retryStale(code: ErrorCode): void {
     const upstream = this.#upstream;
     this.#in.notes.retried(upstream, code);
     this.#staleRetried = true;
-    this.#attempt.again(this.#in.to.pool, upstream, code);
-    this.#owner.onAttempt(upstream, true);
+    this.#attempt.replaceStale(this.#in.to.pool, upstream, code);
+    this.#handler.onAttempt(upstream, true);
   }
 
   #moveOn(code: ErrorCode, cause: unknown): void {
     const connectFailed = isConnectFailure(code);
-    if (connectFailed) this.#choice.allowLastResort();
-    if (this.#choice.untriedLeft) {
+    if (connectFailed) this.#selector.allowLastResort();
+    if (this.#selector.hasUntried) {
       this.#in.notes.retried(this.#upstream, code);
-      return this.#choice.next();
+      return this.#selector.next();
     }
     if (this.#reached) {
-      // The retry that led here has reached no upstream, and goes on to those that failed.
+      // An earlier attempt of this request has reached an upstream: the retry goes on to the upstreams that failed.
       this.#in.notes.retried(this.#upstream, code);
       return this.#startRound();
     }
-    if (!connectFailed || !this.#awaitReconnect()) this.#owner.onGiveUp(code, cause);
+    if (!connectFailed || !this.#awaitReconnect()) this.#handler.onGiveUp(code, cause);
   }
 
   #awaitReconnect(): boolean {
@@ -220,28 +219,28 @@ export class AttemptLoop implements SelectorOwner, Reconnecting {
     return true;
   }
 
-  /** After a pause, on an upstream that was not tried, or else on any. */
+  /** Retries after a pause: on an untried upstream, or in a new round. */
   #retry(reason: ErrorCode | `${number}`, pauseMs: number): void {
     this.#in.notes.retried(this.#upstream, reason);
     this.#retriesUsed++;
     this.#pauseTimer = this.#in.runtime.clock.setTimeout(() => {
-      if (this.#choice.untriedLeft) this.#choice.next();
+      if (this.#selector.hasUntried) this.#selector.next();
       else this.#startRound();
     }, pauseMs);
   }
 
-  /** Begins anew with every upstream, those that failed included. */
+  /** Allows every upstream again, those that failed included. */
   #startRound(lastResort = false): void {
     this.#reached = false;
-    this.#choice.startRound(lastResort);
-    this.#choice.next();
+    this.#selector.startRound(lastResort);
+    this.#selector.next();
   }
 
   get #outage(): Outage {
     return this.#in.to.pool.outage;
   }
 
-  /** The upstream of the attempt in progress, or of the last one. */
+  /** The upstream of the attempt in flight, or of the last one. */
   get #upstream(): Upstream {
     return this.#in.notes.upstream as Upstream;
   }

@@ -4,10 +4,9 @@ import type { Attempt } from "../pool/attempt.ts";
 import type { OpenTunnel } from "../pool/open-tunnels.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Outcome, Upstream } from "../pool/upstream.ts";
-import type { Clock } from "../runtime/clock.ts";
 import { causeToReport } from "../transport/failure-cause.ts";
 
-/** Where attempts and retries of a request are recorded. */
+/** Records the attempts and retries of a request. */
 export interface AttemptNotes {
   /** The upstream of the latest attempt. */
   upstream: Upstream | undefined;
@@ -19,84 +18,74 @@ export interface AttemptNotes {
 export interface AttemptResult {
   readonly status?: number;
   readonly error?: ErrorCode;
-  /** What the error came from. */
+  /** The exception or socket error behind `error`. */
   readonly cause?: unknown;
 }
 
-/** The attempt that a request has under way, if any: begun with the pool, settled with it, and noted in the record. */
+/** The attempt of a request that is in flight, if any. Adds to the pool's attempt what the request's notes record of it. */
 export class CurrentAttempt {
-  readonly #record: AttemptNotes;
-  readonly #clock: Clock;
+  readonly #notes: AttemptNotes;
   #attempt: Attempt | undefined;
-  #connectMs: number | undefined;
-  #headersMs: number | undefined;
 
-  constructor(record: AttemptNotes, clock: Clock) {
-    this.#record = record;
-    this.#clock = clock;
+  constructor(notes: AttemptNotes) {
+    this.#notes = notes;
   }
 
-  /** There is one under way. */
-  get open(): boolean {
+  get inFlight(): boolean {
     return this.#attempt !== undefined;
   }
 
-  /** `lastResort`: nothing available could be connected, and the upstream is not available. */
+  /** `lastResort`: no available upstream could be connected, and this one is not available. */
   begin(pool: Pool, upstream: Upstream, lastResort: boolean): void {
-    this.#record.upstream = upstream;
-    if (lastResort || pool.panic) this.#record.flags.add("panic");
+    this.#notes.upstream = upstream;
+    if (lastResort || pool.panic) this.#notes.flags.add("panic");
     this.#attempt = pool.begin(upstream, undefined, lastResort);
-    this.#connectMs = undefined;
-    this.#headersMs = undefined;
   }
 
   /**
-   * Begins anew on the same upstream, and only then ends the attempt before, so that nobody else gets its place between
-   * the two and an upstream that has left its pool is still held.
+   * Begins another attempt on the same upstream, then ends the stale one. In this order no waiting request takes the place
+   * between the two, and an upstream that has left its pool is not released.
    */
-  again(pool: Pool, upstream: Upstream, error: ErrorCode): void {
+  replaceStale(pool: Pool, upstream: Upstream, error: ErrorCode): void {
     const next = pool.begin(upstream, this.#attempt, this.#attempt?.lastResort);
     this.settle("stale", { error });
     this.#attempt = next;
-    this.#connectMs = undefined;
-    this.#headersMs = undefined;
   }
 
   /** `connectMs` is undefined on a reused connection. */
   connected(connectMs: number | undefined): void {
-    this.#connectMs = connectMs;
+    if (this.#attempt !== undefined) this.#attempt.connectMs = connectMs;
   }
 
-  /** The response headers are here. */
-  answered(status: number): void {
-    if (this.#attempt === undefined) return;
-    this.#headersMs = this.#clock.now() - this.#attempt.startedAt;
-    this.#attempt.answered(this.#headersMs, status);
+  /** The response headers have arrived. `now` is on the monotonic clock. */
+  responded(status: number, now: number): void {
+    this.#attempt?.responded(now - this.#attempt.startedAt, status);
   }
 
-  /** Ends it, and notes how it went. Nothing happens when there is none. */
-  settle(outcome: Outcome, how: AttemptResult): void {
-    this.#end(how)?.settle(outcome);
+  /** Ends the attempt and records its result. Does nothing when there is none. */
+  settle(outcome: Outcome, result: AttemptResult): void {
+    this.#end(result)?.settle(outcome);
   }
 
-  /** Ends it with a 101, and leaves its place to the tunnel. Returns what is to be called when that has closed. */
+  /** Ends the attempt with a 101; the tunnel keeps its place. Returns the function to call when the tunnel has closed. */
   becomeTunnel(tunnel: OpenTunnel): () => void {
     return this.#end({ status: 101 })?.becomeTunnel(tunnel) ?? (() => {});
   }
 
-  /** Notes how it went. Whoever asks for that settles it. */
-  #end(how: AttemptResult): Attempt | undefined {
+  /** Records the result. The caller settles the returned attempt. */
+  #end({ status, error, cause: thrown }: AttemptResult): Attempt | undefined {
     const attempt = this.#attempt;
     if (attempt === undefined) return undefined;
     this.#attempt = undefined;
-    const told: { -readonly [Key in keyof AttemptRecord]: AttemptRecord[Key] } = { upstream: attempt.upstream.id };
-    if (how.status !== undefined) told.status = how.status;
-    if (how.error !== undefined) told.error = how.error;
-    const cause = causeToReport(how.error, how.cause);
-    if (cause !== undefined) told.cause = cause;
-    if (this.#connectMs !== undefined) told.connectMs = this.#connectMs;
-    if (this.#headersMs !== undefined) told.headersMs = this.#headersMs;
-    this.#record.attemptEnded(attempt.startedAt, told);
+    const { startedAt, connectMs, headersMs } = attempt;
+    const record: { -readonly [Key in keyof AttemptRecord]: AttemptRecord[Key] } = { upstream: attempt.upstream.id };
+    if (status !== undefined) record.status = status;
+    if (error !== undefined) record.error = error;
+    const cause = causeToReport(error, thrown);
+    if (cause !== undefined) record.cause = cause;
+    if (connectMs !== undefined) record.connectMs = connectMs;
+    if (headersMs !== undefined) record.headersMs = headersMs;
+    this.#notes.attemptEnded(startedAt, record);
     return attempt;
   }
 }

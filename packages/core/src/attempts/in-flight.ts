@@ -2,29 +2,29 @@ import { limits } from "../config/defaults.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { IndexedSet, type IndexedSetMember } from "../runtime/indexed-set.ts";
 
-/** Something on its way, a request or a tunnel, that closing waits for and may have to end. */
-export interface Active extends IndexedSetMember {
+/** A request or a tunnel in flight. Closing the proxy waits for it, and destroys it after the timeout. */
+export interface InFlight extends IndexedSetMember {
   /** Ends it now, unfinished. */
   destroy(): void;
 }
 
-/** Everything on its way. */
+/** All requests and tunnels in flight. */
 export class InFlightSet {
-  readonly #members = new IndexedSet<Active>();
-  /** Ends the waiting that is under way. */
+  readonly #members = new IndexedSet<InFlight>();
+  /** Ends the wait of `emptyWithin`. */
   #settle: ((empty: boolean) => void) | undefined;
   #hurried = false;
 
-  add(member: Active): void {
+  add(member: InFlight): void {
     this.#members.add(member);
   }
 
-  delete(member: Active): void {
+  delete(member: InFlight): void {
     this.#members.delete(member);
     if (this.#members.size === 0) this.#settle?.(true);
   }
 
-  /** Resolves when nothing is on its way, true, or after `timeoutMs` or a `hurry`, false. */
+  /** Resolves to true once the set is empty, or to false after `timeoutMs` or `hurry`. */
   emptyWithin(timeoutMs: number, clock: Clock): Promise<boolean> {
     if (this.#members.size === 0) return Promise.resolve(true);
     return new Promise((resolve) => {
@@ -39,12 +39,13 @@ export class InFlightSet {
   }
 
   /**
-   * Resolves when nothing is left. What is left after `timeoutMs` is told to end, and cut a moment later. `onEnded` is called
-   * before anything is, or when there is nothing to end.
+   * Resolves once the set is empty. After `timeoutMs` each member is destroyed, and after the grace period once more: the
+   * first `destroy` of a tunnel closes it in order, the second cuts it. `onEnded` is called before each of these passes,
+   * and when the set is empty.
    */
   async drain(timeoutMs: number, clock: Clock, onEnded: () => void): Promise<void> {
-    for (const patienceMs of [timeoutMs, limits.closeGraceMs]) {
-      if (await this.emptyWithin(patienceMs, clock)) break;
+    for (const waitMs of [timeoutMs, limits.closeGraceMs]) {
+      if (await this.emptyWithin(waitMs, clock)) break;
       onEnded();
       this.destroyAll();
     }
@@ -52,7 +53,7 @@ export class InFlightSet {
     await this.emptyWithin(limits.closeGraceMs, clock);
   }
 
-  /** Ends the waiting that is under way, or that is about to begin. */
+  /** Ends the current wait of `drain`, or the next one if none has begun. */
   hurry(): void {
     this.#hurried = true;
     this.#settle?.(false);

@@ -1,46 +1,49 @@
 import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
 
-/** Who has answered, and for which pool. */
-interface Answerer {
+/** The upstream that has responded, and its pool. */
+interface ReportSource {
   readonly route: { readonly pool: Pool } | undefined;
   readonly upstream: Upstream | undefined;
 }
 
-/** 0 to 1 in plain decimals, as many as a double may be written with, and nothing else: no sign, no exponent, no spaces. */
-const loadText = /^(?:0(?:\.\d{1,32})?|1(?:\.0{1,32})?)$/;
+/** A plain decimal from 0 to 1, without sign, exponent or spaces. 32 digits are more than any double has. */
+const loadFormat = /^(?:0(?:\.\d{1,32})?|1(?:\.0{1,32})?)$/;
 
 /**
- * Takes what an upstream says of its load off the headers of its final answer, and tells the pool. It is between the two,
- * and goes no further, even where it makes no sense. One that is said twice is not heeded.
+ * Removes the load report from the headers of a final response, and passes its value to the pool. The header never reaches
+ * the client, not even with a malformed value. A repeated header is ignored, since it has no one value.
  *
- * Returns the very same headers where there is nothing to take off.
+ * Returns the same array when there is nothing to remove.
  */
-export function takeLoadReport({ route, upstream }: Answerer, headers: readonly string[]): readonly string[] {
-  const { values, rest } = takeOff(route, headers);
+export function takeLoadReport({ route, upstream }: ReportSource, headers: readonly string[]): readonly string[] {
+  const { values, rest } = splitLoadReport(route, headers);
   const [load = ""] = values;
-  if (values.length !== 1 || upstream === undefined || !loadText.test(load)) return rest;
+  if (values.length !== 1 || upstream === undefined || !loadFormat.test(load)) return rest;
   route?.pool.weighting.announce(upstream, Number(load));
   return rest;
 }
 
-/** The same for fields that are no final answer's, those of early hints and trailers: it is not heeded there. */
-export function withoutLoadReport({ route }: Pick<Answerer, "route">, fields: readonly string[]): readonly string[] {
-  return takeOff(route, fields).rest;
+/** Removes the load report from the headers of an interim response or from trailers. Its value is ignored there. */
+export function withoutLoadReport(
+  { route }: Pick<ReportSource, "route">,
+  fields: readonly string[],
+): readonly string[] {
+  return splitLoadReport(route, fields).rest;
 }
 
-function takeOff(
-  route: Answerer["route"],
+function splitLoadReport(
+  route: ReportSource["route"],
   fields: readonly string[],
 ): { readonly values: readonly string[]; readonly rest: readonly string[] } {
-  const announced = route?.pool.options.weights?.header;
-  if (announced === undefined) return { values: [], rest: fields };
+  const header = route?.pool.options.weights?.header;
+  if (header === undefined) return { values: [], rest: fields };
   const rest: string[] = [];
   const values: string[] = [];
   for (let index = 0; index < fields.length; index += 2) {
     const name = fields[index] as string;
     const value = fields[index + 1] as string;
-    if (name.length === announced.length && name.toLowerCase() === announced) values.push(value);
+    if (name.length === header.length && name.toLowerCase() === header) values.push(value);
     else rest.push(name, value);
   }
   return { values, rest: values.length === 0 ? fields : rest };

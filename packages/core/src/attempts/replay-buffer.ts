@@ -1,28 +1,28 @@
 import type { Exchange } from "../transport/transport.ts";
 
 /**
- * A copy of what was read of a request's body, so that another attempt can send it again. A body that grows over the limit
- * loses its copy, and with it only the right to another attempt.
+ * A copy of the request body read so far, which another attempt sends again. A body over the limit drops its copy: the
+ * request goes on, but cannot be retried.
  */
 export class ReplayBuffer {
   readonly #limit: number;
   #chunks: Uint8Array[] | undefined;
   #size = 0;
 
-  /** `limit` is in bytes. Of a body whose known `length` is over the limit nothing is copied; -1 is an unknown length. */
+  /** Both in bytes; a `length` of -1 is unknown. A body whose length is known to exceed the limit is not copied at all. */
   constructor(limit: number, length: number) {
     this.#limit = limit;
     this.#chunks = length > limit ? undefined : [];
   }
 
-  /** A body that is in memory as a whole can be sent again whatever its size. */
+  /** For a body that is in memory already: no limit. */
   static of(body: Uint8Array): ReplayBuffer {
     const buffer = new ReplayBuffer(Infinity, body.length);
     buffer.add(body);
     return buffer;
   }
 
-  /** It holds every byte that was added. */
+  /** The copy holds every byte that was added. */
   get complete(): boolean {
     return this.#chunks !== undefined;
   }
@@ -33,18 +33,17 @@ export class ReplayBuffer {
     else this.#chunks?.push(chunk);
   }
 
-  /** Adds a chunk that no attempt has been sent yet, whatever the limit: the next one begins with it. */
+  /** Adds a chunk that no attempt has sent yet. The limit does not apply, since the next attempt must begin with it. */
   addUnsent(chunk: Uint8Array): void {
     this.#size += chunk.length;
     this.#chunks?.push(chunk);
   }
 
-  /** Writes the copy to an exchange. */
   replay(exchange: Pick<Exchange, "write">): void {
     if (this.#chunks !== undefined) for (const chunk of this.#chunks) exchange.write(chunk);
   }
 
-  /** For a request that makes no attempt any more. */
+  /** Frees the copy once no further attempt is possible. */
   drop(): void {
     this.#chunks = undefined;
   }

@@ -5,39 +5,42 @@ import type { RetryBudget } from "../pool/retry-budget.ts";
 import type { Random } from "../runtime/random.ts";
 import type { ExchangeFailure } from "../transport/transport.ts";
 
-/** What is known when an attempt has brought no response that is good enough. */
+/** The facts that a retry decision depends on. */
 export interface RetryFacts {
   readonly options: ResolvedRetry;
   readonly budget: RetryBudget;
   readonly method: string;
-  /** Retries made that count against `attempts`. */
+  /** Retries so far that count against `attempts`. */
   readonly retriesUsed: number;
-  /** A retry of a stale connection has been made; there is one at most. */
+  /** The one retry after a stale connection has been used. */
   readonly staleRetried: boolean;
-  /** The pool has an upstream that may be used, tried before or not. */
+  /** The pool has a usable upstream, tried before or not. */
   readonly upstreamLeft: boolean;
   /** The body can be sent again from its start. */
   readonly replayable: boolean;
-  /** How long a retry would wait before it begins. */
+  /** The pause before a retry. */
   readonly pauseMs: number;
-  /** What is left of the time for the whole exchange; Infinity without a limit. */
+  /** Time until the deadline of the whole exchange; Infinity without a limit. */
   readonly leftMs: number;
 }
 
 /**
- * What to do after a failed attempt: `move` on to another upstream at once and free of charge, `again` on the same one
- * with a fresh connection, `retry` after a pause, or `give-up`.
+ * The next step after a failed attempt:
+ * - `move`: to another upstream at once, without counting as a retry.
+ * - `again`: on the same upstream with a fresh connection.
+ * - `retry`: after a pause; it counts against `attempts` and the budget.
+ * - `give-up`.
  */
 export type RetryDecision = "move" | "again" | "retry" | "give-up";
 
 /**
- * Decides about another attempt. The caller has made sure that nothing was written to the client and that it is
- * still there.
+ * Decides whether a failed attempt is followed by another one. The caller ensures that nothing was written to the client and
+ * that the client is still connected.
  *
- * A connect failure has reached no upstream: it moves on whatever the method, outside `attempts` and the budget. A reset on
- * a reused connection is a race with the upstream's keep-alive and no failure. All else costs an attempt and budget, and is
- * not begun when its pause would last beyond the deadline. What the upstream has provably not processed may be retried
- * whatever the method.
+ * A connect failure has reached no upstream: the request moves on with any method, outside `attempts` and the budget. A reset
+ * on a reused connection is a race with the upstream's keep-alive timeout, not a failure. Every other retry counts against
+ * `attempts` and the budget, and must begin before the deadline. A request that the upstream has provably not processed may
+ * be retried with any method.
  */
 export function decideAfterFailure(failure: ExchangeFailure, facts: RetryFacts): RetryDecision {
   const { options } = facts;
@@ -48,21 +51,18 @@ export function decideAfterFailure(failure: ExchangeFailure, facts: RetryFacts):
   return conditionAllows(code, options) ? chargedRetry(facts) : "give-up";
 }
 
-/**
- * Whether a failure is a reset on a connection that the upstream had closed in the meantime, which is no failure of the
- * upstream, whether or not the request may be sent again.
- */
+/** Whether the upstream had closed the reused connection, which is not its failure, whether or not a retry is allowed. */
 export function isStale({ code, reused }: ExchangeFailure): boolean {
   return code === "reset" && reused;
 }
 
-/** Decides whether a response with this status is discarded for another attempt instead of being passed on. */
+/** Decides whether a response with this status is discarded and the request retried. */
 export function decideAfterStatus(status: number, facts: RetryFacts): RetryDecision {
   const { options } = facts;
   return options.onStatus.has(status) && isRepeatable(facts, true) ? chargedRetry(facts) : "give-up";
 }
 
-/** Full jitter, so that requests that failed together do not return together. */
+/** Full jitter: requests that failed at the same time do not retry at the same time. */
 export function retryPauseMs(random: Random): number {
   return limits.retryBackoffMinMs + random() * (limits.retryBackoffMaxMs - limits.retryBackoffMinMs);
 }
@@ -76,7 +76,7 @@ function isRepeatable({ options, method, replayable }: RetryFacts, sent: boolean
   return replayable && (!sent || options.methods.has(method));
 }
 
-/** The budget comes last: room is only taken when the retry is certain. */
+/** Withdraws from the budget last, once all other conditions hold. */
 function chargedRetry(facts: RetryFacts): RetryDecision {
   const { retriesUsed, options, upstreamLeft, pauseMs, leftMs } = facts;
   const possible = retriesUsed < options.attempts && upstreamLeft && pauseMs < leftMs;

@@ -1,17 +1,17 @@
 import type { ErrorCode } from "../errors.ts";
+import type { Standing } from "../pool/availability/availability.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import type { AffinityCookie, Binding, ClientScheme } from "./affinity-cookie.ts";
-import { type BoundOutcome, boundOutcome, refusalOfBound, standingOfOwn } from "./affinity-outcome.ts";
 
-/** What is read of a client's request. */
+/** What session affinity reads from a request. */
 export interface AffinityClient {
-  /** Header names and values by turns. */
+  /** Header names and values in turn. */
   readonly head: { readonly passed: readonly string[] };
   readonly facts: ClientScheme;
 }
 
-/** What is recorded of a request's affinity. */
+/** What session affinity records about a request. */
 export interface AffinityNotes {
   readonly flags: { add(flag: "rebound"): void };
   /** A `Set-Cookie` for a locally generated response. */
@@ -19,66 +19,101 @@ export interface AffinityNotes {
 }
 
 /**
- * The binding of one request's client to an upstream.
+ * What happens to the request of a bound client:
+ * - `kept`: the bound upstream serves it.
+ * - `waits`: it waits for the bound upstream.
+ * - `temporary`: another upstream serves it, and the client stays bound.
+ * - `rebound`: another upstream serves it, and the client is bound to that one.
+ * - `refused`: it gets an error.
+ */
+export type AffinityOutcome = "kept" | "waits" | "temporary" | "rebound" | "refused";
+
+/** Decides from the standing of the bound upstream. In `strict` mode no other upstream may serve the client. */
+export function affinityOutcome(standing: Standing, mayWait: boolean, strict: boolean): AffinityOutcome {
+  if (standing === "ready") return "kept";
+  if (standing === "later" && mayWait) return "waits";
+  if (strict) return "refused";
+  return standing === "later" ? "temporary" : "rebound";
+}
+
+/** The error for outcome `refused`, unless an attempt of the request has failed before. */
+export function affinityError(standing: Standing): ErrorCode {
+  return standing === "later" ? "queue_full" : "sticky_unavailable";
+}
+
+/**
+ * The standing of a bound upstream. Undefined stands for the upstream of an unknown cookie, which the first DNS lookup of
+ * the pool may still find.
+ */
+export function boundStanding(bound: Upstream | undefined, pool: Pool): Standing {
+  if (bound === undefined) return pool.lookups.expectsMore ? "later" : "gone";
+  return pool.standing(bound);
+}
+
+/**
+ * The session affinity of one request.
  *
- * The policy is not asked while the client's own upstream can be used. One that is merely full is waited for like any
- * other. When that wait is over, another upstream serves the request, and the client stays bound.
+ * The policy picks only when the bound upstream cannot be used. A full upstream is waited for in the queue. When that wait
+ * times out, another upstream serves the request, and the client stays bound.
  */
 export class SessionAffinity {
   readonly #cookie: AffinityCookie;
   readonly #client: AffinityClient;
   readonly #notes: AffinityNotes;
   #binding: Binding;
-  /** `own`: the client's own upstream alone; `any`: the one that responds, which binds it; `guest`: any, for this once. */
-  #course: "own" | "any" | "guest";
+  /**
+   * `bound`: only the bound upstream is used. `unbound`: any upstream, and the client is bound to the one that responds.
+   * `temporary`: any upstream, and the binding stays as it is.
+   */
+  #mode: "bound" | "unbound" | "temporary";
 
   constructor(cookie: AffinityCookie, client: AffinityClient, notes: AffinityNotes) {
     this.#cookie = cookie;
     this.#client = client;
     this.#notes = notes;
     this.#binding = cookie.read(client.head.passed);
-    this.#course = this.#binding === undefined ? "any" : "own";
+    this.#mode = this.#binding === undefined ? "unbound" : "bound";
   }
 
-  /** The upstream that the request has to use; undefined when any will do, or when it is not known. */
-  get own(): Upstream | undefined {
-    return this.#course === "own" && this.#binding !== "unknown" ? this.#binding : undefined;
+  /** The upstream that the request must use. Undefined when any upstream may serve it, or when the cookie is unknown. */
+  get bound(): Upstream | undefined {
+    return this.#mode === "bound" && this.#binding !== "unknown" ? this.#binding : undefined;
   }
 
-  /** Its own upstream is used, or none. */
+  /** No other upstream than the bound one may serve the request. */
   get strict(): boolean {
-    return this.#course === "own" && this.#isStrict;
+    return this.#mode === "bound" && this.#isStrict;
   }
 
-  /** What becomes of the request now; undefined when the policy picks its upstream. */
-  next(pool: Pool, tried: readonly Upstream[]): Exclude<BoundOutcome, "guest" | "rebound"> | undefined {
-    if (this.#course !== "own") return undefined;
-    // While its pool was still being looked up, the client's own upstream may have been found.
+  /** Decides the next step of the request. Undefined: the policy picks an upstream. */
+  next(pool: Pool, tried: readonly Upstream[]): Exclude<AffinityOutcome, "temporary" | "rebound"> | undefined {
+    if (this.#mode !== "bound") return undefined;
+    // The first lookup of the pool may have found the upstream since the cookie was read.
     if (this.#binding === "unknown") this.#binding = this.#cookie.read(this.#client.head.passed);
-    const outcome = boundOutcome(this.#standing(pool, tried), pool.queue.hasRoom, this.#isStrict);
-    if (outcome !== "guest" && outcome !== "rebound") return outcome;
-    this.#course = outcome === "guest" ? "guest" : "any";
+    const outcome = affinityOutcome(this.#standing(pool, tried), pool.queue.hasRoom, this.#isStrict);
+    if (outcome !== "temporary" && outcome !== "rebound") return outcome;
+    this.#mode = outcome === "temporary" ? "temporary" : "unbound";
     if (outcome === "rebound") this.#notes.flags.add("rebound");
     return undefined;
   }
 
-  /** The error of a request that `next` has refused. */
+  /** The error code of a request that `next` has refused. */
   refusal(pool: Pool, tried: readonly Upstream[]): ErrorCode {
-    // With a cookie of an upstream that is gone for good, the client would be refused for ever.
-    if (this.own === undefined) this.#notes.setCookie = this.#cookie.release(this.#client.facts);
-    return refusalOfBound(this.#standing(pool, tried));
+    // The cookie of an upstream that no longer exists is deleted. Otherwise the client would be refused for ever.
+    if (this.bound === undefined) this.#notes.setCookie = this.#cookie.release(this.#client.facts);
+    return affinityError(this.#standing(pool, tried));
   }
 
-  /** Returns whether the request may use another upstream, since the wait for its own has been too long. */
-  becomeGuest(): boolean {
-    if (this.#course !== "own" || this.#isStrict) return false;
-    this.#course = "guest";
+  /** Ends the wait for the bound upstream. False in strict mode; otherwise any upstream may serve the request once. */
+  becomeTemporary(): boolean {
+    if (this.#mode !== "bound" || this.#isStrict) return false;
+    this.#mode = "temporary";
     return true;
   }
 
-  /** Adds the cookie that binds the client to the upstream that has responded, unless it is bound already. */
+  /** Adds the cookie that binds an unbound client to the upstream that has responded. */
   bind(headers: string[], upstream: Upstream | undefined): string[] {
-    if (this.#course !== "any" || upstream === undefined) return headers;
+    if (this.#mode !== "unbound" || upstream === undefined) return headers;
     const setCookie = this.#cookie.bind(upstream, this.#client.facts);
     if (setCookie !== undefined) headers.push("Set-Cookie", setCookie);
     return headers;
@@ -88,8 +123,8 @@ export class SessionAffinity {
     return this.#cookie.options.onMissing === "fail";
   }
 
-  #standing(pool: Pool, tried: readonly Upstream[]) {
-    const { own } = this;
-    return own !== undefined && tried.includes(own) ? "gone" : standingOfOwn(own, pool);
+  #standing(pool: Pool, tried: readonly Upstream[]): Standing {
+    const { bound } = this;
+    return bound !== undefined && tried.includes(bound) ? "gone" : boundStanding(bound, pool);
   }
 }

@@ -1,4 +1,4 @@
-import { refusalOfBound } from "../attempts/affinity-outcome.ts";
+import { affinityError } from "../attempts/session-affinity.ts";
 import type { ErrorCode } from "../errors.ts";
 import { upstreamHost, upstreamPath } from "../forward/headers/upstream-headers.ts";
 import type { Weighed } from "../policy.ts";
@@ -45,7 +45,7 @@ function stepOfBound(sticky: StickyExplanation | null): Step | undefined {
   const { outcome, standing, because } = sticky;
   if (outcome === "kept") return { next: "pick", because, code: null };
   if (outcome === "waits") return { next: "wait", because, code: null };
-  return outcome === "refused" ? { next: "refuse", because, code: refusalOfBound(standing) } : undefined;
+  return outcome === "refused" ? { next: "refuse", because, code: affinityError(standing) } : undefined;
 }
 
 /** What a bound client leaves of a policy's chances, where its own upstream has the say. */

@@ -1,4 +1,4 @@
-import { type BoundOutcome, boundOutcome, standingOfOwn } from "../attempts/affinity-outcome.ts";
+import { type AffinityOutcome, affinityOutcome, boundStanding } from "../attempts/session-affinity.ts";
 import type { RoutedRequest } from "../request/routed-request.ts";
 import type { StickyExplanation } from "./explanation.ts";
 
@@ -13,15 +13,15 @@ export function explainSticky({ route, head }: RoutedRequest): StickyExplanation
     return { cookie, upstream: null, standing: null, outcome: "unbound", because };
   }
   const own = binding === "unknown" ? undefined : binding;
-  const standing = standingOfOwn(own, pool);
-  const outcome = boundOutcome(standing, pool.queue.hasRoom, onMissing === "fail");
+  const standing = boundStanding(own, pool);
+  const outcome = affinityOutcome(standing, pool.queue.hasRoom, onMissing === "fail");
   return { cookie, upstream: own?.id ?? null, standing, outcome, because: sentences[outcome](own?.id) };
 }
 
-const sentences: Readonly<Record<BoundOutcome, (own: string | undefined) => string>> = {
+const sentences: Readonly<Record<AffinityOutcome, (own: string | undefined) => string>> = {
   kept: (own) => `the client is bound to ${own}, whatever the policy`,
   waits: (own) => `${subject(own)} cannot be had yet: the client waits for it`,
-  guest: (own) => `${subject(own)} cannot be had yet, and nobody may wait: another serves the client this once`,
+  temporary: (own) => `${subject(own)} cannot be had yet, and nobody may wait: another serves the client this once`,
   rebound: (own) => `${subject(own)} cannot be had: another serves the client, which is bound to that from then on`,
   refused: (own) => `${subject(own)} cannot be had, and no other may serve the client`,
 };

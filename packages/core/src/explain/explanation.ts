@@ -80,10 +80,10 @@ export interface StickyExplanation {
   /** Whether that can be had now, later or not at all; null without a cookie. */
   readonly standing: "ready" | "later" | "gone" | null;
   /**
-   * `kept` by its own upstream; it `waits` for it; another serves it, as a `guest` for this once, or `rebound` to that one;
+   * `kept` by its own upstream; it `waits` for it; another serves it, as a `temporary` for this once, or `rebound` to that one;
    * it is `refused`; or it was `unbound`, and is balanced.
    */
-  readonly outcome: "unbound" | "kept" | "waits" | "guest" | "rebound" | "refused";
+  readonly outcome: "unbound" | "kept" | "waits" | "temporary" | "rebound" | "refused";
   readonly because: string;
 }
 

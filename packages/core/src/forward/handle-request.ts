@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import createDebug from "debug";
-import type { Active } from "../attempts/in-flight.ts";
+import type { InFlight } from "../attempts/in-flight.ts";
 import { onParseError } from "../client/node/incomplete-request.ts";
 import { isEnding } from "../client/node/lingering-close.ts";
 import { isPipelined, keepContext, startInTurn, waitForTurn } from "../client/node/pipelining.ts";
@@ -175,7 +175,7 @@ function takeInTurn(engine: ForwardContext, req: IncomingMessage, res: ServerRes
  * A request that waits for the responses to earlier ones on its connection, and that closing waits for. When closing runs out
  * of time, those are ended first: what cuts the connection cuts their responses.
  */
-export class Waiting implements Active {
+export class Waiting implements InFlight {
   /** Closing has run out of time. */
   told = false;
   readonly #engine: ForwardContext;
@@ -231,7 +231,7 @@ export function afterRequestHook(
   const { req, res, record, arrival } = request;
   // Closing waits for a request whose hook is at work, too.
   let closed = false;
-  const atWork: Active = {
+  const atWork: InFlight = {
     destroy: () => {
       if (closed) return void res.destroy();
       closed = true;

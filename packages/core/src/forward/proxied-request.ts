@@ -18,8 +18,8 @@
 
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
-import { AttemptLoop, type AttemptOwner } from "../attempts/attempt-loop.ts";
-import type { Active } from "../attempts/in-flight.ts";
+import { type AttemptHandler, AttemptLoop } from "../attempts/attempt-loop.ts";
+import type { InFlight } from "../attempts/in-flight.ts";
 import { takeLoadReport, withoutLoadReport } from "../attempts/load-report.ts";
 import { SessionAffinity } from "../attempts/session-affinity.ts";
 import { onResponseClosed } from "../client/node/response-closed.ts";
@@ -34,7 +34,7 @@ import { runResponseHook } from "./hooks.ts";
 import { type ProxiedRequestInput, requestBody } from "./proxied-request-input.ts";
 import type { Body, BodyOwner } from "./request-body.ts";
 
-export class ProxiedRequest implements ExchangeHandler, BodyOwner, ClientPace, AttemptOwner, Active {
+export class ProxiedRequest implements ExchangeHandler, BodyOwner, ClientPace, AttemptHandler, InFlight {
   readonly #in: ProxiedRequestInput;
   readonly #body: Body;
   readonly #response: ClientResponse;
@@ -233,7 +233,7 @@ export class ProxiedRequest implements ExchangeHandler, BodyOwner, ClientPace, A
     this.#body.detach();
     this.#exchange?.abort();
     this.#exchange = undefined;
-    if (!this.#attempts.open) return;
+    if (!this.#attempts.inFlight) return;
     const { status } = this.#in.record;
     this.#attempts.settle(outcome, this.#response.committed ? { status, error } : { error });
   }

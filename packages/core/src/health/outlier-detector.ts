@@ -81,7 +81,7 @@ export class OutlierDetector implements AttemptObserver {
    * Response headers prove enough on trial: a stream may go on for hours. A request of the last resort counts as a trial
    * when it succeeds, and as nothing when it fails: an ejection is not made longer for an outage of the others.
    */
-  onAnswered(attempt: Attempt, failed: boolean): void {
+  onResponded(attempt: Attempt, failed: boolean): void {
     if (attempt.onTrial) this.#endTrial(attempt, failed ? "status" : undefined);
     else if (attempt.lastResort && !failed) this.#endTrial(attempt, undefined);
   }

@@ -74,7 +74,7 @@ export class WeightFeedback implements AttemptObserver {
     this.#tallies.clear();
   }
 
-  onAnswered(): void {}
+  onResponded(): void {}
 
   onSettled({ upstream, headersMs = 0 }: Attempt, outcome: Outcome, failed: boolean): void {
     if (!failed && outcome !== "success") return;

@@ -6,10 +6,10 @@
 
 import createDebug from "debug";
 import { errors } from "undici";
-import { AttemptLoop, type AttemptOwner } from "../attempts/attempt-loop.ts";
+import { type AttemptHandler, AttemptLoop } from "../attempts/attempt-loop.ts";
 import type { AttemptNotes } from "../attempts/current-attempt.ts";
 import { takeLoadReport, withoutLoadReport } from "../attempts/load-report.ts";
-import type { SelectorPool } from "../attempts/upstream-selector.ts";
+import type { BalancedPool } from "../attempts/upstream-selector.ts";
 import { type ErrorCode, errorKind, ProxyError } from "../errors.ts";
 import type { Outcome, Upstream } from "../pool/upstream.ts";
 import { keyReaderOf } from "../request/hash-key.ts";
@@ -29,9 +29,9 @@ interface AnswerHead {
   readonly headers: readonly string[];
 }
 
-export class OutboundRequest implements ExchangeHandler, BodyOwner, AttemptOwner, Steering, IndexedSetMember {
+export class OutboundRequest implements ExchangeHandler, BodyOwner, AttemptHandler, Steering, IndexedSetMember {
   index?: number;
-  readonly #to: SelectorPool;
+  readonly #to: BalancedPool;
   readonly #head: OutboundHead;
   readonly #body: OutboundBody;
   readonly #caller: Caller;
@@ -46,7 +46,7 @@ export class OutboundRequest implements ExchangeHandler, BodyOwner, AttemptOwner
 
   /** Throws a `ProxyError` for a body that is none. `onOver` is called once, when nothing of it is left. */
   constructor(
-    to: SelectorPool,
+    to: BalancedPool,
     runtime: Runtime,
     head: OutboundHead,
     body: unknown,

@@ -1,6 +1,6 @@
 import { Dispatcher } from "undici";
-import type { Active, InFlightSet } from "../attempts/in-flight.ts";
-import type { SelectorPool } from "../attempts/upstream-selector.ts";
+import type { InFlight, InFlightSet } from "../attempts/in-flight.ts";
+import type { BalancedPool } from "../attempts/upstream-selector.ts";
 import { ProxyError } from "../errors.ts";
 import type { Pool } from "../pool/pool.ts";
 import { hasParentSegment } from "../request/route-match.ts";
@@ -15,7 +15,7 @@ import { OutboundRequest } from "./outbound-request.ts";
 export interface OutboundHost {
   readonly runtime: Runtime;
   /** Where requests go now; undefined when the pool is gone. Throws a `ProxyError` when everything is. */
-  to(): SelectorPool | undefined;
+  to(): BalancedPool | undefined;
   /** Whoever waits for what is on its way before it closes. */
   readonly active?: InFlightSet;
 }
@@ -26,7 +26,7 @@ export class PoolDispatcher extends Dispatcher {
   readonly #names: OriginNames;
   readonly #requests = new IndexedSet<OutboundRequest>();
   /** All of them, for whoever closes. */
-  readonly #work: Active = { destroy: () => this.#destroyAll() };
+  readonly #work: InFlight = { destroy: () => this.#destroyAll() };
   #closed = false;
   #onIdle: (() => void)[] = [];
 

@@ -9,7 +9,7 @@ import { isUpstreamFailure, type Member, type Outcome } from "./upstream.ts";
 /** Observes how each attempt goes, and whether that counts against its upstream. Waiting requests are woken afterwards. */
 export interface AttemptObserver {
   /** The response headers are here. */
-  onAnswered(attempt: Attempt, failed: boolean): void;
+  onResponded(attempt: Attempt, failed: boolean): void;
   /** The attempt has given up its place, and the upstream is otherwise as it was. */
   onSettled(attempt: Attempt, outcome: Outcome, failed: boolean): void;
 }
@@ -39,7 +39,7 @@ export class AttemptAccounting implements AttemptHost {
     this.#onRelieved = onRelieved;
   }
 
-  onAnswered(member: Member, attempt: Attempt): void {
+  onResponded(member: Member, attempt: Attempt): void {
     const { options, runtime } = this.#context;
     const failed = isFailureStatus(attempt.status, options);
     member.served = true;
@@ -47,7 +47,7 @@ export class AttemptAccounting implements AttemptHost {
     member.recordHeaders(attempt.headersMs ?? 0, failed, runtime.clock.now());
     this.#context.beginUpdate();
     try {
-      for (const observer of this.observers) observer.onAnswered(attempt, failed);
+      for (const observer of this.observers) observer.onResponded(attempt, failed);
     } finally {
       this.#context.endUpdate();
     }

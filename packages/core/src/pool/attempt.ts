@@ -3,7 +3,7 @@ import type { Member, Outcome, Upstream } from "./upstream.ts";
 
 /** The pool, as an attempt on one of its members sees it. */
 export interface AttemptHost {
-  onAnswered(member: Member, attempt: Attempt): void;
+  onResponded(member: Member, attempt: Attempt): void;
   onSettled(member: Member, attempt: Attempt, outcome: Outcome): void;
   /** Returns what is to be called when the tunnel has closed. */
   onTunnelOpened(member: Member, attempt: Attempt, tunnel: OpenTunnel | undefined): () => void;
@@ -16,7 +16,9 @@ export interface AttemptHost {
 export class Attempt {
   /** When it began, on the monotonic clock. */
   readonly startedAt: number;
-  /** Milliseconds to the response headers, once they are here. */
+  /** Milliseconds to open the connection; undefined on a reused connection. */
+  connectMs: number | undefined;
+  /** Milliseconds to the response headers, once they have arrived. */
   headersMs: number | undefined;
   /** The status that came with them. */
   status: number | undefined;
@@ -42,11 +44,11 @@ export class Attempt {
     return this.#member;
   }
 
-  /** Notes the response headers, which came after so many milliseconds. */
-  answered(ms: number, status: number): void {
+  /** The response headers have arrived after `ms`. */
+  responded(ms: number, status: number): void {
     this.headersMs = ms;
     this.status = status;
-    this.#host.onAnswered(this.#member, this);
+    this.#host.onResponded(this.#member, this);
   }
 
   settle(outcome: Outcome): void {

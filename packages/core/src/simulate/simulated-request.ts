@@ -3,7 +3,7 @@
  * again, and its response is over with its headers.
  */
 
-import { AttemptLoop, type AttemptOwner } from "../attempts/attempt-loop.ts";
+import { type AttemptHandler, AttemptLoop } from "../attempts/attempt-loop.ts";
 import type { Balancer, PickOptions } from "../balancer/balancer.ts";
 import type { ErrorCode } from "../errors.ts";
 import type { RequestFlag } from "../events.ts";
@@ -24,7 +24,7 @@ export interface SimulatedRequestContext {
   onOver(): void;
 }
 
-export class SimulatedRequest implements AttemptOwner, ModelledHandler {
+export class SimulatedRequest implements AttemptHandler, ModelledHandler {
   readonly replayable = true;
   /** The upstream of the attempt in progress, or of the last one. */
   upstream: Upstream | undefined;
@@ -73,7 +73,7 @@ export class SimulatedRequest implements AttemptOwner, ModelledHandler {
   }
 
   onGiveUp(code: ErrorCode): void {
-    if (this.#attempts.open) this.#context.modelOf(this.upstream as Upstream).forget(this);
+    if (this.#attempts.inFlight) this.#context.modelOf(this.upstream as Upstream).forget(this);
     this.#attempts.settle(code, { error: code });
     this.#finish(code, true);
   }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { AttemptLoop, type AttemptOwner } from "../../src/attempts/attempt-loop.ts";
+import { type AttemptHandler, AttemptLoop } from "../../src/attempts/attempt-loop.ts";
 import type { AttemptNotes } from "../../src/attempts/current-attempt.ts";
 import { Balancer } from "../../src/balancer/balancer.ts";
 import type { PoolSettings } from "../../src/config/options.ts";
@@ -8,17 +8,17 @@ import { OutlierDetector } from "../../src/health/outlier-detector.ts";
 import type { Upstream } from "../../src/pool/upstream.ts";
 import { type MemberSketch, memberOf, poolOf } from "../support/pools.ts";
 
-/** What an upstream does with a request: refuses the connection, breaks it, refuses the stream unprocessed, or responds. */
+/** How an upstream handles a request: refuses the connection, resets it, refuses the stream unprocessed, or responds. */
 type Behaviour = "refuse" | "reset" | "unprocessed" | "ok" | 503;
 
-/** A pool on virtual time whose upstreams do as they are told, one millisecond after they are asked. */
+/** A pool on virtual time. Its upstreams behave as set in `does`, one millisecond after each attempt begins. */
 function scene(members: Readonly<Record<string, MemberSketch>>, settings: PoolSettings = {}) {
   const { pool, clock, runtime } = poolOf(members, { balance: "first", ...settings });
   const balancer = new Balancer(pool, {}, runtime);
   if (settings.outlierDetection !== false) new OutlierDetector(pool, undefined, runtime).start();
   const does: Record<string, Behaviour> = Object.fromEntries(Object.keys(members).map((id) => [id, "ok"]));
 
-  /** Sends one request. Its attempts are listed as in `a refuse`, its result is a status or an error code. */
+  /** Sends one request. `attempts` lists entries such as `a refuse`; `result` is a status or an error code. */
   function send({ method = "GET", replayable = true }: { method?: string; replayable?: boolean } = {}) {
     const flags = new Set<string>();
     const notes: AttemptNotes = { upstream: undefined, flags, attemptEnded: () => {}, retried: () => {} };
@@ -41,13 +41,13 @@ function scene(members: Readonly<Record<string, MemberSketch>>, settings: PoolSe
       loop.responded(status);
       if (!loop.retriedOn(status)) end(status);
     };
-    const owner: AttemptOwner = {
+    const handler: AttemptHandler = {
       replayable,
       onAttempt: ({ id }: Upstream) => void clock.setTimeout(() => play(id, does[id] as Behaviour), 1),
       onGiveUp: end,
     };
     const to = { pool, balancer };
-    const loop = new AttemptLoop({ to, runtime, method, key: undefined, affinity: undefined, notes }, owner);
+    const loop = new AttemptLoop({ to, runtime, method, key: undefined, affinity: undefined, notes }, handler);
     sent.leave = () => {
       loop.stop();
       loop.settle("aborted", {});
@@ -56,7 +56,7 @@ function scene(members: Readonly<Record<string, MemberSketch>>, settings: PoolSe
     return sent;
   }
 
-  /** The same, played to its end within so many milliseconds. */
+  /** Sends one request and advances time until it ends, at most `withinMs`. */
   function ask(options: Parameters<typeof send>[0] = {}, withinMs = 10_000) {
     const sent = send(options);
     for (let ms = 0; ms < withinMs && sent.result === undefined; ms++) clock.advance(1);
@@ -74,7 +74,7 @@ describe("attempts after the first", () => {
     expect(ask()).toMatchObject({ result: "reset", attempts: ["a reset", "b reset", "c reset", "a reset"] });
   });
 
-  test("go to a single upstream too, after a pause each", () => {
+  test("go to a single upstream too, each after a pause", () => {
     const { does, ask, clock } = scene({ a: 1 });
     does["a"] = "reset";
     const startedAt = clock.now();
@@ -85,20 +85,20 @@ describe("attempts after the first", () => {
     expect(ask({ replayable: false }).attempts).toEqual(["a reset"]);
   });
 
-  test("follow a status that the options name, and the last response is passed on", () => {
+  test("follow a status listed in the options, and the last response is passed on", () => {
     const { does, ask } = scene({ a: 1, b: 1 }, { retry: { on: ["503"], attempts: 2 } });
     Object.assign(does, { a: 503, b: 503 });
     expect(ask()).toMatchObject({ result: 503, attempts: ["a 503", "b 503", "a 503"] });
   });
 
-  test("follow whatever the method where the request was provably not processed", () => {
+  test("follow with any method when the request was provably not processed", () => {
     const { does, ask } = scene({ a: 1, b: 1 });
     does["a"] = "unprocessed";
     expect(ask({ method: "POST" })).toMatchObject({ result: 200, attempts: ["a unprocessed", "b ok"] });
     expect(ask({ method: "POST", replayable: false })).toMatchObject({ result: "reset" });
   });
 
-  test("are used up only where the request arrives", () => {
+  test("count against the limit only when the request arrives", () => {
     const { does, ask } = scene({ a: 1, b: 1 }, { retry: { attempts: 2 }, outlierDetection: false });
     Object.assign(does, { a: "refuse", b: "reset" });
     const { attempts, result } = ask();
@@ -107,7 +107,7 @@ describe("attempts after the first", () => {
   });
 });
 
-describe("when nothing available can be connected", () => {
+describe("when no available upstream can be connected", () => {
   function ejected(settings: PoolSettings = {}) {
     const stage = scene({ a: 1, b: 1 }, settings);
     stage.does["a"] = "refuse";
@@ -117,7 +117,7 @@ describe("when nothing available can be connected", () => {
     return stage;
   }
 
-  test.each(["GET", "POST"])("a %s goes on to an ejected upstream, and a success readmits that", (method) => {
+  test.each(["GET", "POST"])("a %s goes on to an ejected upstream, and a success readmits it", (method) => {
     const { ask, upstream } = ejected();
     const { result, attempts, flags } = ask({ method });
     expect([result, attempts]).toEqual([200, ["b refuse", "a ok"]]);
@@ -126,7 +126,7 @@ describe("when nothing available can be connected", () => {
     expect(ask().attempts).toEqual(["a ok"]);
   });
 
-  test("a failure there does not make the ejection longer", () => {
+  test("a failure there does not extend the ejection", () => {
     const { ask, does, upstream } = ejected({ retry: { connectFor: "0s" } });
     does["a"] = "refuse";
     const until = upstream("a").ejectedUntil;
@@ -135,14 +135,14 @@ describe("when nothing available can be connected", () => {
     expect([upstream("a").ejectedUntil, upstream("a").ejectedFor]).toEqual([until, ejections]);
   });
 
-  test("a failing status there is passed on, and readmits nothing", () => {
+  test("a failing status there is passed on, and the upstream stays ejected", () => {
     const { ask, does, upstream } = ejected();
     does["a"] = 503;
     expect(ask()).toMatchObject({ result: 503, attempts: ["b refuse", "a 503"] });
     expect(upstream("a").ejectedUntil).toBeDefined();
   });
 
-  test("it goes on to an unhealthy upstream, whose verdict stays", () => {
+  test("it goes on to an unhealthy upstream, which stays unhealthy", () => {
     const { ask, pool, does, upstream } = scene({ a: 1, b: 1 });
     pool.setHealth(upstream("a"), "unhealthy", "status 503");
     does["b"] = "refuse";
@@ -167,14 +167,14 @@ describe("when nothing available can be connected", () => {
     expect(ask()).toMatchObject({ result: "connect_refused", attempts: ["b refuse", "c refuse"] });
   });
 
-  test("it goes to none of them where panic is off", () => {
+  test("it goes to none of them with `panic: fail`", () => {
     const { ask, pool, does, upstream } = scene({ a: 1, b: 1 }, { panic: "fail", retry: { connectFor: "0s" } });
     pool.setHealth(upstream("a"), "unhealthy", "status 503");
     does["b"] = "refuse";
     expect(ask()).toMatchObject({ result: "connect_refused", attempts: ["b refuse"] });
   });
 
-  test("a reset alone does not lead there", () => {
+  test("a reset alone does not lead to an unhealthy upstream", () => {
     const { ask, pool, does, upstream } = scene({ a: 1, b: 1 }, { retry: { attempts: 1 } });
     pool.setHealth(upstream("a"), "unhealthy", "status 503");
     does["b"] = "reset";
@@ -190,7 +190,7 @@ describe("while no upstream can be connected", () => {
     return stage;
   }
 
-  test.each(["GET", "POST"])("a %s waits and connects again until one can be", (method) => {
+  test.each(["GET", "POST"])("a %s waits and connects again until an upstream accepts", (method) => {
     const { send, does, clock, pool } = down();
     const sent = send({ method });
     clock.advance(800);
@@ -204,7 +204,7 @@ describe("while no upstream can be connected", () => {
     expect(pool.snapshot().outage).toBeNull();
   });
 
-  test("it fails when the outage is as old as the options say, and later requests fail at once", () => {
+  test("a request fails once the outage has lasted `connectFor`, and later requests fail at once", () => {
     const { send, ask, clock } = down({ retry: { connectFor: "1s" } });
     const startedAt = clock.now();
     const first = send();
@@ -227,7 +227,7 @@ describe("while no upstream can be connected", () => {
     expect(ask().attempts.length).toBeGreaterThan(3);
   });
 
-  test("a request of the only upstream that was cut off is retried, then waits", () => {
+  test("a request that the only upstream has reset is retried, then waits", () => {
     const { send, does, clock } = down();
     does["a"] = "reset";
     const sent = send();
@@ -240,18 +240,18 @@ describe("while no upstream can be connected", () => {
     expect(sent.attempts.slice(0, 2)).toEqual(["a reset", "a refuse"]);
   });
 
-  test("nothing waits in a pool that has had no success", () => {
+  test("no request waits in a pool that has had no success", () => {
     const { ask, does } = scene({ a: 1 });
     does["a"] = "refuse";
     expect(ask()).toMatchObject({ result: "connect_refused", attempts: ["a refuse"] });
   });
 
-  test("connectFor = 0s and a list of conditions without connect failures wait for nothing", () => {
+  test("no request waits with `connectFor: 0s`, or without connect failures in `retry.on`", () => {
     expect(down({ retry: { connectFor: "0s" } }).ask().attempts).toEqual(["a refuse"]);
     expect(down({ retry: { on: ["reset"] } }).ask().attempts).toEqual(["a refuse"]);
   });
 
-  test("no more requests wait than the queue may hold, and none longer than its timeout", () => {
+  test("at most `queue.max` requests wait, none longer than `queue.timeout`", () => {
     const { send, clock } = down({ queue: { max: 2, timeout: "500ms" } });
     const startedAt = clock.now();
     const sent = [send(), send(), send()];
@@ -264,14 +264,14 @@ describe("while no upstream can be connected", () => {
     }
   });
 
-  test("the time for the whole exchange ends the wait", () => {
+  test("`timeouts.total` ends the wait", () => {
     const { ask, clock } = down({ timeouts: { total: "300ms" } });
     const startedAt = clock.now();
     const { result, endedAt } = ask();
     expect([result, endedAt - startedAt]).toEqual(["total_timeout", 300]);
   });
 
-  test("a client that leaves ends it, and leaves nothing behind", () => {
+  test("a client that disconnects ends the wait, and no timer or attempt remains", () => {
     const { send, clock, pool } = down();
     const sent = send();
     clock.advance(100);
@@ -283,7 +283,7 @@ describe("while no upstream can be connected", () => {
     expect([clock.pending, pool.inFlight]).toEqual([0, 0]);
   });
 
-  test("a pool that closes ends it with `closed`, and no request waits any more", () => {
+  test("closing the pool ends the wait with `closed`, and no later request waits", () => {
     const { send, ask, clock, pool } = down();
     const sent = send();
     clock.advance(100);
@@ -293,7 +293,7 @@ describe("while no upstream can be connected", () => {
     expect(ask().attempts).toEqual(["a refuse"]);
   });
 
-  test("draining the last upstream ends it with `none_available`", () => {
+  test("draining the last upstream ends the wait with `none_available`", () => {
     const { send, clock, pool } = down();
     const sent = [send(), send(), send()];
     clock.advance(100);
@@ -303,12 +303,12 @@ describe("while no upstream can be connected", () => {
     expect(sent.filter(({ result }) => result === "none_available").length).toBeGreaterThanOrEqual(2);
   });
 
-  test("a hundred requests get through in growing numbers once the upstream is back", () => {
+  test("a hundred waiting requests are released in growing numbers once the upstream is back", () => {
     const { send, does, clock, pool } = down();
     const sent = Array.from({ length: 100 }, () => send());
     clock.advance(500);
     const dials = sent.reduce((sum, { attempts }) => sum + attempts.length, 0);
-    // Each on its own, and one of them at a time since then.
+    // One attempt of each request, then one attempt at a time.
     expect(dials).toBeLessThan(120);
     does["a"] = "ok";
     let most = 0;
@@ -320,7 +320,7 @@ describe("while no upstream can be connected", () => {
     expect(most).toBeLessThanOrEqual(80);
   });
 
-  test("explains when the wait ends", () => {
+  test("the snapshot shows when the wait ends", () => {
     const { send, clock, pool } = down();
     const at = clock.wallNow() + 1;
     send();

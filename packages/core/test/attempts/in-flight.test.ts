@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { InFlightSet } from "../../src/attempts/in-flight.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 
-/** A set with something in it, and what became of waiting for it. */
+/** A set with `count` members, and the result of waiting for it to empty. */
 function waiting(count: number, timeoutMs: number) {
   const clock = new VirtualClock();
   const set = new InFlightSet();
@@ -21,14 +21,14 @@ function waiting(count: number, timeoutMs: number) {
   return { clock, set, members, destroyed, verdict, wait };
 }
 
-test("nothing on its way is empty at once, with no timer", async () => {
+test("an empty set resolves at once, without a timer", async () => {
   const { clock, verdict, wait } = waiting(0, 1_000);
   await wait;
   expect(verdict.empty).toBe(true);
   expect(clock.pending).toBe(0);
 });
 
-test("waits for the last one", async () => {
+test("waits for the last member", async () => {
   const { clock, set, members, verdict, wait } = waiting(2, 1_000);
   for (const member of members) {
     await clock.advanceAsync(400);
@@ -40,7 +40,7 @@ test("waits for the last one", async () => {
   expect(clock.pending).toBe(0);
 });
 
-test("loses patience, ends what is left, and can wait again", async () => {
+test("times out, destroys the remaining members, and can wait again", async () => {
   const { clock, set, verdict, destroyed, wait } = waiting(3, 1_000);
   await clock.advanceAsync(1_000);
   await wait;
@@ -52,7 +52,7 @@ test("loses patience, ends what is left, and can wait again", async () => {
   expect(clock.pending).toBe(0);
 });
 
-test.each(["before", "after"])("can be hurried %s it has begun to wait", async (when) => {
+test.each(["before", "after"])("`hurry` works %s the wait has begun", async (when) => {
   const clock = new VirtualClock();
   const set = new InFlightSet();
   set.add({ destroy: () => {} });

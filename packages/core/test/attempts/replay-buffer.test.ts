@@ -14,8 +14,8 @@ function replayed(buffer: ReplayBuffer): string {
   return Buffer.concat(written).toString();
 }
 
-describe("a body that is read bit by bit", () => {
-  test("can be replayed, as often as it takes, up to the limit and no further", () => {
+describe("a body read in chunks", () => {
+  test("can be replayed repeatedly up to the limit", () => {
     const buffer = new ReplayBuffer(4, -1);
     expect([buffer.complete, replayed(buffer)]).toEqual([true, ""]);
     buffer.add(bytes("ab"));
@@ -27,14 +27,14 @@ describe("a body that is read bit by bit", () => {
     expect(buffer.complete).toBe(false);
   });
 
-  test("that is known to be too long is not copied at all", () => {
+  test("is not copied when its known length exceeds the limit", () => {
     const buffer = new ReplayBuffer(4, 5);
     buffer.add(bytes("a"));
     expect([buffer.complete, replayed(buffer)]).toEqual([false, ""]);
     expect(new ReplayBuffer(4, 4).complete).toBe(true);
   });
 
-  test("keeps what no attempt was sent, whatever the limit, and counts it from then on", () => {
+  test("keeps an unsent chunk beyond the limit, and counts it", () => {
     const buffer = new ReplayBuffer(4, -1);
     buffer.add(bytes("abc"));
     buffer.addUnsent(bytes("def"));
@@ -44,7 +44,7 @@ describe("a body that is read bit by bit", () => {
   });
 });
 
-test("a body in memory can be replayed whatever its size, until it is dropped", () => {
+test("a body in memory can be replayed at any size, until it is dropped", () => {
   const buffer = ReplayBuffer.of(bytes("x".repeat(100)));
   expect([buffer.complete, replayed(buffer)]).toEqual([true, "x".repeat(100)]);
   buffer.drop();

@@ -13,7 +13,7 @@ import type { ErrorCode } from "../../src/errors.ts";
 import { RetryBudget } from "../../src/pool/retry-budget.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 
-/** What differs from a GET without a body on a pool with an upstream left and the default options. */
+/** The differences to a GET without a body, default options and an upstream left in the pool. */
 interface Case {
   readonly retry?: RetryOptions;
   readonly method?: string;
@@ -53,23 +53,23 @@ function afterFailure(code: ErrorCode, facts: Case): RetryDecision {
 describe("a failure before anything was sent", () => {
   const codes = ["connect_refused", "connect_failed", "connect_timeout", "dns_failed", "tls_failed"] as const;
 
-  test.each(codes)("%s moves on, whatever the method and the body, outside attempts and budget", (code) => {
+  test.each(codes)("%s moves on with any method and body, outside attempts and budget", (code) => {
     const spent: Case = { method: "POST", used: 10, retry: { attempts: 0, budget: 0, minRetriesPerSecond: 0 } };
     expect(afterFailure(code, { ...spent, sent: false })).toBe("move");
     expect(afterFailure(code, { ...spent, sent: false, replayable: false })).toBe("move");
-    // There is no pause, and so none that could be too long.
+    // Moving on has no pause, so the deadline does not matter.
     expect(afterFailure(code, { ...spent, sent: false, left: 1 })).toBe("move");
   });
 
-  test.each(codes)("%s gives up when the options do not name it", (code) => {
+  test.each(codes)("%s gives up when `retry.on` does not list it", (code) => {
     expect(afterFailure(code, { sent: false, retry: { on: ["reset"] } })).toBe("give-up");
   });
 
-  test("a place that our own limit of connections did not grant is asked of another upstream", () => {
+  test("a connection refused by our own limit moves on to another upstream", () => {
     expect(afterFailure("queue_timeout", { method: "POST", sent: false })).toBe("move");
   });
 
-  test("our own want of file descriptors is not for another upstream to mend", () => {
+  test("a lack of file descriptors gives up, since another upstream would not help", () => {
     expect(afterFailure("no_file_descriptors", { sent: false })).toBe("give-up");
   });
 });
@@ -116,11 +116,11 @@ describe("a failure after something may have been sent", () => {
 describe("a reset on a reused connection", () => {
   test.each<[Case, RetryDecision]>([
     [{}, "again"],
-    // It is nobody's failure and costs nothing.
+    // A race with keep-alive: not a failure, and free of charge.
     [{ used: 1 }, "again"],
     [{ upstreamLeft: false }, "again"],
     [{ retry: { attempts: 0, on: [], budget: 0, minRetriesPerSecond: 0 } }, "again"],
-    // But it happens once, only to what may be sent twice and can be.
+    // Only once, and only if the request may be sent twice and its body can be replayed.
     [{ stale: true }, "retry"],
     [{ stale: true, upstreamLeft: false }, "give-up"],
     [{ method: "POST" }, "give-up"],
@@ -131,7 +131,7 @@ describe("a reset on a reused connection", () => {
     expect(afterFailure("reset", { ...facts, reused: true })).toBe(decision);
   });
 
-  test("an invalid response on one is still an invalid response", () => {
+  test("an invalid response on a reused connection is not stale", () => {
     expect(afterFailure("invalid_response", { reused: true })).toBe("give-up");
   });
 });
@@ -158,7 +158,7 @@ describe("a status", () => {
 });
 
 describe("the budget", () => {
-  test("is only touched when the retry is certain", () => {
+  test("is withdrawn from only when all other conditions hold", () => {
     const hopeless: Case[] = [
       { used: 3 },
       { upstreamLeft: false },
@@ -172,7 +172,7 @@ describe("the budget", () => {
     }
   });
 
-  test("pays for a retry once", () => {
+  test("is charged once for a retry", () => {
     const facts = factsOf({ retry: { budget: 0, minRetriesPerSecond: 1 } });
     const failure = { code: "reset", cause: undefined, reused: false, sent: true } as const;
     const decisions = Array.from({ length: 12 }, () => decideAfterFailure(failure, facts));
@@ -181,7 +181,7 @@ describe("the budget", () => {
   });
 });
 
-test("the pause before a retry is anything between its bounds", () => {
+test("the pause before a retry lies between its bounds", () => {
   expect(retryPauseMs(() => 0)).toBe(limits.retryBackoffMinMs);
   expect(retryPauseMs(() => 0.999_999)).toBeCloseTo(limits.retryBackoffMaxMs, 2);
   expect(retryPauseMs(() => 0.5)).toBe((limits.retryBackoffMinMs + limits.retryBackoffMaxMs) / 2);

@@ -227,7 +227,7 @@ export function policyContract(name: string, create: () => Policy, { shares }: P
 function answerOnce(pool: Pool): void {
   for (const [index, upstream] of pool.upstreams.entries()) {
     const attempt = pool.begin(upstream);
-    attempt.answered(20 * (index + 1), 200);
+    attempt.responded(20 * (index + 1), 200);
     attempt.settle("success");
   }
 }

@@ -192,7 +192,7 @@ describe("an answer", () => {
     await clock.advanceAsync(0);
     expect(pool.snapshot().upstreams[0]?.slowStart).toBe(1);
     const attempt = pool.begin(memberOf(pool, "10.0.0.1:80"));
-    attempt.answered(5, 200);
+    attempt.responded(5, 200);
     attempt.settle("success");
     dns.answer = ["10.0.0.1", "10.0.0.2"];
     await clock.advanceAsync(1_000);

@@ -73,9 +73,9 @@ test("one that is full is waited for, and when there is no more waiting another 
   expect(chances(waiting)).toEqual([0, 0, 0]);
   expect(ask()).toMatchObject({ next: "pick" });
   pool.queue.enter({ onRoom: () => {}, onTimeout: () => {}, waitsFor: memberOf(pool, "b") });
-  const guest = ask(cookieOf("b"));
-  expect(guest).toMatchObject({ next: "pick", sticky: { standing: "later", outcome: "guest" }, refusal: null });
-  expect(chances(guest)).toEqual([100, 0, 0]);
+  const temporary = ask(cookieOf("b"));
+  expect(temporary).toMatchObject({ next: "pick", sticky: { standing: "later", outcome: "temporary" }, refusal: null });
+  expect(chances(temporary)).toEqual([100, 0, 0]);
 });
 
 test("one that cannot be had is replaced", () => {

@@ -28,7 +28,7 @@ describe("on trial", () => {
   test("response headers are enough, and the rest of the answer goes on", () => {
     const { begin, log, pool } = onTrial();
     const trial = begin("a");
-    trial.answered(5, 200);
+    trial.responded(5, 200);
     expect(log).toEqual(["30s a in: trial"]);
     expect(memberOf(pool, "a")).toMatchObject({
       onTrial: false,
@@ -41,7 +41,7 @@ describe("on trial", () => {
   test("an answer that breaks off later is the first failure of a new count", () => {
     const { begin, send, log } = onTrial();
     const trial = begin("a");
-    trial.answered(5, 200);
+    trial.responded(5, 200);
     trial.settle("response_truncated");
     send("a", "reset", 3);
     expect(log).toEqual(["30s a in: trial"]);
@@ -63,7 +63,7 @@ describe("on trial", () => {
   test("so is a bad status, without waiting for the body that comes with it", () => {
     const { begin, log } = onTrial();
     const trial = begin("a");
-    trial.answered(5, 503);
+    trial.responded(5, 503);
     expect(log).toEqual(["30s a out for 60s: trial-failed"]);
     trial.settle("success");
     expect(log).toHaveLength(1);
@@ -138,12 +138,12 @@ describe("on trial", () => {
   test("streams from before neither stand in its way nor speak for the upstream", () => {
     const { begin, end, send, clock, log, pool } = outlierLab({}, { members: { a: 1, b: 1 } });
     const streams = Array.from({ length: 4 }, () => begin("a"));
-    streams[0]?.answered(1, 200);
+    streams[0]?.responded(1, 200);
     clock.advance(1_000);
     send("a", "reset", 5);
     clock.advance(30_000);
     expect(memberOf(pool, "a")).toMatchObject({ onTrial: true, available: true, inFlight: 4 });
-    streams[1]?.answered(1, 200);
+    streams[1]?.responded(1, 200);
     for (const stream of streams) end(stream, "success");
     expect(log).toHaveLength(1);
     send("a", "success");
@@ -153,7 +153,7 @@ describe("on trial", () => {
   test("the trial of an earlier ejection is one of those streams", () => {
     const { begin, send, clock, log, pool } = onTrial();
     const stream = begin("a");
-    stream.answered(1, 200);
+    stream.responded(1, 200);
     clock.advance(60_000);
     send("a", "reset", 5);
     clock.advance(60_000);
@@ -326,7 +326,7 @@ describe("those who wait", () => {
     clock.advance(30_000);
     const trial = begin("a");
     for (const name of ["x", "y", "z"]) lineUp(pool, log, name);
-    trial.answered(1, 200);
+    trial.responded(1, 200);
     expect(log).toEqual(["x: a", "y: a"]);
     trial.settle("success");
     expect(log).toEqual(["x: a", "y: a", "z: a"]);

@@ -151,7 +151,7 @@ describe("what counts", () => {
     const { begin, isOut } = outlierLab();
     for (let count = 0; count < 5; count++) {
       const attempt = begin("a");
-      attempt.answered(1, 500);
+      attempt.responded(1, 500);
       attempt.settle("aborted");
     }
     expect(isOut("a")).toBe(true);

@@ -56,6 +56,6 @@ export function outlierLab(
 /** Ends an attempt with a status, that of a success too, or in another way before there was one. */
 export function end(attempt: Attempt, outcome: Outcome | number): void {
   const status = outcome === "success" ? 200 : outcome;
-  if (typeof status === "number") attempt.answered(1, status);
+  if (typeof status === "number") attempt.responded(1, status);
   attempt.settle(typeof outcome === "number" ? "success" : outcome);
 }

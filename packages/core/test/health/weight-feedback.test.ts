@@ -26,7 +26,7 @@ function feedbackLab(members: Members, settings: Omit<PoolOptions, "upstreams"> 
   const send = (id: string, { ms = 20, status = 200, times = 20 } = {}) => {
     for (let count = 0; count < times; count++) {
       const attempt = pool.begin(memberOf(pool, id));
-      attempt.answered(ms, status);
+      attempt.responded(ms, status);
       attempt.settle("success");
     }
   };
@@ -236,7 +236,7 @@ describe("over time", () => {
       const ms = msOf(upstream.id, lab.clock.now() / 1_000) * (0.8 + 0.4 * lab.runtime.random());
       const attempt = lab.pool.begin(upstream);
       lab.clock.setTimeout(() => {
-        attempt.answered(ms, 200);
+        attempt.responded(ms, 200);
         attempt.settle("success");
       }, ms);
       if (upstream.id === "a") received++;

@@ -247,18 +247,18 @@ describe("an upstream that is full", () => {
     const waits = ask(cookie);
     await waiting(1);
     await clock.advanceAsync(5_000);
-    const guest = await waits;
-    expect([guest.status, guest.setCookies]).toEqual([200, []]);
-    expect(guest.text).not.toBe("b");
+    const temporary = await waits;
+    expect([temporary.status, temporary.setCookies]).toEqual([200, []]);
+    expect(temporary.text).not.toBe("b");
     await release();
     expect(await ask(cookie)).toMatchObject({ text: "b", setCookies: [] });
   });
 
   test("keeps its client, whom another serves at once when nobody may wait", async () => {
     const { ask, cookie, release } = await fullB({}, { queue: { max: 0 } });
-    const guest = await ask(cookie);
-    expect([guest.status, guest.setCookies]).toEqual([200, []]);
-    expect(guest.text).not.toBe("b");
+    const temporary = await ask(cookie);
+    expect([temporary.status, temporary.setCookies]).toEqual([200, []]);
+    expect(temporary.text).not.toBe("b");
     await release();
   });
 

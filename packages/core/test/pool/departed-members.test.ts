@@ -125,7 +125,7 @@ describe("a member that DNS drops and names again", () => {
     const { pool } = lab({ slowStart: { window: "30s" } });
     for (const upstream of pool.upstreams) {
       const attempt = pool.begin(upstream);
-      attempt.answered(1, 200);
+      attempt.responded(1, 200);
       attempt.settle("success");
     }
     pool.setDiscovered(found("b", "c"));

@@ -11,7 +11,7 @@ import { memberOf, poolOf, upstreamsOf, urlOf } from "../support/pools.ts";
 /** Makes an upstream one that has served. */
 function serve(pool: Pool, id: string): void {
   const attempt = pool.begin(memberOf(pool, id));
-  attempt.answered(1, 200);
+  attempt.responded(1, 200);
   attempt.settle("success");
 }
 

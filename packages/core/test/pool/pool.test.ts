@@ -240,7 +240,7 @@ describe("snapshots", () => {
   test("are plain, frozen all the way down, and do not change afterwards", () => {
     const { pool } = poolOf({ a: { weight: 3, maxInFlight: 10 }, spare: { backup: true } });
     const attempt = pool.begin(memberOf(pool, "a"));
-    attempt.answered(12, 200);
+    attempt.responded(12, 200);
     pool.traffic.countRetry("reset");
     const before = pool.snapshot();
     expect(deepFrozen(before)).toBe(true);

@@ -29,7 +29,7 @@ function fullPool() {
 }
 
 function observe(pool: Pool, observer: Partial<AttemptObserver>): void {
-  pool.observe({ onAnswered() {}, onSettled() {}, ...observer });
+  pool.observe({ onResponded() {}, onSettled() {}, ...observer });
 }
 
 test("an outcome wakes waiters once, after every observer and event, when the ejection is in force", () => {
@@ -70,9 +70,9 @@ test("a response on trial readmits its upstream, and wakes waiters after the oth
   pool.reconfigure({ ...pool.options, upstreams: pool.options.upstreams.map((one) => ({ ...one, maxInFlight: 2 })) });
   pool.setState("b", "disabled");
   const log: string[] = [];
-  observe(pool, { onAnswered: ({ upstream }) => void log.push(`observed ${upstream.id}`) });
+  observe(pool, { onResponded: ({ upstream }) => void log.push(`observed ${upstream.id}`) });
   enqueue(pool, (id) => log.push(`picks ${id}`));
-  trial.answered(1, 200);
+  trial.responded(1, 200);
   expect(log).toEqual(["observed a", "picks a"]);
 });
 

@@ -72,7 +72,7 @@ export class Client implements Waiter {
 
   #finish(ms: number, fate: Outcome | 200 | 503): void {
     if (typeof fate === "number") {
-      this.#attempt?.answered(ms, fate);
+      this.#attempt?.responded(ms, fate);
       const tunnelMs = fate === 200 ? this.#host.tunnelMs() : 0;
       if (tunnelMs > 0) this.#tunnel(tunnelMs);
       else this.#settle("success");

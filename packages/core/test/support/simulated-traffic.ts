@@ -31,7 +31,7 @@ export function simulateTraffic(
     const { ms, fails = false } = behaviour(upstream, clock.now(), chance);
     clock.setTimeout(() => {
       if (fails) return attempt.settle("reset");
-      attempt.answered(ms, 200);
+      attempt.responded(ms, 200);
       attempt.settle("success");
     }, ms);
   };

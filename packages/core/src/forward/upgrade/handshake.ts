@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { AttemptLoop, type AttemptOwner } from "../../attempts/attempt-loop.ts";
-import type { Active } from "../../attempts/in-flight.ts";
+import { type AttemptHandler, AttemptLoop } from "../../attempts/attempt-loop.ts";
+import type { InFlight } from "../../attempts/in-flight.ts";
 import { takeLoadReport } from "../../attempts/load-report.ts";
 import { SessionAffinity } from "../../attempts/session-affinity.ts";
 import { appHeadersBeside } from "../../client/node/app-response-headers.ts";
@@ -53,7 +53,7 @@ function webSocketKey(headers: readonly string[]): string {
 }
 
 /** One WebSocket handshake on its way: pick, ask, and either join the sockets or relay what the upstream says instead. */
-export class Handshake implements TunnelHandler, AttemptOwner, Active {
+export class Handshake implements TunnelHandler, AttemptHandler, InFlight {
   readonly #in: HandshakeInput;
   /** A handshake has no body. */
   readonly replayable = true;
