@@ -1,4 +1,5 @@
 import { isIP } from "node:net";
+import type { HeaderChangeSet } from "../http1/header-changes.ts";
 import { type Checked, checkHealthCheck, checkManyPools, checkOnePool, checkPool, isShort } from "./check.ts";
 import { defaults } from "./defaults.ts";
 import { parseSize } from "./duration.ts";
@@ -23,7 +24,6 @@ import type {
 import { milliseconds, toResolvedHealthCheck, toStatusRange } from "./resolve-health-check.ts";
 import type {
   ResolvedDiscovery,
-  ResolvedHeaderChanges,
   ResolvedHealthCheck,
   ResolvedOptions,
   ResolvedOutlierDetection,
@@ -247,12 +247,12 @@ function toResolvedRoute(route: RouteOptions, onlyPool: string): ResolvedRoute {
     addPrefix: (route.addPrefix ?? "").replace(/\/+$/, ""),
     preserveHost: route.preserveHost ?? defaults.route.preserveHost,
     maxBodyBytes: route.maxBodySize === undefined ? Infinity : bytes(route.maxBodySize),
-    requestHeaders: route.requestHeaders && toResolvedHeaderChanges(route.requestHeaders),
-    responseHeaders: route.responseHeaders && toResolvedHeaderChanges(route.responseHeaders),
+    requestHeaders: route.requestHeaders && toHeaderChangeSet(route.requestHeaders),
+    responseHeaders: route.responseHeaders && toHeaderChangeSet(route.responseHeaders),
   });
 }
 
-function toResolvedHeaderChanges({ set = {}, remove = [] }: HeaderChanges): ResolvedHeaderChanges {
+function toHeaderChangeSet({ set = {}, remove = [] }: HeaderChanges): HeaderChangeSet {
   const names = [...Object.keys(set), ...remove];
   return { set: Object.entries(set), drop: new Set(names.map((name) => name.toLowerCase())) };
 }

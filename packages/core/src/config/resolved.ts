@@ -1,5 +1,6 @@
 /** Options after checking: defaults filled in, durations in milliseconds, sizes in bytes, frozen. */
 
+import type { HeaderChangeSet } from "../http1/header-changes.ts";
 import type { Policy } from "../policy.ts";
 import type { HashKey, PolicyName, TunnelEnd } from "./options.ts";
 import type { LinearPattern } from "./pattern/linear-pattern.ts";
@@ -172,13 +173,6 @@ export interface ResolvedPool {
   readonly tls: ResolvedTls;
 }
 
-export interface ResolvedHeaderChanges {
-  /** Names as written, with their values. */
-  readonly set: readonly (readonly [name: string, value: string])[];
-  /** Lower-case names to drop: `remove`, and what `set` replaces. */
-  readonly drop: ReadonlySet<string>;
-}
-
 export interface ResolvedRoute {
   /** What logs and metrics call it: its hosts and path. */
   readonly name: string;
@@ -194,8 +188,8 @@ export interface ResolvedRoute {
   readonly preserveHost: boolean;
   /** Infinity when there is no limit. */
   readonly maxBodyBytes: number;
-  readonly requestHeaders: ResolvedHeaderChanges | undefined;
-  readonly responseHeaders: ResolvedHeaderChanges | undefined;
+  readonly requestHeaders: HeaderChangeSet | undefined;
+  readonly responseHeaders: HeaderChangeSet | undefined;
 }
 
 export interface ResolvedOptions {

@@ -1,4 +1,6 @@
-/** Judges the header fields that an app sets on a request or response. Hooks, routes and changed `req.headers` all ask here. */
+/** Judges the header fields that an app sets on a request or response, in hooks, routes and changed `req.headers`. */
+
+import { hopByHopNames } from "../http1/hop-by-hop.ts";
 
 /**
  * `free`: sent as it was set. `replaces`: sent in place of the line that the proxy would add itself. `refused`: never sent.
@@ -16,11 +18,9 @@ export const hostText: RegExp =
   /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+;=%-]*)(?::(?:\d{0,4}|[0-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5]))?$/;
 
 const refused: ReadonlySet<string> = new Set([
-  // Framing is always the proxy's own.
-  ...["content-length", "transfer-encoding", "trailer"],
-  // For one connection alone (RFC 9110 section 7.6.1).
-  ...["connection", "keep-alive", "proxy-connection", "te", "upgrade", "http2-settings"],
-  ...["proxy-authenticate", "proxy-authorization", "proxy-authentication-info"],
+  ...hopByHopNames,
+  // The proxy frames every message itself.
+  "content-length",
   // The proxy sends no 100 of its own before the upstream's.
   "expect",
   // The accept value is computed from the client's key: with another key no handshake succeeds.

@@ -1,27 +1,23 @@
 /**
- * Which fields a message over HTTP/2 may have (RFC 9113 section 8.2). A field that breaks a rule makes its message
- * malformed: it is never dropped, and never passed on.
+ * The fields that a message over HTTP/2 may have (RFC 9113 section 8.2). A field that breaks a rule makes its message
+ * malformed: it is neither dropped nor forwarded.
  */
+
+import { connectionSpecificNames } from "../http1/hop-by-hop.ts";
 
 /** A name is a token without capitals; only pseudo-fields begin with a colon. */
 const nameText = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
 /** No NUL, CR or LF, no other control character, and no white space at either end. */
 const valueText = /^(?:[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?$/;
 
-/** Fields that are about one connection, which HTTP/2 has frames for (RFC 9113 section 8.2.2). */
-const connectionFields: ReadonlySet<string> = new Set([
-  "connection",
-  "keep-alive",
-  "proxy-connection",
-  "transfer-encoding",
-  "upgrade",
-]);
+/** TE is not among them: it may say `trailers`. The other hop-by-hop fields are not malformed in HTTP/2. */
+const connectionFields: ReadonlySet<string> = new Set(connectionSpecificNames);
 
-/** Names repeat from message to message: one look-up instead of one scan. Bounded, since a peer chooses them. */
+/** Valid names that were seen: one lookup replaces a scan. Bounded, since a peer chooses the names. */
 const knownNames = new Set<string>();
 const maxKnownNames = 1_000;
 
-/** Says what is wrong with a field, if anything. */
+/** Returns what is wrong with a field, if anything. */
 export function faultOfField(name: string, value: string): string | undefined {
   if (!isKnownName(name)) {
     if (!nameText.test(name)) return "a field name out of grammar";
@@ -33,7 +29,7 @@ export function faultOfField(name: string, value: string): string | undefined {
   return undefined;
 }
 
-/** Whether a field is about one connection, and may not be sent over HTTP/2. The name is in lower case. */
+/** Whether a field is connection-specific and may not be sent over HTTP/2. The name is in lower case. */
 export function isConnectionField(name: string): boolean {
   return connectionFields.has(name);
 }

@@ -4,10 +4,10 @@
  */
 
 import type { IncomingMessage } from "node:http";
-import type { ResolvedHeaderChanges } from "../config/resolved.ts";
 import { hostText } from "../config/settable-header.ts";
 import type { ErrorCode } from "../errors.ts";
 import { continueExpectation } from "../http1/expect-continue.ts";
+import type { HeaderChangeSet } from "../http1/header-changes.ts";
 import type { ChangedHeaders, HeaderObject } from "./changed-headers.ts";
 import { requestHeaderKind } from "./request-header-kind.ts";
 
@@ -31,7 +31,7 @@ export interface RequestHeadIn {
   /** Some of `passed` are claims that only a trusted peer may make. */
   readonly hasClaims: boolean;
   /** Headers that an app has set in place of the proxy's own, Host and the X-Forwarded ones among them. */
-  readonly replacing?: ResolvedHeaderChanges | undefined;
+  readonly replacing?: HeaderChangeSet | undefined;
   /** Values of the headers that the proxy sets, joined when repeated, by lower-case name. */
   readonly forwarded: ReadonlyMap<string, string>;
   readonly via: string | undefined;

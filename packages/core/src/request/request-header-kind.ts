@@ -1,28 +1,25 @@
-/** Sorts the headers of a request by their names. */
+/** Classifies the headers of a request by their names. */
 
 import { bySpelling } from "../http1/header-classifier.ts";
+import { hopByHopNames } from "../http1/hop-by-hop.ts";
 
-/** What is done to a header of a request: see `HeadReader`. */
+/** How a header of a request is treated: see `HeadReader`. */
 export type RequestHeaderKind =
   | ("passed" | "claim" | "hop" | "host" | "length" | "coding" | "connection" | "te" | "expect" | "forwarded" | "via")
   | ("accept" | "traceparent" | "user-agent" | "referer");
 
-const kinds: ReadonlyMap<string, RequestHeaderKind> = new Map([
+const kinds: ReadonlyMap<string, RequestHeaderKind> = new Map<string, RequestHeaderKind>([
+  ...hopByHopNames.map((name) => [name, "hop"] as const),
+  // These are hop-by-hop too, but are read: Connection for the names that it lists, TE for `trailers`, and the coding.
   ["connection", "connection"],
-  ["proxy-connection", "hop"],
-  ["keep-alive", "hop"],
-  ["proxy-authenticate", "hop"],
-  ["proxy-authorization", "hop"],
-  ["trailer", "hop"],
-  ["upgrade", "hop"],
-  ["http2-settings", "hop"],
-  // CGI hands it over as HTTP_PROXY, which many clients take for the proxy of their own requests (httpoxy, CVE-2016-5385).
-  ["proxy", "hop"],
-  ["expect", "expect"],
   ["te", "te"],
+  ["transfer-encoding", "coding"],
+  // CGI passes it on as HTTP_PROXY, which many clients take for the proxy of their own requests (httpoxy, CVE-2016-5385).
+  ["proxy", "hop"],
+  // The proxy answers it (RFC 9110 section 10.1.1).
+  ["expect", "expect"],
   ["host", "host"],
   ["content-length", "length"],
-  ["transfer-encoding", "coding"],
   ["x-forwarded-for", "forwarded"],
   ["x-forwarded-host", "forwarded"],
   ["x-forwarded-proto", "forwarded"],
@@ -41,12 +38,12 @@ const kinds: ReadonlyMap<string, RequestHeaderKind> = new Map([
 const usual = bySpelling(kinds, "passed");
 
 /**
- * What an upstream behind a proxy tends to believe, and what only a proxy may say: how the client connected, who it is, and
- * which URL it asked for. The latter two replace the path in IIS, Symfony and others, past every check of the real one.
+ * Headers that an upstream behind a proxy trusts, and that only a proxy may set: how the client connected, its identity, and
+ * the URL that it requested. The last two names replace the path in IIS, Symfony and others, past every check of the real one.
  */
 const claims = /^(?:x-forwarded-.+|front-end-https|x-original-url|x-rewrite-url)$/;
 
-/** Headers with an alias that does no harm: nothing is decided by them. */
+/** Kinds whose aliases are harmless: nothing is decided by them. */
 const harmless: ReadonlySet<RequestHeaderKind | undefined> = new Set([
   "accept",
   "traceparent",
@@ -55,7 +52,7 @@ const harmless: ReadonlySet<RequestHeaderKind | undefined> = new Set([
   undefined,
 ]);
 
-/** CGI-like upstreams read `X_Forwarded_For` as `X-Forwarded-For`, and `Content_Length` as `Content-Length`: both are dropped. */
+/** CGI-like upstreams read `X_Forwarded_For` as `X-Forwarded-For`, and `Content_Length` as `Content-Length`: such aliases are dropped. */
 function kindOf(lower: string): RequestHeaderKind {
   const kind = kinds.get(lower);
   if (kind !== undefined) return kind;
@@ -64,7 +61,7 @@ function kindOf(lower: string): RequestHeaderKind {
   return harmless.has(kinds.get(dashed)) && !claims.test(dashed) ? "passed" : "hop";
 }
 
-/** The kind of a header by its name in any letter case. */
+/** Returns the kind of a header by its name in any letter case. */
 export function requestHeaderKind(name: string): RequestHeaderKind {
   return usual.get(name) ?? kindOf(name.toLowerCase());
 }

@@ -7,6 +7,7 @@
 
 import { isIP } from "node:net";
 import * as z from "zod";
+import { fieldText, token, tokenChar } from "../../http1/grammar.ts";
 import type { Policy } from "../../policy.ts";
 import { parseDuration, parseSize } from "../duration.ts";
 import type { HashKey, PolicyName, RetryCondition } from "../options.ts";
@@ -95,7 +96,7 @@ export const method = (): z.ZodString =>
   text("an HTTP method in capitals").regex(/^[A-Z][A-Z-]{0,31}$/, { error: "expected an HTTP method in capitals" });
 
 export const headerName = (): z.ZodString =>
-  text("a header name").regex(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/, {
+  text("a header name").regex(token, {
     error: "a header name has only letters, digits and any of ! # $ % & ' * + - . ^ _ ` | ~",
   });
 
@@ -115,11 +116,11 @@ export const removableName = (): z.ZodString =>
 export const headerValue = (): z.ZodString =>
   text("a header value")
     .superRefine((value, context) => {
-      if (!/^[\t\x20-\x7e\x80-\xff]*$/.test(value)) {
+      if (!fieldText.test(value)) {
         fail(context, "a header value may not have line breaks, control characters or anything outside Latin-1");
       }
     })
-    .meta({ pattern: "^[\\t\\x20-\\x7e\\x80-\\xff]*$" });
+    .meta({ pattern: fieldText.source });
 
 /** A path prefix as routes have it. */
 export const path = (): z.ZodString =>
@@ -188,12 +189,12 @@ function isPolicy(value: unknown): boolean {
 }
 
 export const hashKey = (): z.ZodType<HashKey, HashKey> =>
-  text("what to hash").regex(/^(?:client-ip|path|(?:header|cookie|query):[!#$%&'*+\-.^_`|~0-9A-Za-z]+)$/, {
+  text("what to hash").regex(new RegExp(`^(?:client-ip|path|(?:header|cookie|query):${tokenChar}+)$`), {
     error: 'expected "client-ip", "path", "header:NAME", "cookie:NAME" or "query:NAME"',
   }) as z.ZodType<string, string> as z.ZodType<HashKey, HashKey>;
 
 export const cookieName = (): z.ZodString =>
-  text("a cookie's name").regex(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}$/, {
+  text("a cookie's name").regex(new RegExp(`^${tokenChar}{1,64}$`), {
     error: "a cookie's name has 1 to 64 letters, digits and any of ! # $ % & ' * + - . ^ _ ` | ~",
   });
 

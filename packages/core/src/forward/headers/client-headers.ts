@@ -1,21 +1,13 @@
-import type { ResolvedHeaderChanges } from "../../config/resolved.ts";
-import { withHeaderChanges } from "../../http1/header-changes.ts";
+import { type HeaderChangeSet, withHeaderChanges } from "../../http1/header-changes.ts";
 import { bySpelling } from "../../http1/header-classifier.ts";
+import { hopByHopNames } from "../../http1/hop-by-hop.ts";
 
 type Kind = "passed" | "dropped" | "connection" | "length" | "via";
 
-/** Dropped is what is for this hop alone (RFC 9110 section 7.6.1), and framing, which is always our own. */
-const kinds: ReadonlyMap<string, Kind> = new Map([
+const kinds: ReadonlyMap<string, Kind> = new Map<string, Kind>([
+  ...hopByHopNames.map((name) => [name, "dropped"] as const),
+  // Dropped as well, but read for the names that it lists.
   ["connection", "connection"],
-  ["keep-alive", "dropped"],
-  ["proxy-connection", "dropped"],
-  ["proxy-authenticate", "dropped"],
-  ["proxy-authorization", "dropped"],
-  ["te", "dropped"],
-  ["trailer", "dropped"],
-  ["transfer-encoding", "dropped"],
-  ["upgrade", "dropped"],
-  ["http2-settings", "dropped"],
   ["content-length", "length"],
   ["via", "via"],
 ]);
@@ -23,15 +15,11 @@ const kinds: ReadonlyMap<string, Kind> = new Map([
 const usual = bySpelling(kinds, "passed");
 
 /**
- * The headers that go to the client: the upstream's in their order, without what is for the other hop, then Via and the
- * route's changes. Content-Length stays where the upstream had it; the transport has checked it.
+ * Returns the headers for the client: the upstream's in their order, without those of the upstream connection, then Via and
+ * the route's changes. Content-Length stays where the upstream had it; the transport has checked it.
  */
-export function clientHeaders(
-  raw: readonly string[],
-  changes: ResolvedHeaderChanges | undefined,
-  status = 200,
-): string[] {
-  // These have no body, and a length would promise one (RFC 9110 section 8.6).
+export function clientHeaders(raw: readonly string[], changes: HeaderChangeSet | undefined, status = 200): string[] {
+  // These have no body, and a length would announce one (RFC 9110 section 8.6).
   const lengthless = status < 200 || status === 204;
   const headers: string[] = [];
   let named: Set<string> | undefined;
@@ -49,7 +37,7 @@ export function clientHeaders(
   return withHeaderChanges(kept, changes);
 }
 
-/** The names that are for the other hop alone, on every line of Connection, in lower case. */
+/** Returns the names that all lines of Connection list, in lower case: those fields are not forwarded. */
 export function connectionNames(raw: readonly string[]): ReadonlySet<string> | undefined {
   let named: Set<string> | undefined;
   for (let index = 0; index < raw.length; index += 2) {
@@ -62,12 +50,12 @@ function addNamed(named: Set<string> | undefined, value: string): Set<string> | 
   if (value === "keep-alive" || value === "close") return named;
   const names = named ?? new Set<string>();
   for (const option of value.split(",")) names.add(option.trim().toLowerCase());
-  // Framing is ours: an upstream cannot have its length taken off.
+  // The proxy frames the message: an upstream cannot make it drop the length.
   names.delete("content-length");
   return names;
 }
 
-/** The name that the header at an even or odd place belongs to. */
+/** Returns the lower-case name of the header whose name or value is at `index`. */
 function lowerNameAt(headers: readonly string[], index: number): string {
   return (headers[index - (index % 2)] as string).toLowerCase();
 }

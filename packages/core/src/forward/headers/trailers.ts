@@ -1,9 +1,14 @@
-/** Fields that frame, route, authenticate or describe the body come too late in a trailer (RFC 9110 section 6.5.1). */
+import { hopByHopNames } from "../../http1/hop-by-hop.ts";
+
+/**
+ * A trailer has no hop-by-hop fields, and none that frame, route, authenticate or describe the body, since those would come
+ * too late (RFC 9110 section 6.5.1).
+ */
 const forbidden: ReadonlySet<string> = new Set([
+  ...hopByHopNames,
   "authorization",
   "age",
   "cache-control",
-  "connection",
   "content-encoding",
   "content-length",
   "content-range",
@@ -12,32 +17,23 @@ const forbidden: ReadonlySet<string> = new Set([
   "date",
   "expires",
   "host",
-  "http2-settings",
-  "keep-alive",
   "location",
   "max-forwards",
   "pragma",
-  "proxy-authenticate",
-  "proxy-authorization",
-  "proxy-connection",
   "range",
   "retry-after",
   "set-cookie",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
   "vary",
   "via",
   "www-authenticate",
 ]);
 
 /**
- * The trailers that may go to a client that asked for them, as pairs. `named` are the names that the response's Connection
- * lists, in lower case: what is for one hop is so in a trailer, too.
+ * Returns the trailers that may go to a client that asked for them, as pairs. `named` are the names that the response's
+ * Connection lists, in lower case: such fields are not forwarded in a trailer either.
  *
- * A request's trailers go no further. Hardly an upstream reads them, and those that merge them into the headers would let a
- * client add what was checked before it came (RFC 9110 section 6.5.1 lets a proxy discard them).
+ * A request's trailers are not forwarded. Few upstreams read them, and an upstream that merges them into the headers would let
+ * a client add headers past every check (RFC 9110 section 6.5.1 lets a proxy discard trailers).
  */
 export function clientTrailers(
   raw: readonly string[],
