@@ -7,26 +7,26 @@ import type { Upstream } from "../pool/upstream.ts";
 import { type Runtime, resolveRuntime } from "../runtime/runtime.ts";
 import { seededRandom } from "../runtime/seeded-random.ts";
 import { type PolicySettings, policies } from "./policies.ts";
-import { weighByWeight } from "./weight-share.ts";
+import { sharesByWeight } from "./weight-share.ts";
 
 const none: readonly Upstream[] = [];
 
 export interface BalancerOptions {
-  /** A built-in policy's name, or a policy of your own. Default: the pool's `balance`. */
+  /** The name of a built-in policy, or a custom policy. Default: the pool's `balance`. */
   readonly policy?: PolicyName | Policy;
 }
 
 export interface PickOptions {
-  /** What a hashing policy hashes. */
+  /** The key for a hashing policy. */
   readonly key?: string | undefined;
-  /** Upstreams not to pick: those tried before. */
+  /** Upstreams not to pick, such as those tried before. */
   readonly exclude?: readonly Upstream[];
-  /** Picks from the ejected, half-open and unhealthy ones instead: for a request that could connect to no other. */
+  /** Picks among ejected, half-open and unhealthy upstreams: for a request that could connect to no other. */
   readonly lastResort?: boolean;
 }
 
 /**
- * Chooses among a pool's upstreams. The pool says which may be picked, the policy says which one.
+ * Picks an upstream of a pool. The pool decides which upstreams are candidates, the policy picks one of them.
  *
  * @example
  * const pool = new Pool("api", { upstreams: ["http://127.0.0.1:3001", "http://127.0.0.1:3002"] });
@@ -37,8 +37,8 @@ export class Balancer {
   readonly policy: Policy;
   readonly #pool: Pool;
   readonly #runtime: Runtime;
-  /** The policy is not one of ours: what it picks is looked at. */
-  readonly #foreign: boolean;
+  /** The policy is not built in, so its picks are checked. */
+  readonly #custom: boolean;
 
   /** Throws an `OptionsError` for a policy that does not exist. */
   constructor(pool: Pool, options: BalancerOptions = {}, runtime?: Partial<Runtime>) {
@@ -46,25 +46,25 @@ export class Balancer {
     this.#runtime = resolveRuntime(runtime);
     const policy = options.policy ?? pool.options.balance;
     this.policy = resolvePolicy(policy, pool.options);
-    this.#foreign = typeof policy !== "string";
+    this.#custom = typeof policy !== "string";
   }
 
   /**
-   * Undefined when nothing may be picked, or everything that may has been excluded. Throws a `ProxyError` with the code
-   * `policy_failed` when a policy of your own throws, or picks what is not among its candidates.
+   * Returns undefined when there is no candidate, or every candidate is excluded. Throws a `ProxyError` with the code
+   * `policy_failed` when a custom policy throws or does not return a candidate.
    */
   pick({ key, exclude = none, lastResort = false }: PickOptions = {}): Upstream | undefined {
     const candidates = lastResort ? this.#pool.lastResort(exclude) : this.#candidates(exclude);
     if (candidates.length === 0) return undefined;
     const { random, clock } = this.#runtime;
     const context = { candidates, key, random, now: clock.now() };
-    // What a policy returns is what it was given.
-    return (this.#foreign ? pickChecked(this.policy, context) : this.policy.pick(context)) as Upstream;
+    // A policy returns one of the candidates that it was given.
+    return (this.#custom ? pickChecked(this.policy, context) : this.policy.pick(context)) as Upstream;
   }
 
   /**
-   * How likely each upstream that may be picked is to be picked next, and why. Changes nothing: the policy is lent chance
-   * that is not the balancer's own.
+   * Returns the probability that each candidate is picked next, and the reason. Changes nothing: the policy gets a random
+   * source other than the balancer's.
    */
   weigh({ key, exclude = none }: PickOptions = {}): ReadonlyMap<Upstream, Weighed> {
     const candidates = this.#candidates(exclude);
@@ -74,9 +74,9 @@ export class Balancer {
     return new Map(candidates.map((upstream, index) => [upstream, weighed[index] ?? unknown]));
   }
 
-  /** A policy that is not ours gets a list that it cannot change for the next pick. */
+  /** A custom policy gets the frozen list, so that it cannot change the list for the next pick. */
   #candidates(exclude: readonly Upstream[]): readonly Upstream[] {
-    return this.#foreign && exclude.length === 0 ? this.#pool.candidates : this.#pool.candidatesExcept(exclude);
+    return this.#custom && exclude.length === 0 ? this.#pool.candidates : this.#pool.candidatesExcept(exclude);
   }
 }
 
@@ -87,14 +87,14 @@ function resolvePolicy(policy: PolicyName | Policy, settings: PolicySettings): P
   throw new OptionsError([{ path: ["policy"], message }]);
 }
 
-const unknown: Weighed = { chance: 0, because: "its policy does not say" };
+const unknown: Weighed = { chance: 0, because: "the policy gives no reason" };
 
-/** A policy that cannot tell, or throws, is taken to go by weight. */
+/** A policy without `weigh`, or whose `weigh` throws, is taken to share by weight. */
 function weigh(policy: Policy, context: PickContext): readonly Weighed[] {
   try {
-    return policy.weigh?.(context) ?? weighByWeight(context.candidates);
+    return policy.weigh?.(context) ?? sharesByWeight(context.candidates);
   } catch {
-    return weighByWeight(context.candidates);
+    return sharesByWeight(context.candidates);
   }
 }
 
@@ -106,5 +106,5 @@ function pickChecked(policy: Policy, context: PickContext): Candidate {
     throw new ProxyError("policy_failed", `the policy "${policy.name}" threw`, { cause });
   }
   if (context.candidates.includes(picked)) return picked;
-  throw new ProxyError("policy_failed", `the policy "${policy.name}" picked what is not among its candidates`);
+  throw new ProxyError("policy_failed", `the policy "${policy.name}" picked no candidate`);
 }

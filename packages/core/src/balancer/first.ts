@@ -1,8 +1,8 @@
 import type { Candidate, PickContext, Policy, Weighed } from "../policy.ts";
 
 /**
- * Picks the first that may be picked, in the order of the configuration, whatever the weights: the next one gets what
- * spills over a full one.
+ * Picks the first candidate in the order of the configuration, regardless of weights. Requests spill over to the next one
+ * while the first is full.
  */
 export class First implements Policy {
   readonly name = "first";
@@ -14,8 +14,8 @@ export class First implements Policy {
   weigh({ candidates }: PickContext): Weighed[] {
     return candidates.map((_, index) =>
       index === 0
-        ? { chance: 1, because: "the first in order that may be picked" }
-        : { chance: 0, because: `${index} before it in order` },
+        ? { chance: 1, because: "first candidate in order" }
+        : { chance: 0, because: `${index} ${index === 1 ? "candidate" : "candidates"} before it in order` },
     );
   }
 }

@@ -1,4 +1,4 @@
-/** A number as it is put into a sentence: three digits that matter, and no more. */
-export function figure(value: number): string {
+/** Formats a number for a sentence, with three significant digits. */
+export function formatNumber(value: number): string {
   return String(Number(value.toPrecision(3)));
 }

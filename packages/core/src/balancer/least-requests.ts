@@ -1,33 +1,33 @@
 import type { Candidate, PickContext, Policy, Weighed } from "../policy.ts";
-import { figure } from "./format-number.ts";
-import { SmoothTurns, weighTurns } from "./smooth-weighted-round-robin.ts";
+import { formatNumber } from "./format-number.ts";
+import { SmoothWeightedRoundRobin, weighCounters } from "./smooth-weighted-round-robin.ts";
 import { type WeightedList, weightedLists } from "./weighted-list.ts";
 
 /**
- * Picks the upstream with the fewest requests in flight for its weight; ties go by smooth round robin, as in nginx's
- * least_conn. Scans every candidate.
+ * Picks the upstream with the fewest requests in flight relative to its weight. Ties are resolved by smooth weighted round
+ * robin, as in nginx's least_conn. Scans every candidate.
  */
 export class LeastRequests implements Policy {
   readonly name = "least-requests";
   readonly #weighted = weightedLists();
-  readonly #ties = new SmoothTurns();
-  /** Filled anew by each scan. */
+  readonly #ties = new SmoothWeightedRoundRobin();
+  /** Reused by every scan. */
   readonly #tied: number[] = [];
 
   pick({ candidates }: PickContext): Candidate {
     const list = this.#weighted(candidates);
     const tied = this.#scan(list);
-    const picked = tied.length === 1 ? tied[0] : this.#ties.take(list, tied);
+    const picked = tied.length === 1 ? tied[0] : this.#ties.next(list, tied);
     return candidates[picked as number] as Candidate;
   }
 
   weigh({ candidates }: PickContext): Weighed[] {
     const list = this.#weighted(candidates);
     const tied = this.#scan(list);
-    const turns = weighTurns(this.#ties.ahead(list, tied));
+    const turns = weighCounters(this.#ties.peek(list, tied));
     return candidates.map(({ inFlight, effectiveWeight }, index) => {
       const turn = turns[tied.indexOf(index)];
-      const load = `${inFlight} in flight for weight ${figure(effectiveWeight)}`;
+      const load = `${inFlight} in flight for weight ${formatNumber(effectiveWeight)}`;
       if (turn === undefined) return { chance: 0, because: `${load}, others have fewer` };
       return {
         chance: turn.chance,
@@ -36,7 +36,7 @@ export class LeastRequests implements Policy {
     });
   }
 
-  /** The indices of those with the least load. */
+  /** Returns the indices of the candidates with the least load. */
   #scan({ candidates, weights }: WeightedList): readonly number[] {
     const tied = this.#tied;
     tied.length = 0;

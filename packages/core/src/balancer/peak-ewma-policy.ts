@@ -1,53 +1,52 @@
 import { limits } from "../config/defaults.ts";
 import type { Candidate, PickContext, Policy, Weighed } from "../policy.ts";
-import { figure } from "./format-number.ts";
-import { type Comparison, TwoChoices } from "./two-draws.ts";
+import { formatNumber } from "./format-number.ts";
+import { type Comparison, TwoDraws } from "./two-draws.ts";
 
-/** A success rate below this counts as this, so that an upstream which has failed for long is not out for good. */
-const leastSuccess = 0.05;
-/** What the second draw's wait may be of the first's. */
+/** Lower bound of the success rate, so that an upstream that has failed for long is still tried. */
+const minSuccess = 0.05;
+/** The second draw is picked only when its wait is below this fraction of the first's. */
 const clearlyBetter = 2 / 3;
 
-/** As in p2c, half of this request is counted with what the second draw carries. */
-const wait: Comparison = {
-  ofFirst: (upstream, now, typicalWeight) => waitFor(upstream, upstream.inFlight, now, typicalWeight) * clearlyBetter,
-  ofSecond: (upstream, now, typicalWeight) => waitFor(upstream, upstream.inFlight + 0.5, now, typicalWeight),
+/** Half of the new request counts for the second draw, as in p2c. */
+const expectedWait: Comparison = {
+  ofFirst: (upstream, now, typicalWeight) => waitOf(upstream, upstream.inFlight, now, typicalWeight) * clearlyBetter,
+  ofSecond: (upstream, now, typicalWeight) => waitOf(upstream, upstream.inFlight + 0.5, now, typicalWeight),
 };
 
 /**
- * Picks the one of two, drawn by weight, that is likely to answer sooner: recent latency, times what it carries already for
- * its weight, over its share of successes (Finagle's Peak EWMA with the error term that linkerd and Envoy found missing).
+ * Draws two upstreams by weight and picks the one with the shorter expected wait: recent latency, times load per weight,
+ * divided by the success rate (Finagle's Peak EWMA with the error term that linkerd and Envoy found missing).
  *
- * The second draw has to be clearly better. Latencies are noisy, and a peak is remembered for ten seconds: were the
- * slightest difference enough, one of several equal upstreams would be left alone after each peak (Traefik issue 12306), and
- * a heavy one would lose to light ones more than they can lose to it. With two thirds and half a request, five equal
- * upstreams keep a fifth each, give or take four in a hundred, where 1 answer in 100 takes twice the usual time; and
- * one that is ten times slower than the others gets 1 % of the requests.
+ * The second draw must be clearly better. Latencies are noisy, and a peak is remembered for ten seconds. If any difference
+ * sufficed, an upstream would get no requests after each peak (Traefik issue 12306), and a heavy upstream would lose more
+ * requests to light ones than it could win. With two thirds and half a request, five equal upstreams keep 16 to 24 % each
+ * when 1 response in 100 takes twice the usual time, and an upstream ten times slower than the others gets 1 %.
  */
 export class PeakEwmaPolicy implements Policy {
   readonly name = "peak-ewma";
-  readonly #two = new TwoChoices(wait);
+  readonly #draws = new TwoDraws(expectedWait);
 
   pick(context: PickContext): Candidate {
-    return this.#two.pick(context);
+    return this.#draws.pick(context);
   }
 
   weigh(context: PickContext): Weighed[] {
-    const chances = this.#two.chances(context);
+    const chances = this.#draws.chances(context);
     return context.candidates.map(({ responsiveness, inFlight, effectiveWeight }, index) => ({
       chance: chances[index] as number,
       because:
-        `weight ${figure(effectiveWeight)}, ${figure(responsiveness.costAt(context.now))} ms to the headers, ` +
-        `${figure(100 * responsiveness.successAt(context.now))} % successes, ${inFlight} in flight`,
+        `weight ${formatNumber(effectiveWeight)}, ${formatNumber(responsiveness.costAt(context.now))} ms to the headers, ` +
+        `${formatNumber(100 * responsiveness.successAt(context.now))} % successes, ${inFlight} in flight`,
     }));
   }
 }
 
 /**
- * In milliseconds. Of an upstream that has never answered nothing is known: it gets one request, and hardly more before
- * that has come back. Weights have counted in the draw already; here they say how much a request in flight means.
+ * Milliseconds. An upstream that has never responded has no latency: it gets one request, and hardly more before the
+ * response. The draw has applied the weights already; here they scale the cost of a request in flight.
  */
-function waitFor(
+function waitOf(
   { responsiveness, effectiveWeight }: Candidate,
   load: number,
   now: number,
@@ -55,7 +54,5 @@ function waitFor(
 ): number {
   const known = responsiveness.costAt(now);
   const cost = known === 0 && load >= 1 ? limits.failurePenaltyMs : known;
-  return (
-    (cost * (1 + (load * typicalWeight) / effectiveWeight)) / Math.max(leastSuccess, responsiveness.successAt(now))
-  );
+  return (cost * (1 + (load * typicalWeight) / effectiveWeight)) / Math.max(minSuccess, responsiveness.successAt(now));
 }

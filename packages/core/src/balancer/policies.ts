@@ -9,10 +9,10 @@ import { Random } from "./random.ts";
 import { RendezvousHash } from "./rendezvous-hash.ts";
 import { RoundRobin } from "./round-robin.ts";
 
-/** What of a pool's options a policy may use. */
+/** The pool options that policies use. */
 export type PolicySettings = Pick<ResolvedPool, "hashBalanceFactor">;
 
-/** Every built-in policy by its name. Each balancer gets an instance of its own. */
+/** The built-in policies by name. Each balancer creates its own instance. */
 export const policies: Readonly<Record<PolicyName, (settings?: PolicySettings) => Policy>> = {
   p2c: () => new PowerOfTwoChoices(),
   "round-robin": () => new RoundRobin(),

@@ -1,8 +1,8 @@
 import type { Candidate, PickContext, Policy, Weighed } from "../policy.ts";
-import { weighByWeight } from "./weight-share.ts";
+import { sharesByWeight } from "./weight-share.ts";
 import { weightedLists } from "./weighted-list.ts";
 
-/** Picks by chance, each upstream as often as its weight says. */
+/** Picks at random, in proportion to the weights. */
 export class Random implements Policy {
   readonly name = "random";
   readonly #weighted = weightedLists();
@@ -12,6 +12,6 @@ export class Random implements Policy {
   }
 
   weigh({ candidates }: PickContext): Weighed[] {
-    return weighByWeight(candidates);
+    return sharesByWeight(candidates);
   }
 }

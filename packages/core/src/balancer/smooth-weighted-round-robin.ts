@@ -1,42 +1,41 @@
 import type { Weighed } from "../policy.ts";
-import { figure } from "./format-number.ts";
+import { formatNumber } from "./format-number.ts";
 import type { WeightedList } from "./weighted-list.ts";
 
 /**
- * nginx's smooth weighted round robin, among all of a list or some of it.
+ * Smooth weighted round robin, as in nginx, over a whole list or a part of it.
  *
- * At each turn the counter of everybody who takes part grows by its weight, the largest counter is picked, and the total
- * of the weights is taken off it. Weights 5, 1, 1 give a a b a c a a, and the counters are back at zero. A weight that
- * changes keeps its counter, but no counter is further from zero than two rounds, which an unchanged set never reaches:
- * else 256:256 that becomes 1:1 would send one upstream hundreds of requests in a row to even out the last of the old
- * weights.
+ * Each pick adds its weight to the counter of each participant, picks the largest counter, and subtracts the total of the
+ * weights from it. Weights 5, 1, 1 give a a b a c a a, after which all counters are zero. A changed weight keeps its counter,
+ * bounded to two totals on either side of zero, which unchanged weights never reach. Without the bound, a change from 256:256
+ * to 1:1 would send hundreds of consecutive requests to one upstream.
  */
-export class SmoothTurns {
+export class SmoothWeightedRoundRobin {
   /** By slot. */
   #counters = new Float64Array(0);
 
-  /** Takes a turn among those with these indices in the list, and returns the index of the one whose it is. */
-  take(list: WeightedList, among: readonly number[]): number {
+  /** Picks among the candidates with these indices, and returns the index picked. */
+  next(list: WeightedList, among: readonly number[]): number {
     const { slots, weights } = list;
     const counters = this.#countersFor(list);
     const total = totalOf(weights, among);
     const bound = 2 * total;
-    let next = 0;
-    let nextCounter = -Infinity;
+    let picked = 0;
+    let pickedCounter = -Infinity;
     for (const index of among) {
       const slot = slots[index] as number;
       const counter = within(bound, counters[slot] as number) + (weights[index] as number);
       counters[slot] = counter;
-      if (counter <= nextCounter) continue;
-      next = index;
-      nextCounter = counter;
+      if (counter <= pickedCounter) continue;
+      picked = index;
+      pickedCounter = counter;
     }
-    counters[slots[next] as number] = nextCounter - total;
-    return next;
+    counters[slots[picked] as number] = pickedCounter - total;
+    return picked;
   }
 
-  /** The counters that the next turn is decided by, in the order of `among`. Changes nothing. */
-  ahead(list: WeightedList, among: readonly number[]): number[] {
+  /** Returns the counters that decide the next pick, in the order of `among`. Changes nothing. */
+  peek(list: WeightedList, among: readonly number[]): number[] {
     const { slots, weights } = list;
     const counters = this.#countersFor(list);
     const bound = 2 * totalOf(weights, among);
@@ -53,13 +52,13 @@ export class SmoothTurns {
   }
 }
 
-/** Whose turn it is is certain. */
-export function weighTurns(counters: readonly number[]): Weighed[] {
+/** The candidate with the largest counter is picked for certain. */
+export function weighCounters(counters: readonly number[]): Weighed[] {
   const next = counters.indexOf(Math.max(...counters));
-  const ahead = figure(counters[next] as number);
+  const highest = formatNumber(counters[next] as number);
   return counters.map((counter, index) => ({
     chance: index === next ? 1 : 0,
-    because: `counter ${figure(counter)}, ${index === next ? "its turn" : `behind ${ahead}`}`,
+    because: `counter ${formatNumber(counter)}, ${index === next ? "its turn" : `the highest is ${highest}`}`,
   }));
 }
 

@@ -1,8 +1,8 @@
 import { limits } from "../config/defaults.ts";
 
 /**
- * A 64-bit hash as two 32-bit halves, the same on every process and machine: FNV-1a over UTF-16 code units, each half
- * from a basis of its own, and murmur3's finalizer to spread what the multiplications have not. Not for secrets.
+ * A 64-bit hash as two 32-bit halves, identical on every process and machine: FNV-1a over UTF-16 code units with a
+ * different basis for each half, then murmur3's finalizer for a uniform distribution. Not for secrets.
  */
 export interface Hash64 {
   readonly high: number;
@@ -23,23 +23,23 @@ export function hash64(whole: string): Hash64 {
   return { high: spread(high), low: spread(low ^ high) };
 }
 
-/** A number above 0 and below 1 that two hashes have between them, evenly spread over the pairs; each comes in its halves. */
-export function unitOf(high: number, low: number, otherHigh: number, otherLow: number): number {
-  const upper = upperBits(high, low, otherHigh, otherLow);
-  // 52 bits and a half: never 0, and exact, so that it is never rounded to 1.
-  return (upper * 1_048_576 + (lowerBits(low, otherLow) >>> 12) + 0.5) / 4_503_599_627_370_496;
+/** Combines two 64-bit hashes (given as 32-bit halves) into a uniform number in (0, 1). */
+export function combineHashes(high: number, low: number, otherHigh: number, otherLow: number): number {
+  const upper = combineUpperBits(high, low, otherHigh, otherLow);
+  // 52 bits plus one half: never 0, and exact, so it is never rounded to 1.
+  return (upper * 1_048_576 + (combineLowerBits(low, otherLow) >>> 12) + 0.5) / 4_503_599_627_370_496;
 }
 
-/** The first 32 bits of `unitOf`, as an integer: less work, and enough to tell most hashes apart. */
-export function upperBits(high: number, low: number, otherHigh: number, otherLow: number): number {
-  return spread(high ^ otherHigh ^ lowerBits(low, otherLow)) >>> 0;
+/** The first 32 bits of `combineHashes`, as an integer. Cheaper, and different for most pairs of hashes. */
+export function combineUpperBits(high: number, low: number, otherHigh: number, otherLow: number): number {
+  return spread(high ^ otherHigh ^ combineLowerBits(low, otherLow)) >>> 0;
 }
 
-function lowerBits(low: number, otherLow: number): number {
+function combineLowerBits(low: number, otherLow: number): number {
   return Math.imul(low + otherLow, 0x9e3779b1);
 }
 
-/** Hashing takes a bounded time. The length tells apart what has the same ends. */
+/** Bounds the time of hashing. The length distinguishes long texts with the same ends. */
 function bothEndsOf(text: string): string {
   const half = limits.hashKeyLength / 2;
   return `${text.length} ${text.slice(0, half)}${text.slice(-half)}`;

@@ -1,13 +1,11 @@
-/** Sharing by weight alone: what is assumed of a policy that does not say how likely its picks are. */
-
 import type { Candidate, Weighed } from "../policy.ts";
-import { figure } from "./format-number.ts";
+import { formatNumber } from "./format-number.ts";
 
-/** How likely each is to be picked by weight alone. */
-export function weighByWeight(candidates: readonly Candidate[]): Weighed[] {
+/** The probability of each candidate by weight alone. Also used for policies without `weigh`. */
+export function sharesByWeight(candidates: readonly Candidate[]): Weighed[] {
   const total = candidates.reduce((sum, { effectiveWeight }) => sum + effectiveWeight, 0);
   return candidates.map(({ effectiveWeight }) => ({
     chance: effectiveWeight / total,
-    because: `weight ${figure(effectiveWeight)} of ${figure(total)}`,
+    because: `weight ${formatNumber(effectiveWeight)} of ${formatNumber(total)}`,
   }));
 }

@@ -2,17 +2,17 @@ import type { Candidate } from "../policy.ts";
 import type { Random } from "../runtime/random.ts";
 
 /**
- * Candidates, and side by side what policies read of all of them at each pick: with many upstreams it is the memory that
- * takes the time, and a walk from object to object takes several times as long.
+ * Candidates with the numbers that policies read at each pick in typed arrays. With many upstreams memory access dominates:
+ * a walk from object to object takes several times as long.
  */
 export class WeightedList {
   readonly candidates: readonly Candidate[];
   readonly weights: Float64Array;
   readonly slots: Int32Array;
-  /** One more than the highest slot. */
+  /** The highest slot plus one. */
   readonly slotsEnd: number;
   readonly total: number;
-  /** Where each candidate's share of the total ends; it begins where that of the one before ends. */
+  /** Cumulative weights. */
   readonly #ends: Float64Array;
 
   constructor(candidates: readonly Candidate[]) {
@@ -35,22 +35,22 @@ export class WeightedList {
     this.total = total;
   }
 
-  /** Draws the index of a candidate with a probability in proportion to its weight. */
+  /** Draws the index of a candidate in proportion to the weights. */
   draw(random: Random): number {
     return this.#at(random() * this.total);
   }
 
-  /** Draws another than the first by weight. There have to be two at least. */
+  /** Draws another index than `first`, in proportion to the weights. Needs at least two candidates. */
   drawAnother(random: Random, first: number): number {
     const weight = this.weights[first] as number;
     const point = random() * (this.total - weight);
     const before = first === 0 ? 0 : (this.#ends[first - 1] as number);
     const index = point < before ? this.#at(point) : this.#at(point + weight);
-    // It is the first only when that is the last as well, and the difference was rounded up.
+    // Rounding can yield `first` again, but only when it is the last index.
     return index === first ? first - 1 : index;
   }
 
-  /** The first whose share ends beyond the point; the last one when rounding has put the point outside. */
+  /** The first index whose cumulative weight exceeds the point; the last one if rounding has put the point outside. */
   #at(point: number): number {
     let low = 0;
     let high = this.#ends.length - 1;
@@ -64,9 +64,8 @@ export class WeightedList {
 }
 
 /**
- * What is made of a list of candidates, made once for as long as the list stays the same. A pool gives out another list
- * whenever a member or a weight is not what it was. That of the list before is kept as well: a request that tries again asks
- * with a list of its own in between.
+ * Caches a value derived from a list of candidates. A pool replaces the list whenever a member or a weight changes. The value
+ * of the previous list is kept too, since a retry asks with another list in between.
  */
 export function oncePerList<Made>(
   make: (candidates: readonly Candidate[]) => Made,
@@ -86,7 +85,7 @@ export function oncePerList<Made>(
   };
 }
 
-/** For a policy that needs nothing else of a list. */
+/** Caches the `WeightedList` of a list of candidates. */
 export function weightedLists(): (candidates: readonly Candidate[]) => WeightedList {
   return oncePerList((candidates) => new WeightedList(candidates));
 }

@@ -10,27 +10,30 @@ import type { Upstream } from "../../src/pool/upstream.ts";
 import { poolOf } from "../support/pools.ts";
 
 describe("the policy", () => {
-  test("is the pool's own unless the balancer is told another", () => {
+  test("is the pool's `balance` unless the balancer's options name another", () => {
     const { pool, runtime } = poolOf({ a: 1 }, { balance: "least-requests" });
     expect(new Balancer(pool, {}, runtime).policy.name).toBe("least-requests");
     expect(new Balancer(pool, { policy: "random" }, runtime).policy.name).toBe("random");
     expect(new Balancer(poolOf({}).pool).policy.name).toBe("p2c");
   });
 
-  test("is a fresh one for each balancer", () => {
+  test("is a new instance for each balancer", () => {
     const { pool } = poolOf({ a: 1, b: 1 }, { balance: "round-robin" });
     const [first, second] = [new Balancer(pool), new Balancer(pool)];
     expect(first.policy).not.toBe(second.policy);
     expect([first.pick()?.id, second.pick()?.id]).toEqual(["a", "a"]);
   });
 
-  test.each(["roundrobin", "__proto__", "constructor", ""])("%j does not exist, and the error says so", (name) => {
-    const { pool } = poolOf({ a: 1 });
-    const make = () => new Balancer(pool, { policy: name as PolicyName });
-    expect(make).toThrow(OptionsError);
-  });
+  test.each(["roundrobin", "__proto__", "constructor", ""])(
+    "%j does not exist, and throws an `OptionsError`",
+    (name) => {
+      const { pool } = poolOf({ a: 1 });
+      const make = () => new Balancer(pool, { policy: name as PolicyName });
+      expect(make).toThrow(OptionsError);
+    },
+  );
 
-  test("may be one's own, and is told what it needs", () => {
+  test("may be custom, and gets candidates, key and random source", () => {
     const contexts: PickContext[] = [];
     const last: Policy = {
       name: "last",
@@ -53,16 +56,16 @@ describe("the policy", () => {
 
   test.each<[string, (pool: Pool) => unknown]>([
     ["nothing", () => undefined],
-    ["what is no upstream", () => ({ id: "a" })],
-    ["one of another pool", () => poolOf({ a: 1 }).pool.upstreams[0]],
-    ["one that was excluded", (pool) => pool.get("a")],
+    ["an object that is no upstream", () => ({ id: "a" })],
+    ["an upstream of another pool", () => poolOf({ a: 1 }).pool.upstreams[0]],
+    ["an excluded upstream", (pool) => pool.get("a")],
     [
-      "by throwing",
+      "nothing, and throws",
       () => {
         throw new TypeError("policy");
       },
     ],
-  ])("that is one's own may not pick %s", (_name, pick) => {
+  ])("that is custom fails when it picks %s", (_name, pick) => {
     const { pool } = poolOf({ a: 1, b: 1 });
     const balancer = new Balancer(pool, { policy: { name: "own", pick: () => pick(pool) as Upstream } });
     const picking = () => balancer.pick({ exclude: pool.upstreams.slice(0, 1) });
@@ -70,7 +73,7 @@ describe("the policy", () => {
     expect(picking).toThrow(expect.objectContaining({ code: "policy_failed", status: 500 }));
   });
 
-  test("that is one's own cannot change what the next pick is made from", () => {
+  test("that is custom cannot change the candidates of the next pick", () => {
     const { pool } = poolOf({ a: 1, b: 1, c: 1 });
     const meddling: Policy = {
       name: "meddling",
@@ -83,7 +86,7 @@ describe("the policy", () => {
     expect(new Balancer(pool, { policy: "first" }).pick()?.id).toBe("a");
   });
 
-  test("is never asked to choose from nothing", () => {
+  test("is never called without candidates", () => {
     const never: Policy = {
       name: "never",
       pick: () => {
@@ -95,7 +98,7 @@ describe("the policy", () => {
   });
 });
 
-test("the table of policies is complete and each calls itself by its name", () => {
+test("the table of policies is complete, and each policy has its name", () => {
   const names = Object.entries(policies).map(([name, create]) => [name, create().name]);
   expect(names).toEqual([
     ["p2c", "p2c"],

@@ -8,13 +8,13 @@ import { poolOf } from "../support/pools.ts";
 
 const text = readFileSync(new URL("../../../../docs/balancing.md", import.meta.url), "utf8");
 
-test("the document lists every policy, and no other", () => {
+test("docs/balancing.md lists all policies and no others", () => {
   const [, table = ""] = text.split("## Which policy");
   const [rows = ""] = table.split("## How each works");
   expect([...rows.matchAll(/^\| `([\w-]+)` \|/gm)].map(([, name]) => name)).toEqual(Object.keys(policies));
 });
 
-test("the defaults it quotes are those in force", () => {
+test("the quoted defaults are the defaults", () => {
   const [, table = ""] = text.split("## Defaults");
   const quoted = [...table.matchAll(/^\| `([\w.]+)` \| `(.+)` \|$/gm)];
   expect(quoted.length).toBeGreaterThan(10);
@@ -24,7 +24,7 @@ test("the defaults it quotes are those in force", () => {
   }
 });
 
-test("the scores of its example of hashing are what the hash gives", () => {
+test("the scores of the hashing example are correct", () => {
   const { pool, runtime } = poolOf({ a: 1, b: 1, c: 1 });
   const balancer = new Balancer(pool, { policy: "hash" }, runtime);
   const examples = [...text.matchAll(/^ {4}key "([\w-]+)" +(a .*?) +order (.*)$/gm)];
@@ -42,7 +42,7 @@ test("the scores of its example of hashing are what the hash gives", () => {
   }
 });
 
-test("the limits it speaks of are those in force", () => {
+test("the quoted limits are the limits", () => {
   expect(text).toContain(`whole number from 0 to ${limits.maxWeight}`);
   expect(text).toContain(`longer than ${limits.hashKeyLength.toLocaleString("en")}\ncharacters`);
   expect(text).toContain(`| 1/${1 / limits.feedbackFloor} to 1 |`);

@@ -6,12 +6,12 @@ import { poolOf } from "../support/pools.ts";
 
 policyContract("first", policies.first, { shares: "first" });
 
-test("what the first cannot take spills over to the next, and comes back", () => {
+test("requests spill over to the next upstream while the first is full", () => {
   const { pool, runtime } = poolOf({ a: { maxInFlight: 2 }, b: { maxInFlight: 1, weight: 256 }, c: 1 });
   const balancer = new Balancer(pool, { policy: "first" }, runtime);
   const begun = Array.from({ length: 5 }, () => {
     const upstream = balancer.pick();
-    if (upstream === undefined) throw new Error("nobody");
+    if (upstream === undefined) throw new Error("no upstream");
     return pool.begin(upstream);
   });
   expect(begun.map(({ upstream }) => upstream.id).join(" ")).toBe("a a b c c");

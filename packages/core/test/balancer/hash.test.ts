@@ -16,7 +16,7 @@ function balance(members: Readonly<Record<string, number>>, hashBalanceFactor = 
   const runtime = { clock: new VirtualClock(), random: seededRandom() };
   const pool = new Pool("api", { upstreams, hashBalanceFactor }, runtime);
   const balancer = new Balancer(pool, { policy: "hash" }, runtime);
-  const pick = (key: string) => balancer.pick({ key })?.id ?? "nobody";
+  const pick = (key: string) => balancer.pick({ key })?.id ?? "no upstream";
   const pickAll = (keys: readonly string[]) => keys.map(pick);
   return { pool, balancer, pick, pickAll };
 }
@@ -33,7 +33,7 @@ function equal(ids: readonly string[]): Record<string, number> {
 describe("keys and upstreams", () => {
   const ids = keysOf(5, (index) => `10.0.0.${index + 1}:3000`);
 
-  test("belong together for good: on every process, machine and version", () => {
+  test("match on every process, machine and version", () => {
     const keys = [
       "",
       "user-1",
@@ -52,7 +52,7 @@ describe("keys and upstreams", () => {
     expect(balance({ a: 5, b: 1, c: 1 }).pickAll(keys).join(" ")).toBe("c a a a a a a a a a");
   });
 
-  test("belong together in the compiled package and a process of its own", () => {
+  test("match in the compiled package in another process", () => {
     const keys = keysOf(200);
     const script = `
       import { Balancer, Pool } from "evenkeel";
@@ -66,7 +66,7 @@ describe("keys and upstreams", () => {
     expect(picks).toEqual(balance(equal(ids)).pickAll(keys));
   });
 
-  test("belong together whatever the order of the upstreams, and whatever was picked before", () => {
+  test("match for any order of the upstreams and any earlier picks", () => {
     const keys = keysOf(500);
     const expected = balance(equal(ids)).pickAll(keys);
     const other = balance(equal([...ids].reverse()));
@@ -74,7 +74,7 @@ describe("keys and upstreams", () => {
     expect(other.pickAll(keys)).toEqual(expected);
   });
 
-  test("without a key anybody will do, by weight", () => {
+  test("a request without a key is placed by weight", () => {
     const { balancer } = balance({ a: 3, b: 1 });
     let picks = 0;
     for (let request = 0; request < 10_000; request++) if (balancer.pick()?.id === "a") picks++;
@@ -86,7 +86,7 @@ describe("over 10,000 keys", () => {
   const keys = keysOf(10_000);
   const ids = keysOf(10, (index) => `10.0.0.${index + 1}:3000`);
 
-  test("whoever goes takes only its own keys along, and they spread over all the others", () => {
+  test("an upstream that leaves moves only its own keys, which spread over all the others", () => {
     const { pool, pickAll } = balance(equal(ids));
     const before = pickAll(keys);
     const gone = ids[3] as string;
@@ -101,7 +101,7 @@ describe("over 10,000 keys", () => {
     }
   });
 
-  test("whoever comes takes its share and nothing else moves; when it goes, all is as before", () => {
+  test("an upstream that joins takes its share and no other key moves; after it leaves, all is as before", () => {
     const { pool, pickAll } = balance(equal(ids));
     const before = pickAll(keys);
     pool.add({ id: "new", url: "http://new.internal" });
@@ -113,7 +113,7 @@ describe("over 10,000 keys", () => {
     expect(pickAll(keys)).toEqual(before);
   });
 
-  test("more weight brings keys and takes none away", () => {
+  test("more weight gains keys and loses none", () => {
     const { pool, pickAll } = balance(equal(ids));
     const before = pickAll(keys);
     pool.setWeight(ids[0] as string, 3);
@@ -137,8 +137,8 @@ test.each<Readonly<Record<string, number>>>([
   }
 });
 
-// Keys and ids as they really are: alike. Chi-square with 9 degrees of freedom is above 27.9 once in 1,000, and so are
-// the pairs of first and second choice, with 89, above 135.
+// Realistic, similar keys and ids. Chi-square with 9 degrees of freedom exceeds 27.9 once in 1,000 times; for the pairs of
+// first and second choice, with 89 degrees, the value is 135.
 test.each<[string, (index: number) => string, (index: number) => string]>([
   ["user names on ports of one host", (index) => `user-${index}`, (index) => `10.0.0.1:${3000 + index}`],
   [
@@ -153,7 +153,7 @@ test.each<[string, (index: number) => string, (index: number) => string]>([
   ],
   ["paths on host names", (index) => `/api/items/${index}?expand=all`, (index) => `api-${index}.internal:8080`],
   ["keys that are ids", (index) => `10.0.0.1:${index}`, (index) => `10.0.0.1:${3000 + index}`],
-])("nothing can be seen of likeness: %s", (_name, keyOf, idOf) => {
+])("similar names do not affect the distribution: %s", (_name, keyOf, idOf) => {
   const { pool, pickAll } = balance(equal(keysOf(10, idOf)));
   const keys = keysOf(50_000, keyOf);
   const ids = pool.upstreams.map(({ id }) => id);
@@ -176,7 +176,7 @@ function chiSquare(counts: readonly number[], cells: number, total: number): num
   return seen + (cells - counts.length) * expected;
 }
 
-test("a key stays with its upstream, however many of its requests are in flight", () => {
+test("a key stays with its upstream at any number of requests in flight", () => {
   const { pool, balancer, pick } = balance(equal(["a", "b", "c", "d"]));
   const home = pick("hot");
   for (let request = 0; request < 200; request++) {
@@ -188,16 +188,16 @@ test("a key stays with its upstream, however many of its requests are in flight"
 });
 
 describe("a hot key, with hashBalanceFactor = 1.5", () => {
-  /** As many requests for one key as are asked for, all in flight; the ids in the order they were picked. */
+  /** Begins `requests` for one key, all in flight; `trace` has the ids in the order of the picks. */
   function pile(requests: number) {
     const scene = balance(equal(["a", "b", "c", "d"]), 1.5);
     const begun = Array.from({ length: requests }, () => scene.pool.begin(memberOf(scene.pool, scene.pick("hot"))));
     return { ...scene, begun, trace: begun.map(({ upstream }) => upstream.id) };
   }
 
-  test("fills its upstream to one and a half times its share and spills to its next, the same each time", () => {
+  test("fills its upstream to 1.5 times its share, then spills to the next one, deterministically", () => {
     const { pool, trace } = pile(40);
-    // With n in flight, each of four may have ceil((n + 1) * 1.5 / 4).
+    // With n in flight, the bound for each of four is ceil((n + 1) * 1.5 / 4).
     const load = new Map<string, number>();
     for (const [inFlight, id] of trace.entries()) {
       const mine = (load.get(id) ?? 0) + 1;
@@ -208,7 +208,7 @@ describe("a hot key, with hashBalanceFactor = 1.5", () => {
     expect(pile(40).trace).toEqual(trace);
   });
 
-  test("spills in its own order, that in which upstreams would be missed", () => {
+  test("spills in the order in which upstreams would replace each other", () => {
     const { pool, pick } = balance(equal(["a", "b", "c", "d"]));
     const order: string[] = [];
     for (let left = 4; left > 0; left--) {
@@ -219,7 +219,7 @@ describe("a hot key, with hashBalanceFactor = 1.5", () => {
     expect([...new Set(pile(200).trace)]).toEqual(order.slice(0, 3));
   });
 
-  test("comes back as soon as there is room", () => {
+  test("returns to its upstream as soon as there is room", () => {
     const { pick, begun, trace } = pile(39);
     const home = trace[0] as string;
     expect(pick("hot")).not.toBe(home);
@@ -227,7 +227,7 @@ describe("a hot key, with hashBalanceFactor = 1.5", () => {
     expect(pick("hot")).toBe(home);
   });
 
-  test("moves nobody else's keys beyond what is full", () => {
+  test("moves other keys only when their upstream is full", () => {
     const { pick, trace } = pile(39);
     const full = new Set(trace.filter((id) => trace.filter((other) => other === id).length === 15));
     const calm = balance(equal(["a", "b", "c", "d"]));

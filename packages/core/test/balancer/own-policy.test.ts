@@ -1,7 +1,7 @@
 import type { Policy } from "../../src/policy.ts";
 import { policyContract } from "../contract/policy-contract.ts";
 
-/** What a user may write: held to the same contract as what comes with the box. */
+/** A custom policy must meet the same contract as the built-in ones. */
 const lottery = (): Policy => ({
   name: "lottery",
   pick({ candidates, random }) {

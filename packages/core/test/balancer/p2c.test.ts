@@ -12,13 +12,13 @@ function balance(members: Readonly<Record<string, MemberSketch>>) {
   return { pool, runtime, balancer: new Balancer(pool, { policy: "p2c" }, runtime) };
 }
 
-test("of two, the less busy one is always picked", () => {
+test("of two upstreams, the less loaded one is always picked", () => {
   const { pool, balancer } = balance({ a: 1, b: 1 });
   pool.begin(memberOf(pool, "a"));
   for (let pick = 0; pick < 100; pick++) expect(balancer.pick()?.id).toBe("b");
 });
 
-test("busy is measured by weight", () => {
+test("load is relative to the weight", () => {
   const { pool, balancer } = balance({ a: 4, b: 1 });
   for (let count = 0; count < 3; count++) pool.begin(memberOf(pool, "a"));
   pool.begin(memberOf(pool, "b"));
@@ -26,18 +26,18 @@ test("busy is measured by weight", () => {
   for (let pick = 0; pick < 100; pick++) expect(balancer.pick()?.id).toBe("a");
 });
 
-test("the busiest of many is never picked", () => {
+test("the most loaded of several upstreams is never picked", () => {
   const { pool, balancer } = balance({ a: 1, b: 1, c: 1, d: 1 });
   pool.begin(memberOf(pool, "c"));
   for (let pick = 0; pick < 500; pick++) expect(balancer.pick()?.id).not.toBe("c");
 });
 
-test("requests that last are levelled by weight", () => {
+test("long requests are levelled by weight", () => {
   const { pool, runtime, balancer } = balance({ a: 3, b: 1, c: 1, d: 1 });
   const open: { settle(outcome: "success"): void }[] = [];
   for (let request = 0; request < 6_000; request++) {
     const upstream = balancer.pick();
-    if (upstream === undefined) throw new Error("nobody");
+    if (upstream === undefined) throw new Error("no upstream");
     open.push(pool.begin(upstream));
     if (open.length > 600) open.splice(Math.floor(runtime.random() * open.length), 1)[0]?.settle("success");
   }
@@ -56,7 +56,7 @@ test.each<[string, Readonly<Record<string, number>>]>([
   ["3:1", { a: 3, b: 1 }],
   ["10:1:1", { a: 10, b: 1, c: 1 }],
   ["5:1:1:1:1:1", { a: 5, b: 1, c: 1, d: 1, e: 1, f: 1 }],
-])("shares are within 3 %% of the weights from an idle pool to a busy one: %s", (_name, weights) => {
+])("shares are within 3 %% of the weights at any load: %s", (_name, weights) => {
   const upstreams = Object.keys(weights).length;
   const total = Object.values(weights).reduce((sum, weight) => sum + weight, 0);
   for (const inFlightEach of [0.01, 0.2, 1, 2, 4]) {

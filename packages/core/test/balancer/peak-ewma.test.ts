@@ -9,19 +9,16 @@ policyContract("peak-ewma", policies["peak-ewma"], { shares: "random" });
 const five = { a: 1, b: 1, c: 1, d: 1, e: 1 };
 const alike: Behaviour = (_upstream, _now, random) => ({ ms: noisyMs(20, random) });
 
-describe("upstreams that are alike but for noise", () => {
-  test.each([5, 20, 100, 1_000])(
-    "get a fifth each, give or take four in a hundred, at %i requests a second",
-    (perSecond) => {
-      for (let seed = 1; seed <= 5; seed++) {
-        const { run } = simulateTraffic("peak-ewma", five, { perSecond, behaviour: alike, seed });
-        for (const picks of Object.values(run(1_500))) expect(Math.abs(picks / 1_500 - 0.2)).toBeLessThan(0.04);
-      }
-    },
-  );
+describe("upstreams that differ by noise only", () => {
+  test.each([5, 20, 100, 1_000])("get shares of 0.16 to 0.24 each, at %i requests a second", (perSecond) => {
+    for (let seed = 1; seed <= 5; seed++) {
+      const { run } = simulateTraffic("peak-ewma", five, { perSecond, behaviour: alike, seed });
+      for (const picks of Object.values(run(1_500))) expect(Math.abs(picks / 1_500 - 0.2)).toBeLessThan(0.04);
+    }
+  });
 
   test.each([20, 100, 1_000])(
-    "never starve, with peaks of ten times the usual, at %i requests a second",
+    "all get requests despite peaks of ten times the usual latency, at %i requests a second",
     (perSecond) => {
       const behaviour: Behaviour = (_upstream, _now, random) => ({ ms: noisyMs(20, random, 1) });
       for (let seed = 1; seed <= 5; seed++) {
@@ -31,13 +28,13 @@ describe("upstreams that are alike but for noise", () => {
     },
   );
 
-  test.each([2, 20, 200])("share by weight, at %i requests a second", (perSecond) => {
+  test.each([2, 20, 200])("share by weight at %i requests a second", (perSecond) => {
     const { run } = simulateTraffic("peak-ewma", { a: 10, b: 1, c: 1 }, { perSecond, behaviour: alike });
     expect(Math.abs((run(5_000)["a"] as number) / 5_000 - 10 / 12)).toBeLessThan(0.05);
   });
 });
 
-test("one that turns slow loses nearly everything at once, and wins it back", () => {
+test("an upstream that becomes slow loses nearly its whole share at once, and regains it", () => {
   const behaviour: Behaviour = ({ id }, now, random) => {
     const slow = id === "a" && now >= 20_000 && now < 50_000;
     return { ms: noisyMs(slow ? 400 : 20, random) };
@@ -55,7 +52,7 @@ test("one that turns slow loses nearly everything at once, and wins it back", ()
   expect(shareUntil(120_000)).toBeGreaterThan(0.16);
 });
 
-test("one that fails within a millisecond is no black hole, and is still tried now and then", () => {
+test("an upstream that fails within a millisecond attracts no requests, and is still tried occasionally", () => {
   const behaviour: Behaviour = (upstream, now, random) =>
     upstream.id === "a" ? { ms: 1, fails: true } : alike(upstream, now, random);
   const { run } = simulateTraffic("peak-ewma", five, { perSecond: 20, behaviour });
@@ -65,7 +62,7 @@ test("one that fails within a millisecond is no black hole, and is still tried n
   expect(later).toBeLessThan(60);
 });
 
-test("one that was slow is tried again after a silence, with a request or two at a time", () => {
+test("an upstream that was slow is tried again after a while, with few requests at a time", () => {
   const behaviour: Behaviour = ({ id }, _now, random) => ({ ms: noisyMs(id === "a" ? 1_000 : 20, random) });
   const { pool, run } = simulateTraffic("peak-ewma", five, { perSecond: 500, behaviour });
   run(500);
@@ -79,14 +76,14 @@ test("one that was slow is tried again after a silence, with a request or two at
   expect(most).toBeLessThanOrEqual(3);
 });
 
-describe("of whom nothing is known", () => {
-  test("a whole pool shares by weight from its first requests on", () => {
+describe("without known latencies", () => {
+  test("a new pool shares by weight from its first request on", () => {
     const { run } = simulateTraffic("peak-ewma", five, { perSecond: 100_000, behaviour: alike });
-    // Nobody has answered yet when the last of these comes.
+    // No upstream has responded before the last of these requests.
     for (const picks of Object.values(run(500))) expect(Math.abs(picks / 500 - 0.2)).toBeLessThan(0.04);
   });
 
-  test("a newcomer that is slow gets few requests before its first answer", () => {
+  test("a slow upstream that joins gets few requests before its first response", () => {
     const behaviour: Behaviour = ({ id }, _now, random) => ({ ms: noisyMs(id === "new" ? 300 : 20, random) });
     const { pool, run } = simulateTraffic("peak-ewma", five, { perSecond: 1_000, behaviour });
     run(5_000);

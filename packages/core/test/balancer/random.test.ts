@@ -20,7 +20,7 @@ describe("a draw", () => {
     expect(new Balancer(pool, { policy: "random" }, { random: () => chance }).pick()?.id).toBe(id);
   });
 
-  test("of another is never the first again, however chance falls", () => {
+  test("of a second upstream never yields the first one", () => {
     const { pool } = poolOf({ a: 3, b: 1, c: 2 });
     const { candidates } = pool;
     const list = new WeightedList(candidates);

@@ -20,14 +20,14 @@ describe("traces", () => {
     [{ a: 3, b: 1 }, "a a b a"],
     [{ a: 2, b: 3 }, "b a b a b"],
     [{ a: 4, b: 2, c: 1 }, "a b a c a b a"],
-  ])("%j gives %s, and then the same again", (weights, expected) => {
+  ])("%j gives %s, repeatedly", (weights, expected) => {
     const { trace } = tracer(weights);
     const cycle = expected.split(" ").length;
     expect(trace(cycle)).toBe(expected);
     expect(trace(cycle)).toBe(expected);
   });
 
-  test("a new weight changes the very next picks", () => {
+  test("a new weight applies to the next pick", () => {
     const { pool, trace } = tracer({ a: 3, b: 1 });
     expect(trace(4)).toBe("a a b a");
     pool.setWeight("a", 1);
@@ -36,7 +36,7 @@ describe("traces", () => {
     expect(trace(4)).toBe("b a b b");
   });
 
-  test("one that was away for a while is not made up to", () => {
+  test("an upstream that was unavailable gets no compensation", () => {
     const { pool, trace } = tracer({ a: 1, b: 1 });
     trace(2);
     pool.setHealth(memberOf(pool, "b"), "unhealthy", "status 503");
@@ -45,7 +45,7 @@ describe("traces", () => {
     expect(trace(4)).toBe("a b a b");
   });
 
-  test("a new member in an old one's place does not pay the old one's debts for long", () => {
+  test("a new member in a reused slot is not affected by the old counter for long", () => {
     const { pool, trace } = tracer({ a: 256, b: 1 });
     trace(128);
     pool.remove("a");

@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
-import { hash64, unitOf } from "../../src/balancer/stable-hash.ts";
+import { combineHashes, hash64 } from "../../src/balancer/stable-hash.ts";
 import { limits } from "../../src/config/defaults.ts";
 
 const texts = ["", "a", "user-1", "10.0.0.1:3000", "ключ", "x".repeat(70_000)];
 
-test("is what it has always been", () => {
+test("hashes never change", () => {
   expect(texts.map((text) => format(hash64(text)))).toEqual([
     "ab3e7c0bb18abdc1",
     "1a80b1b3d0c7e1ca",
@@ -15,7 +15,7 @@ test("is what it has always been", () => {
   ]);
 });
 
-test("tells a million similar keys apart, and each half is as good as chance", () => {
+test("a million similar keys do not collide, and the halves collide no more than at random", () => {
   const count = 1_000_000;
   const whole = new BigUint64Array(count);
   const halves = [new Uint32Array(count), new Uint32Array(count)] as const;
@@ -26,46 +26,46 @@ test("tells a million similar keys apart, and each half is as good as chance", (
     halves[1][index] = low;
   }
   expect(collisions(whole)).toBe(0);
-  // By chance there would be 116.
+  // 116 are expected at random.
   for (const half of halves) expect(collisions(half)).toBeLessThan(160);
 });
 
-test("a long text is hashed in a bounded time, by its ends and its length", () => {
+test("a long text is hashed by its ends and its length, in bounded time", () => {
   const half = "y".repeat(limits.hashKeyLength / 2);
   const long = (middle: string) => format(hash64(half + middle + half));
   expect(long("one")).toBe(long("two"));
   expect(long("one")).not.toBe(long("three"));
   expect(format(hash64(`1${half}${half}`))).not.toBe(format(hash64(`2${half}${half}`)));
   expect(format(hash64(`${half}${half}1`))).not.toBe(format(hash64(`${half}${half}2`)));
-  // All that fits is hashed whole.
+  // A text up to the limit is hashed completely.
   const fits = (letter: string) => format(hash64(half.slice(1) + letter + half));
   expect(fits("1")).not.toBe(fits("2"));
 });
 
-test("what two hashes have between them is above 0 and below 1, at the edges too", () => {
+test("combined hashes are above 0 and below 1, also for extreme values", () => {
   const edges = [0, 1, -1, 0x7fffffff, -0x80000000];
   for (const one of edges) {
     for (const other of edges) {
-      const unit = unitOf(one, other, other, one);
+      const unit = combineHashes(one, other, other, one);
       expect(unit).toBeGreaterThan(0);
       expect(unit).toBeLessThan(1);
     }
   }
 });
 
-test("what a key has with similar ids is evenly spread, and the one says nothing of the other", () => {
+test("a key combined with similar ids is uniform and independent", () => {
   const [one, other] = [hash64("10.0.0.1:3000"), hash64("10.0.0.1:3001")];
   const cells = new Array<number>(64).fill(0);
   const count = 200_000;
   for (let index = 0; index < count; index++) {
     const { high, low } = hash64(`session=${index}`);
     const cell =
-      Math.floor(unitOf(one.high, one.low, high, low) * 8) * 8 +
-      Math.floor(unitOf(other.high, other.low, high, low) * 8);
+      Math.floor(combineHashes(one.high, one.low, high, low) * 8) * 8 +
+      Math.floor(combineHashes(other.high, other.low, high, low) * 8);
     cells[cell] = (cells[cell] ?? 0) + 1;
   }
   const chiSquare = cells.reduce((sum, seen) => sum + (seen - count / 64) ** 2 / (count / 64), 0);
-  // 63 degrees of freedom: above 103 once in 1,000.
+  // 63 degrees of freedom: exceeds 103 once in 1,000 times.
   expect(chiSquare).toBeLessThan(103);
 });
 

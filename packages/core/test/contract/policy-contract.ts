@@ -1,17 +1,17 @@
 import { describe, expect, test } from "vitest";
 import { Balancer } from "../../src/balancer/balancer.ts";
-import { weighByWeight } from "../../src/balancer/weight-share.ts";
+import { sharesByWeight } from "../../src/balancer/weight-share.ts";
 import type { PoolSettings } from "../../src/config/options.ts";
 import type { Policy, Weighed } from "../../src/policy.ts";
 import type { Pool } from "../../src/pool/pool.ts";
 import type { Upstream } from "../../src/pool/upstream.ts";
 import { type MemberSketch, memberOf, poolOf } from "../support/pools.ts";
 
-/** How a policy keeps to the weights. */
+/** How a policy applies weights. */
 export interface PolicyTraits {
   /**
-   * "exact": over as many picks as the weights sum to. "random": each pick by chance. "by-key": over many keys, while one
-   * key stays where it is. "first": not at all, the first takes everything.
+   * "exact": exact shares over as many picks as the weights sum to. "random": each pick at random by weight. "by-key": by
+   * weight over many keys, with one upstream for each key. "first": no weights, the first upstream takes everything.
    */
   readonly shares: "exact" | "random" | "by-key" | "first";
 }
@@ -20,23 +20,23 @@ type Weights = Readonly<Record<string, number>>;
 
 const fifths: Weights = { a: 1, b: 1, c: 1, d: 1, e: 1 };
 
-/** What every policy owes its callers. */
+/** The contract of every policy. */
 export function policyContract(name: string, create: () => Policy, { shares }: PolicyTraits): void {
-  /** Picks that are enough to see the shares. */
+  /** Enough picks to measure the shares. */
   const enough = shares === "exact" ? 200 : 20_000;
 
-  /** A pool with a balancer, both on seeded chance. */
+  /** A pool with a balancer, both with a seeded random source. */
   function balance(members: Readonly<Record<string, MemberSketch>>, settings: PoolSettings = {}) {
     const { pool, runtime, clock } = poolOf(members, settings);
     const balancer = new Balancer(pool, { policy: create() }, runtime);
     let requests = 0;
     const pick = (exclude: readonly Upstream[] = []): Upstream | undefined =>
       balancer.pick({ exclude, ...(shares === "by-key" && { key: `user-${requests++}` }) });
-    /** How often each is picked, when each request has ended before the next one comes. */
+    /** Counts the picks of each upstream when requests do not overlap. */
     const count = (picks: number): Record<string, number> => {
       const counts = Object.fromEntries(pool.upstreams.map(({ id }) => [id, 0]));
       for (let done = 0; done < picks; done++) {
-        const id = pick()?.id ?? "nobody";
+        const id = pick()?.id ?? "no upstream";
         counts[id] = (counts[id] ?? 0) + 1;
       }
       return counts;
@@ -58,19 +58,19 @@ export function policyContract(name: string, create: () => Policy, { shares }: P
   }
 
   describe(`the contract of ${name}`, () => {
-    test("calls itself by its name", () => {
+    test("has its name", () => {
       expect(balance({}).balancer.policy.name).toBe(name);
     });
 
-    test("an empty pool has nobody", () => {
+    test("an empty pool yields undefined", () => {
       expect(balance({}).pick()).toBeUndefined();
     });
 
-    test("one upstream is always it", () => {
+    test("a single upstream is always picked", () => {
       expect(balance({ a: 1 }).count(50)).toEqual({ a: 50 });
     });
 
-    test("nobody is picked who was tried before, and nobody at all once all were", () => {
+    test("an excluded upstream is not picked, and undefined is returned once all are excluded", () => {
       const { pool, pick } = balance({ a: 5, b: 1, c: 1 });
       for (let round = 0; round < 100; round++) {
         const tried: Upstream[] = [];
@@ -88,7 +88,7 @@ export function policyContract(name: string, create: () => Policy, { shares }: P
       ["5:1:1", { a: 5, b: 1, c: 1 }],
       ["256:1", { a: 256, b: 1 }],
       ["many", { a: 1, b: 2, c: 3, d: 4, e: 5, f: 6, g: 7 }],
-    ])("shares are those of the weights: %s", (_name, weights) => {
+    ])("shares equal the weights: %s", (_name, weights) => {
       const { count } = balance(weights);
       if (shares === "exact") expect(count(sum(weights))).toEqual(weights);
       else expectShares(count(enough), weights);
@@ -104,7 +104,7 @@ export function policyContract(name: string, create: () => Policy, { shares }: P
       }
     });
 
-    test("a slow start takes its growing part of the weight", () => {
+    test("slow start scales the weight as it grows", () => {
       const { pool, clock, count } = balance({ a: 1, b: 1 }, { slowStart: { window: "40s" } });
       pool.setHealth(memberOf(pool, "b"), "unhealthy", "status 503");
       count(20);
@@ -116,14 +116,14 @@ export function policyContract(name: string, create: () => Policy, { shares }: P
       expectShares(count(enough), { a: 1, b: 1 });
     });
 
-    test("feedback and an announced load take their part of the weight, fractions included", () => {
+    test("feedback and announced load scale the weight, fractions included", () => {
       const { pool, count } = balance({ a: 2, b: 1, c: 1 });
       pool.weighting.setFeedback(memberOf(pool, "a"), 0.25, "slow");
       pool.weighting.announce(memberOf(pool, "c"), 0.7);
       expectShares(count(enough), { a: 0.5, b: 1, c: 0.3 });
     });
 
-    test("a weight that changes midway holds from the next picks on", () => {
+    test("a changed weight applies from the next pick on", () => {
       const { pool, count } = balance({ a: 3, b: 1 });
       count(1_001);
       pool.setWeight("a", 1);
@@ -134,7 +134,7 @@ export function policyContract(name: string, create: () => Policy, { shares }: P
       expectShares(count(enough), { a: 1, b: 4 });
     });
 
-    test("neither the heaviest nor the lightest gets a burst when all weights fall", () => {
+    test("no upstream gets a burst when all weights fall", () => {
       const { pool, count } = balance({ a: 256, b: 256 });
       count(1_001);
       pool.setWeight("a", 1);
@@ -142,7 +142,7 @@ export function policyContract(name: string, create: () => Policy, { shares }: P
       expectShares(count(100), { a: 1, b: 1 }, shares === "exact" ? 0.03 : 0.15);
     });
 
-    test("a member that goes leaves its share to the others, and one that comes gets its own", () => {
+    test("a member that leaves frees its share, and one that joins gets its share", () => {
       const { pool, count } = balance({ a: 1, b: 1, c: 2 });
       count(997);
       pool.setState("c", "draining");
@@ -152,11 +152,11 @@ export function policyContract(name: string, create: () => Policy, { shares }: P
       expectShares(count(enough), { b: 1, d: 3 });
     });
 
-    test("five equal upstreams get a fifth each of 1,500 picks, give or take four in a hundred", () => {
+    test("five equal upstreams get 16 to 24 % each of 1,500 picks", () => {
       expectShares(balance(fifths).count(1_500), fifths, 0.04);
     });
 
-    test("the same chance gives the same picks", () => {
+    test("the same seed gives the same picks", () => {
       const trace = () => {
         const { pick } = balance({ a: 5, b: 3, c: 1 });
         return Array.from({ length: 200 }, () => pick()?.id).join("");
@@ -164,7 +164,7 @@ export function policyContract(name: string, create: () => Policy, { shares }: P
       expect(trace()).toBe(trace());
     });
 
-    test("an unhealthy, a full and a disabled upstream are never offered", () => {
+    test("unhealthy, full and disabled upstreams are never candidates", () => {
       const { pool, count } = balance({ a: 1, b: { maxInFlight: 1 }, c: 1, d: 1 });
       pool.setHealth(memberOf(pool, "a"), "unhealthy", "status 503");
       pool.begin(memberOf(pool, "b"));
@@ -173,8 +173,8 @@ export function policyContract(name: string, create: () => Policy, { shares }: P
     });
   });
 
-  describe(`what ${name} says of its next pick`, () => {
-    /** An instance that has seen some traffic, and what it is asked. The last member has a fraction of its weight. */
+  describe(`weigh of ${name}`, () => {
+    /** A policy after some traffic, with the context for `weigh`. The last member has a fractional weight. */
     function asked(members: Weights, inFlight: Weights) {
       const { pool, runtime, clock } = poolOf(members);
       const policy = create();
@@ -185,13 +185,13 @@ export function policyContract(name: string, create: () => Policy, { shares }: P
         now: clock.now(),
       });
       for (let warmUp = 0; warmUp < 17; warmUp++) policy.pick(context());
-      answerOnce(pool);
+      respondOnce(pool);
       pool.weighting.setFeedback(pool.upstreams.at(-1) as Upstream, 0.25, "slow");
       clock.advance(500);
       for (const [id, requests] of Object.entries(inFlight)) {
         for (let open = 0; open < requests; open++) pool.begin(memberOf(pool, id));
       }
-      const weigh = (): readonly Weighed[] => policy.weigh?.(context()) ?? weighByWeight(context().candidates);
+      const weigh = (): readonly Weighed[] => policy.weigh?.(context()) ?? sharesByWeight(context().candidates);
       return { policy, context, weigh };
     }
 
@@ -200,7 +200,7 @@ export function policyContract(name: string, create: () => Policy, { shares }: P
       ["idle", { a: 3, b: 1, c: 1 }, {}],
       ["busy", { a: 3, b: 1, c: 1, d: 2 }, { a: 5, b: 2, c: 0, d: 1 }],
       ["equal and busy", fifths, { a: 1, b: 2, c: 1, d: 1, e: 3 }],
-    ])("is what happens, and changes nothing: %s", (_name, members, inFlight) => {
+    ])("gives the probabilities of the next pick, and changes nothing: %s", (_name, members, inFlight) => {
       const { policy, context, weigh } = asked(members, inFlight);
       const weighed = weigh();
       expect(sum(weighed.map(({ chance }) => chance))).toBeCloseTo(1, 9);
@@ -223,8 +223,8 @@ export function policyContract(name: string, create: () => Policy, { shares }: P
   });
 }
 
-/** Lets each member answer a request, each a little slower than the one before it. */
-function answerOnce(pool: Pool): void {
+/** Settles one request on each member, each slower than the one before. */
+function respondOnce(pool: Pool): void {
   for (const [index, upstream] of pool.upstreams.entries()) {
     const attempt = pool.begin(upstream);
     attempt.responded(20 * (index + 1), 200);
