@@ -1,6 +1,7 @@
 import type { ErrorCode } from "../errors.ts";
+import { Http1Error } from "../http1/http1-error.ts";
 
-/** What is wrong with an exchange, thrown where it is found and caught by the connection that it condemns. */
+/** Why an exchange fails. Thrown where the fault is found, and caught by the connection, which then closes. */
 export class TransportError extends Error {
   override readonly name = "TransportError";
   readonly code: ErrorCode;
@@ -10,8 +11,11 @@ export class TransportError extends Error {
     this.code = code;
   }
 
-  /** A handler must not throw; when one does, its exchange fails and nothing else. */
+  /** A handler must not throw; when one does, only its exchange fails. */
   static from(error: unknown): TransportError {
-    return error instanceof TransportError ? error : new TransportError("internal", String(error));
+    if (error instanceof TransportError) return error;
+    if (!(error instanceof Http1Error)) return new TransportError("internal", String(error));
+    const code = error.fault === "too-large" ? "response_headers_too_large" : "invalid_response";
+    return new TransportError(code, error.message);
   }
 }

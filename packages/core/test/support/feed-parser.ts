@@ -1,6 +1,7 @@
 import { expect } from "vitest";
 import type { HeadLimits } from "../../src/config/resolved.ts";
 import type { ErrorCode } from "../../src/errors.ts";
+import { Http1Error } from "../../src/http1/http1-error.ts";
 import type { ResponseHead } from "../../src/transport/http1/response-head.ts";
 import { ResponseParser } from "../../src/transport/http1/response-parser.ts";
 import { TransportError } from "../../src/transport/transport-error.ts";
@@ -59,9 +60,10 @@ export function feed(pieces: readonly Buffer[], options: FeedOptions = {}): Verd
   try {
     verdict.consumed = run(parser, pieces, options.end ?? false);
   } catch (error) {
-    if (!(error instanceof TransportError)) throw error;
-    verdict.code = error.code;
-    verdict.reason = error.message;
+    if (!(error instanceof Http1Error || error instanceof TransportError)) throw error;
+    const { code, message } = TransportError.from(error);
+    verdict.code = code;
+    verdict.reason = message;
   }
   return verdict;
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { chunkHead, lastChunk, writeRequestHead } from "../../src/transport/http1/request-writer.ts";
+import { chunkHead, lastChunk } from "../../src/http1/chunked-encoder.ts";
+import { writeRequestHead } from "../../src/transport/http1/request-writer.ts";
 import type { RequestHead } from "../../src/transport/transport.ts";
 import { TransportError } from "../../src/transport/transport-error.ts";
 

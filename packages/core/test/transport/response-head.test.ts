@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { parseResponseHead } from "../../src/transport/http1/response-head.ts";
+import { Http1Error } from "../../src/http1/http1-error.ts";
+import { checkResponseHead, parseResponseHead } from "../../src/transport/http1/response-head.ts";
 import { feed, judge, refusal, usualHead } from "../support/feed-parser.ts";
 
 /** The head of a 200 with these lines, as the parser takes it: without the empty line. */
@@ -279,6 +280,82 @@ describe("limits", () => {
     const fields = (count: number) => response(["Content-Length: 0", ...new Array<string>(count - 1).fill("X: y")]);
     expect(judge(fields(usualHead.fields)).head?.headers).toHaveLength(usualHead.fields * 2);
     expect(refusal(fields(usualHead.fields + 1))).toBe("response_headers_too_large");
+  });
+});
+
+describe("a head that another parser has read is held to the same rules", () => {
+  const verdictOf = (read: () => object) => {
+    try {
+      return read();
+    } catch (error) {
+      if (error instanceof Http1Error) return error.fault;
+      throw error;
+    }
+  };
+
+  /** As Node's parser hands it over: values without the white space around them. */
+  const check = ([version, status, statusMessage]: readonly [string, number, string], fields: readonly string[]) =>
+    verdictOf(() => {
+      const rawHeaders = fields.flatMap((line) => [
+        line.slice(0, line.indexOf(":")),
+        line.slice(line.indexOf(":") + 2),
+      ]);
+      return checkResponseHead({ httpVersion: version, statusCode: status, statusMessage, rawHeaders }, "GET", 3);
+    });
+
+  test.each<readonly [readonly [string, number, string], readonly string[]]>([
+    [["1.1", 200, "OK"], []],
+    [
+      ["1.1", 403, "No \xe4"],
+      ["Content-Length: 5", "X-A: \xff"],
+    ],
+    [
+      ["1.0", 401, ""],
+      ["Connection: keep-alive", "Content-Length: 5"],
+    ],
+    [
+      ["1.1", 500, "x"],
+      ["Transfer-Encoding: chunked", "Keep-Alive: timeout=7"],
+    ],
+    [
+      ["1.1", 204, "x"],
+      ["Content-Length: 5", "Connection: close"],
+    ],
+    [["1.1", 304, "x"], ["content-type: text/event-stream"]],
+    [["1.1", 99, "x"], []],
+    [["1.1", 1_000, "x"], []],
+    [["1.2", 200, "x"], []],
+    [["2.0", 200, "x"], []],
+    [["0.9", 200, "x"], []],
+    [["1.1", 200, "a\x01b"], []],
+    [["1.1", 200, "a\rb"], []],
+    [["1.1", 200, "OK"], ["X A: b"]],
+    [["1.1", 200, "OK"], [": b"]],
+    [["1.1", 200, "OK"], ["X\xe4: b"]],
+    [["1.1", 200, "OK"], ["X: a\x00b"]],
+    [["1.1", 200, "OK"], ["X: a\nb"]],
+    [
+      ["1.1", 200, "OK"],
+      ["Content-Length: 5", "content-length: 5"],
+    ],
+    [["1.1", 200, "OK"], ["Content-Length: 05"]],
+    [
+      ["1.1", 200, "OK"],
+      ["Content-Length: 5", "Transfer-Encoding: chunked"],
+    ],
+    [["1.1", 200, "OK"], ["Transfer-Encoding: gzip, chunked"]],
+    [["1.0", 200, "OK"], ["Transfer-Encoding: chunked"]],
+    [
+      ["1.1", 200, "OK"],
+      ["A: 1", "B: 2", "C: 3"],
+    ],
+    [
+      ["1.1", 200, "OK"],
+      ["A: 1", "B: 2", "C: 3", "D: 4"],
+    ],
+  ])("%j %j", (statusLine, fields) => {
+    const text = [`HTTP/${statusLine[0]} ${statusLine[1]} ${statusLine[2]}`, ...fields].join("\r\n");
+    expect(check(statusLine, fields)).toEqual(verdictOf(() => parseResponseHead(text, "GET", 3)));
   });
 });
 

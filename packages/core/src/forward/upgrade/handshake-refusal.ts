@@ -5,25 +5,19 @@ import { bindContext } from "../../runtime/async-context.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { type Timed, tickerOf } from "../../runtime/ticker.ts";
 import { wasReset } from "../../transport/http1/detect-reset.ts";
-import { parseResponseHead } from "../../transport/http1/response-head.ts";
+import { checkResponseHead } from "../../transport/http1/response-head.ts";
 import { TransportError } from "../../transport/transport-error.ts";
 import type { ClientPace, ClientResponse } from "../client-response.ts";
 
 /**
- * What is wrong with a refusal's head. Node's client puts up with more than our own connections do, and what two readers
- * could understand differently is not passed on: the head is held to the same rules.
+ * Returns what is wrong with the head of a refusal, if anything. Node's parser accepts more than our own, and a head that two
+ * readers could understand differently is not forwarded: it is held to the rules of our parser.
  */
-export function refusalFault(
-  { httpVersion, statusCode, statusMessage, rawHeaders }: IncomingMessage,
-  { fields }: HeadLimits,
-): ErrorCode | undefined {
-  let text = `HTTP/${httpVersion} ${statusCode} ${statusMessage}`;
-  for (let index = 0; index < rawHeaders.length; index += 2)
-    text += `\r\n${rawHeaders[index]}: ${rawHeaders[index + 1]}`;
+export function refusalFault(response: IncomingMessage, { fields }: HeadLimits): ErrorCode | undefined {
   try {
-    return parseResponseHead(text, "GET", fields).status < 200 ? "invalid_response" : undefined;
+    return checkResponseHead(response, "GET", fields).status < 200 ? "invalid_response" : undefined;
   } catch (error) {
-    return error instanceof TransportError ? error.code : "internal";
+    return TransportError.from(error).code;
   }
 }
 

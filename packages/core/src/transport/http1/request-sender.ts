@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import { chunkHead, lastChunk } from "./request-writer.ts";
+import { chunkHead, lastChunk } from "../../http1/chunked-encoder.ts";
 
 /**
  * The sending half of a connection: the head of a request in one write, and its body at the upstream's pace, framed as the

@@ -1,10 +1,6 @@
+import { fieldText, framingName, requestTarget, token } from "../../http1/grammar.ts";
 import type { RequestHead } from "../transport.ts";
 import { TransportError } from "../transport-error.ts";
-import { framingName } from "./response-head.ts";
-
-const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-const targetText = /^[\x21-\x7e]+$/;
-const valueText = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 type MessageHead = Pick<RequestHead, "method" | "path" | "headers" | "bodyLength">;
 
@@ -34,7 +30,7 @@ export function writeRequestHead({ method, path, headers, bodyLength }: MessageH
 
 /** Throws a `TransportError` for what no request may be sent with, whatever the version of HTTP. */
 export function checkRequestLine(method: string, path: string, bodyLength: number): void {
-  if (!token.test(method) || !targetText.test(path))
+  if (!token.test(method) || !requestTarget.test(path))
     throw new TransportError("internal", "a method or path out of grammar");
   if (!Number.isSafeInteger(bodyLength) || bodyLength < -1)
     throw new TransportError("internal", "a length out of range");
@@ -42,17 +38,9 @@ export function checkRequestLine(method: string, path: string, bodyLength: numbe
 
 /** Throws a `TransportError` for a header that could not be sent as it is, or that frames. */
 export function checkField(name: string, value: string): void {
-  if (isFieldName(name) && valueText.test(value)) return;
+  if (isFieldName(name) && fieldText.test(value)) return;
   throw new TransportError("internal", `a header out of grammar, or one that frames: ${name}`);
 }
-
-/** The line in front of a chunk of that many bytes. */
-export function chunkHead(length: number): string {
-  return `${length.toString(16)}\r\n`;
-}
-
-/** What ends a chunked body. */
-export const lastChunk = "0\r\n\r\n";
 
 /** Methods whose requests usually have a body say so when theirs is empty (RFC 9110 section 8.6). */
 export function expectsLength(method: string): boolean {

@@ -1,12 +1,13 @@
 import { limits } from "../../config/defaults.ts";
 import type { HeadLimits } from "../../config/resolved.ts";
+import { ChunkedDecoder, type ChunkedLimits } from "../../http1/chunked-decoder.ts";
+import { Http1Error, malformed } from "../../http1/http1-error.ts";
 import { TransportError } from "../transport-error.ts";
-import { ChunkedBody } from "./chunked-body.ts";
 import { parseResponseHead, type ResponseHead } from "./response-head.ts";
 
-/** What a parser finds, in order. */
+/** Receives the parts of a response, in order. */
 export interface ResponseSink {
-  /** 102 to 199; a 100 is swallowed, a 101 refused. */
+  /** 102 to 199; a 100 is dropped, a 101 refused. */
   onInformation(status: number, headers: readonly string[]): void;
   onHead(head: ResponseHead): void;
   onData(data: Buffer): void;
@@ -17,13 +18,18 @@ type State = "idle" | "head" | "length" | "chunked" | "close";
 
 const none: readonly string[] = [];
 const headEnd = Buffer.from("\r\n\r\n");
+const chunkedLimits: ChunkedLimits = {
+  extensionBytes: limits.chunkExtensionBytes,
+  trailerBytes: limits.trailerBytes,
+  trailerFields: limits.trailerFields,
+};
 
 /**
- * Reads the response to one request at a time, at any split of its bytes.
+ * Parses the response to one request at a time, at any split of its bytes.
  *
- * Strict, bounded, and exact about the end: `execute` stops behind the response and says where, so that whoever owns the
- * connection sees what is too much. Throws a `TransportError` at the first byte that cannot be right; the parser is
- * useless from then on, and so is its connection.
+ * Strict, bounded, and exact about the end: `execute` stops behind the response and returns where, so that the connection
+ * sees surplus bytes. Throws an `Http1Error` at the first byte that violates the syntax; the parser is useless from then on,
+ * and so is its connection.
  */
 export class ResponseParser {
   readonly #sink: ResponseSink;
@@ -33,11 +39,13 @@ export class ResponseParser {
   #closing = false;
   #state: State = "idle";
   #method = "";
-  /** A head that has not come whole yet. */
+  /** The part of a head that has been received. */
   #partial: Buffer | undefined;
   #informational = 0;
+  /** Bytes of the body that are still to come. */
   #left = 0;
-  #chunked: ChunkedBody | undefined;
+  #chunked: ChunkedDecoder | undefined;
+  readonly #onData = (data: Buffer): void => this.#sink.onData(data);
 
   constructor(sink: ResponseSink, { bytes, fields }: HeadLimits) {
     this.#sink = sink;
@@ -45,12 +53,12 @@ export class ResponseParser {
     this.#maxFields = fields;
   }
 
-  /** No response is being waited for: whatever comes is too much. */
+  /** No response is expected: all bytes are surplus. */
   get idle(): boolean {
     return this.#state === "idle";
   }
 
-  /** Waits for the response to a request that is about to be sent. */
+  /** Expects the response to a request that is about to be sent. */
   expect(method: string): void {
     this.#method = method;
     this.#state = "head";
@@ -58,7 +66,7 @@ export class ResponseParser {
     this.#closing = false;
   }
 
-  /** Consumes bytes and returns how many belong to the response; fewer than given means that the rest is too much. */
+  /** Consumes bytes and returns how many belong to the response; the rest is surplus. */
   execute(bytes: Buffer): number {
     let position = 0;
     while (position < bytes.length && this.#state !== "idle") {
@@ -80,13 +88,16 @@ export class ResponseParser {
     return position;
   }
 
-  /** The upstream has ended its side: the end of a body that lasts until then, and a failure of any other. */
+  /**
+   * The upstream has ended its side, which completes a body without framing. Throws a `TransportError` for any other
+   * unfinished response.
+   */
   finish(): void {
     if (this.#state === "close") this.#complete(none);
     else if (this.#state === "head")
-      throw new TransportError("reset", "the upstream closed the connection before it answered");
+      throw new TransportError("reset", "the upstream closed the connection before its response");
     else if (this.#state !== "idle")
-      throw new TransportError("response_truncated", "the upstream closed the connection early");
+      throw new TransportError("response_truncated", "the upstream closed the connection within its response");
   }
 
   #readHead(bytes: Buffer, start: number): number {
@@ -106,17 +117,17 @@ export class ResponseParser {
     return (held > 0 ? start - held : 0) + end + headEnd.length;
   }
 
-  /** What can be seen to be wrong already is refused now: a peer that speaks something else may never send an empty line. */
+  /** Faults are reported before the head is complete: a peer that speaks another protocol may never send an empty line. */
   #keepPartial(partial: Buffer, seen: number): void {
     if (!"HTTP/1.".startsWith(partial.toString("latin1", 0, 7))) {
-      throw new TransportError("invalid_response", "not an HTTP/1 response");
+      throw malformed("not an HTTP/1 response");
     }
-    // A head of just the limit may have come with all of its end but the last byte.
-    const mostPartial = this.#maxBytes + headEnd.length - 1;
-    // From the last byte seen on, which may have been a CR that waits for its LF.
-    const text = partial.toString("latin1", Math.max(0, seen - 1), mostPartial + 1);
-    if (/\r[^\n]|[^\r]\n/.test(text)) throw new TransportError("invalid_response", "a bare CR or LF in the head");
-    if (partial.length > mostPartial) throw new TransportError("response_headers_too_large", "the head is too large");
+    // A head of exactly the limit may have arrived with all of its end but the last byte.
+    const maxPartial = this.#maxBytes + headEnd.length - 1;
+    // Starts at the last byte that was checked: a CR whose LF may have arrived now, or an LF behind its CR.
+    const text = partial.toString("latin1", Math.max(0, seen - 1), maxPartial + 1);
+    if (/\r[^\n]|[^\r]\n/.test(text)) throw malformed("a bare CR or LF in the head");
+    if (partial.length > maxPartial) throw new Http1Error("too-large", "the head is too large");
     this.#partial = Buffer.from(partial);
   }
 
@@ -125,15 +136,15 @@ export class ResponseParser {
     if (head.framing === "none" || head.length === 0) return this.#complete(none);
     this.#state = head.framing;
     this.#left = head.length;
-    if (head.framing === "chunked") this.#chunked = new ChunkedBody();
+    if (head.framing === "chunked") this.#chunked = new ChunkedDecoder(chunkedLimits);
   }
 
   #inform({ status, headers, keepAlive }: ResponseHead, http10: boolean): void {
-    if (status === 101) throw new TransportError("invalid_response", "a 101 that nobody asked for");
-    if (http10) throw new TransportError("invalid_response", "an informational response in HTTP/1.0");
+    if (status === 101) throw malformed("a 101 without an upgrade");
+    if (http10) throw malformed("an informational response in HTTP/1.0");
     if (!keepAlive) this.#closing = true;
     if (++this.#informational > limits.informationalResponses) {
-      throw new TransportError("invalid_response", "too many informational responses");
+      throw malformed("too many informational responses");
     }
     if (status !== 100) this.#sink.onInformation(status, headers);
   }
@@ -147,8 +158,8 @@ export class ResponseParser {
   }
 
   #readChunked(bytes: Buffer, start: number): number {
-    const chunked = this.#chunked as ChunkedBody;
-    const end = chunked.execute(bytes, start, (data) => this.#sink.onData(data));
+    const chunked = this.#chunked as ChunkedDecoder;
+    const end = chunked.execute(bytes, start, this.#onData);
     if (chunked.done) this.#complete(chunked.trailers);
     return end;
   }

@@ -1,3 +1,4 @@
+import { contentLength } from "../../http1/grammar.ts";
 import { faultOfField } from "../../http2/field-rules.ts";
 import { TransportError } from "../transport-error.ts";
 
@@ -14,7 +15,6 @@ export interface Http2ResponseHead {
   readonly eventStream: boolean;
 }
 
-const decimal = /^(?:0|[1-9]\d{0,14})$/;
 const statusText = /^[1-9]\d\d$/;
 
 /** Checks the fields of a response's head (RFC 9113 sections 8.2 and 8.3.2) and throws a `TransportError` for a malformed one. */
@@ -31,7 +31,7 @@ export function readResponseFields(fields: readonly string[], method: string): H
     if (fault !== undefined) throw invalid(fault);
     if (name === "content-length") {
       if (length !== undefined) throw invalid("more than one Content-Length");
-      if (!decimal.test(value)) throw invalid("a Content-Length that is not a plain number");
+      if (!contentLength.test(value)) throw invalid("a Content-Length that is not a plain number");
       length = value;
     } else if (name === "content-type") eventStream = /^text\/event-stream[ \t]*(?:;|$)/i.test(value);
   }

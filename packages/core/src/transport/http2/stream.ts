@@ -58,7 +58,7 @@ export class Http2Stream implements Timed, UploadOwner {
     try {
       return this.upload.write(chunk);
     } catch (error) {
-      this.fail(asWireError(error), errorCode.internalError);
+      this.fail(TransportError.from(error), errorCode.internalError);
       return true;
     } finally {
       this.#touch();
@@ -70,7 +70,7 @@ export class Http2Stream implements Timed, UploadOwner {
     try {
       this.upload.end();
     } catch (error) {
-      this.fail(asWireError(error), errorCode.internalError);
+      this.fail(TransportError.from(error), errorCode.internalError);
     }
     this.#touch();
   }
@@ -102,7 +102,7 @@ export class Http2Stream implements Timed, UploadOwner {
       if (this.#head !== undefined) this.#onTrailers(fields, endStream);
       else this.#onHead(readResponseFields(fields, this.exchange.head.method), endStream);
     } catch (error) {
-      this.fail(asWireError(error), errorCode.protocolError);
+      this.fail(TransportError.from(error), errorCode.protocolError);
     }
   }
 
@@ -149,7 +149,7 @@ export class Http2Stream implements Timed, UploadOwner {
     try {
       if (!this.exchange.handler.onData(bytes)) this.#download.pause();
     } catch (error) {
-      this.fail(asWireError(error), errorCode.internalError);
+      this.fail(TransportError.from(error), errorCode.internalError);
     }
   }
 
@@ -159,7 +159,7 @@ export class Http2Stream implements Timed, UploadOwner {
       try {
         this.#checkLength();
       } catch (error) {
-        return this.fail(asWireError(error), errorCode.protocolError);
+        return this.fail(TransportError.from(error), errorCode.protocolError);
       }
       return this.#complete([]);
     }
@@ -287,9 +287,4 @@ export class Http2Stream implements Timed, UploadOwner {
       this.deadline = Infinity;
     }
   }
-}
-
-/** A handler must not throw; should one do so all the same, its exchange fails and nothing else. */
-function asWireError(error: unknown): TransportError {
-  return error instanceof TransportError ? error : new TransportError("internal", String(error));
 }

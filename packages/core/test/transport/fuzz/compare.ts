@@ -3,7 +3,7 @@
  * not agree is counted by its class, or noted as a fault.
  */
 
-import { framingName } from "../../../src/transport/http1/response-head.ts";
+import { framingName } from "../../../src/http1/grammar.ts";
 import { feed, type Verdict } from "../../support/feed-parser.ts";
 import { seededRandom } from "../../support/seeded-random.ts";
 import { laxer, stricter } from "./disagreements.ts";

@@ -17,12 +17,12 @@ export interface Stricter {
 /** Refused by ours, accepted by a peer. */
 export const stricter: readonly Stricter[] = [
   {
-    reason: "a 101 that nobody asked for",
+    reason: "a 101 without an upgrade",
     shows: /^HTTP\/1\.[01] 101\b/m,
     why: "What follows it belongs to a protocol that no request has asked for (RFC 9110 section 15.2.2).",
   },
   {
-    reason: "a status line out of grammar",
+    reason: "a malformed status line",
     shows: /^HTTP\/(?:(?!1\.[01] )|1\.[01] (?![1-9]\d\d[ \r]))|^(?!HTTP\/)/m,
     why: "llhttp reads other versions and any three digits; a client that trusts 600 to 999 to mean something is on its own.",
   },
@@ -77,12 +77,12 @@ export const stricter: readonly Stricter[] = [
     why: "HTTP/1.0 has none; llhttp refuses what follows it, but not in every split.",
   },
   {
-    reason: "a chunk's size is too large",
+    reason: "a chunk size that is too large",
     shows: /\r\n[\da-f]{14,}/i,
     why: "More than 13 digits cannot be counted without loss, or are padding that a reader of fixed width cuts off.",
   },
   {
-    reason: "a chunk extension out of grammar",
+    reason: "a malformed chunk extension",
     shows: /\r\n[\da-f]+;/i,
     why: "llhttp lets a name or a value be empty; nothing good is written like that, and extensions are a way to smuggle.",
   },
