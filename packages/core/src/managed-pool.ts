@@ -8,6 +8,8 @@ import type { Probe } from "./health/probe.ts";
 import { WeightFeedback } from "./health/weight-feedback.ts";
 import type { MemberChanges } from "./pool/members.ts";
 import { Pool } from "./pool/pool.ts";
+import type { PoolWatcher } from "./pool/pool-watcher.ts";
+import type { Upstream } from "./pool/upstream.ts";
 import { backgroundClock } from "./runtime/async-context.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import type { Connector } from "./transport/connector.ts";
@@ -19,17 +21,26 @@ export interface PoolSurroundings {
   readonly probe?: Probe;
 }
 
-/** A pool at work in a proxy, with what picks from it, watches it and changes it. */
+/** Makes a watcher, which has no effect before its start, or nothing when the options do not ask for its kind. */
+type WatcherFactory = (options: ResolvedPool, pool: Pool, runtime: Runtime, probe?: Probe) => PoolWatcher | undefined;
+
+/** In the order in which they start. */
+const watcherFactories: readonly WatcherFactory[] = [
+  ({ healthCheck }, pool, runtime, probe) => healthCheck && HealthChecker.resolved(pool, healthCheck, runtime, probe),
+  ({ outlierDetection }, pool, runtime) => outlierDetection && new OutlierDetector(pool, undefined, runtime),
+  ({ weights }, pool, runtime) =>
+    weights?.mode === "feedback" ? new WeightFeedback(pool, weights, runtime) : undefined,
+  ({ discovery }, pool, runtime) => discovery && new Discovery(pool, discovery, runtime),
+];
+
+/** A pool of a proxy, with its balancer and the watchers that its options ask for. */
 export class ManagedPool {
   readonly pool: Pool;
   balancer: Balancer;
-  /** For what watches the pool. A request's failure makes probes and lookups come sooner, and they are none of that request's. */
+  /** For watchers. The failure of a request brings probes and lookups forward, and they do not run in its async context. */
   readonly #runtime: Runtime;
   readonly #probe: Probe | undefined;
-  #checker: HealthChecker | undefined;
-  #detector: OutlierDetector | undefined;
-  #feedback: WeightFeedback | undefined;
-  #discovery: Discovery | undefined;
+  readonly #watchers = new Map<WatcherFactory, PoolWatcher>();
 
   /** `probe` takes the place of the one that goes over the network. */
   constructor(name: string, options: ResolvedPool, runtime: Runtime, { connector, probe }: PoolSurroundings = {}) {
@@ -38,46 +49,43 @@ export class ManagedPool {
     this.pool = Pool.resolved(name, options, runtime, connector);
     this.balancer = new Balancer(this.pool, {}, runtime);
     if (connector !== undefined) this.#lookUpNames(connector);
-    this.#startChecker();
-    this.#startDetector();
-    this.#startFeedback();
-    this.#startDiscovery();
+    this.#watch([]);
   }
 
-  /** Takes on new options. Whatever is not concerned keeps its state. */
+  /** Takes over new options. What they do not concern keeps its state. */
   reconfigure(options: ResolvedPool): MemberChanges {
     const { pool } = this;
-    const before = pool.options;
+    const { balance, hashBalanceFactor } = pool.options;
     const serving = pool.available;
     const members = pool.reconfigure(options);
-    const differ = (...keys: readonly (keyof ResolvedPool)[]) =>
-      keys.some((key) => !isDeepStrictEqual(before[key], options[key]));
-    if (differ("balance", "hashBalanceFactor")) this.balancer = new Balancer(pool, {}, this.#runtime);
-    if (differ("healthCheck", "tls")) {
-      this.#checker?.stop();
-      this.#startChecker();
-      // New checks hold newcomers back, not those who are at work.
-      for (const upstream of serving) pool.hold(upstream, false);
-    }
-    if (differ("outlierDetection")) this.#reconfigureDetector(options);
-    if (differ("weights")) this.#restartFeedback(options);
-    if (differ("discovery")) {
-      this.#discovery?.stop();
-      this.#startDiscovery();
-    } else {
-      this.#discovery?.renew();
-    }
+    const sameBalance = isDeepStrictEqual([balance, hashBalanceFactor], [options.balance, options.hashBalanceFactor]);
+    if (!sameBalance) this.balancer = new Balancer(pool, {}, this.#runtime);
+    this.#watch(serving);
     return members;
   }
 
-  /** Watches no more. What is under way goes on. */
+  /** Ends the watchers. Requests in flight go on, with the verdicts that there are. */
   stop(): void {
-    this.#checker?.stop();
-    this.#detector?.halt();
-    this.#feedback?.halt();
-    this.#discovery?.stop();
-    // Nobody waits for an answer that will not come.
-    this.pool.lookups.record(null);
+    for (const watcher of this.#watchers.values()) watcher.stop("keep");
+    this.#watchers.clear();
+  }
+
+  /** Starts, changes and ends watchers, until they are those that the pool's options ask for. */
+  #watch(serving: readonly Upstream[]): void {
+    const { options } = this.pool;
+    for (const factory of watcherFactories) {
+      const running = this.#watchers.get(factory);
+      const made = factory(options, this.pool, this.#runtime, this.#probe);
+      if (made === undefined) {
+        running?.stop("withdraw");
+        this.#watchers.delete(factory);
+      } else if (running === undefined) {
+        this.#watchers.set(factory, made);
+        made.start(serving);
+      } else {
+        running.reconfigure(options);
+      }
+    }
   }
 
   /** Names are looked up before the first request, so that it need not wait and later ones survive an outage of DNS. */
@@ -87,51 +95,5 @@ export class ManagedPool {
       const upstream = change === "added" ? this.pool.get(id) : undefined;
       if (upstream !== undefined) connector.nameOf(upstream.address)?.use();
     });
-  }
-
-  #startChecker(): void {
-    const { healthCheck } = this.pool.options;
-    this.#checker = healthCheck && HealthChecker.resolved(this.pool, healthCheck, this.#runtime, this.#probe);
-    if (this.#checker === undefined) this.pool.forgetHealth();
-    this.#checker?.start();
-  }
-
-  #startDetector(): void {
-    const { outlierDetection } = this.pool.options;
-    this.#detector = outlierDetection && new OutlierDetector(this.pool, undefined, this.#runtime);
-    this.#detector?.start();
-  }
-
-  /** Whoever is out stays out for as long as it was told, unless nobody watches any more. */
-  #reconfigureDetector({ outlierDetection }: ResolvedPool): void {
-    if (outlierDetection === undefined) {
-      this.#detector?.stop();
-      this.#detector = undefined;
-    } else if (this.#detector === undefined) {
-      this.#startDetector();
-    } else {
-      this.#detector.reconfigure(outlierDetection);
-    }
-  }
-
-  /** Factors stay where they are, unless nobody moves them any more. */
-  #restartFeedback({ weights }: ResolvedPool): void {
-    if (weights?.mode === "feedback") this.#feedback?.halt();
-    else this.#feedback?.stop();
-    this.#startFeedback();
-  }
-
-  #startFeedback(): void {
-    const { weights } = this.pool.options;
-    this.#feedback = weights?.mode === "feedback" ? new WeightFeedback(this.pool, weights, this.#runtime) : undefined;
-    this.#feedback?.start();
-  }
-
-  /** Members that were found by other options stay until these have an answer. */
-  #startDiscovery(): void {
-    const { discovery } = this.pool.options;
-    this.#discovery = discovery && new Discovery(this.pool, discovery, this.#runtime);
-    if (this.#discovery === undefined) this.pool.lookups.record(null);
-    this.#discovery?.start();
   }
 }

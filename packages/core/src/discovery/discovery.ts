@@ -1,10 +1,12 @@
+import { isDeepStrictEqual } from "node:util";
 import createDebug from "debug";
 import { limits } from "../config/defaults.ts";
-import type { ResolvedDiscovery, ResolvedUpstream } from "../config/resolved.ts";
+import type { ResolvedDiscovery, ResolvedPool, ResolvedUpstream } from "../config/resolved.ts";
 import { type OpenDns, openNodeDns } from "../dns/dns-client.ts";
 import { LookupFailure } from "../dns/lookup-failure.ts";
 import type { HealthEvent } from "../events.ts";
 import type { Pool } from "../pool/pool.ts";
+import type { PoolWatcher } from "../pool/pool-watcher.ts";
 import type { Timer } from "../runtime/clock.ts";
 import { InputTimeout } from "../runtime/input-timeout.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -22,9 +24,9 @@ const debug = createDebug("evenkeel:discovery");
  * repeated after a pause that grows to the refresh time. After NXDOMAIN or an empty answer the members stay for the hold
  * time, and leave if DNS then still says so. There is never more than one lookup at a time.
  */
-export class Discovery {
+export class Discovery implements PoolWatcher {
   readonly #pool: Pool;
-  readonly #options: ResolvedDiscovery;
+  #options: ResolvedDiscovery;
   readonly #runtime: Runtime;
   readonly #openDns: OpenDns;
   #known: KnownAddresses = new Map();
@@ -39,6 +41,7 @@ export class Discovery {
   #timer: Timer | undefined;
   #endedAt = -Infinity;
   #dueAt = Infinity;
+  #stopped = false;
   #state: DiscoverySnapshot;
 
   constructor(pool: Pool, options: ResolvedDiscovery, runtime: Runtime, openDns: OpenDns = openNodeDns) {
@@ -46,15 +49,7 @@ export class Discovery {
     this.#options = options;
     this.#runtime = runtime;
     this.#openDns = openDns;
-    this.#state = {
-      name: options.name,
-      status: "awaited",
-      lookups: pool.lookups.state?.lookups ?? { success: 0, failure: 0 },
-      lastSuccess: null,
-      lastError: null,
-      nextLookup: null,
-      passedOver: 0,
-    };
+    this.#state = initialState(pool, options);
   }
 
   /** Looks up at once. Until the first lookup has ended, requests that find no upstream wait for it. */
@@ -63,18 +58,41 @@ export class Discovery {
     void this.#lookUp();
   }
 
-  /** Ends it for good. A lookup in flight has no effect any more. */
+  /**
+   * The same options: keeps its members beside those that are listed, and looks up. Other ones: begins again, and the
+   * members stay until the first lookup has ended.
+   */
+  reconfigure({ discovery }: ResolvedPool): void {
+    if (discovery === undefined || this.#stopped) return;
+    if (isDeepStrictEqual(discovery, this.#options)) return this.#renew();
+    this.#end();
+    this.#options = discovery;
+    this.#known = new Map();
+    this.#found = undefined;
+    this.#failures = 0;
+    this.#emptySince = undefined;
+    this.#failed.clear();
+    this.#endedAt = -Infinity;
+    this.#state = initialState(this.#pool, discovery);
+    this.start();
+  }
+
+  /** Ends it for good. Members stay. No request waits for a lookup that will not end. */
   stop(): void {
+    this.#stopped = true;
+    this.#end();
+    this.#pool.lookups.record(null);
+  }
+
+  #end(): void {
     this.#pool.off("failure", this.#onMemberFailed).off("health", this.#onHealth);
     this.#runtime.clock.clearTimeout(this.#timer);
-    this.#dueAt = -Infinity;
     const flight = this.#flight;
     this.#flight = undefined;
     flight?.abort();
   }
 
-  /** To be called when the configuration was loaded again: renews the members beside those that are listed, and looks up. */
-  renew(): void {
+  #renew(): void {
     if (this.#found !== undefined) this.#pool.setDiscovered(this.#found);
     this.#hurry();
   }
@@ -188,4 +206,16 @@ export class Discovery {
     this.#state = Object.freeze({ ...this.#state, ...change });
     this.#pool.lookups.record(this.#state);
   }
+}
+
+function initialState(pool: Pool, { name }: ResolvedDiscovery): DiscoverySnapshot {
+  return {
+    name,
+    status: "awaited",
+    lookups: pool.lookups.state?.lookups ?? { success: 0, failure: 0 },
+    lastSuccess: null,
+    lastError: null,
+    nextLookup: null,
+    passedOver: 0,
+  };
 }

@@ -1,10 +1,12 @@
+import { isDeepStrictEqual } from "node:util";
 import createDebug from "debug";
 import { limits } from "../config/defaults.ts";
 import type { HealthCheckOptions } from "../config/options.ts";
 import { resolveHealthCheck } from "../config/resolve.ts";
-import type { ResolvedHealthCheck } from "../config/resolved.ts";
+import type { ResolvedHealthCheck, ResolvedPool } from "../config/resolved.ts";
 import type { MemberEvent, StateEvent } from "../events.ts";
 import type { Pool } from "../pool/pool.ts";
+import type { PoolWatcher, Verdicts } from "../pool/pool-watcher.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import { type Runtime, resolveRuntime } from "../runtime/runtime.ts";
 import { StallWatch } from "./event-loop-stall.ts";
@@ -21,12 +23,14 @@ const debug = createDebug("evenkeel:health");
  * ones are not. A request that fails on account of its upstream brings the next probe forward. Works alone, without
  * a proxy; its timers and sockets do not keep a process alive.
  */
-export class HealthChecker {
+export class HealthChecker implements PoolWatcher {
   readonly #pool: Pool;
   readonly #runtime: Runtime;
   readonly #slots = new ProbeSlots(limits.concurrentProbes);
   readonly #schedules = new Map<string, Schedule>();
   #check: ResolvedHealthCheck;
+  /** What probes connect with, as it was when they began. */
+  #tls: ResolvedPool["tls"];
   #probe: Probe = probe;
   /** Present while it runs. */
   #context: ScheduleContext | undefined;
@@ -35,6 +39,7 @@ export class HealthChecker {
   constructor(pool: Pool, options?: HealthCheckOptions, runtime?: Partial<Runtime>) {
     this.#pool = pool;
     this.#runtime = resolveRuntime(runtime);
+    this.#tls = pool.options.tls;
     this.#check = (options === undefined ? pool.options.healthCheck : undefined) ?? resolveHealthCheck(options ?? {});
   }
 
@@ -51,9 +56,41 @@ export class HealthChecker {
     return checker;
   }
 
-  /** Goes on from the verdicts that the pool knows of. Does nothing when it already runs. */
-  start(): void {
+  /**
+   * Goes on from the verdicts that the pool knows of. Does nothing when it already runs. With `initialState` "checking" it
+   * holds back every upstream without a verdict that is not `serving` already.
+   */
+  start(serving: readonly Upstream[] = []): void {
     if (this.#context !== undefined) return;
+    this.#begin();
+    for (const { upstream } of this.#schedules.values()) if (!serving.includes(upstream)) this.#holdBack(upstream);
+  }
+
+  /** Begins again if the options differ. Upstreams that serve go on serving. */
+  reconfigure({ healthCheck, tls }: ResolvedPool): void {
+    if (healthCheck === undefined || this.#context === undefined) return;
+    if (isDeepStrictEqual(healthCheck, this.#check) && isDeepStrictEqual(tls, this.#tls)) return;
+    this.#end();
+    this.#check = healthCheck;
+    this.#tls = tls;
+    this.#begin();
+    if (healthCheck.initialState === "checking") return;
+    for (const { upstream } of this.#schedules.values()) this.#pool.hold(upstream, false);
+  }
+
+  /**
+   * Breaks off what is in flight; nothing happens afterwards, and it can be started again.
+   *
+   * Verdicts stay as they are, unless they are to be withdrawn. Upstreams that were held back until their first success are
+   * released.
+   */
+  stop(verdicts: Verdicts = "keep"): void {
+    if (this.#context === undefined) return;
+    for (const schedule of this.#end()) this.#release(schedule);
+    if (verdicts === "withdraw") this.#pool.forgetHealth();
+  }
+
+  #begin(): void {
     const stalls = new StallWatch(this.#runtime.clock, this.#check.timeoutMs);
     this.#context = {
       check: this.#check,
@@ -68,26 +105,26 @@ export class HealthChecker {
     for (const upstream of this.#pool.upstreams) this.#watch(upstream);
   }
 
-  /**
-   * Breaks off what is in flight; nothing happens afterwards, and it can be started again.
-   *
-   * Verdicts stay as they are. Upstreams that were held back until their first success are let go.
-   */
-  stop(): void {
-    if (this.#context === undefined) return;
-    this.#context.stalls.stop();
+  /** Returns the schedules that it has closed. */
+  #end(): readonly Schedule[] {
+    this.#context?.stalls.stop();
     this.#context = undefined;
     this.#pool.off("member", this.#onMember).off("state", this.#onState).off("failure", this.#onFailure);
     this.#slots.clear();
-    for (const id of [...this.#schedules.keys()]) this.#forget(id);
+    const schedules = [...this.#schedules.values()];
+    this.#schedules.clear();
+    for (const schedule of schedules) schedule.close();
+    return schedules;
   }
 
   #watch(upstream: Upstream): void {
     if (this.#context === undefined || upstream.state === "disabled") return;
     this.#schedules.set(upstream.id, new Schedule(upstream, this.#context));
-    if (this.#check.initialState === "checking" && upstream.health === "unknown") {
-      this.#pool.hold(upstream, true);
-    }
+  }
+
+  #add(upstream: Upstream): void {
+    this.#watch(upstream);
+    if (this.#schedules.has(upstream.id)) this.#holdBack(upstream);
   }
 
   #forget(id: string): void {
@@ -95,7 +132,16 @@ export class HealthChecker {
     if (schedule === undefined) return;
     this.#schedules.delete(id);
     schedule.close();
-    if (schedule.verdict === "unknown") this.#pool.hold(schedule.upstream, false);
+    this.#release(schedule);
+  }
+
+  /** Until its first verdict. */
+  #holdBack(upstream: Upstream): void {
+    if (this.#check.initialState === "checking" && upstream.health === "unknown") this.#pool.hold(upstream, true);
+  }
+
+  #release({ upstream, verdict }: Schedule): void {
+    if (verdict === "unknown") this.#pool.hold(upstream, false);
   }
 
   readonly #send: ScheduleContext["probe"] = async (upstream, signal, deadline) => {
@@ -123,13 +169,13 @@ export class HealthChecker {
     if (change === "drained") return;
     this.#forget(id);
     const upstream = this.#pool.get(id);
-    if (change === "added" && upstream !== undefined) this.#watch(upstream);
+    if (change === "added" && upstream !== undefined) this.#add(upstream);
   };
 
   readonly #onState = ({ upstream: id, to }: StateEvent): void => {
     const upstream = this.#pool.get(id);
     if (to === "disabled") this.#forget(id);
-    else if (upstream !== undefined && !this.#schedules.has(id)) this.#watch(upstream);
+    else if (upstream !== undefined && !this.#schedules.has(id)) this.#add(upstream);
   };
 
   readonly #onFailure = (upstream: Upstream): void => {

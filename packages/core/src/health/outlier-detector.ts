@@ -18,11 +18,12 @@ import createDebug from "debug";
 import { limits } from "../config/defaults.ts";
 import type { OutlierDetectionOptions } from "../config/options.ts";
 import { resolveOutlierDetection } from "../config/resolve.ts";
-import type { ResolvedOutlierDetection } from "../config/resolved.ts";
+import type { ResolvedOutlierDetection, ResolvedPool } from "../config/resolved.ts";
 import type { EjectionReason, MemberEvent } from "../events.ts";
 import type { Attempt } from "../pool/attempt.ts";
 import type { AttemptObserver } from "../pool/attempt-accounting.ts";
 import type { Pool } from "../pool/pool.ts";
+import type { PoolWatcher, Verdicts } from "../pool/pool-watcher.ts";
 import { isUpstreamFailure, type Outcome, type Upstream } from "../pool/upstream.ts";
 import type { Timer } from "../runtime/clock.ts";
 import { type Runtime, resolveRuntime } from "../runtime/runtime.ts";
@@ -30,7 +31,7 @@ import { FailureRecord } from "./failure-record.ts";
 
 const debug = createDebug("evenkeel:health");
 
-export class OutlierDetector implements AttemptObserver {
+export class OutlierDetector implements AttemptObserver, PoolWatcher {
   readonly #pool: Pool;
   readonly #runtime: Runtime;
   /** Forgotten with the upstream. */
@@ -55,26 +56,22 @@ export class OutlierDetector implements AttemptObserver {
     this.#pool.on("member", this.#onMember).on("probe", this.#onProbe);
   }
 
-  /** Forgets what it has seen, and readmits everybody. */
-  stop(): void {
-    const out = [...this.#out.keys()];
-    this.halt();
-    this.#records = new WeakMap();
-    for (const upstream of out) this.#pool.ejections.readmit(upstream, "off");
+  /** Ejected upstreams stay out for as long as they were told. */
+  reconfigure({ outlierDetection }: ResolvedPool): void {
+    if (outlierDetection !== undefined) this.#options = outlierDetection;
   }
 
-  /** Watches no more, and leaves everybody as they are: for a pool that is only finishing. */
-  halt(): void {
+  /** Ends every trial timer. Unless verdicts are to be kept, readmits every ejected upstream and forgets what it has seen. */
+  stop(verdicts: Verdicts = "withdraw"): void {
     this.#stopObserving?.();
     this.#stopObserving = undefined;
     this.#pool.off("member", this.#onMember).off("probe", this.#onProbe);
     for (const timer of this.#out.values()) this.#runtime.clock.clearTimeout(timer);
+    const out = [...this.#out.keys()];
     this.#out.clear();
-  }
-
-  /** Goes on with other options, checked already; whoever is out stays out for as long as it was told. */
-  reconfigure(options: ResolvedOutlierDetection): void {
-    this.#options = options;
+    if (verdicts === "keep") return;
+    this.#records = new WeakMap();
+    for (const upstream of out) this.#pool.ejections.readmit(upstream, "off");
   }
 
   /**

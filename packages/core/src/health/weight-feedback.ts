@@ -12,10 +12,11 @@
  */
 
 import { limits } from "../config/defaults.ts";
-import type { ResolvedWeights } from "../config/resolved.ts";
+import type { ResolvedPool, ResolvedWeights } from "../config/resolved.ts";
 import type { Attempt } from "../pool/attempt.ts";
 import type { AttemptObserver } from "../pool/attempt-accounting.ts";
 import type { Pool } from "../pool/pool.ts";
+import type { PoolWatcher, Verdicts } from "../pool/pool-watcher.ts";
 import type { Outcome, Upstream } from "../pool/upstream.ts";
 import type { Timer } from "../runtime/clock.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -37,10 +38,10 @@ interface Rating {
 /** What a rating has to exceed its measure by, however even the pool is: an odd failure and a few milliseconds are noise. */
 const noise = { failureRatio: 0.05, latencyMs: 10 };
 
-export class WeightFeedback implements AttemptObserver {
+export class WeightFeedback implements AttemptObserver, PoolWatcher {
   readonly #pool: Pool;
   readonly #runtime: Runtime;
-  readonly #intervalMs: number;
+  #intervalMs: number;
   #tallies = new Map<Upstream, Tally>();
   /** Ratings still to be left out after a change. Counted, since a timer is never quite on time. */
   #frozenFor = 0;
@@ -60,18 +61,23 @@ export class WeightFeedback implements AttemptObserver {
     this.#schedule();
   }
 
-  /** Gives every upstream its own weight back. */
-  stop(): void {
-    this.halt();
-    for (const upstream of this.#pool.upstreams) this.#pool.weighting.setFeedback(upstream, 1, "feedback is off");
+  /** With another interval it begins to rate anew. Factors stay. */
+  reconfigure({ weights }: ResolvedPool): void {
+    if (weights === undefined || weights.intervalMs === this.#intervalMs || this.#stopObserving === undefined) return;
+    this.stop("keep");
+    this.#intervalMs = weights.intervalMs;
+    this.#frozenFor = 0;
+    this.start();
   }
 
-  /** Watches no more, and leaves every factor as it is. */
-  halt(): void {
+  /** Factors that are not kept become 1. */
+  stop(verdicts: Verdicts): void {
     this.#stopObserving?.();
     this.#stopObserving = undefined;
     this.#runtime.clock.clearTimeout(this.#timer);
     this.#tallies.clear();
+    if (verdicts === "keep") return;
+    for (const upstream of this.#pool.upstreams) this.#pool.weighting.setFeedback(upstream, 1, "feedback is off");
   }
 
   onResponded(): void {}

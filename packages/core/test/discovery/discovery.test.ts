@@ -50,9 +50,9 @@ function lab(
   pool.on("member", ({ upstream, change }) => told.push(`${upstream} ${change}`));
   pool.on("weight", ({ upstream, to, reason }) => told.push(`${upstream} has weight ${to}: ${reason}`));
   pool.on("discovery", ({ ok, error, members }) => told.push(`${ok ? "ok" : error}, ${members} members`));
-  const { discovery: resolved } = resolvePool({ discovery: { name: "api.test", port: 80, ...options } });
-  const discovery = new Discovery(pool, resolved as ResolvedDiscovery, runtime, openDns);
-  return { clock, pool, discovery, dns, asked, told };
+  const resolved = resolvePool({ discovery: { name: "api.test", port: 80, ...options } });
+  const discovery = new Discovery(pool, resolved.discovery as ResolvedDiscovery, runtime, openDns);
+  return { clock, pool, discovery, dns, asked, told, reload: () => discovery.reconfigure(resolved) };
 }
 
 function failure(code: string): Error {
@@ -315,13 +315,13 @@ describe("a lookup comes at once", () => {
   });
 
   test("when the configuration is loaded again", async () => {
-    const { clock, asked, discovery } = await found(["10.0.0.1"]);
-    discovery.renew();
-    discovery.renew();
+    const { clock, asked, discovery, reload } = await found(["10.0.0.1"]);
+    reload();
+    reload();
     await clock.advanceAsync(0);
     expect(asked).toEqual([0, 10_000]);
     discovery.stop();
-    discovery.renew();
+    reload();
     await clock.advanceAsync(120_000);
     expect(asked).toEqual([0, 10_000]);
     expect(clock.pending).toBe(0);

@@ -118,7 +118,7 @@ export class World implements ClientHost {
   end(): void {
     this.clock.advance(60_000);
     this.#detector.stop();
-    this.#feedback.stop();
+    this.#feedback.stop("withdraw");
   }
 
   onPicked(upstream: Upstream, tried: readonly Upstream[]): void {
