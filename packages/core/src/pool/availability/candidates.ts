@@ -1,5 +1,4 @@
 import type { Timer } from "../../runtime/clock.ts";
-import type { LookupRecord } from "../discovery-status.ts";
 import type { Weighting } from "../effective-weight.ts";
 import type { Members } from "../members.ts";
 import type { PoolContext } from "../pool-context.ts";
@@ -15,6 +14,7 @@ import {
   untried,
   usableAmong,
 } from "./availability.ts";
+import type { LookupRecord } from "./discovery-status.ts";
 import type { Waiter, WaitQueue } from "./wait-queue.ts";
 
 interface Parts {

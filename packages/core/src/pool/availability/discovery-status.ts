@@ -1,8 +1,8 @@
-import type { DiscoverySnapshot } from "../snapshot.ts";
-import type { Members } from "./members.ts";
-import type { PoolContext } from "./pool-context.ts";
+import type { DiscoverySnapshot } from "../../snapshot.ts";
+import type { Members } from "../members.ts";
+import type { PoolContext } from "../pool-context.ts";
 
-/** How the look-ups of a pool's members fare. Discovery writes it; the pool tells of it. */
+/** The state of the lookups of a pool's members. Discovery writes it, and the pool shows and emits it. */
 export class LookupRecord {
   readonly #context: PoolContext;
   readonly #members: Members;
