@@ -34,7 +34,7 @@ test("the upstreams of the discovery example come and go with SRV records", asyn
       log.push(JSON.parse(next.value) as (typeof log)[number]);
     }
   };
-  await said("web: web.test leads to 1 upstream");
+  await said("web: web.test resolves to 1 upstream");
   const [url = ""] = (await said("ready on")).listen ?? [];
   const get = async () => (await fetch(url)).text();
   expect([await get(), await get()]).toEqual(["a", "a"]);
@@ -44,7 +44,7 @@ test("the upstreams of the discovery example come and go with SRV records", asyn
   expect([await get(), await get()].sort()).toEqual(["a", "b"]);
 
   dns.zone = { "web.test": "SERVFAIL" };
-  await said("web: looking up web.test fails: SERVFAIL; 2 upstreams found before stay in use");
+  await said("web: the lookup of web.test fails: SERVFAIL; 2 upstreams found before stay in use");
   expect([await get(), await get()].sort()).toEqual(["a", "b"]);
 
   dns.zone = leadTo(b.port);

@@ -4,16 +4,16 @@ import { text } from "node:stream/consumers";
 import { Failure, reasonOf } from "./failure.ts";
 import { limits } from "./limits.ts";
 
-/** Which proxy, and what opens it. */
-export interface RemoteOptions {
-  /** The URL of its admin API, or "unix:" and the path of its socket. */
+/** The admin API of a running proxy, and its token. */
+export interface AdminClientOptions {
+  /** The URL of the admin API, or "unix:" and the path of its socket. */
   readonly admin: string;
   readonly token?: string;
 }
 
-/** Calls the admin API of a running proxy. Throws a `Failure` that says in one line what is wrong. */
+/** Calls the admin API of a running proxy. Throws a `Failure` with a message of one line. */
 export async function callAdmin<T>(
-  { admin, token }: RemoteOptions,
+  { admin, token }: AdminClientOptions,
   method: string,
   path: string,
   body?: object,
@@ -31,7 +31,7 @@ export async function callAdmin<T>(
   if (status >= 200 && status <= 299) return response as T;
   const { message } = (response as { error?: { message?: unknown } } | undefined)?.error ?? {};
   const hint = status === 401 ? " (see --token)" : "";
-  throw new Failure(`${typeof message === "string" ? message : `the response is ${status}`}${hint}`);
+  throw new Failure(`${typeof message === "string" ? message : `the response has status ${status}`}${hint}`);
 }
 
 interface Target {
@@ -49,7 +49,7 @@ function targetOf(admin: string, path: string): Target {
   }
 }
 
-/** Redirects are not followed: the token is for the API that was named. */
+/** Does not follow redirects, which would send the token to another server. */
 function send(
   { url, socketPath }: Target,
   { method, headers }: { readonly method: string; readonly headers: Readonly<Record<string, string | number>> },
@@ -76,6 +76,6 @@ function parse(content: string): unknown {
   try {
     return JSON.parse(content);
   } catch {
-    throw new Failure("the response is not that of an admin API; does --admin name the right port?");
+    throw new Failure("the response does not come from an admin API; check the port in --admin");
   }
 }

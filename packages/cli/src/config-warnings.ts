@@ -3,7 +3,7 @@ import type { PoolSettings, TlsOptions } from "evenkeel";
 import { expiryWarning, validityOf } from "./server/certificate-validity.ts";
 import type { TlsFiles } from "./server/tls-files.ts";
 
-/** Names what a valid configuration should not be left with. `tls` is what the listener uses. */
+/** Returns warnings about a valid configuration. `tls` are the files that the listener uses. */
 export function configWarnings(config: FileConfig, tls: TlsFiles | undefined, now: number): string[] {
   return [...listenerWarnings(config, tls, now), ...upstreamTlsWarnings(config, now)];
 }
@@ -23,7 +23,7 @@ function upstreamTlsWarnings({ options }: FileConfig, now: number): string[] {
     const warnings: string[] = [];
     if (tls.verify === false) {
       warnings.push(
-        "tls.verify = false: certificates of its upstreams are not verified, so anyone on the way can read and change the traffic",
+        "tls.verify = false: certificates of its upstreams are not verified, so an attacker on the network can read and change the traffic",
       );
     }
     const expiry = tls.cert === undefined ? undefined : validityWarning(tls.cert, now);

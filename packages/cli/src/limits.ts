@@ -1,58 +1,58 @@
-/** Every fixed limit of the command: buffers, waits and periods. */
+/** The fixed limits of the command: buffers, waiting times and intervals. */
 export const limits = {
   /** Bytes of a certificate or key file of a listener. */
   pemBytes: 1_048_576,
-  /** Bytes of log lines that may wait for a slow disk or reader; what comes on top is dropped and counted. */
+  /** Bytes of log lines that may wait for a slow disk or reader. Further lines are dropped and counted. */
   logBufferBytes: 16_777_216,
-  /** Milliseconds that the last log lines get to be written before the process ends. */
+  /** Milliseconds to write the last log lines before the process ends. */
   logFlushMs: 2_000,
-  /** Milliseconds between two warnings about the same trouble; what happens between is counted. */
+  /** Milliseconds between two warnings about the same problem. Its occurrences in between are counted. */
   repeatedWarningMs: 10_000,
-  /** Upstreams whose failures are counted for warnings at one time. */
+  /** Upstreams whose failures are counted for warnings at the same time. */
   failingUpstreams: 1_000,
-  /** Connections over the limit that are told so at one time; those on top are closed at once. */
-  turnedAwayConnections: 256,
-  /** Connections to the admin API that are served at a time. */
+  /** Connections over the limit that get a 503 response at the same time. Further ones are closed at once. */
+  refusedConnections: 256,
+  /** Connections to the admin API that are served at the same time. */
   adminConnections: 100,
-  /** File descriptors that are kept for everything but clients and upstreams. */
+  /** File descriptors that are reserved for other uses than clients and upstreams. */
   ownDescriptors: 128,
-  /** The part of `maxConnections` that has to fit into the file descriptors for the start to say nothing. */
+  /** The start logs a line if the file descriptors suffice for less than this part of `maxConnections`. */
   connectionShare: 0.9,
-  /** Milliseconds that a connection of a client has to be idle before it may be closed to make room for another. */
+  /** Milliseconds that a client connection must be idle before it may be closed to make room for a new one. */
   minIdleMs: 250,
-  /** Idle connections are closed by this part of the limit at a time. */
+  /** Idle connections are closed in batches: the limit divided by this number. */
   idleClosedShare: 64,
-  /** Milliseconds until idle connections are searched for again when there was none. */
+  /** Milliseconds until the next search for idle connections, after one that found none. */
   idleSearchMs: 100,
-  /** Milliseconds that a connection over the limit may take to ask, and to read that it is turned away. */
-  turnAwayMs: 2_000,
-  /** Milliseconds of silence on a client's connection after which TCP probes whether the client is still there. */
+  /** Milliseconds in which a connection over the limit must send its request and receive the 503 response. */
+  refusalMs: 2_000,
+  /** Milliseconds without traffic on a client connection after which TCP keep-alive probes start. */
   tcpKeepAliveMs: 60_000,
-  /** Milliseconds between two looks at connections whose headers are late. */
+  /** Milliseconds between two checks for connections whose headers are late. */
   connectionCheckMs: 1_000,
-  /** Milliseconds at most for taking in the connections that have queued up by the time a stop is asked for. */
+  /** Milliseconds at most for accepting the connections that are queued when a stop is requested. */
   acceptRestMs: 250,
-  /** Milliseconds of a turn of the event loop in which hardly any connection can have come unseen. */
+  /** Milliseconds of a turn of the event loop that is short enough to conclude that no connection is queued. */
   quietTurnMs: 1,
   /**
-   * Milliseconds that a kept-alive connection may still bring another request after a stop was asked for. It is told
-   * to close with the answer, so a client that is just about to send loses nothing.
+   * Milliseconds in which a kept-alive connection may send another request after a stop was requested. Its response says
+   * `Connection: close`, so a client that is just sending a request loses nothing.
    */
   keepAliveGraceMs: 500,
-  /** Milliseconds between two warnings of a certificate that expires soon. */
+  /** Milliseconds between two warnings about a certificate that expires soon. */
   certificateCheckMs: 86_400_000,
-  /** Milliseconds between two looks for connections that have become idle while the server stops. */
+  /** Milliseconds between two checks for connections that have become idle while the server stops. */
   idleCheckMs: 100,
-  /** Milliseconds that a timer can wait at most; node cuts anything longer down to nothing. */
+  /** The longest delay of a timer in milliseconds. Node sets a longer one to 1. */
   longestTimerMs: 2_147_483_647,
-  /** Milliseconds between two reports of what a stopping server still waits for. */
+  /** Milliseconds between two log lines with the requests in flight while the server stops. */
   drainReportMs: 5_000,
-  /** Milliseconds that what is under way gets to end in its own words when a stop is forced. */
+  /** Milliseconds in which requests in flight may get an error response when a stop is forced. */
   forcedEndMs: 250,
-  /** Milliseconds at most between the end of everything and the end of the process, for what is noted last. */
+  /** Milliseconds at most between the end of the last connection and the end of the process, for the last log lines. */
   settleMs: 1_500,
-  /** Milliseconds for an answer of the admin API to the commands that ask it. */
+  /** Milliseconds for a response of the admin API to a command. */
   adminCallMs: 10_000,
-  /** Milliseconds to find out whether anybody answers on a Unix socket. */
+  /** Milliseconds to find out whether a process accepts connections on a Unix socket. */
   socketProbeMs: 1_000,
 } as const;

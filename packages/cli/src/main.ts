@@ -1,9 +1,9 @@
-// The commands are loaded when they are asked for, so that --help and --version answer at once.
+// Each command is loaded when it is used, so that --help and --version respond at once.
 
 import { debuglog } from "node:util";
 import type { ConfigError } from "@evenkeel/config";
 import { Command, Option } from "commander";
-import type { RemoteOptions } from "./admin-client.ts";
+import type { AdminClientOptions } from "./admin-client.ts";
 import type { DemoOptions } from "./commands/demo.ts";
 import type { ExplainOptions } from "./commands/explain.ts";
 import type { RunOptions } from "./commands/run.ts";
@@ -14,7 +14,7 @@ import { version } from "./version.ts";
 const debug = debuglog("evenkeel:cli");
 
 const program = new Command("evenkeel")
-  .description("A load-balancing HTTP reverse proxy.\nWithout a command it serves what config.toml says.")
+  .description("A load-balancing HTTP reverse proxy.\nWithout a command it serves the configuration in config.toml.")
   .version(version, "-V, --version")
   .addHelpText(
     "after",
@@ -32,54 +32,54 @@ command("check [config]", "validate a configuration file, and print its routes a
   (file: string = "config.toml") => attempt(async () => (await import("./commands/check.ts")).check(file)),
 );
 
-command("init [config]", "write a commented configuration to start from").action((file: string = "config.toml") =>
+command("init [config]", "write a commented starter configuration").action((file: string = "config.toml") =>
   attempt(async () => (await import("./commands/init.ts")).init(file)),
 );
 
-command("demo", "a proxy over three small upstreams, one slow and one flaky")
+command("demo", "run a proxy with three small upstreams, one slow and one flaky")
   .option("-p, --port <port>", "the proxy's port (default: 8080, or the next free one)")
   .action((options: DemoOptions) => finish(async () => (await import("./commands/demo.ts")).demo(options)));
 
 command("simulate <config> <trace>", "replay traffic against a configuration on virtual time, without a socket")
-  .option("--seed <number>", "another number gives other chance, the same number the same report", "1")
+  .option("--seed <number>", "the seed of the random numbers; the same seed gives the same report", "1")
   .option("--json", "print the whole report as JSON")
   .action((file: string, trace: string, options: SimulateOptions) =>
     attempt(async () => (await import("./commands/simulate.ts")).simulate(file, trace, options)),
   );
 
-remote("status", "show the pools of a running proxy").action((options: RemoteOptions) =>
+adminCommand("status", "show the pools of a running proxy").action((options: AdminClientOptions) =>
   attempt(async () => (await import("./commands/admin-commands.ts")).status(options)),
 );
-remote("weight <pool/upstream> <weight>", "give an upstream another weight").action(
-  (target: string, text: string, options: RemoteOptions) =>
+adminCommand("weight <pool/upstream> <weight>", "set the weight of an upstream").action(
+  (target: string, text: string, options: AdminClientOptions) =>
     attempt(async () => (await import("./commands/admin-commands.ts")).weight(target, text, options)),
 );
 for (const [name, state, description] of [
-  ["drain", "draining", "let an upstream finish what it has, and give it nothing new"],
-  ["enable", "active", "let an upstream take requests again"],
-  ["disable", "disabled", "give an upstream nothing at all"],
+  ["drain", "draining", "send an upstream no new requests, and let those in flight finish"],
+  ["enable", "active", "send requests to an upstream again"],
+  ["disable", "disabled", "send an upstream no requests at all"],
 ] as const) {
-  const setting = remote(`${name} <pool/upstream>`, description);
+  const setting = adminCommand(`${name} <pool/upstream>`, description);
   if (state !== "active") setting.option("--timeout <duration>", "close its WebSockets after this long, as in 30s");
-  setting.action((target: string, options: RemoteOptions) =>
+  setting.action((target: string, options: AdminClientOptions) =>
     attempt(async () => (await import("./commands/admin-commands.ts")).setState(target, state, options)),
   );
 }
-remote("reload", "let a running proxy load its configuration again").action((options: RemoteOptions) =>
+adminCommand("reload", "reload the configuration of a running proxy").action((options: AdminClientOptions) =>
   attempt(async () => (await import("./commands/admin-commands.ts")).reload(options)),
 );
 
-remote("explain <url>", "say what a running proxy would do with a request, and why")
+adminCommand("explain <url>", "explain how a running proxy would handle a request")
   .option("-m, --method <method>", "the request's method", "GET")
-  .option("--host <host>", "its Host, in place of the URL's")
-  .option("--header <line>", 'a header as "Name: value"; may be given several times', collect)
-  .option("--client <address>", "the address that it comes from")
+  .option("--host <host>", "its Host header, instead of the host in the URL")
+  .option("--header <line>", 'a header as "Name: value"; may be repeated', collect)
+  .option("--client <address>", "the address of the client")
   .option("--json", "print the explanation as JSON")
   .action((url: string, options: ExplainOptions) =>
     attempt(async () => (await import("./commands/explain.ts")).explain(url, options)),
   );
 
-// What is printed may be cut off by its reader, as in `evenkeel check | head`.
+// The reader of the output may close its pipe, as in `evenkeel check | head`.
 for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
 
 void program.parseAsync();
@@ -88,12 +88,12 @@ function command(usage: string, description: string, options: { isDefault?: bool
   return program.command(usage, options).description(description).version(version, "-V, --version");
 }
 
-/** The values of an option that may be given several times. */
+/** Collects the values of an option that may be repeated. */
 function collect(value: string, before: readonly string[] = []): readonly string[] {
   return [...before, value];
 }
 
-function remote(usage: string, description: string): Command {
+function adminCommand(usage: string, description: string): Command {
   return command(usage, description)
     .option("-a, --admin <url>", "the admin API of the proxy, or unix:PATH", "http://127.0.0.1:9090")
     .addOption(new Option("-t, --token <token>", "the token of the admin API").env("EVENKEEL_TOKEN"));
@@ -108,7 +108,7 @@ async function attempt(work: () => Promise<void>): Promise<void> {
   }
 }
 
-/** Waits for a server's end, which is the end of the process too, whatever may still be open. */
+/** Runs a server until it stops, then ends the process even if handles are still open. */
 async function finish(work: () => Promise<void>): Promise<void> {
   const code = await work().then(() => exitCodes.ok, report);
   process.exit(code);
@@ -120,12 +120,12 @@ async function report(error: unknown): Promise<number> {
   return exitCodeOf(error);
 }
 
-/** `evenkeel chekc` looks like a file to serve. */
+/** A misspelt command such as `evenkeel chekc` is taken for the name of a file. */
 async function hintFor(error: unknown): Promise<string> {
   const { kind, file } = error as Partial<ConfigError>;
   if (kind !== "missing" || file === undefined) return "";
   const { didYouMean } = await import("evenkeel");
   const names = program.commands.map((known) => known.name());
   const meant = /did you mean "\w+"/.exec(didYouMean(file, names));
-  return meant === null ? '; "evenkeel init" writes one to start from' : `, ${meant[0]}?`;
+  return meant === null ? '; "evenkeel init" writes a starter configuration' : `, ${meant[0]}?`;
 }

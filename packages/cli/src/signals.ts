@@ -1,4 +1,4 @@
-/** What a serving process does on each signal. */
+/** The actions of a serving process on each signal. */
 export interface SignalHandlers {
   /** SIGHUP. */
   readonly reload: () => void;
@@ -8,18 +8,18 @@ export interface SignalHandlers {
   readonly restart: () => void;
   /** The first SIGTERM, SIGINT or SIGQUIT. */
   readonly stop: () => void;
-  /** The second one. A third one ends the process at once. */
+  /** The second of these. A third one ends the process at once. */
   readonly stopNow: () => void;
 }
 
 /**
- * Takes every signal that an operator may send, from its creation on: none of them ends the process by itself any more.
- * Signals that come while the server is still starting wait for `handle`.
+ * Handles every signal that an operator may send, from its creation on, so that none of them ends the process by default.
+ * Signals that arrive while the server is starting wait for `handle`.
  */
 export class Signals {
   #handlers: SignalHandlers | undefined;
   #stops = 0;
-  /** At most one of a kind: a second reload has nothing to add to one that has not begun. */
+  /** At most one of a kind: a second reload adds nothing to one that has not begun. */
   readonly #waiting = new Set<keyof SignalHandlers>();
 
   constructor() {
@@ -30,7 +30,7 @@ export class Signals {
     for (const signal of ["SIGTERM", "SIGINT", "SIGQUIT"] as const) process.on(signal, () => this.#onStop());
   }
 
-  /** Runs what has waited, in its order, and from now on every signal at once. */
+  /** Runs the actions of the signals that have arrived, in order. Later signals run at once. */
   handle(handlers: SignalHandlers): void {
     this.#handlers = handlers;
     for (const name of this.#waiting) handlers[name]();

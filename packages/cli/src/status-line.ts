@@ -1,6 +1,6 @@
 const clearLine = "\r\x1b[2K";
 
-/** A last line of the terminal that is redrawn in place, below whatever else is printed. */
+/** A status line at the bottom of the terminal, redrawn in place below other output. */
 export class StatusLine {
   #text = "";
   readonly #write: (text: string) => void;
@@ -9,14 +9,14 @@ export class StatusLine {
     this.#write = write;
   }
 
-  /** Replaces the line. Empty removes it. */
+  /** Replaces the line. An empty text removes it. */
   show(text: string): void {
     if (text === this.#text) return;
     this.#text = text;
     this.#write(`${clearLine}${text}`);
   }
 
-  /** Prints whole lines above it. */
+  /** Prints whole lines above the status line. */
   print(lines: string): void {
     this.#write(`${this.#text === "" ? "" : clearLine}${lines}${this.#text}`);
   }

@@ -1,7 +1,7 @@
 import { toSafeText } from "./log/escape.ts";
 
-/** Rows of cells as lines, each column as wide as its widest cell. */
-export function toTable(rows: readonly (readonly string[])[]): string[] {
+/** Formats rows of cells as lines. Each column is as wide as its widest cell. */
+export function formatTable(rows: readonly (readonly string[])[]): string[] {
   const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? [];
   return rows.map((row) =>
     row
@@ -11,7 +11,7 @@ export function toTable(rows: readonly (readonly string[])[]): string[] {
   );
 }
 
-/** Prints lines; what they hold of others' text does nothing to a terminal. */
-export function print(lines: readonly string[]): void {
+/** Prints lines. Control characters in them are escaped, so that they cannot control the terminal. */
+export function printLines(lines: readonly string[]): void {
   process.stdout.write(`${lines.map(toSafeText).join("\n")}\n`);
 }

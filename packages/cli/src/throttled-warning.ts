@@ -1,15 +1,15 @@
 import { limits } from "./limits.ts";
 
 /**
- * Turns trouble that may come thousands of times a second into a warning at once and then one with a count from time
- * to time.
+ * Warns about a problem that may occur thousands of times a second: at once, and then at most once per interval with the
+ * number of occurrences.
  */
-export class Tally {
+export class ThrottledWarning {
   readonly #warn: (count: number) => void;
   #count = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  /** `warn` is given how often it has happened since the last warning. */
+  /** `warn` gets the number of occurrences since the last warning. */
   constructor(warn: (count: number) => void) {
     this.#warn = warn;
   }
@@ -19,7 +19,7 @@ export class Tally {
     if (this.#timer === undefined) this.#report();
   }
 
-  /** Reports what is left and stops the clock. */
+  /** Reports the remaining occurrences and stops the timer. */
   close(): void {
     clearTimeout(this.#timer);
     if (this.#count > 0) this.#warn(this.#count);

@@ -7,7 +7,7 @@ import { starterConfig } from "../src/starter-config.ts";
 import { version } from "../src/version.ts";
 import { makeFolder, runCli, serve, writeFile } from "./support/cli.ts";
 import { anyPort, nowhere, poolOf, withAdmin } from "./support/configs.ts";
-import { ask, startUpstream } from "./support/http.ts";
+import { sendRequest, startUpstream } from "./support/http.ts";
 
 const commands = [
   "run",
@@ -58,7 +58,7 @@ test("init writes a file that check accepts, and never writes over one", async (
   expect(readFileSync(file, "utf8")).toBe("mine");
 });
 
-test("init tells editors of the schema, where the project has it", async () => {
+test("init points editors to the schema if the project has it", async () => {
   const cwd = makeFolder();
   const folder = path.join(cwd, "node_modules/@evenkeel/config");
   mkdirSync(folder, { recursive: true });
@@ -68,13 +68,13 @@ test("init tells editors of the schema, where the project has it", async () => {
   expect(text).toBe(`#:schema ./node_modules/@evenkeel/config/schema.json\n${starterConfig}`);
 });
 
-test("init says in one line when it cannot write", async () => {
+test("init reports in one line that it cannot write", async () => {
   const { code, stderr } = await runCli(["init", "no/such/folder.toml"], { cwd: makeFolder() });
   expect(code).toBe(1);
   expect(stderr.trimEnd().split("\n")).toHaveLength(1);
 });
 
-test("every setting that the starter configuration shows is a valid one", async () => {
+test("every setting in the starter configuration is valid", async () => {
   const everything = starterConfig.replace(/^#(?=\[|[a-zA-Z]+ = )/gm, "");
   expect(everything.match(/^[[a-z]/gim)?.length).toBeGreaterThan(80);
   const file = writeFile("config.toml", everything);
@@ -131,17 +131,18 @@ pool api: round-robin, GET /healthz every 5s
 
 pool web: least-requests, no health checks
   127.0.0.1:3003  http://127.0.0.1:3003, weight 1, backup, at most 7 in flight
-  whom SRV records of _http._tcp.web.internal lead to, looked up every 30s
+  the upstreams in SRV records of _http._tcp.web.internal, looked up every 30s
 `);
 });
 
-test("the remote commands see and change a running proxy", async () => {
+test("the admin commands show and change a running proxy", async () => {
   const [a, b] = await Promise.all(["a", "b"].map((name) => startUpstream((_req, res) => res.end(name))));
   const token = "open-sesame";
   const toml = `${anyPort}${withAdmin}token = "${token}"\n${poolOf(String(a?.url), String(b?.url))}`;
   const { url, admin, config } = await serve(toml);
   const remote = (...args: string[]) => runCli([...args, "--admin", admin], { env: { EVENKEEL_TOKEN: token } });
-  const turns = async () => (await Promise.all([1, 2, 3, 4].map(() => ask(url)))).map(({ text }) => text).sort();
+  const turns = async () =>
+    (await Promise.all([1, 2, 3, 4].map(() => sendRequest(url)))).map(({ text }) => text).sort();
 
   const status = await remote("status");
   expect(status).toMatchObject({ code: 0, stderr: "" });
@@ -168,7 +169,7 @@ test("the remote commands see and change a running proxy", async () => {
   expect(refused.stderr).toMatch(/config\.toml:\d+:\d+/);
 });
 
-test("explain says what a running proxy would do with a request", async () => {
+test("explain prints how a running proxy would handle a request", async () => {
   const toml = `${anyPort}${withAdmin}[[routes]]
 host = "shop.example"
 path = "/api"
@@ -179,7 +180,7 @@ ${poolOf("http://127.0.0.1:1/base", "http://127.0.0.1:2")}`;
   const explain = (...args: string[]) => runCli(["explain", ...args, "--admin", admin]);
   expect((await runCli(["drain", "app/b", "--admin", admin])).code).toBe(0);
   const { stdout } = await explain("http://shop.example/api/x?y=1", "--client", "192.0.2.1");
-  // In what words a policy gives its reasons is its own affair.
+  // The wording of a policy's reasons is not tested here.
   expect(
     stdout.replace(/(?<=^a {2}100 % {2}).*$/m, "..."),
   ).toBe(`GET http://shop.example/api/x?y=1, Host shop.example, from 192.0.2.1
@@ -200,12 +201,12 @@ b  not now  it is draining: it finishes what it has, and takes nothing new
 `);
   const refused = await explain("/api", "--host", "else.example", "--header", "X-User: 7", "--header", "X-Team: 8");
   expect(refused.stdout).toContain("else.example is not shop.example");
-  expect(refused.stdout).toContain("answered 404 (no_route): no route matches");
+  expect(refused.stdout).toContain("response 404 (no_route): no route matches");
   expect(JSON.parse((await explain("/api", "--json")).stdout)).toMatchObject({ refusal: { code: "no_route" } });
   expect((await explain("/api", "--header", "nonsense")).code).toBe(1);
 });
 
-test("explain says whom a sticky cookie binds a client to", async () => {
+test("explain prints the upstream of a sticky cookie", async () => {
   const sticky = '[pools.app.sticky]\nsecret = "open-sesame"\n';
   const { admin } = await serve(`${anyPort}${withAdmin}${poolOf("http://127.0.0.1:1", "http://127.0.0.1:2")}${sticky}`);
   expect((await runCli(["drain", "app/b", "--admin", admin])).code).toBe(0);
@@ -217,7 +218,7 @@ test("explain says whom a sticky cookie binds a client to", async () => {
   expect(stdout).toMatch(/^b {2}100 % {2}the client is bound to it$/m);
 });
 
-test("remote commands that make no sense end with 1 and one line", async () => {
+test("invalid admin commands end with 1 and one line", async () => {
   const { admin } = await serve(`${anyPort}${withAdmin}${poolOf(nowhere)}`);
   const senseless = [
     ["weight", "app/a", "many"],
@@ -235,7 +236,7 @@ test("remote commands that make no sense end with 1 and one line", async () => {
   }
 });
 
-test("remote commands reach an admin API on a Unix socket, without a token", async () => {
+test("admin commands work over a Unix socket, without a token", async () => {
   const socket = path.join(makeFolder(), "admin.sock");
   const { admin } = await serve(`${anyPort}[admin]\nlisten = "unix:${socket}"\n${poolOf(nowhere)}`);
   expect(admin).toBe(`unix:${socket}`);
@@ -243,7 +244,7 @@ test("remote commands reach an admin API on a Unix socket, without a token", asy
   expect((await runCli(["weight", "app/a", "7", "--admin", admin])).stdout).toBe("app/a has weight 7\n");
 });
 
-test("a wrong token and a missing one are told apart", async () => {
+test("the errors for a wrong token and for a missing one differ", async () => {
   const { admin } = await serve(`${anyPort}${withAdmin}token = "right"\n${poolOf(nowhere)}`);
   expect((await runCli(["status", "--admin", admin])).stderr).toBe(
     'evenkeel: send the header "authorization: Bearer" with the admin API\'s token (see --token)\n',
@@ -263,7 +264,7 @@ test.each(["http://127.0.0.1:1", "127.0.0.1:1", "unix:/no/such.sock", "not a url
   },
 );
 
-test("an answer that is not the admin API's is recognised, and what it says does nothing to a terminal", async () => {
+test("a response of another server is reported, and its control characters do not reach the terminal", async () => {
   const page = await startUpstream((_req, res) => res.end("<h1>hello</h1>"));
   expect((await runCli(["status", "--admin", page.url])).code).toBe(1);
   const hostile = await startUpstream((_req, res) => {
@@ -281,7 +282,7 @@ function copyCert(source: string, to: string): void {
   writeFileSync(to, readFileSync(path.join(import.meta.dirname, "support/certs", source)));
 }
 
-test("status and the log tell who is ejected, and for how long", async () => {
+test("status and the log show which upstream is ejected, and for how long", async () => {
   const [down, up] = [
     await startUpstream((_req, res) => res.writeHead(503).end()),
     await startUpstream((_req, res) => res.end("b")),
@@ -289,7 +290,7 @@ test("status and the log tell who is ejected, and for how long", async () => {
   const detection = "[pools.app.outlierDetection]\nconsecutiveFailures = 1\n";
   const toml = `${anyPort}${withAdmin}${poolOf(down.url, up.url)}\n${detection}`;
   const { url, admin, stderr } = await serve(toml);
-  for (let request = 0; request < 2; request++) await ask(url);
+  for (let request = 0; request < 2; request++) await sendRequest(url);
   const ejection = await stderr.record(({ msg }) => String(msg).includes("ejected"));
   expect(ejection).toMatchObject({ pool: "app", upstream: "a", reason: "consecutive-failures", level: "warn" });
   const { stdout } = await runCli(["status", "--admin", admin]);

@@ -5,7 +5,7 @@ import { toJsonLine } from "../src/log/access-log-format.ts";
 
 const page = readFileSync(new URL("../../../docs/observability.md", import.meta.url), "utf8");
 
-/** With everything that an event may hold. */
+/** An event with every field. */
 const event: RequestEvent = {
   time: 0,
   requestId: "r1",
@@ -33,7 +33,7 @@ const event: RequestEvent = {
   referer: "r",
 };
 
-test("the document lists every field of the access log in its order, and of its attempts", () => {
+test("docs/observability.md lists every field of the access log and of its attempts, in order", () => {
   const [, section = ""] = page.split("\n## The access log\n");
   const [table = ""] = section.split("\n## ");
   const rows = [...table.matchAll(/^\| (`[^|]+) \| (.*) \|$/gm)].map(([, names = "", meaning = ""]) => ({
@@ -43,6 +43,6 @@ test("the document lists every field of the access log in its order, and of its 
   const line = JSON.parse(toJsonLine(event)) as Record<string, unknown> & { attempts: object[] };
   expect(rows.flatMap(({ names }) => names)).toEqual(Object.keys(line));
   const { meaning = "" } = rows.find(({ names }) => names.includes("attempts")) ?? {};
-  const told = [...meaning.matchAll(/`(\w+)`/g)].map(([, name]) => name);
-  expect(told.toSorted()).toEqual([...new Set(line.attempts.flatMap(Object.keys))].toSorted());
+  const documented = [...meaning.matchAll(/`(\w+)`/g)].map(([, name]) => name);
+  expect(documented.toSorted()).toEqual([...new Set(line.attempts.flatMap(Object.keys))].toSorted());
 });

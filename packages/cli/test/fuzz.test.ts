@@ -4,19 +4,19 @@ import type { Serve } from "../../core/test/security/fuzz/lab.ts";
 import { ConnectionTable } from "../src/server/connection-table.ts";
 import { Listener, type ListenerHandlers } from "../src/server/listener.ts";
 
-/** The standalone server's listener, wired as the server does it. */
+/** A listener, connected to a proxy as in the standalone server. */
 const serveCli: Serve = async (proxy, onHandOn) => {
   const request: ListenerHandlers["request"] = (req, res, refusal) => {
     onHandOn(req.socket);
     proxy.forward(req, res, { refusal });
   };
   const settings = { timeouts: { requestHeadersMs: 60_000, keepAliveMs: 60_000 } };
-  const table = new ConnectionTable({ served: 10_000, turnedAway: 256 }, { closedIdle() {}, refused() {} });
+  const table = new ConnectionTable({ served: 10_000, refused: 256 }, { closedIdle() {}, refused() {} });
   const listener = await Listener.open({ host: "127.0.0.1", port: 0 }, settings, undefined, table, {
     request,
     expecting: request,
     upgrade: (req, socket, head, refusal) => {
-      // Any other offer comes back as an ordinary request, and is counted then.
+      // Any other upgrade becomes an ordinary request, which is counted below.
       if (offersWebSocket(req) || req.method === "CONNECT") onHandOn(socket);
       proxy.forwardUpgrade(req, socket, head, { refusal });
     },

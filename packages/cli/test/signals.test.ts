@@ -5,26 +5,26 @@ import path from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { type Cli, makeFolder, serve, startCli, whenReady, writeFile } from "./support/cli.ts";
 import { anyPort, nowhere, poolOf } from "./support/configs.ts";
-import { ask, startUpstream } from "./support/http.ts";
+import { sendRequest, startUpstream } from "./support/http.ts";
 
 const isStopping = ({ msg }: { readonly msg?: string }) => msg?.startsWith("stopping") === true;
 
-/** Where a process says that its inspector listens. */
+/** The address at which the inspector of a process listens, from its stderr. */
 function inspectorOf({ stderr }: Cli): string | undefined {
   return /ws:\/\/([\d.:]+)\//.exec(stderr.text)?.[1];
 }
 
-test("SIGUSR1 opens the access log again and does nothing else: no inspector, no reload", async () => {
+test("SIGUSR1 reopens the access log and does nothing else: no inspector, no reload", async () => {
   const upstream = await startUpstream((_req, res) => res.end());
   const log = path.join(makeFolder(), "access.log");
   const served = await serve(`${anyPort}[accessLog]\npath = "${log}"\n${poolOf(upstream.url)}`);
   const { url, config, kill, ended, stderr } = served;
-  await ask(url, { path: "/before" });
+  await sendRequest(url, { path: "/before" });
   renameSync(log, `${log}.1`);
   writeFileSync(config, "a mistake that a reload would report");
   kill("SIGUSR1");
   await stderr.record(({ accessLog }) => accessLog === log);
-  await ask(url, { path: "/after" });
+  await sendRequest(url, { path: "/after" });
   kill("SIGTERM");
   expect(await ended).toEqual({ code: 0, signal: null });
   expect(readFileSync(`${log}.1`, "utf8")).toContain('"/before"');
@@ -37,7 +37,7 @@ test("SIGUSR1 with the access log on stdout is ignored", async () => {
   const upstream = await startUpstream((_req, res) => res.end());
   const served = await serve(anyPort + poolOf(upstream.url));
   served.kill("SIGUSR1");
-  await ask(served.url);
+  await sendRequest(served.url);
   await served.stdout.record(({ status }) => status === 200);
   served.kill("SIGTERM");
   expect(await served.ended).toEqual({ code: 0, signal: null });
@@ -47,7 +47,7 @@ test("SIGUSR1 with the access log on stdout is ignored", async () => {
 test("an inspector that SIGUSR1 opened while Node was starting is closed again", async () => {
   const preload = 'data:text/javascript,import i from "node:inspector"; i.open(0, "127.0.0.1")';
   const config = writeFile("config.toml", anyPort + poolOf(nowhere));
-  // As in the moment between Node's start and the command's first line.
+  // Simulates a SIGUSR1 between the start of Node and the command's first line.
   const served = await whenReady(startCli(["run", config], { execArgv: ["--import", preload] }));
   const [host, port] = String(inspectorOf(served)).split(":");
   const socket = connect(Number(port), String(host)).on("error", () => {});
@@ -55,7 +55,7 @@ test("an inspector that SIGUSR1 opened while Node was starting is closed again",
   await expect(once(socket, "connect")).rejects.toMatchObject({ code: "ECONNREFUSED" });
 });
 
-test("an inspector that was asked for stays open", async () => {
+test("an inspector that was requested by --inspect stays open", async () => {
   const config = writeFile("config.toml", anyPort + poolOf(nowhere));
   const served = await whenReady(startCli(["run", config], { execArgv: ["--inspect=127.0.0.1:0"] }));
   const [host, port] = String(inspectorOf(served)).split(":");
@@ -71,12 +71,12 @@ test("SIGUSR2 is reported and changes nothing", async () => {
   expect(await stderr.record(({ level }) => level === "warn")).toMatchObject({
     msg: expect.stringContaining("SIGUSR2 is ignored"),
   });
-  expect((await ask(url)).text).toBe("hello");
+  expect((await sendRequest(url)).text).toBe("hello");
   kill("SIGTERM");
   expect(await ended).toEqual({ code: 0, signal: null });
 });
 
-test("SIGQUIT lets the request in flight finish, a second signal of another kind does not wait", async () => {
+test("SIGQUIT lets the request in flight finish, and a second signal of another kind ends it", async () => {
   const waiting: (() => void)[] = [];
   const upstream = await startUpstream((_req, res) => {
     waiting.push(() => res.end("late but whole"));
@@ -84,7 +84,7 @@ test("SIGQUIT lets the request in flight finish, a second signal of another kind
   });
   for (const patient of [true, false]) {
     const { url, kill, ended, stderr } = await serve(anyPort + poolOf(upstream.url));
-    const response = ask(url).then(
+    const response = sendRequest(url).then(
       ({ status }) => status,
       () => "cut off",
     );
@@ -98,10 +98,10 @@ test("SIGQUIT lets the request in flight finish, a second signal of another kind
   }
 });
 
-test("signals that come before the server is ready wait for it", async () => {
-  // Few enough for every limit of open files, which is worth a line otherwise.
+test("signals that arrive before the server is ready wait for it", async () => {
+  // Below every limit of open files, since the start logs a line otherwise.
   const config = writeFile("config.toml", `${anyPort}maxConnections = 50\n${poolOf(nowhere)}`);
-  // The start is held up until the signals have come: the preload sends them once the command listens for them.
+  // The start waits until the signals have arrived: the preload sends them once the command listens for them.
   const preload = `data:text/javascript,
     process.on("newListener", (name) => {
       if (name === "SIGQUIT") for (const signal of ["SIGHUP", "SIGUSR2", "SIGTERM"]) process.kill(process.pid, signal);

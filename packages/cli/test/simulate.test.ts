@@ -6,7 +6,7 @@ import { runCli, writeFile } from "./support/cli.ts";
 
 const document = readFileSync(path.join(import.meta.dirname, "../../../docs/simulate.md"), "utf8");
 
-/** A block of code of the documentation. */
+/** A code block of the documentation. */
 function block(pattern: RegExp): string {
   const found = pattern.exec(document)?.[1];
   if (found === undefined) throw new Error(`docs/simulate.md has nothing like ${pattern}`);
@@ -17,7 +17,7 @@ const config = block(/```toml\n# config\.toml\n(.*?)```/s);
 const trace = block(/```toml\n# trace\.toml\n(.*?)```/s);
 const onePool = '[pools.app]\nupstreams = [{ id = "a", url = "http://127.0.0.1:1" }]\n';
 
-test("the example of the documentation prints what it says there", async () => {
+test("the example in the documentation prints the documented output", async () => {
   const result = await runCli(["simulate", writeFile("config.toml", config), writeFile("trace.toml", trace)]);
   expect(result).toEqual({ code: 0, stderr: "", stdout: block(/```text\n(.*?)```/s) });
 });
@@ -31,7 +31,7 @@ test("the report is the same in every process, from TOML and from JSON", async (
   expect(JSON.parse(stdout)).toEqual(expected);
 });
 
-test("what is wrong with a trace is told with its place and its line", async () => {
+test("a mistake in a trace is reported with its position and its line", async () => {
   const file = writeFile(
     "trace.toml",
     'requests = { rate = 10, duration = "5s" }\n\n[upstreams]\nb = { latency = "1s" }\n',

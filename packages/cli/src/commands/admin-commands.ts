@@ -1,45 +1,45 @@
-/** The commands that speak to a running proxy's admin API. */
+/** The commands that use the admin API of a running proxy. */
 
 import type { PoolSnapshot, ReloadChanges, UpstreamSnapshot, UpstreamState } from "evenkeel";
-import { callAdmin, type RemoteOptions } from "../admin-client.ts";
+import { type AdminClientOptions, callAdmin } from "../admin-client.ts";
 import { Failure } from "../failure.ts";
 import { describeChanges } from "../log/proxy-events.ts";
-import { print, toTable } from "../table.ts";
+import { formatTable, printLines } from "../table.ts";
 
-interface StateOptions extends RemoteOptions {
-  /** How long tunnels may go on. */
+interface StateOptions extends AdminClientOptions {
+  /** How long tunnels may stay open. */
   readonly timeout?: string;
 }
 
 /** Prints every pool with its upstreams. */
-export async function status(options: RemoteOptions): Promise<void> {
+export async function status(options: AdminClientOptions): Promise<void> {
   const { pools } = await callAdmin<{ pools: PoolSnapshot[] }>(options, "GET", "/api/pools");
   const header = ["UPSTREAM", "STATE", "HEALTH", "WEIGHT", "IN FLIGHT", "TUNNELS", "P50 MS", "URL"];
   const rows = pools.flatMap((pool) => pool.upstreams.map((upstream) => toRow(pool.name, upstream)));
-  print(toTable([header, ...rows]));
+  printLines(formatTable([header, ...rows]));
 }
 
-/** Gives an upstream another weight. */
-export async function weight(target: string, text: string, options: RemoteOptions): Promise<void> {
+/** Sets the weight of an upstream. */
+export async function weight(target: string, text: string, options: AdminClientOptions): Promise<void> {
   if (!/^\d+$/.test(text)) throw new Failure(`expected a whole number as the weight, found ${JSON.stringify(text)}`);
   const changed = await change(target, { weight: Number(text) }, options);
-  print([`${target} has weight ${changed.weight}`]);
+  printLines([`${target} has weight ${changed.weight}`]);
 }
 
-/** Lets an upstream take requests, finish, or rest. */
+/** Activates, drains or disables an upstream. */
 export async function setState(target: string, state: UpstreamState, options: StateOptions): Promise<void> {
   const { timeout } = options;
   const changed = await change(target, { state, ...(timeout !== undefined && { timeout }) }, options);
   const tunnels = changed.tunnels === 0 ? "" : ` and ${changed.tunnels} tunnels open`;
-  print([`${target} is ${changed.state}, with ${changed.inFlight} requests in flight${tunnels}`]);
+  printLines([`${target} is ${changed.state}, with ${changed.inFlight} requests in flight${tunnels}`]);
 }
 
-/** Lets the proxy load its configuration file again. */
-export async function reload(options: RemoteOptions): Promise<void> {
-  print([`reloaded: ${describeChanges(await callAdmin<ReloadChanges>(options, "POST", "/api/reload", {}))}`]);
+/** Reloads the configuration file of the proxy. */
+export async function reload(options: AdminClientOptions): Promise<void> {
+  printLines([`reloaded: ${describeChanges(await callAdmin<ReloadChanges>(options, "POST", "/api/reload", {}))}`]);
 }
 
-function change(target: string, body: object, options: RemoteOptions): Promise<UpstreamSnapshot> {
+function change(target: string, body: object, options: AdminClientOptions): Promise<UpstreamSnapshot> {
   const slash = target.indexOf("/");
   if (slash <= 0 || slash === target.length - 1) {
     throw new Failure(`expected POOL/UPSTREAM, found ${JSON.stringify(target)}`);
@@ -62,7 +62,7 @@ function toRow(pool: string, upstream: UpstreamSnapshot): string[] {
   ];
 }
 
-/** What an operator wants of it; when that is to serve, what keeps it from that. */
+/** Returns the state that an operator has set; for an active upstream that is not available, the reason. */
 function toState({ state, available, ejectedUntil, onTrial }: UpstreamSnapshot): string {
   if (state !== "active") return state;
   if (onTrial) return "on trial";
@@ -70,7 +70,7 @@ function toState({ state, available, ejectedUntil, onTrial }: UpstreamSnapshot):
   return available ? state : "unavailable";
 }
 
-/** As in `3`, or `0.75 of 3` while slow start, feedback or its own word leave it less than its own. */
+/** As in `3`, or `0.75 of 3` while slow start, feedback or its announced load changes the weight. */
 function toWeight({ weight, effectiveWeight }: UpstreamSnapshot): string {
   if (effectiveWeight === weight) return String(weight);
   return `${Math.round(effectiveWeight * 1_000) / 1_000} of ${weight}`;

@@ -14,7 +14,7 @@ import { toSafeText } from "../log/escape.ts";
 import { formatAddress } from "../server/listen.ts";
 import { readTlsFiles } from "../server/tls-files.ts";
 
-/** Validates a configuration file and prints what it amounts to. Throws what is wrong with it. */
+/** Validates a configuration file and prints a summary. Throws for an invalid one. */
 export function check(file: string): void {
   const config = loadConfig(file);
   const tls = config.server.tls && readTlsFiles(config.server.tls);
@@ -25,7 +25,7 @@ export function check(file: string): void {
   process.stdout.write(`${toSafeText(file)} is valid.\n\n${summarize(config)}`);
 }
 
-/** Listeners, routes in the order of matching, and pools with their upstreams. */
+/** Lists the listeners, the routes in the order of matching, and the pools with their upstreams. */
 function summarize({ options, server, admin, accessLog }: FileConfig): string {
   const { pools, routes, defaults } = toManyPools(options);
   const scheme = server.tls === undefined ? "http" : "https";
@@ -91,5 +91,5 @@ function describePool(name: string, options: PoolOptions, defaults: PoolSettings
 }
 
 function describeDiscovery({ type, name, refresh = "30s" }: DiscoveryOptions): string {
-  return `  whom ${type === "srv" ? "SRV" : "A and AAAA"} records of ${name} lead to, looked up every ${refresh}`;
+  return `  the upstreams in ${type === "srv" ? "SRV" : "A and AAAA"} records of ${name}, looked up every ${refresh}`;
 }

@@ -14,11 +14,11 @@ export interface DemoOptions {
   readonly port?: string;
 }
 
-/** Flaky, but the same for everybody. */
+/** The outages are the same in every run. */
 const outageSeed = 7;
 const statusMs = 1_000;
 
-/** Serves three small upstreams of its own, until a signal ends it. */
+/** Runs three small upstreams and a proxy in front of them, until a signal stops it. */
 export async function demo({ port }: DemoOptions): Promise<void> {
   const ports = await choosePorts(port);
   const statusLine = process.stdout.isTTY ? new StatusLine((text) => process.stdout.write(text)) : undefined;
@@ -59,7 +59,7 @@ async function choosePorts(port: string | undefined): Promise<{ proxy: number; a
   return { proxy: Number(port), admin: port === "0" ? 0 : await findFreePort(9090) };
 }
 
-/** The demo is configured the way everything else is. */
+/** The demo uses a configuration file like every other proxy. */
 function toConfig(ports: { proxy: number; admin: number }, upstreams: readonly DemoUpstream[]): FileConfig {
   const members = upstreams.map(({ name, url }) => `  { id = "${name}", url = "${url}" },`).join("\n");
   return parseConfig(
@@ -98,24 +98,24 @@ Evenkeel in front of three upstreams, which take turns:
   proxy   ${proxy}
   admin   ${admin}
   fast    ${fast?.url}
-  slow    ${slow?.url}  thinks for 150 ms
+  slow    ${slow?.url}  responds after 150 ms
   flaky   ${flaky?.url}  goes down now and then
 
 Try in another terminal:
 
   curl ${proxy}/
-      a few times; while flaky is down, the others answer
+      a few times; while flaky is down, the others respond
 
   curl -X PATCH -H 'content-type: application/json' -d '{"weight": 5}' ${admin}/api/pools/demo/upstreams/fast
       five turns for fast, one for each of the others
 
   curl -X POST ${fast?.url}/down
-      takes fast away for ten seconds; watch the health checks notice
+      takes fast down for ten seconds; the health checks mark it unhealthy
 
   curl ${admin}/metrics
-      what Prometheus would collect
+      the metrics that Prometheus collects
 
-Ctrl-C ends it.
+Ctrl-C stops the demo.
 
 `;
 }

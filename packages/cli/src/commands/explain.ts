@@ -1,8 +1,8 @@
 import type { Explanation, PoolExplanation, Reason, UpstreamExplanation } from "evenkeel";
-import { callAdmin, type RemoteOptions } from "../admin-client.ts";
-import { print, toTable } from "../table.ts";
+import { type AdminClientOptions, callAdmin } from "../admin-client.ts";
+import { formatTable, printLines } from "../table.ts";
 
-export interface ExplainOptions extends RemoteOptions {
+export interface ExplainOptions extends AdminClientOptions {
   readonly method?: string;
   readonly host?: string;
   /** Each as "Name: value". */
@@ -11,7 +11,7 @@ export interface ExplainOptions extends RemoteOptions {
   readonly json?: boolean;
 }
 
-/** Asks a running proxy what would become of a request, and prints it. */
+/** Prints how a running proxy would handle a request. */
 export async function explain(url: string, options: ExplainOptions): Promise<void> {
   const query = new URLSearchParams({ url });
   for (const name of ["method", "host", "client"] as const) {
@@ -19,7 +19,7 @@ export async function explain(url: string, options: ExplainOptions): Promise<voi
   }
   for (const line of options.header ?? []) query.append("header", line);
   const found = await callAdmin<Explanation>(options, "GET", `/api/explain?${query}`);
-  print(options.json === true ? JSON.stringify(found, null, 2).split("\n") : describe(found));
+  printLines(options.json === true ? JSON.stringify(found, null, 2).split("\n") : describe(found));
 }
 
 function describe({ request, refusal, routes, route, pool }: Explanation): string[] {
@@ -35,7 +35,7 @@ function describe({ request, refusal, routes, route, pool }: Explanation): strin
     lines.push("", ...pool.upstreams.flatMap(describeUpstream));
   }
   if (refusal !== null) {
-    lines.push("", `answered ${refusal.status}${refusal.code === null ? "" : ` (${refusal.code})`}: ${refusal.reason}`);
+    lines.push("", `response ${refusal.status}${refusal.code === null ? "" : ` (${refusal.code})`}: ${refusal.reason}`);
   }
   return lines;
 }
@@ -50,12 +50,11 @@ function describeOutage({ since, waiting, until }: NonNullable<PoolExplanation["
 
 function describeRoutes(routes: Explanation["routes"], taken: number | null): string[] {
   const rows = routes.map(({ name, pool, matches, host, path, method }, index) => {
-    const objections = [host, path, method].filter((part) => !part.matches).map(({ because }) => because);
-    const verdict =
-      index === taken ? "taken" : matches ? "matches, but an earlier one does too" : objections.join("; ");
-    return [index === taken ? "->" : "", name, pool, verdict];
+    const mismatches = [host, path, method].filter((part) => !part.matches).map(({ because }) => because);
+    const why = index === taken ? "taken" : matches ? "matches, but an earlier one does too" : mismatches.join("; ");
+    return [index === taken ? "->" : "", name, pool, why];
   });
-  return toTable([["", "ROUTE", "POOL", "WHY"], ...rows]);
+  return formatTable([["", "ROUTE", "POOL", "WHY"], ...rows]);
 }
 
 function describeUpstream({ id, chance, candidate, because, path, host, reasons }: UpstreamExplanation): string[] {

@@ -3,13 +3,13 @@ import path from "node:path";
 import { Failure, reasonOf } from "../failure.ts";
 import { starterConfig } from "../starter-config.ts";
 
-/** Writes a configuration to start from. Throws a `Failure` rather than touch a file that is there. */
+/** Writes a starter configuration. Throws a `Failure` if the file exists. */
 export function init(file: string): void {
   try {
     writeFileSync(file, schemaLine(file) + starterConfig, { flag: "wx" });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "EEXIST") {
-      throw new Failure(`${file} exists already and was left as it is; name another file`);
+      throw new Failure(`${file} exists already and was not changed; name another file`);
     }
     throw new Failure(`cannot write ${file}: ${reasonOf(error)}`);
   }
@@ -19,7 +19,7 @@ export function init(file: string): void {
   );
 }
 
-/** Tells editors where the schema is, if it is where they would look: the project may have the command from elsewhere. */
+/** Points editors to the schema if the project has it: the command may be installed elsewhere. */
 function schemaLine(file: string): string {
   const schema = "./node_modules/@evenkeel/config/schema.json";
   return existsSync(path.resolve(path.dirname(file), schema)) ? `#:schema ${schema}\n` : "";

@@ -4,11 +4,11 @@ import type { StandaloneServer } from "../server/standalone-server.ts";
 import { serve, tryReload } from "./serve.ts";
 
 export interface RunOptions {
-  /** Reload when the file, or a certificate or key file that it names, changes. */
+  /** Reloads when the file, or a certificate or key file that it names, changes. */
   readonly watch?: boolean;
 }
 
-/** Serves what a configuration file says, until a signal ends it. */
+/** Serves a configuration file until a signal stops the server. */
 export async function run(file: string, { watch = false }: RunOptions): Promise<void> {
   const diagnostics = await openDiagnostics();
   let server: StandaloneServer | undefined;
@@ -17,7 +17,7 @@ export async function run(file: string, { watch = false }: RunOptions): Promise<
     if (server === undefined) changedAtStart = true;
     else tryReload(server);
   };
-  // Before the first load, so that a change between the two is not missed.
+  // Starts before the first load, so that a change between the two is not missed.
   const watcher = watch ? watchConfig(file, onChange) : undefined;
   try {
     await serve(() => loadConfig(file), diagnostics, {

@@ -4,23 +4,23 @@ import type { Diagnostics } from "../log/diagnostics.ts";
 import { StandaloneServer } from "../server/standalone-server.ts";
 import { Signals } from "../signals.ts";
 
-/** What a command that serves may add. */
-export interface ServeExtras {
-  /** Called once everything listens. */
+/** Callbacks of a command that serves. */
+export interface ServeHooks {
+  /** Called once all listeners are open. */
   readonly onReady?: (server: StandaloneServer) => void;
-  /** Called when the server has been told to stop. */
+  /** Called when a signal has requested the stop. */
   readonly onStopping?: () => void;
 }
 
-/** Serves until a signal ends it. Throws what keeps it from starting. */
+/** Serves until a signal stops the server. Throws if the server cannot start. */
 export async function serve(
   load: () => FileConfig,
   { logger }: Diagnostics,
-  { onReady, onStopping }: ServeExtras = {},
+  { onReady, onStopping }: ServeHooks = {},
 ): Promise<void> {
   const signals = new Signals();
   const server = await StandaloneServer.start(load, logger);
-  announce(server, logger);
+  logReady(server, logger);
   onReady?.(server);
   await new Promise<void>((resolve) => {
     signals.handle({
@@ -38,7 +38,7 @@ export async function serve(
   logger.info("stopped");
 }
 
-function announce({ listen, admin, proxy }: StandaloneServer, logger: Logger): void {
+function logReady({ listen, admin, proxy }: StandaloneServer, logger: Logger): void {
   const pools = proxy.pools.size;
   const upstreams = [...proxy.pools.values()].reduce((sum, pool) => sum + pool.upstreams.length, 0);
   const where = `${listen.join(", ")}${admin === undefined ? "" : `, admin on ${admin}`}`;
@@ -52,7 +52,7 @@ function count(number: number, noun: string): string {
   return `${number} ${noun}${number === 1 ? "" : "s"}`;
 }
 
-/** Why a reload was refused is in the log by then. */
+/** Ignores the error of a failed reload, which has been logged. */
 export function tryReload(server: StandaloneServer): void {
   try {
     server.reload();

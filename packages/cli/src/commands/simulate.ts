@@ -2,18 +2,18 @@ import { loadConfig, loadDocument } from "@evenkeel/config";
 import { formatReport, OptionsError, simulate as run, type SimulationReport, type Trace } from "evenkeel";
 import { Failure } from "../failure.ts";
 import { StatusLine } from "../status-line.ts";
-import { print } from "../table.ts";
+import { printLines } from "../table.ts";
 
 export interface SimulateOptions {
   readonly seed: string;
   readonly json?: boolean;
 }
 
-/** Prints what would become of a trace's requests with a configuration. */
+/** Simulates the requests of a trace with a configuration, and prints the report. */
 export async function simulate(configFile: string, traceFile: string, { seed, json }: SimulateOptions): Promise<void> {
   if (!/^\d{1,9}$/.test(seed)) throw new Failure(`expected a whole number as the seed, found ${JSON.stringify(seed)}`);
   const report = await replay(configFile, traceFile, Number(seed));
-  print((json === true ? JSON.stringify(report, null, 2) : formatReport(report).trimEnd()).split("\n"));
+  printLines((json === true ? JSON.stringify(report, null, 2) : formatReport(report).trimEnd()).split("\n"));
 }
 
 async function replay(configFile: string, traceFile: string, seed: number): Promise<SimulationReport> {
@@ -24,7 +24,7 @@ async function replay(configFile: string, traceFile: string, seed: number): Prom
   try {
     return await run(options, data as Trace, { seed, onProgress });
   } catch (error) {
-    // The configuration has been checked when it was loaded: what is wrong now is the trace.
+    // The configuration was validated when it was loaded, so the mistakes are in the trace.
     if (!(error instanceof OptionsError)) throw error;
     throw toError(error.issues.map((issue) => ({ ...issue, path: issue.path.slice(1) })));
   } finally {

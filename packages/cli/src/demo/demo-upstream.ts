@@ -2,15 +2,15 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
-/** A small HTTP server that says its name, and that can be away for a while. */
+/** A small HTTP server that responds with its name, and that can be down for a while. */
 export class DemoUpstream {
   readonly name: string;
   readonly #delayMs: number;
   readonly #server: Server;
   #port = 0;
-  #returning: NodeJS.Timeout | undefined;
+  #restart: NodeJS.Timeout | undefined;
 
-  /** `delayMs` is how long it thinks before it answers. */
+  /** `delayMs` is the delay before each response. */
   static async start(name: string, delayMs: number): Promise<DemoUpstream> {
     const upstream = new DemoUpstream(name, delayMs);
     await upstream.#listen();
@@ -21,24 +21,24 @@ export class DemoUpstream {
   private constructor(name: string, delayMs: number) {
     this.name = name;
     this.#delayMs = delayMs;
-    this.#server = createServer((req, res) => this.#answer(req, res));
-    // Somebody else may have taken the port meanwhile.
-    this.#server.on("error", () => this.#returnIn(1_000));
+    this.#server = createServer((req, res) => this.#respond(req, res));
+    // Another process may have taken the port while the server was down.
+    this.#server.on("error", () => this.#restartIn(1_000));
   }
 
   get url(): string {
     return `http://127.0.0.1:${this.#port}`;
   }
 
-  /** Cuts every connection and refuses new ones for a while. */
+  /** Closes every connection and refuses new ones for a while. */
   goDown(ms: number): void {
     this.#server.close();
     this.#server.closeAllConnections();
-    this.#returnIn(ms);
+    this.#restartIn(ms);
   }
 
   close(): void {
-    clearTimeout(this.#returning);
+    clearTimeout(this.#restart);
     this.#server.close();
     this.#server.closeAllConnections();
   }
@@ -48,23 +48,23 @@ export class DemoUpstream {
     await once(this.#server, "listening");
   }
 
-  #returnIn(ms: number): void {
-    clearTimeout(this.#returning);
-    this.#returning = setTimeout(() => this.#server.listen(this.#port, "127.0.0.1"), ms).unref();
+  #restartIn(ms: number): void {
+    clearTimeout(this.#restart);
+    this.#restart = setTimeout(() => this.#server.listen(this.#port, "127.0.0.1"), ms).unref();
   }
 
-  #answer(req: IncomingMessage, res: ServerResponse): void {
+  #respond(req: IncomingMessage, res: ServerResponse): void {
     res.setHeader("content-type", "text/plain; charset=utf-8");
     if (req.url === "/healthz") return void res.end("ok\n");
-    if (req.url === "/down") return this.#answerDown(req, res);
+    if (req.url === "/down") return this.#respondToDown(req, res);
     const timer = setTimeout(() => res.end(`hello from ${this.name}\n`), this.#delayMs);
     res.once("close", () => clearTimeout(timer));
   }
 
-  #answerDown(req: IncomingMessage, res: ServerResponse): void {
+  #respondToDown(req: IncomingMessage, res: ServerResponse): void {
     if (req.method !== "POST") return void res.writeHead(405, { allow: "POST" }).end("POST it\n");
     res.once("finish", () => this.goDown(outageMs));
-    res.setHeader("connection", "close").end(`${this.name} is away for ${outageMs / 1_000} seconds\n`);
+    res.setHeader("connection", "close").end(`${this.name} is down for ${outageMs / 1_000} seconds\n`);
   }
 }
 

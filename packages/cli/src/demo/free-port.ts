@@ -2,14 +2,14 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import { Failure } from "../failure.ts";
 
-const portsTried = 50;
+const maxTried = 50;
 
-/** The first free port of 127.0.0.1 from `start` on. Throws a `Failure` when many in a row are taken. */
+/** Finds the first free port of 127.0.0.1 from `start` on. Throws a `Failure` after 50 taken ports. */
 export async function findFreePort(start: number): Promise<number> {
-  for (let port = start; port < start + portsTried; port++) {
+  for (let port = start; port < start + maxTried; port++) {
     if (await isFree(port)) return port;
   }
-  throw new Failure(`no port from ${start} to ${start + portsTried - 1} is free; name one with --port`);
+  throw new Failure(`no port from ${start} to ${start + maxTried - 1} is free; name one with --port`);
 }
 
 async function isFree(port: number): Promise<boolean> {

@@ -1,11 +1,11 @@
 import type { DemoUpstream } from "./demo-upstream.ts";
 
-/** The first outage comes soon, so that there is something to see. */
+/** The first outage comes soon, so that the user sees one. */
 const firstMs = 3_000;
 const upMs = { min: 8_000, max: 20_000 };
 const downMs = { min: 3_000, max: 8_000 };
 
-/** Lets an upstream go down now and then, in the same rhythm at each start. Returns what ends it. */
+/** Takes an upstream down from time to time, at the same times after each start. Returns a function that stops this. */
 export function scheduleOutages(upstream: DemoUpstream, seed: number): () => void {
   const random = createRandom(seed);
   let timer = setTimeout(goDown, firstMs).unref();
@@ -22,7 +22,7 @@ function between({ min, max }: { readonly min: number; readonly max: number }, s
   return Math.round(min + (max - min) * share);
 }
 
-/** Mulberry32: numbers from 0 to 1 that only depend on the seed. */
+/** The mulberry32 generator: numbers from 0 to 1 that depend only on the seed. */
 function createRandom(seed: number): () => number {
   let state = seed;
   return () => {

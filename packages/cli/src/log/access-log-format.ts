@@ -2,12 +2,12 @@ import type { AttemptRecord, RequestEvent } from "evenkeel";
 import { messageOf } from "../failure.ts";
 import { toSafeField, toSafeJson, withoutUserInfo } from "./escape.ts";
 
-/** Characters of what an upstream or a library says of a failure. */
-const longestCause = 500;
-/** Causes of causes that are described. */
-const deepestCause = 4;
+/** Maximum characters of a failure's cause, which may contain text of an upstream or a library. */
+const maxCauseLength = 500;
+/** Maximum levels of nested causes. */
+const maxCauses = 4;
 
-/** One JSON object a line. What is not known is left out. */
+/** Formats one JSON object per line. Unknown fields are omitted. */
 export function toJsonLine(event: RequestEvent): string {
   const line = toSafeJson({
     time: new Date(event.time).toISOString(),
@@ -35,7 +35,7 @@ export function toJsonLine(event: RequestEvent): string {
   return `${line}\n`;
 }
 
-/** The NCSA combined format. The user's name is always "-": it would have to come from Authorization. */
+/** Formats the NCSA combined format. The user name is always "-": it would have to come from Authorization. */
 export function toCombinedLine(event: RequestEvent): string {
   const request = [event.method, withoutUserInfo(event.url), event.protocol].filter((part) => part !== "").join(" ");
   const referer = event.referer === undefined ? "-" : withoutUserInfo(event.referer);
@@ -45,15 +45,15 @@ export function toCombinedLine(event: RequestEvent): string {
   return `${client} - - [${toNcsaTime(event.time)}] "${toSafeField(request)}" ${status} ${bytesOut} ${quoted}\n`;
 }
 
-/** The messages of a cause and of what is underneath it, as in `the policy "mine" threw: out of range`. */
+/** Joins the messages of a cause and of its own causes, as in `the policy "mine" threw: out of range`. */
 function describeCause(cause: unknown): string | undefined {
   if (cause === undefined) return undefined;
   const messages: string[] = [];
-  for (let error: unknown = cause; error !== undefined && messages.length < deepestCause; ) {
+  for (let error: unknown = cause; error !== undefined && messages.length < maxCauses; ) {
     messages.push(messageOf(error));
     error = error instanceof Error ? error.cause : undefined;
   }
-  return messages.join(": ").slice(0, longestCause);
+  return messages.join(": ").slice(0, maxCauseLength);
 }
 
 function toAttempt({ upstream, status, error, cause, connectMs, headersMs }: AttemptRecord): object {

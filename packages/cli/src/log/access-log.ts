@@ -2,17 +2,17 @@ import type { AccessLogConfig } from "@evenkeel/config";
 import type { RequestEvent } from "evenkeel";
 import type { Logger } from "pino";
 import { Failure, messageOf, reasonOf } from "../failure.ts";
-import { Tally } from "../throttled-warning.ts";
+import { ThrottledWarning } from "../throttled-warning.ts";
 import { toCombinedLine, toJsonLine } from "./access-log-format.ts";
 import { checkSink, type LogSink, openSink, standardStreamAt } from "./log-sink.ts";
 
 const formats = { json: toJsonLine, combined: toCombinedLine };
 
-/** One line for each finished request. Whatever becomes of its file or its reader, requests are served. */
+/** Writes one line for each finished request. A failure of its file or its reader does not affect requests. */
 export class AccessLog {
   readonly #logger: Logger;
-  readonly #dropped: Tally;
-  readonly #failed: Tally;
+  readonly #dropped: ThrottledWarning;
+  readonly #failed: ThrottledWarning;
   #lastError: Error | undefined;
   #config: AccessLogConfig;
   #sink: LogSink | undefined;
@@ -28,8 +28,10 @@ export class AccessLog {
   private constructor(config: AccessLogConfig, logger: Logger) {
     this.#config = config;
     this.#logger = logger;
-    this.#dropped = new Tally((lines) => logger.warn({ lines }, "access log lines were dropped: writing is too slow"));
-    this.#failed = new Tally((times) =>
+    this.#dropped = new ThrottledWarning((lines) =>
+      logger.warn({ lines }, "access log lines were dropped because writing is too slow"),
+    );
+    this.#failed = new ThrottledWarning((times) =>
       logger.error({ times }, `the access log cannot be written: ${reasonOf(this.#lastError)}`),
     );
   }
@@ -40,8 +42,8 @@ export class AccessLog {
   };
 
   /**
-   * Opens the file anew, for what renames it now and then, or opens what a new configuration names instead. Never
-   * rejects: at worst the old one goes on.
+   * Reopens the file after log rotation has renamed it, or opens the path in a new configuration. Never rejects: if it fails,
+   * the old one stays in use.
    */
   reopen(config: AccessLogConfig): Promise<void> {
     this.#reopened = this.#reopened.then(() => this.#reopen(config));
@@ -81,9 +83,10 @@ export class AccessLog {
     try {
       return await openSink(path, {
         onDrop: () => this.#dropped.add(),
-        onError: (error, gone) => {
+        onError: (error, closed) => {
           this.#lastError = error;
-          if (gone) this.#logger.warn(`nobody reads the access log on ${path} any more; it ends here`);
+          if (closed)
+            this.#logger.warn(`the reader of the access log on ${path} has closed it; no more lines are written`);
           else this.#failed.add();
         },
       });
@@ -93,7 +96,7 @@ export class AccessLog {
   }
 }
 
-/** Throws a `Failure` for a path that cannot be an access log, as opening it would. Opens nothing. */
+/** Throws the `Failure` that opening an access log at this path would throw. Opens nothing. */
 export function checkAccessLog({ format, path }: AccessLogConfig): void {
   try {
     if (format !== "none") checkSink(path);
@@ -106,7 +109,7 @@ function cannotOpen(path: string, error: unknown): Failure {
   return new Failure(`the access log ${path} cannot be opened: ${reasonOf(error)}`);
 }
 
-/** Whether both write to the same stream of the process, which cannot be opened again. */
+/** Whether both write to the same standard stream, which cannot be reopened. */
 function isSameStream(a: AccessLogConfig, b: AccessLogConfig): boolean {
   if (a.format === "none" || b.format === "none") return false;
   const stream = standardStreamAt(a.path);

@@ -2,16 +2,16 @@ import { type Logger, pino } from "pino";
 import { prettyFactory } from "pino-pretty";
 import { type LogSink, openSink } from "./log-sink.ts";
 
-/** What the command has to say about itself, on stderr: JSON lines, or readable ones on a terminal. */
+/** The log of the command itself, on stderr: JSON lines, or readable lines on a terminal. */
 export interface Diagnostics {
   readonly logger: Logger;
-  /** Resolves when everything is written. */
+  /** Resolves when all lines are written. */
   close(): Promise<void>;
 }
 
-/** `write` takes the lines of a terminal instead of stderr, for what draws on the same terminal. */
+/** On a terminal, `write` receives the lines instead of stderr, for code that draws on the same terminal. */
 export async function openDiagnostics(write?: (text: string) => void): Promise<Diagnostics> {
-  // There is nobody left to tell when stderr fails.
+  // A failure of stderr cannot be reported anywhere.
   const sink = await openSink("stderr", { onDrop() {}, onError() {} });
   const logger = pino(
     {
@@ -25,7 +25,7 @@ export async function openDiagnostics(write?: (text: string) => void): Promise<D
 }
 
 function toTerminal(write: LogSink["write"]): (line: string) => void {
-  // The messages say everything; the fields are for programs.
+  // A terminal shows the messages only; the fields are for programs.
   const format = prettyFactory({ translateTime: "SYS:HH:MM:ss", hideObject: true });
   return (line) => write(format(line));
 }

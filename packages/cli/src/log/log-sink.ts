@@ -7,40 +7,40 @@ import { pino } from "pino";
 import { Failure } from "../failure.ts";
 import { limits } from "../limits.ts";
 
-/** What can go wrong with a place for lines while it is in use. Serving goes on in every case. */
-export interface SinkTroubles {
-  /** A line was dropped, because too many wait already. */
+/** Failures of a log sink while it is in use. None of them affects requests. */
+export interface SinkEvents {
+  /** A line was dropped, because the buffer is full. */
   onDrop(): void;
-  /** Writing failed; it is tried again with the next line, unless the reader is gone for good. */
-  onError(error: Error, gone: boolean): void;
+  /** Writing failed. The next line is tried again, unless the reader has closed the stream. */
+  onError(error: Error, closed: boolean): void;
 }
 
-/** A place for lines. Writing never blocks and never throws; what waits is bounded. */
+/** A destination for log lines. Writing never blocks and never throws. The buffer is bounded. */
 export interface LogSink {
   write(text: string): void;
-  /** Resolves when everything is written, or when that takes too long. */
+  /** Resolves when all lines are written, or after a time limit. */
   close(): Promise<void>;
 }
 
-/** A stream of the process, which is open from its start to its end. */
+/** A standard stream, which is open from the start to the end of the process. */
 export type StandardStream = "stdout" | "stderr";
 
 /**
- * Opens a stream of the process, or the path of a regular file. Rejects when the file cannot be opened for appending, and
- * for every other pipe or device: opening it could block, and so could each write.
+ * Opens a standard stream, or the path of a regular file. Rejects when the file cannot be opened for appending, and for every
+ * other pipe or device: opening it could block, and so could each write.
  */
-export async function openSink(path: string, troubles: SinkTroubles): Promise<LogSink> {
+export async function openSink(path: string, events: SinkEvents): Promise<LogSink> {
   const stream = standardStreamAt(path);
-  if (stream === undefined) return FileSink.open(openLogFile(path), troubles);
+  if (stream === undefined) return FileSink.open(openLogFile(path), events);
   const fd = stream === "stdout" ? 1 : 2;
-  // Node writes to a redirected file synchronously; the rest it leaves to the event loop, as it should be.
-  if (statsOf(fd)?.isFile() === true) return FileSink.open(fd, troubles);
-  return new StreamSink(process[stream], troubles);
+  // Node's stream writes to a redirected file synchronously. The event loop handles the other kinds.
+  if (statsOf(fd)?.isFile() === true) return FileSink.open(fd, events);
+  return new StreamSink(process[stream], events);
 }
 
 /**
- * The stream that "stdout" or "stderr" names, or that a path leads to, as /dev/stdout does and links to it do. A regular
- * file is none, also when a stream is redirected to it: log rotation may put another file in its place.
+ * Returns the standard stream of "stdout" or "stderr", or of a path that leads to it, such as /dev/stdout or a link to it.
+ * Returns undefined for a regular file, even if a stream is redirected to it: log rotation may replace the file.
  */
 export function standardStreamAt(path: string): StandardStream | undefined {
   if (path === "stdout" || path === "/dev/stdout") return "stdout";
@@ -52,20 +52,20 @@ export function standardStreamAt(path: string): StandardStream | undefined {
   return leadsTo(2) ? "stderr" : undefined;
 }
 
-/** Throws what `openSink` rejects with for a path that is there and cannot be a log. Opens nothing. */
+/** Throws the error of `openSink` for an existing path that cannot be a log. Opens nothing. */
 export function checkSink(path: string): void {
   if (standardStreamAt(path) !== undefined) return;
   const stats = statSync(path, { throwIfNoEntry: false });
   if (stats !== undefined && !stats.isFile()) throw notRegular(stats);
 }
 
-/** Opens a regular file for appending. Never blocks, and throws for anything else. */
+/** Opens a regular file for appending. Never blocks. Throws for anything but a regular file. */
 function openLogFile(path: string): number {
   checkSink(path);
   // A FIFO without a reader blocks open, or with O_NONBLOCK fails with ENXIO. The flags do not exist on Windows.
   const { O_WRONLY, O_APPEND, O_CREAT, O_NONBLOCK = 0, O_NOCTTY = 0 } = constants;
   const fd = openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY, 0o666);
-  // Another file may have taken its place between the two.
+  // Another file may have replaced it between the two calls.
   const opened = fstatSync(fd);
   if (opened.isFile()) return fd;
   closeSync(fd);
@@ -73,27 +73,27 @@ function openLogFile(path: string): number {
 }
 
 function notRegular(stats: Stats): Failure {
-  const instead = stats.isFIFO() ? 'say path = "stdout" and pipe the output of the command' : "name a regular file";
+  const instead = stats.isFIFO() ? 'set path = "stdout" and pipe the output of the command' : "name a regular file";
   return new Failure(`it is ${nameFileType(stats)}: ${instead}`);
 }
 
-/** A pipe, a terminal or a socket. Lines of one turn of the event loop go out in one write. */
+/** A pipe, a terminal or a socket. The lines of one turn of the event loop are written at once. */
 class StreamSink implements LogSink {
   readonly #stream: Writable;
-  readonly #troubles: SinkTroubles;
+  readonly #events: SinkEvents;
   #pending = "";
-  #gone = false;
+  #closed = false;
 
-  constructor(stream: Writable, troubles: SinkTroubles) {
+  constructor(stream: Writable, events: SinkEvents) {
     this.#stream = stream;
-    this.#troubles = troubles;
+    this.#events = events;
     stream.on("error", this.#onError);
   }
 
   write(text: string): void {
-    if (this.#gone) return;
+    if (this.#closed) return;
     if (this.#stream.writableLength + this.#pending.length + text.length > limits.logBufferBytes) {
-      return this.#troubles.onDrop();
+      return this.#events.onDrop();
     }
     if (this.#pending === "") setImmediate(() => this.#flush());
     this.#pending += text;
@@ -102,48 +102,48 @@ class StreamSink implements LogSink {
   async close(): Promise<void> {
     this.#flush();
     const { promise, resolve } = deferred();
-    if (this.#gone) resolve();
+    if (this.#closed) resolve();
     else this.#stream.write("", () => resolve());
     await Promise.race([promise, wait(limits.logFlushMs, undefined, { ref: false })]);
-    this.#gone = true;
+    this.#closed = true;
   }
 
   #flush(): void {
     const text = this.#pending;
     this.#pending = "";
-    if (text !== "" && !this.#gone) this.#stream.write(text);
+    if (text !== "" && !this.#closed) this.#stream.write(text);
   }
 
-  /** The listener stays: a write that is under way may fail as well. */
+  /** The listener stays: a pending write may fail later. */
   readonly #onError = (error: Error): void => {
-    if (this.#gone) return;
-    this.#gone = true;
+    if (this.#closed) return;
+    this.#closed = true;
     this.#pending = "";
-    this.#troubles.onError(error, true);
+    this.#events.onError(error, true);
   };
 }
 
 type Destination = ReturnType<typeof pino.destination>;
 
-/** A file, written by pino's destination, which keeps the order and gathers what comes while a write is under way. */
+/** A file, written by pino's destination. It keeps the order, and buffers lines while a write is pending. */
 class FileSink implements LogSink {
   readonly #destination: Destination;
 
-  static async open(fd: number, troubles: SinkTroubles): Promise<FileSink> {
+  static async open(fd: number, events: SinkEvents): Promise<FileSink> {
     const destination = pino.destination({ dest: fd, sync: false, append: true, maxLength: limits.logBufferBytes });
     try {
       await once(destination, "ready");
     } catch (error) {
-      forget(destination);
+      discardUnwritten(destination);
       throw error;
     }
-    return new FileSink(destination, troubles);
+    return new FileSink(destination, events);
   }
 
-  private constructor(destination: Destination, troubles: SinkTroubles) {
+  private constructor(destination: Destination, events: SinkEvents) {
     this.#destination = destination;
-    destination.on("drop", () => troubles.onDrop());
-    destination.on("error", (error: Error) => troubles.onError(error, false));
+    destination.on("drop", () => events.onDrop());
+    destination.on("error", (error: Error) => events.onError(error, false));
   }
 
   write(text: string): void {
@@ -154,12 +154,12 @@ class FileSink implements LogSink {
     const closed = once(this.#destination, "close").catch(() => {});
     this.#destination.end();
     await Promise.race([closed, wait(limits.logFlushMs, undefined, { ref: false })]);
-    forget(this.#destination);
+    discardUnwritten(this.#destination);
   }
 }
 
-/** What could not be written by now would be tried again while the process exits, and could hold it up for ever. */
-function forget(destination: Destination): void {
+/** Prevents a last synchronous flush at the exit of the process, which could block it for ever. */
+function discardUnwritten(destination: Destination): void {
   destination.flushSync = () => {};
 }
 

@@ -3,8 +3,8 @@ import type { Logger } from "pino";
 import { messageOf } from "../failure.ts";
 
 const readmissions: Readonly<Record<ReadmissionReason, string>> = {
-  trial: "a request on trial went well",
-  probe: "a probe went well",
+  trial: "a trial request succeeded",
+  probe: "a probe succeeded",
   off: "outlier detection was switched off",
 };
 
@@ -32,7 +32,7 @@ function loggersOf(logger: Logger): Loggers {
       logger.warn(event, `${event.pool}/${event.upstream} is ejected for ${forSeconds} s: ${event.reason}`);
     },
     readmit(event) {
-      logger.info(event, `${event.pool}/${event.upstream} is back: ${readmissions[event.reason]}`);
+      logger.info(event, `${event.pool}/${event.upstream} is readmitted: ${readmissions[event.reason]}`);
     },
     weight(event) {
       const { pool, upstream, reason, detail } = event;
@@ -40,10 +40,10 @@ function loggersOf(logger: Logger): Loggers {
       const why = detail === undefined ? reason : `${reason}, ${detail}`;
       // An upstream may announce another load every second.
       const level = reason === "announced" ? "debug" : "info";
-      logger[level](event, `${pool}/${upstream} has weight ${to}, not ${from} any more: ${why}`);
+      logger[level](event, `${pool}/${upstream} has weight ${to}, was ${from}: ${why}`);
     },
     state(event) {
-      logger.info(event, `${event.pool}/${event.upstream} is ${event.to}, not ${event.from} any more`);
+      logger.info(event, `${event.pool}/${event.upstream} is ${event.to}, was ${event.from}`);
     },
     member(event) {
       logger.info(event, `${event.pool}/${event.upstream} was ${event.change}`);
@@ -51,20 +51,20 @@ function loggersOf(logger: Logger): Loggers {
     discovery(event) {
       const { pool, name, ok, error, members } = event;
       const upstreams = `${members} ${members === 1 ? "upstream" : "upstreams"}`;
-      if (ok) logger.info(event, `${pool}: ${name} leads to ${upstreams}`);
-      else logger.warn(event, `${pool}: looking up ${name} fails: ${error}; ${upstreams} found before stay in use`);
+      if (ok) logger.info(event, `${pool}: ${name} resolves to ${upstreams}`);
+      else logger.warn(event, `${pool}: the lookup of ${name} fails: ${error}; ${upstreams} found before stay in use`);
     },
     exception({ where, requestId, pool, error }) {
       logger.error({ err: error, where, requestId, pool }, `${where} failed: ${messageOf(error)}`);
     },
     reload(event) {
       if (event.ok) logger.info({ changes: event.changes }, `reloaded: ${describeChanges(event.changes)}`);
-      else logger.error(`not reloaded, the old configuration goes on serving: ${messageOf(event.error)}`);
+      else logger.error(`reload failed, the old configuration stays in force: ${messageOf(event.error)}`);
     },
   };
 }
 
-/** In words, as in `upstreams added: api/b`. */
+/** Describes the changes of a reload, as in `upstreams added: api/b`. */
 export function describeChanges({ pools, upstreams }: ReloadChanges): string {
   const changes = Object.entries({
     "pools added": pools.added,

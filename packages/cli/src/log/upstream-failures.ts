@@ -7,23 +7,23 @@ import {
 } from "evenkeel";
 import type { Logger } from "pino";
 import { limits } from "../limits.ts";
-import { Tally } from "../throttled-warning.ts";
+import { ThrottledWarning } from "../throttled-warning.ts";
 
 interface Failing {
-  readonly tally: Tally;
+  readonly warning: ThrottledWarning;
   /** The last failure. */
   attempt: AttemptRecord;
 }
 
 /**
- * Warns of upstreams that fail requests while nothing else would: without probes there is no verdict, and the only upstream
- * of a pool is never ejected, so their failures would be in the access log alone. At most one warning for each upstream in
- * `limits.repeatedWarningMs`, with the number of requests.
+ * Warns about upstreams that fail requests, where no other log line reports it: without health checks an upstream is never
+ * unhealthy, and the only upstream of a pool is never ejected, so only the access log would have their failures. Logs at most
+ * one warning for each upstream in `limits.repeatedWarningMs`, with the number of requests.
  */
 export class UpstreamFailures {
   readonly #proxy: ReverseProxy;
   readonly #logger: Logger;
-  /** By pool and upstream, the one that failed first in front. */
+  /** By pool and upstream, in the order of their first failures. */
   readonly #failing = new Map<string, Failing>();
 
   constructor(proxy: ReverseProxy, logger: Logger) {
@@ -32,15 +32,15 @@ export class UpstreamFailures {
     proxy.on("request", this.#onRequest);
   }
 
-  /** Reports what has been counted since the last warnings. */
+  /** Reports the failures since the last warnings. */
   close(): void {
     this.#proxy.off("request", this.#onRequest);
-    for (const { tally } of this.#failing.values()) tally.close();
+    for (const { warning } of this.#failing.values()) warning.close();
     this.#failing.clear();
   }
 
   readonly #onRequest = ({ pool, error, attempts }: RequestEvent): void => {
-    // Most requests: one attempt, and it went well.
+    // The fast path: most requests succeed with one attempt.
     if (pool === undefined || (error === undefined && attempts.length < 2)) return;
     const counted = new Set<string>();
     for (const attempt of attempts) {
@@ -61,17 +61,17 @@ export class UpstreamFailures {
     let failing = this.#failing.get(key);
     if (failing === undefined) {
       this.#makeRoom();
-      failing = { attempt, tally: new Tally((requests) => this.#warn(pool, key, requests)) };
+      failing = { attempt, warning: new ThrottledWarning((requests) => this.#warn(pool, key, requests)) };
       this.#failing.set(key, failing);
     }
     failing.attempt = attempt;
-    failing.tally.add();
+    failing.warning.add();
   }
 
   #makeRoom(): void {
     const [first] = this.#failing;
     if (first === undefined || this.#failing.size < limits.failingUpstreams) return;
-    first[1].tally.close();
+    first[1].warning.close();
     this.#failing.delete(first[0]);
   }
 

@@ -1,6 +1,6 @@
 import { X509Certificate } from "node:crypto";
 
-/** The time in which every certificate of a chain is valid, in milliseconds since 1970. */
+/** The period in which every certificate of a chain is valid, in milliseconds since 1970. */
 export interface Validity {
   readonly from: number;
   readonly until: number;
@@ -8,7 +8,7 @@ export interface Validity {
 
 const dayMs = 86_400_000;
 
-/** The validity of the certificates in a PEM text. Undefined when there is none that can be read. */
+/** Returns the validity of the certificates in a PEM text. Returns undefined if none can be read. */
 export function validityOf(pem: string): Validity | undefined {
   const blocks = pem.match(/-----BEGIN (?:TRUSTED )?CERTIFICATE-----.*?-----END (?:TRUSTED )?CERTIFICATE-----/gs) ?? [];
   if (blocks.length === 0) return undefined;
@@ -24,8 +24,8 @@ export function validityOf(pem: string): Validity | undefined {
 }
 
 /**
- * Says in words that a certificate has expired, expires soon or is not valid yet. Soon is 14 days, or a third of its
- * lifetime when that is shorter: certificates of a few days are renewed later.
+ * Returns a warning about a certificate that has expired, expires soon or is not valid yet. Soon is 14 days, or a third of its
+ * lifetime if that is less: certificates with a lifetime of a few days are renewed later.
  */
 export function expiryWarning({ from, until }: Validity, now: number): string | undefined {
   const day = (time: number) => new Date(time).toISOString().slice(0, 16).replace("T", " ");

@@ -1,49 +1,49 @@
 import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 
-/** The proxy writes the head of a response in one piece unless a listener may read its headers. One with this mark does not. */
+/** The proxy writes a response head in one piece unless a listener may read its headers. A listener with this mark does not. */
 const passiveListener = Symbol.for("evenkeel.passiveListener");
 
-/** One connection of a client, and the requests on it that are not finished. */
-export class Connection {
-  static readonly #bySocket = new WeakMap<Socket, Connection>();
+/** One client connection with its requests in flight. */
+export class ClientConnection {
+  static readonly #bySocket = new WeakMap<Socket, ClientConnection>();
   static readonly #onClose = Object.assign(
     function (this: ServerResponse): void {
-      const connection = Connection.#bySocket.get(this.req.socket);
+      const connection = ClientConnection.#bySocket.get(this.req.socket);
       if (connection !== undefined) connection.#end(this);
     },
     { [passiveListener]: true },
   );
   readonly socket: Socket;
-  /** It has brought a request. */
-  asked = false;
-  /** It has become a tunnel, or is about to. */
+  /** It has sent a request. */
+  requested = false;
+  /** It has become a tunnel, or has sent an upgrade. */
   upgraded = false;
-  /** Since when it has had no request in flight, on the monotonic clock. */
+  /** The time since which it has had no request in flight, on the monotonic clock. */
   idleSince: number = performance.now();
-  /** In the order of their requests, which is that of their ends. A set would keep what has left it from being collected. */
+  /** In the order of their requests, in which they also end. A set would keep removed responses from garbage collection. */
   readonly #active: ServerResponse[] = [];
   #closing = false;
 
   constructor(socket: Socket) {
     this.socket = socket;
-    Connection.#bySocket.set(socket, this);
+    ClientConnection.#bySocket.set(socket, this);
   }
 
-  /** Has not brought a byte of HTTP yet. */
-  get silent(): boolean {
+  /** It has not sent a byte of HTTP yet. */
+  get receivedNothing(): boolean {
     return this.socket.bytesRead === 0;
   }
 
-  /** Has no request in flight. One whose head is still incomplete is none. */
+  /** It has no request in flight. A request with an incomplete head does not count. */
   get idle(): boolean {
     return this.#active.length === 0 && !this.upgraded;
   }
 
   begin(res: ServerResponse): void {
-    this.asked = true;
+    this.requested = true;
     this.#active.push(res);
-    res.on("close", Connection.#onClose);
+    res.on("close", ClientConnection.#onClose);
     if (this.#closing) res.shouldKeepAlive = false;
   }
 
@@ -53,8 +53,8 @@ export class Connection {
     if (this.#active.length === 0) this.idleSince = performance.now();
   }
 
-  /** Answers tell the client from now on that the connection ends with them. */
-  closeAfterAnswer(): void {
+  /** Further responses say `Connection: close`. */
+  closeAfterResponse(): void {
     this.#closing = true;
     for (const res of this.#active) {
       if (!res.headersSent) res.shouldKeepAlive = false;

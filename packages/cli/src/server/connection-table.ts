@@ -1,29 +1,29 @@
 import { limits } from "../limits.ts";
-import type { Connection } from "./client-connection.ts";
+import type { ClientConnection } from "./client-connection.ts";
 import type { ConnectionBudget } from "./connection-budget.ts";
 
 export interface ConnectionTableEvents {
-  /** So many idle connections were closed to make room. */
+  /** A number of idle connections was closed to make room. */
   readonly closedIdle: (count: number) => void;
-  /** A connection was turned away: none is idle. */
+  /** A connection was refused, because no other connection is idle. */
   readonly refused: () => void;
 }
 
 /**
- * The connections of clients of all listeners that share a limit.
+ * The client connections of all listeners that share a limit.
  *
- * When there is no room for another one, those without a request in flight are closed: first those that have never brought
- * any, then those that have been idle longest, a few at a time, so that the search for them costs little for each.
+ * At the limit, connections without a request in flight are closed to make room: first those that have never sent a request,
+ * then the ones that have been idle longest. They are closed in batches, so that the search costs little per connection.
  */
 export class ConnectionTable {
   readonly #events: ConnectionTableEvents;
   readonly #minIdleMs: number;
-  readonly #served = new Set<Connection>();
+  readonly #served = new Set<ClientConnection>();
   #budget: ConnectionBudget;
   #sockets = 0;
   #nextSearchAt = -Infinity;
 
-  /** A connection that has been idle for less than `minIdleMs` stays: its next request may be on its way. */
+  /** A connection that has been idle for less than `minIdleMs` is not closed: its next request may arrive at any moment. */
   constructor(budget: ConnectionBudget, events: ConnectionTableEvents, minIdleMs: number = limits.minIdleMs) {
     this.#budget = budget;
     this.#events = events;
@@ -34,17 +34,17 @@ export class ConnectionTable {
     this.#budget = budget;
   }
 
-  /** Connections that are served. */
+  /** The number of served connections. */
   get size(): number {
     return this.#served.size;
   }
 
   /**
-   * Counts a socket that was accepted, and makes room for it if there is none. False when it is one too many; it has to be
-   * released in both cases.
+   * Counts an accepted socket, and closes idle connections if there is no room for it. Returns false if it is over the limit.
+   * It must be released in both cases.
    */
   acceptSocket(): boolean {
-    const max = this.#budget.served + this.#budget.turnedAway;
+    const max = this.#budget.served + this.#budget.refused;
     return ++this.#sockets <= max || this.#closeIdle();
   }
 
@@ -52,8 +52,8 @@ export class ConnectionTable {
     this.#sockets--;
   }
 
-  /** Takes a connection in, and makes room for it if there is none. False when it has to be turned away. */
-  admit(connection: Connection): boolean {
+  /** Adds a connection, and closes idle ones if there is no room for it. Returns false if it must be refused. */
+  admit(connection: ClientConnection): boolean {
     if (this.#served.size >= this.#budget.served && !this.#closeIdle()) {
       this.#events.refused();
       return false;
@@ -66,12 +66,14 @@ export class ConnectionTable {
   #closeIdle(): boolean {
     const now = performance.now();
     if (now < this.#nextSearchAt) return false;
-    const idle = [...this.#served].filter((one) => one.idle && now - one.idleSince >= this.#minIdleMs);
+    const idle = [...this.#served].filter(
+      (connection) => connection.idle && now - connection.idleSince >= this.#minIdleMs,
+    );
     if (idle.length === 0) {
       this.#nextSearchAt = now + limits.idleSearchMs;
       return false;
     }
-    idle.sort((a, b) => Number(a.asked) - Number(b.asked) || a.idleSince - b.idleSince);
+    idle.sort((a, b) => Number(a.requested) - Number(b.requested) || a.idleSince - b.idleSince);
     const closed = idle.slice(0, Math.ceil(this.#budget.served / limits.idleClosedShare));
     for (const connection of closed) {
       this.#served.delete(connection);

@@ -8,48 +8,48 @@ export interface DrainInput {
   readonly proxy: ReverseProxy;
   readonly listeners: readonly Listener[];
   readonly logger: Logger;
-  /** How long requests on their way may take. */
+  /** How long requests in flight may take. */
   readonly timeoutMs: number;
-  /** Aborted when there is no more time. */
+  /** Aborted when the stop is forced. */
   readonly force: AbortSignal;
 }
 
 /**
- * Stops serving without losing a request: no new connections, the last answer on each open one, and only then its end.
+ * Stops serving without losing a request.
  *
- * 1. the listening sockets are closed; from then on every answer says `Connection: close`
- * 2. connections that stay idle are closed, after a short grace for requests that were on their way
- * 3. what is on its way may finish, for `timeoutMs`
- * 4. what is left is ended, tunnels with a WebSocket close
+ * 1. The listening sockets are closed. From then on every response says `Connection: close`.
+ * 2. Idle connections are closed after a grace period, in which a client may still send a request.
+ * 3. Requests and tunnels in flight may finish within `timeoutMs`.
+ * 4. The rest is ended: requests with an error, tunnels with a WebSocket close.
  */
 export async function drain({ proxy, listeners, logger, timeoutMs, force }: DrainInput): Promise<void> {
   await Promise.all(listeners.map((listener) => listener.stopAccepting()));
-  // In this order: the requests that have waited are the proxy's before it looks whether there are any.
-  const gone = Promise.all(listeners.map((listener) => listener.finish()));
+  // Before `proxy.close`: the held requests must be in flight in the proxy before it checks for any.
+  const connectionsClosed = Promise.all(listeners.map((listener) => listener.finish()));
   const drained = proxy.close({ timeout: `${timeoutMs}ms` });
   const report = (what: string) => {
-    const { inFlight, tunnels } = underWay(proxy);
+    const { inFlight, tunnels } = countInFlight(proxy);
     logger.info({ inFlight, tunnels }, `${what} (${inFlight} requests, ${tunnels} tunnels)`);
   };
-  report("stopping: no new connections, finishing what is under way");
+  report("stopping: no new connections, waiting for requests in flight");
 
   const sweepFrom = performance.now() + limits.keepAliveGraceMs;
   const sweeping = setInterval(() => {
     if (performance.now() < sweepFrom) return;
     for (const listener of listeners) listener.closeIdle();
   }, limits.idleCheckMs);
-  const reporting = setInterval(() => report("still finishing what is under way"), limits.drainReportMs);
+  const reporting = setInterval(() => report("still waiting for requests in flight"), limits.drainReportMs);
 
   const stopWaiting = new AbortController();
   const timeUp = wait(timeoutMs, undefined, { signal: stopWaiting.signal }).catch(() => {});
-  const finished = Promise.all([gone, drained]).then(() => true);
+  const finished = Promise.all([connectionsClosed, drained]).then(() => true);
   const inTime = await Promise.race([finished, timeUp, aborted(force)]);
-  if (inTime !== true) report("ending what is still under way");
-  // When the time is up the proxy ends it by itself, tunnels in good manners.
+  if (inTime !== true) report("ending the requests that are still in flight");
+  // After `timeoutMs` the proxy ends the rest itself, tunnels with a WebSocket close.
   await Promise.race([drained, aborted(force)]);
-  // Told by the proxy what it is, and not taken for a client that has left.
-  const moment = () => wait(limits.forcedEndMs, undefined, { signal: stopWaiting.signal });
-  if (force.aborted) await Promise.race([proxy.close({ timeout: "0ms" }), moment()]);
+  // The proxy responds with an error first, so that it does not count these requests as aborted by the client.
+  const forcedEnd = () => wait(limits.forcedEndMs, undefined, { signal: stopWaiting.signal });
+  if (force.aborted) await Promise.race([proxy.close({ timeout: "0ms" }), forcedEnd()]);
   for (const listener of listeners) listener.destroy();
   await Promise.race([finished, wait(limits.settleMs, undefined, { signal: stopWaiting.signal })]);
 
@@ -58,7 +58,7 @@ export async function drain({ proxy, listeners, logger, timeoutMs, force }: Drai
   clearInterval(reporting);
 }
 
-function underWay(proxy: ReverseProxy): { inFlight: number; tunnels: number } {
+function countInFlight(proxy: ReverseProxy): { inFlight: number; tunnels: number } {
   const { pools } = proxy.snapshot();
   const sum = (numbers: number[]) => numbers.reduce((total, number) => total + number, 0);
   return { inFlight: sum(pools.map((pool) => pool.inFlight)), tunnels: sum(pools.map((pool) => pool.tunnels)) };

@@ -5,15 +5,15 @@ import type { ListenAddress } from "@evenkeel/config";
 import { Failure, reasonOf } from "../failure.ts";
 import { limits } from "../limits.ts";
 
-/** Where a listener listens. */
+/** The address of a listener. */
 export type ListenTarget = ListenAddress & {
-  /** Leaves IPv4 connections, which `[::]` takes as well, to another listener. Default: false. */
+  /** Does not accept IPv4 connections, which `[::]` otherwise does. Default: false. */
   readonly ipv6Only?: boolean;
 };
 
 /**
- * The addresses of a list, of which those of one port can be had together. The system lets `[::]` take the connections of
- * every IPv4 address too, so beside an IPv4 address with the same port it must not.
+ * Returns the addresses so that all of them can be listened on. `[::]` accepts IPv4 connections too, so it is set to IPv6 only
+ * if there is an IPv4 address with the same port.
  */
 export function toListenTargets(addresses: readonly ListenAddress[]): ListenTarget[] {
   const ipv4Ports = new Set(addresses.flatMap((at) => ("port" in at && isIP(at.host ?? "") === 4 ? [at.port] : [])));
@@ -22,7 +22,7 @@ export function toListenTargets(addresses: readonly ListenAddress[]): ListenTarg
   );
 }
 
-/** Starts listening. Throws a `Failure` that names the address and what stands in the way. */
+/** Starts listening. Throws a `Failure` with the address and the reason. */
 export async function listen(server: Server, address: ListenTarget): Promise<void> {
   try {
     await listenOnce(server, address);
@@ -35,14 +35,14 @@ export async function listen(server: Server, address: ListenTarget): Promise<voi
   }
 }
 
-/** The way the configuration writes it. */
+/** Formats an address as in the configuration. */
 export function formatAddress(address: ListenAddress): string {
   if ("socketPath" in address) return `unix:${address.socketPath}`;
   const { host = "", port } = address;
   return `${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
 
-/** Where a server listens, with the port that the system chose, as a URL. */
+/** Returns the URL of a listening server, with the port that the system chose. */
 export function urlOf(server: Server, scheme: "http" | "https"): string {
   const address = server.address();
   if (address === null || typeof address === "string") return `unix:${address}`;
@@ -60,7 +60,7 @@ async function listenOnce(server: Server, address: ListenTarget): Promise<void> 
   await listening;
 }
 
-/** Whether a Unix socket is what a process left behind that did not end well: it is there, and nobody answers on it. */
+/** Whether a Unix socket was left behind by a process that crashed: its file exists, and connections to it are refused. */
 async function isStale(path: string, error: unknown): Promise<boolean> {
   if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE") return false;
   if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() !== true) return false;
@@ -80,6 +80,6 @@ function hintFor(error: unknown, address: ListenAddress): string {
   if (code === "EACCES" && "port" in address && address.port < 1024) {
     return "permission denied; ports below 1024 are for privileged processes";
   }
-  if (code === "EADDRINUSE" && "port" in address) return "the port is taken, something else is listening there";
+  if (code === "EADDRINUSE" && "port" in address) return "the port is taken, another process is listening there";
   return reasonOf(error);
 }

@@ -3,21 +3,21 @@ import type { FileConfig } from "@evenkeel/config";
 import type { Logger } from "pino";
 import { configWarnings } from "../config-warnings.ts";
 import { limits } from "../limits.ts";
-import { Tally } from "../throttled-warning.ts";
+import { ThrottledWarning } from "../throttled-warning.ts";
 import { validityOf } from "./certificate-validity.ts";
 import { type ConnectionBudget, connectionBudget, descriptorLimit } from "./connection-budget.ts";
 import { ConnectionTable } from "./connection-table.ts";
 import type { TlsFiles } from "./tls-files.ts";
 
-/** Counts what happens at the listeners, and logs what an operator should know of their configuration, daily. */
+/** Counts the events of the listeners, and logs warnings about their configuration, daily. */
 export class ListenerStatus {
   readonly #logger: Logger;
-  readonly #plainRequests: Tally;
-  readonly #refusals: Tally;
-  readonly #idleClosings: Tally;
+  readonly #plainRequests: ThrottledWarning;
+  readonly #refusals: ThrottledWarning;
+  readonly #idleClosings: ThrottledWarning;
   readonly #descriptors = descriptorLimit();
   readonly #counts = { refused: 0, idleClosed: 0 };
-  /** The connections of clients, of all listeners together. */
+  /** The client connections of all listeners. */
   readonly table: ConnectionTable;
   #budget: ConnectionBudget;
   readonly #failures = { plainHttp: 0, other: 0 };
@@ -27,15 +27,18 @@ export class ListenerStatus {
   constructor(maxConnections: number, logger: Logger) {
     this.#logger = logger;
     this.#budget = connectionBudget(maxConnections, this.#descriptors);
-    this.#refusals = new Tally((connections) => {
+    this.#refusals = new ThrottledWarning((connections) => {
       const { served: limit } = this.#budget;
-      logger.warn({ connections, limit }, "connections were refused, all that may be open have a request in flight");
+      logger.warn(
+        { connections, limit },
+        "client connections were refused: the limit is reached, and all open ones have a request in flight",
+      );
     });
-    this.#idleClosings = new Tally(() => {
+    this.#idleClosings = new ThrottledWarning(() => {
       const { served: limit } = this.#budget;
       logger.warn(
         { connections: this.#counts.idleClosed, limit },
-        "idle connections were closed to make room for others",
+        "idle connections were closed to make room for new ones",
       );
     });
     this.table = new ConnectionTable(this.#budget, {
@@ -48,17 +51,17 @@ export class ListenerStatus {
         this.#idleClosings.add();
       },
     });
-    this.#plainRequests = new Tally((requests) => {
-      logger.warn({ requests }, "requests without TLS came to a TLS port, they were answered with 400");
+    this.#plainRequests = new ThrottledWarning((requests) => {
+      logger.warn({ requests }, "plain HTTP requests to a TLS port got a 400 response");
     });
   }
 
-  /** Takes note of the configuration in force, logs its warnings now, and again every day. */
+  /** Applies the configuration in force, and logs its warnings now and once a day. */
   configured(config: FileConfig, tls: TlsFiles | undefined): void {
     this.#certificateExpiry = (tls && validityOf(tls.cert)?.until) ?? null;
     this.#budget = connectionBudget(config.server.maxConnections, this.#descriptors);
     this.table.budget = this.#budget;
-    this.#warnOfDescriptors(config.server.maxConnections);
+    this.#warnAboutDescriptors(config.server.maxConnections);
     const warn = () => {
       for (const warning of configWarnings(config, tls, Date.now())) this.#logger.warn(warning);
     };
@@ -67,15 +70,15 @@ export class ListenerStatus {
     warn();
   }
 
-  #warnOfDescriptors(maxConnections: number): void {
+  #warnAboutDescriptors(maxConnections: number): void {
     const descriptors = this.#descriptors;
     const { served: limit } = this.#budget;
-    // The default is a little more than some systems allow: that is no news for an operator.
+    // The default of `maxConnections` is a little above the limit of some systems, which is not worth a log line.
     if (limit >= maxConnections * limits.connectionShare) return;
     const level = limit < maxConnections / 2 ? "warn" : "info";
     this.#logger[level](
       { maxConnections, descriptors, limit },
-      `the process may open ${descriptors} files, enough for ${limit} connections of clients and as many to upstreams, not for ` +
+      `the process may open ${descriptors} files, enough for ${limit} client connections and as many to upstreams, not for ` +
         `maxConnections = ${maxConnections}: raise the limit ("ulimit -n", LimitNOFILE in systemd), or lower maxConnections`,
     );
   }

@@ -5,57 +5,57 @@ import type { Duplex } from "node:stream";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { ServerConfig } from "@evenkeel/config";
 import { limits } from "../limits.ts";
-import { Connection } from "./client-connection.ts";
+import { ClientConnection } from "./client-connection.ts";
 import type { ConnectionTable } from "./connection-table.ts";
 import { type ListenTarget, listen, urlOf } from "./listen.ts";
-import { answerPlainHttp } from "./plain-http.ts";
+import { respondToPlainHttp } from "./plain-http.ts";
 import type { TlsFiles } from "./tls-files.ts";
 
-/** The answer that a request has to get, since it came over a connection too many. */
-export type Refusal = "connection_limit" | undefined;
+/** The error code of the response to a request on a refused connection. */
+export type RefusalCode = "connection_limit" | undefined;
 
-type RequestHandler = (req: IncomingMessage, res: ServerResponse, refusal: Refusal) => void;
+type RequestHandler = (req: IncomingMessage, res: ServerResponse, refusal: RefusalCode) => void;
 
-/** What a listener hands on. */
+/** The events of a listener. */
 export interface ListenerHandlers {
   readonly request: RequestHandler;
-  /** Requests with an Expect header. Default: node answers these by itself. */
+  /** Requests with an Expect header. Default: node responds to these itself. */
   readonly expecting?: RequestHandler;
-  /** Also for CONNECT, which node hands over in the same way. Default: such requests are refused. */
-  readonly upgrade?: (req: IncomingMessage, socket: Duplex, head: Buffer, refusal: Refusal) => void;
-  /** A connection was closed without an answer, because there are too many. */
+  /** Also for CONNECT, which node emits in the same way. Default: node rejects such requests. */
+  readonly upgrade?: (req: IncomingMessage, socket: Duplex, head: Buffer, refusal: RefusalCode) => void;
+  /** A connection over the limit was closed without a response. */
   readonly drop: () => void;
-  /** What node's parser makes no request of, for somebody to answer on the socket. Default: node does. */
+  /** Malformed requests, for a response on the socket. Default: node responds. */
   readonly clientError?: (error: Error, socket: Duplex) => void;
-  /** A TLS handshake failed; `plainHttp` when the client sent a request without TLS, which has been answered. */
+  /** A TLS handshake failed. With `plainHttp`, the client sent a plain HTTP request and has got a response. */
   readonly handshakeFailed?: (plainHttp: boolean) => void;
-  /** Accepting failed for a moment. */
+  /** Accepting a connection failed. */
   readonly error: (error: Error) => void;
 }
 
-/** The part of a configuration that may change while a listener is open. */
+/** The settings that may change while a listener is open. */
 export interface ListenerSettings {
   readonly timeouts: Pick<ServerConfig["timeouts"], "requestHeadersMs" | "keepAliveMs">;
 }
 
-/** One address that clients connect to, by HTTP or HTTPS, with the connections that have come in through it. */
+/** One listening address for HTTP or HTTPS, with its client connections. */
 export class Listener {
   readonly #server: Server | TlsServer;
   readonly #handlers: ListenerHandlers;
   readonly #sockets = new Set<Socket>();
-  readonly #connections = new Map<Duplex, Connection>();
+  readonly #connections = new Map<Duplex, ClientConnection>();
   readonly #scheme: "http" | "https";
-  /** Connections over the limit. */
-  readonly #turnedAway = new Set<Duplex>();
+  /** Sockets of connections over the limit. */
+  readonly #refused = new Set<Duplex>();
   readonly #table: ConnectionTable;
   #stopping = false;
   #closed: Promise<void> | undefined;
-  /** Connections so far, refused ones included. */
+  /** Connections accepted so far, refused ones included. */
   #accepted = 0;
-  /** Requests that wait until the listening socket is closed. */
+  /** Requests that are held until the listening socket is closed. */
   #held: (() => void)[] | undefined;
 
-  /** Throws a `Failure` when the address cannot be had. */
+  /** Throws a `Failure` when the address cannot be listened on. */
   static async open(
     address: ListenTarget,
     settings: ListenerSettings,
@@ -84,7 +84,7 @@ export class Listener {
         ? createServer(options)
         : createTlsServer({ ...options, ...tls, handshakeTimeout: settings.timeouts.requestHeadersMs });
     this.configure(settings);
-    // Nothing is left out silently: the proxy has a limit of its own for the number of header fields.
+    // Node would drop headers above its limit without an error. The proxy has its own limit.
     this.#server.maxHeadersCount = 0;
     this.#listen(tls === undefined ? "connection" : "secureConnection");
   }
@@ -93,22 +93,22 @@ export class Listener {
     return urlOf(this.#server, this.#scheme);
   }
 
-  /** Puts other limits in force, for connections that are open as well where node allows it. */
+  /** Applies other timeouts, where node allows it to open connections as well. */
   configure({ timeouts }: ListenerSettings): void {
     this.#server.headersTimeout = timeouts.requestHeadersMs;
     this.#server.keepAliveTimeout = timeouts.keepAliveMs;
   }
 
-  /** Uses another certificate for the connections to come. */
+  /** Uses another certificate for new connections. */
   renewTls(tls: TlsFiles): void {
     if ("setSecureContext" in this.#server) this.#server.setSecureContext(tls);
   }
 
   /**
-   * Takes no more connections. Those that the system has accepted on our behalf are taken in first: with the listening
-   * socket they would be reset, although their clients may have sent whole requests. Node takes one in each turn of the
-   * event loop, so quick turns without one mean that there are no more. Requests wait until `finish`, since each answer
-   * may bring the next connection.
+   * Stops accepting connections. The connections in the backlog of the system are accepted first: closing the listening
+   * socket would reset them, although their clients may have sent whole requests. Node accepts one in each turn of the event
+   * loop, so short turns without one mean that the backlog is empty. Requests are held until `finish`: after each response a
+   * client may open the next connection.
    */
   async stopAccepting(): Promise<void> {
     this.#held = [];
@@ -125,40 +125,40 @@ export class Listener {
     this.#close();
   }
 
-  /** Lets every connection end with its next answer. Resolves when the last one is gone. */
+  /** Closes every connection after its next response. Resolves when the last one is closed. */
   async finish(): Promise<void> {
     this.#stopping = true;
-    for (const connection of this.#connections.values()) connection.closeAfterAnswer();
+    for (const connection of this.#connections.values()) connection.closeAfterResponse();
     const held = this.#held ?? [];
     this.#held = undefined;
     for (const handle of held) handle();
     await this.#closed;
-    // The last sockets are told of their end a moment later, and with them the requests that they carried.
+    // The last sockets emit `close` a moment later, and then their requests end too.
     const left = [...this.#sockets, ...this.#connections.keys()];
     await Promise.all(left.map((socket) => new Promise((resolve) => void socket.once("close", resolve))));
   }
 
-  /** Ends the connections that have nothing under way. */
+  /** Closes the connections without a request in flight. */
   closeIdle(): void {
     this.#server.closeIdleConnections();
-    for (const { socket, silent } of this.#connections.values()) {
-      if (silent) socket.destroy();
+    for (const { socket, receivedNothing } of this.#connections.values()) {
+      if (receivedNothing) socket.destroy();
     }
-    // A TLS client that has not begun its handshake is in none of the lists above.
+    // A TLS connection whose handshake has not begun is in none of the lists above.
     for (const socket of this.#sockets) {
       if (socket.bytesRead === 0) socket.destroy();
     }
   }
 
-  /** Ends everything, whatever is under way. */
+  /** Closes all connections, even with requests in flight. */
   destroy(): void {
     this.#close();
     for (const socket of this.#sockets) socket.destroy();
   }
 
   /**
-   * Closes the listening socket alone. http.Server's own close would cut every idle connection with it, also those on
-   * which the next request is on its way already, and would stop looking after late headers.
+   * Closes only the listening socket. `http.Server.close` would also close every idle connection, even if its next request is
+   * already being sent, and would stop the check for late headers.
    */
   #close(): void {
     this.#closed ??= new Promise((resolve) => {
@@ -181,7 +181,7 @@ export class Listener {
       .on("request", (req: IncomingMessage, res: ServerResponse) => this.#onRequest(req, res, this.#handlers.request));
     const { expecting, upgrade, clientError, handshakeFailed } = this.#handlers;
     this.#server.on("tlsClientError", (error: Error, socket: Socket) => {
-      handshakeFailed?.(answerPlainHttp(error, socket));
+      handshakeFailed?.(respondToPlainHttp(error, socket));
     });
     if (expecting !== undefined) {
       for (const event of ["checkContinue", "checkExpectation"]) {
@@ -194,29 +194,29 @@ export class Listener {
       this.#server.on(event, (req: IncomingMessage, socket: Duplex, head: Buffer) => {
         const connection = this.#connections.get(socket);
         if (connection !== undefined) {
-          connection.asked = true;
+          connection.requested = true;
           connection.upgraded = true;
         }
-        upgrade(req, socket, head, this.#refusal(socket));
+        upgrade(req, socket, head, this.#refusalFor(socket));
       });
     }
   }
 
-  /** A connection over the limit may ask once, and is told; one that does not ask soon has to make room. */
-  #turnAway(connection: Connection): void {
+  /** A connection over the limit gets an error response to one request. It is closed if it sends none in time. */
+  #refuse(connection: ClientConnection): void {
     const { socket } = connection;
-    this.#turnedAway.add(socket);
+    this.#refused.add(socket);
     const timer = setTimeout(() => {
-      if (!connection.asked) this.#handlers.drop();
+      if (!connection.requested) this.#handlers.drop();
       socket.destroy();
-    }, limits.turnAwayMs);
+    }, limits.refusalMs);
     socket.once("close", () => {
       clearTimeout(timer);
-      this.#turnedAway.delete(socket);
+      this.#refused.delete(socket);
     });
   }
 
-  /** Of sockets that are too many, one whose TLS handshake has not begun makes room first: it is in no other list. */
+  /** Closes a socket over the limit: first one whose TLS handshake has not begun, since it is in no other list. */
   #dropSilent(socket: Socket): void {
     let dropped = socket;
     for (const other of this.#scheme === "https" ? this.#sockets : []) {
@@ -229,20 +229,20 @@ export class Listener {
   }
 
   #onRequest(req: IncomingMessage, res: ServerResponse, handle: RequestHandler): void {
-    const refusal = this.#refusal(req.socket);
+    const refusal = this.#refusalFor(req.socket);
     this.#connections.get(req.socket)?.begin(res);
     if (this.#held === undefined) handle(req, res, refusal);
     else this.#held.push(() => handle(req, res, refusal));
   }
 
-  #refusal(socket: Duplex): Refusal {
-    return this.#turnedAway.has(socket) ? "connection_limit" : undefined;
+  #refusalFor(socket: Duplex): RefusalCode {
+    return this.#refused.has(socket) ? "connection_limit" : undefined;
   }
 
   #onConnected(socket: Socket): void {
-    const connection = new Connection(socket);
-    if (!this.#table.admit(connection)) this.#turnAway(connection);
-    if (this.#stopping) connection.closeAfterAnswer();
+    const connection = new ClientConnection(socket);
+    if (!this.#table.admit(connection)) this.#refuse(connection);
+    if (this.#stopping) connection.closeAfterResponse();
     this.#connections.set(socket, connection);
     socket.once("close", () => this.#connections.delete(socket));
   }
@@ -252,13 +252,13 @@ function serverOptions({ timeouts }: ListenerSettings): ServerOptions {
   return {
     connectionsCheckingInterval: limits.connectionCheckMs,
     headersTimeout: timeouts.requestHeadersMs,
-    // A large body may take as long as it likes; how long its bytes may stay away is the proxy's to watch.
+    // The duration of a body is not limited here. The proxy limits the time between two bytes.
     requestTimeout: 0,
     keepAliveTimeout: timeouts.keepAliveMs,
     keepAlive: true,
     keepAliveInitialDelay: limits.tcpKeepAliveMs,
     insecureHTTPParser: false,
-    // The proxy refuses such requests itself, and has them in its log and its metrics.
+    // The proxy rejects such requests itself, so that its log and its metrics include them.
     requireHostHeader: false,
   };
 }

@@ -1,6 +1,6 @@
 import { Socket } from "node:net";
 
-/** How OpenSSL names a first record that is no TLS: methods that it knows, CONNECT, and everything else. */
+/** OpenSSL's error codes for a first record that is not TLS: known HTTP methods, CONNECT, and anything else. */
 const notTls = new Set(["ERR_SSL_HTTP_REQUEST", "ERR_SSL_HTTPS_PROXY_REQUEST", "ERR_SSL_WRONG_VERSION_NUMBER"]);
 
 const body = "This port speaks HTTPS: send the request over TLS.\n";
@@ -14,21 +14,21 @@ const response = [
   body,
 ].join("\r\n");
 
-/** A TLS socket with the plain socket that carries it, which Node keeps to itself. */
+/** A TLS socket with the plain socket below it, which is private in Node. */
 type TlsSocket = Socket & { readonly _parent?: unknown };
 
 /**
- * Answers a connection that has sent plain HTTP to a TLS listener, as nginx does with its status 497. Returns whether it
- * was one.
+ * Sends a 400 response to a client that has sent plain HTTP to a TLS listener, like nginx with its status 497. Returns false
+ * for any other failed handshake.
  *
- * Node has begun to destroy both sockets by then, so the response is written in the same turn; it fits into the empty
- * send buffer of a new connection.
+ * Node has begun to destroy both sockets, so the response is written in the same turn. It fits into the empty send buffer of a
+ * new connection.
  */
-export function answerPlainHttp(error: Error, socket: Socket): boolean {
+export function respondToPlainHttp(error: Error, socket: Socket): boolean {
   const { code = "" } = error as NodeJS.ErrnoException;
   const plain = (socket as TlsSocket)._parent;
   if (!notTls.has(code) || !(plain instanceof Socket)) return false;
-  // A client that speaks some other version of TLS has been sent an alert, and nothing may follow that.
+  // A client with an unsupported version of TLS has got an alert, and nothing may follow it.
   if (plain.bytesWritten > 0 || !plain.writable) return false;
   plain.on("error", () => {});
   plain.end(response);

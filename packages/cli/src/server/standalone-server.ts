@@ -7,7 +7,7 @@ import { limits } from "../limits.ts";
 import { AccessLog } from "../log/access-log.ts";
 import { logProxyEvents } from "../log/proxy-events.ts";
 import { UpstreamFailures } from "../log/upstream-failures.ts";
-import { Tally } from "../throttled-warning.ts";
+import { ThrottledWarning } from "../throttled-warning.ts";
 import { connectionBudget, descriptorLimit } from "./connection-budget.ts";
 import { ConnectionTable } from "./connection-table.ts";
 import { drain } from "./drain.ts";
@@ -16,23 +16,23 @@ import { Listener, type ListenerHandlers, type ListenerSettings } from "./listen
 import { ListenerStatus } from "./listener-status.ts";
 import { readTlsFiles, type TlsFiles } from "./tls-files.ts";
 
-/** The admin API is asked by few, and briefly. */
+/** The admin API has few clients with short requests. */
 const adminSettings: ListenerSettings = {
   timeouts: { requestHeadersMs: 10_000, keepAliveMs: 10_000 },
 };
 
-/** A proxy that serves on its own: its listeners, its admin API and its logs, as a configuration wants them. */
+/** A standalone proxy: listeners, admin API and logs of one configuration. */
 export class StandaloneServer {
   readonly proxy: ReverseProxy;
   readonly #load: () => FileConfig;
   readonly #logger: Logger;
-  readonly #dropped: Tally;
-  readonly #adminDropped: Tally;
-  readonly #failedAccepts: Tally;
+  readonly #dropped: ThrottledWarning;
+  readonly #adminDropped: ThrottledWarning;
+  readonly #failedAccepts: ThrottledWarning;
   readonly #status: ListenerStatus;
   readonly #listeners: Listener[] = [];
   readonly #force = new AbortController();
-  /** What the sockets were opened with. */
+  /** The configuration with which the sockets were opened. */
   readonly #opened: FileConfig;
   #config: FileConfig;
   #accessLog: AccessLog | undefined;
@@ -42,8 +42,8 @@ export class StandaloneServer {
   #stopped: Promise<void> | undefined;
 
   /**
-   * Serves what `load` returns, and asks it again at each reload. Throws what `load` throws, or a `Failure` for a port,
-   * a certificate or a log file that cannot be had; nothing is left open then.
+   * Serves the configuration that `load` returns, and calls `load` again at each reload. Throws what `load` throws, or a
+   * `Failure` for a port, a certificate or a log file that cannot be used. Nothing stays open then.
    */
   static async start(load: () => FileConfig, logger: Logger): Promise<StandaloneServer> {
     const config = load();
@@ -65,18 +65,21 @@ export class StandaloneServer {
     this.#logger = logger;
     this.proxy = createProxy(toProxyOptions(config));
     this.#status = new ListenerStatus(config.server.maxConnections, logger);
-    this.#dropped = new Tally((connections) => {
+    this.#dropped = new ThrottledWarning((connections) => {
       const { maxConnections } = this.#config.server;
-      logger.warn({ connections, maxConnections }, "connections were closed without an answer, there are too many");
+      logger.warn(
+        { connections, maxConnections },
+        "client connections were closed without a response: the limit is reached",
+      );
     });
-    this.#adminDropped = new Tally((connections) => {
+    this.#adminDropped = new ThrottledWarning((connections) => {
       const { adminConnections: maxConnections } = limits;
-      logger.warn({ connections, maxConnections }, "connections to the admin API were turned away, there are too many");
+      logger.warn({ connections, maxConnections }, "connections to the admin API were refused: the limit is reached");
     });
-    this.#failedAccepts = new Tally((times) => logger.error({ times }, "connections could not be accepted"));
+    this.#failedAccepts = new ThrottledWarning((times) => logger.error({ times }, "connections could not be accepted"));
   }
 
-  /** The URLs that clients use, with the ports that the system chose; "unix:" and a path for a socket. */
+  /** The URLs of the listeners, with the ports that the system chose; "unix:" and a path for a Unix socket. */
   get listen(): readonly string[] {
     return this.#listeners.map(({ url }) => url);
   }
@@ -86,7 +89,7 @@ export class StandaloneServer {
     return this.#adminListener?.url;
   }
 
-  /** Loads the configuration again. When it throws, nothing has changed, and log and metrics tell why. */
+  /** Reloads the configuration. If it throws, nothing has changed, and the log has the reason. */
   reload(): ReloadChanges {
     const { config, tls } = this.#loadAgain();
     const changes = this.proxy.reload(toProxyOptions(config));
@@ -102,18 +105,18 @@ export class StandaloneServer {
     return changes;
   }
 
-  /** Opens the access log again under its name, after log rotation has renamed its file. */
+  /** Reopens the access log by its path, after log rotation has renamed the file. */
   reopenLog(): void {
     void this.#accessLog?.reopen(this.#config.accessLog);
   }
 
-  /** Finishes what is under way, then ends. Safe to call twice. */
+  /** Drains requests in flight, then closes everything. May be called twice. */
   stop(): Promise<void> {
     this.#stopped ??= this.#stop();
     return this.#stopped;
   }
 
-  /** Ends what is under way; `stop` then has nothing to wait for. */
+  /** Ends requests in flight, so that `stop` does not wait for them. */
   stopNow(): void {
     this.#force.abort();
   }
@@ -151,22 +154,22 @@ export class StandaloneServer {
         error: onError,
       });
     }
-    // Last, so that a start that fails says only why.
+    // Last, so that a failed start logs only its reason.
     logProxyEvents(this.proxy, this.#logger);
     this.#upstreamFailures = new UpstreamFailures(this.proxy, this.#logger);
     this.#status.configured(this.#config, tls);
   }
 
-  /** Connections without a token must not keep an orchestrator's probe out, however short they have been idle. */
+  /** Idle connections are closed at once: a client without a token must not keep out the probes of an orchestrator. */
   #createAdminTable(): ConnectionTable {
-    const { served, turnedAway } = connectionBudget(limits.adminConnections, descriptorLimit() / 4);
+    const { served, refused } = connectionBudget(limits.adminConnections, descriptorLimit() / 4);
     const closedIdle = (count: number) => {
       for (let each = 0; each < count; each++) this.#adminDropped.add();
     };
-    return new ConnectionTable({ served, turnedAway }, { closedIdle, refused() {} }, 0);
+    return new ConnectionTable({ served, refused }, { closedIdle, refused() {} }, 0);
   }
 
-  /** Whoever reads events goes on as long as the same token would open them. */
+  /** The event streams stay open unless the admin configuration has changed. */
   #renewAdmin(admin: AdminConfig | undefined): void {
     if (this.#adminListener === undefined || admin === undefined) return;
     if (isDeepStrictEqual(admin, this.#config.admin)) return;
@@ -199,12 +202,12 @@ export class StandaloneServer {
     const timeoutMs = Math.min(this.#config.server.shutdownTimeoutMs, limits.longestTimerMs);
     const { proxy } = this;
     await drain({ proxy, listeners: this.#listeners, logger: this.#logger, timeoutMs, force: this.#force.signal });
-    // The admin API stays until the end: somebody may be waiting for /readyz to say that it is over.
+    // The admin API stays until the end, so that /readyz reports the draining.
     this.#closeAdmin();
     await this.#closeLogs();
   }
 
-  /** Takes back a start that has failed half-way. */
+  /** Closes what a failed start has opened. */
   async #abandon(): Promise<void> {
     for (const listener of this.#listeners) listener.destroy();
     this.#closeAdmin();
@@ -227,17 +230,17 @@ export class StandaloneServer {
   }
 }
 
-/** What an orchestrator requests, and ends the process for when it gets no response. */
+/** Whether a path is a health endpoint. An orchestrator restarts the process if it gets no response there. */
 function isProbe(url = ""): boolean {
   return /^\/(?:healthz|readyz)(?:\?|$)/.test(url);
 }
 
-/** With the timeout that stands beside its fellows in the file, and that only the proxy can watch. */
+/** Adds `server.timeouts.requestBody`, which the proxy enforces. */
 function toProxyOptions({ options, server }: FileConfig): ProxyOptions {
   return { requestBodyTimeout: `${server.timeouts.requestBodyMs}ms`, ...options };
 }
 
-/** The settings that take effect only when sockets are opened. */
+/** Returns the changed settings that take effect only when sockets are opened. */
 function needingRestart(opened: FileConfig, now: FileConfig): string[] {
   const differ = (a: unknown, b: unknown) => JSON.stringify(a) !== JSON.stringify(b);
   return [

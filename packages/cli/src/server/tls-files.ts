@@ -9,12 +9,12 @@ export interface TlsFiles {
   readonly key: string;
 }
 
-/** Reads and tries the files that the configuration names. Throws a `Failure` that names the one at fault. */
+/** Reads and validates the files in the configuration. Throws a `Failure` that names the wrong one. */
 export function readTlsFiles(config: ServerTlsConfig): TlsFiles {
   const cert = read("certificate", config.cert, (pem) => new X509Certificate(pem));
   const key = read("key", config.key, (pem) => createPrivateKey(pem));
   if (!cert.parsed.checkPrivateKey(key.parsed)) {
-    throw new Failure(`server.tls: the key ${config.key} is not that of the certificate ${config.cert}`);
+    throw new Failure(`server.tls: the key ${config.key} does not belong to the certificate ${config.cert}`);
   }
   return { cert: cert.pem, key: key.pem };
 }

@@ -50,7 +50,7 @@ test("an attempt that failed to connect has its cause", () => {
   expect(line).toContain(`"attempts":[{"upstream":"a","error":"tls_failed","cause":"${cause}"}]`);
 });
 
-test("the cause of an error is said in one line, with what is underneath, and no longer than it may be", () => {
+test("the cause of an error is one line of bounded length, with its nested causes", () => {
   const failed = { ...event, error: "policy_failed" as const };
   const cause = new Error("the policy threw", { cause: new RangeError("out of\nrange", { cause: "x" }) });
   const line = toJsonLine({ ...failed, cause });
@@ -63,20 +63,20 @@ test("the cause of an error is said in one line, with what is underneath, and no
   expect(long.cause).toHaveLength(500);
 });
 
-test("a combined line is that of NCSA", () => {
+test("a combined line has the NCSA format", () => {
   expect(toCombinedLine(event)).toBe(
     '192.0.2.1 - - [29/Feb/2024:23:59:59 +0000] "GET /a?b=c HTTP/1.1" 200 12 "-" "curl/8"\n',
   );
 });
 
-test("what is not known is a dash, and a refused request is empty", () => {
+test("an unknown field is a dash, and a malformed request is empty", () => {
   const unknown = { ...event, client: "", method: "", url: "", protocol: "", userAgent: undefined, status: 400 };
   expect(toCombinedLine(unknown)).toBe('- - - [29/Feb/2024:23:59:59 +0000] "" 400 12 "-" "-"\n');
 });
 
 const hostile = 'a"b\\c\r\nd\u001b[31me\u0000f\u007fg\u0085h\u009bi\u2028j\u2029k\u00e9';
 
-test("nothing a client sends breaks a line or reaches a terminal", () => {
+test("no text of a client breaks a line or controls a terminal", () => {
   const everywhere = { ...event, url: hostile, host: hostile, userAgent: hostile, referer: hostile, method: hostile };
   for (const toLine of [toJsonLine, toCombinedLine]) {
     const line = toLine(everywhere);
@@ -88,7 +88,7 @@ test("nothing a client sends breaks a line or reaches a terminal", () => {
   expect(toCombinedLine(everywhere).match(/"/g)).toHaveLength(6);
 });
 
-test("escapes are those of JSON and of nginx", () => {
+test("escape sequences are those of JSON and of nginx", () => {
   expect(toSafeJson("\u2028\u007f\u009b")).toBe('"\\u2028\\u007f\\u009b"');
   expect(toSafeField('"\\\r\u001b\u00e9')).toBe("\\x22\\x5C\\x0D\\x1B\\xE9");
   expect(toSafeField("\u20ac\u{1f600}")).toBe("\\xE2\\x82\\xAC\\xF0\\x9F\\x98\\x80");
@@ -104,13 +104,13 @@ test.each([
   ["/@scope/package", "/@scope/package"],
   ["/mail/a@example.com", "/mail/a@example.com"],
   ["/", "/"],
-])("of %s the log keeps %s", (url, kept) => {
+])("%s is logged as %s", (url, kept) => {
   expect(withoutUserInfo(url)).toBe(kept);
   expect(JSON.parse(toJsonLine({ ...event, url, referer: url }))).toMatchObject({ url: kept, referer: kept });
   expect(toCombinedLine({ ...event, url })).toContain(`"GET ${kept} HTTP/1.1"`);
 });
 
-test("looking for user info takes no longer for being asked to in a long URL", () => {
+test("user info is found in linear time in a long URL", () => {
   for (const part of ["a", "://", "://@", "a@", "//"]) {
     const url = part.repeat(16_384 / part.length);
     const startedAt = performance.now();

@@ -6,7 +6,7 @@ import path from "node:path";
 import { expect, test } from "vitest";
 import { makeFolder, serve, startCli, whenReady, writeFile } from "../support/cli.ts";
 import { anyPort, nowhere, poolOf } from "../support/configs.ts";
-import { ask, RawClient, startUpstream } from "../support/http.ts";
+import { RawClient, sendRequest, startUpstream } from "../support/http.ts";
 
 const routes = '[[routes]]\npath = "/up"\npool = "app"\n[[routes]]\npath = "/down"\npool = "down"\n';
 const down = `[pools.down]\nupstreams = ["${nowhere}"]\n`;
@@ -20,7 +20,7 @@ test("exactly one line for each request, however it ends", async () => {
   });
   const { url, port, stdout, kill, ended } = await serve(anyPort + routes + poolOf(upstream.url) + down);
 
-  const ok = await ask(url, {
+  const ok = await sendRequest(url, {
     path: "/up?x=1",
     method: "POST",
     body: "12345",
@@ -32,8 +32,8 @@ test("exactly one line for each request, however it ends", async () => {
     },
   });
   expect(ok).toMatchObject({ status: 200, text: "hello" });
-  expect((await ask(url, { path: "/else" })).status).toBe(404);
-  expect((await ask(url, { path: "/down" })).status).toBe(502);
+  expect((await sendRequest(url, { path: "/else" })).status).toBe(404);
+  expect((await sendRequest(url, { path: "/down" })).status).toBe(502);
 
   const aborted = request(new URL("/up/slow", url)).on("error", () => {});
   aborted.end();
@@ -81,12 +81,12 @@ test("exactly one line for each request, however it ends", async () => {
   ]);
 });
 
-test("what a client sends cannot make a line of its own", async () => {
+test("a client cannot inject a line", async () => {
   const upstream = await startUpstream((_req, res) => res.end());
   for (const format of ["json", "combined"]) {
     const toml = `${anyPort}[accessLog]\nformat = "${format}"\n${poolOf(upstream.url)}`;
     const { port, stdout, kill, ended } = await serve(toml);
-    // Node's parser refuses the controls in a target; in a header it lets tabs and everything above 0x7f pass.
+    // Node's parser rejects control characters in a target. In a header it accepts tabs and everything above 0x7f.
     const agent = 'x"y\\z\t\x9b31m\xe9 %0d%0aGET';
     const sent = `GET /"%0d%0a%1b[2J'\\ HTTP/1.1\r\nHost: a\r\nUser-Agent: ${agent}\r\nConnection: close\r\n\r\n`;
     await (await RawClient.open(port, sent)).closed;
@@ -101,38 +101,38 @@ test("what a client sends cannot make a line of its own", async () => {
   }
 });
 
-test("combined is the NCSA line", async () => {
+test("combined writes NCSA lines", async () => {
   const upstream = await startUpstream((_req, res) => res.end("hello"));
   const { url, stdout } = await serve(`${anyPort}[accessLog]\nformat = "combined"\n${poolOf(upstream.url)}`);
-  await ask(url, { path: "/x?y", headers: { "user-agent": "test/1", authorization: "Basic Zm9vOmJhcg==" } });
+  await sendRequest(url, { path: "/x?y", headers: { "user-agent": "test/1", authorization: "Basic Zm9vOmJhcg==" } });
   const line = await stdout.until(() => stdout.lines[0]);
   expect(line).toMatch(
     /^127\.0\.0\.1 - - \[\d\d\/\w{3}\/\d{4}:\d\d:\d\d:\d\d \+0000\] "GET \/x\?y HTTP\/1\.1" 200 5 "-" "test\/1"$/,
   );
 });
 
-test("none is nothing", async () => {
+test("none writes nothing", async () => {
   const upstream = await startUpstream((_req, res) => res.end());
   const { url, stdout, kill, ended } = await serve(`${anyPort}[accessLog]\nformat = "none"\n${poolOf(upstream.url)}`);
-  await ask(url);
+  await sendRequest(url);
   kill("SIGTERM");
   await ended;
   expect(stdout.text).toBe("");
 });
 
-test("a file that was renamed goes on under its name after SIGHUP, and every line is in one of the two", async () => {
+test("SIGHUP reopens a renamed file under its old name, and every line is in one of the two files", async () => {
   const upstream = await startUpstream((_req, res) => res.end());
   const log = path.join(makeFolder(), "access.log");
   const { url, kill, ended, stdout, stderr } = await serve(
     `${anyPort}[accessLog]\npath = "${log}"\n${poolOf(upstream.url)}`,
   );
-  await ask(url, { path: "/before" });
+  await sendRequest(url, { path: "/before" });
   const renamed = `${log}.1`;
   renameSync(log, renamed);
-  await ask(url, { path: "/between" });
+  await sendRequest(url, { path: "/between" });
   kill("SIGHUP");
   await stderr.record(({ accessLog }) => accessLog === log);
-  await ask(url, { path: "/after" });
+  await sendRequest(url, { path: "/after" });
   kill("SIGTERM");
   await ended;
   const urls = (file: string) => linesOf(file).map((line) => (JSON.parse(line) as { url: string }).url);
@@ -144,7 +144,7 @@ test("a file that was renamed goes on under its name after SIGHUP, and every lin
 test("stdout may be a file", async () => {
   const upstream = await startUpstream((_req, res) => res.end());
   const file = path.join(makeFolder(), "out.log");
-  // Few enough for every limit of open files, which is worth a line otherwise.
+  // Below every limit of open files, since the start logs a line otherwise.
   const config = writeFile("config.toml", `${anyPort}maxConnections = 50\n${poolOf(upstream.url)}`);
   const output = createWriteStream(file);
   await once(output, "open");
@@ -152,13 +152,13 @@ test("stdout may be a file", async () => {
   const child = spawn(process.execPath, [bin, config], { stdio: ["ignore", output, "pipe"] });
   const [ready] = (await once(child.stderr as IncomingMessage, "data")) as [Buffer];
   const { listen } = JSON.parse(ready.toString()) as { listen: string[] };
-  for (let n = 0; n < 10; n++) await ask(String(listen[0]), { path: `/${n}` });
+  for (let n = 0; n < 10; n++) await sendRequest(String(listen[0]), { path: `/${n}` });
   child.kill("SIGTERM");
   await once(child, "close");
   expect(linesOf(file)).toHaveLength(10);
 });
 
-test("/dev/stdout and links to it are stdout, also after the log is opened again", async () => {
+test("/dev/stdout and links to it are stdout, also after the log is reopened", async () => {
   const upstream = await startUpstream((_req, res) => res.end());
   const link = path.join(makeFolder(), "access.log");
   symlinkSync("/dev/stdout", link);
@@ -166,10 +166,10 @@ test("/dev/stdout and links to it are stdout, also after the log is opened again
     const { url, kill, ended, stdout, stderr } = await serve(
       `${anyPort}[accessLog]\npath = "${log}"\n${poolOf(upstream.url)}`,
     );
-    await ask(url, { path: "/before" });
+    await sendRequest(url, { path: "/before" });
     kill("SIGHUP");
     await stderr.record(({ changes }) => changes !== undefined);
-    await ask(url, { path: "/after" });
+    await sendRequest(url, { path: "/after" });
     kill("SIGTERM");
     expect(await ended).toEqual({ code: 0, signal: null });
     expect(stdout.records.map((record) => record["url"])).toEqual(["/before", "/after"]);
@@ -177,7 +177,7 @@ test("/dev/stdout and links to it are stdout, also after the log is opened again
   }
 });
 
-test("a FIFO that takes the place of the log file is refused at the next opening, and the old file stays in use", async () => {
+test("a FIFO that replaces the log file is rejected when the log is reopened, and the old file stays in use", async () => {
   const upstream = await startUpstream((_req, res) => res.end());
   const log = path.join(makeFolder(), "access.log");
   const { url, kill, ended, stderr } = await serve(`${anyPort}[accessLog]\npath = "${log}"\n${poolOf(upstream.url)}`);
@@ -190,36 +190,36 @@ test("a FIFO that takes the place of the log file is refused at the next opening
     kill(signal);
     const errors = await stderr.manyRecords(count, ({ level }) => level === "error");
     expect(errors.at(-1)?.msg).toBe(
-      `the access log ${log} cannot be opened: it is a pipe: say path = "stdout" and pipe the output of the command; the old access log stays in use`,
+      `the access log ${log} cannot be opened: it is a pipe: set path = "stdout" and pipe the output of the command; the old access log stays in use`,
     );
-    expect((await ask(url)).status).toBe(200);
+    expect((await sendRequest(url)).status).toBe(200);
   }
   kill("SIGTERM");
   expect(await ended).toEqual({ code: 0, signal: null });
   expect(linesOf(`${log}.1`)).toHaveLength(2);
 });
 
-test("a reader that leaves ends the access log, not the proxy", async () => {
+test("a reader that closes its pipe ends the access log, not the proxy", async () => {
   const upstream = await startUpstream((_req, res) => res.end("hello"));
   const cli = startCli(["run", writeFile("config.toml", anyPort + poolOf(upstream.url))]);
   const { url, stderr, kill, ended } = await whenReady(cli);
-  await ask(url);
+  await sendRequest(url);
   await cli.stdout.until(() => cli.stdout.lines[0]);
   cli.child.stdout?.destroy();
-  for (let n = 0; n < 20; n++) expect((await ask(url)).text).toBe("hello");
-  await stderr.record(({ msg }) => msg?.includes("nobody reads the access log") === true);
+  for (let n = 0; n < 20; n++) expect((await sendRequest(url)).text).toBe("hello");
+  await stderr.record(({ msg }) => msg?.includes("the reader of the access log") === true);
   kill("SIGTERM");
   expect(await ended).toEqual({ code: 0, signal: null });
   expect(stderr.records.filter(({ level }) => level !== "info")).toHaveLength(1);
 });
 
-test("a reader that reads no more holds up neither requests nor the end", async () => {
+test("a reader that stops reading delays neither requests nor the shutdown", async () => {
   const upstream = await startUpstream((_req, res) => res.end());
   const cli = startCli(["run", writeFile("config.toml", anyPort + poolOf(upstream.url))]);
   const { url, kill, ended } = await whenReady(cli);
   cli.child.stdout?.pause();
   const agent = "x".repeat(8_000);
-  for (let n = 0; n < 50; n++) expect((await ask(url, { headers: { "user-agent": agent } })).status).toBe(200);
+  for (let n = 0; n < 50; n++) expect((await sendRequest(url, { headers: { "user-agent": agent } })).status).toBe(200);
   kill("SIGTERM");
   cli.child.stderr?.resume();
   const [code] = (await once(cli.child, "exit")) as [number];

@@ -4,7 +4,7 @@ import { pino } from "pino";
 import { expect, test } from "vitest";
 import { logProxyEvents } from "../../src/log/proxy-events.ts";
 
-test("a verdict's line says why a probe could not connect", () => {
+test("the line of a health change has the reason that a probe could not connect", () => {
   const proxy = new EventEmitter();
   const lines: { level: number; msg: string }[] = [];
   logProxyEvents(

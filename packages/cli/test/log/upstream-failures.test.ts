@@ -4,12 +4,12 @@ import { afterEach, beforeEach, expect, onTestFinished, test, vi } from "vitest"
 import { UpstreamFailures } from "../../src/log/upstream-failures.ts";
 import { serve } from "../support/cli.ts";
 import { anyPort, nowhere, poolOf } from "../support/configs.ts";
-import { ask, startUpstream } from "../support/http.ts";
+import { sendRequest, startUpstream } from "../support/http.ts";
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] }));
 afterEach(() => void vi.useRealTimers());
 
-/** Warnings about requests that are said to have ended so. */
+/** Returns the warnings about requests with these attempts. */
 function watch(options: ProxyOptions) {
   const proxy = createProxy(options);
   onTestFinished(() => proxy.close({ timeout: "0s" }));
@@ -34,7 +34,7 @@ const two = [
   { id: "b", url: nowhere },
 ];
 
-test("the failures of an only upstream are reported at once, and then counted", () => {
+test("the first failure of the only upstream is reported at once, and later ones are counted", () => {
   const { warnings, end, failures } = watch(one);
   end(refused);
   expect(warnings).toEqual(["app/a failed a request: connect_refused; its pool has no health checks"]);
@@ -67,7 +67,7 @@ test.each<[string, ProxyOptions, number]>([
   expect(warnings).toHaveLength(count);
 });
 
-test("what a client or the proxy itself is to blame for is not reported, and neither is success", () => {
+test("failures that a client or the proxy itself has caused are not reported, and neither is success", () => {
   const { warnings, end } = watch(one);
   for (const error of ["client_aborted", "no_file_descriptors", "total_timeout"] as const)
     end({ upstream: "a", error });
@@ -79,7 +79,7 @@ test("what a client or the proxy itself is to blame for is not reported, and nei
 test("the command reports them on stderr", async () => {
   vi.useRealTimers();
   const { url, stderr } = await serve(anyPort + poolOf(nowhere));
-  for (let count = 0; count < 3; count++) expect((await ask(url)).status).toBe(502);
+  for (let count = 0; count < 3; count++) expect((await sendRequest(url)).status).toBe(502);
   expect(await stderr.record(({ level }) => level === "warn")).toMatchObject({
     pool: "app",
     upstream: "a",
@@ -89,11 +89,11 @@ test("the command reports them on stderr", async () => {
   expect(stderr.records.filter(({ level }) => level === "warn")).toHaveLength(1);
 });
 
-test("the command reports nothing of an upstream that works", async () => {
+test("the command reports nothing about a working upstream", async () => {
   vi.useRealTimers();
   const upstream = await startUpstream((_req, res) => res.end());
   const { url, kill, ended, stderr } = await serve(anyPort + poolOf(upstream.url));
-  await ask(url);
+  await sendRequest(url);
   kill("SIGTERM");
   await ended;
   expect(stderr.records.filter(({ level }) => level !== "info")).toEqual([]);

@@ -7,11 +7,11 @@ const day = 86_400_000;
 const start = Date.UTC(2024, 0, 1);
 
 describe("the validity of a PEM text", () => {
-  test("is that of its certificate", () => {
+  test("is the validity of its certificate", () => {
     expect(validityOf(pem("expired"))).toEqual({ from: Date.UTC(2023, 0, 1), until: Date.UTC(2024, 0, 1) });
   });
 
-  test("of a chain is the time in which all are valid", () => {
+  test("of a chain is the period in which all certificates are valid", () => {
     const from = validityOf(pem("localhost"))?.from;
     expect(validityOf(`${pem("localhost")}\n${pem("expired")}`)).toEqual({ from, until: Date.UTC(2024, 0, 1) });
   });

@@ -7,7 +7,7 @@ import { WebSocket, WebSocketServer } from "ws";
 import { connectionBudget } from "../../src/server/connection-budget.ts";
 import { serve, startCli, whenReady, writeFile } from "../support/cli.ts";
 import { anyPort, nowhere, poolOf, withAdmin } from "../support/configs.ts";
-import { ask, RawClient, startUpstream } from "../support/http.ts";
+import { RawClient, sendRequest, startUpstream } from "../support/http.ts";
 
 const get = "GET /case HTTP/1.1\r\nHost: a\r\n\r\n";
 const handshake = `GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${"A".repeat(22)}==\r\n\r\n`;
@@ -18,7 +18,7 @@ function many<T>(count: number, open: () => Promise<T>): Promise<T[]> {
   return Promise.all(Array.from({ length: count }, open));
 }
 
-/** An upstream that answers "hello" at once, or to /hold when it is released. */
+/** An upstream that responds with "hello" at once, or to /hold when it is released. */
 async function startHolding() {
   const holding: ServerResponse[] = [];
   const upstream = await startUpstream((req, res) => {
@@ -30,7 +30,7 @@ async function startHolding() {
 
 const hold = "GET /hold HTTP/1.1\r\nHost: a\r\n\r\n";
 
-test("F07 over the limit, requests and handshakes are told so, once each, and service recovers", async () => {
+test("F07 requests and handshakes over the limit get one error response each, and service recovers", async () => {
   const upstream = await startHolding();
   const { port, url, stdout } = await serve(`${anyPort}maxConnections = 2\n${poolOf(upstream.url)}`);
   const held = await many(2, () => RawClient.open(port, hold));
@@ -43,7 +43,7 @@ test("F07 over the limit, requests and handshakes are told so, once each, and se
     expect(client.received).toMatch(/\r\nConnection: close\r\n/);
     expect(client.received.match(/HTTP\/1\.1/g)).toHaveLength(1);
   }
-  // Those within the limit do not notice.
+  // Connections within the limit are not affected.
   for (const res of upstream.holding) res.end("hello");
   held[0]?.socket.write(get);
   await held[0]?.until(/hello[^]*hello$/);
@@ -51,7 +51,7 @@ test("F07 over the limit, requests and handshakes are told so, once each, and se
     socket.destroy();
     await closed;
   }
-  await expect.poll(() => ask(url).catch(() => ({ status: 0 }))).toMatchObject({ status: 200 });
+  await expect.poll(() => sendRequest(url).catch(() => ({ status: 0 }))).toMatchObject({ status: 200 });
   const refused = await stdout.manyRecords(2, ({ status, url: target }) => status === 503 && target !== "/");
   expect(refused.map(({ error, url: target, attempts }) => [error, target, attempts])).toEqual([
     ["connection_limit", "/case", []],
@@ -59,7 +59,7 @@ test("F07 over the limit, requests and handshakes are told so, once each, and se
   ]);
 });
 
-test("F07 connections that are too many and do not ask make room, and those beyond them are dropped", async () => {
+test("F07 connections over the limit that send no request are closed, and further ones are dropped", async () => {
   const upstream = await startHolding();
   const { port, stderr, stdout } = await serve(`${anyPort}maxConnections = 1\n${poolOf(upstream.url)}`);
   await RawClient.open(port, hold);
@@ -68,14 +68,14 @@ test("F07 connections that are too many and do not ask make room, and those beyo
   await Promise.all(beyond.map(({ closed }) => closed));
   expect(beyond.map(({ received }) => received).join("")).toBe("");
   await stderr.record(({ level, maxConnections }) => level === "warn" && maxConnections === 1);
-  await stderr.record(({ level, msg = "" }) => level === "warn" && msg.startsWith("connections were refused"));
-  const told = await RawClient.open(port, get);
-  await told.closed;
-  expect(told.received).toMatch(/^HTTP\/1\.1 503 /);
+  await stderr.record(({ level, msg = "" }) => level === "warn" && msg.startsWith("client connections were refused"));
+  const refused = await RawClient.open(port, get);
+  await refused.closed;
+  expect(refused.received).toMatch(/^HTTP\/1\.1 503 /);
   await stdout.record(({ status }) => status === 503);
 });
 
-test("F07 idle connections make room for new ones, those that have brought nothing first, and requests in flight stay", async () => {
+test("F07 idle connections are closed for new ones, unused ones first, and requests in flight stay", async () => {
   const upstream = await startHolding();
   const { port, url, stderr, admin } = await serve(`${anyPort}maxConnections = 4\n${withAdmin}${poolOf(upstream.url)}`);
   const busy = await RawClient.open(port, hold);
@@ -83,17 +83,17 @@ test("F07 idle connections make room for new ones, those that have brought nothi
   await idle.until(/hello$/);
   const silent = await many(2, () => RawClient.open(port));
   await expect.poll(() => upstream.holding.length).toBe(1);
-  // Idle for long enough to be closed.
-  await expect.poll(() => ask(url).catch(() => ({ text: "" }))).toMatchObject({ text: "hello" });
+  // The connections are idle for long enough to be closed.
+  await expect.poll(() => sendRequest(url).catch(() => ({ text: "" }))).toMatchObject({ text: "hello" });
   await Promise.race(silent.map(({ closed }) => closed));
   for (let count = 0; count < 10; count++) {
-    await expect.poll(() => ask(url).catch(() => ({ text: "" }))).toMatchObject({ text: "hello" });
+    await expect.poll(() => sendRequest(url).catch(() => ({ text: "" }))).toMatchObject({ text: "hello" });
   }
   expect(idle.socket.destroyed).toBe(false);
   upstream.holding[0]?.end("held");
   await busy.until(/held$/);
   await stderr.record(({ level, msg = "" }) => level === "warn" && msg.startsWith("idle connections were closed"));
-  const { text } = await ask(admin, { path: "/metrics" });
+  const { text } = await sendRequest(admin, { path: "/metrics" });
   expect(text).toMatch(/^evenkeel_listener_connections_limit 4$/m);
   expect(text).toMatch(/^evenkeel_listener_idle_connections_closed_total [1-9]/m);
 });
@@ -107,7 +107,7 @@ test("F07 tunnels are not idle", async () => {
   const tunnel = new WebSocket(`ws://127.0.0.1:${port}/chat`);
   onTestFinished(() => tunnel.terminate());
   await once(tunnel, "open");
-  // Longer than an idle connection is left alone.
+  // Longer than the time for which an idle connection is not closed.
   const startedAt = performance.now();
   while (performance.now() - startedAt < 600) {
     const client = await RawClient.open(port, get);
@@ -124,7 +124,7 @@ test("F07 several listeners share the limit", async () => {
   const { port, urls } = await serve(listen + poolOf(upstream.url));
   await RawClient.open(port, hold);
   await expect.poll(() => upstream.holding.length).toBe(1);
-  expect(await ask(String(urls[1]))).toMatchObject({ status: 503 });
+  expect(await sendRequest(String(urls[1]))).toMatchObject({ status: 503 });
 });
 
 test("idle clients do not starve requests where file descriptors are few", async () => {
@@ -138,15 +138,17 @@ test("idle clients do not starve requests where file descriptors are few", async
   for (let count = 0; count < 300; count++) {
     idle.push(await RawClient.open(cli.port, count % 2 === 0 ? get : ""));
   }
-  await expect.poll(() => ask(cli.url).catch(() => ({ text: "" }))).toMatchObject({ text: "hello" });
+  await expect.poll(() => sendRequest(cli.url).catch(() => ({ text: "" }))).toMatchObject({ text: "hello" });
   for (let count = 0; count < 20; count++) {
-    const answers = await Promise.all(
-      Array.from({ length: 10 }, () => ask(cli.url).catch((error: NodeJS.ErrnoException) => ({ text: error.code }))),
+    const responses = await Promise.all(
+      Array.from({ length: 10 }, () =>
+        sendRequest(cli.url).catch((error: NodeJS.ErrnoException) => ({ text: error.code })),
+      ),
     );
-    expect(answers.map(({ text }) => text)).toEqual(Array(10).fill("hello"));
+    expect(responses.map(({ text }) => text)).toEqual(Array(10).fill("hello"));
   }
   expect(cli.stderr.text).not.toContain("could not be accepted");
-  expect(await ask(cli.admin, { path: "/readyz" })).toMatchObject({ status: 200 });
+  expect(await sendRequest(cli.admin, { path: "/readyz" })).toMatchObject({ status: 200 });
 });
 
 test("F07 over TLS and at the admin API as well", async () => {
@@ -162,7 +164,7 @@ test("F07 over TLS and at the admin API as well", async () => {
   expect(String((await once(held, "data"))[0])).toMatch(/^HTTP\/1\.1 502 /);
   expect(String((await once(await open(get), "data"))[0])).toMatch(/^HTTP\/1\.1 503 /);
   const adminPort = Number(new URL(admin).port);
-  // Requests in flight: their bodies are awaited.
+  // These requests are in flight: their bodies are incomplete.
   const head =
     "POST /api/reload HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n";
   const operators = await many(100, () => RawClient.open(adminPort, head));
@@ -172,19 +174,19 @@ test("F07 over TLS and at the admin API as well", async () => {
   await excess.closed;
   expect(excess.received).toMatch(/^HTTP\/1\.1 503 [^]*\r\nRetry-After: 1\r\n/);
   expect(await stderr.record(({ maxConnections }) => maxConnections === 100)).toMatchObject({ connections: 1 });
-  // What orchestrators request is answered all the same.
+  // Health endpoints respond at the limit too.
   for (const path of ["/healthz", "/readyz"]) {
-    expect(await ask(admin, { path })).toMatchObject({ status: 200, headers: { connection: "close" } });
+    expect(await sendRequest(admin, { path })).toMatchObject({ status: 200, headers: { connection: "close" } });
   }
   for (const { socket } of operators) socket.destroy();
-  await expect.poll(() => ask(admin, { path: "/api/pools" })).toMatchObject({ status: 200 });
+  await expect.poll(() => sendRequest(admin, { path: "/api/pools" })).toMatchObject({ status: 200 });
 });
 
 test.each([
   ["nothing", ""],
   ["an incomplete head", "GET /healthz HTTP/1.1\r\nHo"],
   ["a request without a token", "GET /api/pools HTTP/1.1\r\nHost: localhost\r\n\r\n"],
-])("admin connections that bring %s, and there are many, keep nothing out", async (_what, bytes) => {
+])("many admin connections that send %s keep no other client out", async (_what, bytes) => {
   const token = 'token = "a-token"\n';
   const { admin, stderr } = await serve(anyPort + withAdmin + token + poolOf(nowhere));
   const adminPort = Number(new URL(admin).port);
@@ -194,14 +196,14 @@ test.each([
     held.push(...(await hold()));
     for (const path of ["/healthz", "/readyz", "/metrics"]) {
       const headers = { host: "evenkeel", authorization: "Bearer a-token" };
-      expect(await ask(admin, { path, headers })).toMatchObject({ status: 200 });
+      expect(await sendRequest(admin, { path, headers })).toMatchObject({ status: 200 });
     }
   }
   expect(held.filter(({ socket }) => !socket.destroyed).length).toBeLessThanOrEqual(100);
   await stderr.record(({ level, maxConnections }) => level === "warn" && maxConnections === 100);
 });
 
-test("of the admin API's connections, one that is in use outlasts those that have brought nothing", async () => {
+test("an admin connection in use stays open, and unused ones are closed first", async () => {
   const { admin } = await serve(anyPort + withAdmin + poolOf(nowhere));
   const adminPort = Number(new URL(admin).port);
   const scraper = await RawClient.open(adminPort, "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
@@ -211,7 +213,7 @@ test("of the admin API's connections, one that is in use outlasts those that hav
   await scraper.until(/"status":"ok"/);
 });
 
-test("F01 heads that come byte by byte are 408, on every one of many connections", async () => {
+test("F01 heads that arrive byte by byte are 408, on each of many connections", async () => {
   const upstream = await startUpstream((_req, res) => res.end("hello"));
   const timeouts = '[server.timeouts]\nrequestHeaders = "500ms"\n';
   const { port, url, stdout } = await serve(anyPort + timeouts + poolOf(upstream.url));
@@ -220,25 +222,25 @@ test("F01 heads that come byte by byte are 408, on every one of many connections
     for (const { socket } of slow) if (socket.writable) socket.write("x");
   }, 50);
   onTestFinished(() => clearInterval(drip));
-  expect((await ask(url)).text).toBe("hello");
+  expect((await sendRequest(url)).text).toBe("hello");
   await Promise.all(slow.map(({ closed }) => closed));
   for (const { received } of slow) expect(received).toMatch(/^HTTP\/1\.1 408 [^]*request_timeout/);
   const lines = await stdout.manyRecords(200, ({ status }) => status === 408);
   expect(lines).toHaveLength(200);
 });
 
-test("F04 two thousand connections that bring nothing are closed, and others are served meanwhile", async () => {
+test("F04 two thousand silent connections are closed, and others are served meanwhile", async () => {
   const upstream = await startUpstream((_req, res) => res.end("hello"));
   const timeouts = '[server.timeouts]\nrequestHeaders = "2s"\n';
   const { port, url, stdout } = await serve(anyPort + timeouts + poolOf(upstream.url));
   const silent: RawClient[] = [];
-  // A hundred at a time: what overflows the system's queue of connections to be accepted would wait there for a minute.
+  // A hundred at a time: a connection that overflows the system's backlog would wait for a minute.
   while (silent.length < 2_000) silent.push(...(await many(100, () => RawClient.open(port))));
-  for (let count = 0; count < 20; count++) expect((await ask(url)).text).toBe("hello");
+  for (let count = 0; count < 20; count++) expect((await sendRequest(url)).text).toBe("hello");
   await Promise.all(silent.map(({ closed }) => closed));
   expect(silent.map(({ received }) => received).join("")).toBe("");
-  expect((await ask(url)).text).toBe("hello");
-  // They were nobody's requests.
+  expect((await sendRequest(url)).text).toBe("hello");
+  // Connections without a request are not in the access log.
   expect(await stdout.manyRecords(21)).toHaveLength(21);
 });
 
@@ -248,7 +250,7 @@ test("F09 HTTP/2 is not offered, and a preface is 400", async () => {
   const client = await RawClient.open(clear.port, preface);
   await client.closed;
   expect(client.received).toMatch(/^HTTP\/1\.1 400 /);
-  expect((await ask(clear.url)).status).toBe(502);
+  expect((await sendRequest(clear.url)).status).toBe(502);
 
   const { port, url, stdout } = await serve(anyPort + tls + poolOf(nowhere));
   const connectTo = (ALPNProtocols: string[]) =>
@@ -263,10 +265,10 @@ test("F09 HTTP/2 is not offered, and a preface is 400", async () => {
   // Where a client speaks nothing else there is no handshake (RFC 7301 section 3.2).
   const only = connectTo(["h2"]);
   await expect(once(only, "secureConnect")).rejects.toThrow();
-  expect((await ask(url)).status).toBe(502);
+  expect((await sendRequest(url)).status).toBe(502);
 });
 
-test("F10 odd server names, and what is no TLS at all, do no harm", async () => {
+test("F10 odd server names, and bytes that are not TLS, do no harm", async () => {
   const { port, url, child } = await serve(anyPort + tls + poolOf(nowhere));
   for (const servername of ["", "a".repeat(255), "xn--\u00fc", "..", "a b", "__proto__", "*.example.com"]) {
     const socket = connectTls({ port, host: "127.0.0.1", rejectUnauthorized: false, servername }).on("error", () => {});
@@ -279,6 +281,6 @@ test("F10 odd server names, and what is no TLS at all, do no harm", async () => 
     await client.closed;
     expect(client.received).not.toContain("HTTP/1.1 200");
   }
-  expect((await ask(url)).status).toBe(502);
+  expect((await sendRequest(url)).status).toBe(502);
   expect(child.exitCode).toBeNull();
 });

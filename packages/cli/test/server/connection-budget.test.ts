@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { connectionBudget, descriptorLimit } from "../../src/server/connection-budget.ts";
 
-describe("of the file descriptors", () => {
+describe("the connection budget", () => {
   test.each([
     [10_000, Infinity, 10_000],
     [10_000, 1_048_576, 10_000],
@@ -21,13 +21,13 @@ describe("of the file descriptors", () => {
   test.each([64, 256, 1_024, 16_384, 65_536])(
     "%i, every client that is served has one to an upstream",
     (descriptors) => {
-      const { served, turnedAway } = connectionBudget(1_000_000, descriptors);
-      expect(2 * served + turnedAway).toBeLessThan(descriptors);
-      expect(turnedAway).toBeGreaterThan(0);
+      const { served, refused } = connectionBudget(1_000_000, descriptors);
+      expect(2 * served + refused).toBeLessThan(descriptors);
+      expect(refused).toBeGreaterThan(0);
     },
   );
 });
 
-test("the limit of this process is known", () => {
+test("the limit of open files of this process is found", () => {
   expect(descriptorLimit()).toBeGreaterThan(64);
 });

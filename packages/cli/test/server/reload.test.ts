@@ -8,7 +8,7 @@ import { connect } from "node:tls";
 import { expect, onTestFinished, test } from "vitest";
 import { makeFolder, serve, startCli, whenReady, writeFile } from "../support/cli.ts";
 import { anyPort, nowhere, poolOf, withAdmin } from "../support/configs.ts";
-import { ask, keepAlive, startUpstream } from "../support/http.ts";
+import { keepAlive, sendRequest, startUpstream } from "../support/http.ts";
 import { startLoad } from "../support/load.ts";
 
 const quiet = '[accessLog]\nformat = "none"\n';
@@ -20,29 +20,29 @@ test("a hundred reloads under load lose no request", async () => {
   const variants = [urls, urls.slice(0, 2), urls.slice(1)].map((some) => head + poolOf(...some));
   const { url, config, kill, stderr, ended } = await serve(String(variants[0]));
   const agent = keepAlive(8);
-  const load = startLoad(8, () => ask(url, { agent }));
+  const load = startLoad(8, () => sendRequest(url, { agent }));
   for (let n = 1; n <= 100; n++) {
     writeFileSync(config, String(variants[n % variants.length]));
     kill("SIGHUP");
     await stderr.manyRecords(n, ({ changes }) => changes !== undefined);
   }
-  const { answers, errors } = await load.stop();
+  const { responses, errors } = await load.stop();
   expect(errors).toEqual([]);
-  expect(answers.length).toBeGreaterThan(100);
-  expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
-  expect(new Set(answers.map(({ text }) => text))).toEqual(new Set(["a", "b", "c"]));
+  expect(responses.length).toBeGreaterThan(100);
+  expect(new Set(responses.map(({ status }) => status))).toEqual(new Set([200]));
+  expect(new Set(responses.map(({ text }) => text))).toEqual(new Set(["a", "b", "c"]));
   kill("SIGTERM");
   expect(await ended).toEqual({ code: 0, signal: null });
 });
 
-test("a wrong file changes nothing, and says why; the next right one is taken", async () => {
+test("an invalid file changes nothing and is reported, and the next valid one is loaded", async () => {
   const [a, b] = await Promise.all(["a", "b"].map((name) => startUpstream((_req, res) => res.end(name))));
   const toml = anyPort + withAdmin + quiet;
   const { url, admin, config, kill, stderr } = await serve(toml + poolOf(String(a?.url)));
   const metric = async () =>
-    /^evenkeel_config_last_reload_successful (\d)$/m.exec((await ask(admin, { path: "/metrics" })).text)?.[1];
+    /^evenkeel_config_last_reload_successful (\d)$/m.exec((await sendRequest(admin, { path: "/metrics" })).text)?.[1];
   const agent = keepAlive(4);
-  const load = startLoad(4, () => ask(url, { agent }));
+  const load = startLoad(4, () => sendRequest(url, { agent }));
 
   writeFileSync(config, `${toml}[pools.app]\nbalance = "chance"\nupstream = []\n`);
   kill("SIGHUP");
@@ -51,19 +51,19 @@ test("a wrong file changes nothing, and says why; the next right one is taken", 
   expect(msg).toMatch(new RegExp(`config\\.toml:${balance}:\\d+`));
   expect(msg).toMatch(new RegExp(`config\\.toml:${upstream}:\\d+`));
   expect(await metric()).toBe("0");
-  expect((await ask(url)).text).toBe("a");
+  expect((await sendRequest(url)).text).toBe("a");
 
   writeFileSync(config, toml + poolOf(String(b?.url)));
   kill("SIGHUP");
   await stderr.record(({ changes }) => changes !== undefined);
   expect(await metric()).toBe("1");
-  expect((await ask(url)).text).toBe("b");
-  const { answers, errors } = await load.stop();
+  expect((await sendRequest(url)).text).toBe("b");
+  const { responses, errors } = await load.stop();
   expect(errors).toEqual([]);
-  expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
+  expect(new Set(responses.map(({ status }) => status))).toEqual(new Set([200]));
 });
 
-test("a file that is gone changes nothing either", async () => {
+test("a missing file changes nothing", async () => {
   const a = await startUpstream((_req, res) => res.end("a"));
   const cwd = makeFolder();
   const config = path.join(cwd, "config.toml");
@@ -72,20 +72,20 @@ test("a file that is gone changes nothing either", async () => {
   rmSync(config);
   kill("SIGHUP");
   await stderr.record(({ level }) => level === "error");
-  expect((await ask(url)).text).toBe("a");
+  expect((await sendRequest(url)).text).toBe("a");
 });
 
 test("--watch reloads when the file changes", async () => {
   const [a, b] = await Promise.all(["a", "b"].map((name) => startUpstream((_req, res) => res.end(name))));
   const config = writeFile("config.toml", anyPort + poolOf(String(a?.url)));
   const { url, stderr } = await whenReady(startCli(["--watch", config]));
-  expect((await ask(url)).text).toBe("a");
+  expect((await sendRequest(url)).text).toBe("a");
   writeFileSync(config, anyPort + poolOf(String(b?.url)));
   await stderr.record(({ changes }) => changes !== undefined);
-  expect((await ask(url)).text).toBe("b");
+  expect((await sendRequest(url)).text).toBe("b");
 });
 
-test("a change of what is listened on is reported as needing a restart, every time", async () => {
+test("a changed listen address is reported as needing a restart, every time", async () => {
   const a = await startUpstream((_req, res) => res.end("a"));
   const { url, config, kill, stderr } = await serve(anyPort + withAdmin + poolOf(a.url));
   writeFileSync(config, `[server]\nlisten = "127.0.0.1:1"\n[admin]\nlisten = "127.0.0.1:2"\n${poolOf(a.url)}`);
@@ -95,7 +95,7 @@ test("a change of what is listened on is reported as needing a restart, every ti
   }
   const warnings = stderr.records.filter(({ level }) => level === "warn").map(({ msg }) => msg?.split(" ")[0]);
   expect(warnings).toEqual(["server.listen", "admin.listen", "server.listen", "admin.listen"]);
-  expect((await ask(url)).text).toBe("a");
+  expect((await sendRequest(url)).text).toBe("a");
 });
 
 test("limits, the admin token and the access log change without a restart", async () => {
@@ -103,7 +103,7 @@ test("limits, the admin token and the access log change without a restart", asyn
   const log = path.join(makeFolder(), "access.log");
   const { url, admin, config, kill, stderr, stdout } = await serve(anyPort + withAdmin + poolOf(a.url));
   const status = async (token: string) =>
-    (await ask(admin, { path: "/api/pools", headers: { authorization: `Bearer ${token}` } })).status;
+    (await sendRequest(admin, { path: "/api/pools", headers: { authorization: `Bearer ${token}` } })).status;
   writeFileSync(
     config,
     `${anyPort}maxConnections = 1\n${withAdmin}token = "new"\n[accessLog]\nformat = "combined"\n${poolOf(a.url)}`,
@@ -112,13 +112,13 @@ test("limits, the admin token and the access log change without a restart", asyn
   await stderr.record(({ changes }) => changes !== undefined);
   expect(await status("wrong")).toBe(401);
   expect(await status("new")).toBe(200);
-  await ask(url);
+  await sendRequest(url);
   expect(await stdout.until(() => stdout.lines.at(-1))).toMatch(/^127\.0\.0\.1 - - /);
 
   writeFileSync(config, `${anyPort}[accessLog]\npath = "${log}"\n${poolOf(a.url)}`);
   kill("SIGHUP");
   await stderr.record(({ accessLog }) => accessLog === log);
-  await ask(url, { path: "/to-the-file" });
+  await sendRequest(url, { path: "/to-the-file" });
   expect(stdout.text).not.toContain("/to-the-file");
 
   writeFileSync(config, `${anyPort}[accessLog]\npath = "no/such/folder.log"\n${poolOf(a.url)}`);
@@ -126,10 +126,10 @@ test("limits, the admin token and the access log change without a restart", asyn
   expect(await stderr.record(({ level }) => level === "error")).toMatchObject({
     msg: expect.stringContaining("no/such"),
   });
-  expect((await ask(url)).text).toBe("a");
+  expect((await sendRequest(url)).text).toBe("a");
 });
 
-test("SIGHUP reads the certificate again, and keeps the old one when that fails", async () => {
+test("SIGHUP reloads the certificate, and keeps the old one if that fails", async () => {
   const certs = path.join(import.meta.dirname, "../support/certs");
   const folder = makeFolder();
   const [cert, key] = ["site.crt", "site.key"].map((name) => path.join(folder, name)) as [string, string];
@@ -169,7 +169,7 @@ test("--watch uses a renewed certificate of the listener, without SIGHUP", async
   writeFileSync(config, anyPort + tls + poolOf(nowhere));
   const { port, stderr } = await whenReady(startCli(["run", "--watch", config]));
   const before = await fingerprint(port);
-  // As certbot and Kubernetes do: a link that is replaced at once, so that key and certificate stay together.
+  // Like certbot and Kubernetes: a link is replaced, so that the key and the certificate change together.
   symlinkSync("v2", path.join(folder, "next"));
   renameSync(path.join(folder, "next"), path.join(folder, "current"));
   await stderr.record(({ changes }) => changes !== undefined);
@@ -189,14 +189,14 @@ test("--watch uses a renewed certificate authority of upstreams", async () => {
   const tls = 'tls = { ca = "ca.pem", servername = "localhost" }\n';
   writeFileSync(config, anyPort + poolOf(`https://127.0.0.1:${port}`) + tls);
   const { url, stderr } = await whenReady(startCli(["run", "--watch", config]));
-  expect((await ask(url)).status).toBe(502);
+  expect((await sendRequest(url)).status).toBe(502);
   copyFileSync(path.join(certs, "localhost.crt"), path.join(folder, "next.pem"));
   renameSync(path.join(folder, "next.pem"), path.join(folder, "ca.pem"));
   await stderr.record(({ changes }) => changes !== undefined);
-  expect(await ask(url)).toMatchObject({ status: 200, text: "hello" });
+  expect(await sendRequest(url)).toMatchObject({ status: 200, text: "hello" });
 });
 
-test("a FIFO that takes the place of the configuration is a refused reload, and requests are served", async () => {
+test("a FIFO that replaces the configuration fails the reload, and requests are served", async () => {
   const a = await startUpstream((_req, res) => res.end("a"));
   const { url, config, kill, ended, stderr } = await serve(anyPort + poolOf(a.url));
   rmSync(config);
@@ -205,7 +205,7 @@ test("a FIFO that takes the place of the configuration is a refused reload, and 
   expect(await stderr.record(({ level }) => level === "error")).toMatchObject({
     msg: expect.stringContaining("is a pipe, not a file"),
   });
-  expect((await ask(url)).text).toBe("a");
+  expect((await sendRequest(url)).text).toBe("a");
   kill("SIGTERM");
   expect(await ended).toEqual({ code: 0, signal: null });
 });

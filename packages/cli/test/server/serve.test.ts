@@ -6,7 +6,7 @@ import { expect, test } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
 import { makeFolder, serve } from "../support/cli.ts";
 import { anyPort, nowhere, poolOf, withAdmin } from "../support/configs.ts";
-import { ask, RawClient, startUpstream } from "../support/http.ts";
+import { RawClient, sendRequest, startUpstream } from "../support/http.ts";
 
 test("serves several addresses, a Unix socket among them, and an admin API", async () => {
   const upstream = await startUpstream((req, res) => res.end(req.url));
@@ -16,12 +16,12 @@ test("serves several addresses, a Unix socket among them, and an admin API", asy
   const { urls, url, admin, kill, ended } = await serve(toml);
   expect(urls).toHaveLength(3);
   expect(urls[1]).toBe(`unix:${socketPath}`);
-  expect((await ask(url, { path: "/a" })).text).toBe("/a");
-  expect((await ask("http://localhost", { path: "/b", socketPath })).text).toBe("/b");
-  expect((await ask(String(urls[2]), { path: "/c" })).text).toBe("/c");
-  expect((await ask(admin, { path: "/readyz" })).status).toBe(200);
-  expect((await ask(admin, { path: "/metrics" })).text).toContain("evenkeel_requests_total");
-  expect((await ask(url, { path: "/metrics" })).text).toBe("/metrics");
+  expect((await sendRequest(url, { path: "/a" })).text).toBe("/a");
+  expect((await sendRequest("http://localhost", { path: "/b", socketPath })).text).toBe("/b");
+  expect((await sendRequest(String(urls[2]), { path: "/c" })).text).toBe("/c");
+  expect((await sendRequest(admin, { path: "/readyz" })).status).toBe(200);
+  expect((await sendRequest(admin, { path: "/metrics" })).text).toContain("evenkeel_requests_total");
+  expect((await sendRequest(url, { path: "/metrics" })).text).toBe("/metrics");
   kill("SIGTERM");
   expect(await ended).toEqual({ code: 0, signal: null });
   expect(existsSync(socketPath)).toBe(false);
@@ -39,16 +39,16 @@ test.each([
   await once(server, "close");
   const { urls } = await serve(`[server]\nlisten = ["${first}:${port}", "${second}:${port}"]\n${poolOf(upstream.url)}`);
   expect(urls).toEqual([`http://${first}:${port}`, `http://${second}:${port}`]);
-  for (const host of ["127.0.0.1", "[::1]"]) expect((await ask(`http://${host}:${port}`)).text).toBe("hello");
+  for (const host of ["127.0.0.1", "[::1]"]) expect((await sendRequest(`http://${host}:${port}`)).text).toBe("hello");
 });
 
-test("[::] alone takes IPv4 connections too", async () => {
+test("[::] alone accepts IPv4 connections too", async () => {
   const upstream = await startUpstream((_req, res) => res.end("hello"));
   const { port } = await serve(`[server]\nlisten = "[::]:0"\n${poolOf(upstream.url)}`);
-  for (const host of ["127.0.0.1", "[::1]"]) expect((await ask(`http://${host}:${port}`)).text).toBe("hello");
+  for (const host of ["127.0.0.1", "[::1]"]) expect((await sendRequest(`http://${host}:${port}`)).text).toBe("hello");
 });
 
-test("a Unix socket that a dead process has left is taken over, one that is in use is not", async () => {
+test("a Unix socket that a crashed process has left is replaced, and one in use is not", async () => {
   const socketPath = path.join(makeFolder(), "evenkeel.sock");
   const toml = `[server]\nlisten = "unix:${socketPath}"\n${poolOf(nowhere)}`;
   const first = await serve(toml);
@@ -67,11 +67,11 @@ test("HTTPS with the certificate of the configuration", async () => {
     `${anyPort}[server.tls]\ncert = "${cert}.crt"\nkey = "${cert}.key"\n${poolOf(upstream.url)}`,
   );
   expect(url).toMatch(/^https:/);
-  expect((await ask(url)).text).toBe("https");
+  expect((await sendRequest(url)).text).toBe("https");
   await stdout.record(({ status }) => status === 200);
 });
 
-test("a WebSocket echoes, and its one line comes at its end", async () => {
+test("a WebSocket echoes, and its one log line is written at its end", async () => {
   const upstream = await startUpstream((_req, res) => res.end());
   const echo = new WebSocketServer({ server: upstream.server });
   echo.on("connection", (socket) => socket.on("message", (data, isBinary) => socket.send(data, { binary: isBinary })));
@@ -86,7 +86,7 @@ test("a WebSocket echoes, and its one line comes at its end", async () => {
   expect(await stdout.record(({ url }) => url === "/chat")).toMatchObject({ status: 101, upstream: "a" });
 });
 
-test("requests that node's parser refuses get an answer that says so", async () => {
+test("requests that node's parser rejects get an error response", async () => {
   const { port, stdout } = await serve(anyPort + poolOf(nowhere));
   const refusals = [
     ["GET / HTTP/1.1\r\nHost: a\r\n folded\r\n\r\n", 400],
@@ -106,7 +106,7 @@ test("requests that node's parser refuses get an answer that says so", async () 
   );
 });
 
-test("what cannot be read behind a whole request does not spoil its answer, and gets its own", async () => {
+test("malformed bytes behind a complete request do not affect its response, and get their own", async () => {
   const upstream = await startUpstream((_req, res) => void setTimeout(() => res.end("hello"), 50));
   const { port, stdout, kill, ended } = await serve(anyPort + poolOf(upstream.url));
   const client = await RawClient.open(port, "GET /whole HTTP/1.1\r\nHost: a\r\n\r\nrubbish\r\n\r\n");
@@ -117,7 +117,7 @@ test("what cannot be read behind a whole request does not spoil its answer, and 
   expect(stdout.records.map(({ status }) => status)).toEqual([200, 400]);
 });
 
-test("headers and bodies that do not come are answered 408", async () => {
+test("headers and bodies that do not arrive get a 408 response", async () => {
   const upstream = await startUpstream((req, res) => req.resume().on("end", () => res.end()));
   const timeouts = '[server.timeouts]\nrequestHeaders = "200ms"\nrequestBody = "200ms"\n';
   const { port, stdout, kill, ended } = await serve(anyPort + timeouts + poolOf(upstream.url));
@@ -136,7 +136,7 @@ test("headers and bodies that do not come are answered 408", async () => {
   expect(stdout.records.map(({ status }) => status)).toEqual([408, 408, 408]);
 });
 
-test("an upload that an upstream is slow to take is not the client's fault", async () => {
+test("an upload that the upstream reads slowly is not a client timeout", async () => {
   const body = Buffer.alloc(8 * 1_048_576, "x");
   let read: () => void = () => {};
   const upstream = await startUpstream((req, res) => {
@@ -150,26 +150,26 @@ test("an upload that an upstream is slow to take is not the client's fault", asy
   });
   const timeouts = '[server.timeouts]\nrequestBody = "500ms"\n';
   const { url } = await serve(anyPort + timeouts + poolOf(upstream.url));
-  const answer = ask(url, { method: "POST", body: body.toString() });
+  const response = sendRequest(url, { method: "POST", body: body.toString() });
   await once(upstream.server, "waiting");
-  // Longer than the limit and than the look that is taken every second: there is no event for nothing happening.
+  // Longer than the limit and the check every second. There is no event to wait for.
   setTimeout(read, 2_000);
-  expect((await answer).text).toBe(String(body.length));
+  expect((await response).text).toBe(String(body.length));
 });
 
-test("a broken upstream that answers rubbish leaves the proxy alive", async () => {
+test("a malformed response of an upstream does not stop the proxy", async () => {
   const rubbish: Server = createServer((socket) => socket.on("error", () => {}).end("\x00\xff rubbish\r\n\r\n"));
   rubbish.listen(0, "127.0.0.1");
   await once(rubbish, "listening");
   const { port: upstreamPort } = rubbish.address() as { port: number };
   const { url, child } = await serve(anyPort + poolOf(`http://127.0.0.1:${upstreamPort}`));
-  expect((await ask(url)).status).toBe(502);
-  expect((await ask(url)).status).toBe(502);
+  expect((await sendRequest(url)).status).toBe(502);
+  expect((await sendRequest(url)).status).toBe(502);
   expect(child.exitCode).toBeNull();
   rubbish.close();
 });
 
-test("expectations are answered by the proxy: one line, and no 100 for what is refused", async () => {
+test("the proxy responds to expectations: one log line, and no 100 for a rejected request", async () => {
   const upstream = await startUpstream((req, res) => req.resume().on("end", () => res.end("taken")));
   const routes = '[[routes]]\npool = "app"\nmaxBodySize = "10b"\n';
   const { port, stdout } = await serve(anyPort + routes + poolOf(upstream.url));

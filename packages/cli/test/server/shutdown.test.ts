@@ -8,10 +8,10 @@ import { expect, onTestFinished, test } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
 import { serve } from "../support/cli.ts";
 import { anyPort, nowhere, poolOf, withAdmin } from "../support/configs.ts";
-import { ask, keepAlive, RawClient, startUpstream, type Upstream } from "../support/http.ts";
+import { keepAlive, RawClient, sendRequest, startUpstream, type Upstream } from "../support/http.ts";
 import { startLoad } from "../support/load.ts";
 
-/** An upstream that answers when it is told to. */
+/** An upstream that responds when the test releases it. */
 async function startSlow(): Promise<Upstream & { waiting: ServerResponse[]; has(count: number): Promise<void> }> {
   const waiting: ServerResponse[] = [];
   const upstream = await startUpstream((_req, res) => {
@@ -29,30 +29,30 @@ async function startSlow(): Promise<Upstream & { waiting: ServerResponse[]; has(
 
 const isStopping = ({ msg }: { readonly msg?: string }) => msg?.startsWith("stopping") === true;
 
-test.each(["SIGTERM", "SIGINT"] as const)("%s loses no request that is under way, and ends with 0", async (signal) => {
+test.each(["SIGTERM", "SIGINT"] as const)("%s loses no request in flight, and ends with 0", async (signal) => {
   const slow = await startSlow();
   const { url, admin, kill, ended, stderr, stdout } = await serve(anyPort + withAdmin + poolOf(slow.url));
   const agent = keepAlive(10);
-  const answers = Array.from({ length: 10 }, () => ask(url, { agent }));
+  const responses = Array.from({ length: 10 }, () => sendRequest(url, { agent }));
   await slow.has(10);
   kill(signal);
   expect(await stderr.record(isStopping)).toMatchObject({ inFlight: 10 });
 
-  const ready = await ask(admin, { path: "/readyz" });
+  const ready = await sendRequest(admin, { path: "/readyz" });
   expect(ready.status).toBe(503);
   expect(ready.text).toContain("draining");
-  expect((await ask(admin, { path: "/healthz" })).status).toBe(200);
-  await expect(ask(url)).rejects.toMatchObject({ code: "ECONNREFUSED" });
+  expect((await sendRequest(admin, { path: "/healthz" })).status).toBe(200);
+  await expect(sendRequest(url)).rejects.toMatchObject({ code: "ECONNREFUSED" });
 
   for (const res of slow.waiting) res.end("late but whole");
-  for (const answer of await Promise.all(answers)) {
-    expect(answer).toMatchObject({ status: 200, text: "late but whole", headers: { connection: "close" } });
+  for (const response of await Promise.all(responses)) {
+    expect(response).toMatchObject({ status: 200, text: "late but whole", headers: { connection: "close" } });
   }
   expect(await ended).toEqual({ code: 0, signal: null });
   expect(stdout.lines).toHaveLength(10);
 });
 
-test("clients that go on asking over connections they have lose nothing", async () => {
+test("clients that keep sending requests over open connections lose none", async () => {
   const upstream = await startUpstream((_req, res) => res.end("hello"));
   const { url, kill, ended, stdout } = await serve(anyPort + poolOf(upstream.url));
   const agent = keepAlive(16);
@@ -60,9 +60,9 @@ test("clients that go on asking over connections they have lose nothing", async 
   let refused = 0;
   const load = startLoad(16, async () => {
     try {
-      return await ask(url, { agent });
+      return await sendRequest(url, { agent });
     } catch (error) {
-      // Not taken at all: a client learns that at once, and nothing of its request has been seen.
+      // The connection was refused: the client learns this at once, and no part of its request was processed.
       if (!stopping || (error as NodeJS.ErrnoException).code !== "ECONNREFUSED") throw error;
       refused++;
       return { status: 0, headers: {}, text: "" };
@@ -72,15 +72,15 @@ test("clients that go on asking over connections they have lose nothing", async 
   stopping = true;
   kill("SIGTERM");
   expect(await ended).toEqual({ code: 0, signal: null });
-  const { answers, errors } = await load.stop();
+  const { responses, errors } = await load.stop();
   expect(errors).toEqual([]);
-  const whole = answers.filter(({ status }) => status !== 0);
+  const whole = responses.filter(({ status }) => status !== 0);
   expect(new Set(whole.map(({ text }) => text))).toEqual(new Set(["hello"]));
   expect(stdout.lines).toHaveLength(whole.length);
   expect(refused).toBeGreaterThan(0);
 });
 
-test("idle connections are closed, and hold up nothing", async () => {
+test("idle connections are closed and do not delay the stop", async () => {
   const upstream = await startUpstream((_req, res) => res.end("hello"));
   const { port, kill, ended } = await serve(anyPort + poolOf(upstream.url));
   const kept = await RawClient.open(port, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -91,7 +91,7 @@ test("idle connections are closed, and hold up nothing", async () => {
   expect(await ended).toEqual({ code: 0, signal: null });
 });
 
-test("TLS connections that have not begun their handshake, or have and bring no request, hold up nothing", async () => {
+test("TLS connections without a handshake, or without a request, do not delay the stop", async () => {
   const cert = path.join(import.meta.dirname, "../support/certs/localhost");
   const tls = `[server.tls]\ncert = "${cert}.crt"\nkey = "${cert}.key"\n`;
   const { port, kill, ended } = await serve(
@@ -106,13 +106,13 @@ test("TLS connections that have not begun their handshake, or have and bring no 
   expect(await ended).toEqual({ code: 0, signal: null });
 });
 
-test("a TLS handshake that has begun is waited for, and its request served", async () => {
+test("a TLS handshake in progress may finish, and its request is served", async () => {
   const upstream = await startUpstream((_req, res) => res.end("hello"));
   const cert = path.join(import.meta.dirname, "../support/certs/localhost");
   const tls = `[server.tls]\ncert = "${cert}.crt"\nkey = "${cert}.key"\n`;
   const { port, kill, ended, stderr } = await serve(anyPort + tls + poolOf(upstream.url));
   const silent = await RawClient.open(port);
-  // The client's first bytes arrive, the rest is held back until the sweep of idle connections has run.
+  // The first bytes of the client arrive. The rest is held until idle connections have been closed.
   const socket = connect(port, "127.0.0.1");
   onTestFinished(() => void socket.destroy());
   await once(socket, "connect");
@@ -147,7 +147,7 @@ test("a TLS handshake that has begun is waited for, and its request served", asy
   expect(await ended).toEqual({ code: 0, signal: null });
 });
 
-test("a request whose head is still coming in is waited for", async () => {
+test("a request whose head is incomplete may finish", async () => {
   const upstream = await startUpstream((_req, res) => res.end("hello"));
   const { port, kill, ended, stderr } = await serve(anyPort + poolOf(upstream.url));
   const idle = await RawClient.open(port, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -162,10 +162,10 @@ test("a request whose head is still coming in is waited for", async () => {
   expect(await ended).toEqual({ code: 0, signal: null });
 });
 
-test("after shutdownTimeout what is left is ended, and noted", async () => {
+test("after shutdownTimeout the remaining requests are ended and logged", async () => {
   const slow = await startSlow();
   const { url, kill, ended, stdout } = await serve(`${anyPort}shutdownTimeout = "300ms"\n${poolOf(slow.url)}`);
-  const unfinished = ask(url).then(
+  const unfinished = sendRequest(url).then(
     ({ status }) => status,
     () => "cut off",
   );
@@ -177,7 +177,7 @@ test("after shutdownTimeout what is left is ended, and noted", async () => {
   expect(stdout.records[0]).toMatchObject({ upstream: "a" });
 });
 
-test.each(["in the end", "by a second signal"])("a WebSocket is told that the proxy goes away, %s", async (when) => {
+test.each(["in the end", "by a second signal"])("a WebSocket gets a close frame with 1001, %s", async (when) => {
   const upstream = await startUpstream((_req, res) => res.end());
   new WebSocketServer({ server: upstream.server });
   const patience = `shutdownTimeout = "${when === "in the end" ? "300ms" : "1h"}"\n`;
@@ -193,10 +193,10 @@ test.each(["in the end", "by a second signal"])("a WebSocket is told that the pr
   expect(stdout.records.map(({ status }) => status)).toEqual([101]);
 });
 
-test("a second signal ends everything at once", async () => {
+test("a second signal ends all requests at once", async () => {
   const slow = await startSlow();
   const { url, kill, ended, stderr, stdout } = await serve(anyPort + poolOf(slow.url));
-  const unfinished = ask(url).then(
+  const unfinished = sendRequest(url).then(
     ({ status }) => status,
     () => "cut off",
   );
@@ -208,11 +208,11 @@ test("a second signal ends everything at once", async () => {
   expect([503, "cut off"]).toContain(await unfinished);
   expect(await ended).toEqual({ code: 0, signal: null });
   expect(performance.now() - startedAt).toBeLessThan(1_500);
-  // It was the proxy that left, not the client.
+  // The proxy has ended the request, not the client.
   expect(stdout.records).toMatchObject([{ error: "closed", upstream: "a" }]);
 });
 
-test("a signal that comes with nothing to do ends the process", async () => {
+test("a signal without requests in flight ends the process", async () => {
   const upstream = await startUpstream((_req, res) => res.end());
   const { kill, ended, stdout } = await serve(anyPort + poolOf(upstream.url));
   kill("SIGTERM");

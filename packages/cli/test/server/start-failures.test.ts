@@ -32,7 +32,7 @@ test.each(["run", "check"])(
   },
 );
 
-test("a file that is no TOML ends with 2 and names the line", async () => {
+test("malformed TOML ends with 2 and names the line", async () => {
   const { code, stderr } = await runCli([writeFile("no.toml", "[server]\nlisten = \n")]);
   expect(code).toBe(2);
   expect(stderr).toMatch(/no\.toml:2:\d+/);
@@ -63,7 +63,7 @@ test("a taken port ends with 1 and one line that names it", async () => {
   expect(stderr).toContain(`127.0.0.1:${port}`);
 });
 
-test("a taken port of the admin API does so too", async () => {
+test("a taken port of the admin API ends with 1 too", async () => {
   const { port } = await listenSomewhere();
   const file = writeFile("config.toml", `${anyPort}[admin]\nlisten = "127.0.0.1:${port}"\n${poolOf(nowhere)}`);
   const { code, stderr } = await runCli(["run", file]);
@@ -72,7 +72,7 @@ test("a taken port of the admin API does so too", async () => {
   expect(stderr).toContain(`127.0.0.1:${port}`);
 });
 
-test("a regular file in the place of a Unix socket is left alone", async () => {
+test("a regular file at the path of a Unix socket is not removed", async () => {
   const file = writeFile("precious", "text");
   const config = writeFile("config.toml", `[server]\nlisten = "unix:${file}"\n${poolOf(nowhere)}`);
   const { code, stderr } = await runCli(["run", config]);
@@ -117,7 +117,7 @@ test.each([
   ["a directory", "folder", /directory/],
   ["a device", "/dev/full", /is a device/],
   ["a socket", "app.sock", /is a socket/],
-])("%s in the place of any file ends with 1 and one line, and blocks nothing", async (_what, name, reason) => {
+])("%s instead of any file ends with 1 and one line, and does not block", async (_what, name, reason) => {
   const folder = makeFolder();
   execFileSync("mkfifo", [path.join(folder, "fifo")]);
   mkdirSync(path.join(folder, "folder"));
@@ -150,7 +150,7 @@ test.each([
   }
 });
 
-test("check says of an access log what run would say of it", async () => {
+test("check reports the same error for an access log as run", async () => {
   const folder = makeFolder();
   const file = writeFile("config.toml", `${anyPort}[accessLog]\npath = "${folder}"\n${poolOf(nowhere)}`);
   const [checked, run] = await Promise.all([runCli(["check", file]), runCli(["run", file])]);

@@ -7,7 +7,7 @@ import { afterEach, expect, test, vi } from "vitest";
 import { ListenerStatus } from "../../src/server/listener-status.ts";
 import { runCli, serve, writeFile } from "../support/cli.ts";
 import { anyPort, nowhere, poolOf, withAdmin } from "../support/configs.ts";
-import { ask, RawClient, startUpstream } from "../support/http.ts";
+import { RawClient, sendRequest, startUpstream } from "../support/http.ts";
 
 const certs = path.join(import.meta.dirname, "../support/certs");
 const tls = (name: string) => `[server.tls]\ncert = "${certs}/${name}.crt"\nkey = "${certs}/${name}.key"\n`;
@@ -19,7 +19,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-test("check warns of an expired certificate and of verify = false, and accepts the file", async () => {
+test("check warns about an expired certificate and about verify = false, and accepts the file", async () => {
   const { code, stdout, stderr } = await runCli([
     "check",
     writeFile("config.toml", `${anyPort}${tls("expired")}${unverified}`),
@@ -30,25 +30,25 @@ test("check warns of an expired certificate and of verify = false, and accepts t
   expect(stderr).toContain(`evenkeel: warning: ${notVerified}`);
 });
 
-test("check warns of verify = false in the defaults, for the pools that do not set it", async () => {
+test("check warns about verify = false in the defaults, for the pools that do not set it", async () => {
   const pools = `[pools.a]\nupstreams = []\n[pools.b]\nupstreams = []\ntls = { verify = true }\n[[routes]]\npool = "a"\n`;
   const file = writeFile("config.toml", `${pools}[defaults.tls]\nverify = false\n`);
   const { stderr } = await runCli(["check", file]);
   expect(stderr.match(/warning: pool "\w+"/g)).toEqual(['warning: pool "a"']);
 });
 
-test("check warns of a client certificate that has expired", async () => {
+test("check warns about an expired client certificate", async () => {
   const client = `[pools.app.tls]\ncert = "${certs}/expired.crt"\nkey = "${certs}/expired.key"\n`;
   const { stderr } = await runCli(["check", writeFile("config.toml", anyPort + poolOf(nowhere) + client)]);
   expect(stderr).toContain('pool "app": tls.cert: the client certificate expired at 2024-01-01 00:00 UTC');
 });
 
-test("the start and every reload warn, and a metric has the time", async () => {
+test("the start and every reload warn, and a metric has the expiry", async () => {
   const { config, stderr, kill, admin } = await serve(`${anyPort}${tls("expired")}${withAdmin}${unverified}`);
   await stderr.record(({ msg }) => msg === expired);
   await stderr.record(({ msg = "" }) => msg.startsWith(notVerified));
   const metric = async () =>
-    (await ask(admin, { path: "/metrics" })).text.match(/_expiry_timestamp_seconds (\d.*)/)?.[1];
+    (await sendRequest(admin, { path: "/metrics" })).text.match(/_expiry_timestamp_seconds (\d.*)/)?.[1];
   expect(Number(await metric())).toBe(Date.UTC(2024, 0, 1) / 1_000);
 
   kill("SIGHUP");
@@ -95,7 +95,7 @@ test.each([
   "DELETE /x HTTP/1.1\r\nHost: a\r\n\r\n",
   "CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n",
   "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-])("plain HTTP on a TLS port is answered with 400 and counted: %j", async (bytes) => {
+])("plain HTTP on a TLS port gets a 400 response and is counted: %j", async (bytes) => {
   const upstream = await startUpstream((_req, res) => res.end("ok"));
   const toml = `${anyPort}${tls("localhost")}${withAdmin}${poolOf(upstream.url)}`;
   const { url, port, admin, stderr } = await serve(toml);
@@ -105,14 +105,14 @@ test.each([
   expect(client.received).toContain(
     "\r\nConnection: close\r\n\r\nThis port speaks HTTPS: send the request over TLS.\n",
   );
-  await stderr.record(({ level, msg = "" }) => level === "warn" && msg.includes("without TLS"));
-  const { text } = await ask(admin, { path: "/metrics" });
+  await stderr.record(({ level, msg = "" }) => level === "warn" && msg.includes("plain HTTP requests"));
+  const { text } = await sendRequest(admin, { path: "/metrics" });
   expect(text).toContain('evenkeel_tls_handshake_failures_total{reason="plain_http"} 1');
   expect(text).toContain('evenkeel_tls_handshake_failures_total{reason="other"} 0');
-  expect((await ask(url)).text).toBe("ok");
+  expect((await sendRequest(url)).text).toBe("ok");
 });
 
-test("a client with a version of TLS that is not served gets its alert and nothing else", async () => {
+test("a client with an unsupported version of TLS gets an alert and nothing else", async () => {
   const { port, admin } = await serve(`${anyPort}${tls("localhost")}${withAdmin}${poolOf(nowhere)}`);
   const error = await new Promise<NodeJS.ErrnoException>((resolve) => {
     connectTls({ port, host: "127.0.0.1", minVersion: "TLSv1.1", maxVersion: "TLSv1.1", ciphers: "ALL:@SECLEVEL=0" })
@@ -120,16 +120,16 @@ test("a client with a version of TLS that is not served gets its alert and nothi
       .once("secureConnect", () => resolve(new Error("connected")));
   });
   expect(error.code).toMatch(/ALERT/);
-  const { text } = await ask(admin, { path: "/metrics" });
+  const { text } = await sendRequest(admin, { path: "/metrics" });
   expect(text).toContain('evenkeel_tls_handshake_failures_total{reason="other"} 1');
 });
 
-test("bytes that are neither TLS nor HTTP end nothing but their connection", async () => {
+test("bytes that are neither TLS nor HTTP close only their own connection", async () => {
   const upstream = await startUpstream((_req, res) => res.end("ok"));
   const { url, port } = await serve(`${anyPort}${tls("localhost")}${poolOf(upstream.url)}`);
   for (const bytes of ["\x00".repeat(100), "\x16\x03\x01\x00\x05hello", "x".repeat(1_000)]) {
     const client = await RawClient.open(port, bytes);
     await client.closed;
   }
-  expect((await ask(url)).text).toBe("ok");
+  expect((await sendRequest(url)).text).toBe("ok");
 });

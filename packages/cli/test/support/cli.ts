@@ -16,7 +16,7 @@ export interface Ending {
   readonly signal: NodeJS.Signals | null;
 }
 
-/** A run of the command, compiled, in a process of its own. */
+/** The compiled command in a process of its own. */
 export interface Cli {
   readonly child: ChildProcess;
   readonly stdout: Lines;
@@ -25,9 +25,9 @@ export interface Cli {
   kill(signal: NodeJS.Signals): void;
 }
 
-/** A run that serves. */
+/** A process that serves. */
 export interface Serving extends Cli {
-  /** The first address. */
+  /** The first listener. */
   readonly url: string;
   readonly port: number;
   readonly urls: readonly string[];
@@ -37,13 +37,13 @@ export interface Serving extends Cli {
 export interface CliOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
-  /** How many files the process may open, where the system has such a limit. */
+  /** The limit of open files of the process, if the system has one. */
   readonly descriptors?: number;
   /** Options of Node itself. */
   readonly execArgv?: readonly string[];
 }
 
-/** Starts the command. It is killed when the test is over, should it still run. */
+/** Starts the command. It is killed at the end of the test if it still runs. */
 export function startCli(args: readonly string[], { env = {}, cwd, descriptors, execArgv = [] }: CliOptions = {}): Cli {
   // Node raises a soft limit to the hard one when it starts: this sets both.
   const limited = descriptors === undefined ? [] : ["sh", "-c", `ulimit -n ${descriptors} && exec "$0" "$@"`];
@@ -79,7 +79,7 @@ export async function serve(toml: string, options?: CliOptions): Promise<Serving
   return { ...(await whenReady(startCli(["run", config], options))), config };
 }
 
-/** Rejects with what the command has said when it ends instead. */
+/** Rejects with the output of the command if it ends. */
 export async function whenReady(cli: Cli): Promise<Serving> {
   const ready = await cli.stderr.record(({ listen }) => listen !== undefined);
   const urls = ready["listen"] as string[];
@@ -88,7 +88,7 @@ export async function whenReady(cli: Cli): Promise<Serving> {
   return { ...cli, url, port, urls, admin: String(ready["admin"]) };
 }
 
-/** A new folder that is gone after the test. */
+/** Makes a folder that is removed after the test. */
 export function makeFolder(): string {
   const folder = mkdtempSync(path.join(tmpdir(), "evenkeel-cli-"));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
@@ -102,7 +102,7 @@ export function writeFile(name: string, text: string): string {
   return file;
 }
 
-/** What a process prints, to be looked at and to be waited for. */
+/** The output of a process, which tests can read and wait for. */
 export class Lines {
   text = "";
   #over = false;
@@ -120,7 +120,7 @@ export class Lines {
     });
   }
 
-  /** The whole lines so far. */
+  /** The complete lines so far. */
   get lines(): readonly string[] {
     return this.text.split("\n").slice(0, -1);
   }
@@ -130,12 +130,12 @@ export class Lines {
     return this.lines.filter((line) => line.startsWith("{")).map((line) => JSON.parse(line) as LogRecord);
   }
 
-  /** Resolves with the first JSON line that passes the test. */
+  /** Resolves with the first JSON line for which `test` returns true. */
   record(test: (record: LogRecord) => boolean): Promise<LogRecord> {
     return this.until(() => this.records.find(test));
   }
 
-  /** Resolves with the first so many JSON lines that pass the test. */
+  /** Resolves with the first `count` JSON lines for which `test` returns true. */
   async manyRecords(count: number, test: (record: LogRecord) => boolean = () => true): Promise<readonly LogRecord[]> {
     return this.until(() => {
       const found = this.records.filter(test);
@@ -143,7 +143,7 @@ export class Lines {
     });
   }
 
-  /** Resolves as soon as `find` finds something. Rejects when the stream ends before. */
+  /** Resolves once `find` returns a value. Rejects if the stream ends before. */
   until<T>(find: () => T | undefined): Promise<T> {
     return new Promise((resolve, reject) => {
       const check = () => {

@@ -1,6 +1,6 @@
-/** Configurations that tests begin with. Everything listens where the system likes. */
+/** Parts of configurations for tests. All listeners use ports that the system chooses. */
 
-/** One pool, its upstreams as they are given, the first named "a". */
+/** One pool with the given upstreams, the first named "a". */
 export function poolOf(...urls: string[]): string {
   const upstreams = urls.map((url, index) => `{ id = "${"abcdef"[index]}", url = "${url}" }`);
   return `[pools.app]\nbalance = "round-robin"\nupstreams = [${upstreams.join(", ")}]\n`;
@@ -10,5 +10,5 @@ export const anyPort = '[server]\nlisten = "127.0.0.1:0"\n';
 
 export const withAdmin = '[admin]\nlisten = "127.0.0.1:0"\n';
 
-/** Nothing listens there. */
+/** A URL at which nothing listens. */
 export const nowhere = "http://127.0.0.1:1";

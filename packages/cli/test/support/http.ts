@@ -18,7 +18,7 @@ export interface Upstream {
   readonly url: string;
 }
 
-/** Serves a listener on a free port until the test is over. */
+/** Serves a listener on a free port until the end of the test. */
 export async function startUpstream(listener: RequestListener): Promise<Upstream> {
   const server = createServer(listener).listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -29,13 +29,13 @@ export async function startUpstream(listener: RequestListener): Promise<Upstream
   return { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
 }
 
-export interface Answer {
+export interface ReceivedResponse {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly text: string;
 }
 
-export interface Ask {
+export interface RequestOptions {
   readonly method?: string;
   readonly path?: string;
   readonly headers?: OutgoingHttpHeaders;
@@ -44,8 +44,11 @@ export interface Ask {
   readonly socketPath?: string;
 }
 
-/** Asks and resolves with the whole answer. Rejects when the connection dies before its end. */
-export function ask(url: string, { path = "/", body, agent, ...options }: Ask = {}): Promise<Answer> {
+/** Sends a request and resolves with the complete response. Rejects if the connection closes before its end. */
+export function sendRequest(
+  url: string,
+  { path = "/", body, agent, ...options }: RequestOptions = {},
+): Promise<ReceivedResponse> {
   const target = new URL(path, url);
   const send = target.protocol === "https:" ? tlsRequest : request;
   return new Promise((resolve, reject) => {
@@ -61,18 +64,18 @@ export function ask(url: string, { path = "/", body, agent, ...options }: Ask = 
   });
 }
 
-/** An agent with so many connections that stay open, gone after the test. */
+/** An agent with `maxSockets` kept-alive connections, destroyed after the test. */
 export function keepAlive(maxSockets: number): Agent {
   const agent = new Agent({ keepAlive: true, maxSockets });
   onTestFinished(() => agent.destroy());
   return agent;
 }
 
-/** A client of bare bytes. */
+/** A client that sends raw bytes. */
 export class RawClient {
   received = "";
   readonly socket: Socket;
-  /** Resolves when the connection has ended, by a reset as well. */
+  /** Resolves when the connection is closed, also by a reset. */
   readonly closed: Promise<unknown>;
 
   static async open(port: number, bytes = ""): Promise<RawClient> {
@@ -92,7 +95,7 @@ export class RawClient {
     });
   }
 
-  /** Resolves when what has come matches. Rejects when the connection ends before. */
+  /** Resolves once the received bytes match. Rejects if the connection closes before. */
   async until(pattern: RegExp): Promise<void> {
     while (!pattern.test(this.received)) {
       const more = await Promise.race([once(this.socket, "data"), this.closed.then(() => undefined)]);

@@ -10,7 +10,7 @@ import { anyPort, nowhere, poolOf } from "./configs.ts";
 
 const config = parseConfig(`${anyPort}[accessLog]\nformat = "none"\n${poolOf(nowhere)}`, { file: "evenkeel.toml" });
 
-/** What `evenkeel run` serves, in this process: each of its events is a line of its access log. */
+/** The server of `evenkeel run` in this process. Each request event is a line of its access log. */
 export const cliLayer: Layer = async (options) => {
   const logger = pino({ enabled: false });
   const server = await StandaloneServer.start(() => ({ ...config, options }), logger);

@@ -1,27 +1,27 @@
-import type { Answer } from "./http.ts";
+import type { ReceivedResponse } from "./http.ts";
 
-/** Requests that go on and on. */
+/** A load of continuous requests. */
 export interface Load {
-  /** How many have been answered so far. */
-  readonly answered: number;
-  /** Ends it, waits for what is under way, and resolves with everything that came of it. */
+  /** The number of responses so far. */
+  readonly responseCount: number;
+  /** Stops the load, waits for requests in flight, and resolves with all responses and errors. */
   stop(): Promise<LoadResult>;
 }
 
 export interface LoadResult {
-  readonly answers: readonly Answer[];
+  readonly responses: readonly ReceivedResponse[];
   readonly errors: readonly Error[];
 }
 
-/** Lets so many clients ask, each again as soon as it has its answer. `ask` rejects for a request that was lost. */
-export function startLoad(clients: number, ask: () => Promise<Answer>): Load {
-  const answers: Answer[] = [];
+/** Starts clients that each send their next request after a response. `sendRequest` rejects for a lost request. */
+export function startLoad(clients: number, sendRequest: () => Promise<ReceivedResponse>): Load {
+  const responses: ReceivedResponse[] = [];
   const errors: Error[] = [];
   let going = true;
   const client = async () => {
     while (going) {
       try {
-        answers.push(await ask());
+        responses.push(await sendRequest());
       } catch (error) {
         errors.push(error as Error);
       }
@@ -29,13 +29,13 @@ export function startLoad(clients: number, ask: () => Promise<Answer>): Load {
   };
   const done = Promise.all(Array.from({ length: clients }, client));
   return {
-    get answered() {
-      return answers.length;
+    get responseCount() {
+      return responses.length;
     },
     async stop() {
       going = false;
       await done;
-      return { answers, errors };
+      return { responses, errors };
     },
   };
 }
