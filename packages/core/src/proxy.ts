@@ -25,7 +25,7 @@ import {
 } from "./forward/upgrade/handle-upgrade.ts";
 import { createReporter } from "./observe/reporter.ts";
 import { RequestMetrics } from "./observe/request-metrics.ts";
-import { createOutbound, noSuchPool, type Outbound, type OutboundOptions } from "./outbound/outbound.ts";
+import { createOutbound, type Outbound, type OutboundOptions, unknownPoolError } from "./outbound/outbound.ts";
 import type { Pool } from "./pool/pool.ts";
 import { PoolRegistry } from "./pool-registry.ts";
 import { createRouting } from "./request/create-routing.ts";
@@ -137,12 +137,12 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
    */
   outbound(pool: string, options: OutboundOptions = {}): Outbound {
     const { current } = this.#registry;
-    if (!current.has(pool)) throw noSuchPool(pool, [...current.keys()]);
+    if (!current.has(pool)) throw unknownPoolError(pool, [...current.keys()]);
     const to = () => {
       if (this.#ended) throw new ProxyError("closed", "the proxy is closed");
       return current.get(pool);
     };
-    return createOutbound(pool, { runtime: this.#runtime, active: this.#active, to }, options);
+    return createOutbound(pool, { runtime: this.#runtime, inFlight: this.#active, to }, options);
   }
 
   /** `close` has been called: answers carry `Connection: close`, and load balancers in front should look elsewhere. */

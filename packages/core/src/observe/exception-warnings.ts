@@ -2,7 +2,7 @@ import { limits } from "../config/defaults.ts";
 import type { ExceptionEvent } from "../events.ts";
 import type { Clock } from "../runtime/clock.ts";
 
-/** Reports exceptions of the app's own code as warnings of the process: of each place, one in a while. */
+/** Emits process warnings for exceptions in the app's code, rate-limited for each place. */
 export class ExceptionWarnings {
   readonly #clock: Clock;
   readonly #warnedAt = new Map<ExceptionEvent["where"], number>();

@@ -4,13 +4,13 @@ import type { Clock } from "../runtime/clock.ts";
 import { ExceptionWarnings } from "./exception-warnings.ts";
 import type { RequestMetrics } from "./request-metrics.ts";
 
-/** The events of a proxy, as far as reporting needs them. */
+/** The part of the proxy's event emitter that reporting uses. */
 interface Events {
   hasListeners(name: keyof ProxyEvents): boolean;
   emit<Name extends keyof ProxyEvents>(name: Name, ...args: ProxyEvents[Name]): void;
 }
 
-/** Makes what forwarding reports to: metrics count, listeners hear, and the process warns of exceptions that nothing listens to. */
+/** Creates the reporter of forwarding. It counts requests, emits events, and warns of exceptions without a listener. */
 export function createReporter(metrics: RequestMetrics, events: Events, clock: Clock): Reporter {
   const warnings = new ExceptionWarnings(clock);
   return {

@@ -2,7 +2,7 @@ import type { RequestCountLabels } from "../forward/reporter.ts";
 import { Histogram } from "../pool/statistics/histogram.ts";
 import type { RequestCount, RequestDurations } from "../snapshot.ts";
 
-/** Methods that get a label of their own; anything else a client may think up is `other`. */
+/** Methods with a label of their own. The label of any other method is `other`, which bounds the number of series. */
 const methods: ReadonlySet<string> = new Set(["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "QUERY"]);
 
 interface Series {
@@ -13,7 +13,7 @@ interface Series {
   readonly counts: Map<string, Map<number, number>>;
 }
 
-/** Counts finished requests where they happen, to be read when somebody asks. The number of series is bounded by the options. */
+/** Counts finished requests. The number of series is bounded by the options. */
 export class RequestMetrics {
   /** By route, then by pool. */
   readonly #series = new Map<string, Map<string, Series>>();

@@ -1,23 +1,23 @@
 /**
- * Who has dispatched a request, behind whichever of undici's two handler interfaces it has: the one with a controller,
- * which undici 8 speaks alone, or the one before it, which the `fetch` of Node 20 to 24 still speaks. Node's own undici
- * is of another version than ours, and both come through here.
+ * Adapts undici's two handler interfaces to one: the interface with a controller, which is the only one of undici 8, and the
+ * legacy one with callbacks, which the `fetch` of Node 20 to 24 still uses. Both occur, since the undici in Node has another
+ * version than our dependency.
  */
 
 import type { Dispatcher } from "undici";
 
-/** How a caller steers its request. */
-export interface Steering {
+/** The calls of a handler to its request. */
+export interface RequestControl {
   abort(reason: unknown): void;
-  /** Lets the answer flow again. */
+  /** Continues the response after `begin` or `data` has returned false. */
   resume(): void;
 }
 
-/** Whoever gets the answer. False asks for no more until `resume`. */
-export interface Caller {
-  /** Called first, and once. It may abort at once. */
-  start(steering: Steering): void;
-  /** An answer of 102 or 103, with another to come. */
+/** An undici handler of either interface. `begin` and `data` return false to pause the response until `resume`. */
+export interface HandlerAdapter {
+  /** Called first and once. The handler may abort at once. */
+  start(control: RequestControl): void;
+  /** An interim response, 102 or 103. */
   inform(status: number, headers: readonly string[]): void;
   begin(status: number, statusText: string, headers: readonly string[]): boolean;
   data(chunk: Buffer): boolean;
@@ -27,22 +27,22 @@ export interface Caller {
 
 type Handler = Dispatcher.DispatchHandler;
 
-export function callerOf(handler: Handler): Caller {
-  return typeof handler.onRequestStart === "function" ? new ControllerCaller(handler) : new CallbackCaller(handler);
+export function adaptHandler(handler: Handler): HandlerAdapter {
+  return typeof handler.onRequestStart === "function" ? new ControllerAdapter(handler) : new CallbackAdapter(handler);
 }
 
-/** Speaks to a handler of the older interface. */
-class CallbackCaller implements Caller {
+/** Calls a handler of the legacy interface. */
+class CallbackAdapter implements HandlerAdapter {
   readonly #handler: Handler;
-  #steering: Steering | undefined;
+  #control: RequestControl | undefined;
 
   constructor(handler: Handler) {
     this.#handler = handler;
   }
 
-  start(steering: Steering): void {
-    this.#steering = steering;
-    this.#handler.onConnect?.((reason) => steering.abort(reason));
+  start(control: RequestControl): void {
+    this.#control = control;
+    this.#handler.onConnect?.((reason) => control.abort(reason));
   }
 
   inform(status: number, headers: readonly string[]): void {
@@ -51,7 +51,7 @@ class CallbackCaller implements Caller {
 
   begin(status: number, statusText: string, headers: readonly string[]): boolean {
     this.#handler.onResponseStarted?.();
-    return this.#handler.onHeaders?.(status, toBytes(headers), () => this.#steering?.resume(), statusText) !== false;
+    return this.#handler.onHeaders?.(status, toBytes(headers), () => this.#control?.resume(), statusText) !== false;
   }
 
   data(chunk: Buffer): boolean {
@@ -59,7 +59,7 @@ class CallbackCaller implements Caller {
   }
 
   end(trailers: readonly string[]): void {
-    // Bytes, whatever its types say: undici's own handlers take both.
+    // The types say strings, but undici's own handlers accept bytes as well.
     this.#handler.onComplete?.(toBytes(trailers) as unknown as string[]);
   }
 
@@ -68,15 +68,15 @@ class CallbackCaller implements Caller {
   }
 }
 
-/** Speaks to a handler of the newer interface, as the controller that it is given. */
-class ControllerCaller implements Caller, Dispatcher.DispatchController {
+/** Calls a handler of the current interface, and is the controller that the handler gets. */
+class ControllerAdapter implements HandlerAdapter, Dispatcher.DispatchController {
   rawHeaders: Buffer[] | null = null;
   rawTrailers: Buffer[] | null = null;
   paused = false;
   aborted = false;
   reason: Error | null = null;
   readonly #handler: Handler;
-  #steering: Steering | undefined;
+  #control: RequestControl | undefined;
 
   constructor(handler: Handler) {
     this.#handler = handler;
@@ -88,18 +88,18 @@ class ControllerCaller implements Caller, Dispatcher.DispatchController {
 
   resume(): void {
     this.paused = false;
-    this.#steering?.resume();
+    this.#control?.resume();
   }
 
   abort(reason: Error): void {
     if (this.aborted) return;
     this.aborted = true;
     this.reason = reason;
-    this.#steering?.abort(reason);
+    this.#control?.abort(reason);
   }
 
-  start(steering: Steering): void {
-    this.#steering = steering;
+  start(control: RequestControl): void {
+    this.#control = control;
     this.#handler.onRequestStart?.(this, {});
   }
 
@@ -133,9 +133,9 @@ function toBytes(headers: readonly string[]): Buffer[] {
   return headers.map((text) => Buffer.from(text, "latin1"));
 }
 
-/** By lower-case name; the values of a repeated one as a list. */
+/** By lower-case name; a repeated header has an array of values. */
 function toRecord(headers: readonly string[]): Record<string, string | string[]> {
-  // Without a prototype: a name such as `__proto__` is a name like any other.
+  // No prototype, since a header may be named `__proto__`.
   const record: Record<string, string | string[]> = Object.create(null);
   for (let index = 0; index < headers.length; index += 2) {
     const name = (headers[index] as string).toLowerCase();

@@ -2,13 +2,13 @@ import { ProxyError } from "../errors.ts";
 import type { Pool } from "../pool/pool.ts";
 
 /**
- * The hosts in URLs that mean a pool: its name, with or without `.pool` behind it, and those that the app has named.
+ * The URL hosts that stand for a pool: its name, with or without the suffix `.pool`, and the `hosts` option.
  *
- * They are names and no more: the pool has the addresses, the ports and whether it is TLS. All else is refused, so that
- * a redirect to somebody else, which `fetch` follows by itself, is never sent to this pool instead.
+ * They are names only: addresses, ports and TLS come from the pool. All other hosts are refused, so that a redirect to
+ * another server, which `fetch` follows by itself, is never sent to this pool.
  */
 export class OriginNames {
-  /** In front of a path that is given alone. */
+  /** The base URL of relative paths. */
   readonly base: string;
   readonly #hosts: ReadonlySet<string>;
 
@@ -18,16 +18,16 @@ export class OriginNames {
     this.#hosts = new Set([poolName.toLowerCase(), name, new URL(this.base).host, ...others.map(hostOf)]);
   }
 
-  /** Throws a `ProxyError` for an origin that is not the pool's. An upstream may name itself in a redirect. */
+  /** Throws a `ProxyError` for any other origin, except an upstream's own address, which may appear in a redirect. */
   check(origin: string | URL | undefined, pool: Pool): void {
     if (origin === undefined) return;
     const host = hostOf(String(origin));
     if (this.#hosts.has(host) || pool.upstreams.some(({ address }) => address.host.toLowerCase() === host)) return;
-    throw new ProxyError("no_route", `${String(origin)} is no name of the pool "${pool.name}"`);
+    throw new ProxyError("no_route", `${String(origin)} is not a host of the pool "${pool.name}"`);
   }
 }
 
-/** With its port, unless that is the scheme's own. */
+/** Includes the port, unless it is the default of the scheme. */
 function hostOf(origin: string): string {
   return URL.canParse(origin) ? new URL(origin).host : origin.toLowerCase();
 }

@@ -3,26 +3,26 @@ import { ReplayBuffer } from "../attempts/replay-buffer.ts";
 import { ProxyError } from "../errors.ts";
 import type { Exchange } from "../transport/transport.ts";
 
-/** Who ends the request when its body does not come as it should. */
-export interface BodyOwner {
-  onBodyFault(error: Error): void;
+/** Ends the request when reading its body fails. */
+export interface BodyErrorHandler {
+  onBodyError(error: Error): void;
 }
 
 type Chunk = string | Uint8Array | ArrayBuffer;
 
 /**
- * The body of a request of the app's own: streamed with the upstream's pace and, while it is small, copied, so that
- * another attempt can send it again. What is in memory as a whole can be sent again whatever its size.
+ * The body of an outbound request. It is streamed with backpressure and, up to a limit, copied for further attempts. A body
+ * in memory can be sent again at any size.
  *
- * Nothing is read before the first connection stands: a body is whole for as long as nobody could be reached.
+ * Nothing is read before the first connection is open, so connect failures never cost the body.
  */
 export class OutboundBody {
-  /** 0 for none, -1 when it is not known before its end. */
+  /** Bytes; 0 for no body, -1 when unknown. */
   readonly length: number;
   bytesRead = 0;
-  /** The last byte has been read. */
+  /** The whole body has been read. */
   complete = false;
-  readonly #owner: BodyOwner;
+  readonly #handler: BodyErrorHandler;
   readonly #source: unknown;
   #iterator: AsyncIterator<Chunk> | Iterator<Chunk> | undefined;
   readonly #copy: ReplayBuffer;
@@ -31,11 +31,11 @@ export class OutboundBody {
   #released = false;
   #exchange: Exchange | undefined;
 
-  /** Throws a `ProxyError` for what is no body. `announced` is the length that the caller promises. */
-  constructor(body: unknown, announced: number | undefined, copyLimit: number, owner: BodyOwner) {
-    this.#owner = owner;
+  /** Throws a `ProxyError` for an invalid body. `announced` is the Content-Length of the request. */
+  constructor(body: unknown, announced: number | undefined, copyLimit: number, handler: BodyErrorHandler) {
+    this.#handler = handler;
     this.#source = body;
-    const whole = wholeOf(body);
+    const whole = bytesInMemory(body);
     if (whole !== undefined) {
       this.length = whole.length;
       this.bytesRead = whole.length;
@@ -44,22 +44,21 @@ export class OutboundBody {
       return;
     }
     if (announced !== undefined && !(Number.isSafeInteger(announced) && announced >= 0)) {
-      throw new ProxyError("bad_request", "a Content-Length that is no number of bytes");
+      throw new ProxyError("bad_request", "the Content-Length is not a number of bytes");
     }
     this.length = announced ?? (body instanceof Blob ? body.size : -1);
     this.complete = this.length === 0;
     this.#iterator = iteratorOf(body);
     this.#copy = new ReplayBuffer(copyLimit, this.length);
-    // Without a listener node would throw what it dies of before anybody reads it.
+    // Without a listener Node would throw an error that occurs before the body is read.
     if (body instanceof Readable) body.on("error", () => {});
   }
 
-  /** Every byte read so far can be sent again. */
   get replayable(): boolean {
     return this.#copy.complete || !this.#started;
   }
 
-  /** Sends the body through an exchange whose connection stands: what is copied first, then what is still to come. */
+  /** Sends the body over an open exchange: first the copy, then the rest as it is read. */
   attach(exchange: Exchange): void {
     if (this.length === 0) return;
     this.#exchange = exchange;
@@ -68,7 +67,7 @@ export class OutboundBody {
     else this.#read();
   }
 
-  /** Stops sending; what is still to come waits. */
+  /** Stops sending. The rest stays unread until the next `attach`. */
   detach(): void {
     this.#exchange = undefined;
   }
@@ -77,7 +76,7 @@ export class OutboundBody {
     if (this.#exchange !== undefined && !this.complete) this.#read();
   }
 
-  /** Nobody waits for it any more; what it comes from is told, with the reason when there is one. */
+  /** Frees the copy and destroys the source, with the error if there is one. */
   release(error?: Error): void {
     if (this.#released) return;
     this.#released = true;
@@ -93,7 +92,7 @@ export class OutboundBody {
     this.#started = true;
     this.#next().then(
       (result) => this.#onNext(result),
-      (error: unknown) => this.#fault(error),
+      (error: unknown) => this.#fail(error),
     );
   }
 
@@ -106,7 +105,8 @@ export class OutboundBody {
     if (this.#released) return;
     if (result.done === true) return this.#onEnd();
     const chunk = toBytes(result.value);
-    if (chunk === undefined) return this.#fault(new ProxyError("bad_request", "a body of something else than bytes"));
+    if (chunk === undefined)
+      return this.#fail(new ProxyError("bad_request", "a chunk of the body is neither bytes nor a string"));
     this.bytesRead += chunk.length;
     if (this.length !== -1 && this.bytesRead > this.length) return this.#onEnd();
     if (this.#exchange === undefined) return this.#copy.addUnsent(chunk);
@@ -116,19 +116,19 @@ export class OutboundBody {
 
   #onEnd(): void {
     if (this.length !== -1 && this.bytesRead !== this.length) {
-      return this.#fault(new ProxyError("bad_request", "the body has another length than its Content-Length"));
+      return this.#fail(new ProxyError("bad_request", "the length of the body differs from its Content-Length"));
     }
     this.complete = true;
     this.#exchange?.end();
   }
 
-  #fault(error: unknown): void {
-    if (!this.#released) this.#owner.onBodyFault(error instanceof Error ? error : new Error(String(error)));
+  #fail(error: unknown): void {
+    if (!this.#released) this.#handler.onBodyError(error instanceof Error ? error : new Error(String(error)));
   }
 }
 
-/** A body that is in memory as a whole. */
-function wholeOf(body: unknown): Uint8Array | undefined {
+/** The bytes of a body in memory. Undefined for a stream. */
+function bytesInMemory(body: unknown): Uint8Array | undefined {
   if (body === null || body === undefined) return new Uint8Array(0);
   return toBytes(body);
 }
@@ -144,7 +144,7 @@ function iteratorOf(body: unknown): AsyncIterator<Chunk> | Iterator<Chunk> {
   const source = body instanceof Blob ? body.stream() : (body as Partial<AsyncIterable<Chunk> & Iterable<Chunk>>);
   const iterator = source[Symbol.asyncIterator]?.() ?? (source as Partial<Iterable<Chunk>>)[Symbol.iterator]?.();
   if (iterator !== undefined) return iterator as AsyncIterator<Chunk> | Iterator<Chunk>;
-  throw new ProxyError("bad_request", "a body has to be a string, bytes, a Blob, a stream or an iterable");
+  throw new ProxyError("bad_request", "a body must be a string, bytes, a Blob, a stream or an iterable");
 }
 
 function ignoreFailure(call: () => unknown): void {

@@ -6,41 +6,40 @@ import { ProxyError } from "../errors.ts";
 import type { KeySource } from "../request/hash-key.ts";
 import type { RequestHead } from "../transport/transport.ts";
 
-/** A request of the app's own, before it is known where it goes. */
+/** The head of an outbound request, independent of the upstream. */
 export interface OutboundHead {
   readonly method: string;
   readonly path: string;
-  /** With its question mark, or empty. */
+  /** Includes the question mark; empty without a query. */
   readonly query: string;
-  /** The caller's own `Host`; undefined leaves it to the upstream's address. */
+  /** The `Host` of the app. Undefined: the host of the upstream. */
   readonly host: string | undefined;
-  /** Names and values by turns, without `Host` and what is for one connection alone. */
+  /** Names and values in turn, without `Host` and hop-by-hop headers. */
   readonly headers: readonly string[];
-  /** What a `Content-Length` announces. */
   readonly contentLength: number | undefined;
-  /** The longest wait for the answer's headers in milliseconds; 0 is the pool's. */
+  /** Timeout for the response headers in milliseconds; 0: that of the pool. */
   readonly headersTimeoutMs: number;
 }
 
 const nothing: ReadonlyMap<string, string> = new Map();
 
-/** Takes the options of a dispatch apart. Throws a `ProxyError` for what cannot be sent to a pool. */
+/** Reads the options of a dispatch. Throws a `ProxyError` for a request that cannot be sent to a pool. */
 export function readOutboundHead(options: Dispatcher.DispatchOptions): OutboundHead {
   const method = String(options.method);
   if (options.upgrade || method === "CONNECT") {
-    throw new ProxyError("not_implemented", "a pool's dispatcher carries no upgrades and no tunnels");
+    throw new ProxyError("not_implemented", "the dispatcher of a pool does not support upgrades or CONNECT");
   }
   const full = options.query ? withQuery(options.path, options.query) : options.path;
   const mark = full.indexOf("?");
   const path = mark === -1 ? full : full.slice(0, mark);
-  if (!path.startsWith("/")) throw new ProxyError("bad_request", `the path has to begin with a slash: ${path}`);
+  if (!path.startsWith("/")) throw new ProxyError("bad_request", `the path must begin with a slash: ${path}`);
   const { headers, host, contentLength } = readHeaders(options.headers);
   const headersTimeoutMs = options.headersTimeout ?? 0;
   return { method, path, query: full.slice(path.length), host, headers, contentLength, headersTimeoutMs };
 }
 
-/** The request as it goes to an upstream: its target behind the upstream's own path, and `Host` in front of its headers. */
-export function requestTo(
+/** Builds the request head for an upstream: prefixes the path with the upstream's base path, and adds `Host`. */
+export function upstreamRequest(
   address: UpstreamAddress,
   { method, path, query, host, headers, headersTimeoutMs }: OutboundHead,
   bodyLength: number,
@@ -51,12 +50,12 @@ export function requestTo(
     path: address.basePath + path + query,
     headers: ["Host", host ?? address.host, ...headers],
     bodyLength,
-    headersTimeoutMs: shorter(attempt.perTryTimeoutMs, headersTimeoutMs),
+    headersTimeoutMs: shorterTimeout(attempt.perTryTimeoutMs, headersTimeoutMs),
     freshConnection: attempt.freshConnection,
   };
 }
 
-/** What a hashing policy may hash of it. There is no client, and so nothing for `client-ip`. */
+/** The source of the hash key. An outbound request has no client, so `client-ip` is empty. */
 export function keySourceOf({ path, query, host = "", headers }: OutboundHead): KeySource {
   return {
     head: { host, passed: headers, forwarded: nothing },
@@ -85,7 +84,7 @@ function readHeaders(given: Dispatcher.DispatchOptions["headers"]) {
   return { headers, host, contentLength };
 }
 
-/** The headers in whichever of undici's forms they are: a flat list, pairs, or an object. */
+/** Iterates over headers in any form that undici accepts: a flat list, pairs, or an object. */
 function* pairsOf(given: Dispatcher.DispatchOptions["headers"]): Generator<[name: string, value: string]> {
   if (given === null || given === undefined) return;
   if (Array.isArray(given) && !given.some((entry) => Array.isArray(entry))) {
@@ -108,7 +107,7 @@ function listOf(value: string): string[] {
   return value.split(",").map((option) => option.trim().toLowerCase());
 }
 
-/** Of two limits in milliseconds, of which 0 is none. */
-function shorter(one: number, other: number): number {
+/** Milliseconds; 0 is no limit. */
+function shorterTimeout(one: number, other: number): number {
   return one === 0 || other === 0 ? Math.max(one, other) : Math.min(one, other);
 }

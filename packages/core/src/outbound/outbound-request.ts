@@ -1,7 +1,6 @@
 /**
- * A request of the app's own to a pool. Its attempts follow the same loop as those of a proxied request. Until the head of
- * the response has been handed over another attempt is possible; after that a response that breaks off is an error, and
- * never looks complete.
+ * A request of the app to a pool. It uses the same attempt loop as a proxied request. It can be retried until the response
+ * head has been passed to the handler. After that a truncated response is an error, and never looks complete.
  */
 
 import createDebug from "debug";
@@ -16,49 +15,51 @@ import { keyReaderOf } from "../request/hash-key.ts";
 import type { IndexedSetMember } from "../runtime/indexed-set.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Exchange, ExchangeFailure, ExchangeHandler } from "../transport/transport.ts";
-import type { Caller, Steering } from "./handler-adapter.ts";
-import { type BodyOwner, OutboundBody } from "./outbound-body.ts";
-import { keySourceOf, type OutboundHead, requestTo } from "./outbound-head.ts";
-import { Delivery } from "./paused-delivery.ts";
+import type { HandlerAdapter, RequestControl } from "./handler-adapter.ts";
+import { type BodyErrorHandler, OutboundBody } from "./outbound-body.ts";
+import { keySourceOf, type OutboundHead, upstreamRequest } from "./outbound-head.ts";
+import { PausedDelivery } from "./paused-delivery.ts";
 
 const debug = createDebug("evenkeel:outbound");
 
-interface AnswerHead {
+interface ResponseHead {
   readonly status: number;
   readonly statusText: string;
   readonly headers: readonly string[];
 }
 
-export class OutboundRequest implements ExchangeHandler, BodyOwner, AttemptHandler, Steering, IndexedSetMember {
+export class OutboundRequest
+  implements ExchangeHandler, BodyErrorHandler, AttemptHandler, RequestControl, IndexedSetMember
+{
   index?: number;
   readonly #to: BalancedPool;
   readonly #head: OutboundHead;
   readonly #body: OutboundBody;
-  readonly #caller: Caller;
-  readonly #delivery: Delivery;
-  readonly #onOver: (request: OutboundRequest) => void;
+  readonly #handler: HandlerAdapter;
+  readonly #delivery: PausedDelivery;
+  readonly #onEnded: (request: OutboundRequest) => void;
   readonly #notes: AttemptNotes;
   readonly #attempts: AttemptLoop;
-  #answer: AnswerHead | undefined;
+  #responseHead: ResponseHead | undefined;
   #committed = false;
   #exchange: Exchange | undefined;
-  #over = false;
+  #ended = false;
 
-  /** Throws a `ProxyError` for a body that is none. `onOver` is called once, when nothing of it is left. */
+  /** Throws a `ProxyError` for an invalid body. `onEnded` is called once, when the request has ended. */
   constructor(
     to: BalancedPool,
     runtime: Runtime,
     head: OutboundHead,
     body: unknown,
-    caller: Caller,
-    onOver: (request: OutboundRequest) => void,
+    handler: HandlerAdapter,
+    onEnded: (request: OutboundRequest) => void,
   ) {
     this.#to = to;
     this.#head = head;
     this.#body = new OutboundBody(body, head.contentLength, to.pool.options.retry.bodyBufferBytes, this);
-    this.#caller = caller;
-    this.#delivery = new Delivery(caller, () => this.#exchange?.resume());
-    this.#onOver = onOver;
+    this.#handler = handler;
+    this.#delivery = new PausedDelivery(handler, () => this.#exchange?.resume());
+    this.#onEnded = onEnded;
     this.#notes = {
       upstream: undefined,
       flags: new Set(),
@@ -71,32 +72,32 @@ export class OutboundRequest implements ExchangeHandler, BodyOwner, AttemptHandl
   }
 
   start(): void {
-    this.#tell(() => this.#caller.start(this));
-    if (!this.#over) this.#attempts.start();
+    this.#callHandler(() => this.#handler.start(this));
+    if (!this.#ended) this.#attempts.start();
   }
 
-  // The caller's side.
+  // Called by the handler.
 
   abort(reason: unknown): void {
     const error = reason instanceof Error ? reason : new errors.RequestAbortedError();
-    if (!this.#over) this.#fail("aborted", "client_aborted", error);
+    if (!this.#ended) this.#fail("aborted", "client_aborted", error);
     else if (this.#delivery.pending) this.#report(error);
   }
 
   resume(): void {
-    this.#tell(() => this.#delivery.resume());
+    this.#callHandler(() => this.#delivery.resume());
   }
 
-  /** Ends it, since what it belongs to is closed. */
+  /** Ends the request, since its proxy or dispatcher is closed. */
   destroy(): void {
     this.onGiveUp("closed");
   }
 
-  onBodyFault(error: Error): void {
+  onBodyError(error: Error): void {
     this.#fail("aborted", "client_aborted", error);
   }
 
-  // The attempts.
+  // Called by the attempt loop and the exchange.
 
   get replayable(): boolean {
     return this.#body.replayable;
@@ -105,7 +106,7 @@ export class OutboundRequest implements ExchangeHandler, BodyOwner, AttemptHandl
   onAttempt(upstream: Upstream, freshConnection: boolean): void {
     const { pool } = this.#to;
     const { perTryTimeoutMs } = pool.options.retry;
-    const head = requestTo(upstream.address, this.#head, this.#body.length, { perTryTimeoutMs, freshConnection });
+    const head = upstreamRequest(upstream.address, this.#head, this.#body.length, { perTryTimeoutMs, freshConnection });
     this.#exchange = pool.transport(upstream).dispatch(head, this);
   }
 
@@ -120,7 +121,7 @@ export class OutboundRequest implements ExchangeHandler, BodyOwner, AttemptHandl
 
   onInformation(status: number, headers: readonly string[]): void {
     const passed = withoutLoadReport({ route: this.#to }, headers);
-    this.#tell(() => this.#caller.inform(status, passed));
+    this.#callHandler(() => this.#handler.inform(status, passed));
   }
 
   onResponse(status: number, statusText: string, raw: readonly string[]): void {
@@ -130,16 +131,16 @@ export class OutboundRequest implements ExchangeHandler, BodyOwner, AttemptHandl
       this.#exchange?.abort();
       return this.#body.detach();
     }
-    this.#answer = { status, statusText, headers };
+    this.#responseHead = { status, statusText, headers };
   }
 
   onData(chunk: Buffer): boolean {
     this.#commit();
-    if (this.#over) return true;
+    if (this.#ended) return true;
     this.#to.pool.traffic.bytesOut += chunk.length;
-    // Its caller may keep it.
+    // The transport reuses the buffer of `chunk`, and the handler may keep what it gets.
     const bytes = Buffer.from(chunk);
-    return this.#tell(() => this.#delivery.data(bytes)) !== false;
+    return this.#callHandler(() => this.#delivery.data(bytes)) !== false;
   }
 
   onFlush(): void {
@@ -148,28 +149,28 @@ export class OutboundRequest implements ExchangeHandler, BodyOwner, AttemptHandl
 
   onComplete(trailers: readonly string[]): void {
     this.#commit();
-    if (this.#over) return;
+    if (this.#ended) return;
     this.#stop("success");
     this.#body.release();
     const passed = withoutLoadReport({ route: this.#to }, trailers);
-    this.#tell(() => this.#delivery.end(passed));
-    this.#onOver(this);
+    this.#callHandler(() => this.#delivery.end(passed));
+    this.#onEnded(this);
   }
 
   onFailure(failure: ExchangeFailure): void {
     this.#body.detach();
     if (this.#committed) return this.onGiveUp(failure.code, failure.cause);
-    this.#answer = undefined;
+    this.#responseHead = undefined;
     this.#attempts.failed(failure);
   }
 
   // The end.
 
   #commit(): void {
-    const answer = this.#answer;
-    if (this.#committed || answer === undefined) return;
+    const head = this.#responseHead;
+    if (this.#committed || head === undefined) return;
     this.#committed = true;
-    this.#tell(() => this.#delivery.begin(answer.status, answer.statusText, answer.headers));
+    this.#callHandler(() => this.#delivery.begin(head.status, head.statusText, head.headers));
   }
 
   onGiveUp(code: ErrorCode, cause?: unknown): void {
@@ -180,27 +181,27 @@ export class OutboundRequest implements ExchangeHandler, BodyOwner, AttemptHandl
   }
 
   #fail(outcome: Outcome, code: ErrorCode, error: Error): void {
-    if (this.#over) return;
+    if (this.#ended) return;
     this.#stop(outcome, code);
     this.#body.release(error);
-    this.#onOver(this);
+    this.#onEnded(this);
     this.#report(error);
   }
 
-  /** The last that its caller hears. */
+  /** The last call of the handler. */
   #report(error: Error): void {
     this.#delivery.drop();
-    // A caller that fails to take its own failure has nobody left to tell.
+    // The handler has failed in its error callback: the exception can only be logged.
     try {
-      this.#caller.fail(error);
+      this.#handler.fail(error);
     } catch (thrown) {
-      debug("the handler of a dispatch threw: %O", thrown);
+      debug("the error callback of a dispatch handler threw: %O", thrown);
     }
   }
 
-  /** Ends the attempt in progress, and every wait for another. */
+  /** Ends the attempt in flight, and makes no further one. */
   #stop(outcome: Outcome, error?: ErrorCode): void {
-    this.#over = true;
+    this.#ended = true;
     this.#attempts.stop();
     this.#body.detach();
     this.#to.pool.traffic.bytesIn += this.#body.bytesRead;
@@ -209,8 +210,8 @@ export class OutboundRequest implements ExchangeHandler, BodyOwner, AttemptHandl
     this.#attempts.settle(outcome, { ...(error !== undefined && { error }) });
   }
 
-  /** Calls the caller, whose exceptions end its own request and nothing else. */
-  #tell<T>(call: () => T): T | undefined {
+  /** Calls the handler. An exception in it ends this request only. */
+  #callHandler<T>(call: () => T): T | undefined {
     try {
       return call();
     } catch (thrown) {

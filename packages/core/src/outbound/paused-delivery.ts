@@ -1,74 +1,74 @@
-import type { Caller } from "./handler-adapter.ts";
+import type { HandlerAdapter } from "./handler-adapter.ts";
 
 /**
- * Hands an answer over with the caller's pace. What has come although the caller wants no more is kept in order: it is
- * bounded by what a connection reads at once, since no more is read from it meanwhile.
+ * Delivers a response to a handler with backpressure. What arrives while the handler has paused is queued in order. The queue
+ * is bounded by one read of the connection, which is paused as well.
  */
-export class Delivery {
-  readonly #caller: Caller;
-  readonly #onFlowing: () => void;
-  readonly #kept: (() => boolean)[] = [];
+export class PausedDelivery {
+  readonly #handler: HandlerAdapter;
+  readonly #onResume: () => void;
+  readonly #queue: (() => boolean)[] = [];
   #paused = false;
-  #handing = false;
+  #delivering = false;
   #resumed = false;
   #finished = false;
 
-  /** `onFlowing` is called when the caller wants more than has been kept. */
-  constructor(caller: Caller, onFlowing: () => void) {
-    this.#caller = caller;
-    this.#onFlowing = onFlowing;
+  /** `onResume` is called when the handler has resumed and the queue is empty. */
+  constructor(handler: HandlerAdapter, onResume: () => void) {
+    this.#handler = handler;
+    this.#onResume = onResume;
   }
 
   begin(status: number, statusText: string, headers: readonly string[]): void {
-    this.#hand(() => this.#caller.begin(status, statusText, headers));
+    this.#enqueue(() => this.#handler.begin(status, statusText, headers));
   }
 
-  /** False asks for no more until `onFlowing`. */
+  /** False: pause the connection until `onResume`. */
   data(chunk: Buffer): boolean {
-    return this.#hand(() => this.#caller.data(chunk));
+    return this.#enqueue(() => this.#handler.data(chunk));
   }
 
   end(trailers: readonly string[]): void {
-    this.#hand(() => {
+    this.#enqueue(() => {
       this.#finished = true;
-      this.#caller.end(trailers);
+      this.#handler.end(trailers);
       return true;
     });
   }
 
-  /** The caller has not been told of the end yet. */
+  /** The end has not been delivered yet. */
   get pending(): boolean {
     return !this.#finished;
   }
 
-  /** What has been kept is of no use any more. */
+  /** Discards the queue. */
   drop(): void {
     this.#finished = true;
-    this.#kept.length = 0;
+    this.#queue.length = 0;
   }
 
   resume(): void {
     this.#resumed = true;
-    if (this.#handing || !this.#paused) return;
+    if (this.#delivering || !this.#paused) return;
     this.#paused = false;
-    while (!this.#paused && this.#kept.length > 0) this.#now(this.#kept.shift() as () => boolean);
-    if (!this.#paused) this.#onFlowing();
+    while (!this.#paused && this.#queue.length > 0) this.#deliver(this.#queue.shift() as () => boolean);
+    if (!this.#paused) this.#onResume();
   }
 
-  #hand(step: () => boolean): boolean {
-    if (this.#paused) this.#kept.push(step);
-    else this.#now(step);
+  #enqueue(step: () => boolean): boolean {
+    if (this.#paused) this.#queue.push(step);
+    else this.#deliver(step);
     return !this.#paused;
   }
 
-  /** Whoever asks for more while it is handed something has asked for what comes after it. */
-  #now(step: () => boolean): void {
-    this.#handing = true;
+  /** A `resume` during a callback applies to the data after it. */
+  #deliver(step: () => boolean): void {
+    this.#delivering = true;
     this.#resumed = false;
     try {
       this.#paused = !step() && !this.#resumed;
     } finally {
-      this.#handing = false;
+      this.#delivering = false;
     }
   }
 }

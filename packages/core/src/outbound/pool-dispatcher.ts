@@ -6,53 +6,53 @@ import type { Pool } from "../pool/pool.ts";
 import { hasParentSegment } from "../request/route-match.ts";
 import { IndexedSet } from "../runtime/indexed-set.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { type Caller, callerOf } from "./handler-adapter.ts";
+import { adaptHandler, type HandlerAdapter } from "./handler-adapter.ts";
 import type { OriginNames } from "./origin-names.ts";
 import { readOutboundHead } from "./outbound-head.ts";
 import { OutboundRequest } from "./outbound-request.ts";
 
-/** What a dispatcher sends for. */
-export interface OutboundHost {
+/** What a dispatcher needs from its proxy. */
+export interface OutboundContext {
   readonly runtime: Runtime;
-  /** Where requests go now; undefined when the pool is gone. Throws a `ProxyError` when everything is. */
+  /** Returns the pool, or undefined when a reload has removed it. Throws a `ProxyError` when the proxy is closed. */
   to(): BalancedPool | undefined;
-  /** Whoever waits for what is on its way before it closes. */
-  readonly active?: InFlightSet;
+  /** The requests that the proxy waits for when it closes. */
+  readonly inFlight?: InFlightSet;
 }
 
-/** An undici `Dispatcher` whose requests go to the upstreams of a pool. It owns no connections: they are the pool's. */
+/** An undici `Dispatcher` that sends requests to the upstreams of a pool. The pool owns the connections. */
 export class PoolDispatcher extends Dispatcher {
-  readonly #host: OutboundHost;
+  readonly #context: OutboundContext;
   readonly #names: OriginNames;
   readonly #requests = new IndexedSet<OutboundRequest>();
-  /** All of them, for whoever closes. */
-  readonly #work: InFlight = { destroy: () => this.#destroyAll() };
+  /** All requests of this dispatcher, as one member of the proxy's set. */
+  readonly #entry: InFlight = { destroy: () => this.#destroyAll() };
   #closed = false;
   #onIdle: (() => void)[] = [];
 
-  constructor(host: OutboundHost, names: OriginNames) {
+  constructor(context: OutboundContext, names: OriginNames) {
     super();
-    this.#host = host;
+    this.#context = context;
     this.#names = names;
   }
 
-  /** Always true: whoever finds no room waits in the pool's queue, or hears that it is full. */
+  /** Always true: backpressure is the pool's queue, and a full queue is an error of the request. */
   override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
-    const caller = callerOf(handler);
+    const adapter = adaptHandler(handler);
     let request: OutboundRequest;
     try {
-      request = this.#create(options, caller);
+      request = this.#create(options, adapter);
     } catch (error) {
-      caller.fail(error as Error);
+      adapter.fail(error as Error);
       return true;
     }
     this.#requests.add(request);
-    this.#host.active?.add(this.#work);
+    this.#context.inFlight?.add(this.#entry);
     request.start();
     return true;
   }
 
-  /** Takes nothing new, and resolves when what is on its way has ended. The pool stays open. */
+  /** Refuses new requests, and resolves when those in flight have ended. The pool stays open. */
   override close(): Promise<void>;
   override close(callback: () => void): void;
   override close(callback?: () => void): Promise<void> | undefined {
@@ -60,7 +60,7 @@ export class PoolDispatcher extends Dispatcher {
     return settleBy(this.#idle(), callback);
   }
 
-  /** Takes nothing new, and ends what is on its way. The pool stays open. */
+  /** Refuses new requests, and ends those in flight. The pool stays open. */
   override destroy(error?: Error | null): Promise<void>;
   override destroy(callback: () => void): void;
   override destroy(error: Error | null, callback: () => void): void;
@@ -70,17 +70,17 @@ export class PoolDispatcher extends Dispatcher {
     return settleBy(this.#idle(), typeof error === "function" ? error : callback);
   }
 
-  #create(options: Dispatcher.DispatchOptions, caller: Caller): OutboundRequest {
+  #create(options: Dispatcher.DispatchOptions, adapter: HandlerAdapter): OutboundRequest {
     if (this.#closed) throw new ProxyError("closed", "the dispatcher is closed");
-    const { runtime } = this.#host;
-    const to = this.#host.to();
-    if (to === undefined) throw new ProxyError("none_available", "the pool is gone");
+    const { runtime } = this.#context;
+    const to = this.#context.to();
+    if (to === undefined) throw new ProxyError("none_available", "the pool does not exist any more");
     this.#names.check(options.origin, to.pool);
     const head = readOutboundHead(options);
     if (hasParentSegment(head.path) && hasBasePath(to.pool)) {
-      throw new ProxyError("bad_request", `a ".." could lead out of the path of an upstream: ${head.path}`);
+      throw new ProxyError("bad_request", `".." could leave the base path of an upstream: ${head.path}`);
     }
-    return new OutboundRequest(to, runtime, head, options.body, caller, (request) => this.#onOver(request));
+    return new OutboundRequest(to, runtime, head, options.body, adapter, (request) => this.#onEnded(request));
   }
 
   #destroyAll(error?: Error): void {
@@ -90,10 +90,10 @@ export class PoolDispatcher extends Dispatcher {
     });
   }
 
-  #onOver(request: OutboundRequest): void {
+  #onEnded(request: OutboundRequest): void {
     this.#requests.delete(request);
     if (this.#requests.size > 0) return;
-    this.#host.active?.delete(this.#work);
+    this.#context.inFlight?.delete(this.#entry);
     for (const resolve of this.#onIdle.splice(0)) resolve();
   }
 
@@ -109,7 +109,7 @@ function hasBasePath(pool: Pool): boolean {
   return pool.upstreams.some(({ address }) => address.basePath !== "");
 }
 
-/** Both of undici's ways to wait. */
+/** undici reports the end by a promise or by a callback. */
 function settleBy(done: Promise<void>, callback: (() => void) | undefined): Promise<void> | undefined {
   if (callback === undefined) return done;
   void done.then(callback);

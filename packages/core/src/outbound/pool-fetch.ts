@@ -1,35 +1,35 @@
 import * as undici from "undici";
 
 /**
- * `fetch` by our own undici, so that neither the version that Node has built in nor an app that has put something else in
- * its place matters. What Node's own classes make (`Request`, `FormData`) is taken apart, since it is foreign to it.
+ * Calls `fetch` of our own undici, so that neither Node's built-in version nor a global `fetch` that the app has replaced
+ * matters. Instances of Node's classes (`Request`, `FormData`) are converted, since undici accepts only its own.
  */
-export function fetchBy(
+export function fetchThrough(
   dispatcher: undici.Dispatcher,
   base: string,
   input: string | URL | Request,
   init: RequestInit | undefined,
 ): Promise<Response> {
-  const [url, given] = typeof input === "string" || input instanceof URL ? [input, init] : takeApart(input, init);
+  const [url, given] = typeof input === "string" || input instanceof URL ? [input, init] : splitRequest(input, init);
   const options = { ...given, dispatcher } as undici.RequestInit;
-  if (given?.body instanceof FormData) options.body = ownForm(given.body);
-  const absolute = typeof url === "string" ? resolved(url, base) : url;
-  // The types of both are the same but for their declarations.
+  if (given?.body instanceof FormData) options.body = convertForm(given.body);
+  const absolute = typeof url === "string" ? resolveUrl(url, base) : url;
+  // The types are equal, but declared twice.
   return undici.fetch(absolute, options) as unknown as Promise<Response>;
 }
 
-/** A URL that is none is left as it is: `fetch` says so by rejecting, not by throwing. */
-function resolved(url: string, base: string): string | URL {
+/** Leaves an invalid URL as it is, since `fetch` rejects it instead of throwing. */
+function resolveUrl(url: string, base: string): string | URL {
   return URL.canParse(url, base) ? new URL(url, base) : url;
 }
 
-function takeApart(request: Request, init: RequestInit | undefined): [string, RequestInit] {
+function splitRequest(request: Request, init: RequestInit | undefined): [string, RequestInit] {
   const { method, headers, body, signal, redirect, integrity } = request;
   const own = { method, headers, body, signal, redirect, integrity, ...(body !== null && { duplex: "half" }) };
   return [request.url, { ...own, ...init } as RequestInit];
 }
 
-function ownForm(form: FormData): undici.FormData {
+function convertForm(form: FormData): undici.FormData {
   const own = new undici.FormData();
   for (const [name, value] of form) own.append(name, value);
   return own;

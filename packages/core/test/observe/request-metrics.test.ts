@@ -22,7 +22,7 @@ test("counts by route, pool, method and status, and times by route and pool", ()
   ]);
 });
 
-test("no label is a client's to choose", () => {
+test("a client cannot choose a label", () => {
   const metrics = new RequestMetrics();
   for (const method of ["get", "PROPFIND", "__proto__", 'G="<>', "X".repeat(10_000)]) {
     metrics.count({ route: undefined, pool: undefined, method, status: 404 }, 1);
@@ -30,7 +30,7 @@ test("no label is a client's to choose", () => {
   expect(metrics.requests()).toEqual([{ route: "", pool: "", method: "other", code: 404, count: 5 }]);
 });
 
-test("what it shows is frozen", () => {
+test("results are frozen", () => {
   const metrics = new RequestMetrics();
   metrics.count({ route: "/*", pool: "web", method: "GET", status: 200 }, 1);
   expect(deepFrozen(metrics.requests())).toBe(true);

@@ -10,7 +10,7 @@ import { bodyOf, refusingUrl, startRawUpstream, startUpstream } from "../support
 const mebibyte = 1_048_576;
 const piece = Buffer.alloc(65_536, "x");
 
-/** So many bytes, made as they are asked for. `made` counts them. */
+/** A stream of `total` bytes, produced on demand. `made` counts them. */
 function stream(total: number) {
   const count = { made: 0 };
   const body = new ReadableStream<Uint8Array>({
@@ -31,13 +31,13 @@ const streaming = (body: ReadableStream | AsyncIterable<Uint8Array>) =>
   ({ method: "PUT", body, duplex: "half" }) as RequestInit;
 
 describe("bodies", () => {
-  test("100 MB go up and come down whole while memory stays flat", async () => {
+  test("100 MB are sent and received completely in bounded memory", async () => {
     const upstream = await startUpstream("echo", (req, res) => void req.pipe(res));
     const pool = poolOf(upstream.url);
     const before = heldBytes();
     const response = await outbound(pool).fetch("/", {
       ...streaming(stream(100 * mebibyte).body),
-      // Otherwise fetch keeps a copy of its own, for a redirect to come.
+      // Otherwise fetch keeps a copy for a redirect.
       redirect: "error",
     });
     const hash = createHash("sha1");
@@ -57,7 +57,7 @@ describe("bodies", () => {
     pool.close();
   });
 
-  test("a body waits for an upstream that does not read", async () => {
+  test("a request body is paused while the upstream does not read", async () => {
     const upstream = await startRawUpstream((socket) => void socket.pause());
     const pool = poolOf(upstream.url);
     const { body, count } = stream(100 * mebibyte);
@@ -71,7 +71,7 @@ describe("bodies", () => {
     pool.close();
   });
 
-  test("an answer waits for an app that does not read", async () => {
+  test("a response is paused while the app does not read", async () => {
     const count = { sent: 0 };
     const upstream = await startUpstream("up", (_req, res) => {
       const go = () => {
@@ -91,7 +91,7 @@ describe("bodies", () => {
     pool.close();
   });
 
-  test("a stream is whole for the upstream that takes it, after those that cannot be reached", async () => {
+  test("a stream is complete after connect failures", async () => {
     const upstream = await startUpstream("up", (req, res) => {
       void bodyOf(req).then((body) => res.end(`${req.headers["transfer-encoding"]} ${body.length}`));
     });
@@ -101,7 +101,7 @@ describe("bodies", () => {
     pool.close();
   });
 
-  test("what has been copied is sent again, and what was too long for a copy is not", async () => {
+  test("a body within the copy limit is sent again, a longer one is not", async () => {
     const broken = await startRawUpstream((socket, _head, rest) => {
       if (rest.length > 0) socket.resetAndDestroy();
       else socket.once("data", () => void socket.resetAndDestroy());
@@ -124,7 +124,7 @@ describe("bodies", () => {
     pool.close();
   });
 
-  test("a body that breaks off breaks the request off", async () => {
+  test("an error of the body aborts the request", async () => {
     const upstream = await startUpstream("up", (req) => void req.on("error", () => {}));
     const pool = poolOf(upstream.url);
     const broken = Readable.from(
@@ -139,21 +139,21 @@ describe("bodies", () => {
     pool.close();
   });
 
-  test("an answer that breaks off never looks whole", async () => {
+  test("a truncated response never looks complete", async () => {
     const upstream = await startRawUpstream((socket) => {
       socket.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nsome\r\n", () =>
         setImmediate(() => socket.end()),
       );
     });
     const pool = new Pool("api", { upstreams: [upstream.url], retry: { attempts: 0 } });
-    const answer = outbound(pool)
+    const text = outbound(pool)
       .fetch("/")
       .then((response) => response.text());
-    await expect(answer).rejects.toMatchObject({ cause: { code: "response_truncated" } });
+    await expect(text).rejects.toMatchObject({ cause: { code: "response_truncated" } });
     pool.close();
   });
 
-  test("an answer that comes before the body has been read is passed on", async () => {
+  test("a response that arrives before the body has been read is passed on", async () => {
     const upstream = await startUpstream("up", (_req, res) => void res.writeHead(413).end("too large"));
     const pool = poolOf(upstream.url);
     const { body, count } = stream(100 * mebibyte);

@@ -11,7 +11,7 @@ function dispatcherTo(...urls: string[]) {
   return { pool, dispatcher: outbound(pool).dispatcher };
 }
 
-/** Everything that a handler hears, in one line each; `hear` may answer false, or throw. */
+/** A handler that records each call as one line in `heard`. `hear` may return false to pause, or throw. */
 function listener(
   kind: "callbacks" | "controller",
   hear: (what: string, resume: () => void, abort: (reason?: Error) => void) => unknown = () => true,
@@ -65,7 +65,7 @@ function listener(
 const get = { origin: "http://api", path: "/", method: "GET" } as const;
 const inTwo = "HTTP/1.1 200 Fine\r\nX-One: 1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n";
 
-test("an announced load is in no interim response, no response head and no trailers", async () => {
+test("a load report is removed from interim responses, response headers and trailers", async () => {
   const upstream = await startRawUpstream((socket) => {
     socket.write("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nX-Load: 0.9\r\n\r\n");
     socket.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX-Load: 0.25\r\n\r\n");
@@ -93,7 +93,7 @@ test("an announced load is in no interim response, no response head and no trail
 });
 
 describe.each(["callbacks", "controller"] as const)("a handler with %s", (kind) => {
-  test("hears everything in order", async () => {
+  test("gets all calls in order", async () => {
     const upstream = await startRawUpstream((socket) => void socket.write(inTwo));
     const { pool, dispatcher } = dispatcherTo(upstream.url);
     const { handler, heard, over } = listener(kind);
@@ -103,7 +103,7 @@ describe.each(["callbacks", "controller"] as const)("a handler with %s", (kind) 
     pool.close();
   });
 
-  test("that asks for no more gets no more until it resumes", async () => {
+  test("that pauses gets nothing until it resumes", async () => {
     const upstream = await startRawUpstream((socket) => void socket.write(inTwo));
     const { pool, dispatcher } = dispatcherTo(upstream.url);
     let resume = () => {};
@@ -123,7 +123,7 @@ describe.each(["callbacks", "controller"] as const)("a handler with %s", (kind) 
     pool.close();
   });
 
-  test("that aborts before, during or after the answer hears its own reason", async () => {
+  test("that aborts before, during or after the response gets its own reason", async () => {
     const upstream = await startRawUpstream((socket) => void socket.write(inTwo));
     const { pool, dispatcher } = dispatcherTo(upstream.url);
     for (const [when, heardThen] of [
@@ -144,7 +144,7 @@ describe.each(["callbacks", "controller"] as const)("a handler with %s", (kind) 
     pool.close();
   });
 
-  test("that throws ends its own request and nothing else", async () => {
+  test("that throws ends its own request only", async () => {
     const upstream = await startRawUpstream((socket) => void socket.write(inTwo));
     const { pool, dispatcher } = dispatcherTo(upstream.url);
     for (const when of ["start", "200 Fine 4", "one", "end"]) {
@@ -169,13 +169,13 @@ describe.each(["callbacks", "controller"] as const)("a handler with %s", (kind) 
 });
 
 describe("the dispatcher", () => {
-  test("serves Node's own fetch, whatever undici that has", async () => {
+  test("works with the fetch of Node and its version of undici", async () => {
     const upstream = await startUpstream("up", (req, res) => {
       res.setHeader("Set-Cookie", ["a=1", "b=2"]);
       void bodyOf(req).then((body) => res.end(`${req.method} ${req.url} ${body.toString()}`));
     });
     const { pool, dispatcher } = dispatcherTo(upstream.url);
-    // Node's types name another version of undici than ours.
+    // The types of Node use another version of undici.
     const init = (more: RequestInit = {}) => ({ ...more, dispatcher }) as unknown as RequestInit;
     const response = await fetch("http://api.pool/x?y", init({ method: "POST", body: "body" }));
     expect(response).toBeInstanceOf(Response);
@@ -187,7 +187,7 @@ describe("the dispatcher", () => {
     pool.close();
   });
 
-  test("serves undici's request and stream, in every form of headers and bodies", async () => {
+  test("works with request and stream of undici, and all forms of headers and bodies", async () => {
     const upstream = await startUpstream("up", (req, res) => {
       void bodyOf(req).then((body) => res.end(`${req.url} ${req.rawHeaders.join()} ${body.toString()}`));
     });
@@ -214,8 +214,8 @@ describe("the dispatcher", () => {
         yield "text";
       })(),
     ]) {
-      const answer = await request("http://api/", { dispatcher, method: "PUT", body: body as string });
-      expect(await answer.body.text()).toMatch(/ text$/);
+      const response = await request("http://api/", { dispatcher, method: "PUT", body: body as string });
+      expect(await response.body.text()).toMatch(/ text$/);
     }
     const chunks: Buffer[] = [];
     await stream(
@@ -233,7 +233,7 @@ describe("the dispatcher", () => {
     pool.close();
   });
 
-  test("refuses what no pool can carry", async () => {
+  test("refuses requests that cannot be sent to a pool", async () => {
     const whole: (string | undefined)[] = [];
     const upstream = await startUpstream("up", (req) => void req.resume().on("end", () => whole.push(req.url)));
     const { pool, dispatcher } = dispatcherTo(`${upstream.url}/base`);
@@ -258,15 +258,15 @@ describe("the dispatcher", () => {
       ["bad_request"],
     );
     expect(await dispatched({ headers: { "X-A": "a\r\nX-B: b" } })).toEqual(["internal"]);
-    // Those two had begun, and never became whole.
+    // Two of them reached the upstream, but never completely.
     expect(whole).toEqual([]);
     pool.close();
   });
 
-  test("closes when what is on its way has ended, and destroys it", async () => {
-    let answer = () => {};
+  test("`close` waits for requests in flight, `destroy` ends them", async () => {
+    let respond = () => {};
     const upstream = await startUpstream("up", (_req, res) => {
-      answer = () => void res.end("late");
+      respond = () => void res.end("late");
     });
     const { pool, dispatcher } = dispatcherTo(upstream.url);
     const late = request("http://api/", { dispatcher });
@@ -277,7 +277,7 @@ describe("the dispatcher", () => {
     });
     await expect(request("http://api/", { dispatcher })).rejects.toMatchObject({ code: "closed" });
     expect(closed).toBe(false);
-    answer();
+    respond();
     expect(await (await late).body.text()).toBe("late");
     await closing;
 

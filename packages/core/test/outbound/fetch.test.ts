@@ -7,7 +7,7 @@ import { until } from "../support/event-loop.ts";
 import { onlyPool, startProxy } from "../support/start-proxy.ts";
 import { bodyOf, refusingUrl, startRawUpstream, startUpstream } from "../support/start-upstream.ts";
 
-/** The code of what a `fetch` was rejected for. */
+/** The error code that a `fetch` was rejected with. */
 async function codeOf(promise: Promise<unknown>): Promise<string> {
   const error = await promise.then(
     () => undefined,
@@ -22,7 +22,7 @@ async function codeOf(promise: Promise<unknown>): Promise<string> {
 const textOf = async (response: Promise<Response>) => (await response).text();
 
 describe("fetch on a proxy's pool", () => {
-  test("spreads requests by weight, with the proxy's own picks in between", async () => {
+  test("balances by weight, interleaved with proxied requests", async () => {
     const [a, b] = [await startUpstream("a"), await startUpstream("b")];
     const upstreams = [
       { url: a.url, weight: 3 },
@@ -30,32 +30,32 @@ describe("fetch on a proxy's pool", () => {
     ];
     const { proxy, url, requests } = await startProxy({ upstreams, balance: "round-robin" });
     const { fetch } = proxy.outbound("default");
-    const answers: string[] = [];
+    const responses: string[] = [];
     for (let count = 0; count < 8; count++) {
-      answers.push(await textOf(fetch("/x?y=1")), (await fetchFrom(url)).text);
+      responses.push(await textOf(fetch("/x?y=1")), (await fetchFrom(url)).text);
     }
-    expect(answers.join("")).toBe("aabaaabaaabaaaba");
+    expect(responses.join("")).toBe("aabaaabaaabaaaba");
     expect(a.received[0]).toMatchObject({ method: "GET", url: "/x?y=1" });
     expect(a.received[0]?.headers.host).toBe(`127.0.0.1:${a.port}`);
-    // Only what came in by the front door is a request of the proxy's.
+    // Only proxied requests are counted as requests.
     expect(requests).toHaveLength(8);
     const outcomes = proxy.snapshot().pools[0]?.upstreams.map((upstream) => upstream.outcomes["success"]);
     expect(outcomes).toEqual([12, 4]);
   });
 
-  test("fails nothing while one upstream of three is left, whatever the method", async () => {
+  test("no request fails while one upstream of three is left, with any method", async () => {
     const alive = await startUpstream("alive");
     const upstreams = [await refusingUrl(), alive.url, await refusingUrl()];
     const { proxy } = await startProxy({ upstreams, balance: "round-robin", outlierDetection: false });
     const { fetch } = proxy.outbound("default");
-    const answers = await underLoad(60, 6, (index) =>
+    const responses = await underLoad(60, 6, (index) =>
       textOf(fetch("/", index % 2 === 0 ? {} : { method: "POST", body: "once" })),
     );
-    expect(new Set(answers)).toEqual(new Set(["alive"]));
+    expect(new Set(responses)).toEqual(new Set(["alive"]));
     expect(alive.received).toHaveLength(60);
   });
 
-  test("sends a GET again after a reset, and a POST never", async () => {
+  test("retries a GET after a reset, but never a POST", async () => {
     const broken = await startRawUpstream((socket) => void socket.resetAndDestroy());
     const whole = await startUpstream("whole");
     const { proxy } = await startProxy({
@@ -65,7 +65,7 @@ describe("fetch on a proxy's pool", () => {
     });
     const { fetch } = proxy.outbound("default");
     expect(await textOf(fetch("/"))).toBe("whole");
-    // The other's turn comes first after that retry.
+    // After that retry it is the turn of `whole`.
     expect(await textOf(fetch("/"))).toBe("whole");
     const outcomes = [];
     for (let count = 0; count < 4; count++) {
@@ -79,7 +79,7 @@ describe("fetch on a proxy's pool", () => {
     expect(proxy.snapshot().pools[0]?.retries).toMatchObject({ reset: expect.any(Number) });
   });
 
-  test("moves on for a status that is to be retried", async () => {
+  test("retries on a status listed in `retry.on`", async () => {
     const busy = await startUpstream("busy", (_req, res) => void res.writeHead(503).end());
     const ready = await startUpstream("ready");
     const { proxy } = await startProxy({
@@ -92,7 +92,7 @@ describe("fetch on a proxy's pool", () => {
     expect((await fetch("/", { method: "POST" })).status).toBe(503);
   });
 
-  test("a stale connection is nobody's failure", async () => {
+  test("a stale connection counts as no failure", async () => {
     const upstream = await startUpstream("up");
     const { proxy } = await startProxy({ upstreams: [upstream.url] });
     const { fetch } = proxy.outbound("default");
@@ -102,7 +102,7 @@ describe("fetch on a proxy's pool", () => {
     expect(proxy.snapshot().pools[0]?.upstreams[0]?.outcomes).toMatchObject({ success: 2 });
   });
 
-  test("shares maxInFlight and the queue with what is forwarded", async () => {
+  test("shares maxInFlight and the queue with proxied requests", async () => {
     const held: (() => void)[] = [];
     const upstream = await startUpstream("up", (_req, res) => void held.push(() => void res.end("up")));
     const { proxy, url } = await startProxy({
@@ -123,7 +123,7 @@ describe("fetch on a proxy's pool", () => {
     expect(await own).toBe("up");
   });
 
-  test("ejects for both: failures of either are seen by the other", async () => {
+  test("failures of outbound requests eject for proxied requests, and the other way round", async () => {
     const good = await startUpstream("good");
     const bad = await startUpstream("bad", (_req, res) => void res.writeHead(500).end("bad"));
     const outlierDetection = { consecutiveFailures: 3, failureStatuses: ["500-599"], maxEjectionPercent: 50 };
@@ -145,7 +145,7 @@ describe("fetch on a proxy's pool", () => {
     }
   });
 
-  test("tells by its cause why there is no answer", async () => {
+  test("rejects with the reason as its cause", async () => {
     const { proxy } = await startProxy({ upstreams: [await refusingUrl()], outlierDetection: false });
     const { fetch } = proxy.outbound("default");
     expect(await codeOf(fetch("/"))).toBe("connect_refused");
@@ -153,7 +153,7 @@ describe("fetch on a proxy's pool", () => {
     expect(await codeOf(fetch("/"))).toBe("none_available");
   });
 
-  test("follows a reload, to a pool that is gone too", async () => {
+  test("follows a reload, also one that removes its pool", async () => {
     const [a, b] = [await startUpstream("a"), await startUpstream("b")];
     const pools = (api: string) => ({ pools: { api: { upstreams: [api] }, web: { upstreams: [b.url] } } });
     const routes = [{ pool: "web" }];
@@ -167,23 +167,23 @@ describe("fetch on a proxy's pool", () => {
     expect(() => proxy.outbound("api")).toThrow('there is no pool "api"');
   });
 
-  test("close waits for it, and refuses what comes later", async () => {
-    let answer = () => {};
+  test("close waits for requests in flight, and refuses later ones", async () => {
+    let respond = () => {};
     const upstream = await startUpstream("up", (_req, res) => {
-      answer = () => void res.end("late");
+      respond = () => void res.end("late");
     });
     const { proxy } = await startProxy({ upstreams: [upstream.url] });
     const { fetch } = proxy.outbound("default");
     const own = textOf(fetch("/"));
     await until(() => upstream.received.length === 1);
     const closed = proxy.close({ timeout: "10s" });
-    answer();
+    respond();
     expect(await own).toBe("late");
     await closed;
     expect(await codeOf(fetch("/"))).toBe("closed");
   });
 
-  test("close ends what takes too long", async () => {
+  test("close ends requests after its timeout", async () => {
     const upstream = await startUpstream("up", () => {});
     const { proxy } = await startProxy({ upstreams: [upstream.url] });
     const own = codeOf(proxy.outbound("default").fetch("/"));
@@ -192,7 +192,7 @@ describe("fetch on a proxy's pool", () => {
     expect(await own).toBe("closed");
   });
 
-  test("keeps to the time for the whole exchange", async () => {
+  test("observes `timeouts.total`", async () => {
     const upstream = await startUpstream("up", () => {});
     const { proxy } = await startProxy({ upstreams: [upstream.url], timeouts: { total: "50ms" } });
     expect(await codeOf(proxy.outbound("default").fetch("/"))).toBe("total_timeout");
@@ -200,7 +200,7 @@ describe("fetch on a proxy's pool", () => {
 });
 
 describe("fetch on a pool alone", () => {
-  test("takes paths, URLs and Requests, whose host is only a name", async () => {
+  test("accepts paths, URLs and Requests, whose host is only a name", async () => {
     const upstream = await startUpstream("up", (req, res) => {
       const head = `${req.method} ${req.url} ${String(req.headers["x-own"] ?? "")}`;
       void bodyOf(req).then((body) => res.end(`${head} ${body.toString()}`));
@@ -222,7 +222,7 @@ describe("fetch on a pool alone", () => {
     pool.close();
   });
 
-  test("refuses what is named otherwise, and redirects that lead elsewhere", async () => {
+  test("refuses other hosts, also in redirects", async () => {
     const elsewhere = await startUpstream("elsewhere");
     let location = "/there";
     const upstream = await startUpstream("up", (req, res) => {
@@ -242,7 +242,7 @@ describe("fetch on a pool alone", () => {
     pool.close();
   });
 
-  test("hashes what the pool says", async () => {
+  test("hashes by `hashOn` of the pool", async () => {
     const upstreams = [await startUpstream("a"), await startUpstream("b"), await startUpstream("c")];
     const pool = new Pool("api", {
       upstreams: upstreams.map(({ url }) => url),
@@ -250,18 +250,18 @@ describe("fetch on a pool alone", () => {
       hashOn: "header:x-user",
     });
     const { fetch } = outbound(pool);
-    const answers = new Map<string, Set<string>>();
+    const responses = new Map<string, Set<string>>();
     for (let count = 0; count < 60; count++) {
       const user = String(count % 12);
-      const set = answers.get(user) ?? new Set();
-      answers.set(user, set.add(await textOf(fetch("/", { headers: { "x-user": user } }))));
+      const set = responses.get(user) ?? new Set();
+      responses.set(user, set.add(await textOf(fetch("/", { headers: { "x-user": user } }))));
     }
-    expect([...answers.values()].every((names) => names.size === 1)).toBe(true);
-    expect(new Set([...answers.values()].flatMap((names) => [...names])).size).toBeGreaterThan(1);
+    expect([...responses.values()].every((names) => names.size === 1)).toBe(true);
+    expect(new Set([...responses.values()].flatMap((names) => [...names])).size).toBeGreaterThan(1);
     pool.close();
   });
 
-  test("heeds what an upstream says of its load, and keeps it to itself", async () => {
+  test("applies a load report, and removes it from the response", async () => {
     const upstream = await startUpstream("busy", (_req, res) => void res.setHeader("X-Load", "0.75").end("busy"));
     const pool = new Pool("api", { upstreams: [upstream.url], weights: { header: "x-load" } });
     const response = await outbound(pool).fetch("/");
@@ -270,7 +270,7 @@ describe("fetch on a pool alone", () => {
     pool.close();
   });
 
-  test("an abort ends the request at the upstream, counts for nobody, and leaves the queue", async () => {
+  test("an abort ends the request at the upstream, counts as no failure, and leaves the queue", async () => {
     const upstream = await startUpstream("up", () => {});
     const pool = new Pool("api", { upstreams: [{ id: "up", url: upstream.url, maxInFlight: 1 }] });
     const { fetch } = outbound(pool);
