@@ -188,14 +188,14 @@ ${poolOf("http://127.0.0.1:1/base", "http://127.0.0.1:2")}`;
     ROUTE               POOL  WHY
 ->  shop.example/api/*  app   taken
 
-pool app, round-robin: 1 may be picked
+pool app, round-robin: 1 upstream may be picked
 
 a  100 %  ...
     + it is active
     + 0 in flight, without a limit
     gets /base/x?y=1, Host shop.example
-b  not now  it is draining: it finishes what it has, and takes nothing new
-    - it is draining: it finishes what it has, and takes nothing new
+b  not now  it is draining: it finishes requests in flight, and takes no new ones
+    - it is draining: it finishes requests in flight, and takes no new ones
     + 0 in flight, without a limit
     gets /x?y=1, Host shop.example
 `);
@@ -212,10 +212,10 @@ test("explain prints the upstream of a sticky cookie", async () => {
   expect((await runCli(["drain", "app/b", "--admin", admin])).code).toBe(0);
   const value = createHmac("sha256", "open-sesame").update('["app","b"]').digest("base64url");
   const { stdout } = await runCli(["explain", "/", "--header", `Cookie: evenkeel=${value}`, "--admin", admin]);
-  expect(stdout).toContain("pool app, round-robin: the client is bound to b, whatever the policy\n");
-  expect(stdout).toContain("cookie evenkeel: the client is bound to b, whatever the policy\n");
+  expect(stdout).toContain("pool app, round-robin: the client is bound to b, so the policy does not pick\n");
+  expect(stdout).toContain("cookie evenkeel: the client is bound to b, so the policy does not pick\n");
   expect(stdout).toMatch(/^a {2}0 % {2}the client is bound to b$/m);
-  expect(stdout).toMatch(/^b {2}100 % {2}the client is bound to it$/m);
+  expect(stdout).toMatch(/^b {2}100 % {2}the client is bound to this upstream$/m);
 });
 
 test("invalid admin commands end with 1 and one line", async () => {

@@ -9,7 +9,7 @@ import { explainSticky } from "./explain-sticky.ts";
 import { reasonsOf } from "./explain-upstream.ts";
 import type { PoolExplanation, StickyExplanation, UpstreamExplanation } from "./explanation.ts";
 
-/** What a pool would do with a request; `code` is why it would refuse it, or null. */
+/** Explains what a pool would do with a request. `code` is the error of a refusal, or null. */
 export function explainPool(arrival: RoutedRequest): { pool: PoolExplanation; code: ErrorCode | null } {
   const { pool, balancer, keyOf } = arrival.route;
   const { hashOn, queue } = pool.options;
@@ -39,7 +39,7 @@ interface Step extends Pick<PoolExplanation, "next" | "because"> {
   readonly code: ErrorCode | null;
 }
 
-/** Undefined when the client is balanced like any other. */
+/** Undefined when the policy picks. */
 function stepOfBound(sticky: StickyExplanation | null): Step | undefined {
   if (sticky === null || sticky.standing === null) return undefined;
   const { outcome, standing, because } = sticky;
@@ -48,28 +48,28 @@ function stepOfBound(sticky: StickyExplanation | null): Step | undefined {
   return outcome === "refused" ? { next: "refuse", because, code: affinityError(standing) } : undefined;
 }
 
-/** What a bound client leaves of a policy's chances, where its own upstream has the say. */
+/** Overrides the chances of the policy for a client that only its bound upstream may serve. */
 function shareOfBound(
   sticky: StickyExplanation | null,
   { id }: Upstream,
 ): Partial<Pick<UpstreamExplanation, "chance" | "because">> {
   if (sticky === null || !["kept", "waits", "refused"].includes(sticky.outcome)) return {};
   if (sticky.upstream === null) return { chance: 0, because: sticky.because };
-  const isOwn = id === sticky.upstream;
-  const because = `the client is bound to ${isOwn ? "it" : sticky.upstream}`;
-  return isOwn && sticky.outcome !== "kept" ? { chance: 0 } : { chance: isOwn ? 1 : 0, because };
+  const isBound = id === sticky.upstream;
+  const because = `the client is bound to ${isBound ? "this upstream" : sticky.upstream}`;
+  return isBound && sticky.outcome !== "kept" ? { chance: 0 } : { chance: isBound ? 1 : 0, because };
 }
 
 function nextStep(pool: Pool, candidates: number): Step {
   if (candidates > 0) {
     const because = pool.panic
-      ? "nothing is available, so whatever is left may be picked"
-      : `${candidates} may be picked`;
+      ? "no upstream is available, so unhealthy and ejected ones may be picked"
+      : `${candidates} ${candidates === 1 ? "upstream" : "upstreams"} may be picked`;
     return { next: "pick", because, code: null };
   }
-  if (!pool.mayFreeUp([])) return { next: "refuse", because: "nothing may be picked", code: "none_available" };
-  if (pool.queue.hasRoom) return { next: "wait", because: "all that could be picked is full", code: null };
-  return { next: "refuse", because: `all that could be picked is full, and so is the queue`, code: "queue_full" };
+  if (!pool.mayFreeUp([])) return { next: "refuse", because: "no upstream may be picked", code: "none_available" };
+  if (pool.queue.hasRoom) return { next: "wait", because: "all usable upstreams are full", code: null };
+  return { next: "refuse", because: "all usable upstreams are full, and so is the queue", code: "queue_full" };
 }
 
 function explainUpstream(

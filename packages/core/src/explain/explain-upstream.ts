@@ -3,7 +3,7 @@ import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import type { Reason, ReasonCode } from "./explanation.ts";
 
-/** Everything that speaks for an upstream and against it, and what its share is made of. */
+/** Lists the reasons for and against picking an upstream, and the factors of its share. */
 export function reasonsOf(upstream: Upstream, pool: Pool): Reason[] {
   return [
     ofState(upstream),
@@ -20,7 +20,8 @@ export function reasonsOf(upstream: Upstream, pool: Pool): Reason[] {
 
 function ofState({ state }: Upstream): Reason {
   if (state === "active") return pro("active", "it is active");
-  if (state === "draining") return con("draining", "it is draining: it finishes what it has, and takes nothing new");
+  if (state === "draining")
+    return con("draining", "it is draining: it finishes requests in flight, and takes no new ones");
   return con("disabled", "it is disabled");
 }
 
@@ -28,27 +29,25 @@ function ofHealth({ health, verdict }: Upstream, { options }: Pool): Reason | un
   const seen = verdict === undefined ? "" : ` since ${toTime(verdict.at)}: ${verdict.reason}`;
   if (health === "unhealthy") return con("unhealthy", `probes find it unhealthy${seen}`);
   if (health === "healthy") return pro("healthy", `probes find it healthy${seen}`);
-  return (
-    options.healthCheck && pro("unchecked", "probes have not come to a verdict yet, which is taken for a good one")
-  );
+  return options.healthCheck && pro("unchecked", "probes have no verdict yet, which counts as healthy");
 }
 
 function ofHold({ held }: Upstream): Reason | undefined {
-  return held ? con("held", "it is held until its first probe has gone well") : undefined;
+  return held ? con("held", "it is held until its first probe succeeds") : undefined;
 }
 
 function ofEjection({ ejectedUntil, ejectedFor, onTrial, trialUnderWay }: Upstream): Reason | undefined {
   if (ejectedUntil === undefined) return undefined;
   const why = ejectedFor === undefined ? "" : ` for ${ejectedFor}`;
   if (!onTrial) return con("ejected", `it is ejected${why} until ${toTime(ejectedUntil)}`);
-  if (trialUnderWay) return con("on-trial", `it was ejected${why}, and has its one request on trial in flight`);
-  return pro("on-trial", `it was ejected${why}, and may have one request on trial`);
+  if (trialUnderWay) return con("on-trial", `it was ejected${why}, and its one trial request is in flight`);
+  return pro("on-trial", `it was ejected${why}, and may take one trial request`);
 }
 
 function ofRoom({ inFlight, tunnels, maxInFlight, slowStart, full, onTrial }: Upstream): Reason {
   const open = tunnels === 0 ? "" : `, ${tunnels} of them ${tunnels === 1 ? "an open tunnel" : "open tunnels"}`;
   if (maxInFlight === Infinity) return pro("has-room", `${inFlight} in flight${open}, without a limit`);
-  const ramp = slowStart < 1 ? `, of which a slow start allows ${percent(slowStart)}` : "";
+  const ramp = slowStart < 1 ? `, of which slow start allows ${percent(slowStart)}` : "";
   const load = `${inFlight} of ${maxInFlight} in flight${open}${ramp}`;
   return full && !(onTrial && inFlight < maxInFlight) ? con("full", load) : pro("has-room", load);
 }
@@ -66,23 +65,25 @@ function ofTier({ tier, available }: Upstream, { candidates, panic }: Pool): Rea
 
 function ofPanic(upstream: Upstream, { candidates, panic }: Pool): Reason | undefined {
   if (!panic || !candidates.includes(upstream)) return undefined;
-  return pro("panic", "nothing is available, so doubtful ones are used all the same");
+  return pro("panic", "no upstream is available, so unhealthy and ejected ones are used");
 }
 
 function ofShare({ slowStart, feedback, announced }: Upstream, { options }: Pool): (Reason | undefined)[] {
   const windowMs = options.slowStart?.windowMs ?? 0;
   return [
     slowStart < 1
+      ? share("slow-start", `slow start: ${percent(slowStart)} of its weight, all of it after ${windowMs / 1_000} s`)
+      : undefined,
+    feedback < 1
       ? share(
-          "slow-start",
-          `it has just come: ${percent(slowStart)} of its weight, all of it after ${windowMs / 1_000} s`,
+          "feedback",
+          `it is slower or fails more often than the rest of the pool: ${percent(feedback)} of its weight`,
         )
       : undefined,
-    feedback < 1 ? share("feedback", `it fares worse than its fellows: ${percent(feedback)} of its weight`) : undefined,
     announced < 1
       ? share(
           "announced",
-          `it announces a load: ${percent(announced)} of its weight, ${percent(limits.announcedFloor)} at least`,
+          `it announces a load: ${percent(announced)} of its weight, at least ${percent(limits.announcedFloor)}`,
         )
       : undefined,
   ];

@@ -1,40 +1,40 @@
-/** What `proxy.explain()` returns: plain frozen data, taken at one moment. */
+/** The result of `proxy.explain()`: plain frozen data. */
 
 import type { HashKey } from "../config/options.ts";
 import type { ErrorCode } from "../errors.ts";
 import type { OutageSnapshot } from "../snapshot.ts";
 
-/** A request to ask about. Nothing of it is sent anywhere. */
+/** The description of a request to explain. It is not sent. */
 export interface ExplainRequest {
   /** Default: "GET". */
   readonly method?: string;
-  /** A path, or a whole URL: its host is then the request's Host, unless the headers have one. */
+  /** A path, or a URL, whose host is the Host of the request unless the headers have one. */
   readonly url: string;
-  /** By name, several values in an array. Without a Host that of the URL is taken, or else "localhost". */
+  /** By name; several values as an array. Default Host: that of the URL, or "localhost". */
   readonly headers?: Readonly<Record<string, string | readonly string[]>>;
-  /** The address that the request comes from. Default: "127.0.0.1". */
+  /** The address of the client's connection. Default: "127.0.0.1". */
   readonly client?: string;
-  /** It comes over TLS. Default: when the URL begins with "https:". */
+  /** The client's connection uses TLS. Default: true if the URL begins with "https:". */
   readonly secure?: boolean;
 }
 
-/** What would become of a request that came in now. An app's own `onRequest` hook is not asked, and may decide otherwise. */
+/** What would happen to a request now. The `onRequest` hook is not called, and may decide otherwise. */
 export interface Explanation {
   /** Milliseconds since 1970. */
   readonly time: number;
-  /** The request as it was understood. */
+  /** The request as the proxy reads it. */
   readonly request: {
     readonly method: string;
     readonly host: string;
     readonly url: string;
-    /** The client's address, as far as it can be believed. */
+    /** The client's address, by the rules of `trustedProxies`. */
     readonly client: string;
   };
-  /** Why the proxy would answer itself; null when it would forward the request. `OPTIONS *` alone has no code. */
+  /** Why the proxy would respond itself; null when it would forward the request. `code` is null for `OPTIONS *` only. */
   readonly refusal: { readonly code: ErrorCode | null; readonly status: number; readonly reason: string } | null;
-  /** Every route, in order; empty when the request is not even routed. */
+  /** All routes, in order; empty when the request is refused before routing. */
   readonly routes: readonly RouteExplanation[];
-  /** The place of the route that is taken among them; null when none is. */
+  /** The index of the route taken; null when none matches. */
   readonly route: number | null;
   readonly pool: PoolExplanation | null;
 }
@@ -42,7 +42,7 @@ export interface Explanation {
 export interface RouteExplanation {
   readonly name: string;
   readonly pool: string;
-  /** All of the three below match. The first route that does is taken. */
+  /** Host, path and method match. The first matching route is taken. */
   readonly matches: boolean;
   readonly host: Match;
   readonly path: Match;
@@ -57,31 +57,32 @@ export interface Match {
 export interface PoolExplanation {
   readonly name: string;
   readonly policy: string;
-  /** What is hashed, and what of it this request has; null for a policy that has no use for a key. */
+  /** The hash key option and the key of this request; null for a policy that uses no key. */
   readonly hash: { readonly on: HashKey; readonly key: string | null } | null;
-  /** What would happen at once: an upstream is picked, the request waits in the queue, or it is refused. */
+  /** The next step: an upstream is picked, the request waits in the queue, or it is refused. */
   readonly next: "pick" | "wait" | "refuse";
   readonly because: string;
-  /** Nothing is available, and requests go to whatever is not draining or disabled. */
+  /** No upstream is available, and requests go to any that is not draining or disabled. */
   readonly panic: boolean;
   readonly queue: { readonly depth: number; readonly max: number };
-  /** Connections have failed, and none has succeeded since; null otherwise. */
+  /** The outage of the pool, during which no connection succeeds; null otherwise. */
   readonly outage: OutageSnapshot | null;
-  /** Whom the request's cookie binds its client to; null for a pool without sticky sessions. */
+  /** The session affinity of the request; null for a pool without sticky sessions. */
   readonly sticky: StickyExplanation | null;
   readonly upstreams: readonly UpstreamExplanation[];
 }
 
 export interface StickyExplanation {
-  /** The cookie's name. */
+  /** The name of the cookie. */
   readonly cookie: string;
-  /** The id of the client's own upstream; null when the request has no cookie, or none that holds. */
+  /** The id of the bound upstream; null when the request has no valid cookie. */
   readonly upstream: string | null;
-  /** Whether that can be had now, later or not at all; null without a cookie. */
+  /** Whether the bound upstream can serve the request now, later or not at all; null without a cookie. */
   readonly standing: "ready" | "later" | "gone" | null;
   /**
-   * `kept` by its own upstream; it `waits` for it; another serves it, as a `temporary` for this once, or `rebound` to that one;
-   * it is `refused`; or it was `unbound`, and is balanced.
+   * `unbound`: the policy picks, and the upstream that responds binds the client. `kept`: the bound upstream serves the
+   * request. `waits`: the request waits for it. `temporary`: another upstream serves the request, and the client stays bound.
+   * `rebound`: another upstream serves the client, and binds it. `refused`: the client gets an error.
    */
   readonly outcome: "unbound" | "kept" | "waits" | "temporary" | "rebound" | "refused";
   readonly because: string;
@@ -90,25 +91,25 @@ export interface StickyExplanation {
 export interface UpstreamExplanation {
   readonly id: string;
   readonly url: string;
-  /** The path, with its query, and the Host that it would get. */
+  /** The path with its query, and the Host, that the upstream would get. */
   readonly path: string;
   readonly host: string;
   /** The policy may pick it. */
   readonly candidate: boolean;
-  /** Of being picked next, 0 to 1; 1 for a bound client's own upstream, which no policy is asked about. */
+  /** The probability of the next pick, 0 to 1; 1 for the bound upstream of a client. */
   readonly chance: number;
-  /** Why the chance is what it is: the policy's own reason, what keeps it from being a candidate, or the client's being bound. */
+  /** The reason for `chance`: that of the policy, why it is no candidate, or the binding of the client. */
   readonly because: string;
   readonly weight: number;
   readonly effectiveWeight: number;
   readonly reasons: readonly Reason[];
 }
 
-/** Something that speaks for an upstream, against it, or changes its share. */
+/** A reason for or against picking an upstream, or a factor of its share. */
 export interface Reason {
   readonly code: ReasonCode;
   readonly speaks: "for" | "against" | "share";
-  /** In words, with the figures. */
+  /** A sentence with the numbers. */
   readonly text: string;
 }
 

@@ -3,18 +3,18 @@ import { isTable } from "../config/merge.ts";
 import type { RawRequest } from "../request/request-head.ts";
 import type { ExplainRequest } from "./explanation.ts";
 
-/** With everything that a description may leave out. */
-export interface MadeUpRequest extends RawRequest {
+/** A description with all defaults filled in, in the form of a request of Node. */
+export interface SyntheticRequest extends RawRequest {
   readonly method: string;
   readonly url: string;
   readonly socket: { readonly remoteAddress: string; readonly encrypted: boolean };
 }
 
 /**
- * Makes of a description what node makes of a request's bytes. Throws an `OptionsError` for what could not be the
- * description of a request at all; whether the request would be refused is the proxy's to say.
+ * Converts a description to the form that Node parses a request into. Throws an `OptionsError` for an invalid description.
+ * A valid description may still be a request that the proxy refuses.
  */
-export function makeUpRequest(request: ExplainRequest): MadeUpRequest {
+export function createSyntheticRequest(request: ExplainRequest): SyntheticRequest {
   checkRequest(request);
   const { method = "GET", url, headers = {}, client = "127.0.0.1", secure = /^https:/i.test(url) } = request;
   const rawHeaders = Object.entries(headers).flatMap(([name, value]) => [value].flat().flatMap((one) => [name, one]));
@@ -32,25 +32,25 @@ function checkRequest(request: unknown): asserts request is ExplainRequest {
   const { method, url, headers, client, secure }: Partial<Record<keyof ExplainRequest, unknown>> = request;
   const issues = [
     typeof url !== "string" && { path: ["url"], message: 'expected a path such as "/api", or a URL' },
-    !isTextOrNothing(method) && { path: ["method"], message: "expected an HTTP method" },
-    !isTextOrNothing(client) && { path: ["client"], message: "expected an address" },
+    !isOptionalString(method) && { path: ["method"], message: "expected an HTTP method" },
+    !isOptionalString(client) && { path: ["client"], message: "expected an address" },
     secure !== undefined && typeof secure !== "boolean" && { path: ["secure"], message: "expected true or false" },
-    !areHeadersOrNothing(headers) && {
+    !areOptionalHeaders(headers) && {
       path: ["headers"],
-      message: "expected strings or arrays of strings by the headers' names",
+      message: "expected an object of header names and strings or arrays of strings",
     },
   ].filter((issue) => issue !== false);
   if (issues.length > 0) throw new OptionsError(issues);
 }
 
-/** A `Map` or a `Headers` has its fields elsewhere, and would be taken for a request without any. */
-function areHeadersOrNothing(headers: unknown): boolean {
+/** Rejects a `Map` or a `Headers`, which have no own properties and would look like no headers. */
+function areOptionalHeaders(headers: unknown): boolean {
   if (headers === undefined) return true;
   return (
     isTable(headers) && Object.values(headers).every((value) => [value].flat().every((one) => typeof one === "string"))
   );
 }
 
-function isTextOrNothing(value: unknown): boolean {
+function isOptionalString(value: unknown): boolean {
   return value === undefined || typeof value === "string";
 }

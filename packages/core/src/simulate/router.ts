@@ -1,4 +1,4 @@
-import { makeUpRequest } from "../explain/synthetic-request.ts";
+import { createSyntheticRequest } from "../explain/synthetic-request.ts";
 import { isRefusal } from "../request/request-head.ts";
 import { isRouted, type RoutedRequest, readRequest } from "../request/routed-request.ts";
 import type { Routing } from "../request/routing.ts";
@@ -21,7 +21,10 @@ export class Router {
     const target = `${method} ${url} ${client}`;
     const known = this.#known.get(target);
     if (known !== undefined) return known;
-    const arrival = readRequest(makeUpRequest({ method, url, ...(client !== undefined && { client }) }), this.#routing);
+    const arrival = readRequest(
+      createSyntheticRequest({ method, url, ...(client !== undefined && { client }) }),
+      this.#routing,
+    );
     const found = isRefusal(arrival) ? arrival.code : isRouted(arrival) ? arrival : "no_route";
     if (this.#known.size < mostKnown) this.#known.set(target, found);
     return found;

@@ -36,7 +36,7 @@ function reasonsOf(pool: PoolExplanation, id: string, speaks?: Reason["speaks"])
   return reasons.filter((reason) => speaks === undefined || reason.speaks === speaks).map(({ code }) => code);
 }
 
-test("says of every route why it matches or not, and which one is taken", () => {
+test("explains for every route why it matches or not, and which one is taken", () => {
   const { proxy } = proxyOf({
     pools: { a: { upstreams: ["http://127.0.0.1:3001"] }, b: { upstreams: ["http://127.0.0.1:3002"] } },
     routes: [
@@ -58,7 +58,7 @@ test("says of every route why it matches or not, and which one is taken", () => 
     [true, true, true, true],
   ]);
   expect(routes[0]?.host.because).toBe("shop.example.org is not *.example.com");
-  expect(routes[2]?.path.because).toBe("/api/x only begins like /ap: a prefix is whole segments");
+  expect(routes[2]?.path.because).toBe("/api/x begins with /ap, but a prefix matches whole segments only");
   expect([route, refusal, pool?.name]).toEqual([3, null, "b"]);
 });
 
@@ -67,11 +67,11 @@ test.each<[string, ExplainRequest, string | null, number]>([
   ["a climbing path", { url: "/api/../x" }, "bad_request", 400],
   ["no target", { url: "api" }, "bad_request", 400],
   ["two hosts", { url: "/api", headers: { host: ["a", "b"] } }, "bad_request", 400],
-  ["another host than the URL's", { url: "http://a/api", headers: { Host: "b" } }, "bad_request", 400],
+  ["a Host other than that of the URL", { url: "http://a/api", headers: { Host: "b" } }, "bad_request", 400],
   ["a method that is not forwarded", { url: "/api", method: "TRACE" }, "method_not_allowed", 405],
   ["a transfer coding", { url: "/api", headers: { "Transfer-Encoding": "gzip" } }, "not_implemented", 501],
-  ["the server as a whole", { url: "*", method: "OPTIONS" }, null, 204],
-])("says why a request would be refused: %s", (_name, request, code, status) => {
+  ["OPTIONS *", { url: "*", method: "OPTIONS" }, null, 204],
+])("explains why a request would be refused: %s", (_name, request, code, status) => {
   const { proxy } = proxyOf({
     pools: { a: { upstreams: ["http://127.0.0.1:3001"] } },
     routes: [{ path: "/api", pool: "a" }],
@@ -82,7 +82,7 @@ test.each<[string, ExplainRequest, string | null, number]>([
   expect([route, pool]).toEqual([null, null]);
 });
 
-test("what describes no request is the caller's mistake, and all of it is named", () => {
+test("an invalid description is an OptionsError that names every mistake", () => {
   const { proxy } = apiOf({ a: 1 });
   const call = () => proxy.explain({ url: 1, method: 2, headers: { a: [3] } } as unknown as ExplainRequest);
   expect(call).toThrowError(expect.objectContaining({ code: "invalid_options" }));
@@ -96,7 +96,7 @@ test.each([
   [["/api"], '["/api"]'],
   [7, "7"],
   [() => "/api", "a function"],
-])("no request at all is an OptionsError that says how one is given: %s", (request, found) => {
+])("a value that is no description is an OptionsError with an example: %s", (request, found) => {
   const { proxy } = apiOf({ a: 1 });
   const call = () => proxy.explain(request as unknown as ExplainRequest);
   expect(call).toThrowError(OptionsError);
@@ -104,16 +104,16 @@ test.each([
 });
 
 test.each([[null], ["a: 1"], [["a", "1"]], [new Map([["a", "1"]])], [new Headers({ a: "1" })], [{ a: null }]])(
-  "headers that are no table of strings are named: %s",
+  "headers that are no object of strings are an OptionsError: %s",
   (headers) => {
     const { proxy } = apiOf({ a: 1 });
     const call = () => proxy.explain({ url: "/", headers } as unknown as ExplainRequest);
     expect(call).toThrowError(OptionsError);
-    expect(call).toThrowError(/^headers: expected strings or arrays of strings by the headers' names/);
+    expect(call).toThrowError(/^headers: expected an object of header names and strings or arrays of strings/);
   },
 );
 
-test("says what the upstream would get, and who is taken for the client", () => {
+test("shows path and Host for the upstream, and the address of the client", () => {
   const upstreams = [{ id: "a", url: "http://a.internal:3000/base" }];
   const { proxy } = proxyOf({
     trustedProxies: ["10.0.0.0/8"],
@@ -132,9 +132,9 @@ test("says what the upstream would get, and who is taken for the client", () => 
   expect(poolOf(changed).upstreams[0]).toMatchObject({ path: "/base/", host: "a.internal:3000" });
 });
 
-test("each thing that keeps an upstream from being picked has its code", () => {
+test("each reason against an upstream has its code", () => {
   const { pool, clock, explained } = apiOf({
-    well: 1,
+    good: 1,
     draining: 1,
     disabled: 1,
     unhealthy: 1,
@@ -151,7 +151,7 @@ test("each thing that keeps an upstream from being picked has its code", () => {
   pool.begin(memberOf(pool, "full"));
   const found = explained();
   expect(Object.fromEntries(found.upstreams.map(({ id }) => [id, reasonsOf(found, id, "against")]))).toEqual({
-    well: [],
+    good: [],
     draining: ["draining"],
     disabled: ["disabled"],
     unhealthy: ["unhealthy"],
@@ -160,14 +160,14 @@ test("each thing that keeps an upstream from being picked has its code", () => {
     idle: ["weight-zero"],
     spare: ["backup"],
   });
-  expect(found.upstreams.filter(({ candidate }) => candidate).map(({ id }) => id)).toEqual(["well"]);
+  expect(found.upstreams.filter(({ candidate }) => candidate).map(({ id }) => id)).toEqual(["good"]);
   expect(found.upstreams.map(({ chance }) => chance)).toEqual([1, 0, 0, 0, 0, 0, 0, 0]);
   expect(found.upstreams[3]?.because).toBe("probes find it unhealthy since 2025-01-01T00:00:05.000Z: status 503");
   expect(found.upstreams[4]?.because).toBe("it is ejected for consecutive-failures until 2025-01-01T00:00:35.000Z");
   expect(found.upstreams[5]?.because).toBe("1 of 1 in flight");
 });
 
-test("says who is on trial, who is held, and what shares are made of", async () => {
+test("shows trials, held upstreams and the factors of shares", async () => {
   const { proxy, pool, explained } = apiOf(
     { a: 4, b: 4, c: 4 },
     { slowStart: { window: "10s" }, healthCheck: { initialState: "checking" } },
@@ -193,7 +193,7 @@ test("says who is on trial, who is held, and what shares are made of", async () 
   await proxy.close({ timeout: "0s" });
 });
 
-test("says what would happen at once: a pick, a wait, a refusal, or a pick in panic", () => {
+test("shows the next step: a pick, a wait, a refusal, or a pick in panic", () => {
   const { pool, explained, proxy } = apiOf({ a: { maxInFlight: 1 } }, { queue: { max: 1 } });
   expect(explained()).toMatchObject({ next: "pick", panic: false });
   const attempt = pool.begin(memberOf(pool, "a"));
@@ -212,7 +212,7 @@ test("says what would happen at once: a pick, a wait, a refusal, or a pick in pa
   expect(proxy.explain({ url: "/" }).refusal).toMatchObject({ code: "none_available", status: 503 });
 });
 
-test("says what is hashed, and what of it the request has", () => {
+test("shows the hash key option and the key of the request", () => {
   const { explained } = apiOf({ a: 1, b: 1, c: 1 }, { balance: "hash", hashOn: "header:x-user" });
   const found = explained({ url: "/", headers: { "X-User": "7" } });
   expect(found.hash).toEqual({ on: "header:x-user", key: "7" });
@@ -221,9 +221,9 @@ test("says what is hashed, and what of it the request has", () => {
   expect(apiOf({ a: 1 }).explained().hash).toBeNull();
 });
 
-test("a policy of an app's own is taken to go by weight, unless it can say more", () => {
+test("a custom policy without `weigh` is explained by weight", () => {
   const pick = () => {
-    throw new Error("explaining picks nothing");
+    throw new Error("explain must not pick");
   };
   const plain = apiOf({ a: 3, b: 1 }, { balance: { name: "own", pick } });
   expect(plain.explained().upstreams.map(({ chance, because }) => [chance, because])).toEqual([
@@ -243,7 +243,7 @@ test("a policy of an app's own is taken to go by weight, unless it can say more"
   expect(broken.explained().upstreams.map(({ chance }) => chance)).toEqual([0.75, 0.25]);
 });
 
-test("is plain frozen data that JSON keeps", () => {
+test("is plain frozen data that survives JSON", () => {
   const { proxy } = apiOf({ a: 1, b: { maxInFlight: 3 } });
   for (const request of [{ url: "/" }, { url: "bad" }]) {
     const found = proxy.explain(request);
@@ -252,7 +252,7 @@ test("is plain frozen data that JSON keeps", () => {
   }
 });
 
-test.each(policyNames)("%s picks the same with and without an explanation in between", (policy) => {
+test.each(policyNames)("%s picks the same with and without explanations in between", (policy) => {
   const picksOf = (explaining: boolean) => {
     const clock = new VirtualClock();
     const random = seededRandom(9);
@@ -266,7 +266,7 @@ test.each(policyNames)("%s picks the same with and without an explanation in bet
       clock.advance(10);
       if (explaining) for (const url of ["/", "nonsense"]) explain({ url }, routing, 0);
       const upstream = balancer.pick({ key: `key-${step % 7}` });
-      log.push(upstream?.id ?? "nobody");
+      log.push(upstream?.id ?? "no upstream");
       if (upstream === undefined) continue;
       const attempt = pool.begin(upstream);
       clock.setTimeout(() => attempt.settle(step % 9 === 0 ? "reset" : "success"), random() * 60);
@@ -277,7 +277,7 @@ test.each(policyNames)("%s picks the same with and without an explanation in bet
   expect(picksOf(true)).toEqual(picksOf(false));
 });
 
-test("says how much of what is in flight are open tunnels", () => {
+test("shows how many of the requests in flight are open tunnels", () => {
   const { pool, explained } = apiOf({ a: { maxInFlight: 3 }, b: 1 });
   for (const id of ["a", "a", "b"]) pool.begin(memberOf(pool, id)).becomeTunnel();
   pool.begin(memberOf(pool, "a"));

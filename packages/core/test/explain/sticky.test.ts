@@ -9,14 +9,14 @@ import { memberOf, upstreamsOf } from "../support/pools.ts";
 
 const secret = "a secret for tests";
 
-/** The cookie that binds to the upstream of that id. */
+/** The value of the cookie that binds to the upstream with this id. */
 function cookieOf(id: string): string {
   return createHmac("sha256", secret)
     .update(JSON.stringify(["api", id]))
     .digest("base64url");
 }
 
-/** A pool of a, b and c whose clients stay, and what becomes of a request with a cookie. */
+/** A sticky pool of a, b and c; `ask` explains a request with the cookie. */
 function trio(sticky: StickyOptions = {}, options: Partial<PoolOptions> = {}) {
   const upstreams = upstreamsOf({ a: { maxInFlight: 1 }, b: { maxInFlight: 1 }, c: 1 });
   const api = { upstreams, balance: "round-robin" as const, sticky: { secret, ...sticky }, ...options };
@@ -34,21 +34,21 @@ function chances({ upstreams }: PoolExplanation): number[] {
   return upstreams.map(({ chance }) => Math.round(chance * 100));
 }
 
-test("a pool that keeps nobody has nothing to say of it", () => {
+test("a pool without sticky sessions has no sticky explanation", () => {
   const { proxy } = trio({}, { sticky: undefined as never });
   expect(proxy.explain({ url: "/" }).pool?.sticky).toBeNull();
 });
 
 test.each([
   ["without a cookie", undefined, { upstream: null, standing: null, outcome: "unbound" }],
-  ["with a cookie of nobody's", "x".repeat(43), { upstream: null, standing: "gone", outcome: "rebound" }],
-])("a client %s is balanced like any other", (_, value, sticky) => {
+  ["with an unknown cookie", "x".repeat(43), { upstream: null, standing: "gone", outcome: "rebound" }],
+])("a client %s is balanced by the policy", (_, value, sticky) => {
   const found = trio().ask(value);
   expect(found).toMatchObject({ next: "pick", sticky: { cookie: "evenkeel", ...sticky }, refusal: null });
   expect(chances(found)).toEqual([100, 0, 0]);
 });
 
-test("the policy has no say while a client's own upstream can be had, also while that drains", () => {
+test("the policy does not pick while the bound upstream is available, also while it drains", () => {
   const { ask, pool } = trio();
   for (const state of ["active", "draining"] as const) {
     pool.setState("b", state);
@@ -57,15 +57,15 @@ test("the policy has no say while a client's own upstream can be had, also while
     expect(chances(found)).toEqual([0, 100, 0]);
     expect(found.upstreams.map(({ because }) => because)).toEqual([
       "the client is bound to b",
-      "the client is bound to it",
+      "the client is bound to this upstream",
       "the client is bound to b",
     ]);
-    // What the policy would choose from is another matter.
+    // The candidates of the policy are independent of the binding.
     expect(found.upstreams.map(({ candidate }) => candidate)).toEqual([true, state === "active", true]);
   }
 });
 
-test("one that is full is waited for, and when there is no more waiting another serves", () => {
+test("a full upstream is waited for, and with a full queue another one serves the request", () => {
   const { ask, pool } = trio({}, { queue: { max: 1 } });
   pool.begin(memberOf(pool, "b"));
   const waiting = ask(cookieOf("b"));
@@ -78,15 +78,17 @@ test("one that is full is waited for, and when there is no more waiting another 
   expect(chances(temporary)).toEqual([100, 0, 0]);
 });
 
-test("one that cannot be had is replaced", () => {
+test("an upstream that is gone is replaced", () => {
   const { ask, pool } = trio();
   pool.setHealth(memberOf(pool, "b"), "unhealthy", "status 503");
   const found = ask(cookieOf("b"));
   expect(found).toMatchObject({ next: "pick", sticky: { upstream: "b", standing: "gone", outcome: "rebound" } });
-  expect(found.sticky?.because).toBe("b cannot be had: another serves the client, which is bound to that from then on");
+  expect(found.sticky?.because).toBe(
+    "b is not available: another upstream serves the client, which is bound to it from then on",
+  );
 });
 
-test("under `fail` the client is turned away instead, with the code that it gets", () => {
+test("with `fail` the client is refused, with its error code", () => {
   const { ask, pool } = trio({ onMissing: "fail" }, { queue: { max: 0 } });
   expect(ask("x".repeat(43))).toMatchObject({
     next: "refuse",
