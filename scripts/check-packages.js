@@ -1,5 +1,5 @@
-// Packs every package the way it would be published and looks at the tarballs: publint for package.json and its files,
-// attw for what TypeScript resolves, and here for what is in them: nothing but what a user needs.
+// Packs every package as for publication and checks the tarballs: publint checks package.json and its files, attw checks
+// what TypeScript resolves, and this script checks that a tarball contains only the files that a user needs.
 
 import { execFile } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
@@ -22,7 +22,7 @@ try {
       { file, name: "attw", args: [tarball, "--profile", "esm-only", "--format", "ascii", "--no-color"] },
     ];
   });
-  if (checks.length === 0) throw new Error("pnpm pack left no tarball");
+  if (checks.length === 0) throw new Error("pnpm pack has created no tarball");
   await Promise.all(Array.from({ length: availableParallelism() }, () => work(checks)));
 } catch (error) {
   console.error(error.stdout || error.stderr || error.message);
@@ -31,13 +31,13 @@ try {
   rmSync(folder, { recursive: true, force: true });
 }
 
-/** Takes checks off the shared list until it is empty. */
+/** Runs checks of the shared list until it is empty. */
 async function work(checks) {
   for (let check = checks.shift(); check !== undefined; check = checks.shift()) {
     try {
       const { stdout } = await execute(check.name, check.args, { shell: process.platform === "win32" });
       check.judge?.(stdout);
-      console.log(`${check.file}: ${check.name} finds nothing`);
+      console.log(`${check.file}: ${check.name} has found no mistake`);
     } catch (error) {
       console.error(`${check.file}: ${check.name}\n${error.stdout || error.stderr || error.message}`);
       process.exitCode = 1;
@@ -45,12 +45,12 @@ async function work(checks) {
   }
 }
 
-/** Objects to a tarball without a README or a license, and to anything else that has no business there. */
+/** Throws if a tarball lacks the README, the license or package.json, or contains an unexpected file. */
 function judgeContents(listing) {
   const files = listing.trim().split("\n");
   const missing = ["README.md", "LICENSE", "package.json"].filter((file) => !files.includes(`package/${file}`));
   const known =
     /^package\/(?:README\.md|LICENSE|package\.json|schema\.json|bin\/[\w-]+\.js|dist\/[\w/-]+(?:\.d\.ts|\.js))$/;
   const unknown = files.filter((file) => !known.test(file));
-  if (missing.length + unknown.length > 0) throw new Error(`missing: ${missing}\nnot to be published: ${unknown}`);
+  if (missing.length + unknown.length > 0) throw new Error(`missing files: ${missing}\nunexpected files: ${unknown}`);
 }

@@ -1,8 +1,8 @@
-// Throws generated traffic at the proxy until something is wrong, then says how to see it again: `pnpm fuzz --help`.
+// Fuzzes the proxy with generated traffic until a check fails, then prints how to replay the failure: `pnpm fuzz --help`.
 //
 //   requests, responses   packages/core/test/security/fuzz: from clients and from upstreams, through the whole proxy
-//   parser                packages/core/test/transport/fuzz: responses, read by our parser beside node:http's and undici's
-//   frames                packages/core/test/http2: HTTP/2 frames, read by themselves and by connections to an upstream
+//   parser                packages/core/test/transport/fuzz: responses, compared between our parser, node:http and undici
+//   frames                packages/core/test/http2: HTTP/2 frames, read by the frame reader and by upstream connections
 
 import { spawn } from "node:child_process";
 import { randomInt } from "node:crypto";
@@ -12,15 +12,15 @@ import { parseArgs } from "node:util";
 const usage = `Usage: pnpm fuzz [requests|responses|parser|frames|all] [--runs N] [--seed S] [--path P] [--layer core|cli]
 
   requests    generated connections of clients, through the whole proxy
-  responses   generated answers of upstreams, through the whole proxy
-  parser      generated responses, read by our parser beside node:http's and undici's
-  frames      generated HTTP/2 frames, from an upstream
-  all         all four, one after another (the default)
+  responses   generated responses of upstreams, through the whole proxy
+  parser      generated responses, compared between our parser, node:http and undici
+  frames      generated HTTP/2 frames from an upstream
+  all         all four, one after another (default)
 
-  --runs N    inputs for each of them (1000000)
-  --seed S    whole number that a run is repeated by (chosen by chance, and printed)
-  --path P    of a failure: plays that one input alone; for requests and responses
-  --layer L   core: the proxy's handlers in a plain server (the default); cli: the standalone server's listener`;
+  --runs N    number of inputs for each target (default: 1000000)
+  --seed S    whole number; the same seed repeats a run (default: random, printed)
+  --path P    path of a failure, as printed; runs that input only; for requests and responses
+  --layer L   core: the proxy's handlers in a plain server (default); cli: the listener of the standalone server`;
 
 const targets = {
   requests: { core: "packages/core/test/security/fuzz.test.ts", cli: "packages/cli/test/fuzz.test.ts" },
@@ -29,7 +29,7 @@ const targets = {
   frames: { core: "packages/core/test/http2/fuzz.test.ts" },
 };
 
-const { chosen, runs, seed, layer, place } = readArguments();
+const { chosen, runs, seed, layer, failurePath } = readArguments();
 const root = path.dirname(import.meta.dirname);
 for (const target of chosen) {
   const file = targets[target][layer];
@@ -53,7 +53,7 @@ function run(target, file) {
       env: {
         ...process.env,
         ...{ FUZZ_RUNS: String(runs), FUZZ_SEED: String(seed) },
-        ...(place !== undefined && { FUZZ_PATH: place }),
+        ...(failurePath !== undefined && { FUZZ_PATH: failurePath }),
       },
     },
   );
@@ -80,25 +80,26 @@ function readArguments() {
     console.log(usage);
     process.exit(0);
   }
-  const { layer = "core", path: place } = values;
+  const { layer = "core", path: failurePath } = values;
   const [target = "all", ...rest] = positionals;
-  if (rest.length > 0 || (target !== "all" && !Object.hasOwn(targets, target))) fail("name one target");
-  if (layer !== "core" && layer !== "cli") fail("--layer is core or cli");
+  if (rest.length > 0 || (target !== "all" && !Object.hasOwn(targets, target))) fail("expected one target");
+  if (layer !== "core" && layer !== "cli") fail("--layer must be core or cli");
   if (layer === "cli" && (target === "parser" || target === "frames")) fail(`${target} has no layers`);
-  if (place !== undefined && !/^\d+(?::\d+)*$/.test(place)) fail("--path is what a failed run has printed");
-  if (place !== undefined && ["all", "parser", "frames"].includes(target))
-    fail("--path goes with requests or responses");
+  if (failurePath !== undefined && !/^\d+(?::\d+)*$/.test(failurePath))
+    fail("--path must be a path that a failed run has printed");
+  if (failurePath !== undefined && ["all", "parser", "frames"].includes(target))
+    fail("--path needs the target requests or responses");
   return {
     chosen: target === "all" ? Object.keys(targets) : [target],
     runs: numberOf("--runs", values.runs ?? "1000000", /^[1-9]\d{0,8}$/),
     seed: numberOf("--seed", values.seed ?? String(randomInt(1, 1_000_000)), /^\d{1,10}$/),
     layer,
-    place,
+    failurePath,
   };
 }
 
 function numberOf(name, text, shape) {
-  if (!shape.test(text)) fail(`${name} is a whole number`);
+  if (!shape.test(text)) fail(`${name} must be a whole number`);
   return Number(text);
 }
 

@@ -1,7 +1,7 @@
-// Runs the steps named on the command line in order, a headline before each; the first that fails ends the run with
-// its exit code. Words after the last step go to that step: `npm test -- packages/core`.
+// Runs the steps given on the command line in order and prints a headline before each. The first failure ends the run with
+// the exit code of its step. Arguments after the last step are passed to that step: `npm test -- packages/core`.
 //
-// Plain JavaScript without dependencies, because it runs in a fresh clone before anything is installed.
+// Plain JavaScript without dependencies, because it runs in a fresh clone before any package is installed.
 
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -15,7 +15,7 @@ if (Number.parseInt(process.versions.node, 10) < 20) {
 const root = path.dirname(import.meta.dirname);
 const { packageManager } = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8"));
 
-/** A quiet step shows its output only when it fails. */
+/** The output of a quiet step is printed only if the step fails. */
 const steps = {
   install: {
     title: "Installing dependencies",
@@ -49,7 +49,7 @@ if (names.length === 0) {
   process.exit(2);
 }
 
-/** Set by a signal: the step under way is the last. */
+/** Set by a signal: no step is started after the current one. */
 let stopping = false;
 
 for (const [index, name] of names.entries()) {
@@ -62,7 +62,7 @@ for (const [index, name] of names.entries()) {
   if (stopping && !last) process.exit(130);
 }
 
-/** Runs a command in the root with the workspace's tools on its path; resolves with its exit code. */
+/** Runs a command in the root folder, with the tools of the workspace in PATH. Resolves with its exit code. */
 function run([file, ...args], quiet = false) {
   return new Promise((resolve) => {
     const bin = path.join(root, "node_modules", ".bin");
@@ -70,17 +70,17 @@ function run([file, ...args], quiet = false) {
       cwd: root,
       env: { ...process.env, PATH: `${bin}${path.delimiter}${process.env.PATH ?? ""}` },
       stdio: quiet ? ["ignore", "pipe", "pipe"] : "inherit",
-      // npx and the tools are .cmd files on Windows, which only a shell can start.
+      // On Windows npx and the tools are .cmd files, which only a shell can start.
       shell: process.platform === "win32" && file !== process.execPath,
     });
     const output = [];
     child.stdout?.on("data", (chunk) => output.push(chunk));
     child.stderr?.on("data", (chunk) => output.push(chunk));
 
-    const release = endWithUs(child);
+    const release = endWithParent(child);
     child.on("error", (error) => {
       release();
-      const hint = error.code === "ENOENT" ? ". Is everything installed? `npm test` does it" : "";
+      const hint = error.code === "ENOENT" ? ". `npm test` installs the dependencies" : "";
       console.error(`Cannot run ${file}: ${error.message}${hint}`);
       resolve(1);
     });
@@ -93,12 +93,12 @@ function run([file, ...args], quiet = false) {
 }
 
 /**
- * Makes a step end when this process is told to, or when whoever started it has gone: npm ends its shell and no more.
+ * Ends a step when this process gets a signal, or when its parent process has exited: npm ends only its shell.
  *
- * A terminal tells the step as well, and to be told twice means "at once", so the step gets a second before it hears
- * from us.
+ * A terminal sends the signal to the step too, and a second signal means "stop at once". So the signal is passed on after
+ * one second only.
  */
-function endWithUs(child) {
+function endWithParent(child) {
   const stop = (signal) => {
     stopping = true;
     clearInterval(watch);

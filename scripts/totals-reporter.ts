@@ -1,10 +1,10 @@
 import type { Reporter, TestModule } from "vitest/node";
 
 /**
- * Ends a test run with its totals on a line of its own: `12 passed, 0 failed`, plus `, 1 skipped` when there are any.
+ * Prints the totals of a test run on its last line: `12 passed, 0 failed`, plus `, 1 skipped` if any.
  *
- * A file that fails outside its tests, and an error that belongs to no test, count as one failure each: the line
- * never reads better than the run was.
+ * A file that fails outside of its tests counts as one failure, and so does an error outside of any test. A failed run
+ * therefore never prints 0 failures.
  */
 export default class TotalsReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], unhandledErrors: readonly unknown[]): void {

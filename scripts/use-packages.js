@@ -1,6 +1,6 @@
-// Uses the packages the way a stranger does: packs them as they would be published, installs the tarballs into an
-// empty folder outside the workspace, compiles a TypeScript program against them, and runs the programs of consumer/ on
-// every Node that is supported, where any deprecation is an error and any other warning is a failure.
+// Uses the packages as a user does: packs them as for publication, installs the tarballs into an empty folder outside of the
+// workspace, compiles a TypeScript program against them, and runs the programs of consumer/ on every supported version of
+// Node. A deprecation, a warning or any other output to stderr is a failure.
 
 import { execFile } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -8,10 +8,10 @@ import { availableParallelism, tmpdir } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
 
-/** The majors that `engines` allows, each in its newest release. */
+/** The major versions that `engines` allows. The newest release of each is used. */
 const majors = [20, 22, 24, 26];
 const programs = ["import.mjs", "require.cjs", "core.mjs", "express.mjs", "fastify.mjs", "command.mjs"];
-/** A limit for what hangs. */
+/** Milliseconds for one program. */
 const timeout = 60_000;
 
 const root = path.dirname(import.meta.dirname);
@@ -39,11 +39,11 @@ async function pack() {
   const filter = ["-r", "--filter", "./packages/*", "pack", "--pack-destination", destination];
   await execute("npx", ["-y", workspace.packageManager, ...filter], { cwd: root });
   const tarballs = readdirSync(destination).map((file) => path.join(destination, file));
-  if (tarballs.length === 0) throw new Error("pnpm pack left no tarball");
+  if (tarballs.length === 0) throw new Error("pnpm pack has created no tarball");
   return tarballs;
 }
 
-/** Installs with npm, which takes what the packages depend on from the registry and knows nothing of the workspace. */
+/** Installs with npm, which does not know the workspace and takes all dependencies from the registry. */
 async function installTarballs(tarballs) {
   writeFileSync(path.join(folder, "package.json"), JSON.stringify({ name: "consumer", private: true, type: "module" }));
   const types = ["@types/node", "@types/express"].map((name) => `${name}@${versionOf(name)}`);
@@ -53,12 +53,12 @@ async function installTarballs(tarballs) {
     "evenkeel",
     ...readdirSync(path.join(folder, "node_modules/@evenkeel")).map((name) => `@evenkeel/${name}`),
   ];
-  if (names.length !== tarballs.length) throw new Error(`${tarballs.length} tarballs, but installed: ${names}`);
+  if (names.length !== tarballs.length) throw new Error(`expected ${tarballs.length} packages, installed: ${names}`);
   const manifests = names.map((name) => readFileSync(path.join(folder, "node_modules", name, "package.json"), "utf8"));
   writeFileSync(path.join(folder, "manifests.json"), `[${manifests.join(",")}]`);
 }
 
-/** What the workspace itself is compiled against. */
+/** The version that the workspace itself is compiled against. */
 function versionOf(name) {
   const manifests = ["package.json", "packages/express/package.json"].map((file) =>
     JSON.parse(readFileSync(path.join(root, file), "utf8")),
@@ -71,10 +71,10 @@ function npmInstall(directory, packages) {
   return execute("npm", [...args, ...packages], { cwd: directory });
 }
 
-/** Every Node to run on. The binaries are npm packages, kept between runs; there are none for other platforms. */
+/** The Node binaries to run on. They are npm packages for linux x64, cached between runs. */
 async function findNodes() {
   if (process.platform !== "linux" || process.arch !== "x64") {
-    console.log(`Only on Node ${process.version}: there are binaries of the others for linux x64 alone`);
+    console.log(`Runs on Node ${process.version} only: the binaries of other versions are for linux x64`);
     return [process.execPath];
   }
   const cache = path.join(root, "node_modules", ".cache", "nodes");
@@ -90,7 +90,7 @@ async function findNodes() {
   return binaries;
 }
 
-/** The strictest of what a consumer may have: nothing in our declarations is passed over. */
+/** Compiles with the strictest options of a consumer, which check our declaration files too. */
 async function compile(resolution) {
   const module = resolution === "bundler" ? ["--module", "esnext"] : ["--module", "nodenext"];
   const strict = ["--strict", "--exactOptionalPropertyTypes", "--skipLibCheck", "false"];
@@ -106,14 +106,14 @@ async function run(node, program) {
   try {
     const flags = ["--throw-deprecation", "--trace-uncaught"];
     const { stderr } = await execute(node, [...flags, program], { cwd: folder, timeout });
-    if (stderr !== "") throw Object.assign(new Error("it has something to say"), { stderr });
+    if (stderr !== "") throw Object.assign(new Error("unexpected output to stderr"), { stderr });
   } catch (error) {
     throw new Error(`${name}: ${error.message}\n${error.stderr}`);
   }
-  console.log(`${name}: does what it should, without a warning`);
+  console.log(`${name}: passed without a warning`);
 }
 
-/** Takes checks off the shared list until it is empty. */
+/** Runs checks of the shared list until it is empty. */
 async function work(checks) {
   for (let check = checks.shift(); check !== undefined; check = checks.shift()) {
     try {

@@ -1,5 +1,5 @@
-// All packages have one version. `node scripts/version.js 1.2.3` gives it to them, in their manifests and where their code
-// says it; with `--check` it only fails when one of them has another.
+// All packages have the same version. `node scripts/version.js 1.2.3` sets it in their manifests and in version.ts. With
+// `--check` it changes nothing and fails if a package has another version.
 
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
@@ -24,7 +24,7 @@ function set(file, pattern) {
   const [found] = pattern.exec(text) ?? [];
   if (found === version) return;
   if (values.check) {
-    console.error(`${path.relative(process.cwd(), file)} says ${found}, not ${version}`);
+    console.error(`${path.relative(process.cwd(), file)}: expected ${version}, found ${found}`);
     process.exitCode = 1;
   } else {
     writeFileSync(file, text.replace(pattern, version));

@@ -1,4 +1,4 @@
-// The main API of every package as a TypeScript program uses it. Compiled, never run.
+// A TypeScript program that uses the main API of every package. It is compiled, never run.
 import { createServer } from "node:http";
 import { type Admin, createAdmin } from "@evenkeel/admin";
 import { StandaloneServer } from "@evenkeel/cli";

@@ -1,10 +1,10 @@
-/** Makes docs/configuration.md out of the same two sources as the JSON Schema. */
+/** Generates docs/configuration.md from the schemas and the docstrings of the options, as json-schema.ts does. */
 
 import { describeTables, docs, type JsonSchema, topLevelDoc, visitTables } from "./json-schema.ts";
 import { type OptionDoc, withoutDefault } from "./option-docs.ts";
 
 interface Section {
-  /** As it is written in a file. */
+  /** The table's header, as in a configuration file. */
   readonly title: string;
   readonly text: string;
   readonly rows: readonly Row[];
@@ -19,24 +19,25 @@ interface Row {
 
 const introduction = `# Configuration
 
-Every key of a configuration file, made from the source by \`pnpm reference\`. The same keys are the options in code, for
-\`createProxy\` and the adapters, except \`[server]\`, \`[admin]\` and \`[accessLog]\`, which are for the command.
+This page lists every key of a configuration file. \`pnpm reference\` generates it from the source. The same keys are the
+options in code, for \`createProxy\` and the adapters. Only the command reads \`[server]\`, \`[admin]\` and \`[accessLog]\`.
 
-\`evenkeel check\` names every mistake of a file by line and column. Editors complete and check a file that begins with
+\`evenkeel check\` reports every mistake of a file with its line and column. Editors complete and check a file that starts with
 
 \`\`\`toml
 #:schema ./node_modules/@evenkeel/config/schema.json
 \`\`\`
 
-- A **duration** is a string with a unit: \`"250ms"\`, \`"5s"\`, \`"2m"\`, \`"1h"\`. A **size** is one too: \`"64kb"\`, \`"10mb"\`.
-- \`\${NAME}\` in a string is the environment variable of that name, \`\${NAME:-text}\` has a default, and \`$\${\` is a plain \`\${\`.
+- A **duration** is a string with a unit: \`"250ms"\`, \`"5s"\`, \`"2m"\`, \`"1h"\`. So is a **size**: \`"64kb"\`, \`"10mb"\`.
+- \`\${NAME}\` in a string is replaced by the environment variable \`NAME\`. \`\${NAME:-text}\` has a default. \`$\${\` is a literal
+  \`\${\`.
 - A relative path is relative to the file.
-- A file has either \`[pools.NAME]\` tables, with \`[[routes]]\` when there are several, or the keys of one pool at the top.
-  That pool is called \`default\`. \`[[routes]]\` may stand beside either; with one pool they need not name it.
-- \`[defaults]\` takes every key of a pool but \`upstreams\`; a pool's own keys win.
+- A file has either \`[pools.NAME]\` tables or the keys of a single pool at the top. The single pool is named \`default\`. With
+  several pools \`[[routes]]\` are required. With one pool they are optional and need not name it.
+- \`[defaults]\` has every key of a pool except \`upstreams\`. The keys of a pool override it.
 `;
 
-/** The tables in the order in which one writes them, with what they are called in a file. */
+/** The sections in the order of the page: the table's header in a file, its interface, and its path in the schema. */
 const outline: readonly (readonly [title: string, interfaceName: string, path: readonly string[]])[] = [
   ["[server]", "ServerOptions", ["server"]],
   ["[server.tls]", "ServerTlsOptions", ["server", "tls"]],
@@ -78,7 +79,7 @@ export function createConfigurationPage(): string {
   return `${[introduction, `${contents.join("\n")}\n`, ...sections.map(render)].join("\n")}`;
 }
 
-/** Interfaces that are shown: those of sections, and those that others extend or that the top is made of. */
+/** The interfaces that the page covers: those of sections, and those whose keys are in the section of the top. */
 const known = new Set([
   ...outline.map(([, name]) => name),
   ...["PoolSettings", "SharedOptions", "ManyPoolsOptions", "OnePoolOptions", "CommandTables"],
@@ -90,7 +91,7 @@ function toSection(title: string, name: string, schema: JsonSchema): Section {
   visitTables(schema, (properties, required) => {
     for (const [key, option] of Object.entries(properties)) {
       const doc = table?.options.get(key);
-      if (doc === undefined) throw new Error(`${name} says nothing of ${key}`);
+      if (doc === undefined) throw new Error(`${name} has no docstring for ${key}`);
       rows.push({ key, schema: option, doc, required: required.includes(key) });
     }
   });
@@ -128,20 +129,22 @@ function render({ title, text, rows }: Section): string {
   return `## ${code(title)}\n\n${text === "" ? "" : `${text}\n\n`}${table}\n`;
 }
 
-/** Leads on from a key that holds a table. */
+/** The link from a key that holds a table to the table's section. */
 function sectionOf({ table }: OptionDoc): string {
   const section = outline.find(([, name]) => name === table);
   return section === undefined ? "" : ` [More](#${anchor(section[0])}).`;
 }
 
-/** The type and the range of a value in words. */
+/** The type and the range of a value, in words. */
 function typeOf(schema: JsonSchema): string {
   if (schema.anyOf !== undefined) return [...new Set(schema.anyOf.map(typeOf))].join(" or ");
   if (schema.const !== undefined) return `\`${JSON.stringify(schema.const)}\``;
   if (schema.enum !== undefined) return schema.enum.map((word) => `\`${JSON.stringify(word)}\``).join(", ");
   if (schema.items !== undefined) return `array: ${typeOf(schema.items)}`;
-  if (schema.range !== undefined)
-    return `duration, ${schema.range.replace(/^(\d+)000ms/, "$1s").replace(/^0ms/, "0s")}`;
+  if (schema.range !== undefined) {
+    const range = schema.range.replace(/^(\d+)000ms/, "$1s").replace(/^0ms/, "0s");
+    return `${schema.type === "number" ? "number" : "duration"}, ${range}`;
+  }
   if (schema.pattern?.includes("[kKmMgG]")) return "size";
   if (schema.type === "integer") return `whole number, ${schema.minimum} to ${schema.maximum}`;
   if (schema.type === "number") return `number, ${schema.minimum} to ${schema.maximum}`;
@@ -153,7 +156,7 @@ function code(title: string): string {
   return title.replace(/\[+[^\]]+\]+/g, "`$&`");
 }
 
-/** As the hosts of repositories make them of headings. */
+/** The anchor of a heading, as GitHub generates it. */
 function anchor(title: string): string {
   return title
     .toLowerCase()

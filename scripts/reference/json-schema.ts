@@ -1,8 +1,8 @@
 /**
- * Makes the JSON Schema of a configuration file out of the schemas that check it and of what their interfaces say.
+ * Generates the JSON Schema of a configuration file from the zod schemas and from the docstrings of the options.
  *
- * It is for editors: it lets nothing pass for wrong that is right, and leaves to `evenkeel check` what takes code to see. A
- * string with a `${` in it may become anything, so it is right wherever a string is.
+ * The JSON Schema is for editors. It accepts every valid file. What only code can check, it leaves to `evenkeel check`. A
+ * string that contains `${` can become any value, so it is valid wherever a string is.
  */
 
 import * as z from "zod";
@@ -15,9 +15,9 @@ export interface JsonSchema {
   description?: string;
   default?: unknown;
   pattern?: string;
-  /** What a pattern cannot say, in words; of no meaning in JSON Schema, and taken out in the end. */
+  /** The range that a pattern cannot express, in words. Not a keyword of JSON Schema; removed at the end. */
   range?: string;
-  /** The string may be a whole number from the first to the second as well; of no meaning in JSON Schema either. */
+  /** An integer in this range is valid in place of the string. Not a keyword of JSON Schema; removed at the end. */
   orNumber?: readonly [min: number, max: number];
   minLength?: number;
   minimum?: number;
@@ -36,20 +36,21 @@ export interface JsonSchema {
 export const docs: ReadonlyMap<string, TableDoc> = readOptionDocs(
   [
     "core/src/config/options.ts",
-    "core/src/config/discovery-options.ts",
-    "core/src/config/connection-options.ts",
+    "core/src/config/options/health-options.ts",
+    "core/src/config/options/discovery-options.ts",
+    "core/src/config/options/connection-options.ts",
     "config/src/options.ts",
   ].map((file) => `${import.meta.dirname}/../../packages/${file}`),
 );
 
-/** The tables of a file as the checks have them, without descriptions. */
+/** The tables of a file as the zod schemas define them, without descriptions. */
 export function describeTables(): Record<string, JsonSchema> {
   const command = z.strictObject(commandTables);
   const [one, many, own] = [onePoolSchema, manyPoolsSchema, command].map((schema) => toJson(schema).properties ?? {});
   return { ...one, ...many, ...own };
 }
 
-/** The whole schema, as an editor reads it. */
+/** The whole JSON Schema, with descriptions. */
 export function createJsonSchema(): JsonSchema {
   const properties = describeTables();
   for (const [key, schema] of Object.entries(properties)) describe(schema, topLevelDoc(key));
@@ -63,32 +64,32 @@ export function createJsonSchema(): JsonSchema {
     type: "object",
     properties,
     additionalProperties: false,
-    // Either pools with names, or the options of one pool at the top, with routes or without.
+    // Either named pools, or the options of one pool at the top.
     if: { required: ["pools"] },
-    // biome-ignore lint/suspicious/noThenProperty: the keyword is called so.
+    // biome-ignore lint/suspicious/noThenProperty: `then` is a keyword of JSON Schema.
     then: { properties: Object.fromEntries(forOnePool.map((key) => [key, false])) },
     else: { anyOf: [{ required: ["upstreams"] }, { required: ["discovery"] }], properties: { defaults: false } },
   };
 }
 
-/** What is said of a key at the top of a file. */
+/** The docstring of a key at the top of a file. */
 export function topLevelDoc(key: string): OptionDoc {
   const found = ["CommandTables", "ManyPoolsOptions", "OnePoolOptions"]
     .map((name) => docs.get(name)?.options.get(key))
     .find((doc) => doc !== undefined);
-  if (found === undefined) throw new Error(`no interface has ${key}`);
+  if (found === undefined) throw new Error(`no interface has the key ${key}`);
   return found;
 }
 
-/** Puts descriptions and defaults into a schema, and lets every string of it come from the environment. */
+/** Adds descriptions and defaults to a schema, and accepts `${` in every string. */
 function describe(schema: JsonSchema, doc: OptionDoc): void {
   const table = doc.table === undefined ? undefined : docs.get(doc.table);
-  const range = schema.range === undefined ? [] : [`From ${schema.range}.`];
+  const range = schema.range === undefined ? [] : [`Range: ${schema.range}.`];
   const description = [doc.text || table?.text, ...range].filter(Boolean).join(" ");
   visitTables(schema, (properties) => {
     for (const [key, option] of Object.entries(properties)) {
       const inner = table?.options.get(key);
-      if (inner === undefined) throw new Error(`${doc.table} says nothing of ${key}`);
+      if (inner === undefined) throw new Error(`${doc.table} has no docstring for ${key}`);
       describe(option, inner);
     }
   });
@@ -106,7 +107,7 @@ function literal(text: string | undefined): unknown {
   }
 }
 
-/** Calls back with the keys of each table that a value may be, or hold without keys of its own in between. */
+/** Calls back with the keys of each table that a value can be, or can contain in an array, a record or a union. */
 export function visitTables(
   schema: JsonSchema,
   callback: (properties: Record<string, JsonSchema>, required: readonly string[]) => void,
@@ -141,7 +142,7 @@ function toJson(schema: z.ZodType): JsonSchema {
   const made = z.toJSONSchema(schema, {
     target: "draft-7",
     io: "input",
-    // Only in code: a policy of one's own.
+    // A `Policy` object, which is possible in code only.
     unrepresentable: "any",
     override({ zodSchema, jsonSchema }) {
       const json = jsonSchema as JsonSchema;
@@ -162,7 +163,7 @@ function withoutCode(json: JsonSchema): void {
   Object.assign(json, left[0]);
 }
 
-/** Where something is made of a value before it is checked, a bare string stands for the only item, or for the URL. */
+/** A preprocessed value has a short form: a string in place of an array with one item, or of a table with one `url`. */
 function withShortForm(json: JsonSchema): void {
   const { description: _, ...long } = json;
   const short = long.items ?? long.properties?.["url"];
@@ -177,7 +178,7 @@ function withNumber(json: JsonSchema): void {
   json.anyOf = [{ type: "integer", minimum, maximum } as JsonSchema, text];
 }
 
-/** As Rust's regular expressions have it too, which editors of TOML use: a bracket within a class is escaped, a slash is not. */
+/** TOML editors use Rust's regular expressions, in which a bracket within a class is escaped and a slash is not. */
 function portable(pattern: string): string {
   return pattern
     .replaceAll("\\/", "/")

@@ -1,12 +1,12 @@
-/** Reads what the interfaces of options say about their keys: the one place where an option is explained. */
+/** Reads the docstrings of the options from their interfaces, the only source of their descriptions. */
 
 import { readFileSync } from "node:fs";
 import ts from "typescript";
 
 export interface OptionDoc {
-  /** All that is said, on one line. */
+  /** The whole text on one line. */
   readonly text: string;
-  /** What stands behind "Default:", as it is written. */
+  /** The text after "Default:", as written. */
   readonly default: string | undefined;
   /** The interface of the table that the option holds. */
   readonly table: string | undefined;
@@ -17,7 +17,7 @@ export interface TableDoc {
   readonly options: ReadonlyMap<string, OptionDoc>;
 }
 
-/** By the names of their interfaces; what an interface inherits is among its own. */
+/** Returns the docs by the name of the interface. Inherited keys are included. */
 export function readOptionDocs(files: readonly string[]): ReadonlyMap<string, TableDoc> {
   const declared = files.flatMap((file) =>
     ts
@@ -40,7 +40,7 @@ export function readOptionDocs(files: readonly string[]): ReadonlyMap<string, Ta
   );
 }
 
-/** The text without what it says of the default, which has a column of its own; what is said on about it stays. */
+/** The text without the default, which has its own column. Text after the default stays. */
 export function withoutDefault({ text, default: quoted }: OptionDoc): string {
   const [before = "", after = ""] = quoted === undefined ? [text] : text.split(`Default: ${quoted}`);
   const rest = after.replace(/^(?:[.,]\s*|\s+)/, "");
@@ -60,7 +60,7 @@ function defaultIn(text: string): string | undefined {
   return /Default: ("[^"]*"|\[[^\]]*\]|[\d.]*\d|[^."[\d][^.]*)/.exec(text)?.[1];
 }
 
-/** The first interface of ours that a type names, however it is wrapped. */
+/** The first known interface that a type refers to, also within another type. */
 function tableIn(type: ts.TypeNode, known: ReadonlyMap<string, unknown>): string | undefined {
   let found: string | undefined;
   const visit = (node: ts.Node): void => {

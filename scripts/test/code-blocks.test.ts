@@ -4,9 +4,9 @@ import { parse } from "smol-toml";
 import ts from "typescript";
 import { describe, expect, it, test } from "vitest";
 import { ConfigError, parseConfig } from "../../packages/config/src/index.ts";
-import { givenTo } from "./given-names.ts";
+import { declarationsFor } from "./block-declarations.ts";
 
-/** A fenced block of a page that users read. */
+/** A fenced code block of a page of the docs. */
 interface Block {
   readonly place: string;
   readonly language: string;
@@ -27,7 +27,7 @@ const inLanguage = (...languages: readonly string[]): Block[] =>
 
 test.each([
   { language: "ts", strict: true },
-  // For those who write no types: what is not there is found, what has another type is not.
+  // JavaScript has no type annotations: missing names are errors, wrong types are not.
   { language: "js", strict: false },
 ])("$language compiles against the sources", ({ language, strict }) => {
   const programs = inLanguage(language);
@@ -36,7 +36,7 @@ test.each([
 });
 
 describe("TOML", () => {
-  it.each(inLanguage("toml"))("of $place is a configuration, or a part of one", ({ text }) => {
+  it.each(inLanguage("toml"))("of $place is a valid configuration, or a valid part of one", ({ text }) => {
     expect(mistakesOf(text)).toEqual([]);
   });
 });
@@ -52,7 +52,7 @@ describe("shell", () => {
     (JSON.parse(readFileSync(path.join(root, "package.json"), "utf8")) as { scripts: object }).scripts,
   );
 
-  it.each(inLanguage("sh", ""))("of $place names commands that there are", ({ text }) => {
+  it.each(inLanguage("sh", ""))("of $place uses existing commands", ({ text }) => {
     for (const [, command = ""] of text.matchAll(/^(?:\$ )?(?:npx @evenkeel\/cli|evenkeel) ([a-z][\w-]*)(?= |$)/gm)) {
       expect(commands).toContain(command);
     }
@@ -73,13 +73,13 @@ function blocksOf(file: string): Block[] {
   );
 }
 
-/** Compiles each block as a module of its own, in a folder where everything that users install can be had. */
+/** Compiles each block as its own module, in a folder where the packages of the examples resolve. */
 function compile(programs: readonly Block[], strict: boolean): string[] {
   const folder = path.join(root, "examples");
   const files = new Map(
     programs.map(({ place, text }) => [
       path.join(folder, `${place.replace(/\W+/g, "-")}.ts`),
-      { place, text: `${text}${givenTo(text, place)}` },
+      { place, text: `${text}${declarationsFor(text, place)}` },
     ]),
   );
   const options: ts.CompilerOptions = {
@@ -93,7 +93,7 @@ function compile(programs: readonly Block[], strict: boolean): string[] {
     moduleDetection: ts.ModuleDetectionKind.Force,
     allowImportingTsExtensions: true,
     customConditions: ["@evenkeel/source"],
-    // What the examples do without.
+    // Modules that examples/ does not install.
     paths: {
       "@evenkeel/admin": [path.join(root, "packages/admin/src/index.ts")],
       undici: [path.join(root, "packages/core/node_modules/undici/index.d.ts")],
@@ -125,25 +125,25 @@ function mistakesIn(program: ts.Program, source: ts.SourceFile | undefined, plac
   });
 }
 
-/** Alone, or with as much around it as makes a part whole. */
+/** The mistakes of a configuration. A part of one is completed with an upstream or a pool. */
 function mistakesOf(text: string): string[] {
-  // Another kind of file.
+  // A trace, not a configuration.
   if (text.startsWith("# trace.toml\n")) return parse(text) === undefined ? ["nothing"] : [];
   const pool = /^(?:pool = |readyPools = \[)"(\w+)"/m.exec(text)?.[1] ?? "api";
-  const wholes = [text, `upstreams = ["http://a"]\n${text}`, `${text}\n[pools.${pool}]\n`];
-  const found = wholes.map(check);
+  const completed = [text, `upstreams = ["http://a"]\n${text}`, `${text}\n[pools.${pool}]\n`];
+  const found = completed.map(check);
   return found.some((mistakes) => mistakes.length === 0) ? [] : (found[0] ?? []);
 }
 
 function check(text: string): string[] {
-  // Any variable is set.
+  // Every environment variable that the text uses is set.
   const names = [...text.matchAll(/\$\{(\w+)/g)].map(([, name = ""]) => [name, "12345678"]);
   try {
     parseConfig(text, { file: "docs.toml", env: Object.fromEntries(names) as Record<string, string> });
     return [];
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    // Certificates are the reader's own.
+    // The docs name certificate files that do not exist here.
     return error.mistakes.map(({ message }) => message).filter((message) => !/no such file|ENOENT/.test(message));
   }
 }

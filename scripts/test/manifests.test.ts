@@ -21,7 +21,7 @@ const manifests = readdirSync(packages).map(
 const core = manifests.find(({ name }) => name === "evenkeel");
 
 describe.each(manifests)("$name", (manifest) => {
-  it("has the version of all the others, and the same engines and license", () => {
+  it("has the version, engines and license of the core package", () => {
     const { version, engines, license } = manifest;
     expect({ version, engines, license }).toEqual({
       version: core?.version,
@@ -30,16 +30,16 @@ describe.each(manifests)("$name", (manifest) => {
     });
   });
 
-  it("depends on the others by exactly that version", () => {
+  it("depends on the other packages of the workspace by exactly that version", () => {
     const ours = Object.entries(manifest.dependencies).filter(([name]) => /^(?:evenkeel$|@evenkeel\/)/.test(name));
     expect(ours.filter(([, version]) => version !== "workspace:*")).toEqual([]);
   });
 
-  it("runs nothing while it is installed", () => {
+  it("has no scripts, so that nothing runs on installation", () => {
     expect(manifest.scripts).toBeUndefined();
   });
 
-  it("publishes the entries that it has here, without their source", () => {
+  it("publishes the same entries, without the source condition", () => {
     const published = Object.entries(manifest.exports).map(([entry, target]) => {
       if (typeof target === "string") return [entry, target];
       const { "@evenkeel/source": _, ...conditions } = target as Record<string, string>;
@@ -48,7 +48,7 @@ describe.each(manifests)("$name", (manifest) => {
     expect(manifest.publishConfig.exports).toEqual(Object.fromEntries(published));
   });
 
-  it("can be found by its keywords", () => {
+  it("has the keywords of a reverse proxy", () => {
     expect(manifest.keywords).toEqual(expect.arrayContaining(["proxy", "reverse-proxy", "load-balancer"]));
   });
 });

@@ -8,14 +8,14 @@ import { describe, expect, it, test } from "vitest";
 import { createConfigurationPage } from "../reference/configuration-page.ts";
 import { createJsonSchema } from "../reference/json-schema.ts";
 
-// `pnpm reference` writes the files anew.
+// `pnpm reference` updates the files.
 
 const root = path.join(import.meta.dirname, "../..");
 const schemaFile = path.join(root, "packages/config/schema.json");
 const cases = path.join(root, "packages/config/test/cases");
 const names = readdirSync(cases);
 const good = names.filter((name) => name.endsWith(".toml") && names.includes(name.replace(".toml", ".json")));
-/** Mistakes that an editor can see. */
+/** Cases with mistakes that the JSON Schema detects. */
 const bad = [
   "many-mistakes",
   "mixed-forms",
@@ -26,7 +26,7 @@ const bad = [
   "unknown-keys",
 ];
 
-test("docs/configuration.md is what the options make it", async () => {
+test("docs/configuration.md is up to date", async () => {
   await expect(createConfigurationPage()).toMatchFileSnapshot(path.join(root, "docs/configuration.md"));
 });
 
@@ -37,33 +37,35 @@ describe("the JSON Schema", () => {
     return validate.errors ?? [];
   };
 
-  it("is what the options make it", async () => {
+  it("is up to date", async () => {
     await expect(`${JSON.stringify(createJsonSchema(), null, 2)}\n`).toMatchFileSnapshot(schemaFile);
   });
 
-  it.each(good)("takes %s", (name) => {
+  it.each(good)("accepts %s", (name) => {
     expect(errorsOf(name)).toEqual([]);
   });
 
-  it.each(bad)("refuses %s", (name) => {
+  it.each(bad)("rejects %s", (name) => {
     expect(errorsOf(`${name}.toml`)).not.toEqual([]);
   });
 
-  it("is the same to what editors run", async () => {
+  it("gives the same results in taplo", async () => {
     const toml = (stem: string): string => `${stem}.toml`;
     expect(new Set(await lint([...good, ...bad.map(toml)]))).toEqual(new Set(bad.map(toml)));
   });
 });
 
-/** The cases in which taplo, which editors of TOML have inside, finds something. */
+/** Returns the cases in which taplo, the linter of TOML editors, finds a mistake. */
 async function lint(files: readonly string[]): Promise<string[]> {
   const taplo = path.join(root, "node_modules/@taplo/cli/dist/cli.js");
   const args = ["lint", "--no-auto-config", "--colors", "never", "--schema", `file://${schemaFile}`];
   const paths = files.map((name) => path.join(cases, name));
-  const said = await promisify(execFile)(process.execPath, [taplo, ...args, ...paths], { maxBuffer: 10_000_000 }).then(
+  const output = await promisify(execFile)(process.execPath, [taplo, ...args, ...paths], {
+    maxBuffer: 10_000_000,
+  }).then(
     ({ stderr }) => stderr,
     (error: { stderr: string }) => error.stderr,
   );
-  expect(said).toContain(`found files total=${files.length}`);
-  return [...said.matchAll(/┌─ \S*?([\w-]+\.toml):/g)].map(([, name = ""]) => name);
+  expect(output).toContain(`found files total=${files.length}`);
+  return [...output.matchAll(/┌─ \S*?([\w-]+\.toml):/g)].map(([, name = ""]) => name);
 }

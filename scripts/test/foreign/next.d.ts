@@ -1,4 +1,4 @@
-/** The part of Next.js that the pages use: it is no dependency of the workspace, and too large to install for its types. */
+/** The part of Next.js that the docs use. Next.js is too large to install for its types. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 

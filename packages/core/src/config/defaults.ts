@@ -1,4 +1,4 @@
-/** Every default and every fixed limit, in one place. Docs quote them and a test holds the two together. */
+/** Every default and every fixed limit. The docs quote them, and tests check that the docs agree. */
 
 export const defaults = {
   balance: "p2c",
@@ -6,6 +6,7 @@ export const defaults = {
   hashBalanceFactor: 0,
   panic: "use-all",
   closeTunnelsWhen: [],
+  trustedProxies: [],
   forwarded: false,
   maxHeaders: 200,
   requestBodyTimeout: "30s",

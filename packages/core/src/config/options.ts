@@ -1,216 +1,202 @@
 /**
- * What a user may write, in TypeScript and in TOML alike.
+ * The options, in TypeScript and in a configuration file alike. docs/configuration.md is generated from these docstrings.
  *
- * Durations are strings with a unit: "250ms", "5s", "2m", "1h". Sizes: "64kb", "10mb". Every default quoted
- * here lives in defaults.ts.
+ * Durations are strings with a unit: "250ms", "5s", "2m", "1h". So are sizes: "64kb", "10mb". The defaults quoted here are
+ * set in defaults.ts.
  */
 
 import type { Policy } from "../policy.ts";
-import type { ConnectionOptions } from "./connection-options.ts";
-import type { DiscoveryOptions } from "./discovery-options.ts";
+import type { ConnectionOptions } from "./options/connection-options.ts";
+import type { DiscoveryOptions } from "./options/discovery-options.ts";
+import type { HealthCheckOptions, OutlierDetectionOptions } from "./options/health-options.ts";
 
-export type { ConnectionOptions } from "./connection-options.ts";
-export type { DiscoveryOptions } from "./discovery-options.ts";
+export type { ConnectionOptions } from "./options/connection-options.ts";
+export type { DiscoveryOptions } from "./options/discovery-options.ts";
+export type { HealthCheckOptions, OutlierDetectionOptions } from "./options/health-options.ts";
 
-/** A length of time with its unit: `ms`, `s`, `m` or `h`, as in "250ms" or "1.5s". */
+/** A duration with its unit: `ms`, `s`, `m` or `h`, such as "250ms" or "1.5s". At most "24h". */
 export type Duration = string;
 
-/** A number of bytes with its unit: `b`, `kb`, `mb` or `gb` (powers of 1,024), as in "64kb". */
+/** A number of bytes with its unit: `b`, `kb`, `mb` or `gb` (powers of 1,024), such as "64kb". */
 export type Size = string;
 
 /** The name of a built-in balancing policy. */
 export type PolicyName = "p2c" | "round-robin" | "least-requests" | "random" | "peak-ewma" | "hash" | "first";
 
 /**
- * What of a request `balance = "hash"` hashes: the client's address behind trusted proxies, the path as it came without
- * its query, or a header, cookie or query parameter. Values count byte for byte, nothing is decoded; of repeated ones the
- * first counts. The case of a header's name does not matter, that of the others does. A request that has none of it goes
- * by weight.
+ * The part of a request that `balance = "hash"` hashes: the client's address behind trusted proxies, the path as received
+ * without its query, or a header, cookie or query parameter. Values are compared byte for byte and not decoded. The first
+ * of repeated values is used. Header names are case-insensitive; the names of cookies and parameters are case-sensitive. A
+ * request without the value, or with an empty one, is balanced by weight.
  */
 export type HashKey = "client-ip" | "path" | `header:${string}` | `cookie:${string}` | `query:${string}`;
 
 export interface UpstreamOptions {
-  /** `http:`, `https:` or `http+unix:///path/to.sock`. A path is put in front of every request's; user info is refused. */
+  /**
+   * An `http:` or `https:` URL, or `http+unix:///path/to.sock`. Its path is prepended to the path of each request. User
+   * info, a query and a fragment are errors.
+   */
   readonly url: string;
-  /** The name that logs, metrics and the admin API use; unique in the pool. Default: host:port of the URL. */
+  /**
+   * The name in logs, metrics and the admin API, unique in the pool. Default: host:port and path of the URL, or the path of
+   * its socket.
+   */
   readonly id?: string;
-  /** Its share of the traffic beside the other weights of the pool, 0 to 256; 0 takes no new clients. Default: 1. */
+  /**
+   * Its share of requests relative to the other weights of the pool, 0 to 256. An upstream with 0 gets no new clients.
+   * Default: 1.
+   */
   readonly weight?: number;
-  /** Takes traffic only while no upstream without this mark is available. Default: false. */
+  /** A backup gets requests only while no other upstream is available. Default: false. */
   readonly backup?: boolean;
-  /** Requests and open tunnels it may have at a time; at the limit it counts as full. Default: no limit. */
+  /**
+   * The most requests in flight and open tunnels together. At the limit the upstream is full and is not picked. Default: no
+   * limit.
+   */
   readonly maxInFlight?: number;
 }
 
-export interface HealthCheckOptions {
-  /** "http" asks for `path`; "tcp" only connects. Default: "http". */
-  readonly type?: "http" | "tcp";
-  /** Default: "/". */
-  readonly path?: string;
-  /** Default: "GET". */
-  readonly method?: string;
-  /** Sent with each probe, for instance a `Host`. */
-  readonly headers?: Readonly<Record<string, string>>;
-  /**
-   * How the probe is sent where that is not the upstream's own scheme: "http" to a plain management port (over HTTP/1.1),
-   * "https" with the pool's `tls`. Default: the upstream's own.
-   */
-  readonly scheme?: "http" | "https";
-  /** Default: the upstream's own. */
-  readonly port?: number;
-  /** Time between probes. Default: "5s". At least "100ms". */
-  readonly interval?: Duration;
-  /** Time between probes before the first verdict and while the verdict is about to change. Default: "1s", or the interval when that is shorter. */
-  readonly fastInterval?: Duration;
-  /** Default: "2s". */
-  readonly timeout?: Duration;
-  /** Successes in a row that make an unhealthy upstream healthy; the very first verdict needs one. Default: 2. */
-  readonly healthyThreshold?: number;
-  /** Failures in a row that make it unhealthy. Default: 3. */
-  readonly unhealthyThreshold?: number;
-  /** Spreads probes: each wait is changed by up to this share of it, 0 to 0.5. Default: 0.1. */
-  readonly jitter?: number;
-  /** Statuses that count as success, as 200, "200" or "200-399". Default: ["200-399"]. Redirects are never followed. */
-  readonly expectStatus?: readonly (string | number)[];
-  /**
-   * A substring that the first 64 KiB of the body must hold, or a regular expression between slashes. It is matched in
-   * linear time, so it may not look ahead or behind, nor refer back to a group.
-   */
-  readonly expectBody?: string;
-  /** "checking" sends no traffic before the first success. Default: "up". */
-  readonly initialState?: "up" | "checking";
-}
-
-/** A condition that may be answered with another attempt: a transport failure, a timeout, or a status. */
+/** A failure that may be retried: a transport failure, a timeout, or a status. */
 export type RetryCondition = "connect-failure" | "reset" | "timeout" | `${number}`;
 
 export interface RetryOptions {
-  /** Attempts after the first, 0 to 10, on untried upstreams, then on those that failed. Connect failures do not count. Default: 3. */
+  /**
+   * The most retries of one request, 0 to 10. Upstreams that were not tried go first, then those that failed. Attempts that
+   * fail to connect do not count. Default: 3.
+   */
   readonly attempts?: number;
-  /** Default: ["connect-failure", "reset"]. Statuses 500 to 599 and 429 may be added: 503. */
+  /** Failures to retry: "connect-failure", "reset", "timeout", 429 and 500 to 599. Default: ["connect-failure", "reset"]. */
   readonly on?: readonly (RetryCondition | number)[];
-  /** Methods that may be sent twice. Default: GET, HEAD, OPTIONS, TRACE, PUT, DELETE. */
+  /** Methods of requests that may be sent twice, in capitals. Default: GET, HEAD, OPTIONS, TRACE, PUT, DELETE. */
   readonly methods?: readonly string[];
-  /** Share of requests that may be retried, 0 to 1. Default: 0.2. */
+  /** The most retries of the pool as a share of its requests in the last 10 seconds, 0 to 1. Default: 0.2. */
   readonly budget?: number;
-  /** Retries a second that are allowed beside the budget. Default: 10. */
+  /** Retries per second that are allowed in addition to the budget. Default: 10. */
   readonly minRetriesPerSecond?: number;
-  /** Bytes of a request's body kept for another attempt; a larger body is sent once. Default: "64kb". */
+  /** Bytes of a request's body that are kept for a retry. A request with a larger body is not sent twice. Default: "64kb". */
   readonly bodyBuffer?: Size;
-  /** Time that one attempt may take up to its response headers. Default: none. */
+  /** The longest time of one attempt up to the response headers. "0s" is no limit. Default: "0s". */
   readonly perTryTimeout?: Duration;
   /**
-   * When no upstream can be connected, at most `queue.max` requests wait, each for `queue.timeout` at most, and connect again
-   * until this long after the first failure behind a success of the pool. Default: "2s". "0s" fails at once.
+   * How long requests wait and connect again while no upstream of the pool can be connected, counted from the first connect
+   * failure after the last success of the pool. At most `queue.max` requests wait, each at most `queue.timeout`. With "0s" they
+   * fail at once. Default: "2s".
    */
   readonly connectFor?: Duration;
 }
 
 export interface TimeoutOptions {
-  /** To a usable connection, TLS included. Default: "3s". */
+  /** From the start of an attempt to a usable connection, TLS included. Then 504, unless the request is retried. Default: "3s". */
   readonly connect?: Duration;
-  /** From the request sent to the response's headers. Default: "30s". */
+  /** From the end of the sent request to the response headers. Then 504, unless the request is retried. Default: "30s". */
   readonly headers?: Duration;
-  /** Between bytes of a response; not for event streams and tunnels. Default: "60s". */
+  /**
+   * Between two bytes of a response body. Then the connection to the client is closed. "0s" is no limit. Does not apply to
+   * event streams and tunnels. Default: "60s".
+   */
   readonly idle?: Duration;
-  /** The whole exchange with all its attempts; of a tunnel the handshake alone. Default: "0s", which is none. */
+  /**
+   * The whole request with all its attempts and its response; for a tunnel, the handshake alone. Then 504, or the connection
+   * is closed if the response has begun. "0s" is no limit. Default: "0s".
+   */
   readonly total?: Duration;
 }
 
 export interface QueueOptions {
-  /** Requests that may wait while every available upstream is full. Default: 100. */
+  /** The most requests that wait while every available upstream is full. Further ones get 503. Default: 100. */
   readonly max?: number;
-  /** Default: "5s". */
+  /** The longest wait of a request. Then 503. Default: "5s". */
   readonly timeout?: Duration;
 }
 
 export interface TlsOptions {
-  /** Certificate authorities in PEM that replace the well-known ones; in a file's configuration, the path of a file. */
+  /** Trusted certificate authorities in PEM, instead of Node's. In a configuration file, the path of a PEM file. */
   readonly ca?: string;
-  /** A client certificate in PEM, or the path of one. */
+  /** The client certificate in PEM. In a configuration file, the path of a PEM file. Requires `key`. */
   readonly cert?: string;
-  /** The key of `cert`. */
+  /** The private key of `cert` in PEM. In a configuration file, the path of a PEM file. */
   readonly key?: string;
-  /** The name to ask for and to verify. Default: the URL's host. */
+  /** The server name for SNI and for the verification of the certificate. Default: the URL's host. */
   readonly servername?: string;
-  /** Default: true. False accepts any certificate: anybody on the way can read and change the traffic. */
+  /** With false any certificate is accepted, so an attacker on the network can read and change the traffic. Default: true. */
   readonly verify?: boolean;
 }
 
-/** Passive health: an upstream that keeps failing requests is taken out for a while. */
-export interface OutlierDetectionOptions {
-  /** Failures in a row that eject; 0 switches this detector off. Default: 5. */
-  readonly consecutiveFailures?: number;
-  /** Share of failed requests within the window that ejects; 0 switches this detector off. Default: 0.5. */
-  readonly failureRatio?: number;
-  /** What the ratio looks back on. Default: "10s". */
-  readonly window?: Duration;
-  /** Requests that the window must hold before its ratio counts. Default: 20. */
-  readonly minimumRequests?: number;
-  /** How long the first ejection lasts; each further one lasts that much longer. Default: "30s". */
-  readonly baseEjectionTime?: Duration;
-  /** The longest ejection. Default: "5m". */
-  readonly maxEjectionTime?: Duration;
-  /** Share of the pool that may be ejected at a time; one always may while another stays. Default: 50. */
-  readonly maxEjectionPercent?: number;
-  /** Statuses that count as failures, beside connections that fail and responses that do not come. Default: ["500-599"]. */
-  readonly failureStatuses?: readonly (string | number)[];
-}
-
-/** An upstream that comes back or joins gets its share little by little. */
+/** Slow start: an upstream that is readmitted or joins the pool gets its share of requests gradually. */
 export interface SlowStartOptions {
-  /** Time to the full share. Default: "30s". */
+  /** The time until the upstream gets its full share. Default: "30s". */
   readonly window?: Duration;
-  /** The share it begins with, in hundredths of the full one. Default: 10. */
+  /** The share at the start, in percent of the full share. Default: 10. */
   readonly minWeightPercent?: number;
 }
 
-/** Keeps each client with the upstream that answered it first. */
+/** Session affinity by cookie: each client stays with the upstream that sent its first response. */
 export interface StickyOptions {
-  /** The cookie's name. Default: "evenkeel". */
+  /** The name of the cookie. Each pool needs its own. Default: "evenkeel". */
   readonly cookie?: string;
-  /** Signs the cookie; the same on every replica, so that all agree. Default: made up at start, good for one process. */
+  /**
+   * The key that signs the cookie, at least 8 characters. Replicas need the same secret. Default: a random secret for each
+   * process.
+   */
   readonly secret?: string;
-  /** How long a client is bound. Default: as long as its browser session. */
+  /** How long a client stays bound to its upstream. Default: the browser session. */
   readonly ttl?: Duration;
-  /** When the client's upstream cannot be had: bind it to another, or answer 503. Default: "redistribute". */
+  /**
+   * If the upstream of a client is unavailable, "redistribute" binds the client to another, "fail" responds 503. Default:
+   * "redistribute".
+   */
   readonly onMissing?: "redistribute" | "fail";
 }
 
-/** Weights that follow how upstreams do. */
+/** Dynamic weights: the effective weights follow the performance or the load of the upstreams. */
 export interface DynamicWeightOptions {
-  /** "feedback" rates each upstream by its failures and latency; "announced" heeds only what upstreams say. Default: "feedback". */
+  /**
+   * "feedback" lowers the weight of an upstream with more failures or a higher latency than its pool, and applies announced
+   * loads. "announced" only applies announced loads. Default: "feedback".
+   */
   readonly mode?: "feedback" | "announced";
-  /** Time between two ratings. Default: "10s". */
+  /** The time between two ratings. Default: "10s". */
   readonly interval?: Duration;
-  /** The response header in which an upstream may announce its load, 0 to 1; it goes no further. Default: "x-evenkeel-load". */
+  /** The response header in which an upstream announces its load, 0 to 1. Clients do not receive it. Default: "x-evenkeel-load". */
   readonly header?: string;
 }
 
-/** Beside the deadline of a drain, when the tunnels of an upstream are closed. */
+/** An event that closes the tunnels of an upstream, in addition to the deadline of a drain. */
 export type TunnelEnd = "unhealthy" | "disabled" | "removed";
 
-/** Everything about a pool but its members. */
+/** The settings of a pool, without its upstreams. */
 export interface PoolSettings {
-  /** How upstreams are chosen: a name, or in code a policy of your own. Default: "p2c". */
+  /** The balancing policy: the name of a built-in one, or in code a `Policy` object. Default: "p2c". */
   readonly balance?: PolicyName | Policy;
-  /** What "hash" hashes, and what a policy of your own is given as a key. Default: "client-ip". */
+  /**
+   * The hash key of a request, for "hash" and for a `Policy` object: the client's address, the path, or a header, cookie or
+   * query parameter. Default: "client-ip".
+   */
   readonly hashOn?: HashKey;
-  /** For "hash": passes over an upstream with more than this multiple of its share in flight; 0 never does. Default: 0. */
+  /**
+   * For "hash": an upstream whose requests in flight reach this multiple of its share, 1 to 100, is passed over for the next
+   * one of the key. 0 is no limit. Default: 0.
+   */
   readonly hashBalanceFactor?: number;
-  /** When nothing is available: "use-all" tries whatever is not draining or disabled, "fail" answers 503 at once. Default: "use-all". */
+  /**
+   * If no upstream is available, "use-all" sends requests to the unhealthy and ejected ones, "fail" responds 503. Default:
+   * "use-all".
+   */
   readonly panic?: "use-all" | "fail";
-  /** When tunnels of an upstream are closed with 1001: probes find it "unhealthy", it is "disabled" or "removed". Default: []. */
+  /**
+   * Events that close the tunnels of an upstream, WebSockets with code 1001: the upstream becomes "unhealthy", "disabled" or
+   * "removed". Default: [].
+   */
   readonly closeTunnelsWhen?: readonly TunnelEnd[];
-  /** Active probes. Default: off. */
+  /** Default: off. */
   readonly healthCheck?: HealthCheckOptions;
-  /** Passive health; false switches it off. It is on by default. */
+  /** Passive health checks. They are on without this table; false switches them off. */
   readonly outlierDetection?: false | OutlierDetectionOptions;
   /** Default: off. */
   readonly slowStart?: SlowStartOptions;
   /** Default: off. */
   readonly sticky?: StickyOptions;
-  /** Dynamic weighting. Default: off. */
+  /** Default: off. */
   readonly weights?: DynamicWeightOptions;
   /** Default: off. */
   readonly discovery?: DiscoveryOptions;
@@ -222,68 +208,85 @@ export interface PoolSettings {
 }
 
 export interface PoolOptions extends PoolSettings {
-  /** A bare string is a URL with every default. */
+  /** The upstreams. A string is the URL of an upstream with defaults. */
   readonly upstreams?: readonly (string | UpstreamOptions)[];
 }
 
-/** Header changes of a route, after the proxy's own. */
+/** Changes of headers by a route. They follow the proxy's own changes. */
 export interface HeaderChanges {
+  /** Headers by name. Each replaces all headers of that name. */
   readonly set?: Readonly<Record<string, string>>;
+  /** Names of headers to remove. */
   readonly remove?: readonly string[];
 }
 
 export interface RouteOptions {
-  /** Hosts, exact or with one leading "*."; case, port and a trailing dot do not matter. Default: every host. */
+  /**
+   * Host names, exact or with a leading "*.". Case, port and a trailing dot of the request's host are ignored. Default: every
+   * host.
+   */
   readonly host?: string | readonly string[];
-  /** A path prefix in whole segments. Default: "/". */
+  /** A path prefix of whole segments: "/api" matches "/api" and "/api/x", not "/apix". Default: "/". */
   readonly path?: string;
-  /** Default: every method. */
+  /** Methods in capitals. Default: every method. */
   readonly methods?: readonly string[];
-  /** The name of the pool that serves it. Default: the only pool. */
+  /** The name of the pool that serves the requests. Default: the only pool. */
   readonly pool?: string;
-  /** Takes `path` off the request's path. Default: false. */
+  /** Removes `path` from the start of the request's path. Default: false. */
   readonly stripPrefix?: boolean;
-  /** Puts this in front of the request's path, after `stripPrefix`. */
+  /** A prefix for the request's path, added after `stripPrefix`. */
   readonly addPrefix?: string;
-  /** False replaces Host by the upstream's. Default: true. */
+  /** With true the upstream gets the client's Host header, with false its own host. Default: true. */
   readonly preserveHost?: boolean;
-  /** The largest request body; more is answered 413. Default: no limit. */
+  /** The largest request body. A larger one gets 413. Default: no limit. */
   readonly maxBodySize?: Size;
   readonly requestHeaders?: HeaderChanges;
   readonly responseHeaders?: HeaderChanges;
 }
 
-/** What holds for the whole proxy. */
+/** The options of the whole proxy. */
 export interface SharedOptions {
-  /** Addresses or networks whose X-Forwarded headers are believed and extended. Default: nobody's. */
+  /**
+   * Addresses or networks of proxies in front of this one. X-Forwarded headers from them are trusted and extended, those of
+   * other clients are replaced. Default: [].
+   */
   readonly trustedProxies?: readonly string[];
-  /** Also send `Forwarded` (RFC 7239). Default: false. */
+  /** Also sends the `Forwarded` header (RFC 7239) to upstreams. Default: false. */
   readonly forwarded?: boolean;
-  /** Header fields a request may have; more are answered 431. Default: 200. */
+  /** The most header fields of a request. A request with more gets 431. Default: 200. */
   readonly maxHeaders?: number;
-  /** The longest wait for the next bytes of a request's body; then 408. Default: "30s". "0s" is none. */
+  /** The longest wait for the next bytes of a request's body. Then 408. "0s" is no limit. Default: "30s". */
   readonly requestBodyTimeout?: Duration;
   /**
-   * Bytes a second that a request's body has to keep up, over all the time that is spent waiting for it; then 408. The
-   * first `requestBodyTimeout` of waiting is free. Default: 240, as in Kestrel. 0 is none, for clients that stream
-   * slowly on purpose.
+   * The lowest average rate of a request's body, in bytes per second of waiting for it. Below it, 408. The first
+   * `requestBodyTimeout` of waiting does not count. 0 is no limit, for clients that stream slowly on purpose. Default: 240.
    */
   readonly requestBodyMinRate?: number;
-  /** How long a client may leave a response lying that waits for it; then it is cut off. Default: "60s". "0s" is none. */
+  /**
+   * The longest time in which a client reads none of a response that is ready for it. Then its connection is closed. "0s" is
+   * no limit. Default: "60s".
+   */
   readonly sendTimeout?: Duration;
 }
 
 export interface ManyPoolsOptions extends SharedOptions {
+  /** The pools by name. */
   readonly pools: Readonly<Record<string, PoolOptions>>;
-  /** The first match wins. Default: everything to the only pool. */
+  /**
+   * The routes of requests to pools. The first match is used; a request without a match gets 404. Default: every request to
+   * the only pool.
+   */
   readonly routes?: readonly RouteOptions[];
-  /** What each pool takes for what it does not say itself. */
+  /** The defaults of the settings of every pool. */
   readonly defaults?: PoolSettings;
 }
 
-/** The short form: one pool, named "default", that takes everything. */
+/** The short form: a single pool, named "default". */
 export interface OnePoolOptions extends SharedOptions, PoolOptions {
-  /** Which requests the pool serves, and what changes on their way; the first match wins. Default: every request. */
+  /**
+   * Which requests the pool serves, and changes to them. The first match is used; a request without a match gets 404.
+   * Default: every request.
+   */
   readonly routes?: readonly RouteOptions[];
 }
 

@@ -49,7 +49,7 @@ export function resolveOptions(options: ProxyOptions): ResolvedOptions {
     ([name, pool]) => [name, toResolvedPool(layOverDeep(many.defaults ?? {}, pool))] as const,
   );
   return Object.freeze({
-    trustedProxies: many.trustedProxies ?? [],
+    trustedProxies: many.trustedProxies ?? defaults.trustedProxies,
     forwarded: many.forwarded ?? defaults.forwarded,
     maxHeaders: many.maxHeaders ?? defaults.maxHeaders,
     requestBodyTimeoutMs: milliseconds(many.requestBodyTimeout ?? defaults.requestBodyTimeout),

@@ -6,8 +6,8 @@ import type { ManyPoolsOptions, OnePoolOptions, PoolSettings, SharedOptions } fr
 import { allowedKeys, manyPoolsSchema, onePoolSchema } from "../../src/config/schema/schema.ts";
 
 /**
- * Every key that there is, at every level. That the types of the schema and of options.ts are the same is checked where
- * the schema is made; here they meet values.
+ * The type with every key required, at every level. schema.ts checks at compile time that the types of the schema and of
+ * options.ts are equal. This test checks the keys at run time.
  */
 type Complete<T> = T extends readonly (infer Element)[]
   ? readonly Complete<Element>[]
@@ -123,9 +123,9 @@ const onePool: Complete<OnePoolOptions> = {
 
 describe("the schema and the interfaces", () => {
   it.each([
-    ["of many pools", manyPools, manyPoolsSchema],
-    ["of one pool", onePool, onePoolSchema],
-  ])("%s have the same keys at every level", (_, options, schema) => {
+    ["many pools", manyPools, manyPoolsSchema],
+    ["one pool", onePool, onePoolSchema],
+  ])("have the same keys at every level, for the options of %s", (_, options, schema) => {
     expect(checkOptions(options)).toEqual([]);
     let tables = 0;
     visit(options, [], (table, path) => {
@@ -148,7 +148,7 @@ function visit(
   for (const [key, item] of Object.entries(value)) visit(item, [...path, key], callback);
 }
 
-describe("the defaults that the docs quote", () => {
+describe("the defaults quoted in docstrings", () => {
   const root = {
     balance: defaults.balance,
     hashOn: defaults.hashOn,
@@ -157,6 +157,7 @@ describe("the defaults that the docs quote", () => {
     closeTunnelsWhen: defaults.closeTunnelsWhen,
   };
   const sharedDefaults = {
+    trustedProxies: defaults.trustedProxies,
     forwarded: defaults.forwarded,
     maxHeaders: defaults.maxHeaders,
     requestBodyTimeout: defaults.requestBodyTimeout,
@@ -180,36 +181,38 @@ describe("the defaults that the docs quote", () => {
     RouteOptions: defaults.route,
     SharedOptions: sharedDefaults,
   };
-  /** Words that stand for a value, or for what has none in the defaults file. */
+  /** Defaults that are quoted in words. Undefined: defaults.ts has no value for them. */
   const words: Record<string, unknown> = {
-    none: "0s",
     "GET, HEAD, OPTIONS, TRACE, PUT, DELETE": ["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"],
-    "host:port of the URL": undefined,
+    "host:port and path of the URL, or the path of its socket": undefined,
     "no limit": undefined,
-    "the upstream's own": undefined,
+    "the scheme of the upstream": undefined,
+    "the port of the upstream": undefined,
     "the URL's host": undefined,
-    "made up at start, good for one process": undefined,
-    "as long as its browser session": undefined,
-    "that of the scheme, 80 or 443": undefined,
+    "a random secret for each process": undefined,
+    "the browser session": undefined,
+    "the port of the scheme, 80 or 443": undefined,
     "the system's": undefined,
     off: undefined,
     "every host": undefined,
     "every method": undefined,
-    "nobody's": undefined,
-    "everything to the only pool": undefined,
+    "every request to the only pool": undefined,
     "the only pool": undefined,
     "every request": undefined,
   };
-  const quoted = ["options.ts", "discovery-options.ts", "connection-options.ts"].flatMap((file) =>
-    quotedDefaults(readFileSync(new URL(`../../src/config/${file}`, import.meta.url), "utf8")),
-  );
+  const quoted = [
+    "options.ts",
+    "options/health-options.ts",
+    "options/discovery-options.ts",
+    "options/connection-options.ts",
+  ].flatMap((file) => quotedDefaults(readFileSync(new URL(`../../src/config/${file}`, import.meta.url), "utf8")));
 
-  it.each(quoted)("of $table $key: $text", ({ table, key, text }) => {
+  it.each(quoted)("match defaults.ts: $table $key: $text", ({ table, key, text }) => {
     const known = Object.hasOwn(words, text);
     expect(tables[table]?.[key]).toEqual(known ? words[text] : JSON.parse(text));
   });
 
-  it("leave none out", () => {
+  it("are complete", () => {
     const expected = Object.entries(tables).flatMap(([table, keys]) =>
       Object.keys(keys).map((key) => `${table}.${key}`),
     );
@@ -218,12 +221,17 @@ describe("the defaults that the docs quote", () => {
   });
 });
 
-/** Finds `/** ... Default: X. *\/ readonly key` in each interface. */
+/** Finds each `Default: X.` in the docstring of a key, in each interface. */
 function quotedDefaults(source: string): { table: string; key: string; text: string }[] {
   return [...source.matchAll(/^export interface (\w+).*?\{\n(.*?)^\}/gms)].flatMap(([, table = "", body = ""]) =>
     [...body.matchAll(/\/\*\*((?:(?!\*\/).)*?)\*\/\s*readonly (\w+)/gs)].flatMap(([, doc = "", key = ""]) => {
-      const text = /Default: ("[^"]*"|\[[^\]]*\]|[\d.]*\d|[^."[\d][^.]*)/.exec(doc)?.[1];
+      const text = /Default: ("[^"]*"|\[[^\]]*\]|[\d.]*\d|[^."[\d][^.]*)/.exec(unwrap(doc))?.[1];
       return text === undefined ? [] : [{ table, key, text }];
     }),
   );
+}
+
+/** The text of a JSDoc comment on one line. */
+function unwrap(doc: string): string {
+  return doc.replace(/\n\s*\*/g, " ").replace(/\s+/g, " ");
 }

@@ -1,11 +1,11 @@
 /**
- * What a block of code on a page may use without saying where it comes from: what the page has just shown, or what is
- * clearly the reader's own. Keyed by its name; an import or a declaration that makes it.
+ * The declarations of names that a code block may use without declaring them: the page has just shown them, or they stand
+ * for the reader's own code. By name.
  */
 const everywhere: Readonly<Record<string, string>> = {
   http: `import http from "node:http";`,
   undici: `import * as undici from "undici";`,
-  // With what its documentation, and so its types, leave out.
+  // @types/node lacks `httpAllowHalfOpen`.
   server: `declare const server: import("node:http").Server & { httpAllowHalfOpen: boolean };`,
   proxy: `declare const proxy: import("evenkeel").Proxy;`,
   options: `declare const options: import("evenkeel").ProxyOptions;`,
@@ -18,7 +18,7 @@ const everywhere: Readonly<Record<string, string>> = {
 
 const inExpress: Readonly<Record<string, string>> = {
   ...everywhere,
-  // What an authentication in front of the proxy puts there.
+  // Set by authentication in front of the proxy.
   req: "declare global { namespace Express { interface Request { user: { id: string } } } }",
   app: `declare const app: import("express").Express;`,
   api: `declare const api: import("@evenkeel/express").EvenkeelMiddleware;`,
@@ -33,8 +33,8 @@ const inFastify: Readonly<Record<string, string>> = {
   evenkeel: `import evenkeel from "@evenkeel/fastify";`,
 };
 
-/** What has to be put behind a block to make a module of it, where it says nothing itself of a name that it uses. */
-export function givenTo(text: string, page: string): string {
+/** Returns the declarations to append to a block, for the names that it uses but does not declare. */
+export function declarationsFor(text: string, page: string): string {
   const names = page.includes("fastify") ? inFastify : inExpress;
   const code = text.replace(/(?<=^|\s)\/\/.*$/gm, "");
   const missing = Object.keys(names).filter((name) => {
