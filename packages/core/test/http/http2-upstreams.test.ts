@@ -49,13 +49,15 @@ describe("a body that is cut off", () => {
     ["the end of the connection", ({ peer }) => peer.socket.end()],
     ["GOAWAY and the end of the connection", ({ peer, id }) => peer.socket.end(goaway(id))],
     ["a violation", ({ peer, id }) => peer.send(headers(id, ok))],
+    ["an END_STREAM before its announced length", ({ peer, id }) => peer.send(data(id, "", true))],
     ["trailers with a line break", ({ peer, id }) => peer.send(headers(id, [["x", "a\r\nb"]], { endStream: true }))],
   ];
 
-  test.each(deaths)("by %s is cut off for the client, logged and counted", async (_, die) => {
+  test.each(deaths)("by %s is cut off for the client, logged and counted", async (name, die) => {
     // So much that the head has gone out.
     const body = "x".repeat(12_000);
-    const upstream = await frameServer({ onRequest: ({ peer, id }) => peer.send(headers(id, ok), data(id, body)) });
+    const head = [...ok, ...(name.includes("announced") ? [["content-length", "20000"] as const] : [])];
+    const upstream = await frameServer({ onRequest: ({ peer, id }) => peer.send(headers(id, head), data(id, body)) });
     const { port, finished, proxy } = await startProxy(h2c([upstream.port]));
     const client = await StrictClient.to(port);
     client.socket.write(get, "latin1");
@@ -149,6 +151,33 @@ describe("a malformed response", () => {
     expect(answer.headers["set-cookie"]).toBeUndefined();
     expect(upstream.requests).toBe(1);
     expect(outcomesOf(proxy)).toEqual([{ invalid_response: 1 }]);
+  });
+
+  test.each<[string, (id: number) => Buffer[]]>([
+    ["more data than announced", (id) => [headers(id, [...ok, ["content-length", "3"]]), data(id, "four", true)]],
+    ["data in a 204", (id) => [headers(id, [[":status", "204"]]), data(id, "x", true)]],
+  ])("with %s is a 502 too, before anything has been sent, and is not retried", async (_, frames) => {
+    const upstream = await frameServer({ onRequest: ({ peer, id }) => peer.send(...frames(id)) });
+    const { url, proxy } = await startProxy(h2c([upstream.port]));
+    const response = await fetchFrom(url);
+    expect(response.status).toBe(502);
+    expect(response.headers["proxy-status"]).toContain('details="invalid_response"');
+    expect(upstream.requests).toBe(1);
+    expect(outcomesOf(proxy)).toEqual([{ invalid_response: 1 }]);
+  });
+
+  test("with less data than announced is a body that broke off: before anything has been sent, it is retried", async () => {
+    const upstream = await frameServer({
+      onRequest: ({ peer, id }) =>
+        peer.send(
+          ...(upstream.requests === 1
+            ? [headers(id, [...ok, ["content-length", "5"]]), data(id, "four", true)]
+            : [respond(id, "served")]),
+        ),
+    });
+    const { url, proxy } = await startProxy(h2c([upstream.port]));
+    expect(await fetchFrom(url)).toMatchObject({ status: 200, text: "served" });
+    expect(outcomesOf(proxy)).toEqual([{ response_truncated: 1, success: 1 }]);
   });
 
   test("of one client does not touch those of others on its connection", async () => {

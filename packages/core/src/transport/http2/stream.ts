@@ -24,6 +24,7 @@ export class Http2Stream implements Timed, UploadOwner {
   readonly #download: Download;
   #head: Http2ResponseHead | undefined;
   #informational = 0;
+  #flushed = false;
   #over = false;
 
   constructor(
@@ -127,7 +128,7 @@ export class Http2Stream implements Timed, UploadOwner {
   #onTrailers(fields: readonly string[], endStream: boolean): void {
     if (!endStream) throw new TransportError("invalid_response", "a second head");
     const trailers = readTrailerFields(fields);
-    this.#checkLength();
+    this.#checkEnd();
     this.#complete(trailers);
   }
 
@@ -144,7 +145,10 @@ export class Http2Stream implements Timed, UploadOwner {
     if (this.#over || head === undefined) return;
     this.#download.count(bytes.length);
     if (head.bodiless || (head.length >= 0 && this.#download.received > head.length)) {
-      return this.fail(new TransportError("response_truncated", "more data than announced"), errorCode.protocolError);
+      // The handler may have passed on what came before the last flush: then the response counts as one that broke off.
+      const code = this.#flushed ? "response_truncated" : "invalid_response";
+      this.#failWith(code, new TransportError(code, "more data than announced"));
+      return this.#end(errorCode.protocolError);
     }
     try {
       if (!this.exchange.handler.onData(bytes)) this.#download.pause();
@@ -155,20 +159,19 @@ export class Http2Stream implements Timed, UploadOwner {
 
   onDataEnd(length: number, endStream: boolean): void {
     if (this.#over) return;
-    if (endStream) {
-      try {
-        this.#checkLength();
-      } catch (error) {
-        return this.fail(TransportError.from(error), errorCode.protocolError);
-      }
-      return this.#complete([]);
+    if (!endStream) return this.#release(length);
+    try {
+      this.#checkEnd();
+    } catch (error) {
+      return this.fail(TransportError.from(error), errorCode.protocolError);
     }
-    this.#release(length);
+    this.#complete([]);
   }
 
   /** Everything that has arrived so far has been handed over. */
   onFlush(): void {
     if (this.#over || this.#head === undefined) return;
+    this.#flushed = true;
     this.#touch();
     this.exchange.handler.onFlush();
   }
@@ -185,7 +188,8 @@ export class Http2Stream implements Timed, UploadOwner {
     if (increment > 0) this.#host.output.windowUpdate(this.id, increment);
   }
 
-  #checkLength(): void {
+  /** A server whose backend dies ends the stream early: that is a body that broke off, not a malformed response. */
+  #checkEnd(): void {
     const length = this.#head?.length ?? -1;
     if (length < 0 || this.#download.received === length) return;
     throw new TransportError("response_truncated", "fewer bytes than announced");

@@ -189,7 +189,7 @@ const streamErrors: [name: string, failure: string, code: number, frames: (reque
   ],
   [
     "more data than announced",
-    "response_truncated",
+    "invalid_response",
     protocolError,
     () => [headers(1, [...ok, ["content-length", "3"]]), data(1, "four", true)],
   ],
@@ -215,8 +215,8 @@ const streamErrors: [name: string, failure: string, code: number, frames: (reque
     protocolError,
     () => [headers(1, [...ok, ["content-length", "5"]], { endStream: true })],
   ],
-  ["data in a 204", "response_truncated", protocolError, () => [headers(1, [[":status", "204"]]), data(1, "x", true)]],
-  ["data in a 304", "response_truncated", protocolError, () => [headers(1, [[":status", "304"]]), data(1, "x", true)]],
+  ["data in a 204", "invalid_response", protocolError, () => [headers(1, [[":status", "204"]]), data(1, "x", true)]],
+  ["data in a 304", "invalid_response", protocolError, () => [headers(1, [[":status", "304"]]), data(1, "x", true)]],
   ["WINDOW_UPDATE of 0", "invalid_response", protocolError, () => [windowUpdate(1, 0)]],
   ["a window beyond 2^31-1", "invalid_response", flowControlError, () => [windowUpdate(1, 2 ** 31 - 1)]],
   [
