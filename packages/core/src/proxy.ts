@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { InFlightSet } from "./attempts/in-flight.ts";
-import { ResponseBatch } from "./client/node/response-batch.ts";
+import type { NodeRequestHead } from "./client/node/incoming-request.ts";
 import { defaults } from "./config/defaults.ts";
 import { parseDuration } from "./config/duration.ts";
 import { OptionsError } from "./config/issues.ts";
@@ -14,22 +14,23 @@ import { explain } from "./explain/explain.ts";
 import type { ExplainRequest, Explanation } from "./explain/explanation.ts";
 import { checkHooks } from "./forward/check-hooks.ts";
 import type { ForwardContext } from "./forward/context.ts";
-import { type ForwardOptions, type ForwardUpgradeOptions, handleRequest } from "./forward/handle-request.ts";
 import type { Hooks } from "./forward/hooks.ts";
-import { handleClientError } from "./forward/parse-errors.ts";
 import {
   createUpgradeListener,
-  handleUpgrade,
+  type ForwardOptions,
+  type ForwardUpgradeOptions,
+  forwardClientError,
+  forwardRequest,
+  forwardUpgrade,
   type UpgradeListener,
   wantsRequest,
-} from "./forward/upgrade/handle-upgrade.ts";
+} from "./node-listeners.ts";
 import { createReporter } from "./observe/reporter.ts";
 import { RequestMetrics } from "./observe/request-metrics.ts";
 import { createOutbound, type Outbound, type OutboundOptions, unknownPoolError } from "./outbound/outbound.ts";
 import type { Pool } from "./pool/pool.ts";
 import { PoolRegistry } from "./pool-registry.ts";
 import { createRouting } from "./request/create-routing.ts";
-import type { RawRequest } from "./request/request-head.ts";
 import type { Routing } from "./request/routing.ts";
 import { SafeEmitter } from "./runtime/emitter.ts";
 import { type Runtime, resolveRuntime } from "./runtime/runtime.ts";
@@ -61,9 +62,8 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
   readonly #hooks: Hooks;
   readonly #registry: PoolRegistry;
   readonly #metrics = new RequestMetrics();
-  readonly #active = new InFlightSet();
-  readonly #departures = new ResponseBatch();
-  readonly #engine: ForwardContext;
+  readonly #inFlight = new InFlightSet();
+  readonly #context: ForwardContext;
   readonly #reloads = { succeeded: 0, failed: 0, lastSuccessful: true };
   #routing: Routing;
   #draining = false;
@@ -84,7 +84,7 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
       onAdded: (pool) => this.#forwardEvents(pool),
     });
     this.#routing = createRouting(resolved, this.#registry.current);
-    this.#engine = this.#createEngine();
+    this.#context = this.#createContext();
   }
 
   /**
@@ -92,7 +92,7 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
    * Also for the events `checkContinue` and `checkExpectation`: 100 is then sent only when an upstream takes the body.
    */
   readonly handler = (req: IncomingMessage, res: ServerResponse, next?: (error?: unknown) => void): void => {
-    handleRequest(this.#engine, req, res, { next });
+    forwardRequest(this.#context, req, res, { next });
   };
 
   /**
@@ -100,16 +100,16 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
    * socket untouched, when no route matches. Without `next` such an upgrade is left to the server's other listeners. One that
    * no listener takes, and an upgrade to anything but WebSocket, is served as an ordinary request of the server.
    */
-  readonly upgrade: UpgradeListener = createUpgradeListener(() => this.#engine);
+  readonly upgrade: UpgradeListener = createUpgradeListener(() => this.#context);
 
   /** For a server's `clientError` event: what is no request gets the proxy's own answer, event and count, in its turn. */
   readonly clientError = (error: Error, socket: Duplex): void => {
-    handleClientError(this.#engine, error, socket);
+    forwardClientError(this.#context, error, socket);
   };
 
   /** `handler` for adapters, which know more about a request than the request says. */
   forward(req: IncomingMessage, res: ServerResponse, options: ForwardOptions = {}): void {
-    handleRequest(this.#engine, req, res, options);
+    forwardRequest(this.#context, req, res, options);
   }
 
   /**
@@ -117,11 +117,11 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
    * to `options.next`.
    */
   forwardUpgrade(req: IncomingMessage, socket: Duplex, head: Buffer, options: ForwardUpgradeOptions = {}): boolean {
-    return handleUpgrade(this.#engine, req, socket, head, options);
+    return forwardUpgrade(this.#context, req, socket, head, options);
   }
 
   /** Whether a request, as it is below `mountPath`, would be answered rather than left to `next`. */
-  matches(req: RawRequest, mountPath = ""): boolean {
+  matches(req: NodeRequestHead, mountPath = ""): boolean {
     return wantsRequest(req, this.#routing, mountPath);
   }
 
@@ -142,7 +142,7 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
       if (this.#ended) throw new ProxyError("closed", "the proxy is closed");
       return current.get(pool);
     };
-    return createOutbound(pool, { runtime: this.#runtime, inFlight: this.#active, to }, options);
+    return createOutbound(pool, { runtime: this.#runtime, inFlight: this.#inFlight, to }, options);
   }
 
   /** `close` has been called: answers carry `Connection: close`, and load balancers in front should look elsewhere. */
@@ -221,7 +221,7 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
       return Promise.reject(new OptionsError([{ path: ["timeout"], message }]));
     }
     if (this.#closed === undefined) this.#closed = this.#drainAndClose(timeoutMs);
-    else this.#runtime.clock.setTimeout(() => this.#active.hurry(), timeoutMs);
+    else this.#runtime.clock.setTimeout(() => this.#inFlight.hurry(), timeoutMs);
     return this.#closed;
   }
 
@@ -234,7 +234,7 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
     this.#registry.stop();
     // What has arrived in this turn of the event loop is still to be served.
     await new Promise((resolve) => setImmediate(resolve));
-    await this.#active.drain(timeoutMs, this.#runtime.clock, () => {
+    await this.#inFlight.drain(timeoutMs, this.#runtime.clock, () => {
       this.#ended = true;
     });
     this.#registry.close();
@@ -254,13 +254,12 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
     }
   }
 
-  #createEngine(): ForwardContext {
+  #createContext(): ForwardContext {
     const proxy = this;
     return {
       runtime: this.#runtime,
       hooks: this.#hooks,
-      active: this.#active,
-      departures: this.#departures,
+      inFlight: this.#inFlight,
       reporter: createReporter(
         this.#metrics,
         { hasListeners: (name) => this.hasListeners(name), emit: (name, ...args) => this.emit(name, ...args) },

@@ -70,13 +70,13 @@ export class Upgrades {
   }
 
   #isOurs(req: IncomingMessage): boolean {
-    const { url = "", method, rawHeaders, headers, httpVersionMajor, httpVersionMinor, socket } = req;
+    const { url = "", method, rawHeaders, headers, httpVersion, httpVersionMajor, socket } = req;
     const path = url.replace(/[?#].*$/s, "");
     // A route of the app's own below our prefix, as of @fastify/websocket, belongs to the plugin that has made it.
     if (!this.#routes.has(path) && this.#hasAppRoute(path)) return false;
     return this.#mounts.some(({ prefix, proxy }) => {
       const { mountPath, rest } = prefix.split(url);
-      const below = { url: rest, method, rawHeaders, headers, httpVersionMajor, httpVersionMinor, socket };
+      const below = { url: rest, method, rawHeaders, headers, httpVersion, httpVersionMajor, socket };
       return prefix.covers(url) && proxy.matches(below, mountPath);
     });
   }

@@ -18,10 +18,10 @@ import { createSyntheticRequest } from "./synthetic-request.ts";
 /** `time` is milliseconds since 1970. Throws an `OptionsError` for an invalid description. */
 export function explain(request: ExplainRequest, routing: Routing, time: number): Explanation {
   const synthetic = createSyntheticRequest(request);
-  const { method, url, socket } = synthetic;
+  const { method, target: url, remoteAddress: client = "" } = synthetic;
   const received = readRequest(synthetic, routing);
   if (isRefusal(received)) {
-    const understood = { method, url, host: "", client: socket.remoteAddress };
+    const understood = { method, url, host: "", client };
     const why = refusal(received.code, received.reason);
     return freezeDeep({ time, request: understood, refusal: why, routes: [], route: null, pool: null });
   }

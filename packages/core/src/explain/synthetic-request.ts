@@ -1,27 +1,27 @@
+import type { IncomingRequest } from "../client/client-exchange.ts";
 import { OptionsError, show } from "../config/issues.ts";
 import { isTable } from "../config/merge.ts";
-import type { RawRequest } from "../request/request-head.ts";
 import type { ExplainRequest } from "./explanation.ts";
-
-/** A description with all defaults filled in, in the form of a request of Node. */
-export interface SyntheticRequest extends RawRequest {
-  readonly method: string;
-  readonly url: string;
-  readonly socket: { readonly remoteAddress: string; readonly encrypted: boolean };
-}
 
 /**
  * Converts a description to the form that Node parses a request into. Throws an `OptionsError` for an invalid description.
  * A valid description may still be a request that the proxy refuses.
  */
-export function createSyntheticRequest(request: ExplainRequest): SyntheticRequest {
+export function createSyntheticRequest(request: ExplainRequest): IncomingRequest {
   checkRequest(request);
   const { method = "GET", url, headers = {}, client = "127.0.0.1", secure = /^https:/i.test(url) } = request;
   const rawHeaders = Object.entries(headers).flatMap(([name, value]) => [value].flat().flatMap((one) => [name, one]));
   const hasHost = Object.keys(headers).some((name) => name.toLowerCase() === "host");
   if (!hasHost) rawHeaders.unshift("Host", /^https?:\/\/([^/?#]*)/i.exec(url)?.[1] ?? "localhost");
-  const socket = { remoteAddress: client, encrypted: secure };
-  return { method, url, rawHeaders, httpVersionMajor: 1, httpVersionMinor: 1, socket };
+  return {
+    method,
+    target: url,
+    httpVersion: "1.1",
+    rawHeaders,
+    changedHeaders: undefined,
+    remoteAddress: client,
+    encrypted: secure,
+  };
 }
 
 function checkRequest(request: unknown): asserts request is ExplainRequest {

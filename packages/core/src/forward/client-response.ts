@@ -1,289 +1,244 @@
-import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
-import type { Socket } from "node:net";
-import { BodyBuffers } from "../client/node/body-buffers.ts";
-import { awaitsContinue } from "../client/node/expect-continue.ts";
-import { lingerOnClose } from "../client/node/lingering-close.ts";
-import { flushEvents, flushHead, writeHead } from "../client/node/write-head.ts";
+import type { ClientExchange } from "../client/client-exchange.ts";
 import { SendTimeout } from "../client/send-timeout.ts";
 import { limits } from "../config/defaults.ts";
 import { type ErrorCode, errorKind, ProxyError } from "../errors.ts";
+import { reasonPhrase } from "../http1/reason-phrase.ts";
 import type { ForwardContext } from "./context.ts";
-import { sendReply } from "./error-response.ts";
+import { type ErrorResponse, errorResponse } from "./error-response.ts";
 import { clientHeaders, connectionNames } from "./headers/client-headers.ts";
-import { answerHeaders } from "./headers/hook-response-headers.ts";
+import { hookResponseHeaders } from "./headers/hook-response-headers.ts";
 import { clientTrailers } from "./headers/trailers.ts";
 import { type Answer, runErrorHook } from "./hooks.ts";
-import type { RequestRecord } from "./request-record.ts";
+import type { OnError, RequestRecord } from "./request-record.ts";
 
-/** Who has to keep the client's pace. */
-export interface ClientPace {
-  /** What was written has been taken. */
-  onClientDrain(): void;
-  /** Nothing has been taken for too long. */
-  onClientStalled(): void;
+/** Receives the timeout of a client that does not read the response. */
+export interface SendTimeoutHandler {
+  onSendTimeout(): void;
 }
 
 interface Head {
   readonly status: number;
-  readonly statusText: string;
+  readonly reason: string;
   readonly headers: string[];
-  readonly early: boolean;
+  readonly last: boolean;
 }
 
-/** The client's side of a request: one answer, the upstream's or our own, and never a broken one that looks whole. */
+/** The response to one request: the upstream's or a locally generated one, and never an incomplete one that looks complete. */
 export class ClientResponse {
-  /** The head has been written: what goes wrong from now on can only be cut off. */
+  /** The head has been written: a failure can only cut the response off. */
   committed = false;
-  readonly #req: IncomingMessage;
-  readonly #res: ServerResponse;
+  readonly #client: ClientExchange;
   readonly #record: RequestRecord;
-  readonly #engine: ForwardContext;
+  readonly #context: ForwardContext;
   /** An upstream's head that has not been written yet. */
   #head: Head | undefined;
-  /** The first bytes of a body as Latin-1, held to see whether they are all. */
-  #only: string | undefined;
-  #pieces: BodyBuffers | undefined;
-  #stalled: SendTimeout | undefined;
+  /** The first chunk of the body as Latin-1, held until the next one or the end: the whole body leaves with the head. */
+  #firstChunk: string | undefined;
+  #sendTimeout: SendTimeout | undefined;
 
-  constructor(req: IncomingMessage, res: ServerResponse, record: RequestRecord, engine: ForwardContext) {
-    this.#req = req;
-    this.#res = res;
+  constructor(client: ClientExchange, record: RequestRecord, context: ForwardContext) {
+    this.#client = client;
     this.#record = record;
-    this.#engine = engine;
-    // Without a listener node would throw what a dying client's socket reports.
-    req.on("error", ignore);
-    res.on("error", ignore);
+    this.#context = context;
   }
 
-  /** Relays a 102 or 103 to a client that can understand one and whose turn it is. */
+  /** Sends a 102 or 103 of the upstream. */
   inform(status: number, raw: readonly string[]): void {
-    const { socket } = this.#res;
-    if (this.committed || socket === null || this.#req.httpVersionMinor === 0) return;
-    const headers = clientHeaders(raw, undefined, status);
-    let text = `HTTP/1.1 ${status} ${status === 103 ? "Early Hints" : "Processing"}\r\n`;
-    for (let index = 0; index < headers.length; index += 2) text += `${headers[index]}: ${headers[index + 1]}\r\n`;
-    socket.write(`${text}\r\n`, "latin1");
+    if (!this.committed) this.#client.inform(status, clientHeaders(raw, undefined, status));
   }
 
   /**
-   * Takes an upstream's head, which is written with the first bytes of the body, the next flush or the end: until then
-   * another answer may take its place. `early` when the request has not been read to its end: nothing behind it on this
-   * connection can be trusted.
+   * Takes an upstream's head. It is written with the body's second chunk, a flush or the end; until then another response can
+   * replace it. `last`: the request was not received to its end, so what follows on the connection cannot be trusted.
    */
-  begin(status: number, statusText: string, headers: string[], early: boolean): void {
-    this.#head = { status, statusText, headers, early };
-    this.#only = undefined;
+  begin(status: number, reason: string, headers: string[], last: boolean): void {
+    this.#head = { status, reason, headers, last };
+    this.#firstChunk = undefined;
     this.#record.error = undefined;
     this.#record.status = status;
   }
 
-  #commit(): void {
-    const head = this.#head;
-    if (this.committed || head === undefined) return;
-    if (head.early) this.#endConnection();
-    this.#writeHead(head.status, head.statusText, head.headers);
-  }
-
-  /** False when the app has answered meanwhile, or middleware has failed with the head: the response is cut off. */
-  #writeHead(status: number, statusText: string, headers: string[]): boolean {
-    this.committed = true;
-    try {
-      writeHead(this.#res, status, statusText, headers);
-      return true;
-    } catch (error) {
-      this.#record.failed("internal", error);
-      this.cutOff();
-      return false;
-    }
-  }
-
-  /** False asks to wait for `onClientDrain`. The chunk is not kept. */
-  write(chunk: Buffer, pace: ClientPace): boolean {
-    if (!this.committed && this.#only === undefined && chunk.length <= limits.joinedBodyBytes) {
-      this.#only = chunk.toString("latin1");
+  /** False asks to wait for `onWritable` of the client's handler. The chunk is only read during the call. */
+  write(chunk: Buffer, handler: SendTimeoutHandler): boolean {
+    if (!this.committed && this.#firstChunk === undefined && chunk.length <= limits.joinedBodyBytes) {
+      this.#firstChunk = chunk.toString("latin1");
       return true;
     }
-    this.#writeOut();
+    this.#writeHeld();
     this.#record.bytesOut += chunk.length;
-    this.#pieces ??= new BodyBuffers();
-    if (this.#pieces.send(this.#res, chunk)) return true;
-    this.#stalled ??= this.#watchPace(pace);
-    this.#stalled.wait();
+    if (this.#client.write(chunk)) return true;
+    this.#sendTimeout ??= this.#createSendTimeout(handler);
+    this.#sendTimeout.wait();
     return false;
   }
 
-  /** Whatever has been held goes out. */
-  #writeOut(): void {
-    this.#commit();
-    const only = this.#takeOnly();
-    if (only === undefined) return;
-    this.#record.bytesOut += only.length;
-    this.#res.write(only, "latin1");
+  /** The client has taken the data that it was sent. */
+  onWritable(): void {
+    this.#sendTimeout?.move();
   }
 
-  #takeOnly(): string | undefined {
-    const only = this.#only;
-    this.#only = undefined;
-    return only;
-  }
-
-  /** Sends what there is so far. Node would make up a head of its own if there were none yet. */
+  /** Sends what was received of the response so far. */
   flush(): void {
-    this.#writeOut();
-    if (!this.committed) return;
-    flushHead(this.#res);
-    if (this.#head !== undefined) flushEvents(this.#res, this.#head.headers);
+    this.#writeHeld();
+    if (this.committed) this.#client.flush();
   }
 
-  /** Trailers go to a client that has said it wants them (RFC 9110 section 6.5.1). */
+  /** Trailers are sent to a client that accepts them (RFC 9110 section 6.5.1). */
   end(trailers: readonly string[], upstreamHead: readonly string[] = []): void {
     this.#commit();
-    if (trailers.length > 0 && this.#record.head?.wantsTrailers === true) {
-      this.#res.addTrailers(clientTrailers(trailers, connectionNames(upstreamHead)));
-    }
-    const only = this.#takeOnly();
-    if (only === undefined) return void this.#res.end();
-    this.#record.bytesOut += only.length;
-    // Node joins a head with a string; a buffer would go out beside it.
-    this.#engine.departures.end(this.#res, only);
+    const passed =
+      trailers.length > 0 && this.#record.head?.wantsTrailers === true
+        ? clientTrailers(trailers, connectionNames(upstreamHead))
+        : noTrailers;
+    const body = this.#takeFirstChunk();
+    this.#record.bytesOut += body?.length ?? 0;
+    this.#client.end(body, passed);
   }
 
-  /** The client takes nothing more. */
+  /** The exchange has closed. */
   release(): void {
-    this.#stalled?.release();
+    this.#sendTimeout?.release();
   }
 
-  /** Answers `OPTIONS *`, which asks about this proxy and nothing behind it (RFC 9110 section 9.3.7). */
-  answerOptions(): void {
+  /** Responds to `OPTIONS *`, which is about this proxy and no upstream (RFC 9110 section 9.3.7). */
+  respondToOptions(): void {
     this.#record.status = 204;
-    writeHead(this.#res, 204, "No Content", [
-      "Allow",
-      "GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS",
-      "Via",
-      "1.1 evenkeel",
-    ]);
-    this.#res.end();
+    const allowed = "GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS";
+    this.#sendWhole(204, ["Allow", allowed, "Via", "1.1 evenkeel"], undefined, false);
   }
 
-  /** Gives an answer of a hook. Headers that frame it or belong to the connection are the proxy's. */
+  /** Sends a hook's response. Headers that frame it or belong to the connection are the proxy's. */
   answer(given: Answer, mayKeepOpen: boolean): void {
-    if (this.#res.headersSent) return this.#leaveToApp();
-    const bodySettled = mayKeepOpen && !awaitsContinue(this.#res, this.#record.head);
+    if (this.#client.status !== 0) return this.#leaveToApp();
+    const bodySettled = this.#mayKeepOpen(mayKeepOpen);
     const body = Buffer.from(given.body ?? "");
-    const close = !bodySettled || this.#engine.draining;
-    const written = this.#writeHead(given.status, STATUS_CODES[given.status] ?? "", [
-      ...answerHeaders(given, this.#record.requestId),
+    const close = !bodySettled || this.#context.draining;
+    const headers = [
+      ...hookResponseHeaders(given, this.#record.requestId),
       ...(given.status === 204 || given.status === 304 ? [] : ["Content-Length", String(body.length)]),
       ...(this.#record.setCookie === undefined ? [] : ["Set-Cookie", this.#record.setCookie]),
       ...(close ? ["Connection", "close"] : []),
-    ]);
-    if (!written) return;
-    if (!bodySettled) this.#endConnection();
+    ];
     this.#record.status = given.status;
-    this.#record.bytesOut = this.#req.method === "HEAD" ? 0 : body.length;
-    this.#res.end(body);
+    if (this.#sendWhole(given.status, headers, body, !bodySettled)) this.#countBody(body.length);
   }
 
-  /** Answers in the proxy's own name, or with what `onError` says instead. `detail` is for the client to read. */
-  reply(code: ErrorCode, bodySettled: boolean, detail?: string): void {
-    const { hooks } = this.#engine;
+  /** Sends an error response, or what `onError` gives in its place. `detail` is for the client to read. */
+  fail(code: ErrorCode, bodySettled: boolean, detail?: string): void {
+    const { hooks } = this.#context;
     const { requestId, onError, appRequest: req, cause } = this.#record;
     this.#record.error = code;
-    if (this.#res.headersSent) return this.#leaveToApp();
+    if (this.#client.status !== 0) return this.#leaveToApp();
     if (onError !== undefined) return this.#handOver(onError, code, bodySettled, detail);
     const { status } = errorKind(code);
     const instead = hooks.onError && runErrorHook(hooks, { req, requestId, code, status, cause }, this.#record);
-    if (instead === undefined) this.#replyPlainly(code, bodySettled, detail);
+    if (instead === undefined) this.#sendError(code, bodySettled, detail);
     else this.answer(instead, bodySettled && errorKind(code).source !== "client");
   }
 
-  /** Leaves the answer to the app. What has become of the request's body decides on the connection all the same. */
-  #handOver(onError: (error: ProxyError) => void, code: ErrorCode, mayKeepOpen: boolean, detail?: string): void {
+  /** Ends a response that broke off. */
+  cutOff(): void {
+    this.#record.flags.add("truncated");
+    this.#client.cutOff();
+  }
+
+  /** Leaves the response to the app. The state of the request's body still decides whether the connection closes. */
+  #handOver(onError: OnError, code: ErrorCode, mayKeepOpen: boolean, detail?: string): void {
     this.#head = undefined;
-    this.#only = undefined;
+    this.#firstChunk = undefined;
     this.committed = true;
     const { source, status } = errorKind(code);
     this.#record.status = status;
-    this.#record.answeredElsewhere(this.#res);
-    const bodySettled = mayKeepOpen && !awaitsContinue(this.#res, this.#record.head);
-    if (!bodySettled) this.#endConnection();
-    if (!this.#res.headersSent) {
-      const close = !bodySettled || this.#engine.draining || source === "client";
-      if (close) this.#res.setHeader("Connection", "close");
-      if (this.#record.setCookie !== undefined) this.#res.appendHeader("Set-Cookie", this.#record.setCookie);
-    }
+    this.#record.answeredByApp(this.#client);
+    const last = !this.#mayKeepOpen(mayKeepOpen);
+    const { cause, setCookie } = this.#record;
+    const error = new ProxyError(code, detail ?? `${reasonPhrase(status)} (${code})`, { cause });
     try {
-      const { cause } = this.#record;
-      onError(new ProxyError(code, detail ?? `${STATUS_CODES[status]} (${code})`, { cause }));
-    } catch (error) {
-      this.#record.threw("passErrors", error);
-      if (this.#res.headersSent) this.cutOff();
-      else this.#replyPlainly(code, bodySettled, detail);
+      onError(error, { close: last || this.#context.draining || source === "client", last, setCookie });
+    } catch (thrown) {
+      this.#record.threw("passErrors", thrown);
+      if (this.#client.status !== 0) this.cutOff();
+      else this.#sendError(code, !last, detail);
     }
   }
 
-  /** The app has begun a response of its own meanwhile, and ends it. */
+  /** An app in front of the proxy has sent a response meanwhile, and ends it. */
   #leaveToApp(): void {
     this.committed = true;
-    this.#record.status = this.#res.statusCode;
-    this.#record.answeredElsewhere(this.#res);
+    this.#record.status = this.#client.status;
+    this.#record.answeredByApp(this.#client);
   }
 
-  #replyPlainly(code: ErrorCode, mayKeepOpen: boolean, detail?: string): void {
+  #sendError(code: ErrorCode, mayKeepOpen: boolean, detail?: string): void {
     const { head, requestId, setCookie } = this.#record;
-    // A client that was never told to go on may send its body or may not: nobody could say what comes next.
-    const bodySettled = mayKeepOpen && !awaitsContinue(this.#res, head);
-    this.committed = true;
-    if (!bodySettled) this.#endConnection();
-    this.#record.error = code;
-    this.#record.status = errorKind(code).status;
-    const { draining } = this.#engine;
-    this.#record.bytesOut = sendReply(this.#res, {
+    const last = !this.#mayKeepOpen(mayKeepOpen);
+    const { draining } = this.#context;
+    const response: ErrorResponse = errorResponse({
       code,
       detail,
       requestId,
       accept: head?.accept,
       setCookie,
-      bodySettled,
-      draining,
+      close: last || draining,
     });
+    this.#record.error = code;
+    this.#record.status = response.status;
+    if (this.#sendWhole(response.status, response.headers, response.body, last)) this.#countBody(response.body.length);
   }
 
-  #watchPace(pace: ClientPace): SendTimeout {
-    const { runtime, routing } = this.#engine;
-    const stalled = new SendTimeout(runtime.clock, routing.sendTimeoutMs, () => pace.onClientStalled());
-    this.#res.on("drain", () => {
-      stalled.move();
-      pace.onClientDrain();
-    });
-    return stalled;
+  /** A client that never received the 100 it expects may send its body or not: the next bytes have no certain meaning. */
+  #mayKeepOpen(mayKeepOpen: boolean): boolean {
+    return mayKeepOpen && !(this.#record.head?.expectsContinue === true && !this.#client.continueSent);
   }
 
-  #endConnection(): void {
-    lingerOnClose(this.#req.socket, this.#engine.runtime.clock);
+  #countBody(length: number): void {
+    this.#record.bytesOut = this.#client.method === "HEAD" ? 0 : length;
   }
 
-  /**
-   * Ends an answer that broke off: no last chunk, fewer bytes than announced. Where only the end of the connection would
-   * mark the end of the body (HTTP/1.0), the connection is reset, since an orderly end would pass for a whole answer.
-   */
-  cutOff(): void {
-    this.#record.flags.add("truncated");
-    const { socket } = this.#res;
-    if (socket === null || this.#req.httpVersionMinor > 0) return void this.#res.destroy();
-    // A reset that arrives together with data is taken for an orderly end by some readers, Node's among them.
-    socket.pause();
-    this.#engine.runtime.clock.setTimeout(() => reset(socket), limits.resetDelayMs);
+  /** False when an app's own code has failed with the head: the response is cut off. */
+  #sendWhole(status: number, headers: string[], body: Uint8Array | undefined, last: boolean): boolean {
+    if (!this.#writeHead(status, reasonPhrase(status), headers, last)) return false;
+    this.#client.end(body, noTrailers);
+    return true;
+  }
+
+  #commit(): void {
+    const head = this.#head;
+    if (!this.committed && head !== undefined) this.#writeHead(head.status, head.reason, head.headers, head.last);
+  }
+
+  /** False when an app in front has responded, or its code has failed with the head: the response is cut off. */
+  #writeHead(status: number, reason: string, headers: string[], last: boolean): boolean {
+    this.committed = true;
+    try {
+      if (this.#client.begin(status, reason, headers, last)) return true;
+      this.#record.failed("internal", new Error("an app in front of the proxy has sent a response"));
+    } catch (error) {
+      this.#record.failed("internal", error);
+    }
+    this.cutOff();
+    return false;
+  }
+
+  /** Writes what is held back. */
+  #writeHeld(): void {
+    this.#commit();
+    const first = this.#takeFirstChunk();
+    if (first === undefined) return;
+    this.#record.bytesOut += first.length;
+    this.#client.write(first);
+  }
+
+  #takeFirstChunk(): string | undefined {
+    const first = this.#firstChunk;
+    this.#firstChunk = undefined;
+    return first;
+  }
+
+  #createSendTimeout(handler: SendTimeoutHandler): SendTimeout {
+    const { runtime, routing } = this.#context;
+    return new SendTimeout(runtime.clock, routing.sendTimeoutMs, () => handler.onSendTimeout());
   }
 }
 
-/** Only TCP knows a reset. Over TLS the missing close alert says the same; a unix socket has nothing to say it with. */
-function reset(socket: Socket): void {
-  try {
-    socket.resetAndDestroy();
-  } catch {
-    socket.destroy();
-  }
-}
-
-function ignore(): void {}
+const noTrailers: [name: string, value: string][] = [];

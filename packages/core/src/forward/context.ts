@@ -1,19 +1,17 @@
-/** What forwarding needs of the proxy around it. */
-
 import type { InFlightSet } from "../attempts/in-flight.ts";
-import type { ResponseBatch } from "../client/node/response-batch.ts";
 import type { Routing } from "../request/routing.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Hooks } from "./hooks.ts";
 import type { Reporter } from "./reporter.ts";
 
+/** What forwarding needs of the proxy. */
 export interface ForwardContext {
   readonly runtime: Runtime;
   readonly reporter: Reporter;
   readonly hooks: Hooks;
+  /** The routing in force. A request keeps the one that it began with. */
   readonly routing: Routing;
   /** `close` has been called. */
   readonly draining: boolean;
-  readonly active: InFlightSet;
-  readonly departures: ResponseBatch;
+  readonly inFlight: InFlightSet;
 }

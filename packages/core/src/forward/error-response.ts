@@ -1,10 +1,9 @@
-import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
-import { writeHead } from "../client/node/write-head.ts";
+import type { ClientExchange } from "../client/client-exchange.ts";
 import { limits } from "../config/defaults.ts";
 import { type ErrorCode, errorKind } from "../errors.ts";
+import { reasonPhrase } from "../http1/reason-phrase.ts";
 
-/** What an answer of the proxy's own has to say. */
-export interface Reply {
+export interface ErrorResponseInput {
   readonly code: ErrorCode;
   /** What the client may know beside the code. */
   readonly detail: string | undefined;
@@ -12,46 +11,50 @@ export interface Reply {
   /** The client's Accept header. */
   readonly accept: string | undefined;
   readonly setCookie: string | undefined;
-  /** The request's body has been read to its end, or can be read to its end without effort. */
-  readonly bodySettled: boolean;
-  /** The proxy is closing, and its connections with it. */
-  readonly draining: boolean;
+  /** The connection closes after the response. It also does after an error that the client has caused. */
+  readonly close: boolean;
 }
 
-/** Seconds after which a client that was told 503 may ask again. */
+export interface ErrorResponse {
+  readonly status: number;
+  readonly headers: string[];
+  readonly body: Uint8Array;
+}
+
+/** Seconds after which a client may send a request again that was refused with 503. */
 const retryAfterSeconds = 1;
 
 /**
- * Answers a request in the proxy's own name: a status from the error table, `Proxy-Status` (RFC 9209), and a short text
- * or JSON body that names no upstream. Returns how many bytes of body went out.
+ * Makes a locally generated response: a status from the error table, `Proxy-Status` (RFC 9209), and a short text or JSON body
+ * that names no upstream.
  */
-export function sendReply(res: ServerResponse, reply: Reply): number {
-  const { status, token, source } = errorKind(reply.code);
-  const reason = STATUS_CODES[status] ?? "Error";
-  const json = prefersJson(reply.accept);
-  const body = json
-    ? `${JSON.stringify({ error: { code: reply.code, message: reply.detail ?? reason, requestId: reply.requestId } })}\n`
-    : `${status} ${reason} (${reply.code})${reply.detail === undefined ? "" : `: ${reply.detail}`}\n`;
+export function errorResponse(input: ErrorResponseInput): ErrorResponse {
+  const { code, detail, requestId, setCookie } = input;
+  const { status, token, source } = errorKind(code);
+  const reason = reasonPhrase(status) || "Error";
+  const json = prefersJson(input.accept);
+  const text = json
+    ? `${JSON.stringify({ error: { code, message: detail ?? reason, requestId } })}\n`
+    : `${status} ${reason} (${code})${detail === undefined ? "" : `: ${detail}`}\n`;
+  const body = Buffer.from(text);
   const headers = [
-    ["Content-Type", json ? "application/json" : "text/plain; charset=utf-8"],
-    ["Content-Length", String(Buffer.byteLength(body))],
-    ["Cache-Control", "no-store"],
-    ["Proxy-Status", `evenkeel; error=${token}; details="${reply.code}"`],
-    ["Via", "1.1 evenkeel"],
-    ["X-Request-Id", reply.requestId],
+    ...["Content-Type", json ? "application/json" : "text/plain; charset=utf-8"],
+    ...["Content-Length", String(body.length)],
+    ...["Cache-Control", "no-store"],
+    ...["Proxy-Status", `evenkeel; error=${token}; details="${code}"`],
+    ...["Via", "1.1 evenkeel"],
+    ...["X-Request-Id", requestId],
   ];
-  if (reply.setCookie !== undefined) headers.push(["Set-Cookie", reply.setCookie]);
-  if (status === 503) headers.push(["Retry-After", String(retryAfterSeconds)]);
-  // What is left of a message that was refused may not be read as the next request.
-  if (!reply.bodySettled || reply.draining || source === "client") headers.push(["Connection", "close"]);
-  writeHead(res, status, reason, headers.flat());
-  res.end(body);
-  return res.req.method === "HEAD" ? 0 : Buffer.byteLength(body);
+  if (setCookie !== undefined) headers.push("Set-Cookie", setCookie);
+  if (status === 503) headers.push("Retry-After", String(retryAfterSeconds));
+  // The rest of a refused message must not be read as the next request.
+  if (input.close || source === "client") headers.push("Connection", "close");
+  return { status, headers, body };
 }
 
-/** Whether the rest of a request's body is so little that reading it is cheaper than a new connection. */
-export function isSettled(req: IncomingMessage, bodyLength: number): boolean {
-  return req.complete || (bodyLength >= 0 && bodyLength <= limits.discardedBodyBytes);
+/** Whether the rest of a request's body is so short that reading it costs less than a new connection. */
+export function isSettled({ bodyComplete }: Pick<ClientExchange, "bodyComplete">, bodyLength: number): boolean {
+  return bodyComplete || (bodyLength >= 0 && bodyLength <= limits.discardedBodyBytes);
 }
 
 function prefersJson(accept: string | undefined): boolean {

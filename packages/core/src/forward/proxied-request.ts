@@ -1,116 +1,193 @@
 /**
- * One request on its way through the proxy.
+ * One proxied request.
  *
- *     client ── 1 arrive ── 2 pick ── 3 attempt ──────────> upstream
- *     client <─ 6 finish ── 5 pass on ── 4 judge ────────── upstream
+ *     client ── 1 receive ── 2 select ── 3 attempt ───────> upstream
+ *     client <─ 6 finish ─── 5 relay ─── 4 decide ───────── upstream
  *
- *   1. arrive   read and check the head, find the route; refuse what is not to be forwarded
- *   2. pick     choose an upstream that was not tried before, or wait in the queue while all are full
- *   3. attempt  send head and body, with the upstream's pace
- *   4. judge    an answer, a failure: pass it on, try again, or answer ourselves
- *   5. pass on  head and body to the client, with the client's pace
- *   6. finish   one record, one count, whatever happened
+ *   1. receive  read and check the head, find the route; refuse what is not to be forwarded (handle-request.ts)
+ *   2. select   pick an upstream that was not tried before, or wait in the queue while all are full
+ *   3. attempt  send head and body, with the upstream's backpressure
+ *   4. decide   relay a response or a failure, retry, or send an error response
+ *   5. relay    send head and body to the client, with the client's backpressure
+ *   6. finish   one record and one count, whatever happened
  *
- * Every path ends in step 6 exactly once, and every attempt is settled exactly once. Until the response's head has been
- * written ("committed") anything can still be mended; after that an answer that breaks off is cut off, so that it cannot
- * pass for complete.
+ * Every path ends in step 6 exactly once, and every attempt is settled exactly once. Until the head of the response has been
+ * written ("committed") another response can replace it; after that a response that breaks off is cut off, so that the client
+ * cannot take it for complete.
  */
 
-import type { IncomingMessage } from "node:http";
-import type { Socket } from "node:net";
 import { type AttemptHandler, AttemptLoop } from "../attempts/attempt-loop.ts";
 import type { InFlight } from "../attempts/in-flight.ts";
 import { takeLoadReport, withoutLoadReport } from "../attempts/load-report.ts";
 import { SessionAffinity } from "../attempts/session-affinity.ts";
-import { onResponseClosed } from "../client/node/response-closed.ts";
+import type { ClientExchange, ClientHandler } from "../client/client-exchange.ts";
 import { type ErrorCode, errorKind } from "../errors.ts";
 import type { Outcome, Upstream } from "../pool/upstream.ts";
+import type { RoutedRequest } from "../request/routed-request.ts";
+import type { Routing } from "../request/routing.ts";
 import type { Exchange, ExchangeFailure, ExchangeHandler } from "../transport/transport.ts";
-import { type ClientPace, ClientResponse } from "./client-response.ts";
+import { ClientResponse, type SendTimeoutHandler } from "./client-response.ts";
+import type { ForwardContext } from "./context.ts";
 import { isSettled } from "./error-response.ts";
 import { clientHeaders } from "./headers/client-headers.ts";
 import { upstreamHeaders, upstreamPath } from "./headers/upstream-headers.ts";
 import { runResponseHook } from "./hooks.ts";
-import { type ProxiedRequestInput, requestBody } from "./proxied-request-input.ts";
-import type { Body, BodyOwner } from "./request-body.ts";
+import { type Body, type BodyFaultHandler, noBody, RequestBody } from "./request-body.ts";
+import type { RequestRecord } from "./request-record.ts";
 
-export class ProxiedRequest implements ExchangeHandler, BodyOwner, ClientPace, AttemptHandler, InFlight {
+/** A routed request, with everything known of it. */
+export interface ProxiedRequestInput {
+  readonly context: ForwardContext;
+  /** The routing that the request was read under. */
+  readonly routing: Routing;
+  readonly client: ClientExchange;
+  readonly received: RoutedRequest;
+  readonly record: RequestRecord;
+  /** The path that a framework has taken off the front of the target. */
+  readonly mountPath: string;
+  /** The body, if a parser in front of the proxy has read it. */
+  readonly parsedBody: Uint8Array | undefined;
+}
+
+export class ProxiedRequest
+  implements ClientHandler, ExchangeHandler, AttemptHandler, BodyFaultHandler, SendTimeoutHandler, InFlight
+{
   readonly #in: ProxiedRequestInput;
   readonly #body: Body;
   readonly #response: ClientResponse;
   readonly #affinity: SessionAffinity | undefined;
   readonly #attempts: AttemptLoop;
-  /** The headers of its answer, as they came. */
+  /** The headers of the upstream's response, as received. */
   #upstreamHead: readonly string[] = [];
+  /** The exchange of the attempt in progress. */
   #exchange: Exchange | undefined;
-  /** An answer has been decided on; nothing more is tried. */
-  #over = false;
+  /** The response is decided: no further attempt is made. */
+  #decided = false;
 
   constructor(input: ProxiedRequestInput) {
-    const { req, res, arrival, record } = input;
+    const { client, received, record, context } = input;
     this.#in = input;
-    const { route } = arrival;
-    this.#affinity = route.sticky && new SessionAffinity(route.sticky, arrival, record);
+    const { route } = received;
+    this.#affinity = route.sticky && new SessionAffinity(route.sticky, received, record);
     this.#attempts = new AttemptLoop(
       {
         to: route,
-        runtime: input.engine.runtime,
-        method: req.method ?? "GET",
-        key: route.keyOf?.(arrival),
+        runtime: context.runtime,
+        method: client.method,
+        key: route.keyOf?.(received),
         affinity: this.#affinity,
-        client: clientConnection(req),
+        client: client.connection,
         notes: record,
       },
       this,
     );
-    this.#response = new ClientResponse(req, res, record, input.engine);
+    this.#response = new ClientResponse(client, record, context);
     this.#body = requestBody(input, this);
   }
 
   start(): void {
-    this.#in.engine.active.add(this);
-    onResponseClosed(this.#in.req, this.#in.res, () => this.#onClientClose());
-    if (this.#body.length > this.#in.arrival.route.options.maxBodyBytes) return this.onGiveUp("body_too_large");
+    this.#in.context.inFlight.add(this);
+    this.#in.client.start(this);
+    if (this.#body.length > this.#in.received.route.options.maxBodyBytes) return this.onGiveUp("body_too_large");
     this.#attempts.start();
   }
 
-  /** `close` has run out of patience: an answer that has not begun is 503, one that has is cut off. */
+  /** `close` has timed out: a response that has not begun is 503, one that has is cut off. */
   destroy(): void {
-    if (this.#over) this.#in.res.destroy();
+    if (this.#decided) this.#in.client.cutOff();
     else this.onGiveUp("closed");
   }
 
-  /** The app answers after all: the upstream's request ends, and `res` is left alone. */
+  /** The app responds after all: the attempt ends, and the proxy sends nothing. */
   leaveToApp(): void {
-    if (!this.#over) this.#stop("aborted", "client_aborted");
+    if (!this.#decided) this.#stop("aborted", "client_aborted");
     this.#body.discard();
   }
 
-  // Steps 2 and 3: pick and attempt.
+  // Called by the attempts: steps 2 and 3.
 
   get replayable(): boolean {
     return this.#body.replayable;
   }
 
   onAttempt(upstream: Upstream, freshConnection: boolean): void {
-    const { route, head, facts, target } = this.#in.arrival;
+    const { client, received, routing, mountPath } = this.#in;
+    const { route, head, facts, target } = received;
     const { pool } = route;
     this.#exchange = pool.transport(upstream).dispatch(
       {
-        method: this.#in.req.method ?? "GET",
+        method: client.method,
         path: upstreamPath(target, route.options, upstream.address),
         headers: upstreamHeaders(head, facts, route.options, upstream.address, {
-          forwarded: this.#in.routing.forwarded,
-          mountPath: this.#in.mountPath,
+          forwarded: routing.forwarded,
+          mountPath,
         }),
         bodyLength: this.#body.length,
         headersTimeoutMs: pool.options.retry.perTryTimeoutMs,
         freshConnection,
-        client: clientConnection(this.#in.req),
+        client: client.connection,
       },
       this,
     );
   }
+
+  /** Sends an error response, or cuts off a response that has begun. */
+  onGiveUp(code: ErrorCode, cause?: unknown): void {
+    if (this.#decided) return;
+    if (code === "policy_failed") this.#in.record.threw("policy", cause, code);
+    this.#stop(errorKind(code).source === "client" ? "aborted" : code, code);
+    this.#in.record.error = code;
+    if (this.#response.committed) return this.#response.cutOff();
+    this.#response.fail(code, code !== "body_too_large" && isSettled(this.#in.client, this.#body.length));
+    this.#body.discard();
+  }
+
+  // Called by the client.
+
+  onBody(chunk: Buffer): void {
+    this.#body.onChunk(chunk);
+  }
+
+  onBodyEnd(): void {
+    this.#body.onEnd();
+  }
+
+  onFault(code: ErrorCode): void {
+    this.#body.detach();
+    this.onGiveUp(code);
+  }
+
+  onBodyFault(code: ErrorCode): void {
+    this.onGiveUp(code);
+  }
+
+  onWritable(): void {
+    this.#response.onWritable();
+    this.#exchange?.resume();
+  }
+
+  onSendTimeout(): void {
+    this.onGiveUp("send_timeout");
+  }
+
+  /** Step 6: the response was sent, or the client has left, or the response was cut off. */
+  onClosed(finished: boolean): void {
+    const { record, context } = this.#in;
+    // A proxy that closes ends a pipeline with the response to its first request.
+    const sent = finished || record.error === "closed";
+    if (!sent && !record.flags.has("truncated")) {
+      record.status = errorKind("client_aborted").status;
+      record.error = "client_aborted";
+    }
+    this.#stop("aborted", "client_aborted");
+    this.#body.release();
+    this.#response.release();
+    record.bytesIn = this.#body.bytesRead;
+    context.inFlight.delete(this);
+    record.finish(finished);
+  }
+
+  // Called by the upstream: steps 3 to 5.
 
   onConnected(exchange: Exchange, connectMs: number | undefined): void {
     this.#attempts.connected(connectMs);
@@ -120,12 +197,6 @@ export class ProxiedRequest implements ExchangeHandler, BodyOwner, ClientPace, A
   onDrain(): void {
     this.#body.onDrain();
   }
-
-  onBodyFault(code: ErrorCode): void {
-    this.onGiveUp(code);
-  }
-
-  // Step 4: judge.
 
   onInformation(status: number, headers: readonly string[]): void {
     this.#response.inform(status, withoutLoadReport(this.#in.record, headers));
@@ -147,42 +218,8 @@ export class ProxiedRequest implements ExchangeHandler, BodyOwner, ClientPace, A
     this.#response.begin(status, statusText, passed, !this.#body.complete);
   }
 
-  onFailure(failure: ExchangeFailure): void {
-    const { code } = failure;
-    this.#body.detach();
-    this.#in.record.failed(code, failure.cause);
-    if (!this.#response.committed) return this.#attempts.failed(failure);
-    this.#attempts.settle(code, { status: this.#in.record.status, error: code });
-    this.#response.cutOff();
-  }
-
-  // Step 5: pass on.
-
-  /** Undefined when the app's hook failed. */
-  #responseHeaders(raw: readonly string[], status: number): string[] | undefined {
-    const { engine, record, arrival } = this.#in;
-    const own = clientHeaders(raw, arrival.route.options.responseHeaders, status);
-    const passed = this.#affinity === undefined ? own : this.#affinity.bind(own, record.upstream);
-    const headers =
-      engine.hooks.onResponse === undefined
-        ? passed
-        : runResponseHook(engine.hooks, { ...record.names(), req: record.appRequest, status }, passed, record);
-    // An upstream that answers before it has read the body leaves bytes behind that may not become the next request.
-    if (!this.#body.complete) record.flags.add("early");
-    if (!this.#body.complete || engine.draining) headers?.push("Connection", "close");
-    return headers;
-  }
-
   onData(chunk: Buffer): boolean {
     return this.#response.write(chunk, this);
-  }
-
-  onClientDrain(): void {
-    this.#exchange?.resume();
-  }
-
-  onClientStalled(): void {
-    this.onGiveUp("send_timeout");
   }
 
   onFlush(): void {
@@ -196,39 +233,33 @@ export class ProxiedRequest implements ExchangeHandler, BodyOwner, ClientPace, A
     this.#response.end(withoutLoadReport(this.#in.record, trailers), this.#upstreamHead);
   }
 
-  /** Sends an error response, or cuts off a response that has begun. */
-  onGiveUp(code: ErrorCode, cause?: unknown): void {
-    if (this.#over) return;
-    if (code === "policy_failed") this.#in.record.threw("policy", cause, code);
-    this.#stop(errorKind(code).source === "client" ? "aborted" : code, code);
-    this.#in.record.error = code;
-    if (this.#response.committed) return this.#response.cutOff();
-    this.#response.reply(code, code !== "body_too_large" && isSettled(this.#in.req, this.#body.length));
-    this.#body.discard();
+  onFailure(failure: ExchangeFailure): void {
+    const { code } = failure;
+    this.#body.detach();
+    this.#in.record.failed(code, failure.cause);
+    if (!this.#response.committed) return this.#attempts.failed(failure);
+    this.#attempts.settle(code, { status: this.#in.record.status, error: code });
+    this.#response.cutOff();
   }
 
-  // Step 6: finish.
-
-  /** The response has gone out whole, or the client has left, or we have cut it off. */
-  #onClientClose(): void {
-    const record = this.#in.record;
-    // A proxy that closes ends a pipeline with the response to its first request.
-    const sent = this.#in.res.writableFinished || record.error === "closed";
-    if (!sent && !record.flags.has("truncated")) {
-      record.status = errorKind("client_aborted").status;
-      record.error = "client_aborted";
-    }
-    this.#stop("aborted", "client_aborted");
-    this.#body.release();
-    this.#response.release();
-    record.bytesIn = this.#body.bytesRead;
-    this.#in.engine.active.delete(this);
-    record.finish();
+  /** Undefined when the app's hook failed. */
+  #responseHeaders(raw: readonly string[], status: number): string[] | undefined {
+    const { context, record, received } = this.#in;
+    const own = clientHeaders(raw, received.route.options.responseHeaders, status);
+    const passed = this.#affinity === undefined ? own : this.#affinity.bind(own, record.upstream);
+    const headers =
+      context.hooks.onResponse === undefined
+        ? passed
+        : runResponseHook(context.hooks, { ...record.names(), req: record.appRequest, status }, passed, record);
+    // The rest of a body that the upstream did not wait for must not be read as the next request.
+    if (!this.#body.complete) record.flags.add("early");
+    if (!this.#body.complete || context.draining) headers?.push("Connection", "close");
+    return headers;
   }
 
   /** Ends the attempt in progress, and every wait for another. */
   #stop(outcome: Outcome, error: ErrorCode): void {
-    this.#over = true;
+    this.#decided = true;
     this.#attempts.stop();
     this.#body.detach();
     this.#exchange?.abort();
@@ -239,7 +270,22 @@ export class ProxiedRequest implements ExchangeHandler, BodyOwner, ClientPace, A
   }
 }
 
-/** A connection of HTTP/2 may be shared, and knows no authentication of connections. */
-function clientConnection({ httpVersionMajor, socket }: IncomingMessage): Socket | undefined {
-  return httpVersionMajor === 1 ? socket : undefined;
+function requestBody(input: ProxiedRequestInput, handler: BodyFaultHandler): Body {
+  const { client, received, routing, context, parsedBody } = input;
+  const { head, route } = received;
+  if (head.bodyLength === 0 && parsedBody === undefined && !head.expectsContinue) return noBody;
+  return new RequestBody(
+    client,
+    {
+      length: head.bodyLength,
+      copyLimit: route.pool.options.retry.bodyBufferBytes,
+      maxBytes: route.options.maxBodyBytes,
+      parsed: parsedBody,
+      awaitsContinue: head.expectsContinue && !client.continueSent,
+      clock: context.runtime.clock,
+      timeoutMs: routing.requestBodyTimeoutMs,
+      minRate: routing.requestBodyMinRate,
+    },
+    handler,
+  );
 }

@@ -1,26 +1,41 @@
-import type { IncomingMessage } from "node:http";
 import { ReplayBuffer } from "../attempts/replay-buffer.ts";
-import { onParseError } from "../client/node/incomplete-request.ts";
-import { limits } from "../config/defaults.ts";
+import type { ClientExchange } from "../client/client-exchange.ts";
 import type { ErrorCode } from "../errors.ts";
 import { bindContext } from "../runtime/async-context.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { type Ticker, type Timed, tickerOf } from "../runtime/ticker.ts";
 import type { Exchange } from "../transport/transport.ts";
 
-/** Who answers the request when its body does not come as it should. */
-export interface BodyOwner {
-  /** It is too large, has stopped coming, or is not what a body is made of. */
+/** Receives the fault of a body that is too large or too slow. */
+export interface BodyFaultHandler {
   onBodyFault(code: ErrorCode): void;
 }
 
-/** A request's body as whoever relays the request sees it. */
+export interface RequestBodyOptions {
+  /** 0 for none, -1 when it is not known before its end. */
+  readonly length: number;
+  /** The largest body in bytes that is copied for another attempt. */
+  readonly copyLimit: number;
+  readonly maxBytes: number;
+  /** The whole body, if a parser in front of the proxy has read it. */
+  readonly parsed: Uint8Array | undefined;
+  /** The client sends the body after a 100 (Continue). */
+  readonly awaitsContinue: boolean;
+  readonly clock: Clock;
+  /** The longest silence; 0 is none. */
+  readonly timeoutMs: number;
+  /** Bytes for each second of waiting, once `timeoutMs` of waiting is used up; 0 is none. */
+  readonly minRate: number;
+}
+
+/** The members of `RequestBody` that a proxied request uses. */
 export type Body = Pick<
   RequestBody,
-  ("length" | "bytesRead" | "complete" | "replayable") | ("attach" | "detach" | "discard" | "release" | "onDrain")
+  | ("length" | "bytesRead" | "complete" | "replayable")
+  | ("attach" | "detach" | "discard" | "release" | "onDrain" | "onChunk" | "onEnd")
 >;
 
-/** What most requests have: nothing to send, nothing to wait for, the same for all. */
+/** The body of a request without one. All such requests share it. */
 export const noBody: Body = Object.freeze({
   length: 0,
   bytesRead: 0,
@@ -31,82 +46,52 @@ export const noBody: Body = Object.freeze({
   discard() {},
   release() {},
   onDrain() {},
+  onChunk() {},
+  onEnd() {},
 });
 
 /**
- * A request's body on its way to an upstream, streamed with the upstream's pace and, while it is small, copied, so that
- * another attempt can send it again.
+ * The body of a request on its way to an upstream: streamed with the upstream's backpressure and, while it is small, copied,
+ * so that another attempt can send it again.
  *
- * Nothing is read before the first connection stands: a body is whole for as long as nobody could be reached.
- * Past the limit of the copy only the right to another attempt is lost. A client that falls silent in the middle, or sends
- * next to nothing, is not waited for; an upstream that does not read is not the client's fault.
+ * Nothing is read before the first connection to an upstream stands: until then a body can be sent whatever its size. Over the
+ * limit of the copy only the right to another attempt is lost. A client that stops in the middle, or sends next to nothing, is
+ * timed out; the time in which the upstream does not read does not count.
  */
 export class RequestBody implements Timed {
   deadline: number = Infinity;
-  /** 0 for none, -1 when it is not known before its end. */
   readonly length: number;
-  bytesRead = 0;
   /** The last byte has been read. */
   complete: boolean;
-  readonly #req: IncomingMessage;
-  readonly #maxBytes: number;
-  readonly #onFault: (code: ErrorCode) => void;
-  readonly #clock: Clock;
+  readonly #client: ClientExchange;
+  readonly #options: RequestBodyOptions;
   readonly #ticker: Ticker;
-  readonly #timeoutMs: number;
-  readonly #minRate: number;
+  readonly #copy: ReplayBuffer;
+  /** The ticker calls from outside the request's async context. */
+  readonly #onTimeout: () => void;
+  readonly #handler: BodyFaultHandler;
   #waitedMs = 0;
   #waitingSince = 0;
-  readonly #beforeReading: (() => void) | undefined;
-  readonly #copy: ReplayBuffer;
   #started = false;
-  #discarding = false;
-  #bytesBefore = 0;
-  #pieces = 0;
-  #exchange: Exchange | undefined;
+  #upstream: Exchange | undefined;
 
-  constructor(
-    req: IncomingMessage,
-    options: {
-      readonly length: number;
-      readonly copyLimit: number;
-      readonly maxBytes: number;
-      /** What a parser in front of the proxy has read already. */
-      readonly parsed: Uint8Array | undefined;
-      readonly clock: Clock;
-      /** The longest silence; 0 is none. */
-      readonly timeoutMs: number;
-      /** Bytes for each second of waiting, once `timeoutMs` of it are used up; 0 is none. */
-      readonly minRate: number;
-      readonly owner: BodyOwner;
-      /** Called once, before its first byte is read. */
-      readonly beforeReading?: (() => void) | undefined;
-    },
-  ) {
-    this.#req = req;
-    this.length = options.parsed?.length ?? options.length;
-    this.#maxBytes = options.maxBytes;
-    // The client's bytes and the ticker call from outside the request's context.
-    this.#onFault = bindContext((code) => options.owner.onBodyFault(code));
-    this.#clock = options.clock;
+  constructor(client: ClientExchange, options: RequestBodyOptions, handler: BodyFaultHandler) {
+    const { parsed } = options;
+    this.#client = client;
+    this.#options = options;
+    this.#handler = handler;
+    this.#onTimeout = bindContext(() => handler.onBodyFault("request_timeout"));
     this.#ticker = tickerOf(options.clock);
-    this.#timeoutMs = options.timeoutMs;
-    this.#minRate = options.minRate;
-    this.#beforeReading = options.beforeReading;
-    this.complete = this.length === 0;
-    if (options.parsed === undefined) {
-      this.#copy = new ReplayBuffer(options.copyLimit, this.length);
-    } else {
-      this.#copy = ReplayBuffer.of(options.parsed);
-      this.bytesRead = options.parsed.length;
-      this.#started = true;
-      this.complete = true;
-    }
-    // Somebody in front may have set it flowing, and what flows before there is a connection would be lost.
-    if (!this.complete) {
-      req.pause();
-      onParseError(req, this.#onFault);
-    }
+    this.length = parsed?.length ?? options.length;
+    this.complete = this.length === 0 || parsed !== undefined;
+    this.#started = parsed !== undefined;
+    this.#copy = parsed === undefined ? new ReplayBuffer(options.copyLimit, this.length) : ReplayBuffer.of(parsed);
+    // An app in front may have set the body flowing; data that is read before there is a connection would be lost.
+    if (!this.complete) client.pauseBody();
+  }
+
+  get bytesRead(): number {
+    return this.#options.parsed?.length ?? this.#client.bodyBytes;
   }
 
   /** Every byte read so far can be sent again. */
@@ -114,106 +99,84 @@ export class RequestBody implements Timed {
     return this.#copy.complete || !this.#started;
   }
 
-  /** Sends the body through an exchange whose connection stands: what is copied first, then what is still to come. */
-  attach(exchange: Exchange): void {
+  /** Sends the body through an exchange whose connection stands: first the copy, then what is still to be received. */
+  attach(upstream: Exchange): void {
     if (this.length === 0) return;
-    this.#exchange = exchange;
-    this.#copy.replay(exchange);
-    if (this.complete) return exchange.end();
+    this.#upstream = upstream;
+    this.#copy.replay(upstream);
+    if (this.complete) return upstream.end();
     if (!this.#started) this.#start();
     this.#flow();
   }
 
-  /** Stops sending; what is still to come waits. */
+  /** Stops sending, and pauses the client. */
   detach(): void {
-    this.#exchange = undefined;
-    if (this.#started && !this.complete) this.#hold();
+    this.#upstream = undefined;
+    if (this.#started && !this.complete) this.#pause();
   }
 
-  /** Lets what is left of it be read by nobody, so that the client gets to see its answer. */
+  /** Reads and discards the rest of the body so that the client can receive the response. */
   discard(): void {
     this.detach();
-    if (this.complete) return;
-    this.#discarding = true;
-    this.#req.resume();
+    if (!this.complete) this.#client.discardBody();
   }
 
-  /** Nobody waits for it any more. */
+  /** The exchange has closed. */
   release(): void {
     this.#ticker.forget(this);
   }
 
   onDeadline(): void {
     this.deadline = Infinity;
-    this.#onFault("request_timeout");
+    this.#onTimeout();
   }
 
   onDrain(): void {
-    if (this.#exchange !== undefined && !this.complete) this.#flow();
+    if (this.#upstream !== undefined && !this.complete) this.#flow();
+  }
+
+  onChunk(chunk: Buffer): void {
+    if (this.bytesRead > this.#options.maxBytes) {
+      this.detach();
+      return this.#handler.onBodyFault("body_too_large");
+    }
+    this.#copy.add(chunk);
+    const taken = this.#upstream?.write(chunk) !== false;
+    if (this.#options.timeoutMs > 0) {
+      const now = this.#options.clock.now();
+      this.#waitedMs += now - this.#waitingSince;
+      this.#wait(now);
+    }
+    if (!taken) this.#pause();
+  }
+
+  onEnd(): void {
+    this.complete = true;
+    this.release();
+    this.#upstream?.end();
   }
 
   #start(): void {
     this.#started = true;
-    this.#beforeReading?.();
-    this.#bytesBefore = this.#req.socket.bytesRead;
-    if (this.#timeoutMs > 0) this.#ticker.watch(this);
-    this.#req.on("data", (chunk: Buffer) => this.#onData(chunk));
-    this.#req.on("end", () => {
-      this.complete = true;
-      this.release();
-      this.#exchange?.end();
-    });
+    if (this.#options.awaitsContinue) this.#client.sendContinue();
+    if (this.#options.timeoutMs > 0) this.#ticker.watch(this);
   }
 
-  /** Lets it come, and starts waiting. */
   #flow(): void {
-    if (this.#timeoutMs > 0) this.#wait(this.#clock.now());
-    this.#req.resume();
+    if (this.#options.timeoutMs > 0) this.#wait(this.#options.clock.now());
+    this.#client.readBody();
   }
 
-  /** Lets it wait for us. */
-  #hold(): void {
+  #pause(): void {
     this.deadline = Infinity;
-    this.#req.pause();
+    this.#client.pauseBody();
   }
 
-  #onData(chunk: Buffer): void {
-    this.bytesRead += chunk.length;
-    if (this.#discarding) return;
-    this.#pieces++;
-    if (this.length === -1 && this.#isPadded()) {
-      this.detach();
-      this.#onFault("bad_request");
-      return;
-    }
-    if (this.bytesRead > this.#maxBytes) {
-      this.detach();
-      this.#onFault("body_too_large");
-      return;
-    }
-    this.#copy.add(chunk);
-    const taken = this.#exchange?.write(chunk) !== false;
-    if (this.#timeoutMs > 0) {
-      const now = this.#clock.now();
-      this.#waitedMs += now - this.#waitingSince;
-      this.#wait(now);
-    }
-    if (!taken) this.#hold();
-  }
-
-  /** For the next bytes, and no longer than a body at the lowest rate allowed would have taken up to them. */
+  /** Waits for the next bytes, at most as long as a body at the lowest allowed rate would have taken up to them. */
   #wait(now: number): void {
+    const { timeoutMs, minRate } = this.#options;
     this.#waitingSince = now;
-    const earnedMs = this.#minRate > 0 ? (this.bytesRead / this.#minRate) * 1_000 : Infinity;
-    this.deadline = now + Math.min(this.#timeoutMs, this.#timeoutMs + earnedMs - this.#waitedMs);
-  }
-
-  /**
-   * Whether far more bytes have come than data. Node's parser bounds the extensions of each chunk, and not those of all
-   * (CVE-2024-22019 in its first form): a body of single bytes with kilobytes of extensions would cost more than it is worth.
-   */
-  #isPadded(): boolean {
-    const overhead = this.#req.socket.bytesRead - this.#bytesBefore - this.bytesRead;
-    return overhead > limits.chunkOverheadBytes + this.#pieces * limits.chunkOverheadPerPiece;
+    const earnedMs = minRate > 0 ? (this.bytesRead / minRate) * 1_000 : Infinity;
+    this.deadline = now + Math.min(timeoutMs, timeoutMs + earnedMs - this.#waitedMs);
   }
 }

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage } from "node:http";
+import type { ClientExchange, IncomingRequest, ResponseLead } from "../client/client-exchange.ts";
 import { limits } from "../config/defaults.ts";
 import type { ErrorCode, ProxyError } from "../errors.ts";
 import type { AttemptRecord, ExceptionEvent, RequestEvent, RequestFlag } from "../events.ts";
@@ -10,7 +11,20 @@ import type { Route } from "../request/route-match.ts";
 import type { ReceivedRequest } from "../request/routed-request.ts";
 import type { ForwardContext } from "./context.ts";
 
-/** What is noted of a request while it is on its way, and told once at its end. */
+/** Responds in the proxy's place. Nothing has been written yet. */
+export type OnError = (error: ProxyError, lead: ResponseLead) => void;
+
+/** What a framework in front of the proxy knows of a request. */
+export interface RecordOptions {
+  /** The path that the framework has taken off the front of the target. */
+  readonly mountPath?: string | undefined;
+  /** The target as the client sent it. Default: the mount path and the target. */
+  readonly originalUrl?: string | undefined;
+  /** The request as hooks receive it. */
+  readonly request?: object | undefined;
+}
+
+/** What is recorded of a request while it is in flight, and reported once at its end. */
 export class RequestRecord {
   readonly head: RequestHeadIn | undefined;
   /** A hook may lead it to another pool. */
@@ -19,47 +33,45 @@ export class RequestRecord {
   error: ErrorCode | undefined;
   /** The last failure, of an attempt or of the app's own code, and what it came from. */
   failure: { readonly code: ErrorCode; readonly cause: unknown } | undefined;
-  /** A `Set-Cookie` that goes with an answer of the proxy's own. */
+  /** A `Set-Cookie` for a locally generated response. */
   setCookie: string | undefined;
-  /** Who answers in the proxy's place when it fails. */
-  onError: ((error: ProxyError) => void) | undefined;
-  /** The request as hooks get it; of another type than Node's where a framework has its own. */
+  /** Responds in the proxy's place when the request fails. */
+  onError: OnError | undefined;
+  /** The request as hooks receive it; a framework's own where it has one. */
   appRequest: IncomingMessage;
   status = 0;
   bytesIn = 0;
   bytesOut = 0;
 
-  readonly #engine: ForwardContext;
-  readonly #req: IncomingMessage;
+  readonly #context: ForwardContext;
+  readonly #request: IncomingRequest;
   readonly #url: string;
   readonly #client: string;
   readonly requestId: string;
   readonly #attempts: AttemptRecord[] = [];
   readonly #startedAt: number;
   readonly #time: number;
-  #answeredBy: ServerResponse | undefined;
+  #answeredByApp: Pick<ClientExchange, "status"> | undefined;
   #flags: Set<RequestFlag> | undefined;
   #finished = false;
 
-  /** `mountPath` is what a framework has taken off the front of the request's path. */
+  /** `received` is undefined for a request that is refused. */
   constructor(
-    engine: ForwardContext,
-    req: IncomingMessage,
-    arrival: ReceivedRequest | undefined,
-    mountPath: string,
-    originalUrl: string = putBack(mountPath, req.url ?? ""),
+    context: ForwardContext,
+    request: IncomingRequest,
+    received: ReceivedRequest | undefined,
+    { mountPath = "", originalUrl = withMountPath(mountPath, request.target), request: appRequest }: RecordOptions = {},
   ) {
-    this.#engine = engine;
-    this.#req = req;
-    this.appRequest = req;
-    // Frameworks change it while they pass a request around.
+    this.#context = context;
+    this.#request = request;
+    this.appRequest = appRequest as IncomingMessage;
     this.#url = originalUrl;
-    this.#client = arrival?.facts.client ?? peerAddress(req.socket.remoteAddress);
-    this.requestId = arrival?.facts.requestId ?? randomUUID();
-    this.head = arrival?.head;
-    this.route = arrival?.route;
-    this.#startedAt = engine.runtime.clock.now();
-    this.#time = engine.runtime.clock.wallNow();
+    this.#client = received?.facts.client ?? peerAddress(request.remoteAddress);
+    this.requestId = received?.facts.requestId ?? randomUUID();
+    this.head = received?.head;
+    this.route = received?.route;
+    this.#startedAt = context.runtime.clock.now();
+    this.#time = context.runtime.clock.wallNow();
   }
 
   get flags(): Set<RequestFlag> {
@@ -70,7 +82,7 @@ export class RequestRecord {
   attemptEnded(startedAt: number, attempt: AttemptRecord): void {
     if (this.#attempts.length === limits.recordedAttempts) this.#attempts.pop();
     this.#attempts.push(attempt);
-    const { reporter, runtime } = this.#engine;
+    const { reporter, runtime } = this.#context;
     if (!reporter.wants("attempt")) return;
     const { pool, requestId } = this.names();
     reporter.attempt({ ...attempt, pool, requestId, durationMs: runtime.clock.now() - startedAt });
@@ -84,7 +96,7 @@ export class RequestRecord {
   retried(failed: Upstream, reason: ErrorCode | `${number}`): void {
     this.flags.add("retried");
     this.route?.pool.traffic.countRetry(reason);
-    const { reporter } = this.#engine;
+    const { reporter } = this.#context;
     if (reporter.wants("retry")) reporter.retry({ ...this.names(), upstream: failed.id, reason });
   }
 
@@ -96,31 +108,31 @@ export class RequestRecord {
   /** Reports an exception of the app's own code. `code` is the request's error, if it fails over it. */
   threw(where: ExceptionEvent["where"], error: unknown, code?: ErrorCode): void {
     if (code !== undefined) this.failed(code, error);
-    const { reporter } = this.#engine;
+    const { reporter } = this.#context;
     reporter.exception({ where, requestId: this.requestId, pool: this.route?.pool.name, error });
   }
 
   tunnelChanged(change: "opened" | "closed"): void {
-    const { reporter } = this.#engine;
+    const { reporter } = this.#context;
     if (!reporter.wants("tunnel")) return;
     const { bytesIn, bytesOut } = this;
     const durationMs = change === "opened" ? 0 : this.#elapsedMs();
     reporter.tunnel({ ...this.names(), change, durationMs, bytesIn, bytesOut });
   }
 
-  /** The answer is the app's; its status will be what the app has made it. */
-  answeredElsewhere(res: ServerResponse): void {
-    this.#answeredBy = res;
+  /** The response is the app's. Its status is recorded once it is sent. */
+  answeredByApp(client: Pick<ClientExchange, "status">): void {
+    this.#answeredByApp = client;
   }
 
-  /** Tells it, the first time it is called. */
-  finish(): void {
+  /** Reports the request, the first time it is called. `sent`: the response was sent completely. */
+  finish(sent = false): void {
     if (this.#finished) return;
     this.#finished = true;
-    if (this.#answeredBy?.writableFinished === true) this.status = this.#answeredBy.statusCode;
+    if (sent && this.#answeredByApp !== undefined) this.status = this.#answeredByApp.status;
     const { route, status } = this;
-    const { reporter } = this.#engine;
-    const method = this.#req.method ?? "";
+    const { reporter } = this.#context;
+    const { method } = this.#request;
     if (route !== undefined) {
       route.pool.traffic.bytesIn += this.bytesIn;
       route.pool.traffic.bytesOut += this.bytesOut;
@@ -130,10 +142,10 @@ export class RequestRecord {
   }
 
   #elapsedMs(): number {
-    return this.#engine.runtime.clock.now() - this.#startedAt;
+    return this.#context.runtime.clock.now() - this.#startedAt;
   }
 
-  /** What events and hooks call it and where it is. */
+  /** The names by which events and hooks identify the request. */
   names(): { readonly pool: string; readonly upstream: string; readonly requestId: string } {
     return { pool: this.route?.pool.name ?? "", upstream: this.upstream?.id ?? "", requestId: this.requestId };
   }
@@ -144,10 +156,10 @@ export class RequestRecord {
       time: this.#time,
       requestId: this.requestId,
       client: this.#client,
-      method: this.#req.method ?? "",
+      method: this.#request.method,
       host: head?.host ?? "",
       url: this.#url,
-      protocol: this.#req.httpVersion === "" ? "" : `HTTP/${this.#req.httpVersion}`,
+      protocol: this.#request.httpVersion === "" ? "" : `HTTP/${this.#request.httpVersion}`,
       status: this.status,
       bytesIn: this.bytesIn,
       bytesOut: this.bytesOut,
@@ -166,8 +178,8 @@ export class RequestRecord {
   }
 }
 
-/** The target as the client sent it. In an absolute-form, the mount path stood behind the authority. */
-function putBack(mountPath: string, url: string): string {
+/** The target as the client sent it. In absolute-form, the mount path follows the authority. */
+function withMountPath(mountPath: string, url: string): string {
   if (mountPath === "" || url.startsWith("/")) return mountPath + url;
   return url.replace(/^https?:\/\/[^/?#]*/i, (authority) => authority + mountPath);
 }

@@ -1,8 +1,8 @@
 /** Puts the headers that an app has set into a message: checked, and in place of what the proxy would say by the same name. */
 
+import type { ChangedHeaders } from "../client/changed-headers.ts";
 import { show } from "../config/issues.ts";
 import { type HeaderRule, headerRule, hostText, refusedReason } from "../config/settable-header.ts";
-import type { ChangedHeaders } from "./changed-headers.ts";
 import type { RequestHeadIn } from "./request-head.ts";
 
 const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;

@@ -2,9 +2,10 @@
 
 import { randomUUID } from "node:crypto";
 import { isIP } from "node:net";
+import type { IncomingRequest } from "../client/client-exchange.ts";
 import { hostText } from "../config/settable-header.ts";
 import { clientAddress, peerAddress, type TrustedProxies } from "./client-address.ts";
-import type { RawRequest, RequestHeadIn } from "./request-head.ts";
+import type { RequestHeadIn } from "./request-head.ts";
 
 /** Who asked, and how, as far as it can be believed. */
 export interface ClientFacts {
@@ -24,11 +25,15 @@ const nothing: ReadonlyMap<string, string> = new Map();
 /** What is taken for the id of a request: it goes into logs. */
 export const requestIdPattern: RegExp = /^[\x21-\x7e]{1,200}$/;
 
-export function clientFacts(req: RawRequest, head: RequestHeadIn, trustedProxies: TrustedProxies): ClientFacts {
-  const peer = peerAddress(req.socket.remoteAddress);
+export function clientFacts(
+  request: Pick<IncomingRequest, "remoteAddress" | "encrypted">,
+  head: RequestHeadIn,
+  trustedProxies: TrustedProxies,
+): ClientFacts {
+  const peer = peerAddress(request.remoteAddress);
   const trusted = trustedProxies.includes(peer);
   const told = trusted ? head.forwarded : nothing;
-  const proto = toldProto(told) ?? (req.socket.encrypted === true ? "https" : "http");
+  const proto = toldProto(told) ?? (request.encrypted ? "https" : "http");
   const requestId = told.get("x-request-id");
   return {
     peer,

@@ -3,21 +3,16 @@
  * unchanged, what frames the message, what is for this hop alone, and what the proxy says itself.
  */
 
-import type { IncomingMessage } from "node:http";
+import type { ChangedHeaders } from "../client/changed-headers.ts";
+import type { IncomingRequest } from "../client/client-exchange.ts";
 import { hostText } from "../config/settable-header.ts";
 import type { ErrorCode } from "../errors.ts";
 import { continueExpectation } from "../http1/expect-continue.ts";
 import type { HeaderChangeSet } from "../http1/header-changes.ts";
-import type { ChangedHeaders, HeaderObject } from "./changed-headers.ts";
 import { requestHeaderKind } from "./request-header-kind.ts";
 
-/** What is read of a request: node's own, or one that is made up to ask what would become of it. */
-export interface RawRequest extends Pick<IncomingMessage, "method" | "url" | "httpVersionMajor" | "httpVersionMinor"> {
-  readonly rawHeaders: readonly string[];
-  /** The same as an object, in which an app may have changed them. */
-  readonly headers?: HeaderObject;
-  readonly socket: { readonly remoteAddress?: string | undefined; readonly encrypted?: boolean };
-}
+/** What is read of a request. */
+export type RequestLines = Pick<IncomingRequest, "method" | "httpVersion" | "rawHeaders">;
 
 /** A request's head, sorted. */
 export interface RequestHeadIn {
@@ -69,18 +64,18 @@ const bodiless: ReadonlySet<string> = new Set(["GET", "HEAD", "DELETE", "OPTIONS
  * checked as it came.
  */
 export function readRequestHead(
-  req: RawRequest,
+  request: RequestLines,
   maxHeaders: number,
   changes?: ChangedHeaders,
 ): RequestHeadIn | Refusal {
-  const raw = req.rawHeaders;
+  const raw = request.rawHeaders;
   if (raw.length > maxHeaders * 2) return refuse("headers_too_large", "too many header fields");
   const reader = new HeadReader();
   for (let index = 0; index < raw.length; index += 2) {
     const name = raw[index] as string;
     if (changes === undefined || isKept(name, changes)) reader.read(name, raw[index + 1] as string);
   }
-  return reader.refusal(req) ?? reader.result(req);
+  return reader.refusal(request) ?? reader.result(request);
 }
 
 function isKept(name: string, changes: ChangedHeaders): boolean {
@@ -166,14 +161,14 @@ class HeadReader {
   }
 
   /** Why node's parser was too lenient with this request, if it was. */
-  refusal(req: RawRequest): Refusal | undefined {
-    const { httpVersionMajor: major, httpVersionMinor: minor } = req;
-    if (major !== 1 || minor > 1) return refuse("bad_request", "only HTTP/1.0 and HTTP/1.1 are spoken here");
-    if (foreign.has(req.method ?? "")) return refuse("bad_request", "this is RTSP or ICE");
-    if (req.method === "TRACE" || req.method === "CONNECT") {
+  refusal({ method, httpVersion }: RequestLines): Refusal | undefined {
+    const is10 = httpVersion === "1.0";
+    if (!is10 && httpVersion !== "1.1") return refuse("bad_request", "only HTTP/1.0 and HTTP/1.1 are supported");
+    if (foreign.has(method)) return refuse("bad_request", "this is RTSP or ICE");
+    if (method === "TRACE" || method === "CONNECT") {
       return refuse("method_not_allowed", "this method is not forwarded");
     }
-    if (minor === 1 && this.#host === undefined) return refuse("bad_request", "the Host header is missing");
+    if (!is10 && this.#host === undefined) return refuse("bad_request", "the Host header is missing");
     if (this.#hosts > 1) return refuse("bad_request", "there is more than one Host header");
     if (this.#host !== undefined && !hostText.test(this.#host)) {
       return refuse("bad_request", "the Host header is not a host");
@@ -181,21 +176,21 @@ class HeadReader {
     if (this.#length !== undefined && !/^\d{1,15}$/.test(this.#length)) {
       return refuse("bad_request", "the length is not a number of bytes");
     }
-    if (minor === 0 && Number(this.#length ?? 0) > 0 && bodiless.has(req.method ?? "")) {
+    if (is10 && Number(this.#length ?? 0) > 0 && bodiless.has(method)) {
       return refuse("bad_request", "HTTP/1.0 requests of this method have no body");
     }
     if (this.#coding !== undefined) {
-      if (minor === 0) return refuse("bad_request", "HTTP/1.0 has no transfer codings");
+      if (is10) return refuse("bad_request", "HTTP/1.0 has no transfer codings");
       if (this.#coding.toLowerCase() !== "chunked") return refuse("not_implemented", "only chunked is understood");
       if (this.#length !== undefined) return refuse("bad_request", "both a length and a transfer coding");
     }
-    if (minor === 1 && this.#expect !== undefined && !continueExpectation.test(this.#expect)) {
+    if (!is10 && this.#expect !== undefined && !continueExpectation.test(this.#expect)) {
       return refuse("expectation_failed", "100-continue is all that can be expected");
     }
     return undefined;
   }
 
-  result({ httpVersionMinor: minor }: RawRequest): RequestHeadIn {
+  result({ httpVersion }: RequestLines): RequestHeadIn {
     const bodyLength = this.#coding !== undefined ? -1 : Number(this.#length ?? 0);
     return {
       host: this.#host ?? "",
@@ -210,7 +205,7 @@ class HeadReader {
       userAgent: this.#userAgent,
       referer: this.#referer,
       wantsTrailers: this.#wantsTrailers,
-      expectsContinue: this.#expect !== undefined && minor === 1,
+      expectsContinue: this.#expect !== undefined && httpVersion !== "1.0",
     };
   }
 

@@ -1,14 +1,8 @@
+import type { ChangedHeaders } from "../client/changed-headers.ts";
+import type { IncomingRequest } from "../client/client-exchange.ts";
 import { withChangedHeaders } from "./app-headers.ts";
-import { type ChangedHeaders, changedHeaders, type HeaderObject } from "./changed-headers.ts";
 import { type ClientFacts, clientFacts, requestIdPattern } from "./forwarded-headers.ts";
-import {
-  isRefusal,
-  type RawRequest,
-  type Refusal,
-  type RequestHeadIn,
-  readRequestHead,
-  withoutClaims,
-} from "./request-head.ts";
+import { isRefusal, type Refusal, type RequestHeadIn, readRequestHead, withoutClaims } from "./request-head.ts";
 import { parseTarget, type Target, wholeServer } from "./request-target.ts";
 import { hasParentSegment, matchRoute, normalizeHost, type Route } from "./route-match.ts";
 import type { Routing } from "./routing.ts";
@@ -31,29 +25,31 @@ export function isRouted(arrival: ReceivedRequest): arrival is RoutedRequest {
   return arrival.route !== undefined;
 }
 
-/** What a framework has made of a request: see `ForwardOptions`. */
-interface Seen {
-  readonly mountPath?: string;
-  readonly slashAdded?: boolean;
-  readonly rawHeaders?: readonly string[];
-  readonly headers?: HeaderObject | undefined;
+/** What a framework in front of the proxy has made of a request: see `ForwardOptions`. */
+interface FrameworkView {
+  readonly mountPath?: string | undefined;
+  readonly slashAdded?: boolean | undefined;
+  readonly rawHeaders?: readonly string[] | undefined;
 }
 
-/** Reads, checks and routes a request; its own decisions are all made here, before anything is sent anywhere. */
-export function readRequest(req: RawRequest, routing: Routing, seen: Seen = {}): ReceivedRequest | Refusal {
-  const { mountPath = "", slashAdded = false, rawHeaders } = seen;
-  const changes = changedHeaders(req, seen.headers);
-  const maxHeaders = changes === undefined ? routing.maxHeaders : Math.min(routing.maxHeaders, maxHeadersOf(req));
-  const received = readRequestHead(rawHeaders === undefined ? req : withLines(req, rawHeaders), maxHeaders, changes);
+/** Reads, checks and routes a request. Every refusal of the request itself is decided here, before anything is sent. */
+export function readRequest(
+  request: IncomingRequest,
+  routing: Routing,
+  { mountPath = "", slashAdded = false, rawHeaders = request.rawHeaders }: FrameworkView = {},
+): ReceivedRequest | Refusal {
+  const { method, httpVersion, changedHeaders: changes } = request;
+  const maxHeaders = changes === undefined ? routing.maxHeaders : Math.min(routing.maxHeaders, changes.visibleLines);
+  const received = readRequestHead({ method, httpVersion, rawHeaders }, maxHeaders, changes);
   if (isRefusal(received)) return received;
-  const parsed = parseTarget(req.url ?? "", received.host, req.method);
+  const parsed = parseTarget(request.target, received.host, method);
   if (isRefusal(parsed)) return parsed;
   const target = slashAdded ? { ...parsed, slashAdded } : parsed;
   // Below a mount path, it could lead out of what the app has given to the proxy.
   if ((routing.pathsMatter || mountPath !== "") && hasParentSegment(target.path)) {
     return { code: "bad_request", reason: "the path has a .. segment" };
   }
-  const told = clientFacts(req, received, routing.trustedProxies);
+  const told = clientFacts(request, received, routing.trustedProxies);
   const believed = told.trusted ? received : withoutClaims(received);
   const head = changes === undefined ? believed : decidedByApp(believed, changes);
   if (isRefusal(head)) return head;
@@ -64,27 +60,9 @@ export function readRequest(req: RawRequest, routing: Routing, seen: Seen = {}):
     route:
       target.path === wholeServer
         ? undefined
-        : matchRoute(routing.routes, normalizeHost(head.host), target.path, req.method ?? ""),
+        : matchRoute(routing.routes, normalizeHost(head.host), target.path, method),
   };
 }
-
-/** The request as it is read, with header lines that say what its body is now. */
-function withLines(req: RawRequest, rawHeaders: readonly string[]): RawRequest {
-  const { method, url, httpVersionMajor, httpVersionMinor, socket } = req;
-  return { method, url, rawHeaders, httpVersionMajor, httpVersionMinor, socket };
-}
-
-/**
- * How many lines Node has put into `req.headers`. The app has not seen the rest, and could not have decided on it; it is neither
- * dropped without a word nor passed on.
- */
-function maxHeadersOf({ socket }: RawRequest): number {
-  const count = (socket as { server?: { maxHeadersCount?: number | null } }).server?.maxHeadersCount ?? nodeMaxHeaders;
-  return count > 0 ? count : Infinity;
-}
-
-/** What Node takes where an app has set no `maxHeadersCount`. */
-const nodeMaxHeaders = 1_000;
 
 /** The head with what an app has set. A header that cannot be sent is the app's mistake, not the client's. */
 function decidedByApp(head: RequestHeadIn, changes: ChangedHeaders): RequestHeadIn | Refusal {

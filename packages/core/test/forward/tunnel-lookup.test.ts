@@ -1,4 +1,3 @@
-import { Socket } from "node:net";
 import { expect, test } from "vitest";
 import { requestTunnel } from "../../src/forward/upgrade/tunnel.ts";
 import { Connector } from "../../src/transport/connector.ts";
@@ -19,7 +18,6 @@ test("a tunnel whose upstream's name is not resolved in time fails as a lookup, 
         headers: ["Host", "a"],
         key: "dGhlIHNhbXBsZSBub25jZQ==",
       },
-      { socket: new Socket(), head: Buffer.alloc(0) },
       handler,
     ),
   );

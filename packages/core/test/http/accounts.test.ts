@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import { expect, test } from "vitest";
-import { isEnding } from "../../src/client/node/lingering-close.ts";
+import { findConnection } from "../../src/client/node/node-connection.ts";
 import { underLoad } from "../support/client.ts";
 import { until } from "../support/event-loop.ts";
 import { StrictClient } from "../support/raw-client.ts";
@@ -133,7 +133,7 @@ test.each([1, 2])("whatever happens, each request is told once and counted once:
       },
       listener: (forward) => (req, res) => {
         // Behind the last answer of a connection nothing is a request any more.
-        if (!isEnding(req.socket)) accepted++;
+        if (findConnection(req.socket)?.ending !== true) accepted++;
         forward(req, res);
       },
     },
@@ -141,7 +141,7 @@ test.each([1, 2])("whatever happens, each request is told once and counted once:
   const { proxy, server, port } = started;
   // Any other offer comes back as an ordinary request.
   server.prependListener("upgrade", ({ socket, headers }) => {
-    if (!isEnding(socket) && headers.upgrade === "websocket") accepted++;
+    if (findConnection(socket)?.ending !== true && headers.upgrade === "websocket") accepted++;
   });
 
   // Each of them to its end first, then whatever comes.

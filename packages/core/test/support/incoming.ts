@@ -1,4 +1,4 @@
-import type { IncomingMessage } from "node:http";
+import type { IncomingRequest } from "../../src/client/client-exchange.ts";
 import { isRefusal, type Refusal, type RequestHeadIn, readRequestHead } from "../../src/request/request-head.ts";
 
 export interface IncomingSketch {
@@ -13,19 +13,18 @@ export interface IncomingSketch {
 }
 
 /** The part of a request that is read before anything else happens. */
-export function incoming(sketch: IncomingSketch = {}): IncomingMessage {
+export function incoming(sketch: IncomingSketch = {}): IncomingRequest {
   const { method = "GET", url = "/", headers = [], version = "1.1", encrypted = false } = sketch;
   const lines = headers.some((line) => /^host:/i.test(line)) ? headers : ["Host: shop.example", ...headers];
-  const [major = "", minor = ""] = version.split(".");
   return {
     method,
-    url,
+    target: url,
     rawHeaders: lines.flatMap((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 1).trim()]),
     httpVersion: version,
-    httpVersionMajor: Number(major),
-    httpVersionMinor: Number(minor),
-    socket: { remoteAddress: "peer" in sketch ? sketch.peer : "203.0.113.9", encrypted },
-  } as unknown as IncomingMessage;
+    changedHeaders: undefined,
+    remoteAddress: "peer" in sketch ? sketch.peer : "203.0.113.9",
+    encrypted,
+  };
 }
 
 /** The head of a request that has to be acceptable. */

@@ -1,5 +1,5 @@
 import type { ServerResponse } from "node:http";
-import { isUntouched } from "./patched-response.ts";
+import { isPatched } from "./patched-response.ts";
 
 /** What a transport hands over at a time at most. */
 const blockBytes = 65_536;
@@ -21,7 +21,7 @@ export class BodyBuffers {
 
   /** False asks to wait until the response drains. The piece itself can be overwritten afterwards. */
   send(res: ServerResponse, piece: Buffer): boolean {
-    if (this.#sent++ < unshared || !fits(piece) || !isUntouched(res)) return res.write(Buffer.from(piece));
+    if (this.#sent++ < unshared || !fits(piece) || isPatched(res)) return res.write(Buffer.from(piece));
     const block = this.#free.pop() ?? Buffer.allocUnsafeSlow(blockBytes);
     piece.copy(block);
     return res.write(block.subarray(0, piece.length), () => this.#keep(block));

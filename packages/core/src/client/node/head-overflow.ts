@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import type { ErrorCode } from "../../errors.ts";
 
-/** What node tells about bytes that are no request. */
+/** What Node reports of bytes that are no request. */
 export interface ParserError extends Error {
   readonly code?: string;
   /** The bytes that came last, and how many of them were read. */
@@ -10,10 +10,10 @@ export interface ParserError extends Error {
 }
 
 /**
- * Whether it was the target or the header fields that were too long, which node does not tell: 414 or 431.
+ * Decides between 414 (the target is too long) and 431 (the header fields are), which Node does not report.
  *
- * It is read off the bytes that came last: the line that they break off in is a request line when it begins like one, or,
- * when it began in an earlier packet, when it ends like one. Header fields are assumed where neither is to be seen.
+ * The last bytes received tell: the line in which they break off is a request line if it begins like one or, if it began in an
+ * earlier packet, if it ends like one. Where neither is visible, header fields are assumed.
  */
 export function overflowCode({ rawPacket, bytesParsed = 0 }: ParserError, socket: Socket): ErrorCode {
   if (rawPacket === undefined) return "headers_too_large";

@@ -13,7 +13,7 @@ import { type IncomingMessage, type Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { continueExpectation } from "../../http1/expect-continue.ts";
-import { endLingering } from "./lingering-close.ts";
+import { endLingering } from "./node-connection.ts";
 import { inTurn } from "./upgrade-turn.ts";
 
 /** A socket as node's HTTP server marks it. */

@@ -4,10 +4,10 @@ import { Socket } from "node:net";
 const { write, end } = ServerResponse.prototype;
 
 /**
- * Whether what is written to a response goes to a socket by Node's own methods alone. An app may have put others on it,
- * which keep what is written, or wait for `end` to be given the body; and what stands for a socket may hand memory on
- * after it has said that it has taken it.
+ * Whether data written to a response may reach other code than Node's and its socket. An app may have replaced `write` and
+ * `end` by methods that keep the data, or that need the body in `end`; and what stands in for a socket may pass memory on
+ * after it has reported the write as done.
  */
-export function isUntouched(res: ServerResponse): boolean {
-  return res.write === write && res.end === end && res.req.socket instanceof Socket;
+export function isPatched(res: ServerResponse): boolean {
+  return res.write !== write || res.end !== end || !(res.req.socket instanceof Socket);
 }

@@ -1,59 +1,42 @@
 /**
- * Requests that a client sends ahead of the answers to earlier ones. Node hands on all of them at once, as many as there
- * are in what it has read: without a bound, a few kilobytes from one client would open thousands of connections to upstreams.
+ * Requests that a client sends before it has received the responses to earlier ones. Node emits all of them at once, as many as
+ * there are in what it has read: without a bound, a few kilobytes from one client would open thousands of connections to
+ * upstreams.
  */
 
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { limits } from "../../config/defaults.ts";
 import { AsyncContext, bindContext } from "../../runtime/async-context.ts";
-import { onResponseClosed } from "./response-closed.ts";
 
-const pipelines = new WeakMap<Socket, Pipeline>();
-
-/** Whether a request is behind another on its connection: its response has no socket to write to yet. */
+/** Whether a request is behind another on its connection: its response has no socket yet. */
 export function isPipelined(res: ServerResponse): boolean {
   return res.socket === null;
 }
 
-/** Node writes a response that waits when the one in front has ended, and then emits its events in that one's async context. */
+/** Node writes a waiting response when the one in front has ended, and emits its events in the async context of that one. */
 export function keepContext(res: ServerResponse): void {
   const context = new AsyncContext();
   const { emit } = res;
   res.emit = (...args: Parameters<typeof emit>) => context.run(emit, res, ...args);
 }
 
-/** Counts a pipelined request as in flight, unless enough are on its connection: then it has to wait. */
-export function startInTurn(req: IncomingMessage, res: ServerResponse): boolean {
-  return pipelineOf(req.socket).start(req, res);
-}
-
-/**
- * Calls back when a pipelined request may start, counted as in flight. `gone` tells that the connection has ended in the
- * meantime.
- */
-export function waitForTurn(req: IncomingMessage, res: ServerResponse, start: (gone: boolean) => void): void {
-  // The end of another request will start it.
-  pipelineOf(req.socket).wait({ req, res, start: bindContext(start) });
-}
-
-function pipelineOf(socket: Socket): Pipeline {
-  const pipeline = pipelines.get(socket) ?? new Pipeline(socket);
-  pipelines.set(socket, pipeline);
-  return pipeline;
-}
-
+/** A pipelined request. */
 interface Pipelined {
-  readonly req: IncomingMessage;
-  readonly res: ServerResponse;
+  /** Calls back once its response is finished or the connection has closed. */
+  onResponseClosed(callback: () => void): void;
+}
+
+interface Waiting {
+  readonly request: Pipelined;
   readonly start: (gone: boolean) => void;
 }
 
 /** The pipelined requests of one connection. At most `pipelinedRequests` of those that wait start in one turn of the event loop. */
-class Pipeline {
+export class Pipelining {
   readonly #socket: Socket;
   #inFlight = 0;
-  #waiting: Pipelined[] = [];
+  #waiting: Waiting[] = [];
   #scheduled = false;
   #pausing = false;
 
@@ -62,15 +45,18 @@ class Pipeline {
     socket.once("close", () => this.#schedule());
   }
 
-  start(req: IncomingMessage, res: ServerResponse): boolean {
+  /** Counts a request as in flight. False when too many are in flight: then it has to wait. */
+  start(request: Pipelined): boolean {
     if (this.#waiting.length > 0 || this.#inFlight >= limits.pipelinedRequests) return false;
     this.#inFlight++;
-    onResponseClosed(req, res, this.#onOver);
+    request.onResponseClosed(this.#onResponseClosed);
     return true;
   }
 
-  wait(request: Pipelined): void {
-    this.#waiting.push(request);
+  /** Calls back when the request may start and is counted as in flight. `gone`: the connection has closed before. */
+  wait(request: Pipelined, start: (gone: boolean) => void): void {
+    // The end of another request starts it.
+    this.#waiting.push({ request, start: bindContext(start) });
     if (this.#pausing) return;
     this.#pausing = true;
     process.nextTick(this.#pauseAfterNode);
@@ -84,7 +70,10 @@ class Pipeline {
     process.nextTick(this.#pauseForTurn);
   };
 
-  /** Reading goes on in the next turn, unless too many wait: a connection that is not read does not notice that its client has left. */
+  /**
+   * Reading resumes in the next turn, unless too many requests wait. A connection that is not read does not notice that its
+   * client has left.
+   */
   readonly #pauseForTurn = (): void => {
     this.#socket.pause();
     setImmediate(() => {
@@ -97,14 +86,14 @@ class Pipeline {
     if (!this.#pausing && this.#waiting.length < limits.pipelinedWaiting) this.#socket.resume();
   }
 
-  readonly #onOver = (): void => {
+  readonly #onResponseClosed = (): void => {
     this.#inFlight--;
-    // Node reads on by itself behind every answer.
+    // Node resumes reading after every response.
     if (this.#waiting.length >= limits.pipelinedWaiting) this.#socket.pause();
     this.#schedule();
   };
 
-  /** In a turn of its own, so that a client that has sent thousands takes no more of each turn than its share. */
+  /** In a turn of its own, so that a client that has sent thousands of requests takes only its share of each turn. */
   #schedule(): void {
     if (this.#scheduled || this.#waiting.length === 0) return;
     this.#scheduled = true;
@@ -115,10 +104,10 @@ class Pipeline {
     this.#scheduled = false;
     const { destroyed } = this.#socket;
     const room = destroyed ? limits.pipelinedRequests : limits.pipelinedRequests - this.#inFlight;
-    for (const { req, res, start } of this.#waiting.splice(0, room)) {
+    for (const { request, start } of this.#waiting.splice(0, room)) {
       if (!destroyed) {
         this.#inFlight++;
-        onResponseClosed(req, res, this.#onOver);
+        request.onResponseClosed(this.#onResponseClosed);
       }
       start(destroyed);
     }

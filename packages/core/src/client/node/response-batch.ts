@@ -1,23 +1,23 @@
 import type { ServerResponse } from "node:http";
 import { AsyncContext } from "../../runtime/async-context.ts";
-import { isUntouched } from "./patched-response.ts";
+import { isPatched } from "./patched-response.ts";
 
-interface Departure {
+interface WaitingResponse {
   readonly res: ServerResponse;
   readonly body: string;
-  /** Undefined for the first, whose context the immediate has already. */
+  /** Undefined for the first, in whose context the immediate runs. */
   readonly context: AsyncContext | undefined;
 }
 
 /**
- * Where whole answers wait for the end of the event loop's turn, to leave together.
+ * Collects complete responses until the end of the event loop's turn, and sends them together.
  *
- * Under load one turn reads the answers of many upstreams. A write that wakes the kernel's other side costs several times
- * what one costs that finds it awake, and code that does the same thing many times over stays in the cache: sent between
- * the reads each answer costs a good fifth more. An answer that comes alone leaves at once, since the turn is over with it.
+ * Under load one turn reads the responses of many upstreams. A write that wakes the process at the other end costs several
+ * times as much as one that finds it awake, and code that does the same thing many times stays in the CPU's caches: sent
+ * between the reads each response costs a good fifth more. A single response leaves at once, since the turn ends with it.
  */
 export class ResponseBatch {
-  #waiting: Departure[] = [];
+  #waiting: WaitingResponse[] = [];
   readonly #sendAll = () => {
     const waiting = this.#waiting;
     this.#waiting = [];
@@ -26,13 +26,13 @@ export class ResponseBatch {
         if (context === undefined) endWith(res, body);
         else context.run(endWith, undefined, res, body);
       } catch {
-        // Whoever stands in front of the proxy writes the answers, and has failed with this one alone.
+        // An app's own `end` has thrown: it fails its own response alone.
         res.destroy();
       }
     }
   };
 
-  /** Ends a response with the whole of its body, a string of bytes. */
+  /** Ends a response with its whole body, a Latin-1 string. */
   end(res: ServerResponse, body: string): void {
     const first = this.#waiting.length === 0;
     this.#waiting.push({ res, body, context: first ? undefined : new AsyncContext() });
@@ -40,14 +40,17 @@ export class ResponseBatch {
   }
 }
 
+/** Of the process: all its proxies send their responses together. */
+export const responseBatch: ResponseBatch = new ResponseBatch();
+
 /**
- * Head and body in one write to the socket. Node's own `end` with a body makes it two, the second one empty, and that costs
- * a request several microseconds. It is left to it where there is more to send after the body, as in chunks, or others
- * are being sent before, and where an app's own `end` wants to see the body.
+ * Writes head and body to the socket at once. Node's own `end` with a body makes two writes, the second one empty, which costs
+ * a request several microseconds. It is used where more follows the body, as with chunks, where other responses are being
+ * sent, and where an app's own `end` has to see the body.
  */
 function endWith(res: ServerResponse, body: string): void {
   const { socket } = res;
-  if (socket === null || res.chunkedEncoding || socket.writableLength > 0 || !isUntouched(res)) {
+  if (socket === null || res.chunkedEncoding || socket.writableLength > 0 || isPatched(res)) {
     return void res.end(body, "latin1");
   }
   // Node corks a socket that is not corked, and uncorks it only later.

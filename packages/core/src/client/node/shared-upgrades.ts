@@ -1,6 +1,6 @@
 /**
- * Several listeners may share the upgrades of a server, and each leaves alone what is not its own. When as many of them have
- * declined an upgrade as the server has listeners, it is served as the ordinary request that it is without a listener.
+ * Several listeners may share the `upgrade` event of a server; each declines the upgrades that are not its own. When all
+ * listeners of the server have declined an upgrade, it is served as an ordinary request, as without a listener.
  */
 
 import type { IncomingMessage, Server } from "node:http";
@@ -10,7 +10,7 @@ import { serveAsRequest } from "./ignored-upgrade.ts";
 /** How many listeners have declined an upgrade; minus infinity once one has taken it. */
 const declines = new WeakMap<IncomingMessage, number>();
 
-/** Notes that an upgrade has been taken. */
+/** Marks an upgrade as taken. */
 export function claimUpgrade(req: IncomingMessage): void {
   declines.set(req, Number.NEGATIVE_INFINITY);
 }
@@ -20,13 +20,13 @@ export function isClaimed(req: IncomingMessage): boolean {
   return declines.get(req) === Number.NEGATIVE_INFINITY;
 }
 
-/** Notes that an upgrade is not one listener's. Served as an ordinary request when all listeners of the server have said so. */
+/** Declines an upgrade for one listener. It is served as an ordinary request when all listeners of the server have declined. */
 export function declineUpgrade(req: IncomingMessage, socket: Duplex, head: Buffer): void {
   const { server } = req.socket as { server?: Server };
   const declined = (declines.get(req) ?? 0) + 1;
   declines.set(req, declined);
   if (server !== undefined && declined !== server.listenerCount("upgrade")) return;
-  // One listener may ask several proxies in turn. When it has returned, all have been asked.
+  // One listener may ask several proxies in turn. After it has returned, all of them have decided.
   process.nextTick(() => {
     if (!isClaimed(req)) serveAsRequest(req, socket, head);
   });

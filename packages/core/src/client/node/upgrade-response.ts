@@ -1,14 +1,12 @@
-/** What Node leaves to whoever takes an upgrade: a bare socket without a response, a parser, or a listener for errors. */
-
 import { type IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 
 /**
- * Makes a response to an upgrade, for an ordinary answer, which ends the connection. Undefined while the answer to an earlier
- * request is still on its way there.
+ * Makes a response on the socket of an upgrade, for which Node provides neither a response nor listeners for errors. The
+ * connection closes after the response. Undefined while an earlier response on the connection is not finished.
  */
-export function responseOn(req: IncomingMessage, upgraded: Duplex): ServerResponse | undefined {
-  // While the request has a body, Node gives out a stream of its own in the socket's place, which fails with it.
+export function upgradeResponse(req: IncomingMessage, upgraded: Duplex): ServerResponse | undefined {
+  // While the request has a body, Node emits a stream of its own in place of the socket, which fails with it.
   const { socket } = req;
   for (const stream of new Set([socket, upgraded])) stream.on("error", () => {});
   const res = new ServerResponse(req);

@@ -1,6 +1,6 @@
 import { channel } from "node:diagnostics_channel";
 import { ServerResponse } from "node:http";
-import { isUntouched } from "./patched-response.ts";
+import { isPatched } from "./patched-response.ts";
 
 const { writeHead: ownWriteHead } = ServerResponse.prototype;
 
@@ -52,7 +52,7 @@ function isObserved(res: ServerResponse): boolean {
     isHeard(res, "finish") ||
     isHeard(res, "close") ||
     finishChannel.hasSubscribers ||
-    !isUntouched(res)
+    isPatched(res)
   );
 }
 

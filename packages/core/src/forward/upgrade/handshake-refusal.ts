@@ -7,7 +7,7 @@ import { type Timed, tickerOf } from "../../runtime/ticker.ts";
 import { wasReset } from "../../transport/http1/detect-reset.ts";
 import { checkResponseHead } from "../../transport/http1/response-head.ts";
 import { TransportError } from "../../transport/transport-error.ts";
-import type { ClientPace, ClientResponse } from "../client-response.ts";
+import type { ClientResponse, SendTimeoutHandler } from "../client-response.ts";
 
 /**
  * Returns what is wrong with the head of a refusal, if anything. Node's parser accepts more than our own, and a head that two
@@ -21,18 +21,26 @@ export function refusalFault(response: IncomingMessage, { fields }: HeadLimits):
   }
 }
 
+/** A refusal that is being relayed. */
+export interface RelayedRefusal {
+  /** Cuts the response off. */
+  breakOff(code: ErrorCode): void;
+  /** The client can take more. */
+  resume(): void;
+}
+
 /**
- * Relays the answer of an upstream that refuses an upgrade, at the client's pace, cut off if it breaks off.
+ * Relays the response of an upstream that refuses an upgrade, with the client's backpressure; it is cut off if it breaks off.
  *
- * `onEnd` is told how it went, before the client's response is ended; and once more if the client then leaves the rest of
- * it untaken. Returns what breaks it off, for as long as the response is not over.
+ * `onEnd` is called with the failure, if any, before the client's response is ended; and once more if the client then does not
+ * read the rest of it.
  */
 export function relayRefusal(
   upstreamResponse: IncomingMessage,
   response: ClientResponse,
   { clock, idleMs }: { readonly clock: Clock; readonly idleMs: number },
   onEnd: (failure: ErrorCode | undefined) => void,
-): (code: ErrorCode) => void {
+): RelayedRefusal {
   let failure: ErrorCode = "response_truncated";
   let broken = false;
   const breakOff = (code: ErrorCode) => {
@@ -45,7 +53,7 @@ export function relayRefusal(
     upstreamResponse.destroy();
   };
   const { socket } = upstreamResponse;
-  // In front of node's own listeners, to which a body that lasts until the end is complete then, whatever the end.
+  // Before Node's own listeners, which take a body that lasts until the end of the connection for complete, even after a reset.
   const onLost = (reset: boolean) => {
     if (!upstreamResponse.complete && reset) breakOff("response_truncated");
   };
@@ -63,18 +71,12 @@ export function relayRefusal(
   const expectData = () => {
     if (idleMs > 0) silence.deadline = clock.now() + idleMs;
   };
-  const pace: ClientPace = {
-    onClientDrain: () => {
-      expectData();
-      upstreamResponse.resume();
-    },
-    onClientStalled: () => breakOff("send_timeout"),
-  };
+  const stalled: SendTimeoutHandler = { onSendTimeout: () => breakOff("send_timeout") };
   ticker.watch(silence);
   expectData();
   upstreamResponse.on("data", (chunk: Buffer) => {
     expectData();
-    if (response.write(chunk, pace)) return;
+    if (response.write(chunk, stalled)) return;
     // A client that does not read is not the upstream's fault.
     silence.deadline = Infinity;
     upstreamResponse.pause();
@@ -88,5 +90,11 @@ export function relayRefusal(
     else response.cutOff();
   });
   response.flush();
-  return breakOff;
+  return {
+    breakOff,
+    resume: () => {
+      expectData();
+      upstreamResponse.resume();
+    },
+  };
 }

@@ -1,13 +1,12 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Socket } from "node:net";
-import type { Duplex } from "node:stream";
+import type { IncomingMessage } from "node:http";
 import { type AttemptHandler, AttemptLoop } from "../../attempts/attempt-loop.ts";
 import type { InFlight } from "../../attempts/in-flight.ts";
 import { takeLoadReport } from "../../attempts/load-report.ts";
 import { SessionAffinity } from "../../attempts/session-affinity.ts";
-import { appHeadersBeside } from "../../client/node/app-response-headers.ts";
-import { onResponseClosed } from "../../client/node/response-closed.ts";
+import type { ClientExchange, ClientHandler } from "../../client/client-exchange.ts";
+import type { RawStream } from "../../client/raw-stream.ts";
 import { type ErrorCode, errorKind } from "../../errors.ts";
+import { fieldValue } from "../../http1/field-value.ts";
 import type { Outcome, Upstream } from "../../pool/upstream.ts";
 import type { RoutedRequest } from "../../request/routed-request.ts";
 import type { Routing } from "../../request/routing.ts";
@@ -15,70 +14,55 @@ import { bindContext } from "../../runtime/async-context.ts";
 import { InputTimeout } from "../../runtime/input-timeout.ts";
 import { connectFailureCode, isHandshakeAlert } from "../../transport/failure-codes.ts";
 import { TransportError } from "../../transport/transport-error.ts";
-import type { ClientResponse } from "../client-response.ts";
+import { ClientResponse } from "../client-response.ts";
 import type { ForwardContext } from "../context.ts";
 import { clientHeaders } from "../headers/client-headers.ts";
 import { upstreamHeaders, upstreamPath } from "../headers/upstream-headers.ts";
 import type { RequestRecord } from "../request-record.ts";
-import { refusalFault, relayRefusal } from "./handshake-refusal.ts";
-import {
-  joinEnds,
-  requestTunnel,
-  sayGoodbye,
-  type TunnelAttempt,
-  type TunnelHandler,
-  type TunnelSide,
-} from "./tunnel.ts";
+import { type RelayedRefusal, refusalFault, relayRefusal } from "./handshake-refusal.ts";
+import { closeTunnel, joinTunnel, requestTunnel, type TunnelAttempt, type TunnelHandler } from "./tunnel.ts";
 
-interface HandshakeInput {
-  readonly engine: ForwardContext;
+export interface HandshakeInput {
+  readonly context: ForwardContext;
+  /** The routing that the request was read under. */
   readonly routing: Routing;
-  readonly req: IncomingMessage;
-  readonly res: ServerResponse;
-  readonly socket: Duplex;
-  /** Bytes that the client sent behind its request. */
-  readonly head: Buffer;
-  /** The socket as a side of the tunnel, if there is to be one. */
-  readonly client: TunnelSide;
-  readonly arrival: RoutedRequest;
+  readonly client: ClientExchange;
+  readonly received: RoutedRequest;
   readonly record: RequestRecord;
-  readonly response: ClientResponse;
   readonly mountPath: string;
 }
 
-/** An app cannot change it in `req.headers`: the upstream gets the client's. */
-function webSocketKey(headers: readonly string[]): string {
-  const index = headers.findIndex((text, place) => place % 2 === 0 && /^sec-websocket-key$/i.test(text));
-  return String(headers[index + 1]);
-}
-
-/** One WebSocket handshake on its way: pick, ask, and either join the sockets or relay what the upstream says instead. */
-export class Handshake implements TunnelHandler, AttemptHandler, InFlight {
+/** One WebSocket handshake: it ends with a tunnel, with the upstream's refusal, or with an error response. */
+export class Handshake implements ClientHandler, TunnelHandler, AttemptHandler, InFlight {
   readonly #in: HandshakeInput;
   /** A handshake has no body. */
   readonly replayable = true;
+  readonly #response: ClientResponse;
   readonly #affinity: SessionAffinity | undefined;
   readonly #attempts: AttemptLoop;
+  /** The connection of the attempt in progress stands. */
   #connected = false;
   #startedAt = 0;
-  #tunnel: TunnelAttempt | undefined;
+  #attempt: TunnelAttempt | undefined;
   #timer: InputTimeout | undefined;
-  #breakOffRefusal: ((code: ErrorCode) => void) | undefined;
-  #upstreamSocket: Duplex | undefined;
-  #toldToEnd = false;
-  #over = false;
+  #refusal: RelayedRefusal | undefined;
+  #tunnel: { readonly client: RawStream; readonly upstream: RawStream } | undefined;
+  #closing = false;
+  /** The response is decided: no further attempt is made. */
+  #decided = false;
 
   constructor(input: HandshakeInput) {
     this.#in = input;
-    const { arrival, record, engine } = input;
-    const { route } = arrival;
-    this.#affinity = route.sticky && new SessionAffinity(route.sticky, arrival, record);
+    const { client, received, record, context } = input;
+    const { route } = received;
+    this.#response = new ClientResponse(client, record, context);
+    this.#affinity = route.sticky && new SessionAffinity(route.sticky, received, record);
     this.#attempts = new AttemptLoop(
       {
         to: route,
-        runtime: engine.runtime,
+        runtime: context.runtime,
         method: "GET",
-        key: route.keyOf?.(arrival),
+        key: route.keyOf?.(received),
         affinity: this.#affinity,
         notes: record,
       },
@@ -87,114 +71,156 @@ export class Handshake implements TunnelHandler, AttemptHandler, InFlight {
   }
 
   start(): void {
-    const { engine, socket, res } = this.#in;
-    engine.active.add(this);
-    socket.on("error", this.#onClientGone);
-    socket.on("end", this.#onClientGone);
-    onResponseClosed(this.#in.req, res, this.#onClientGone);
+    this.#in.context.inFlight.add(this);
+    this.#in.client.start(this);
     this.#attempts.start();
   }
 
-  /** The first time, a tunnel is closed with 1001, and a handshake answered 503. What is left the second time is cut. */
+  /** The first call closes a tunnel with 1001, and responds 503 to a handshake. The second one closes what is left. */
   destroy(): void {
-    const { socket } = this.#in;
-    const isFirst = !this.#toldToEnd;
-    this.#toldToEnd = true;
-    if (isFirst && this.#upstreamSocket !== undefined) return sayGoodbye(socket, this.#upstreamSocket);
-    if (isFirst && (!this.#over || this.#breakOffRefusal !== undefined)) return this.onGiveUp("closed");
-    socket.destroy();
-    this.#upstreamSocket?.destroy();
+    const isFirst = !this.#closing;
+    this.#closing = true;
+    if (this.#tunnel !== undefined) {
+      const { client, upstream } = this.#tunnel;
+      if (isFirst) return closeTunnel(client, upstream);
+      client.stream.destroy();
+      upstream.stream.destroy();
+    } else if (isFirst && (!this.#decided || this.#refusal !== undefined)) this.onGiveUp("closed");
+    else this.#in.client.cutOff();
   }
 
+  // Called by the attempts.
+
   onAttempt(upstream: Upstream): void {
-    const { arrival, routing, mountPath, socket, head } = this.#in;
-    const { route, facts, target } = arrival;
+    const { received, routing, mountPath, client, context } = this.#in;
+    const { route, facts, target, head } = received;
     const { options } = route.pool;
+    const { clock } = context.runtime;
     this.#connected = false;
-    const { clock } = this.#in.engine.runtime;
     this.#startedAt = clock.now();
     this.#timer = new InputTimeout(clock, () => this.#onConnectTimeout(), options.timeouts.connectMs);
     const { forwarded } = routing;
-    // A response that ends a handshake is relayed without trailers.
-    const asked = { ...arrival.head, wantsTrailers: false };
-    const headers = upstreamHeaders(asked, facts, route.options, upstream.address, { forwarded, mountPath });
-    this.#tunnel = requestTunnel(
+    // A refusal is relayed without trailers.
+    const accepted = { ...head, wantsTrailers: false };
+    this.#attempt = requestTunnel(
       {
         address: upstream.address,
         tls: options.tls,
         responseHead: options.connections.responseHead,
         connector: route.pool.connector,
         path: upstreamPath(target, route.options, upstream.address),
-        headers,
-        key: webSocketKey(arrival.head.passed),
+        headers: upstreamHeaders(accepted, facts, route.options, upstream.address, { forwarded, mountPath }),
+        // An app cannot change it in `req.headers`: the upstream gets the client's.
+        key: fieldValue(client.rawHeaders, "sec-websocket-key") ?? "",
       },
-      { socket, head },
       this,
     );
   }
 
-  onConnected(): void {
-    this.#connected = true;
-    this.#attempts.connected(this.#in.engine.runtime.clock.now() - this.#startedAt);
-    this.#clearTimer();
-    const { retry, timeouts } = this.#in.arrival.route.pool.options;
-    const { headersMs } = timeouts;
-    this.#timer = this.#after(Math.min(retry.perTryTimeoutMs || headersMs, headersMs), "headers_timeout");
+  onGiveUp(code: ErrorCode, cause?: unknown): void {
+    const { record } = this.#in;
+    if (code === "policy_failed") record.threw("policy", cause, code);
+    if (this.#refusal !== undefined) return this.#refusal.breakOff(code);
+    record.error = code;
+    this.#stop(code, code);
+    this.#response.fail(code, false);
   }
 
-  onSwitch(raw: readonly string[], upstream: TunnelSide, open: (headers: readonly string[]) => void): void {
-    const { engine, socket, client, res, record, arrival } = this.#in;
+  // Called by the client.
+
+  onBody(): void {}
+  onBodyEnd(): void {}
+
+  onFault(code: ErrorCode): void {
+    if (!this.#decided) this.onGiveUp(code);
+  }
+
+  onWritable(): void {
+    this.#response.onWritable();
+    this.#refusal?.resume();
+  }
+
+  /** The client has left, or the response was sent. A tunnel ends by `#onTunnelClosed`. */
+  onClosed(finished: boolean): void {
+    const { context, record } = this.#in;
+    this.#stop("aborted", "client_aborted");
+    if (!finished && record.error !== "closed" && !record.flags.has("truncated")) {
+      record.status = errorKind("client_aborted").status;
+      record.error = "client_aborted";
+    }
+    this.#response.release();
+    context.inFlight.delete(this);
+    record.finish();
+  }
+
+  // Called by the upstream.
+
+  onConnected(): void {
+    this.#connected = true;
+    const { clock } = this.#in.context.runtime;
+    this.#attempts.connected(clock.now() - this.#startedAt);
     this.#clearTimer();
-    this.#over = true;
-    socket.off("error", this.#onClientGone).off("end", this.#onClientGone);
-    this.#upstreamSocket = upstream.socket;
+    const { retry, timeouts } = this.#in.received.route.pool.options;
+    const { headersMs } = timeouts;
+    const timeoutMs = Math.min(retry.perTryTimeoutMs || headersMs, headersMs);
+    this.#timer = new InputTimeout(clock, () => this.#failed("headers_timeout"), timeoutMs);
+  }
+
+  onSwitch(raw: readonly string[], upstream: RawStream): void {
+    const { client, context, record, received } = this.#in;
+    this.#clearTimer();
+    this.#decided = true;
+    const changes = received.route.options.responseHeaders;
+    const headers = this.#bound(clientHeaders(takeLoadReport(record, raw), changes, 101));
+    const taken = client.takeOver(headers);
+    if (taken === undefined) {
+      upstream.stream.destroy();
+      return this.onGiveUp("internal");
+    }
+    this.#tunnel = { client: taken, upstream };
     record.status = 101;
     record.error = undefined;
     this.#attempts.responded(101);
-    const closeTunnel = this.#attempts.becomeTunnel(this);
-    res.detachSocket(socket as Socket);
-    const changes = arrival.route.options.responseHeaders;
-    const onOver = bindContext(() => {
-      record.bytesIn = client.bytesRead;
-      record.bytesOut = upstream.bytesRead;
-      closeTunnel();
-      record.tunnelChanged("closed");
-      engine.active.delete(this);
-      record.finish();
-    });
-    joinEnds(engine.runtime.clock, socket, upstream.socket, onOver);
-    const headers = this.#bound(clientHeaders(takeLoadReport(record, raw), changes, 101));
-    open([...headers, ...appHeadersBeside(res, headers), "Connection", "Upgrade", "Upgrade", "websocket"]);
+    const onClosed = this.#attempts.becomeTunnel(this);
+    joinTunnel(
+      context.runtime.clock,
+      taken,
+      upstream,
+      bindContext(() => {
+        onClosed();
+        this.#onTunnelClosed(taken, upstream);
+      }),
+    );
     record.tunnelChanged("opened");
   }
 
+  #onTunnelClosed(client: RawStream, upstream: RawStream): void {
+    const { context, record } = this.#in;
+    record.bytesIn = client.bytesRead;
+    record.bytesOut = upstream.bytesRead;
+    record.tunnelChanged("closed");
+    context.inFlight.delete(this);
+    record.finish();
+  }
+
   onRefusal(upstreamResponse: IncomingMessage): void {
-    const { engine, arrival, record, response } = this.#in;
+    const { context, received, record } = this.#in;
     const { statusCode = 502, statusMessage = "", rawHeaders } = upstreamResponse;
-    const fault = refusalFault(upstreamResponse, arrival.route.pool.options.connections.responseHead);
+    const { options } = received.route.pool;
+    const fault = refusalFault(upstreamResponse, options.connections.responseHead);
     if (fault !== undefined) return this.#failed(fault);
     this.#clearTimer();
-    this.#over = true;
+    this.#decided = true;
     this.#attempts.responded(statusCode);
-    const headers = clientHeaders(
-      takeLoadReport(record, rawHeaders),
-      arrival.route.options.responseHeaders,
-      statusCode,
-    );
-    response.begin(statusCode, statusMessage, [...this.#bound(headers), "Connection", "close"], false);
-    const { idleMs } = arrival.route.pool.options.timeouts;
-    this.#breakOffRefusal = relayRefusal(
-      upstreamResponse,
-      response,
-      { clock: engine.runtime.clock, idleMs },
-      (failure) => {
-        record.error = failure;
-        this.#attempts.settle(failure ?? "success", {
-          status: statusCode,
-          ...(failure !== undefined && { error: failure }),
-        });
-      },
-    );
+    const changes = received.route.options.responseHeaders;
+    const headers = this.#bound(clientHeaders(takeLoadReport(record, rawHeaders), changes, statusCode));
+    this.#response.begin(statusCode, statusMessage, [...headers, "Connection", "close"], false);
+    const limits = { clock: context.runtime.clock, idleMs: options.timeouts.idleMs };
+    this.#refusal = relayRefusal(upstreamResponse, this.#response, limits, (failure) => {
+      record.error = failure;
+      const outcome = failure === undefined ? { status: statusCode } : { status: statusCode, error: failure };
+      this.#attempts.settle(failure ?? "success", outcome);
+    });
   }
 
   onMismatch(): void {
@@ -208,57 +234,29 @@ export class Handshake implements TunnelHandler, AttemptHandler, InFlight {
   }
 
   #failed(code: ErrorCode, cause?: unknown): void {
-    if (this.#over) return;
+    if (this.#decided) return;
     this.#clearTimer();
-    this.#tunnel?.abort();
+    this.#attempt?.abort();
     this.#in.record.failed(code, cause);
     this.#attempts.failed({ code, cause, reused: false, sent: this.#connected });
-  }
-
-  onGiveUp(code: ErrorCode, cause?: unknown): void {
-    if (code === "policy_failed") this.#in.record.threw("policy", cause, code);
-    if (this.#breakOffRefusal !== undefined) return this.#breakOffRefusal(code);
-    this.#in.record.error = code;
-    this.#stop(code, code);
-    this.#in.response.reply(code, false);
   }
 
   #bound(headers: string[]): string[] {
     return this.#affinity === undefined ? headers : this.#affinity.bind(headers, this.#in.record.upstream);
   }
 
-  /** The client has left before there was a tunnel, or has its answer. */
-  readonly #onClientGone = bindContext((): void => {
-    // What ends a tunnel is counted with it.
-    if (this.#upstreamSocket !== undefined) return;
-    const { engine, record, socket, res } = this.#in;
-    this.#stop("aborted", "client_aborted");
-    if (!res.writableFinished && record.error !== "closed" && !record.flags.has("truncated")) {
-      record.status = errorKind("client_aborted").status;
-      record.error = "client_aborted";
-    }
-    this.#in.response.release();
-    engine.active.delete(this);
-    record.finish();
-    if (!res.writableFinished) socket.destroy();
-  });
-
   /** Ends the attempt in progress, and every wait for another. */
   #stop(outcome: Outcome, error: ErrorCode): void {
-    this.#over = true;
+    this.#decided = true;
     this.#attempts.stop();
     this.#clearTimer();
-    this.#tunnel?.abort();
+    this.#attempt?.abort();
     this.#attempts.settle(outcome, { error });
   }
 
   #onConnectTimeout(): void {
-    const error = this.#tunnel?.connectTimeout();
+    const error = this.#attempt?.connectTimeout();
     this.#failed(error?.code ?? "connect_timeout", error);
-  }
-
-  #after(ms: number, code: ErrorCode): InputTimeout {
-    return new InputTimeout(this.#in.engine.runtime.clock, () => this.#failed(code), ms);
   }
 
   #clearTimer(): void {

@@ -6,9 +6,8 @@
  * - it would relay any 101, with headers joined, unfiltered and encoded again as UTF-8; the response is checked first, and
  *   its head is written here
  * - it joins and collapses paths; the path is set on its request afterwards, byte for byte
- * - it pushes the client's early bytes back into the socket at each try; it is given none, and they are pushed back
- *   once, with the 101
- * - it leaves the other side open when one dies; see `joinEnds`
+ * - it would push the client's early bytes back into the client's socket at each attempt; it is given neither
+ * - it leaves the other side open when one closes; see `closeTogether`
  * - it verifies an https upstream under the Host that the client sent; it is given a socket of our own connector
  */
 
@@ -18,6 +17,7 @@ import { createRequire } from "node:module";
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type HttpProxy from "http-proxy";
+import { RawStream } from "../../client/raw-stream.ts";
 import { limits } from "../../config/defaults.ts";
 import type { HeadLimits, ResolvedTls, UpstreamAddress } from "../../config/resolved.ts";
 import { AsyncContext } from "../../runtime/async-context.ts";
@@ -40,29 +40,13 @@ export interface TunnelRequest {
   readonly key: string;
 }
 
-/** One side of a tunnel. Bytes are counted from the end of its handshake. */
-export class TunnelSide {
-  readonly socket: Duplex;
-  readonly #handshakeBytes: number;
-
-  /** To be made when the handshake has been read; `early` is what was read with it. */
-  constructor(socket: Duplex, early: Buffer) {
-    this.socket = socket;
-    this.#handshakeBytes = bytesRead(socket) - early.length;
-  }
-
-  get bytesRead(): number {
-    return bytesRead(this.socket) - this.#handshakeBytes;
-  }
-}
-
-/** What comes of it: exactly one of the three, unless it is aborted. */
+/** The result of a handshake: exactly one of the last four, unless it is aborted. */
 export interface TunnelHandler {
-  /** Connected, TLS included; nothing of the request has been answered. */
+  /** The connection stands, TLS included; no response was received. */
   onConnected(): void;
-  /** A matching 101. `open` writes it to the client with the headers given, and joins the sockets. */
-  onSwitch(headers: readonly string[], upstream: TunnelSide, open: (headers: readonly string[]) => void): void;
-  /** Another answer, to be relayed. */
+  /** A matching 101 with these headers. */
+  onSwitch(headers: readonly string[], upstream: RawStream): void;
+  /** Another response, to be relayed. */
   onRefusal(response: IncomingMessage): void;
   /** A 101 that does not match. */
   onMismatch(reason: string): void;
@@ -89,18 +73,14 @@ httpProxy.on("error", () => {});
 
 /** A handshake in flight. */
 export interface TunnelAttempt {
-  /** Gives it up. The handler is not called any more. */
+  /** Ends it. The handler is not called any more. */
   abort(): void;
-  /** Why it has no connection yet, once it has taken too long. */
+  /** The error of a connect timeout: what the connection was waiting for. */
   connectTimeout(): TransportError;
 }
 
-/** Asks an upstream for a tunnel. */
-export function requestTunnel(
-  request: TunnelRequest,
-  client: { readonly socket: Duplex; readonly head: Buffer },
-  handler: TunnelHandler,
-): TunnelAttempt {
+/** Sends a handshake to an upstream. */
+export function requestTunnel(request: TunnelRequest, handler: TunnelHandler): TunnelAttempt {
   const context = new AsyncContext();
   let upstreamRequest: ClientRequest;
   let upstreamSocket: Socket | undefined;
@@ -108,7 +88,7 @@ export function requestTunnel(
     // Not to send it: `http-proxy` and Node take a path as it is, line breaks and all.
     writeRequestHead({ ...request, method: "GET", bodyLength: 0 });
     upstreamSocket = request.connector.open(request.address, request.tls, { alpn: ["http/1.1"] });
-    upstreamRequest = startRequest(request, client.socket, upstreamSocket);
+    upstreamRequest = startRequest(request, upstreamSocket);
   } catch (error) {
     upstreamSocket?.on("error", () => {}).destroy();
     // A client certificate that cannot be used throws, too. Told later, like any other failure.
@@ -132,14 +112,7 @@ export function requestTunnel(
       socket.destroy();
       return context.run(handler.onMismatch, handler, mismatch);
     }
-    const open = (headers: readonly string[]) => {
-      if (client.head.length > 0) client.socket.unshift(client.head);
-      if (early.length > 0) socket.unshift(early);
-      client.socket.write(switchingHead(headers), "latin1");
-      watchPeer(client.socket);
-      socket.pipe(client.socket).pipe(socket);
-    };
-    context.run(handler.onSwitch, handler, response.rawHeaders, new TunnelSide(socket, early), open);
+    context.run(handler.onSwitch, handler, response.rawHeaders, new RawStream(socket, early));
   });
   return {
     abort: () => {
@@ -150,14 +123,19 @@ export function requestTunnel(
   };
 }
 
-/**
- * Lets no side of a tunnel outlive the other: what ends gets a second to say goodbye, what dies takes the other along.
- * `onClosed` is called once both are gone.
- */
-export function joinEnds(clock: Clock, client: Duplex, upstream: Duplex, onClosed: () => void): void {
+/** Connects both sides of a tunnel. `onClosed` is called once both are closed. */
+export function joinTunnel(clock: Clock, client: RawStream, upstream: RawStream, onClosed: () => void): void {
+  closeTogether(clock, client.stream, upstream.stream, onClosed);
+  for (const { stream, early } of [client, upstream]) if (early.length > 0) stream.unshift(early);
+  watchPeer(client.stream);
+  upstream.stream.pipe(client.stream).pipe(upstream.stream);
+}
+
+/** Closes both sides together: after an orderly end the other side has one second; after an error it is destroyed at once. */
+function closeTogether(clock: Clock, client: Duplex, upstream: Duplex, onClosed: () => void): void {
   let open = 2;
   let timer: Timer;
-  const lastOrders = () => {
+  const endSoon = () => {
     timer ??= clock.setTimeout(() => {
       client.destroy();
       upstream.destroy();
@@ -168,22 +146,22 @@ export function joinEnds(clock: Clock, client: Duplex, upstream: Duplex, onClose
     [upstream, client],
   ] as const) {
     side.on("error", () => other.destroy());
-    side.on("end", lastOrders);
+    side.on("end", endSoon);
     side.on("close", () => {
       if (--open === 0) {
         clock.clearTimeout(timer);
         return onClosed();
       }
-      // What the dead side sent last may still be on its way out.
+      // Data that the closed side sent last may still have to be written.
       if (!other.writableFinished) other.end();
-      lastOrders();
+      endSoon();
     });
   }
 }
 
-/** Tells both sides of an open tunnel that the proxy is going away (RFC 6455 section 7.4.1), and ends it. */
-export function sayGoodbye(client: Duplex, upstream: Duplex): void {
-  // What still comes has nowhere to go, but has to be read for its end to be seen.
+/** Closes an open tunnel with a WebSocket close frame to both sides: 1001, going away (RFC 6455 section 7.4.1). */
+export function closeTunnel({ stream: client }: RawStream, { stream: upstream }: RawStream): void {
+  // Further data is dropped, but has to be read so that its end is noticed.
   client.unpipe(upstream);
   upstream.unpipe(client);
   client.resume();
@@ -193,7 +171,7 @@ export function sayGoodbye(client: Duplex, upstream: Duplex): void {
   if (upstream.writable) upstream.end(Buffer.from([0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe9]));
 }
 
-function startRequest(request: TunnelRequest, socket: Duplex, upstreamSocket: Socket): ClientRequest {
+function startRequest(request: TunnelRequest, upstreamSocket: Socket): ClientRequest {
   // The protocol and the host are of no use to this agent. TLS, if any, is the socket's own.
   const target = { protocol: "http:", host: "upstream", port: 80, path: "/" };
   const headers = toRecord([...request.headers, "connection", "Upgrade", "upgrade", "websocket"]);
@@ -215,7 +193,7 @@ function startRequest(request: TunnelRequest, socket: Duplex, upstreamSocket: So
         url: "/",
         headers: { connection: "Upgrade", upgrade: "websocket" },
       } as unknown as IncomingMessage,
-      socket,
+      noClientSocket,
       Buffer.alloc(0),
       {
         target: target as unknown as HttpProxy.ServerOptions["target"] & object,
@@ -244,14 +222,10 @@ class OneSocketAgent extends Agent {
   }
 }
 
-/** Node writes the heads that it makes up as UTF-8; bytes from 0x80 on go as they came. */
-function switchingHead(headers: readonly string[]): string {
-  let text = "HTTP/1.1 101 Switching Protocols\r\n";
-  for (let index = 0; index < headers.length; index += 2) text += `${headers[index]}: ${headers[index + 1]}\r\n`;
-  return `${text}\r\n`;
-}
+/** In place of the client's socket: `http-proxy` only sets options of it before there is a response. */
+const noClientSocket = new Socket();
 
-/** Lets TCP find out that a silent client is gone: no idle timeout ends a tunnel. */
+/** Makes TCP detect a silent client that has gone: no idle timeout ends a tunnel. */
 function watchPeer(socket: Duplex): void {
   if (!(socket instanceof Socket)) return;
   socket.setTimeout(0);
@@ -281,8 +255,4 @@ function toRecord(headers: readonly string[]): Record<string, string | string[]>
     record[name] = before === undefined ? value : [before, value].flat();
   }
   return record;
-}
-
-function bytesRead(socket: Duplex): number {
-  return "bytesRead" in socket ? (socket as Socket).bytesRead : 0;
 }

@@ -1,7 +1,8 @@
 /** A proxy between two upstreams, at work for many inputs, one after another. */
 
+import type { Duplex } from "node:stream";
 import { setImmediate as nextTurn, setTimeout as pause } from "node:timers/promises";
-import { isEnding } from "../../../src/client/node/lingering-close.ts";
+import { findConnection } from "../../../src/client/node/node-connection.ts";
 import type { RequestEvent } from "../../../src/events.ts";
 import { createProxy, type Proxy } from "../../../src/proxy.ts";
 import { StrictClient } from "../../support/raw-client.ts";
@@ -59,7 +60,7 @@ export class Lab {
       if (event.method !== "") lab.#events.push(event);
     });
     lab.#server = await serve(lab.#proxy, (socket) => {
-      if (!isEnding(socket as Parameters<typeof isEnding>[0])) lab.#handed++;
+      if (findConnection(socket as Duplex)?.ending !== true) lab.#handed++;
     });
     return lab;
   }

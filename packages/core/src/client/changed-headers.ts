@@ -6,46 +6,45 @@
  * one walk through both where no name is repeated, and name by name where something differs.
  */
 
-import type { IncomingMessage } from "node:http";
 import { headerRule } from "../config/settable-header.ts";
 import { lowerName } from "../http1/header-classifier.ts";
 
-/** The headers of a request as Node or an app has them: strings or lists of them by name, or what an app puts there. */
+/** The headers of a request as Node or an app has them: strings or lists of strings by name, or other values an app has set. */
 export type HeaderObject = Readonly<Record<string, unknown>>;
 
-/** What is read of a request to find changes. */
-export interface ChangeableRequest extends Pick<IncomingMessage, "httpVersionMajor"> {
+/** What Node has made of the header lines. */
+export interface ParsedHeaders {
   readonly rawHeaders: readonly string[];
-  readonly headers?: HeaderObject;
   readonly joinDuplicateHeaders?: boolean | undefined;
 }
 
 /** Headers that an app has set, replaced or deleted, by their names in lower case. */
 export class ChangedHeaders {
-  /** The lines that take the place of the client's, in the app's letter case; none for a deleted header. */
+  /** The lines that replace the client's, in the app's letter case; none for a deleted header. */
   readonly lines: ReadonlyMap<string, readonly (readonly [name: string, value: string])[]>;
+  /**
+   * The number of lines that the app could see. Node drops the lines behind it from the object: the app could not decide on
+   * them.
+   */
+  readonly visibleLines: number;
 
-  constructor(lines: ReadonlyMap<string, readonly (readonly [name: string, value: string])[]>) {
+  constructor(lines: ChangedHeaders["lines"], visibleLines: number) {
     this.lines = lines;
+    this.visibleLines = visibleLines;
   }
 
   /**
-   * Whether a line of the client's is replaced or deleted. One that CGI-like upstreams read alike, such as `X_User` beside an
-   * `X-User` of the app's, goes with it.
+   * Whether a line of the client's is replaced or deleted. This includes a line that CGI-like upstreams read alike, such as
+   * `X_User` beside an `X-User` of the app's.
    */
   covers(lower: string): boolean {
     return this.lines.has(lower) || (/[_.]/.test(lower) && this.lines.has(lower.replace(/[_.]/g, "-")));
   }
 }
 
-/** Undefined when nothing has changed. `headers` is what an app has, where that is not the request's own object. */
-export function changedHeaders(
-  req: ChangeableRequest,
-  headers: HeaderObject | undefined = req.headers,
-): ChangedHeaders | undefined {
-  // A request of HTTP/2 is refused later; one that is made up has no object.
-  if (headers === undefined || req.httpVersionMajor !== 1) return undefined;
-  return isUnchanged(headers, req.rawHeaders) ? undefined : compare(headers, req);
+/** Compares the object that an app may have changed with the lines that were received; undefined when nothing has changed. */
+export function changedLines(headers: HeaderObject, request: ParsedHeaders): ChangedHeaders["lines"] | undefined {
+  return isUnchanged(headers, request.rawHeaders) ? undefined : compare(headers, request);
 }
 
 /** Node fills the object in the order of the lines. */
@@ -60,12 +59,12 @@ function isUnchanged(headers: HeaderObject, raw: readonly string[]): boolean {
   return index === raw.length;
 }
 
-function compare(headers: HeaderObject, req: ChangeableRequest): ChangedHeaders | undefined {
-  const received = byName(req.rawHeaders);
+function compare(headers: HeaderObject, request: ParsedHeaders): ChangedHeaders["lines"] | undefined {
+  const received = byName(request.rawHeaders);
   const changes = new Map<string, readonly (readonly [string, string])[]>();
   for (const [lower, lines] of received) {
     const now = Object.hasOwn(headers, lower) ? headers[lower] : undefined;
-    if (isFixed(lower, headers) || isSame(now, merged(lower, lines, req.joinDuplicateHeaders === true))) continue;
+    if (isFixed(lower, headers) || isSame(now, merged(lower, lines, request.joinDuplicateHeaders === true))) continue;
     changes.set(lower, toLines(lines[0]?.[0] ?? lower, now));
   }
   for (const name of Object.keys(headers)) {
@@ -75,7 +74,7 @@ function compare(headers: HeaderObject, req: ChangeableRequest): ChangedHeaders 
     const lines = toLines(name, headers[name]);
     if (lines.length > 0) changes.set(lower, lines);
   }
-  return changes.size === 0 ? undefined : new ChangedHeaders(changes);
+  return changes.size === 0 ? undefined : changes;
 }
 
 /**
