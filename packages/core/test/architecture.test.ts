@@ -19,9 +19,20 @@ interface SourceFile {
   readonly name: string;
   readonly lines: number;
   readonly imports: readonly Import[];
+  /** What is imported from node:http. */
+  readonly nodeHttp: readonly { readonly imported: string; readonly typeOnly: boolean }[];
+  /** Names of Node's own that are not part of its public interface, once each. */
+  readonly privateParts: readonly string[];
   /** Uses of the machine's own clock, timers and chance, as in `Date.now:12`. */
   readonly machine: readonly string[];
 }
+
+/** Of sockets, parsers, messages and servers, as of Node 20 to 26. Subclasses of streams implement `_read` and the like. */
+const privateNames: ReadonlySet<string> = new Set([
+  ...["_handle", "_httpMessage", "_sent100", "_events", "_header", "_headerSent", "_consumed", "_dump", "_parent"],
+  ...["_server", "_readableState", "_writableState", "destroySoon", "parser", "kIncomingMessage", "connectionListener"],
+  ...["assignSocket", "detachSocket", "shouldKeepAlive", "rawPacket"],
+]);
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 const document = readFileSync(path.join(root, "ARCHITECTURE.md"), "utf8");
@@ -68,6 +79,27 @@ describe("the layers of the core", () => {
   test("http-proxy is behind one file, and undici in front of pools alone", () => {
     expect(importersOf("http-proxy")).toEqual(["forward/upgrade/tunnel.ts"]);
     expect(importersOf("undici").filter((name) => !/^outbound\//.test(name))).toEqual([]);
+  });
+
+  test("only client/node/ uses Node's HTTP server: others name its types in what apps call, at most", () => {
+    const serverSide = /^(Server|ServerResponse|IncomingMessage|createServer|RequestListener)$/;
+    const users = core
+      .filter(({ name }) => !/^(client\/node|testing)\//.test(name))
+      .map(({ name, nodeHttp }) => ({ name, used: nodeHttp.filter(({ imported }) => serverSide.test(imported)) }));
+    const loading = users.filter(({ used }) => used.some(({ typeOnly }) => !typeOnly));
+    expect(loading.map(({ name }) => name)).toEqual([]);
+    const naming = users.filter(({ used }) => used.some(({ imported }) => imported !== "IncomingMessage"));
+    expect(naming.map(({ name }) => name).sort()).toEqual(["announce-load.ts", "node-listeners.ts", "proxy.ts"]);
+  });
+
+  test("only client/node/ touches Node's private parts, but for the descriptor of a socket to an upstream", () => {
+    const uses = core.flatMap(({ name, privateParts }) => privateParts.map((part) => `${name}: ${part}`));
+    const elsewhere = uses.filter((use) => !use.startsWith("client/node/") && !use.startsWith("testing/"));
+    expect(elsewhere.sort()).toEqual([
+      "transport/http1/detect-reset.ts: _handle",
+      "transport/http1/read-pending.ts: _handle",
+    ]);
+    expect(new Set(uses.map((use) => use.split(": ")[1])).size).toBeGreaterThan(4);
   });
 
   test("no file loads itself by a detour", () => {
@@ -240,15 +272,32 @@ function readSource(src: string, name: string): SourceFile {
   const source = ts.createSourceFile(name, text, ts.ScriptTarget.Latest, true);
   const imports: Import[] = [];
   const machine: string[] = [];
+  const nodeHttp: SourceFile["nodeHttp"][number][] = [];
+  const privateParts = new Set<string>();
   const visit = (node: ts.Node): void => {
     const found = importOf(node);
     if (found !== undefined) imports.push(found);
+    nodeHttp.push(...importedFromNodeHttp(node));
+    if (ts.isIdentifier(node) && privateNames.has(node.text)) privateParts.add(node.text);
     const use = machineUse(node);
     if (use !== undefined) machine.push(`${use}:${source.getLineAndCharacterOfPosition(node.getStart()).line + 1}`);
     ts.forEachChild(node, visit);
   };
   visit(source);
-  return { name, lines: text.split("\n").length - 1, imports, machine };
+  return { name, lines: text.split("\n").length - 1, imports, nodeHttp, privateParts: [...privateParts], machine };
+}
+
+/** Names imported from node:http; the module as a whole counts as a value named `*`. */
+function importedFromNodeHttp(node: ts.Node): SourceFile["nodeHttp"][number][] {
+  if (!ts.isImportDeclaration(node) || !ts.isStringLiteral(node.moduleSpecifier)) return [];
+  if (node.moduleSpecifier.text !== "node:http" || node.importClause === undefined) return [];
+  const typesAlone = node.importClause.phaseModifier === ts.SyntaxKind.TypeKeyword;
+  const bindings = node.importClause.namedBindings;
+  if (bindings === undefined || !ts.isNamedImports(bindings)) return [{ imported: "*", typeOnly: typesAlone }];
+  return bindings.elements.map(({ propertyName, name, isTypeOnly }) => ({
+    imported: (propertyName ?? name).text,
+    typeOnly: typesAlone || isTypeOnly,
+  }));
 }
 
 /** `import`, `export ... from`, `import()` and `import("...")` in a type. */
