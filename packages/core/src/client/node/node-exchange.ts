@@ -258,6 +258,7 @@ export class NodeExchange implements ClientExchange {
     if (this.#closed) return;
     this.#closed = true;
     this.#connection.offClose(this.onClose);
+    if (this.#connection.latest === this) this.#connection.latest = undefined;
     this.#onResponseClosed?.();
     this.#reportClosed();
   };
