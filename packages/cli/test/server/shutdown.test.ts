@@ -6,6 +6,7 @@ import { Duplex } from "node:stream";
 import { connect as connectTls } from "node:tls";
 import { expect, onTestFinished, test } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
+import { until } from "../../../core/test/support/event-loop.ts";
 import { serve } from "../support/cli.ts";
 import { anyPort, nowhere, poolOf, withAdmin } from "../support/configs.ts";
 import { keepAlive, RawClient, sendRequest, startUpstream, type Upstream } from "../support/http.ts";
@@ -135,7 +136,7 @@ test("a TLS handshake in progress may finish, and its request is served", async 
   client.on("data", (chunk: Buffer) => {
     received += chunk.toString();
   });
-  while (forward.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  await until(() => forward?.length !== 0);
   kill("SIGTERM");
   await stderr.record(isStopping);
   await silent.closed;

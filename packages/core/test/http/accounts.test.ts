@@ -160,7 +160,7 @@ test.each([1, 2])("whatever happens, each request is told once and counted once:
     new Promise<number>((resolve) => {
       server.getConnections((_error, count) => resolve(count));
     });
-  while ((await connections()) > 0) await new Promise((resolve) => setImmediate(resolve));
+  await until(async () => (await connections()) === 0);
   await until(() => leftovers(proxy).length === 0 && started.requests.length >= accepted);
 
   const { requests: counted } = proxy.snapshot();

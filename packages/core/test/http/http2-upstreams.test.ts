@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import type { OnePoolOptions } from "../../src/config/options.ts";
 import { errorCode } from "../../src/http2/protocol.ts";
 import { fetchFrom } from "../support/client.ts";
-import { turns } from "../support/event-loop.ts";
+import { until } from "../support/event-loop.ts";
 import { data, type FrameRequest, frameServer, goaway, headers, reset, respond } from "../support/frame-server.ts";
 import { cert, key } from "../support/http2-transports.ts";
 import { StrictClient } from "../support/raw-client.ts";
@@ -21,16 +21,11 @@ function h2c(ports: readonly number[], options: Partial<OnePoolOptions> = {}): O
   };
 }
 
-/** Looks again in each turn of the event loop. */
-async function holds(condition: () => boolean): Promise<void> {
-  while (!condition()) await turns(1);
-}
-
 /** Sends exact bytes and collects what comes until the connection ends. */
 async function exchange(port: number, text: string): Promise<{ text: string; how: string | undefined }> {
   const client = await StrictClient.to(port);
   client.socket.write(text, "latin1");
-  await holds(() => client.how !== undefined);
+  await until(() => client.how !== undefined);
   client.socket.destroy();
   return { text: client.text, how: client.how };
 }
@@ -61,9 +56,9 @@ describe("a body that is cut off", () => {
     const { port, finished, proxy } = await startProxy(h2c([upstream.port]));
     const client = await StrictClient.to(port);
     client.socket.write(get, "latin1");
-    await holds(() => client.text.length > body.length);
+    await until(() => client.text.length > body.length);
     die([...(upstream.peers[0]?.requests.values() ?? [])][0] as FrameRequest);
-    await holds(() => client.how !== undefined);
+    await until(() => client.how !== undefined);
     expect(client.text).toMatch(/^HTTP\/1\.1 200 OK/);
     expect(client.text.endsWith("0\r\n\r\n")).toBe(false);
     const [request] = await finished(1);

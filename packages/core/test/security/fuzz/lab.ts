@@ -1,10 +1,10 @@
 /** A proxy between two upstreams, at work for many inputs, one after another. */
 
 import type { Duplex } from "node:stream";
-import { setImmediate as nextTurn, setTimeout as pause } from "node:timers/promises";
 import { findConnection } from "../../../src/client/node/node-connection.ts";
 import type { RequestEvent } from "../../../src/events.ts";
 import { createProxy, type Proxy } from "../../../src/proxy.ts";
+import { until } from "../../support/event-loop.ts";
 import { StrictClient } from "../../support/raw-client.ts";
 import { leftovers } from "../../support/start-proxy.ts";
 import { converse } from "./conversation.ts";
@@ -24,8 +24,6 @@ export interface Server {
 export type Serve = (proxy: Proxy, onHandOn: (socket: object) => void) => Promise<Server>;
 
 const settleMs = 30_000;
-/** Looks at whether all is over, in quick succession, before there is a pause between them. */
-const quickLooks = 50;
 const victims = 20;
 
 export class Lab {
@@ -88,7 +86,7 @@ export class Lab {
     if (counted !== this.#total) complaints.push(`${counted} requests in the metrics, ${this.#total} request events`);
     await this.#server.close();
     await this.#proxy.close({ timeout: "0ms" });
-    await until(() => this.#upstreams.connections === 0);
+    await until(() => this.#upstreams.connections === 0, settleMs);
     if (this.#upstreams.connections > 0)
       complaints.push(`${this.#upstreams.connections} connections to upstreams stay open`);
     await this.#upstreams.close();
@@ -104,7 +102,7 @@ export class Lab {
         ? [`${this.#handed - this.#events.length} requests without an event`]
         : []),
     ];
-    await until(() => left().length === 0);
+    await until(() => left().length === 0, settleMs);
     return left();
   }
 
@@ -129,12 +127,5 @@ export class Lab {
         complaints.push(`a bystander gets ${answer ?? client.text.slice(-300)}`);
     }
     return complaints;
-  }
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  const startedAt = performance.now();
-  for (let looks = 0; !condition() && performance.now() - startedAt < settleMs; looks++) {
-    await (looks < quickLooks ? nextTurn() : pause(1));
   }
 }

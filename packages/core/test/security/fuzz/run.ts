@@ -3,8 +3,8 @@
  * the first that fails is shrunk by fast-check to the least input that fails.
  */
 
-import { setTimeout as pause } from "node:timers/promises";
 import fc, { type Arbitrary } from "fast-check";
+import { until } from "../../support/event-loop.ts";
 import { openHandles, watchStrays } from "../../support/raw-case.ts";
 import type { Input } from "./input.ts";
 import { Lab, type Serve } from "./lab.ts";
@@ -135,7 +135,6 @@ function progress({ target, runs, seed }: Run, summary: Summary, startedAt: numb
 
 /** How many more there are than there were, when all that is about to close has closed. */
 async function handlesBeyond(before: number): Promise<number> {
-  const startedAt = performance.now();
-  while (openHandles() > before && performance.now() - startedAt < settleMs) await pause(1);
+  await until(() => openHandles() <= before, settleMs);
   return openHandles() - before;
 }

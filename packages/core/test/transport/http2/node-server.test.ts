@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import http2, { type Http2Server, type ServerHttp2Stream } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { until } from "../../support/event-loop.ts";
 import { ask } from "../../support/exchanges.ts";
 import { alpnTransport, cert, h2cTransport, key } from "../../support/http2-transports.ts";
 import { seededRandom } from "../../support/seeded-random.ts";
@@ -277,6 +278,6 @@ describe("a server of node:http2", () => {
       await exchange.until(() => exchange.body === "hello");
       exchange.exchange.abort();
     }
-    while (gone < 2) await new Promise((resolve) => setImmediate(resolve));
+    await until(() => gone === 2);
   });
 });

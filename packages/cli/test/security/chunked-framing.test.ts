@@ -1,5 +1,0 @@
-import { chunkedFraming } from "../../../core/test/security/cases/chunked-framing.ts";
-import { testCases } from "../../../core/test/support/raw-case.ts";
-import { cliLayer } from "../support/layers.ts";
-
-testCases(cliLayer, chunkedFraming);
