@@ -1,12 +1,15 @@
 import * as http from "node:http";
 import type * as net from "node:net";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { HealthChecker } from "../../src/health/health-checker.ts";
 import { Pool } from "../../src/pool/pool.ts";
-import { answering, cleanups, run, serve } from "./raw-server.ts";
+import { until } from "../support/event-loop.ts";
+import { answering, run, serve } from "./raw-server.ts";
 
 test("a probe in flight does not keep the process alive", async () => {
   const alive = () => process.getActiveResourcesInfo().filter((name) => name === "TCPSocketWrap");
+  // What earlier tests had open has closed.
+  await until(() => alive().length === 0);
   let onRequest = (_socket: net.Socket) => {};
   const received = new Promise<net.Socket>((resolve) => {
     onRequest = resolve;
@@ -29,8 +32,8 @@ test("a checker and a pool alone: a server goes away and comes back", async () =
   const { port } = app.address() as net.AddressInfo;
   const pool = new Pool("api", { upstreams: [`http://127.0.0.1:${port}`] });
   const checker = new HealthChecker(pool, { interval: "100ms", timeout: "1s", expectBody: "ok" });
-  cleanups.push(() => checker.stop());
-  cleanups.push(() => app.close());
+  onTestFinished(() => checker.stop());
+  onTestFinished(() => void app.close());
   const change = () => new Promise((resolve) => pool.once("health", ({ to, reason }) => resolve(`${to}: ${reason}`)));
 
   const up = change();

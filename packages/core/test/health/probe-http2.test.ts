@@ -2,14 +2,14 @@ import { readFileSync } from "node:fs";
 import http2 from "node:http2";
 import https from "node:https";
 import { type AddressInfo, Socket } from "node:net";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import type { HealthCheckOptions } from "../../src/config/options.ts";
 import { resolveHealthCheck, resolvePool } from "../../src/config/resolve.ts";
 import type { UpstreamAddress } from "../../src/config/resolved.ts";
 import { probe } from "../../src/health/probe.ts";
 import { resolveRuntime } from "../../src/runtime/runtime.ts";
 import { Connector } from "../../src/transport/connector.ts";
-import { answering, cleanups, closedPort, response, run, serve } from "./raw-server.ts";
+import { answering, closedPort, response, run, serve } from "./raw-server.ts";
 
 const cert = readFileSync(new URL("../support/certs/localhost.crt", import.meta.url), "utf8");
 const key = readFileSync(new URL("../support/certs/localhost.key", import.meta.url), "utf8");
@@ -42,7 +42,7 @@ async function startHttp2(
   });
   server.listen(0, "127.0.0.1");
   await new Promise((resolve) => server.once("listening", resolve));
-  cleanups.push(() => {
+  onTestFinished(() => {
     for (const session of sessions) session.destroy();
     return new Promise((resolve) => server.close(resolve));
   });
@@ -132,7 +132,7 @@ test("an https upstream of an HTTP/2 pool that chooses HTTP/1.1 is probed over t
   const server = https.createServer({ cert, key }, (req, res) => res.end(req.httpVersion));
   server.listen(0, "127.0.0.1");
   await new Promise((resolve) => server.once("listening", resolve));
-  cleanups.push(() => {
+  onTestFinished(() => {
     server.closeAllConnections();
     server.close();
   });

@@ -1,10 +1,10 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { limits } from "../../src/config/defaults.ts";
 import type { ProbeResult } from "../../src/health/probe.ts";
-import { answering, cleanups, closedPort, flood, response, run, runAgainst, serve } from "./raw-server.ts";
+import { answering, closedPort, flood, response, run, runAgainst, serve } from "./raw-server.ts";
 
 describe("the request", () => {
   test("is one of its own: no reuse, our name, the upstream's Host", async () => {
@@ -56,7 +56,7 @@ describe("the request", () => {
 
   test("goes through a unix socket, and `port` does not apply there", async () => {
     const folder = await mkdtemp(join(tmpdir(), "evenkeel-"));
-    cleanups.push(() => rm(folder, { recursive: true }));
+    onTestFinished(() => rm(folder, { recursive: true }));
     const path = join(folder, "app.sock");
     let head = "";
     await serve(

@@ -1,17 +1,11 @@
 import * as net from "node:net";
 import * as tls from "node:tls";
-import { afterEach, expect } from "vitest";
+import { expect, onTestFinished } from "vitest";
 import type { HealthCheckOptions, PoolOptions, TlsOptions } from "../../src/config/options.ts";
 import { resolveHealthCheck, resolvePool } from "../../src/config/resolve.ts";
 import { type ProbeResult, probe } from "../../src/health/probe.ts";
 import { resolveRuntime } from "../../src/runtime/runtime.ts";
 import { Connector } from "../../src/transport/connector.ts";
-
-/** Called after each test, last in, first out. */
-export const cleanups: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
 
 export interface RawServer {
   readonly port: number;
@@ -37,9 +31,9 @@ export async function serve(
     if (path === undefined) server.listen(0, "127.0.0.1", resolve);
     else server.listen(path, resolve);
   });
-  cleanups.push(() => {
+  onTestFinished(() => {
     for (const socket of sockets) socket.destroy();
-    return new Promise((resolve) => server.close(resolve));
+    return new Promise((resolve) => void server.close(() => resolve()));
   });
   const address = server.address();
   return {

@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import { afterEach, expect, onTestFinished } from "vitest";
+import { expect, onTestFinished } from "vitest";
 import type { PoolOptions } from "../../src/config/options.ts";
 import { resolvePool } from "../../src/config/resolve.ts";
 import type { UpstreamAddress } from "../../src/config/resolved.ts";
@@ -48,9 +48,19 @@ export function transportTo(
   return transport;
 }
 
-/** What was done against the order of calls that a handler may rely on. */
+/** What was done against the order of calls that a handler may rely on, since the test began. */
 const violations: string[] = [];
-afterEach(() => expect(violations.splice(0)).toEqual([]));
+let checked = false;
+
+/** Has the violations of a test checked when it is over. */
+function checkOrder(): void {
+  if (checked) return;
+  checked = true;
+  onTestFinished(() => {
+    checked = false;
+    expect(violations.splice(0)).toEqual([]);
+  });
+}
 
 export interface Ask extends Partial<RequestHead> {
   /** Sent at once when the connection stands, and ended unless `bodyLength` promises more. */
@@ -61,6 +71,7 @@ export interface Ask extends Partial<RequestHead> {
 
 /** Sends a request and records whatever comes of it. */
 export function ask(transport: Transport, path: string, options: Ask = {}): Recording {
+  checkOrder();
   return new Recording(transport, path, options);
 }
 
