@@ -7,17 +7,21 @@
  * - what the proxy sent, both ways, parses strictly
  * - clients that come afterwards each get their own answer
  * - nothing stays behind: no request, no socket, no stray error
+ *
+ * After the last case of a list more clients come, to its proxy and to one that has stood since before the first case: what
+ * one case leaves in the process would reach those.
  */
 
-import { setImmediate as nextTurn } from "node:timers/promises";
-import { expect, onTestFinished, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import type { ProxyOptions } from "../../src/config/options.ts";
 import { errorKind } from "../../src/errors.ts";
 import type { RequestEvent } from "../../src/events.ts";
+import { until } from "./event-loop.ts";
 import type { Layer, LayerTraits, Serving } from "./layers.ts";
 import { type End, everyPackets, type Packets, StrictClient, saysClose } from "./raw-client.ts";
 import {
   isTagged,
+  openRecordingUpstream,
   type RecordingUpstream,
   recordingUpstream,
   type Script,
@@ -67,24 +71,63 @@ export interface Outcome {
 /** Says what is wrong with an outcome; nothing when it is as it should be. */
 export type Expectation = (outcome: Outcome) => string[];
 
+/** Case lists by name. */
+export type CaseLists = Readonly<Record<string, readonly RawCase[]>>;
+
 const answerMs = 10_000;
 const closeMs = 1_000;
+const settleMs = 5_000;
+/** Clients that come after each case. */
+const victims = 3;
+/** Clients that come after the last case of a list, to each of the two proxies. */
+const lastVictims = 20;
 
-/** One test for each case and way to cut it into packets, as far as the layer is to see both. */
+/** One test for each case of the lists and each way to cut it into packets, as far as the layer is to see both. */
 export function testCases(
   layer: Layer,
-  cases: readonly RawCase[],
+  lists: CaseLists,
   { only = everyPackets }: { readonly only?: readonly Packets[] } = {},
 ): void {
-  const rows = cases.flatMap((rawCase) =>
-    (rawCase.packets ?? everyPackets)
-      .filter((packets) => only.includes(packets))
-      .map((packets) => ({ id: rawCase.id, packets, rawCase })),
-  );
-  test.each(rows)("$id, $packets", async ({ rawCase, packets }) => runCase(layer, rawCase, packets));
+  describe.each(Object.entries(lists))("%s", (_name, cases) => {
+    const rows = cases.flatMap((rawCase) =>
+      (rawCase.packets ?? everyPackets)
+        .filter((packets) => only.includes(packets))
+        .map((packets) => ({ id: rawCase.id, packets, rawCase })),
+    );
+    const last = rows.at(-1);
+    const kept = keptProxy(layer);
+    test.each(rows)("$id, $packets", (row) =>
+      runCase(layer, row.rawCase, row.packets, row === last ? lastVictims : victims),
+    );
+    test("a proxy that stands beside all cases answers every client", () => kept.serves(lastVictims));
+  });
 }
 
-async function runCase(layer: Layer, rawCase: RawCase, packets: Packets): Promise<void> {
+/** A proxy with an upstream, for as long as the cases of a list run. It has a connection to its upstream from the start. */
+function keptProxy(layer: Layer): { serves(count: number): Promise<void> } {
+  let upstream: RecordingUpstream;
+  let serving: Serving;
+  let closeUpstream: (() => Promise<void>) | undefined;
+  beforeAll(async () => {
+    ({ upstream, close: closeUpstream } = await openRecordingUpstream());
+    serving = await layer(onePool(upstream.url));
+    await expectVictimsServed(serving.port, 1);
+  });
+  afterAll(async () => {
+    await serving.close();
+    await closeUpstream?.();
+  });
+  return {
+    serves: async (count) => {
+      await expectVictimsServed(serving.port, count);
+      await expectNothingLeft(serving);
+      expectAccountsToAgree(serving, upstream);
+      expect(upstream.requests.length).toBe(count + 1);
+    },
+  };
+}
+
+async function runCase(layer: Layer, rawCase: RawCase, packets: Packets, clients: number): Promise<void> {
   const strays = watchStrays();
   const handlesBefore = openHandles();
   const upstream = await recordingUpstream(rawCase.upstream);
@@ -92,15 +135,16 @@ async function runCase(layer: Layer, rawCase: RawCase, packets: Packets): Promis
   try {
     const outcome = await converse(rawCase, packets, serving, upstream);
     const complaints = rawCase.expect(outcome);
-    expect(complaints, complaints.length > 0 ? describe(outcome) : "").toEqual([]);
-    await expectVictimsServed(serving.port, upstream);
+    expect(complaints, complaints.length > 0 ? describeOutcome(outcome) : "").toEqual([]);
+    // Where no connection to the upstream has been opened, there is none to be shared.
+    await expectVictimsServed(serving.port, upstream.received.length === 0 ? Math.min(2, clients) : clients);
     await expectNothingLeft(serving);
     expectAccountsToAgree(serving, upstream);
   } finally {
     await serving.close();
   }
   // The upstream itself still listens.
-  await eventually(() => upstream.sockets.size === 0 && openHandles() <= handlesBefore + 1);
+  await until(() => upstream.sockets.size === 0 && openHandles() <= handlesBefore + 1, settleMs);
   expect(upstream.sockets.size).toBe(0);
   expect(openHandles()).toBeLessThanOrEqual(handlesBefore + 1);
   const strayed = strays();
@@ -118,7 +162,7 @@ async function converse(
   serving: Serving,
   upstream: RecordingUpstream,
 ): Promise<Outcome> {
-  const { bytes, answers = 1, methods = [], until = /(?:)/ } = rawCase;
+  const { bytes, answers = 1, methods = [], until: received = /(?:)/ } = rawCase;
   const client = await StrictClient.to(serving.port);
   await client.send(typeof bytes === "string" ? Buffer.from(bytes, "latin1") : bytes, packets);
   const answered = () => {
@@ -126,7 +170,7 @@ async function converse(
     return responses.length >= answers && (answers === 0 || responses[answers - 1]?.complete === true);
   };
   await client.when(answered, answerMs);
-  await client.when(() => until.test(client.text), closeMs);
+  await client.when(() => received.test(client.text), closeMs);
   const answeredAt = performance.now();
   const last = client.read(methods).responses.at(-1);
   // Whatever is sent now has to be the next request, or nothing at all.
@@ -158,12 +202,8 @@ async function converse(
   };
 }
 
-/**
- * Clients that come afterwards, over fresh connections, get their own answers: nothing was left in a shared connection.
- * Where no connection to the upstream has been opened, there is none to be shared.
- */
-async function expectVictimsServed(port: number, upstream: RecordingUpstream): Promise<void> {
-  const count = upstream.received.length === 0 ? 2 : 20;
+/** Clients that come afterwards, over fresh connections, get their own answers: nothing was left in a shared connection. */
+async function expectVictimsServed(port: number, count: number): Promise<void> {
   for (let index = 0; index < count; index++) {
     const client = await StrictClient.to(port);
     client.socket.write(`GET /victim/${index} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n`);
@@ -176,13 +216,8 @@ async function expectVictimsServed(port: number, upstream: RecordingUpstream): P
 }
 
 async function expectNothingLeft(serving: Serving): Promise<void> {
-  await eventually(() => serving.leftovers().length === 0);
+  await until(() => serving.leftovers().length === 0, settleMs);
   expect(serving.leftovers()).toEqual([]);
-}
-
-/** Resolves when the condition holds, of which no event tells; or when it is too late for it. */
-async function eventually(condition: () => boolean): Promise<void> {
-  for (const deadline = performance.now() + 5_000; !condition() && performance.now() < deadline; ) await nextTurn();
 }
 
 function expectAccountsToAgree({ requests, accepted }: Serving, upstream: RecordingUpstream): void {
@@ -219,7 +254,7 @@ export function openHandles(): number {
   return process.getActiveResourcesInfo().filter((name) => /^(?:TCP|Pipe|TLS)/.test(name)).length;
 }
 
-function describe({ text, how, events, heads, upstream }: Outcome): string {
+function describeOutcome({ text, how, events, heads, upstream }: Outcome): string {
   const seen = heads.map(({ head, body }) => head + body.toString("latin1"));
   const told = events.map(({ method, url, status, error, flags }) => [method, url, status, error, ...flags]);
   return JSON.stringify({ text: text.slice(0, 2_000), how, seen, told, violations: upstream.violations }, undefined, 2);

@@ -87,7 +87,16 @@ export class RecordingUpstream {
 }
 
 /** Starts one on a free port of 127.0.0.1. Gone when the test is over. */
-export async function recordingUpstream(script: Script = {}): Promise<RecordingUpstream> {
+export async function recordingUpstream(script?: Script): Promise<RecordingUpstream> {
+  const { upstream, close } = await openRecordingUpstream(script);
+  onTestFinished(close);
+  return upstream;
+}
+
+/** Starts one that the caller closes. */
+export async function openRecordingUpstream(
+  script: Script = {},
+): Promise<{ readonly upstream: RecordingUpstream; close(): Promise<void> }> {
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
     upstream.sockets.add(socket);
     socket.on("close", () => upstream.sockets.delete(socket));
@@ -99,13 +108,15 @@ export async function recordingUpstream(script: Script = {}): Promise<RecordingU
     server.listen(0, "127.0.0.1", resolve);
   });
   const upstream = new RecordingUpstream((server.address() as AddressInfo).port);
-  onTestFinished(() => {
-    for (const socket of upstream.sockets) socket.destroy();
-    return new Promise<void>((resolve) => {
-      server.close(() => resolve());
-    });
-  });
-  return upstream;
+  return {
+    upstream,
+    close: () => {
+      for (const socket of upstream.sockets) socket.destroy();
+      return new Promise<void>((resolve) => {
+        server.close(() => resolve());
+      });
+    },
+  };
 }
 
 /** Requests that belong to the test itself: they are always answered with their own tag. */

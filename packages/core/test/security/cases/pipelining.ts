@@ -10,13 +10,13 @@ const post = (target: string, body: string) =>
   `POST ${target} HTTP/1.1\r\nHost: h\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
 const quick = ["one packet", "line by line"] as const;
 
-/** Answers the first request last. */
+/** Answers the first request of five last. */
 const backwards = (line = ""): Script => {
   const waiting: (() => void)[] = [];
   return {
     onRequest: (socket, request) => {
       waiting.unshift(() => answerTag(socket, request, line));
-      if (waiting.length === 5) for (const answer of waiting) answer();
+      if (waiting.length === 5) for (const answer of waiting.splice(0)) answer();
     },
   };
 };
