@@ -4,6 +4,7 @@ import path from "node:path";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import { expect, onTestFinished, test } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
+import { limits } from "../../src/limits.ts";
 import { connectionBudget } from "../../src/server/connection-budget.ts";
 import { serve, startCli, whenReady, writeFile } from "../support/cli.ts";
 import { anyPort, nowhere, poolOf, withAdmin } from "../support/configs.ts";
@@ -134,11 +135,16 @@ test("idle clients do not starve requests where file descriptors are few", async
   const limit = connectionBudget(10_000, 256).served;
   const warning = await cli.stderr.record(({ descriptors }) => descriptors === 256);
   expect(warning).toMatchObject({ level: "warn", maxConnections: 10_000, limit });
-  const idle: RawClient[] = [];
-  for (let count = 0; count < 300; count++) {
-    idle.push(await RawClient.open(cli.port, count % 2 === 0 ? get : ""));
+  const asking: RawClient[] = [];
+  for (let count = 0; count < 150; count++) {
+    asking.push(await RawClient.open(cli.port, get));
+    await RawClient.open(cli.port);
   }
-  await expect.poll(() => sendRequest(cli.url).catch(() => ({ text: "" }))).toMatchObject({ text: "hello" });
+  // From here on all of them are idle, or closed.
+  await Promise.all(asking.map((client) => client.until(/hello$/).catch(() => client.closed)));
+  const idleSince = performance.now();
+  // Requests may be refused until connections have been idle for long enough to make room, and are searched for again.
+  while (performance.now() - idleSince < limits.minIdleMs + limits.idleSearchMs) await sendRequest(cli.url).catch(() => {});
   for (let count = 0; count < 20; count++) {
     const responses = await Promise.all(
       Array.from({ length: 10 }, () =>
