@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test, vi } from "vitest";
 import { ask, startUpstream } from "../packages/core/test/support/adapter-lab.ts";
-import { refusingUrl } from "../packages/core/test/support/start-upstream.ts";
+import { refusingUrl } from "../packages/core/test/support/refusing-port.ts";
 import { start } from "./outbound/main.ts";
 
 test("the app's own calls get past an upstream that is down, as those that it proxies do", async () => {

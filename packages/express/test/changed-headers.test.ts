@@ -1,6 +1,7 @@
 import http from "node:http";
 import { describe, expect, test } from "vitest";
-import { ask, askSeen, listen, nobody, startUpstream } from "../../core/test/support/adapter-lab.ts";
+import { ask, askSeen, listen, startUpstream } from "../../core/test/support/adapter-lab.ts";
+import { refusingUrl } from "../../core/test/support/refusing-port.ts";
 import { create, serve, versions } from "./support/app.ts";
 
 describe.each(versions)("%s: what middleware decides in req.headers", (_name, express) => {
@@ -78,7 +79,7 @@ describe.each(versions)("%s: a hook of the proxy gets the app's request", (_name
     expect(JSON.parse(answer.body.toString())).toMatchObject({
       headers: { "x-user": "ann", "x-original": "/api/x?y" },
     });
-    api.proxy.reload({ upstreams: [await nobody()] });
+    api.proxy.reload({ upstreams: [await refusingUrl()] });
     expect((await ask(port, { path: "/api/x" })).body.toString()).toBe("/api/x");
   });
 });

@@ -2,7 +2,8 @@ import http from "node:http";
 import { ProxyError } from "evenkeel";
 import type { ErrorRequestHandler } from "express";
 import { describe, expect, test } from "vitest";
-import { ask, listen, nextRequest, nobody, startUpstream } from "../../core/test/support/adapter-lab.ts";
+import { ask, listen, nextRequest, startUpstream } from "../../core/test/support/adapter-lab.ts";
+import { refusingUrl } from "../../core/test/support/refusing-port.ts";
 import { refusal } from "../../core/test/support/web-socket-refusal.ts";
 import { create, serve, versions } from "./support/app.ts";
 
@@ -10,7 +11,7 @@ describe.each(versions)("%s: passErrors", (_name, express) => {
   test("gives failures to the app's error handler, with nothing written and the request as it came", async () => {
     const app = express();
     const router = express.Router();
-    const api = create({ upstreams: [await nobody()], passErrors: true });
+    const api = create({ upstreams: [await refusingUrl()], passErrors: true });
     const onError: ErrorRequestHandler = (error: ProxyError, req, res, _next) => {
       const { code, status, source } = error;
       res.status(503).json({ sent: res.headersSent, code, status, source, url: req.url, base: req.baseUrl });
@@ -36,7 +37,7 @@ describe.each(versions)("%s: passErrors", (_name, express) => {
 
   test("without a handler of the app's, Express answers with the error's status", async () => {
     const app = express().set("env", "test");
-    app.use(create({ upstreams: [await nobody()], passErrors: true }));
+    app.use(create({ upstreams: [await refusingUrl()], passErrors: true }));
     expect((await ask(await serve(app))).status).toBe(502);
   });
 
@@ -66,7 +67,7 @@ describe.each(versions)("%s: passErrors", (_name, express) => {
   });
 
   test("upgrades are answered all the same: they have nobody to be passed to", async () => {
-    const api = create({ upstreams: [await nobody()], passErrors: true });
+    const api = create({ upstreams: [await refusingUrl()], passErrors: true });
     const server = http.createServer(express()).on("upgrade", api.upgrade);
     const { statusCode, headers } = await refusal(await listen(server), "/");
     expect([statusCode, headers["proxy-status"]]).toEqual([502, expect.stringContaining("connect_refused")]);

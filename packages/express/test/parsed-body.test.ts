@@ -4,15 +4,8 @@ import express from "express";
 import express4 from "express4";
 import multer from "multer";
 import { describe, expect, onTestFinished, test } from "vitest";
-import {
-  type Asking,
-  ask,
-  askSeen,
-  listen,
-  nobody,
-  sha256,
-  startUpstream,
-} from "../../core/test/support/adapter-lab.ts";
+import { type Asking, ask, askSeen, listen, sha256, startUpstream } from "../../core/test/support/adapter-lab.ts";
+import { refusingUrl } from "../../core/test/support/refusing-port.ts";
 import { evenkeel } from "../src/index.ts";
 
 type Parser = express.RequestHandler;
@@ -318,7 +311,7 @@ for (const [name, createApp] of [["Express 5", express] as const, ["Express 4", 
     test("it can be sent to another upstream when the first is down", async () => {
       const app = createApp();
       const { url } = await startUpstream("b");
-      const api = evenkeel({ upstreams: [await nobody(), url], balance: "round-robin" });
+      const api = evenkeel({ upstreams: [await refusingUrl(), url], balance: "round-robin" });
       onTestFinished(() => api.close());
       app.use(createApp.json(), api);
       const port = await listen(http.createServer(app));

@@ -1,6 +1,7 @@
 import type { FastifyError } from "fastify";
 import { expect, test } from "vitest";
-import { ask, nextRequest, nobody, startUpstream } from "../../core/test/support/adapter-lab.ts";
+import { ask, nextRequest, startUpstream } from "../../core/test/support/adapter-lab.ts";
+import { refusingUrl } from "../../core/test/support/refusing-port.ts";
 import evenkeel from "../src/index.ts";
 import { createApp, refusal, serve } from "./support/app.ts";
 
@@ -17,7 +18,7 @@ test("passErrors gives failures to the app's error handler, and its hooks run", 
     return payload;
   });
   app.addHook("onResponse", async (_request, reply) => void ran.push(`onResponse ${reply.statusCode}`));
-  await app.register(evenkeel, { prefix: "/api", upstreams: [await nobody()], passErrors: true });
+  await app.register(evenkeel, { prefix: "/api", upstreams: [await refusingUrl()], passErrors: true });
   const told = nextRequest(app.evenkeel);
   const { status, headers, body } = await ask(await serve(app), { path: "/api/users?x" });
   expect([status, JSON.parse(body.toString())]).toEqual([
@@ -31,7 +32,7 @@ test("passErrors gives failures to the app's error handler, and its hooks run", 
 
 test("without a handler of the app's, fastify answers with the error's status", async () => {
   const app = createApp();
-  await app.register(evenkeel, { upstreams: [await nobody()], passErrors: true });
+  await app.register(evenkeel, { upstreams: [await refusingUrl()], passErrors: true });
   const { status, body } = await ask(await serve(app));
   expect([status, JSON.parse(body.toString())]).toMatchObject([502, { statusCode: 502, code: "connect_refused" }]);
 });
@@ -51,7 +52,7 @@ test("answers pass through as ever beside it, and so does what no route matches"
 
 test("a handshake that fails is answered by the proxy all the same", async () => {
   const app = createApp();
-  await app.register(evenkeel, { upstreams: [await nobody()], passErrors: true });
+  await app.register(evenkeel, { upstreams: [await refusingUrl()], passErrors: true });
   const { statusCode, headers } = await refusal(await serve(app), "/");
   expect([statusCode, headers["proxy-status"]]).toEqual([502, expect.stringContaining("connect_refused")]);
 });

@@ -4,7 +4,8 @@ import type { FastifyInstance } from "fastify";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { WebSocket } from "ws";
 import { startEcho } from "../../core/test/support/adapter-contract.ts";
-import { ask, nextRequest, nobody, patterned, sha256, startUpstream } from "../../core/test/support/adapter-lab.ts";
+import { ask, nextRequest, patterned, sha256, startUpstream } from "../../core/test/support/adapter-lab.ts";
+import { refusingUrl } from "../../core/test/support/refusing-port.ts";
 import evenkeel, { type EvenkeelOptions } from "../src/index.ts";
 import { closeTimeout, createApp, handshake, refusal, serve, talk } from "./support/app.ts";
 
@@ -108,7 +109,7 @@ describe("what hooks set on the reply reaches the client", () => {
   test("for answers of the proxy's own", async () => {
     const app = createApp();
     setCookies(app);
-    await app.register(evenkeel, { prefix: "/api", upstreams: [await nobody()] });
+    await app.register(evenkeel, { prefix: "/api", upstreams: [await refusingUrl()] });
     const { status, headers, body } = await ask(await serve(app), { path: "/api/x" });
     expect([status, headers["set-cookie"], headers["x-sent"]]).toEqual([502, ["csrf=1", "session=2"], "1"]);
     expect(body.toString()).toContain("connect_refused");
@@ -118,7 +119,7 @@ describe("what hooks set on the reply reaches the client", () => {
     const app = createApp();
     setCookies(app);
     app.setErrorHandler((error: { code?: string }, _request, reply) => reply.code(418).send({ code: error.code }));
-    await app.register(evenkeel, { prefix: "/api", upstreams: [await nobody()], passErrors: true });
+    await app.register(evenkeel, { prefix: "/api", upstreams: [await refusingUrl()], passErrors: true });
     const { status, headers, body } = await ask(await serve(app), { path: "/api/x" });
     expect([status, headers["set-cookie"]]).toEqual([418, ["csrf=1", "session=2"]]);
     expect(JSON.parse(body.toString())).toEqual({ code: "connect_refused" });

@@ -1,7 +1,8 @@
 import type * as net from "node:net";
 import { describe, expect, test } from "vitest";
 import type { HealthCheckOptions } from "../../src/config/options.ts";
-import { answering, closedPort, flood, run, runAgainst, serve } from "./raw-server.ts";
+import { refusingPort } from "../support/refusing-port.ts";
+import { answering, flood, run, runAgainst, serve } from "./raw-server.ts";
 
 describe("what is no HTTP", () => {
   test.each<[string, string | Buffer, string]>([
@@ -51,7 +52,7 @@ describe("what is no HTTP", () => {
 
 describe("no connection", () => {
   test("refused", async () => {
-    const url = `http://127.0.0.1:${await closedPort()}`;
+    const url = `http://127.0.0.1:${await refusingPort()}`;
     expect(await run(url)).toEqual({ ok: false, reason: "connect_refused" });
     expect(await run(url, { check: { type: "tcp" } })).toEqual({ ok: false, reason: "connect_refused" });
   });
@@ -98,7 +99,7 @@ describe("the signal ends it at once, at any point, and leaves no connection", (
     ));
 
   test("a signal that came before", async () => {
-    const result = await run(`http://127.0.0.1:${await closedPort()}`, { signal: AbortSignal.abort() });
+    const result = await run(`http://127.0.0.1:${await refusingPort()}`, { signal: AbortSignal.abort() });
     expect(result).toEqual({ ok: false, reason: "timeout" });
   });
 });

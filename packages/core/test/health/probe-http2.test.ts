@@ -9,7 +9,8 @@ import type { UpstreamAddress } from "../../src/config/resolved.ts";
 import { probe } from "../../src/health/probe.ts";
 import { resolveRuntime } from "../../src/runtime/runtime.ts";
 import { Connector } from "../../src/transport/connector.ts";
-import { answering, closedPort, response, run, serve } from "./raw-server.ts";
+import { refusingPort } from "../support/refusing-port.ts";
+import { answering, response, run, serve } from "./raw-server.ts";
 
 const cert = readFileSync(new URL("../support/certs/localhost.crt", import.meta.url), "utf8");
 const key = readFileSync(new URL("../support/certs/localhost.key", import.meta.url), "utf8");
@@ -44,7 +45,7 @@ async function startHttp2(
   await new Promise((resolve) => server.once("listening", resolve));
   onTestFinished(() => {
     for (const session of sessions) session.destroy();
-    return new Promise((resolve) => server.close(resolve));
+    return new Promise((resolve) => void server.close(() => resolve()));
   });
   return { port: (server.address() as AddressInfo).port, requests, sessions };
 }
@@ -118,7 +119,7 @@ describe.each([
   });
 
   test("nothing that listens is refused", async () => {
-    expect(await probeAt(await closedPort())).toEqual({ ok: false, reason: "connect_refused" });
+    expect(await probeAt(await refusingPort())).toEqual({ ok: false, reason: "connect_refused" });
   });
 
   test("a signal that came before opens nothing", async () => {
@@ -160,7 +161,7 @@ describe("a scheme of the check's own", () => {
     async (http2) => {
       const server = await serve(respond);
       const check = { scheme: "http", port: server.port } as const;
-      const result = await run(`https://127.0.0.1:${await closedPort()}`, { check, connections: { http2 } });
+      const result = await run(`https://127.0.0.1:${await refusingPort()}`, { check, connections: { http2 } });
       expect(result).toEqual(ok);
     },
   );
@@ -168,13 +169,13 @@ describe("a scheme of the check's own", () => {
   test("http: a plain HTTP/1.1 port beside an app that speaks HTTP/2 with prior knowledge", async () => {
     const server = await serve(respond);
     const check = { scheme: "http", port: server.port } as const;
-    const result = await run(`http://127.0.0.1:${await closedPort()}`, { check, connections: { http2: "h2c" } });
+    const result = await run(`http://127.0.0.1:${await refusingPort()}`, { check, connections: { http2: "h2c" } });
     expect(result).toEqual(ok);
   });
 
   test("https: beside a plain app, verified with the pool's tls", async () => {
     const server = await serve(respond, { tlsOptions: { cert, key } });
-    const url = `http://127.0.0.1:${await closedPort()}`;
+    const url = `http://127.0.0.1:${await refusingPort()}`;
     const check = { scheme: "https", port: server.port } as const;
     expect(await run(url, { check, tlsOptions: { ca: cert } })).toEqual(ok);
     expect(await run(url, { check })).toMatchObject({ ok: false, reason: "tls_failed" });

@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import type * as tls from "node:tls";
 import { describe, expect, test } from "vitest";
-import { answering, closedPort, response, run, serve } from "./raw-server.ts";
+import { refusingPort } from "../support/refusing-port.ts";
+import { answering, response, run, serve } from "./raw-server.ts";
 
 const certificate = readFileSync(new URL("../support/certs/localhost.crt", import.meta.url), "utf8");
 const key = readFileSync(new URL("../support/certs/localhost.key", import.meta.url), "utf8");
@@ -82,6 +83,8 @@ describe("tls", () => {
 
   test("a client certificate that is none is a failure and no exception", async () => {
     const tlsOptions = { cert: "no certificate", key: "no key" };
-    expect(await run(`https://127.0.0.1:${await closedPort()}`, { tlsOptions })).toEqual(failure(/PEM_NO_START_LINE/));
+    expect(await run(`https://127.0.0.1:${await refusingPort()}`, { tlsOptions })).toEqual(
+      failure(/PEM_NO_START_LINE/),
+    );
   });
 });

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { limits } from "../../src/config/defaults.ts";
 import type { ProbeResult } from "../../src/health/probe.ts";
-import { answering, closedPort, flood, response, run, runAgainst, serve } from "./raw-server.ts";
+import { refusingPort } from "../support/refusing-port.ts";
+import { answering, flood, response, run, runAgainst, serve } from "./raw-server.ts";
 
 describe("the request", () => {
   test("is one of its own: no reuse, our name, the upstream's Host", async () => {
@@ -38,7 +39,7 @@ describe("the request", () => {
         socket.end("HTTP/1.1 204 No Content\r\n\r\n");
       }),
     );
-    const result = await run(`http://127.0.0.1:${await closedPort()}/app`, {
+    const result = await run(`http://127.0.0.1:${await refusingPort()}/app`, {
       check: {
         method: "POST",
         path: "/healthz?deep=1",

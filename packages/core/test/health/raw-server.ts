@@ -97,11 +97,3 @@ export function flood(socket: net.Socket, bytes: string): void {
   socket.on("drain", write);
   write();
 }
-
-export async function closedPort(): Promise<number> {
-  const server = net.createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as net.AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}

@@ -5,9 +5,9 @@ import { underLoad } from "../support/client.ts";
 import { until } from "../support/event-loop.ts";
 import { StrictClient } from "../support/raw-client.ts";
 import { echo, type RawRequest, rawUpstream } from "../support/raw-upstream.ts";
+import { refusingUrl } from "../support/refusing-port.ts";
 import { seededRandom } from "../support/seeded-random.ts";
 import { leftovers, startProxy } from "../support/start-proxy.ts";
-import { refusingUrl } from "../support/start-upstream.ts";
 import { handshake, switching } from "../support/web-sockets.ts";
 
 const lines = (...all: string[]) => `${all.join("\r\n")}\r\n\r\n`;

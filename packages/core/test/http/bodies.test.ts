@@ -1,8 +1,9 @@
 import { createHash, randomBytes } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { answerOf, begin, fetchFrom, rawClient, responseTo } from "../support/client.ts";
+import { refusingUrl } from "../support/refusing-port.ts";
 import { startProxy } from "../support/start-proxy.ts";
-import { bodyOf, refusingUrl, startRawUpstream, startUpstream } from "../support/start-upstream.ts";
+import { bodyOf, startRawUpstream, startUpstream } from "../support/start-upstream.ts";
 
 /** An upstream that answers with the digest of what it was sent, and how that was framed. */
 async function digesting(name: string) {

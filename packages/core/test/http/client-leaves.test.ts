@@ -2,8 +2,9 @@ import type { Socket } from "node:net";
 import { describe, expect, test } from "vitest";
 import { begin, fetchFrom, rawClient, underLoad } from "../support/client.ts";
 import { turns, until } from "../support/event-loop.ts";
+import { refusingUrl } from "../support/refusing-port.ts";
 import { leftovers, startProxy } from "../support/start-proxy.ts";
-import { refusingUrl, startRawUpstream, startUpstream } from "../support/start-upstream.ts";
+import { startRawUpstream, startUpstream } from "../support/start-upstream.ts";
 
 /** An upstream that does something with each request's socket, and tells when that socket is gone. */
 async function watched(onHead: (socket: Socket) => void) {

@@ -3,8 +3,9 @@ import type { ProxyOptions } from "../../src/config/options.ts";
 import { begin, fetchFrom, rawClient, responseTo } from "../support/client.ts";
 import { until } from "../support/event-loop.ts";
 import { deepFrozen } from "../support/frozen.ts";
+import { refusingUrl } from "../support/refusing-port.ts";
 import { startProxy } from "../support/start-proxy.ts";
-import { refusingUrl, startRawUpstream, startUpstream } from "../support/start-upstream.ts";
+import { startRawUpstream, startUpstream } from "../support/start-upstream.ts";
 
 test("every request is told exactly once, whatever became of it, and counted the same", async () => {
   const silent = await startRawUpstream(() => {});

@@ -6,8 +6,9 @@ import type { Hooks } from "../../src/forward/hooks.ts";
 import { createProxy, type ProxyError, type ProxyOptions } from "../../src/index.ts";
 import { fetchFrom } from "../support/client.ts";
 import { until } from "../support/event-loop.ts";
+import { refusingUrl } from "../support/refusing-port.ts";
 import { startProxy } from "../support/start-proxy.ts";
-import { refusingUrl, startUpstream } from "../support/start-upstream.ts";
+import { startUpstream } from "../support/start-upstream.ts";
 import { connectSocket } from "../support/web-sockets.ts";
 
 const bug = new Error("my own bug");

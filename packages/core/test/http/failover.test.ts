@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { fetchFrom, keepAlive, underLoad } from "../support/client.ts";
+import { refusingUrl } from "../support/refusing-port.ts";
 import { onlyPool, startProxy } from "../support/start-proxy.ts";
-import { refusingUrl, startRawUpstream, startUpstream } from "../support/start-upstream.ts";
+import { startRawUpstream, startUpstream } from "../support/start-upstream.ts";
 
 describe("an upstream that is killed under load", () => {
   test("fails no GET", async () => {

@@ -6,7 +6,7 @@ import { until } from "../support/event-loop.ts";
 import { get, observe, own, play, post, saying, startScene, urlOf, well } from "../support/failure-scene.ts";
 import { StrictClient } from "../support/raw-client.ts";
 import { rawUpstream, response } from "../support/raw-upstream.ts";
-import { refusingUrl } from "../support/start-upstream.ts";
+import { refusingUrl } from "../support/refusing-port.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 import { handshake } from "../support/web-sockets.ts";
 

@@ -13,7 +13,7 @@ import { describe, expect, test } from "vitest";
 import { get, observe, own, play, post, saying, startScene, urlOf, well } from "../support/failure-scene.ts";
 import { StrictClient } from "../support/raw-client.ts";
 import { echo, rawUpstream } from "../support/raw-upstream.ts";
-import { refusingUrl } from "../support/start-upstream.ts";
+import { refusingUrl } from "../support/refusing-port.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 
 describe("1 an upstream that cannot be reached is 502, and any method moves on", () => {

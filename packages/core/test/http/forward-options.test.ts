@@ -2,7 +2,8 @@ import { once } from "node:events";
 import http from "node:http";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { createProxy, type ForwardOptions, type ProxyOptions, type Proxy as ReverseProxy } from "../../src/index.ts";
-import { ask, askSeen, listen, nextRequest, nobody, sha256, startUpstream } from "../support/adapter-lab.ts";
+import { ask, askSeen, listen, nextRequest, sha256, startUpstream } from "../support/adapter-lab.ts";
+import { refusingUrl } from "../support/refusing-port.ts";
 
 type Telling = (req: http.IncomingMessage, res: http.ServerResponse) => ForwardOptions | Promise<ForwardOptions>;
 
@@ -18,7 +19,7 @@ async function serve(options: ProxyOptions, tell: Telling): Promise<{ port: numb
 
 describe("onError", () => {
   test("answers in the proxy's place, and the event tells what it has answered", async () => {
-    const { port, proxy } = await serve({ upstreams: [await nobody()] }, (_req, res) => ({
+    const { port, proxy } = await serve({ upstreams: [await refusingUrl()] }, (_req, res) => ({
       onError: (error) => {
         expect(res.headersSent).toBe(false);
         res.writeHead(418, { "X-Code": error.code, "X-Status": error.status }).end("mine");
@@ -51,7 +52,10 @@ describe("onError", () => {
   });
 
   test("ends the connection where the request's body has not been read", async () => {
-    const options = { pools: { api: { upstreams: [await nobody()] } }, routes: [{ pool: "api", maxBodySize: "10b" }] };
+    const options = {
+      pools: { api: { upstreams: [await refusingUrl()] } },
+      routes: [{ pool: "api", maxBodySize: "10b" }],
+    };
     const { port } = await serve(options, (_req, res) => ({
       onError: ({ code, status }) => void res.writeHead(status).end(code),
     }));
@@ -60,7 +64,7 @@ describe("onError", () => {
   });
 
   test("is not asked about what no route matches, nor about what is no request to forward", async () => {
-    const options = { pools: { api: { upstreams: [await nobody()] } }, routes: [{ pool: "api", path: "/api" }] };
+    const options = { pools: { api: { upstreams: [await refusingUrl()] } }, routes: [{ pool: "api", path: "/api" }] };
     const asked: string[] = [];
     const { port } = await serve(options, () => ({ onError: ({ code }) => void asked.push(code) }));
     expect((await ask(port, { path: "/other" })).status).toBe(404);
@@ -69,7 +73,7 @@ describe("onError", () => {
   });
 
   test("that throws leaves the answer to the proxy", async () => {
-    const { port } = await serve({ upstreams: [await nobody()] }, () => ({
+    const { port } = await serve({ upstreams: [await refusingUrl()] }, () => ({
       onError: () => {
         throw new Error("not my day");
       },
@@ -110,7 +114,7 @@ describe("a body that was read before", () => {
   test.each([false, true])(
     "and is given by nobody is a 500 that says so, and no hang (chunked: %s)",
     async (chunked) => {
-      const { port, proxy } = await serve({ upstreams: [await nobody()] }, async (req) => {
+      const { port, proxy } = await serve({ upstreams: [await refusingUrl()] }, async (req) => {
         await readFirst(req);
         return {};
       });
@@ -122,7 +126,7 @@ describe("a body that was read before", () => {
   );
 
   test("in part is a 500 as well: what is missing cannot be made up", async () => {
-    const { port } = await serve({ upstreams: [await nobody()] }, async (req) => {
+    const { port } = await serve({ upstreams: [await refusingUrl()] }, async (req) => {
       await once(req, "data");
       return {};
     });

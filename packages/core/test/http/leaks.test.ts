@@ -6,8 +6,9 @@ import { createProxy } from "../../src/proxy.ts";
 import { fetchFrom, keepAlive, underLoad } from "../support/client.ts";
 import { until } from "../support/event-loop.ts";
 import { heldBytes, startAging } from "../support/memory.ts";
+import { refusingUrl } from "../support/refusing-port.ts";
 import { leftovers, onlyPool, startProxy } from "../support/start-proxy.ts";
-import { refusingUrl, startRawUpstream, startUpstream } from "../support/start-upstream.ts";
+import { startRawUpstream, startUpstream } from "../support/start-upstream.ts";
 import { connectSocket, echo, startEcho } from "../support/web-sockets.ts";
 
 /** How many listeners a socket has, of any kind. */

@@ -6,7 +6,8 @@ import type { Hooks } from "../../src/forward/hooks.ts";
 import { createProxy } from "../../src/index.ts";
 import { fetchFrom, rawClient } from "../support/client.ts";
 import { until } from "../support/event-loop.ts";
-import { refusingUrl, startUpstream } from "../support/start-upstream.ts";
+import { refusingUrl } from "../support/refusing-port.ts";
+import { startUpstream } from "../support/start-upstream.ts";
 
 /** As on-headers 1.0 does it, which knows headers as an object or as a list of pairs. */
 function onHeaders(res: ServerResponse, listener: () => void): void {

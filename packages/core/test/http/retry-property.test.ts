@@ -1,9 +1,10 @@
 import { expect, test } from "vitest";
 import { fetchFrom, keepAlive, underLoad } from "../support/client.ts";
 import { echo, type RawRequest, rawUpstream, response } from "../support/raw-upstream.ts";
+import { refusingUrl } from "../support/refusing-port.ts";
 import { seededRandom } from "../support/seeded-random.ts";
 import { onlyPool, startProxy } from "../support/start-proxy.ts";
-import { refusingUrl, startUpstream } from "../support/start-upstream.ts";
+import { startUpstream } from "../support/start-upstream.ts";
 
 const methods = ["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "POST", "PATCH"] as const;
 const unsafe = /^(?:POST|PATCH) /;

@@ -4,8 +4,9 @@ import type { ServerResponse } from "node:http";
 import { expect, test } from "vitest";
 import { fetchFrom, rawClient } from "../support/client.ts";
 import { until } from "../support/event-loop.ts";
+import { refusingUrl } from "../support/refusing-port.ts";
 import { onlyPool, startProxy } from "../support/start-proxy.ts";
-import { refusingUrl, startUpstream } from "../support/start-upstream.ts";
+import { startUpstream } from "../support/start-upstream.ts";
 import { handshake, startEcho } from "../support/web-sockets.ts";
 
 /** An upstream that answers when told. */

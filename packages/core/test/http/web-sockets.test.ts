@@ -4,8 +4,9 @@ import { Socket } from "node:net";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { rawClient, underLoad } from "../support/client.ts";
 import { until } from "../support/event-loop.ts";
+import { refusingUrl } from "../support/refusing-port.ts";
 import { nextEvent, onlyPool, startProxy } from "../support/start-proxy.ts";
-import { refusingUrl, startRawUpstream, startUpstream } from "../support/start-upstream.ts";
+import { startRawUpstream, startUpstream } from "../support/start-upstream.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 import { closeCode, connectSocket, echo, handshake, openSocket, startEcho, switching } from "../support/web-sockets.ts";
 

@@ -5,7 +5,8 @@ import { outbound } from "../../src/outbound/outbound.ts";
 import { Pool } from "../../src/pool/pool.ts";
 import { standstill } from "../support/event-loop.ts";
 import { heldBytes } from "../support/memory.ts";
-import { bodyOf, refusingUrl, startRawUpstream, startUpstream } from "../support/start-upstream.ts";
+import { refusingUrl } from "../support/refusing-port.ts";
+import { bodyOf, startRawUpstream, startUpstream } from "../support/start-upstream.ts";
 
 const mebibyte = 1_048_576;
 const piece = Buffer.alloc(65_536, "x");

@@ -4,8 +4,9 @@ import { outbound } from "../../src/outbound/outbound.ts";
 import { Pool } from "../../src/pool/pool.ts";
 import { fetchFrom, underLoad } from "../support/client.ts";
 import { until } from "../support/event-loop.ts";
+import { refusingUrl } from "../support/refusing-port.ts";
 import { onlyPool, startProxy } from "../support/start-proxy.ts";
-import { bodyOf, refusingUrl, startRawUpstream, startUpstream } from "../support/start-upstream.ts";
+import { bodyOf, startRawUpstream, startUpstream } from "../support/start-upstream.ts";
 
 /** The error code that a `fetch` was rejected with. */
 async function codeOf(promise: Promise<unknown>): Promise<string> {

@@ -6,7 +6,7 @@ import { turns, until } from "../support/event-loop.ts";
 import { coreLayer, type Serving } from "../support/layers.ts";
 import { heldBytes } from "../support/memory.ts";
 import { openHandles, watchStrays } from "../support/raw-case.ts";
-import { refusingUrl } from "../support/start-upstream.ts";
+import { refusingUrl } from "../support/refusing-port.ts";
 import { TunnelLab } from "../support/tunnel-lab.ts";
 
 /** How many tunnels there are to be: a share of the 10,000 that are asked for before a release, which take their time. */

@@ -8,7 +8,8 @@ import { performance } from "node:perf_hooks";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
 import type { ProxyOptions, Proxy as ReverseProxy } from "../../src/index.ts";
-import { ask, askSeen, begin, nobody, patterned, sha256, startUpstream } from "./adapter-lab.ts";
+import { ask, askSeen, begin, patterned, sha256, startUpstream } from "./adapter-lab.ts";
+import { refusingUrl } from "./refusing-port.ts";
 import { refusal } from "./web-socket-refusal.ts";
 
 /** A proxy under a path of an app. */
@@ -168,7 +169,7 @@ export function adapterContract({ name, readsFiles, start }: Adapter): void {
     });
 
     test("no request fails while one of two upstreams is down", async () => {
-      const { port } = await serve([await nobody(), (await startUpstream("b")).url]);
+      const { port } = await serve([await refusingUrl(), (await startUpstream("b")).url]);
       for (let round = 0; round < 10; round++) {
         expect((await askSeen(port, { path: "/api/" })).upstream).toBe("b");
         const posted = await askSeen(port, { path: "/api/", method: "POST", body: "some" });
@@ -177,7 +178,7 @@ export function adapterContract({ name, readsFiles, start }: Adapter): void {
     });
 
     test("with every upstream down the answer is the proxy's own, at once", async () => {
-      const { port } = await serve([await nobody()]);
+      const { port } = await serve([await refusingUrl()]);
       const { status, headers } = await ask(port, { path: "/api/" });
       expect(status).toBe(502);
       expect(headers["proxy-status"]).toContain("connect_refused");
@@ -215,7 +216,7 @@ export function adapterContract({ name, readsFiles, start }: Adapter): void {
     });
 
     test("a WebSocket finds the upstream that is up", async () => {
-      const { port } = await serve([await nobody(), (await startEcho()).url]);
+      const { port } = await serve([await refusingUrl(), (await startEcho()).url]);
       expect(await echo(await connect(port, "/api/"), "hello")).toEqual([Buffer.from("hello"), false]);
     });
 

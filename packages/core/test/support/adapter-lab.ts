@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import http from "node:http";
-import { type AddressInfo, createConnection, createServer } from "node:net";
+import type { AddressInfo } from "node:net";
 import { onTestFinished } from "vitest";
 import type { RequestEvent, Proxy as ReverseProxy } from "../../src/index.ts";
 
@@ -69,34 +69,6 @@ async function tellSeen(upstream: string, req: http.IncomingMessage, res: http.S
   const { method = "", url = "", headers } = req;
   const seen: Seen = { upstream, method, url, headers, bytes, sha256: hash.digest("hex") };
   res.setHeader("content-type", "application/json").end(JSON.stringify(seen));
-}
-
-/**
- * The URL of a port where nobody listens, and nobody will: until the test is over it is the client's end of a connection.
- * The kernel gives other ports to listeners than to clients, so that nobody who connects to it meets himself.
- */
-export async function nobody(): Promise<string> {
-  const server = createServer((socket) => void socket.on("error", () => {}));
-  const localPort = await freePort();
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  const socket = createConnection({ host: "127.0.0.1", port, localPort, localAddress: "127.0.0.1" });
-  await once(socket, "connect");
-  onTestFinished(() => {
-    socket.destroy();
-    server.close();
-  });
-  return `http://127.0.0.1:${localPort}`;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 /** The event of the next request that ends. */

@@ -75,22 +75,6 @@ export async function startRawUpstream(
   return Object.assign(await listen(server), { heads });
 }
 
-/** A port that nothing listens on. */
-async function closedPort(): Promise<number> {
-  const server = createRawServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => {
-    server.close(resolve);
-  });
-  return port;
-}
-
-/** The URL of an upstream that refuses every connection. */
-export async function refusingUrl(): Promise<string> {
-  return `http://127.0.0.1:${await closedPort()}`;
-}
-
 /** The whole body of a request. */
 export async function bodyOf(stream: AsyncIterable<Buffer>): Promise<Buffer> {
   const chunks: Buffer[] = [];
