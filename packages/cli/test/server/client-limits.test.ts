@@ -144,7 +144,8 @@ test("idle clients do not starve requests where file descriptors are few", async
   await Promise.all(asking.map((client) => client.until(/hello$/).catch(() => client.closed)));
   const idleSince = performance.now();
   // Requests may be refused until connections have been idle for long enough to make room, and are searched for again.
-  while (performance.now() - idleSince < limits.minIdleMs + limits.idleSearchMs) await sendRequest(cli.url).catch(() => {});
+  while (performance.now() - idleSince < limits.minIdleMs + limits.idleSearchMs)
+    await sendRequest(cli.url).catch(() => {});
   for (let count = 0; count < 20; count++) {
     const responses = await Promise.all(
       Array.from({ length: 10 }, () =>
