@@ -2,18 +2,18 @@ import type { Clock, Timer } from "../runtime/clock.ts";
 import type { Random } from "../runtime/random.ts";
 import type { ResolvedGenerator, ResolvedRequest } from "./trace/resolved-trace.ts";
 
-/** Requests as they come. One timer, whatever their number. */
+/** Emits requests at their times. Uses one timer for any number of requests. */
 export interface Arrivals {
-  /** When the last one has come, or would come at the latest. */
+  /** The time of the last request, or its upper bound. */
   readonly endsAt: number;
   start(): void;
-  /** Requests a second from now on. Means nothing to requests that are listed. */
+  /** Sets the requests per second. Does nothing for listed requests. */
   setRate(rate: number): void;
 }
 
 type OnArrival = (request: ResolvedRequest) => void;
 
-/** Requests whose times are known. */
+/** Requests at the times listed in the trace. */
 export class ListedArrivals implements Arrivals {
   readonly #requests: readonly ResolvedRequest[];
   readonly #clock: Clock;
@@ -44,8 +44,8 @@ export class ListedArrivals implements Arrivals {
 }
 
 /**
- * Requests of a Poisson process: the time to the next one is exponential and does not depend on how long ago the last one
- * was, so that a change of rate may simply draw it anew.
+ * Requests of a Poisson process. The time to the next request is exponential and independent of the last one, so a change of
+ * rate simply draws it again.
  */
 export class GeneratedArrivals implements Arrivals {
   readonly #generator: ResolvedGenerator;

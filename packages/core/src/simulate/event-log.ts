@@ -9,9 +9,9 @@ type PoolEventName = Exclude<SimulationEvent["event"], "script">;
 
 type Listeners = { readonly [Name in PoolEventName]: (...args: PoolEvents[Name]) => void };
 
-const mostEvents = 10_000;
+const maxEvents = 10_000;
 
-/** What happens to upstreams, in order. */
+/** Records the events of upstreams, in order. */
 export class EventLog {
   readonly events: SimulationEvent[] = [];
   leftOut = 0;
@@ -29,7 +29,7 @@ export class EventLog {
   }
 
   add(pool: string, upstream: string, event: SimulationEvent["event"], text: string): void {
-    if (this.events.length >= mostEvents) this.leftOut++;
+    if (this.events.length >= maxEvents) this.leftOut++;
     else this.events.push({ at: round(this.#clock.now()), pool, upstream, event, text });
   }
 

@@ -19,7 +19,7 @@ export function drawLatency(model: ResolvedLatency, random: Random): number {
   return Math.exp(model.mu + model.sigma * drawNormal(random));
 }
 
-/** Box and Muller. */
+/** The Box-Muller transform. */
 function drawNormal(random: Random): number {
   return Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
 }

@@ -1,6 +1,6 @@
 /**
- * The requests that a trace lists, checked a stretch at a time: of ten million the first mistakes are told before the
- * last have been looked at, and the copies that a check makes are never those of all of them.
+ * Validates the listed requests of a trace in chunks: the first mistakes of ten million requests are reported before the last
+ * ones are read, and the copies that validation makes stay small.
  */
 
 import { checkAgainst } from "../config/check.ts";
@@ -9,24 +9,24 @@ import type { ConfigIssue } from "../config/issues.ts";
 import type { TracedRequest } from "./trace/trace.ts";
 import { requestsSchema } from "./trace/trace-schema.ts";
 
-/** The same trace with the first stretch alone, if it lists more than that. */
-export function firstStretch(trace: unknown): unknown {
+/** Returns the trace with only the first chunk of its listed requests. */
+export function withFirstChunk(trace: unknown): unknown {
   const requests = listIn(trace);
-  return requests === undefined ? trace : { ...(trace as object), requests: stretchOf(requests, 0) };
+  return requests === undefined ? trace : { ...(trace as object), requests: chunkOf(requests, 0) };
 }
 
-/** How many are listed; undefined when none are. */
-export function numberListed(trace: unknown): number | undefined {
+/** The number of listed requests; undefined when the trace lists none. */
+export function countListed(trace: unknown): number | undefined {
   return listIn(trace)?.length;
 }
 
-/** Gives each request to `onRequest`, until there are mistakes: those of one stretch are returned. */
-export function readListed(
+/** Passes each request to `onRequest`. Stops at the first chunk with mistakes, and returns them. */
+export function readListedRequests(
   requests: readonly TracedRequest[],
   onRequest: (request: TracedRequest) => void,
 ): readonly ConfigIssue[] {
   for (let from = 0; from < requests.length; from += limits.requestsCheckedAtOnce) {
-    const { issues, data = [] } = checkAgainst(requestsSchema, stretchOf(requests, from));
+    const { issues, data = [] } = checkAgainst(requestsSchema, chunkOf(requests, from));
     if (issues.length > 0)
       return issues.map(({ path: [index, ...rest], ...issue }) => ({
         ...issue,
@@ -42,6 +42,6 @@ function listIn(trace: unknown): readonly TracedRequest[] | undefined {
   return Array.isArray(requests) ? requests : undefined;
 }
 
-function stretchOf(requests: readonly TracedRequest[], from: number): readonly TracedRequest[] {
+function chunkOf(requests: readonly TracedRequest[], from: number): readonly TracedRequest[] {
   return requests.slice(from, from + limits.requestsCheckedAtOnce);
 }

@@ -6,10 +6,10 @@ import type { Random } from "../runtime/random.ts";
 import { ModelledUpstream } from "./modelled-upstream.ts";
 import { resolveModel } from "./trace/resolve-trace.ts";
 import type { ResolvedModel } from "./trace/resolved-trace.ts";
-import { nameOf } from "./trace/upstream-names.ts";
+import { qualifiedName } from "./trace/upstream-names.ts";
 
-/** The upstreams of a simulation, made as they are first asked for. */
-export class Models {
+/** The modelled upstreams of a simulation. Each is created at its first use. */
+export class ModelRegistry {
   readonly #models: ReadonlyMap<string, ResolvedModel>;
   readonly #clock: Clock;
   readonly #random: Random;
@@ -17,16 +17,16 @@ export class Models {
   readonly #byAddress = new WeakMap<UpstreamAddress, ModelledUpstream>();
   #probed = false;
 
-  /** `models` are those that a trace describes, by "pool/id". */
+  /** `models` are the models of the trace, by "pool/id". */
   constructor(models: ReadonlyMap<string, ResolvedModel>, clock: Clock, random: Random) {
     this.#models = models;
     this.#clock = clock;
     this.#random = random;
   }
 
-  /** One that leaves its pool and joins it again is the same. */
+  /** An upstream that leaves its pool and joins again keeps its model. */
   of(pool: string, id: string): ModelledUpstream {
-    const name = nameOf({ pool, id });
+    const name = qualifiedName({ pool, id });
     const known = this.#made.get(name);
     if (known !== undefined) return known;
     const made = new ModelledUpstream(this.#models.get(name) ?? resolveModel({}), this.#clock, this.#random);
@@ -34,34 +34,34 @@ export class Models {
     return made;
   }
 
-  /** Has the members of a pool answer to probes, those who join included. */
-  follow(pool: Pool): void {
-    const take = (id: string) => {
+  /** Makes the members of a pool respond to probes, also those that join later. */
+  attach(pool: Pool): void {
+    const register = (id: string) => {
       const upstream = pool.get(id);
       if (upstream !== undefined) this.#byAddress.set(upstream.address, this.of(pool.name, id));
     };
-    for (const { id } of pool.upstreams) take(id);
-    pool.on("member", ({ upstream }) => take(upstream));
+    for (const { id } of pool.upstreams) register(id);
+    pool.on("member", ({ upstream }) => register(upstream));
   }
 
-  /** For health checkers. A probe is a request like any other: it waits where those wait, and fails as they do. */
+  /** The probe of health checkers. The model handles it like a request, with the same latency and failures. */
   readonly probe: Probe = (address, check, _tls, { signal }) =>
     new Promise((resolve) => {
-      const answer = (result: ProbeResult) => {
+      const finish = (result: ProbeResult) => {
         this.#probed = true;
         resolve(result);
       };
       const handler = {
-        onStatus: (status: number) => answer(judge(status, check)),
-        onFailure: (code: string) => answer({ ok: false, reason: code }),
+        onStatus: (status: number) => finish(judge(status, check)),
+        onFailure: (code: string) => finish({ ok: false, reason: code }),
       };
       const model = this.#byAddress.get(address);
       signal.addEventListener("abort", () => model?.forget(handler));
-      // The checker keeps the time.
+      // The checker has its own timeout.
       model?.dispatch(handler, Infinity);
     });
 
-  /** Whether a probe has been answered since the last time, and its promise is about to settle. */
+  /** Whether a probe has ended since the last call, so that its promise is about to settle. */
   takeProbed(): boolean {
     const probed = this.#probed;
     this.#probed = false;

@@ -4,26 +4,26 @@ import type { Random } from "../runtime/random.ts";
 import { drawLatency } from "./latency.ts";
 import type { ResolvedFailure, ResolvedModel } from "./trace/resolved-trace.ts";
 
-/** Milliseconds to a refusal of the connection. */
+/** Milliseconds until a connection is refused. */
 const refusalMs = 1;
 
-/** Who waits for an answer. Hears exactly one of these, later. */
+/** Gets the result of a modelled request: exactly one call, never within `dispatch`. */
 export interface ModelledHandler {
   onStatus(status: number): void;
   /** `sent`: the request may have reached the upstream. */
   onFailure(code: ErrorCode, sent: boolean): void;
 }
 
-/** An upstream that answers by a model instead of over a socket. */
+/** An upstream that responds according to a model, without a socket. */
 export class ModelledUpstream {
-  /** Multiplies its latency. */
+  /** The factor of its latency. */
   slower = 1;
   failures: readonly ResolvedFailure[];
   readonly #model: ResolvedModel;
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #open = new Map<ModelledHandler, Timer>();
-  /** When each of those that it works with at a time is free again. */
+  /** For each slot of `concurrency`, the time when it is free again. */
   readonly #busyUntil: number[] = [];
   #down = false;
 
@@ -34,7 +34,7 @@ export class ModelledUpstream {
     this.failures = model.failures;
   }
 
-  /** Dies, with all that is in flight, or comes back. */
+  /** True: goes down and resets everything in flight. False: is up again. */
   set down(down: boolean) {
     this.#down = down;
     if (!down) return;
@@ -42,7 +42,7 @@ export class ModelledUpstream {
     for (const handler of [...this.#open.keys()]) this.#end(handler, () => handler.onFailure("reset", true));
   }
 
-  /** Takes a request that is given up after so many milliseconds without an answer. */
+  /** Handles a request, which times out after `timeoutMs`. */
   dispatch(handler: ModelledHandler, timeoutMs: number): void {
     const how = this.#down ? "refuse" : this.#drawFailure();
     if (how === "refuse") return this.#later(handler, refusalMs, () => handler.onFailure("connect_refused", false));
@@ -53,7 +53,7 @@ export class ModelledUpstream {
     this.#later(handler, ms, () => handler.onStatus(how ?? 200));
   }
 
-  /** The one who waits has given up. What the upstream had begun to work on keeps it busy all the same. */
+  /** The request was aborted. The upstream stays busy for the time that it would have taken. */
   forget(handler: ModelledHandler): void {
     this.#clock.clearTimeout(this.#open.get(handler));
     this.#open.delete(handler);
@@ -69,7 +69,7 @@ export class ModelledUpstream {
     return undefined;
   }
 
-  /** Milliseconds until a request is done that comes now: its turn, then its own time. */
+  /** Milliseconds until a request that arrives now is done: waiting for a slot plus its latency. */
   #work(): number {
     const ms = drawLatency(this.#model.latency, this.#random) * this.slower;
     const { concurrency } = this.#model;
@@ -83,15 +83,15 @@ export class ModelledUpstream {
     return until - now;
   }
 
-  #later(handler: ModelledHandler, ms: number, tell: () => void): void {
+  #later(handler: ModelledHandler, ms: number, callback: () => void): void {
     this.#open.set(
       handler,
-      this.#clock.setTimeout(() => this.#end(handler, tell), ms),
+      this.#clock.setTimeout(() => this.#end(handler, callback), ms),
     );
   }
 
-  #end(handler: ModelledHandler, tell: () => void): void {
+  #end(handler: ModelledHandler, callback: () => void): void {
     this.forget(handler);
-    tell();
+    callback();
   }
 }

@@ -4,10 +4,10 @@ import { isRouted, type RoutedRequest, readRequest } from "../request/routed-req
 import type { Routing } from "../request/routing.ts";
 import type { ResolvedRequest } from "./trace/resolved-trace.ts";
 
-/** Different requests that are remembered. */
-const mostKnown = 10_000;
+/** Bound of the cache. */
+const maxKnown = 10_000;
 
-/** Finds the routes of requests. Those that look alike are read once. */
+/** Routes simulated requests. The result for equal requests is cached. */
 export class Router {
   readonly #routing: Routing;
   readonly #known = new Map<string, RoutedRequest | string>();
@@ -16,17 +16,17 @@ export class Router {
     this.#routing = routing;
   }
 
-  /** A request as it is read and routed, or the code that it is refused with. */
+  /** Returns the routed request, or the error code of its refusal. */
   route({ method, url, client }: ResolvedRequest): RoutedRequest | string {
     const target = `${method} ${url} ${client}`;
     const known = this.#known.get(target);
     if (known !== undefined) return known;
-    const arrival = readRequest(
+    const received = readRequest(
       createSyntheticRequest({ method, url, ...(client !== undefined && { client }) }),
       this.#routing,
     );
-    const found = isRefusal(arrival) ? arrival.code : isRouted(arrival) ? arrival : "no_route";
-    if (this.#known.size < mostKnown) this.#known.set(target, found);
+    const found = isRefusal(received) ? received.code : isRouted(received) ? received : "no_route";
+    if (this.#known.size < maxKnown) this.#known.set(target, found);
     return found;
   }
 }

@@ -1,12 +1,12 @@
 /**
- * Replays a day's traffic in a second: the real pools, policies, detectors, checkers, queues and retry rules, on virtual time
- * and seeded chance, over upstreams that answer by a model instead of over sockets.
+ * Simulates a proxy under load: the real pools, policies, outlier detectors, health checkers, queues and retry rules, on
+ * virtual time with a seeded random source, over modelled upstreams instead of sockets.
  *
- *     arrivals ──> route ──> queue, pick ──> modelled upstream ──> answer, retry
- *     script ───> weights, states, members, deaths, latencies
+ *     arrivals ──> route ──> queue, pick ──> modelled upstream ──> response, retry
+ *     script ───> weights, states, members, outages, latencies
  *
- * Arrivals, upstreams and the proxy each have chance of their own: with the same seed the same requests come whatever the
- * options, so that two configurations can be compared.
+ * Arrivals, upstreams and the proxy have separate random sources. So the same seed yields the same requests with any options,
+ * and two configurations can be compared.
  */
 
 import { limits } from "../config/defaults.ts";
@@ -21,11 +21,12 @@ import { resolveTrace } from "./trace/resolve-trace.ts";
 import type { SimulateSettings, Trace } from "./trace/trace.ts";
 
 /**
- * Reports what shares, waits, ejections, retries, failures and latencies a proxy with these options would see. Opens no
- * socket. The same options, trace and seed give the same report.
+ * Reports the shares, waits, ejections, retries, failures and latencies of a proxy with these options. Opens no socket. The
+ * same options, trace and seed yield the same report.
  *
- * Members are those listed: nothing is looked up in DNS, and a script says who joins. Rejects with an `OptionsError` that
- * names every mistake, those of the trace under `trace`; of a long list of requests those in the first thousand that has one.
+ * Members are the listed upstreams and those that the script adds; there are no DNS lookups. Rejects with an `OptionsError`
+ * that names every mistake, those of the trace under `trace`. Of a long list of requests it names the mistakes in the first
+ * thousand requests that have any.
  *
  * @example
  * const trace = { requests: { rate: 200, duration: "60s" }, script: [{ at: "30s", upstream: "b", slower: 10 }] };
@@ -42,7 +43,7 @@ export async function simulate(
   simulation.start();
   for (let steps = 1; simulation.step(); steps++) {
     const turn = steps % limits.simulationTurn === 0;
-    // A long simulation is not to keep others from the event loop.
+    // A long simulation must not block the event loop.
     if (simulation.takeUnsettled() || turn) await settle();
     if (turn) onProgress?.(simulation.progress);
   }

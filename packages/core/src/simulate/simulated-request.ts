@@ -1,6 +1,6 @@
 /**
- * A proxied request without its bytes: the same attempts, the same retry rules, the same queue. Its body can always be sent
- * again, and its response is over with its headers.
+ * A proxied request without its bytes, with the same attempt loop, retry rules and queue. Its body can always be replayed, and
+ * its response ends with the headers.
  */
 
 import { type AttemptHandler, AttemptLoop } from "../attempts/attempt-loop.ts";
@@ -21,12 +21,12 @@ export interface SimulatedRequestContext {
   readonly method: string;
   readonly key: string | undefined;
   modelOf(upstream: Upstream): ModelledUpstream;
-  onOver(): void;
+  onEnded(): void;
 }
 
 export class SimulatedRequest implements AttemptHandler, ModelledHandler {
   readonly replayable = true;
-  /** The upstream of the attempt in progress, or of the last one. */
+  /** The upstream of the attempt in flight, or of the last one. */
   upstream: Upstream | undefined;
   readonly flags: { add(flag: RequestFlag): void } = { add: (flag) => this.#onFlag(flag) };
   readonly #context: SimulatedRequestContext;
@@ -104,10 +104,10 @@ export class SimulatedRequest implements AttemptHandler, ModelledHandler {
   }
 
   #finish(outcome: string, failed: boolean): void {
-    const { runtime, record, onOver } = this.#context;
+    const { runtime, record, onEnded } = this.#context;
     this.#endWait();
     this.#attempts.stop();
     record.finished(outcome, failed, runtime.clock.now() - this.#startedAt);
-    onOver();
+    onEnded();
   }
 }

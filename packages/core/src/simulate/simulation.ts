@@ -6,10 +6,10 @@ import { createRouting } from "../request/create-routing.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { seededRandom } from "../runtime/seeded-random.ts";
 import { VirtualClock } from "../runtime/virtual-clock.ts";
+import { applyStep } from "./apply-step.ts";
 import { type Arrivals, GeneratedArrivals, ListedArrivals } from "./arrivals.ts";
 import { EventLog } from "./event-log.ts";
-import { Models } from "./model-registry.ts";
-import { playStep } from "./play-step.ts";
+import { ModelRegistry } from "./model-registry.ts";
 import { Counts, PoolRecord } from "./report/pool-record.ts";
 import type { SimulationReport } from "./report/report.ts";
 import { round } from "./report/samples.ts";
@@ -22,24 +22,24 @@ export class Simulation {
   readonly #seed: number;
   readonly #trace: ResolvedTrace;
   readonly #clock = new VirtualClock();
-  /** The proxy's own. */
+  /** The runtime of the proxy. */
   readonly #runtime: Runtime;
   readonly #arrivals: Arrivals;
-  readonly #models: Models;
-  readonly #atWork = new Map<string, ManagedPool>();
+  readonly #models: ModelRegistry;
+  readonly #pools = new Map<string, ManagedPool>();
   readonly #records = new Map<Pool, PoolRecord>();
   readonly #router: Router;
   readonly #refused = new Counts();
   readonly #log = new EventLog(this.#clock);
-  /** When the last request may come, or the last step of the script. */
+  /** The time of the last possible request or the last step of the script. */
   readonly #endsAt: number;
   #requests = 0;
   #open = 0;
   #slotAt = 0;
 
   constructor(options: ResolvedOptions, trace: ResolvedTrace, seed: number) {
-    const chance = seededRandom(seed);
-    const nextRandom = () => seededRandom(chance() * 4_294_967_296);
+    const random = seededRandom(seed);
+    const nextRandom = () => seededRandom(random() * 4_294_967_296);
     const onArrival = (request: ResolvedRequest) => this.#arrive(request);
     this.#seed = seed;
     this.#trace = trace;
@@ -47,21 +47,21 @@ export class Simulation {
       "rate" in trace.requests
         ? new GeneratedArrivals(trace.requests, this.#clock, nextRandom(), onArrival)
         : new ListedArrivals(trace.requests, this.#clock, onArrival);
-    this.#models = new Models(trace.models, this.#clock, nextRandom());
+    this.#models = new ModelRegistry(trace.models, this.#clock, nextRandom());
     this.#runtime = { clock: this.#clock, random: nextRandom() };
     this.#endsAt = Math.max(this.#arrivals.endsAt, trace.script.at(-1)?.atMs ?? 0);
     for (const [name, pool] of options.pools) {
-      const atWork = new ManagedPool(name, pool, this.#runtime, { probe: this.#models.probe });
-      this.#models.follow(atWork.pool);
-      const record = new PoolRecord(atWork.pool, atWork.balancer.policy.name);
-      this.#atWork.set(name, atWork);
-      this.#records.set(atWork.pool, record);
-      this.#log.follow(atWork.pool, record);
+      const managed = new ManagedPool(name, pool, this.#runtime, { probe: this.#models.probe });
+      this.#models.attach(managed.pool);
+      const record = new PoolRecord(managed.pool, managed.balancer.policy.name);
+      this.#pools.set(name, managed);
+      this.#records.set(managed.pool, record);
+      this.#log.follow(managed.pool, record);
     }
-    this.#router = new Router(createRouting(options, this.#atWork));
+    this.#router = new Router(createRouting(options, this.#pools));
   }
 
-  /** Whether promises have to settle before time may go on. Says so once. */
+  /** Whether promises must settle before time advances. Returns true once. */
   takeUnsettled(): boolean {
     return this.#models.takeProbed();
   }
@@ -71,15 +71,15 @@ export class Simulation {
   }
 
   start(): void {
-    const stage = { pools: this.#atWork, models: this.#models, arrivals: this.#arrivals, log: this.#log };
+    const target = { pools: this.#pools, models: this.#models, arrivals: this.#arrivals, log: this.#log };
     for (const step of this.#trace.script) {
-      this.#clock.setTimeout(() => playStep(step, stage), step.atMs);
+      this.#clock.setTimeout(() => applyStep(step, target), step.atMs);
     }
     this.#arrivals.start();
     this.#nextSlot();
   }
 
-  /** Goes on to whatever comes next; false when all is over. */
+  /** Advances to the next timer. False when the simulation has ended. */
   step(): boolean {
     return (this.#open > 0 || this.#clock.nextAt <= this.#endsAt) && this.#clock.step();
   }
@@ -100,9 +100,9 @@ export class Simulation {
 
   #arrive(request: ResolvedRequest): void {
     this.#requests++;
-    const arrival = this.#router.route(request);
-    if (typeof arrival === "string") return this.#refused.add(arrival);
-    const { pool, balancer, keyOf } = arrival.route;
+    const routed = this.#router.route(request);
+    if (typeof routed === "string") return this.#refused.add(routed);
+    const { pool, balancer, keyOf } = routed.route;
     this.#open++;
     new SimulatedRequest({
       pool,
@@ -110,13 +110,13 @@ export class Simulation {
       runtime: this.#runtime,
       record: this.#records.get(pool) as PoolRecord,
       method: request.method,
-      key: request.key ?? keyOf?.(arrival),
+      key: request.key ?? keyOf?.(routed),
       modelOf: ({ id }) => this.#models.of(pool.name, id),
-      onOver: () => void this.#open--,
+      onEnded: () => void this.#open--,
     }).start();
   }
 
-  /** A slot lasts for whole seconds, so that its times are round ones. */
+  /** A slot lasts whole seconds, so that its times are round numbers. */
   #nextSlot(): void {
     const seconds = Math.max(1, Math.ceil(this.#endsAt / limits.simulationSlots / 1_000));
     this.#clock.setTimeout(() => {

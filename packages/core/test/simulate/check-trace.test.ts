@@ -13,7 +13,7 @@ const twoPools: ProxyOptions = {
 
 async function issuesOf(trace: unknown, options: ProxyOptions = twoPools): Promise<string[]> {
   const error = await simulate(options, trace as Trace).catch((thrown: unknown) => thrown);
-  if (!(error instanceof OptionsError)) throw new Error("no mistake was found");
+  if (!(error instanceof OptionsError)) throw new Error("expected an OptionsError");
   return error.message.split("\n");
 }
 
@@ -21,75 +21,75 @@ test.each<[string, unknown, string[]]>([
   ["no requests", {}, ["trace.requests: expected a rate and a duration, or an array of requests, found nothing"]],
   ["an unknown key", { requests, scirpt: [] }, ['trace.scirpt: unknown key, did you mean "script"?']],
   [
-    "an unknown key within",
+    "an unknown nested key",
     { requests: { ...requests, rte: 1 } },
     ['trace.requests.rte: unknown key, did you mean "rate"?'],
   ],
   [
-    "a time that is none",
+    "an invalid time",
     { requests: [{ at: 0 }, { at: "soon" }] },
     ['trace.requests[1].at: expected a duration such as "250ms", "5s" or "2m", found "soon"'],
   ],
   [
-    "an upstream that is not there",
+    "an unknown upstream",
     { requests, upstreams: { "api/x": {} } },
     ['trace.upstreams["api/x"]: no pool has an upstream "api/x", did you mean "api/a"?'],
   ],
   [
     "an upstream of several pools",
     { requests, upstreams: { a: {} } },
-    ['trace.upstreams.a: several pools have an upstream "a"; say which: api/a, web/a'],
+    ['trace.upstreams.a: several pools have an upstream "a"; use one of api/a, web/a'],
   ],
   [
-    "a latency upside down",
+    "a latency with its bounds reversed",
     { requests, upstreams: { b: { latency: { from: "2s", to: "1s" } } } },
     ["trace.upstreams.b.latency: 2s is longer than 1s"],
   ],
   [
-    "more failures than requests",
+    "failures of more than 1",
     { requests, upstreams: { b: { failures: { reset: 0.6, "503": 0.6 } } } },
-    ["trace.upstreams.b.failures: the shares are 1.2 together, which is more than 1"],
+    ["trace.upstreams.b.failures: the shares add up to 1.2, which is more than 1"],
   ],
   [
-    "a way to fail that is none",
+    "an unknown kind of failure",
     { requests, upstreams: { b: { failures: { explode: 1 } } } },
-    ['trace.upstreams.b.failures.explode: requests fail by "refuse", "reset", "hang" or a status such as "503"'],
+    ['trace.upstreams.b.failures.explode: expected "refuse", "reset", "hang" or a status such as "503"'],
   ],
   [
     "a step without an upstream",
     { requests, script: [{ at: "1s", down: true }] },
-    ["trace.script[0]: say to which upstream, with the key upstream"],
+    ["trace.script[0]: the key upstream is missing"],
   ],
   [
     "a step that does nothing",
     { requests, script: [{ at: "1s", upstream: "b" }] },
-    ["trace.script[0]: nothing happens in this step"],
+    ["trace.script[0]: this step changes nothing"],
   ],
   [
     "a rate for listed requests",
     { requests: [{ at: 0 }], script: [{ at: "1s", rate: 5 }] },
-    ["trace.script[0].rate: the requests are listed, and come when they say"],
+    ["trace.script[0].rate: listed requests have no rate"],
   ],
   [
-    "a newcomer to no pool",
+    "an upstream that joins without a pool",
     { requests, script: [{ at: "1s", upstream: "c", join: { url: "http://c" } }] },
     ['trace.script[0].upstream: no pool has an upstream "c"; allowed here: api/a, api/b, web/a'],
   ],
   [
-    "a newcomer with a bad id",
+    "an upstream that joins with an invalid id",
     { requests, script: [{ at: "1s", upstream: "api/c d", join: { url: "http://c" } }] },
     ['trace.script[0].upstream: expected 1 to 128 letters, digits or any of . : _ - @ [ ], found "c d"'],
   ],
   [
     "too many requests",
     { requests: { rate: 1_000_000, duration: "24h" } },
-    ["trace.requests: at most 10000000 requests are simulated, these are up to 86400000000"],
+    ["trace.requests: at most 10000000 requests can be simulated, this trace has up to 86400000000"],
   ],
-])("a trace is refused with the place: %s", async (_name, trace, issues) => {
+])("a mistake in a trace is reported with its path: %s", async (_name, trace, issues) => {
   expect(await issuesOf(trace)).toEqual(issues);
 });
 
-test("all mistakes are named at once", async () => {
+test("all mistakes are reported at once", async () => {
   const script = [
     { at: "x", upstream: 1 },
     { at: "1s", weight: 999 },
@@ -97,11 +97,11 @@ test("all mistakes are named at once", async () => {
   expect(await issuesOf({ requests: { rate: -1, duration: "1s" }, script })).toHaveLength(4);
 });
 
-test("mistakes in the options are told as ever", async () => {
+test("mistakes in the options are reported too", async () => {
   expect(await issuesOf({ requests }, { upstreams: [], balance: "chance" } as unknown as ProxyOptions)).toHaveLength(1);
 });
 
-test("whoever joins may be described beforehand", async () => {
+test("an upstream that joins later may have a model", async () => {
   const trace: Trace = {
     requests: { rate: 100, duration: "10s" },
     upstreams: { "api/c": { latency: "1s" } },

@@ -35,7 +35,7 @@ function sum(counts: Readonly<Record<string, number>>): number {
   return Object.values(counts).reduce((total, count) => total + count, 0);
 }
 
-/** A day with everything in it. */
+/** A script with every kind of step. */
 const eventful: Trace = {
   requests: { rate: 150, duration: "60s", keys: 50 },
   upstreams: {
@@ -86,15 +86,15 @@ test.each(policyNames)(
   },
 );
 
-test("is plain frozen data that JSON keeps, and text for people", async () => {
+test("the report is plain frozen data that survives JSON, and can be formatted", async () => {
   const report = await simulate(eventfulOptions, eventful);
   expect(deepFrozen(report)).toBe(true);
   expect(JSON.parse(JSON.stringify(report))).toEqual(report);
   const text = formatReport(report);
-  for (const word of ["pool default, p2c", "retries", "default/c", "script", "dies"]) expect(text).toContain(word);
+  for (const word of ["pool default, p2c", "retries", "default/c", "script", "goes down"]) expect(text).toContain(word);
 });
 
-test("the same requests come whatever the options", async () => {
+test("the same seed yields the same requests with any options", async () => {
   const one = await simulate(optionsOf({ a: 1 }), { requests: steady });
   const two = await simulate(optionsOf({ a: 1, b: 1 }, { balance: "random" }), { requests: steady });
   const arrivals = ({ pools }: SimulationReport) => pools[0]?.timeline.map(({ requests }) => requests);
@@ -103,14 +103,14 @@ test("the same requests come whatever the options", async () => {
   expect(one.requests).toBeLessThan(4_300);
 });
 
-test("shares are those of the weights, and are said beside what was due", async () => {
+test("shares equal the weights, and are reported beside the due shares", async () => {
   const report = await simulate(optionsOf({ a: 3, b: 1 }, { balance: "round-robin" }), { requests: steady });
   expect(upstreamOf(report, "a").share).toBeCloseTo(0.75, 3);
   expect(upstreamOf(report, "a").due).toBeCloseTo(0.75, 3);
   expect(poolOf(report)).toMatchObject({ failed: 0, latency: { p50: 20, p99: 20, max: 20 } });
 });
 
-test("an upstream that dies is ejected, no request fails for it, and it gets its share back", async () => {
+test("an upstream that goes down is ejected without a failed request, and regains its share", async () => {
   const script: ScriptStep[] = [
     { at: "10s", upstream: "b", down: true },
     { at: "15s", upstream: "b", down: false },
@@ -131,7 +131,7 @@ test("an upstream that dies is ejected, no request fails for it, and it gets its
   expect(sentToB(58)).toBeGreaterThan(30);
 });
 
-test("probes see what requests would see", async () => {
+test("probes get the same results as requests", async () => {
   const script: ScriptStep[] = [
     { at: "5s", upstream: "a", failures: { "500": 1 } },
     { at: "10s", upstream: "a", failures: {} },
@@ -155,7 +155,7 @@ test("probes see what requests would see", async () => {
   expect(upstreamOf(report, "a").healthChanges).toBe(3);
 });
 
-test("full upstreams fill the queue, and what it does not hold or hold for long enough is turned away", async () => {
+test("full upstreams fill the queue, which refuses requests when it is full or they wait too long", async () => {
   const settings = { queue: { max: 10, timeout: "100ms" } };
   const trace = { requests: { rate: 150, duration: "10s" }, upstreams: { a: { latency: "50ms" } } };
   const report = await simulate(optionsOf({ a: { maxInFlight: 5 } }, settings), trace);
@@ -173,7 +173,7 @@ test("full upstreams fill the queue, and what it does not hold or hold for long 
   expect(poolOf(patient).queue.overflowed).toBe(0);
 });
 
-test("an upstream that works on few requests at a time is slow when it has many", async () => {
+test("requests beyond `concurrency` wait in the upstream", async () => {
   const trace = (rate: number): Trace => ({
     requests: { rate, duration: "30s" },
     upstreams: { a: { latency: "10ms", concurrency: 1 } },
@@ -181,12 +181,12 @@ test("an upstream that works on few requests at a time is slow when it has many"
   const idle = await simulate(optionsOf({ a: 1 }), trace(1));
   const busy = await simulate(optionsOf({ a: 1 }), trace(90));
   expect(poolOf(idle).latency.mean).toBeLessThan(11);
-  // M/D/1 at a load of 0.9: 10 ms of work and 45 ms of waiting.
+  // M/D/1 at a load of 0.9: 10 ms of service time and 45 ms of waiting time.
   expect(poolOf(busy).latency.mean).toBeGreaterThan(35);
   expect(poolOf(busy).latency.mean).toBeLessThan(90);
 });
 
-test("a lognormal latency has the quantiles that it was given", async () => {
+test("a lognormal latency has the given quantiles", async () => {
   const trace = {
     requests: { rate: 1_000, duration: "30s" },
     upstreams: { a: { latency: { p50: "20ms", p99: "200ms" } } },
@@ -198,7 +198,7 @@ test("a lognormal latency has the quantiles that it was given", async () => {
   expect(p99).toBeLessThan(220);
 });
 
-test("listed requests come when they say, keep their keys' upstreams, and are routed", async () => {
+test("listed requests arrive at their times, are routed, and keep the upstream of their key", async () => {
   const options: ProxyOptions = {
     pools: {
       api: { balance: "hash", upstreams: upstreamsOf({ a: 1, b: 1, c: 1 }) },
@@ -223,16 +223,16 @@ test("listed requests come when they say, keep their keys' upstreams, and are ro
   expect(web?.latency.max).toBe(5_000);
 });
 
-test("a request without a key of its own has the one that hashOn takes from it", async () => {
+test("a request without a key gets the one that hashOn reads from it", async () => {
   const requests = Array.from({ length: 300 }, (_, index) => ({ at: index * 100, client: `192.0.2.${index % 60}` }));
   const options = optionsOf({ a: 1, b: 1, c: 1 }, { balance: "hash" });
   const shares = poolOf(await simulate(options, { requests })).upstreams.map(({ requests: count }) => count);
-  // Each client's five requests stay together.
+  // The five requests of each client reach the same upstream.
   expect(shares.map((count) => count % 5)).toEqual([0, 0, 0]);
   expect(Math.min(...shares)).toBeGreaterThan(0);
 });
 
-test("retries keep to their rules: conditions, methods, budget and deadline", async () => {
+test("retries obey conditions, methods, budget and deadline", async () => {
   const failing = { upstreams: { a: { failures: { "503": 1 } }, b: { failures: { "503": 1 } } } };
   const settings = { retry: { on: ["503"], budget: 0.1, minRetriesPerSecond: 0 }, outlierDetection: false };
   const report = await simulate(optionsOf({ a: 1, b: 1 }, settings), { requests: steady, ...failing });
@@ -249,7 +249,7 @@ test("retries keep to their rules: conditions, methods, budget and deadline", as
   expect(Object.keys(poolOf(late).outcomes)).toEqual(["total_timeout"]);
 });
 
-test("says how far it is, and lets others have the event loop", async () => {
+test("reports progress, and does not block the event loop", async () => {
   const shares: number[] = [];
   let turns = 0;
   const turn = setInterval(() => turns++, 0);
@@ -264,7 +264,7 @@ test("says how far it is, and lets others have the event loop", async () => {
   expect(turns).toBeGreaterThan(0);
 });
 
-test("a rolling restart of two upstreams fails no request, though the first is still ejected when the second goes", async () => {
+test("a rolling restart of two upstreams fails no request, though the first is still ejected when the second goes down", async () => {
   const restart = (at: number, upstream: string): ScriptStep[] => [
     { at: `${at}s`, upstream, down: true },
     { at: `${at + 3}s`, upstream, down: false },
@@ -282,10 +282,10 @@ test("a rolling restart of two upstreams fails no request, though the first is s
   expect(happened(report, "a")).toContain("readmit");
 });
 
-test("a restart of the only upstream within connectFor fails no request, a longer one fails those that come later", async () => {
+test("a restart of the only upstream within connectFor fails no request, a longer one fails later ones", async () => {
   const trace = (downFor: string): Trace => ({
     requests: { rate: 20, duration: "20s", method: "POST" },
-    // Nothing is in flight at that moment with this seed: a POST that is cut off would fail.
+    // With this seed nothing is in flight at that moment; a POST in flight would fail.
     upstreams: { a: { latency: "1ms" } },
     script: [
       { at: "5s", upstream: "a", down: true },
@@ -311,7 +311,7 @@ test("a policy that throws fails one request, as in the proxy", async () => {
   expect(poolOf(report)).toMatchObject({ failed: 1, outcomes: { policy_failed: 1 } });
 });
 
-test("settings may be left out or null", async () => {
+test("settings may be omitted or null", async () => {
   const trace: Trace = { requests: [{ at: 0 }] };
   const reports = await Promise.all([
     simulate(optionsOf({ a: 1 }), trace),

@@ -1,10 +1,10 @@
 import type { Attempt } from "../../src/pool/attempt.ts";
 import type { Upstream } from "../../src/pool/upstream.ts";
 
-/** Who has which attempts under way, counted apart from the pool. */
+/** Counts the attempts in flight of each upstream, independently of the pool. */
 export class Books {
   readonly #inFlight = new Map<Upstream, number>();
-  /** Attempts begun on trial, with the end of the ejection that the trial follows: an upstream may be out once more. */
+  /** Trial attempts, with the end of the ejection before the trial, since the upstream may be ejected again. */
   readonly #trials = new Map<Attempt, number>();
 
   begun(attempt: Attempt): void {
@@ -13,12 +13,12 @@ export class Books {
     if (upstream.onTrial && upstream.ejectedUntil !== undefined) this.#trials.set(attempt, upstream.ejectedUntil);
   }
 
-  over(attempt: Attempt): void {
+  ended(attempt: Attempt): void {
     count(this.#inFlight, attempt.upstream, -1);
     this.proven(attempt);
   }
 
-  /** It is no longer on trial, and holds its place all the same. */
+  /** The attempt no longer counts as a trial, but keeps its place. */
   proven(attempt: Attempt): void {
     this.#trials.delete(attempt);
   }
@@ -27,7 +27,7 @@ export class Books {
     return this.#inFlight.get(upstream) ?? 0;
   }
 
-  /** The one request that an upstream on trial gets is under way. */
+  /** The one trial request of the upstream is in flight. */
   hasTrial(upstream: Upstream): boolean {
     return [...this.#trials].some(([trial, end]) => trial.upstream === upstream && end === upstream.ejectedUntil);
   }

@@ -4,9 +4,9 @@ import type { Outcome, Upstream } from "../../src/pool/upstream.ts";
 import type { Timer } from "../../src/runtime/clock.ts";
 import type { Behaviour, World } from "./world.ts";
 
-const mostAttempts = 3;
+const maxAttempts = 3;
 
-/** What a client needs of the world, and tells it. */
+/** The part of the world that a client uses. */
 export interface ClientHost
   extends Pick<
     World,
@@ -17,7 +17,7 @@ export interface ClientHost
   onEnd(client: Client, how: keyof World["ended"]): void;
 }
 
-/** One request, with its retries and its patience. */
+/** One request with its retries and its wait in the queue. */
 export class Client implements Waiter {
   readonly tried: Upstream[] = [];
   readonly #host: ClientHost;
@@ -34,7 +34,7 @@ export class Client implements Waiter {
     const { pool, balancer, waiting } = this.#host;
     const upstream = balancer.pick({ key: this.#key, exclude: this.tried });
     if (upstream !== undefined) return this.#begin(upstream);
-    if (!pool.mayFreeUp(this.tried)) return this.#host.onEnd(this, "nobody");
+    if (!pool.mayFreeUp(this.tried)) return this.#host.onEnd(this, "unavailable");
     if (!pool.queue.enter(this)) return this.#host.onEnd(this, "overflowed");
     waiting.add(this);
   }
@@ -66,24 +66,24 @@ export class Client implements Waiter {
     this.#host.books.begun(this.#attempt);
     const behaviour = this.#host.behaviourOf(upstream);
     const ms = behaviour.dead ? 1 : behaviour.latencyMs * (0.5 + random());
-    const fate = fateOf(behaviour, random());
-    this.#timer = clock.setTimeout(() => this.#finish(ms, fate), ms);
+    const outcome = outcomeOf(behaviour, random());
+    this.#timer = clock.setTimeout(() => this.#finish(ms, outcome), ms);
   }
 
-  #finish(ms: number, fate: Outcome | 200 | 503): void {
-    if (typeof fate === "number") {
-      this.#attempt?.responded(ms, fate);
-      const tunnelMs = fate === 200 ? this.#host.tunnelMs() : 0;
+  #finish(ms: number, outcome: Outcome | 200 | 503): void {
+    if (typeof outcome === "number") {
+      this.#attempt?.responded(ms, outcome);
+      const tunnelMs = outcome === 200 ? this.#host.tunnelMs() : 0;
       if (tunnelMs > 0) this.#tunnel(tunnelMs);
       else this.#settle("success");
-      return this.#host.onEnd(this, fate === 200 ? "answered" : "failed");
+      return this.#host.onEnd(this, outcome === 200 ? "responded" : "failed");
     }
-    this.#settle(fate);
-    if (this.tried.length < mostAttempts) this.send();
+    this.#settle(outcome);
+    if (this.tried.length < maxAttempts) this.send();
     else this.#host.onEnd(this, "failed");
   }
 
-  /** Its place stays taken for as long as the tunnel is open. */
+  /** The tunnel keeps the place of the attempt while it is open. */
   #tunnel(ms: number): void {
     const { books, clock } = this.#host;
     const attempt = this.#attempt;
@@ -92,23 +92,23 @@ export class Client implements Waiter {
     books.proven(attempt);
     const close = attempt.becomeTunnel();
     clock.setTimeout(() => {
-      books.over(attempt);
+      books.ended(attempt);
       close();
     }, ms);
   }
 
-  /** Nobody may come in between: whoever is let in by the settling must see this attempt gone. */
+  /** Updates the books first: a request woken by `settle` must not see this attempt. */
   #settle(outcome: Outcome): void {
     const attempt = this.#attempt;
     if (attempt === undefined) return;
     this.#attempt = undefined;
-    this.#host.books.over(attempt);
+    this.#host.books.ended(attempt);
     attempt.settle(outcome);
   }
 }
 
-function fateOf({ dead, failing }: Behaviour, chance: number): Outcome | 200 | 503 {
+function outcomeOf({ dead, failing }: Behaviour, random: number): Outcome | 200 | 503 {
   if (dead) return "connect_refused";
-  if (chance >= failing) return 200;
-  return chance < failing / 2 ? "reset" : 503;
+  if (random >= failing) return 200;
+  return random < failing / 2 ? "reset" : 503;
 }

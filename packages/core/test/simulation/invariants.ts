@@ -1,40 +1,42 @@
-/** What holds at every step, worked out anew from what can be seen, by other means than the pool's own. */
+/** Invariants of every step, computed from the visible state without the code of the pool. */
 
 import type { Upstream } from "../../src/pool/upstream.ts";
 import type { World } from "./world.ts";
 
-/** An upstream was picked, and the attempt has not begun. */
+/** Called after a pick, before the attempt begins. */
 export function checkPick(world: World, picked: Upstream, tried: readonly Upstream[]): void {
   const { pool, books } = world;
-  if (!pool.upstreams.includes(picked)) broken(`${picked.id} has left the pool`);
-  if (tried.includes(picked)) broken(`${picked.id} was tried before`);
-  if (picked.state !== "active") broken(`${picked.id} is ${picked.state}`);
-  if (picked.weight === 0) broken(`${picked.id} has weight 0`);
-  if (books.inFlightOn(picked) >= picked.maxInFlight) broken(`${picked.id} is full`);
+  if (!pool.upstreams.includes(picked)) violated(`${picked.id} has left the pool`);
+  if (tried.includes(picked)) violated(`${picked.id} was tried before`);
+  if (picked.state !== "active") violated(`${picked.id} is ${picked.state}`);
+  if (picked.weight === 0) violated(`${picked.id} has weight 0`);
+  if (books.inFlightOn(picked) >= picked.maxInFlight) violated(`${picked.id} is full`);
   const fit = pool.upstreams.filter((upstream) => isFit(world, upstream));
   if (fit.length === 0) {
-    if (pool.options.panic === "fail") broken(`${describe(picked)} was picked in panic, which is forbidden`);
+    if (pool.options.panic === "fail") violated(`${describe(picked)} was picked in panic, which the options forbid`);
     return;
   }
-  if (!fit.includes(picked)) broken(`${describe(picked)} was picked, while ${fit.map(describe).join(", ")} would do`);
+  if (!fit.includes(picked))
+    violated(`${describe(picked)} was picked, though ${fit.map(describe).join(", ")} could be picked`);
   const better = fit.find((upstream) => upstream.tier < picked.tier && !tried.includes(upstream));
-  if (better !== undefined) broken(`the backup ${picked.id} was picked before ${better.id}`);
+  if (better !== undefined) violated(`the backup ${picked.id} was picked before ${better.id}`);
 }
 
-/** A step is over. */
+/** Called after each step. */
 export function checkRest(world: World): void {
   const { pool, books, waiting } = world;
   for (const { id, inFlight } of pool.upstreams.filter(
     (upstream) => upstream.inFlight !== books.inFlightOn(upstream),
   )) {
-    broken(`${id} has not really ${inFlight} in flight`);
+    violated(`${id} reports ${inFlight} in flight, which is wrong`);
   }
-  if (pool.queue.depth !== waiting.size) broken(`${pool.queue.depth} wait, really ${waiting.size}`);
+  if (pool.queue.depth !== waiting.size)
+    violated(`the queue reports ${pool.queue.depth} waiting, the books ${waiting.size}`);
   if (waiting.size === 0) return;
   const fit = pool.upstreams.filter((upstream) => isFit(world, upstream));
   for (const { tried } of waiting) {
     const free = fit.find((upstream) => !tried.includes(upstream));
-    if (free !== undefined) broken(`somebody waits, while ${describe(free)} would do`);
+    if (free !== undefined) violated(`a request waits, though ${describe(free)} could be picked`);
   }
 }
 
@@ -46,7 +48,7 @@ function isFit({ books }: World, upstream: Upstream): boolean {
   return books.inFlightOn(upstream) < roomOf(upstream);
 }
 
-/** A slow start is for the limit as well. */
+/** Slow start applies to the limit as well. */
 function roomOf({ maxInFlight, slowStart }: Upstream): number {
   return slowStart === 1 ? maxInFlight : Math.max(1, Math.ceil(maxInFlight * slowStart));
 }
@@ -56,6 +58,6 @@ function describe({ id, state, health, onTrial, ejectedUntil, inFlight, maxInFli
   return `${id} (${state}, ${health}, ${out}, ${inFlight} of ${maxInFlight})`;
 }
 
-function broken(what: string): never {
-  throw new Error(what);
+function violated(message: string): never {
+  throw new Error(message);
 }

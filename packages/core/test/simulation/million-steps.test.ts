@@ -1,8 +1,8 @@
 /**
- * A million steps of weather over real pools, balancers and detectors: upstreams die, slow down, fail, fill up, are drained
- * and disabled, come and go; weights change and verdicts flip. After each step the pool is held to the world's own books.
+ * A million steps with real pools, balancers and outlier detectors: upstreams go down, slow down, fail, fill up, are drained
+ * and disabled, join and leave; weights and verdicts change. After each step the pool is checked against the world's books.
  *
- * A failure says what to run again: SIMULATION_SEED=<seed>.
+ * A failure prints the seed to run it again: SIMULATION_SEED=<seed>.
  */
 
 import { expect, test } from "vitest";
@@ -18,7 +18,7 @@ const calmSteps = 1_500;
 
 test.each(policyNames)("%s, through storms and calms", { timeout: 120_000 }, (policy) => {
   const world = new World(policy, "use-all", seed);
-  told(policy, world, () => {
+  withContext(policy, world, () => {
     for (let era = 0; era < eras; era++) weather(world, policy);
     finish(world);
   });
@@ -29,13 +29,13 @@ test.each(policyNames)("%s, through storms and calms", { timeout: 120_000 }, (po
 
 test.each(policyNames)("%s without panic", { timeout: 120_000 }, (policy) => {
   const world = new World(policy, "fail", seed + 1);
-  told(policy, world, () => {
+  withContext(policy, world, () => {
     world.storm(5_000);
     finish(world);
   });
 });
 
-test("the same seed gives the same trace, and another seed another", () => {
+test("the same seed yields the same trace, and another seed another trace", () => {
   const traceOf = (seedOf: number) => {
     const world = new World("p2c", "use-all", seedOf);
     world.storm(5_000);
@@ -45,7 +45,7 @@ test("the same seed gives the same trace, and another seed another", () => {
   expect(traceOf(seed)).not.toBe(traceOf(seed + 1));
 });
 
-/** A storm, the time that wounds need to heal, and a calm in which everybody has to get its share. */
+/** A storm, the time to recover from it, and a calm in which each upstream must get its share. */
 function weather(world: World, policy: PolicyName): void {
   world.storm(stormSteps);
   world.heal();
@@ -54,14 +54,14 @@ function weather(world: World, policy: PolicyName): void {
   world.calm(calmSteps);
   const primaries = world.pool.upstreams.filter(({ tier }) => tier === 0);
   const sharing = primaries.length > 0 ? primaries : world.pool.upstreams;
-  // Equal upstreams have latencies that differ by chance, and that policy goes by them.
+  // The latencies of equal upstreams differ at random, and this policy depends on them.
   const tolerance = policy === "peak-ewma" ? 0.07 : 0.05;
   const total = sharing.reduce((sum, { weight }) => sum + weight, 0);
   for (const [index, { id, weight, effectiveWeight, ejectedUntil }] of sharing.entries()) {
-    // Who gets no requests cannot show that it is well.
+    // An upstream without requests cannot prove that it works.
     if (policy !== "first") {
       expect(effectiveWeight, `the effective weight of ${id} after a calm`).toBe(weight);
-      expect(ejectedUntil, `${id} is out after a calm`).toBeUndefined();
+      expect(ejectedUntil, `${id} is ejected after a calm`).toBeUndefined();
     }
     const due = policy === "first" ? Number(index === 0) : weight / total;
     const got = (world.picks.get(id) ?? 0) / calmSteps;
@@ -69,7 +69,7 @@ function weather(world: World, policy: PolicyName): void {
   }
 }
 
-/** Nothing is left of anything: no request, no place taken, nobody waiting, no timer. */
+/** Nothing remains: no request, no place taken, no waiter, no timer. */
 function finish(world: World): void {
   world.end();
   const { pool, clients, arrivals, ended, clock } = world;
@@ -84,8 +84,8 @@ function finish(world: World): void {
   expect(Object.values(ended).reduce((sum, count) => sum + count, 0)).toBe(arrivals);
 }
 
-/** Says of whatever goes wrong where it did. */
-function told(policy: string, world: World, run: () => void): void {
+/** Adds seed, policy and step to the message of an error. */
+function withContext(policy: string, world: World, run: () => void): void {
   try {
     run();
   } catch (error) {

@@ -1,9 +1,9 @@
-/** A fingerprint of all that has happened, in order. */
+/** A hash of all events in order. */
 export class TraceHash {
   #hash = 0x811c9dc5;
 
-  add(what: string, whom: string): void {
-    for (const text of [what, whom]) {
+  add(event: string, id: string): void {
+    for (const text of [event, id]) {
       for (let index = 0; index < text.length; index++) {
         this.#hash = Math.imul(this.#hash ^ text.charCodeAt(index), 0x01000193);
       }

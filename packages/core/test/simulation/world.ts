@@ -12,21 +12,21 @@ import { Client, type ClientHost } from "./client.ts";
 import { checkPick, checkRest } from "./invariants.ts";
 import { TraceHash } from "./trace-hash.ts";
 
-/** How an upstream behaves; storms change it. */
+/** The behaviour of an upstream; storms change it. */
 export interface Behaviour {
   latencyMs: number;
-  /** Share of requests that it fails, by a reset or a status. */
+  /** Share of requests that fail, by a reset or a status. */
   failing: number;
   /** It refuses connections. */
   dead: boolean;
 }
 
-const mostMembers = 8;
+const maxMembers = 8;
 const wellBehaved: Readonly<Behaviour> = { latencyMs: 10, failing: 0, dead: false };
 
 /**
- * A pool with all that works on it, clients that send to it, and everything that can happen to it, on virtual time and
- * seeded chance. Keeps books of its own and holds the pool to them at every step.
+ * A pool with balancer, outlier detection and weight feedback, its clients, and every event that can change it, on virtual
+ * time with a seeded random source. Keeps its own books, and checks the pool against them at every step.
  */
 export class World implements ClientHost {
   readonly clock = new VirtualClock();
@@ -36,9 +36,9 @@ export class World implements ClientHost {
   readonly trace = new TraceHash();
   readonly books = new Books();
   readonly clients = new Set<Client>();
-  /** In the order of their arrival in the queue. */
+  /** In queue order. */
   readonly waiting = new Set<Client>();
-  readonly ended = { answered: 0, failed: 0, overflowed: 0, nobody: 0, left: 0 };
+  readonly ended = { responded: 0, failed: 0, overflowed: 0, unavailable: 0, left: 0 };
   readonly picks = new Map<string, number>();
   ejections = 0;
   steps = 0;
@@ -78,24 +78,24 @@ export class World implements ClientHost {
     return this.#behaviours.get(upstream) ?? wellBehaved;
   }
 
-  /** How long the tunnel stays open that an answer opens; 0 when it opens none. Only storms have them. */
+  /** Milliseconds that the tunnel of a response stays open; 0 for no tunnel. Tunnels open in storms only. */
   tunnelMs(): number {
     return this.#stormy && this.random() < 0.05 ? 1 + this.random() * 400 : 0;
   }
 
-  /** Anything that can happen, one thing at a time. */
+  /** Makes random changes, one at a time, under heavy load. */
   storm(steps: number): void {
     this.#stormy = true;
     for (let left = steps; left > 0; left--) {
       this.steps++;
       if (this.random() < 0.97) this.#arrive(this.random() * 8);
-      else this.#befall();
+      else this.#change();
       checkRest(this);
     }
     this.#stormy = false;
   }
 
-  /** Everybody is well, and clients come one by one. */
+  /** All upstreams behave well, and requests do not overlap. */
   calm(steps: number): void {
     for (let left = steps; left > 0; left--) {
       this.steps++;
@@ -104,7 +104,7 @@ export class World implements ClientHost {
     }
   }
 
-  /** Takes back whatever storms have done, short of what only time heals. */
+  /** Reverts the changes of storms, except for effects that only time removes. */
   heal(): void {
     for (const upstream of this.pool.upstreams) {
       this.#behaviours.set(upstream, { ...wellBehaved });
@@ -114,7 +114,7 @@ export class World implements ClientHost {
     }
   }
 
-  /** Waits until everybody is served or has given up, and stops what watches the pool. */
+  /** Waits until all requests have ended, then stops the watchers of the pool. */
   end(): void {
     this.clock.advance(60_000);
     this.#detector.stop();
@@ -141,14 +141,14 @@ export class World implements ClientHost {
     client.send();
   }
 
-  #befall(): void {
+  #change(): void {
     const { pool, random } = this;
     const upstream = pool.upstreams[Math.floor(random() * pool.upstreams.length)];
     if (upstream === undefined) return this.#join();
     const { id } = upstream;
     const behaviour = this.behaviourOf(upstream);
     const kind = Math.floor(random() * 9);
-    this.trace.add(`befall ${kind}`, id);
+    this.trace.add(`change ${kind}`, id);
     if (kind === 0) behaviour.dead = !behaviour.dead;
     else if (kind === 1) behaviour.latencyMs = 5 * 4 ** Math.floor(random() * 5);
     else if (kind === 2) behaviour.failing = random() < 0.5 ? 0 : random();
@@ -158,11 +158,11 @@ export class World implements ClientHost {
     else if (kind === 5)
       pool.setHealth(upstream, upstream.health === "unhealthy" ? "healthy" : "unhealthy", "status 503");
     else if (kind === 6 && pool.upstreams.length > 2) pool.remove(id);
-    else if (kind === 7 && pool.upstreams.length < mostMembers) this.#join();
+    else if (kind === 7 && pool.upstreams.length < maxMembers) this.#join();
     else if (kind === 8) this.#loseClients();
   }
 
-  /** Some of those who wait, or are being served, leave. */
+  /** Disconnects some clients that wait or are being served. */
   #loseClients(): void {
     for (const client of [...this.clients]) if (this.random() < 0.1) client.leave();
   }
@@ -181,5 +181,5 @@ export class World implements ClientHost {
 }
 
 function never(): never {
-  throw new Error("this cannot be");
+  throw new Error("unreachable");
 }

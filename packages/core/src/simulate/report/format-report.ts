@@ -1,15 +1,15 @@
 import type { Distribution, PoolReport, SimulationEvent, SimulationReport, UpstreamReport } from "./report.ts";
 
-const mostEvents = 40;
+const maxEvents = 40;
 
-/** A report as text for people: pools, upstreams and what happened, in tables. */
+/** Formats a report as text, with tables of pools, upstreams and events. */
 export function formatReport(report: SimulationReport): string {
   const { seed, requests, durationMs, refused, pools, events, eventsLeftOut } = report;
   const lines = [`${requests} requests in ${seconds(durationMs)}, seed ${seed}`];
-  const turnedAway = describeCounts(refused);
-  if (turnedAway !== "") lines.push(`before any pool: ${turnedAway}`);
+  const refusals = describeCounts(refused);
+  if (refusals !== "") lines.push(`refused before routing to a pool: ${refusals}`);
   for (const pool of pools) lines.push("", ...describePool(pool));
-  if (events.length > 0) lines.push("", "what happened", ...describeEvents(events, eventsLeftOut));
+  if (events.length > 0) lines.push("", "events", ...describeEvents(events, eventsLeftOut));
   return `${lines.join("\n")}\n`;
 }
 
@@ -22,11 +22,11 @@ function describePool(pool: PoolReport): string[] {
   ];
   if (queue.deepest > 0) {
     lines.push(
-      `  queue     ${queue.waited} waited, ${queue.deepest} at most at a time; ${describeDistribution(queue.wait)}`,
+      `  queue     ${queue.waited} waited, at most ${queue.deepest} at a time; ${describeDistribution(queue.wait)}`,
     );
   }
   const retried = describeCounts(retries);
-  const exhausted = retryBudgetExhausted === 0 ? "" : `; ${retryBudgetExhausted} more were over the budget`;
+  const exhausted = retryBudgetExhausted === 0 ? "" : `; ${retryBudgetExhausted} refused by the budget`;
   if (retried !== "" || exhausted !== "") lines.push(`  retries   ${retried || "none"}${exhausted}`);
   const header = [
     "UPSTREAM",
@@ -38,7 +38,7 @@ function describePool(pool: PoolReport): string[] {
     "P99 MS",
     "IN FLIGHT",
     "EJECTED",
-    "ANSWERS",
+    "OUTCOMES",
   ];
   return [...lines, "", ...toTable([header, ...upstreams.map(toRow)]).map((line) => `  ${line}`)];
 }
@@ -59,9 +59,9 @@ function toRow(upstream: UpstreamReport): string[] {
   ];
 }
 
-/** The first ones, when there are many. */
+/** Lists the first `maxEvents` events. */
 function describeEvents(events: readonly SimulationEvent[], leftOut: number): string[] {
-  const rows = events.slice(0, mostEvents).map(({ at, pool, upstream, event, text }) => {
+  const rows = events.slice(0, maxEvents).map(({ at, pool, upstream, event, text }) => {
     return [seconds(at), upstream === "" ? "" : `${pool}/${upstream}`, event, text];
   });
   const more = events.length - rows.length + leftOut;
@@ -76,8 +76,8 @@ function describeCounts(counts: Readonly<Record<string, number>>): string {
 
 function describeDistribution({ count, p50, p90, p99, max }: Distribution): string {
   if (count === 0) return "none";
-  const figures = { p50, p90, p99, max };
-  return Object.entries(figures)
+  const values = { p50, p90, p99, max };
+  return Object.entries(values)
     .map(([name, ms]) => `${name} ${milliseconds(ms)} ms`)
     .join(", ");
 }

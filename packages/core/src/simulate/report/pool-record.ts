@@ -3,7 +3,7 @@ import type { Upstream } from "../../pool/upstream.ts";
 import type { PoolReport, TimelineSlot, UpstreamReport } from "./report.ts";
 import { round, Samples } from "./samples.ts";
 
-/** What is noted of one pool. */
+/** Collects the statistics of one pool. */
 export class PoolRecord {
   readonly #pool: Pool;
   readonly #policy: string;
@@ -16,7 +16,7 @@ export class PoolRecord {
   #requests = 0;
   #failed = 0;
   #sent = 0;
-  #deepest = 0;
+  #maxDepth = 0;
   #slot = new SlotRecord();
 
   constructor(pool: Pool, policy: string) {
@@ -33,7 +33,7 @@ export class PoolRecord {
     return record;
   }
 
-  /** An upstream is about to be picked from these: each is due its share. */
+  /** An upstream is about to be picked among these candidates: adds to each the share that its weight is worth. */
   offered(candidates: readonly Upstream[]): void {
     let total = 0;
     for (const { effectiveWeight } of candidates) total += effectiveWeight;
@@ -49,7 +49,7 @@ export class PoolRecord {
   }
 
   queued(): void {
-    this.#deepest = Math.max(this.#deepest, this.#pool.queue.depth);
+    this.#maxDepth = Math.max(this.#maxDepth, this.#pool.queue.depth);
     this.#slot.queued = Math.max(this.#slot.queued, this.#pool.queue.depth);
   }
 
@@ -94,7 +94,7 @@ export class PoolRecord {
       queue: {
         waited: this.#waits.distribution().count,
         wait: this.#waits.distribution(),
-        deepest: this.#deepest,
+        deepest: this.#maxDepth,
         overflowed: outcomes["queue_full"] ?? 0,
         timedOut: outcomes["queue_timeout"] ?? 0,
       },
@@ -106,18 +106,18 @@ export class PoolRecord {
   }
 }
 
-/** What is noted of one upstream. */
+/** Collects the statistics of one upstream. */
 export class UpstreamRecord {
   readonly outcomes: Counts = new Counts();
   readonly latency: Samples = new Samples();
   requests = 0;
-  /** The requests that it was due. */
+  /** The requests that its weights were worth. */
   due = 0;
   mostInFlight = 0;
   ejections = 0;
   healthChanges = 0;
 
-  /** `weight` is undefined when it has left. */
+  /** `weight` is undefined when the upstream has left. */
   report(id: string, sent: number, weight = 0): UpstreamReport {
     const { requests, due, outcomes, latency, mostInFlight, ejections, healthChanges } = this;
     return {
@@ -144,7 +144,7 @@ class SlotRecord {
   queued = 0;
 }
 
-/** How often each of several things has been. */
+/** Counters by name. */
 export class Counts {
   readonly #counts = new Map<string, number>();
 
@@ -152,7 +152,7 @@ export class Counts {
     this.#counts.set(what, (this.#counts.get(what) ?? 0) + 1);
   }
 
-  /** In the order of their names, statuses first. */
+  /** Sorted by name, statuses first. */
   toObject(): Record<string, number> {
     return Object.fromEntries([...this.#counts].sort(([a], [b]) => (a < b ? -1 : 1)));
   }

@@ -1,16 +1,16 @@
-/** What a simulation finds: plain frozen data. Times are milliseconds from the start, durations milliseconds. */
+/** The result of a simulation: plain frozen data. Times are milliseconds from the start, durations milliseconds. */
 
 import type { PoolEvents } from "../../events.ts";
 
 export interface SimulationReport {
   readonly seed: number;
-  /** Until the last request was over. */
+  /** Until the end of the last request. */
   readonly durationMs: number;
   readonly requests: number;
-  /** Requests that never got as far as a pool, by code. */
+  /** Requests refused before they reached a pool, by error code. */
   readonly refused: Readonly<Record<string, number>>;
   readonly pools: readonly PoolReport[];
-  /** What happened to upstreams, in order: at most the first 10,000. */
+  /** The events of upstreams, in order: at most the first 10,000. */
   readonly events: readonly SimulationEvent[];
   readonly eventsLeftOut: number;
 }
@@ -19,49 +19,49 @@ export interface PoolReport {
   readonly name: string;
   readonly policy: string;
   readonly requests: number;
-  /** How they ended: a status, or an error code. */
+  /** Number of requests by status or error code. */
   readonly outcomes: Readonly<Record<string, number>>;
-  /** Answered with 500 or above, by an upstream or by the proxy. */
+  /** Requests with a status of 500 or above, from an upstream or from the proxy. */
   readonly failed: number;
-  /** From arrival to answer, waiting and retries included, of those that were answered below 500. */
+  /** From arrival to response, including waits and retries, of requests with a status below 500. */
   readonly latency: Distribution;
   readonly queue: {
     readonly waited: number;
     readonly wait: Distribution;
     readonly deepest: number;
-    /** Turned away because the queue was full. */
+    /** Refused because the queue was full. */
     readonly overflowed: number;
-    /** Turned away because they had waited for too long. */
+    /** Refused because they had waited too long. */
     readonly timedOut: number;
   };
-  /** By what they were made for: a code or a status. */
+  /** Number of retries by their reason, an error code or a status. */
   readonly retries: Readonly<Record<string, number>>;
   readonly retryBudgetExhausted: number;
   readonly upstreams: readonly UpstreamReport[];
-  /** For plotting: the pool from `at` until the next slot's. */
+  /** For plotting: each slot covers the time from `at` to the next slot. */
   readonly timeline: readonly TimelineSlot[];
 }
 
 export interface UpstreamReport {
   readonly id: string;
-  /** At the end. */
+  /** At the end of the simulation. */
   readonly weight: number;
   /** Requests sent to it, retries included. */
   readonly requests: number;
-  /** Of all that were sent in its pool, 0 to 1. */
+  /** Share of all requests sent in its pool, 0 to 1. */
   readonly share: number;
-  /** What its effective weight was worth, beside those of whoever else could be picked each time. */
+  /** The share that its effective weight was worth among the candidates of each pick, 0 to 1. */
   readonly due: number;
   readonly outcomes: Readonly<Record<string, number>>;
   /** Time to response headers. */
   readonly latency: Distribution;
   readonly mostInFlight: number;
   readonly ejections: number;
-  /** How many verdicts of probes have changed. */
+  /** Number of changes of its health. */
   readonly healthChanges: number;
 }
 
-/** Null where there was nothing. */
+/** Null when `count` is 0. */
 export interface Distribution {
   readonly count: number;
   readonly mean: number | null;
@@ -73,21 +73,21 @@ export interface Distribution {
 
 export interface SimulationEvent {
   readonly at: number;
-  /** Empty for what concerns no upstream. */
+  /** Empty for events that concern no upstream. */
   readonly pool: string;
   readonly upstream: string;
-  /** `script` is a step of the script, the others are what has come of it. A simulation looks up no names. */
+  /** `script` is a step of the script; the others are events of the pools. There are no DNS lookups. */
   readonly event: "script" | Exclude<keyof PoolEvents, "discovery">;
   readonly text: string;
 }
 
 export interface TimelineSlot {
   readonly at: number;
-  /** Over in this slot. */
+  /** Requests that ended in this slot. */
   readonly requests: number;
   readonly failed: number;
   readonly retries: number;
-  /** The most that waited at a time. */
+  /** Maximum number of waiting requests. */
   readonly queued: number;
   readonly p50: number | null;
   readonly p99: number | null;

@@ -1,6 +1,6 @@
 import type { Distribution } from "./report.ts";
 
-/** Durations, all of them kept, so that quantiles are exact. */
+/** Keeps all durations, so that quantiles are exact. */
 export class Samples {
   readonly #values: number[] = [];
 
@@ -25,7 +25,7 @@ export class Samples {
     };
   }
 
-  /** What has been added since the last time. */
+  /** Returns the distribution since the last call. */
   flush(): Distribution {
     const distribution = this.distribution();
     this.#values.length = 0;
@@ -33,7 +33,7 @@ export class Samples {
   }
 }
 
-/** Microseconds are precise enough to read. */
+/** Rounds milliseconds to microseconds, for readable reports. */
 export function round(value: number): number {
   return Math.round(value * 1_000) / 1_000;
 }

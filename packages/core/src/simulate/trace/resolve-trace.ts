@@ -3,8 +3,8 @@ import { parseDuration } from "../../config/duration.ts";
 import { type ConfigIssue, OptionsError } from "../../config/issues.ts";
 import type { ResolvedOptions } from "../../config/resolved.ts";
 import { resolveLatency } from "../latency.ts";
-import { firstStretch, numberListed, readListed } from "../listed-requests.ts";
-import { checkNumber, crossCheckTrace } from "./check-trace.ts";
+import { countListed, readListedRequests, withFirstChunk } from "../listed-requests.ts";
+import { checkCount, crossCheckTrace } from "./check-trace.ts";
 import type {
   ResolvedFailure,
   ResolvedGenerator,
@@ -12,38 +12,38 @@ import type {
   ResolvedRequest,
   ResolvedStep,
   ResolvedTrace,
-  UpstreamPlace,
+  UpstreamName,
 } from "./resolved-trace.ts";
 import type { FailureShares, GeneratedRequests, ScriptStep, Trace, TracedRequest, UpstreamModel } from "./trace.ts";
 import { traceSchema } from "./trace-schema.ts";
-import { nameOf, Places } from "./upstream-names.ts";
+import { qualifiedName, UpstreamNames } from "./upstream-names.ts";
 
 const defaultKeys = 1_000;
 
 /**
- * Checks a trace and fills in what it leaves out. Throws an `OptionsError` that names every mistake; of those in a long
- * list of requests the first.
+ * Validates a trace and fills in defaults. Throws an `OptionsError` that names every mistake, of a long list of requests those
+ * of the first chunk that has one.
  */
 export function resolveTrace(given: Trace, options: ResolvedOptions): ResolvedTrace {
-  const tooMany = checkNumber(numberListed(given) ?? 0);
+  const tooMany = checkCount(countListed(given) ?? 0);
   if (tooMany.length > 0) throw toError(tooMany);
-  const { issues, data } = checkAgainst(traceSchema, firstStretch(given));
+  const { issues, data } = checkAgainst(traceSchema, withFirstChunk(given));
   if (data === undefined || issues.length > 0) throw toError(issues);
   const { requests, upstreams = {}, script = [] } = data;
-  const places = new Places(options, script);
-  const found = crossCheckTrace(data, places);
-  if (found.length > 0) throw toError(found);
+  const names = new UpstreamNames(options, script);
+  const mistakes = crossCheckTrace(data, names);
+  if (mistakes.length > 0) throw toError(mistakes);
   const models = Object.entries(upstreams).map(
-    ([name, model]) => [nameOf(places.find(name) as UpstreamPlace), resolveModel(model)] as const,
+    ([name, model]) => [qualifiedName(names.find(name) as UpstreamName), resolveModel(model)] as const,
   );
   return {
     requests: "rate" in requests ? toGenerator(requests) : toRequests(given.requests as readonly TracedRequest[]),
     models: new Map(models),
-    script: script.map((step) => toStep(step, places)).sort((a, b) => a.atMs - b.atMs),
+    script: script.map((step) => toStep(step, names)).sort((a, b) => a.atMs - b.atMs),
   };
 }
 
-/** Who is not described answers after 20 ms and never fails. */
+/** Fills in defaults. An upstream without a model responds after 20 ms and never fails. */
 export function resolveModel({ latency = "20ms", failures, concurrency = Infinity }: UpstreamModel): ResolvedModel {
   return { latency: resolveLatency(latency, milliseconds), failures: toFailures(failures ?? {}), concurrency };
 }
@@ -64,7 +64,7 @@ function toGenerator({
 
 function toRequests(listed: readonly TracedRequest[]): ResolvedRequest[] {
   const requests: ResolvedRequest[] = [];
-  const issues = readListed(listed, (request) => requests.push(toRequest(request)));
+  const issues = readListedRequests(listed, (request) => requests.push(toRequest(request)));
   if (issues.length > 0) throw toError(issues);
   return requests;
 }
@@ -73,19 +73,19 @@ function toRequest({ at, key, method = "GET", url = "/", client }: TracedRequest
   return { atMs: typeof at === "number" ? at : milliseconds(at), key, method, url, client };
 }
 
-function toStep(step: ScriptStep, places: Places): ResolvedStep {
+function toStep(step: ScriptStep, names: UpstreamNames): ResolvedStep {
   const { at, upstream, rate, slower, down, failures, weight, state, join, leave = false } = step;
-  const place = upstream === undefined ? undefined : places.find(upstream);
+  const name = upstream === undefined ? undefined : names.find(upstream);
   return {
     atMs: milliseconds(at),
-    place,
+    name,
     rate,
     slower,
     down,
     failures: failures && toFailures(failures),
     weight,
     state,
-    join: join && place && { ...join, id: place.id },
+    join: join && name && { ...join, id: name.id },
     leave,
   };
 }
@@ -98,7 +98,7 @@ function toHow(how: string): ResolvedFailure["how"] {
   return how === "refuse" || how === "reset" || how === "hang" ? how : Number(how);
 }
 
-/** The schema has let only valid durations through. */
+/** The schema has validated the duration. */
 function milliseconds(text: string): number {
   return parseDuration(text) ?? 0;
 }

@@ -1,4 +1,4 @@
-/** A trace after checking: times in milliseconds, upstreams found, defaults filled in. */
+/** A validated trace: times in milliseconds, names of upstreams resolved, defaults filled in. */
 
 import type { UpstreamOptions } from "../../config/options.ts";
 import type { UpstreamState } from "../../events.ts";
@@ -7,7 +7,7 @@ export interface ResolvedTrace {
   readonly requests: readonly ResolvedRequest[] | ResolvedGenerator;
   /** By "pool/id". */
   readonly models: ReadonlyMap<string, ResolvedModel>;
-  /** In the order of their times. */
+  /** Sorted by time. */
   readonly script: readonly ResolvedStep[];
 }
 
@@ -46,8 +46,8 @@ export interface ResolvedFailure {
 
 export interface ResolvedStep {
   readonly atMs: number;
-  /** Where the upstream is; undefined for a step that names none. */
-  readonly place: UpstreamPlace | undefined;
+  /** The upstream that the step changes; undefined for a step that changes the rate only. */
+  readonly name: UpstreamName | undefined;
   readonly rate: number | undefined;
   readonly slower: number | undefined;
   readonly down: boolean | undefined;
@@ -58,7 +58,8 @@ export interface ResolvedStep {
   readonly leave: boolean;
 }
 
-export interface UpstreamPlace {
+/** Identifies an upstream in a simulation. */
+export interface UpstreamName {
   readonly pool: string;
   readonly id: string;
 }

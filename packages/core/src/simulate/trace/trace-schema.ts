@@ -1,4 +1,4 @@
-/** The shape of a trace as a schema, made of the same kinds of value as the options. */
+/** The schema of a trace, composed of the field schemas of the options. */
 
 import * as z from "zod";
 import { limits } from "../../config/defaults.ts";
@@ -28,9 +28,9 @@ const latency = z.union(
 );
 
 const failures = record(
-  "shares of requests by how they fail",
-  text("a way to fail").regex(/^(?:refuse|reset|hang|[1-5]\d\d)$/, {
-    error: 'requests fail by "refuse", "reset", "hang" or a status such as "503"',
+  "shares of requests by kind of failure",
+  text("a kind of failure").regex(/^(?:refuse|reset|hang|[1-5]\d\d)$/, {
+    error: 'expected "refuse", "reset", "hang" or a status such as "503"',
   }),
   fraction(0, 1),
 );

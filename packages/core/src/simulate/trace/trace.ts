@@ -1,36 +1,36 @@
-/** What a simulation is told beside a proxy's options: who asks, how the upstreams answer, and what happens meanwhile. */
+/** The input of a simulation besides the options: requests, models of upstreams, and a script of changes. */
 
 import type { Duration, UpstreamOptions } from "../../config/options.ts";
 import type { UpstreamState } from "../../events.ts";
 
 export interface Trace {
-  /** Every request, or how they are to be made up. */
+  /** A list of requests, or the parameters to generate them. */
   readonly requests: readonly TracedRequest[] | GeneratedRequests;
-  /** How upstreams answer, by their ids, or as "pool/id". Who is not named answers after 20 ms and never fails. */
+  /** Models by id or "pool/id". An upstream without a model responds after 20 ms and never fails. */
   readonly upstreams?: Readonly<Record<string, UpstreamModel>>;
-  /** What happens at which time. */
+  /** Changes over time. */
   readonly script?: readonly ScriptStep[];
 }
 
 export interface TracedRequest {
-  /** When it comes, from the start of the simulation; a number is milliseconds. */
+  /** The time of arrival, from the start of the simulation; a number is milliseconds. */
   readonly at: Duration | number;
-  /** What a hashing policy hashes, in place of what `hashOn` takes from a request. */
+  /** The key for a hashing policy. Default: what `hashOn` reads from the request. */
   readonly key?: string;
   /** Default: "GET". */
   readonly method?: string;
-  /** A path, or a URL with the host to route by. Default: "/". */
+  /** A path, or a URL whose host is used for routing. Default: "/". */
   readonly url?: string;
   /** The client's address. Default: "127.0.0.1". */
   readonly client?: string;
 }
 
-/** Requests that come independently of each other: a Poisson process. */
+/** Independent requests: a Poisson process. */
 export interface GeneratedRequests {
-  /** Requests a second, on average. */
+  /** Average requests per second. */
   readonly rate: number;
   readonly duration: Duration;
-  /** How many different keys they have, each as often as the others. Default: 1,000. */
+  /** The number of different keys, all equally frequent. Default: 1,000. */
   readonly keys?: number;
   /** Default: "GET". */
   readonly method?: string;
@@ -38,53 +38,53 @@ export interface GeneratedRequests {
   readonly url?: string;
 }
 
-/** Always the same; evenly spread; or lognormal, which is how latencies are mostly spread, by two of its quantiles. */
+/** Fixed, uniform, or lognormal, like most real latencies, given by two quantiles. */
 export type LatencyModel =
   | Duration
   | { readonly from: Duration; readonly to: Duration }
   | { readonly p50: Duration; readonly p99: Duration };
 
 /**
- * Shares of requests that fail, 0 to 1, by how: `refuse` (the connection), `reset` (in place of an answer), `hang` (no answer
- * at all), or a status such as "503".
+ * Shares of requests that fail, 0 to 1, by kind: `refuse` (the connection), `reset` (instead of a response), `hang` (no
+ * response), or a status such as "503".
  */
 export type FailureShares = Readonly<Partial<Record<"refuse" | "reset" | "hang" | `${number}`, number>>>;
 
 export interface UpstreamModel {
-  /** From the request to the response headers, on an upstream that has nothing else to do. Default: "20ms". */
+  /** Time from the request to the response headers on an idle upstream. Default: "20ms". */
   readonly latency?: LatencyModel;
   /** Default: none. */
   readonly failures?: FailureShares;
-  /** Requests that it works on at a time; more wait within it, and are slower for that. Default: no limit. */
+  /** Requests that it handles at a time; further ones wait in the upstream. Default: no limit. */
   readonly concurrency?: number;
 }
 
-/** Something that happens. One step may change several things of one upstream. */
+/** A change at a time. One step may change several properties of one upstream. */
 export interface ScriptStep {
   readonly at: Duration;
-  /** An id, or "pool/id". Not needed to change the rate. */
+  /** An id or "pool/id". Not needed to change the rate. */
   readonly upstream?: string;
-  /** Requests a second from now on, when requests are made up. */
+  /** Requests per second from now on, for generated requests. */
   readonly rate?: number;
-  /** Multiplies its latency from now on; 1 is as it was. */
+  /** The factor of its latency from now on; 1 is the latency of its model. */
   readonly slower?: number;
-  /** It dies, with all that it has in flight, or comes back. */
+  /** True: it goes down and resets everything in flight. False: it is up again. */
   readonly down?: boolean;
-  /** Its failures from now on. */
+  /** Replaces its failures from now on. */
   readonly failures?: FailureShares;
-  /** As an operator would set it. */
+  /** As set by an operator. */
   readonly weight?: number;
-  /** As an operator would set it. */
+  /** As set by an operator. */
   readonly state?: UpstreamState;
-  /** It joins: `upstream` is the "pool/id" that it gets. */
+  /** It joins the pool, with `upstream` as its "pool/id". */
   readonly join?: Omit<UpstreamOptions, "id">;
-  /** It leaves the pool, and finishes what it has. */
+  /** It leaves the pool, and finishes its requests in flight. */
   readonly leave?: true;
 }
 
 export interface SimulateSettings {
-  /** A whole number. The same seed gives the same report. Default: 1. */
+  /** A whole number. The same seed yields the same report. Default: 1. */
   readonly seed?: number;
-  /** Told now and then which share of the time has passed, 0 to 1. */
+  /** Called occasionally with the progress, 0 to 1. */
   readonly onProgress?: (share: number) => void;
 }

@@ -1,51 +1,53 @@
 import { didYouMean } from "../../config/issues.ts";
 import type { ResolvedOptions } from "../../config/resolved.ts";
-import type { UpstreamPlace } from "./resolved-trace.ts";
+import type { UpstreamName } from "./resolved-trace.ts";
 import type { ScriptStep } from "./trace.ts";
 
-/** Every upstream that a simulation may speak of: those of the options, and those that join. */
-export class Places {
+/** Resolves the names of upstreams in a trace: the upstreams of the options, and those that a script adds. */
+export class UpstreamNames {
   readonly #pools: readonly string[];
-  readonly #places: UpstreamPlace[] = [];
+  readonly #names: UpstreamName[] = [];
 
   constructor(options: ResolvedOptions, script: readonly ScriptStep[]) {
     this.#pools = [...options.pools.keys()];
-    for (const [pool, { upstreams }] of options.pools) for (const { id } of upstreams) this.#places.push({ pool, id });
+    for (const [pool, { upstreams }] of options.pools) for (const { id } of upstreams) this.#names.push({ pool, id });
     for (const { upstream, join } of script) {
       if (upstream === undefined || join === undefined) continue;
-      const place = this.#newPlace(upstream);
-      if (place !== undefined && this.#match(nameOf(place)).length === 0) this.#places.push(place);
+      const name = this.#nameOfJoining(upstream);
+      if (name !== undefined && this.#match(qualifiedName(name)).length === 0) this.#names.push(name);
     }
   }
 
-  /** The upstream of that name; undefined when `objectionTo` has something to say. */
-  find(name: string): UpstreamPlace | undefined {
-    const [place, ...others] = this.#match(name);
-    return others.length === 0 ? place : undefined;
+  /** Finds an upstream by its id or its "pool/id". Undefined when `errorOf` returns an error. */
+  find(text: string): UpstreamName | undefined {
+    const [name, ...others] = this.#match(text);
+    return others.length === 0 ? name : undefined;
   }
 
-  /** Why no upstream is meant by a name. */
-  objectionTo(name: string): string | undefined {
-    const found = this.#match(name);
+  /** The error message for a name that identifies no upstream, or several. */
+  errorOf(text: string): string | undefined {
+    const found = this.#match(text);
     if (found.length === 1) return undefined;
-    if (found.length > 1) return `several pools have an upstream "${name}"; say which: ${found.map(nameOf).join(", ")}`;
-    const known = this.#places.map((place) => (this.#pools.length === 1 ? place.id : nameOf(place)));
-    return `no pool has an upstream "${name}"${didYouMean(name, known)}`;
+    if (found.length > 1)
+      return `several pools have an upstream "${text}"; use one of ${found.map(qualifiedName).join(", ")}`;
+    const known = this.#names.map((name) => (this.#pools.length === 1 ? name.id : qualifiedName(name)));
+    return `no pool has an upstream "${text}"${didYouMean(text, known)}`;
   }
 
-  #match(name: string): UpstreamPlace[] {
-    return this.#places.filter((place) => nameOf(place) === name || place.id === name);
+  #match(text: string): UpstreamName[] {
+    return this.#names.filter((name) => qualifiedName(name) === text || name.id === text);
   }
 
-  /** Where one joins: in the pool that is named, or in the only one. */
-  #newPlace(name: string): UpstreamPlace | undefined {
-    const slash = name.indexOf("/");
-    const pool = slash < 0 ? this.#pools[0] : name.slice(0, slash);
+  /** The pool in the name, or the only pool. */
+  #nameOfJoining(text: string): UpstreamName | undefined {
+    const slash = text.indexOf("/");
+    const pool = slash < 0 ? this.#pools[0] : text.slice(0, slash);
     if (pool === undefined || !this.#pools.includes(pool) || (slash < 0 && this.#pools.length > 1)) return undefined;
-    return { pool, id: name.slice(slash + 1) };
+    return { pool, id: text.slice(slash + 1) };
   }
 }
 
-export function nameOf({ pool, id }: UpstreamPlace): string {
+/** "pool/id". */
+export function qualifiedName({ pool, id }: UpstreamName): string {
   return `${pool}/${id}`;
 }
