@@ -2,6 +2,7 @@
 
 import { connect } from "node:net";
 import { createProxy } from "evenkeel";
+import { seededRandom } from "evenkeel/testing";
 import { expect, test } from "vitest";
 import { createAdmin } from "../src/index.ts";
 import { serve } from "./support/harness.ts";
@@ -41,7 +42,7 @@ const words = {
 } as const;
 
 test("no random request breaks the admin API", async () => {
-  const random = mulberry32(20_260_725);
+  const random = seededRandom(20_260_725);
   const one = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T;
   /** Mostly the usual value, which passes the first checks, so that the later checks run too. */
   const mostly = <T>(usual: T, list: readonly T[]): T => (random() < 0.6 ? usual : one(list));
@@ -77,15 +78,4 @@ function exchange(port: number, bytes: string): Promise<string> {
     socket.on("data", (chunk) => chunks.push(chunk)).on("error", () => {});
     socket.on("close", () => resolve(Buffer.concat(chunks).toString("latin1")));
   });
-}
-
-/** A random number generator with a seed, by Tommy Ettinger. */
-function mulberry32(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }

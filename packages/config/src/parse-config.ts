@@ -1,5 +1,5 @@
 import { dirname, resolve } from "node:path";
-import { type ConfigIssue, checkOptions, type ProxyOptions } from "evenkeel";
+import { type ConfigIssue, checkOptions, freezeDeep, type ProxyOptions } from "evenkeel";
 import { crossCheckCommandTables } from "./command-tables/cross-check.ts";
 import { resolveAccessLog, resolveAdmin, resolveServer } from "./command-tables/resolve.ts";
 import { commandTables } from "./command-tables/schema.ts";
@@ -9,7 +9,6 @@ import { toConfigError } from "./errors/format-error.ts";
 import { shownKeys } from "./errors/shown-keys.ts";
 import { SourceText } from "./errors/source-text.ts";
 import type { FileConfig } from "./file-config.ts";
-import { freezeDeep } from "./freeze-deep.ts";
 import type { Environment } from "./interpolate/expand-variables.ts";
 import { interpolate } from "./interpolate/interpolate.ts";
 import { type ConfigFormat, detectFormat, parseDocument } from "./load-document.ts";

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { seededRandom } from "evenkeel/testing";
 import { describe, expect, it } from "vitest";
 import { ConfigError, type ConfigFormat, parseConfig } from "../src/index.ts";
-import { seededRandom } from "./seeded-random.ts";
 
 const file = join(import.meta.dirname, "cases", "everything.toml");
 const toml = readFileSync(file, "utf8");

@@ -1,7 +1,8 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage } from "node:http";
+import { isLoopbackAddress } from "evenkeel";
 import { HttpError } from "../http/http-error.ts";
-import { isLoopbackAddress, isLoopbackName, isUnixSocket, parseHost } from "./local-addresses.ts";
+import { isLoopbackName, isUnixSocket, parseHost } from "./local-addresses.ts";
 
 /** The rules for access to an admin API. */
 export interface AccessRules {

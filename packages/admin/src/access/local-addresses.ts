@@ -1,15 +1,7 @@
-/** Recognises loopback addresses and names, and Unix sockets. */
+/** Recognises loopback names and listen addresses, and Unix sockets. */
 
-import { BlockList, isIP, type Socket } from "node:net";
-
-const loopback = new BlockList();
-loopback.addSubnet("127.0.0.0", 8, "ipv4");
-loopback.addAddress("::1", "ipv6");
-
-/** Whether an IP address is in 127.0.0.0/8 or is ::1, also in IPv4-mapped form. */
-export function isLoopbackAddress(address: string): boolean {
-  return contains(loopback, address);
-}
+import { isIP, type Socket } from "node:net";
+import { isLoopbackAddress } from "evenkeel";
 
 /**
  * Whether a listen address ("127.0.0.1:9090", "localhost", "[::1]:9090", "unix:/run/admin.sock") can be reached from this
@@ -41,9 +33,4 @@ export function parseHost(authority: string): string | undefined {
 /** Whether a host always is this machine: `localhost`, names below it (RFC 6761), or a loopback address. */
 export function isLoopbackName(host: string): boolean {
   return host === "localhost" || host.endsWith(".localhost") || isLoopbackAddress(host);
-}
-
-function contains(list: BlockList, address: string): boolean {
-  const family = isIP(address);
-  return family !== 0 && list.check(address, family === 4 ? "ipv4" : "ipv6");
 }

@@ -1,3 +1,4 @@
+import { seededRandom } from "evenkeel";
 import type { DemoUpstream } from "./demo-upstream.ts";
 
 /** The first outage comes soon, so that the user sees one. */
@@ -7,7 +8,7 @@ const downMs = { min: 3_000, max: 8_000 };
 
 /** Takes an upstream down from time to time, at the same times after each start. Returns a function that stops this. */
 export function scheduleOutages(upstream: DemoUpstream, seed: number): () => void {
-  const random = createRandom(seed);
+  const random = seededRandom(seed);
   let timer = setTimeout(goDown, firstMs).unref();
 
   function goDown(): void {
@@ -20,15 +21,4 @@ export function scheduleOutages(upstream: DemoUpstream, seed: number): () => voi
 
 function between({ min, max }: { readonly min: number; readonly max: number }, share: number): number {
   return Math.round(min + (max - min) * share);
-}
-
-/** The mulberry32 generator: numbers from 0 to 1 that depend only on the seed. */
-function createRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }

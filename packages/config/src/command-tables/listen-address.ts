@@ -1,4 +1,5 @@
-import { BlockList, isIP } from "node:net";
+import { isIP } from "node:net";
+import { isLoopbackAddress } from "evenkeel";
 import type { ListenAddress } from "../file-config.ts";
 
 const allowed = 'expected "host:port", ":port", "[::1]:port" or "unix:/path/to.sock"';
@@ -16,16 +17,11 @@ export function parseListen(text: string): ListenAddress | string {
   return bare === "" || isHost(bare) ? { host: bare === "" ? undefined : bare, port } : invalidAddress(text);
 }
 
-const loopback = new BlockList();
-loopback.addSubnet("127.0.0.0", 8, "ipv4");
-loopback.addAddress("::1", "ipv6");
-
 /** Whether an address can be reached from this machine only. */
 export function isLoopback(address: ListenAddress): boolean {
   if ("socketPath" in address) return true;
   const { host = "" } = address;
-  const family = isIP(host);
-  return family === 0 ? host.toLowerCase() === "localhost" : loopback.check(host, family === 4 ? "ipv4" : "ipv6");
+  return host.toLowerCase() === "localhost" || isLoopbackAddress(host);
 }
 
 /** Accepts IPv4 addresses and names. Text of dots and digits only, which is not an IPv4 address, is not a name. */

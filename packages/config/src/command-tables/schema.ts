@@ -1,35 +1,11 @@
 /** The schemas of the command's tables. The core validates them along with its own options. */
 
 import { isIP } from "node:net";
-import { parseDuration } from "evenkeel";
+import { optionSchemas } from "evenkeel";
 import * as z from "zod";
 import { parseListen } from "./listen-address.ts";
 
-const table = <const Shape extends z.ZodRawShape>(shape: Shape) => z.strictObject(shape, { error: "expected a table" });
-
-const text = (what: string) => z.string({ error: `expected ${what}` });
-
-const flag = () => z.boolean({ error: "expected true or false" });
-
-const integer = (min: number, max: number) => {
-  const error = `expected a whole number from ${min} to ${max}`;
-  return z.int({ error }).min(min, { error }).max(max, { error });
-};
-
-const oneOf = <const Word extends string>(words: readonly Word[]) =>
-  z.enum(words, { error: `expected one of ${words.map((word) => `"${word}"`).join(", ")}` });
-
-const duration = (minMs: number) =>
-  text('a duration such as "250ms", "5s" or "2m"')
-    .superRefine((value, context) => {
-      const ms = parseDuration(value);
-      if (ms === undefined) {
-        fail(context, `expected a duration such as "250ms", "5s" or "2m", found ${JSON.stringify(value)}`);
-      } else if (ms < minMs || ms > 86_400_000) {
-        fail(context, `expected a duration from ${minMs}ms to 24h, found ${JSON.stringify(value)}`);
-      }
-    })
-    .meta({ pattern: "^\\d{1,12}(?:\\.\\d{1,3})?(?:ms|s|m|h)$", range: `${minMs}ms to 24h` });
+const { duration, flag, integer, list, oneOf, table, text } = optionSchemas;
 
 const address = () =>
   text('an address such as "127.0.0.1:8080"')
@@ -75,7 +51,7 @@ const token = () =>
 export const commandTables: Readonly<Record<"server" | "admin" | "accessLog", z.ZodType>> = {
   server: table({
     listen: addresses.optional(),
-    shutdownTimeout: duration(0).optional(),
+    shutdownTimeout: duration().optional(),
     maxConnections: integer(1, 1_000_000).optional(),
     tls: table({ cert: file("the path of a PEM file"), key: file("the path of a PEM file") }).optional(),
     timeouts: table({
@@ -87,9 +63,9 @@ export const commandTables: Readonly<Record<"server" | "admin" | "accessLog", z.
   admin: table({
     listen: address().optional(),
     token: token().optional(),
-    hosts: z.array(host(), { error: "expected an array of hosts" }).optional(),
+    hosts: list("hosts", host()).optional(),
     metrics: flag().optional(),
-    readyPools: z.array(text("the name of a pool"), { error: "expected an array of names of pools" }).optional(),
+    readyPools: list("names of pools", text("the name of a pool")).optional(),
   }).optional(),
   accessLog: table({
     format: oneOf(["json", "combined", "none"]).optional(),

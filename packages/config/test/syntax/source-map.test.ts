@@ -1,10 +1,10 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { seededRandom } from "evenkeel/testing";
 import { describe, expect, it } from "vitest";
 import { parseJson } from "../../src/syntax/parse-json.ts";
 import { parseToml } from "../../src/syntax/parse-toml.ts";
 import { findOffset, type SourceNode } from "../../src/syntax/source-map.ts";
-import { seededRandom } from "../seeded-random.ts";
 
 /** The first characters of the text at a path. */
 function at(text: string, sourceMap: SourceNode, path: (string | number)[], what: "key" | "value", length = 3): string {

@@ -28,10 +28,9 @@ export class PowerOfTwoChoices implements Policy {
   }
 
   weigh(context: PickContext): Weighed[] {
-    const chances = this.#draws.chances(context);
-    return context.candidates.map(({ inFlight, effectiveWeight }, index) => ({
-      chance: chances[index] as number,
-      because: `weight ${formatNumber(effectiveWeight)}, ${inFlight} in flight`,
-    }));
+    return this.#draws.weigh(
+      context,
+      ({ inFlight, effectiveWeight }) => `weight ${formatNumber(effectiveWeight)}, ${inFlight} in flight`,
+    );
   }
 }

@@ -32,14 +32,14 @@ export class PeakEwmaPolicy implements Policy {
   }
 
   weigh(context: PickContext): Weighed[] {
-    const chances = this.#draws.chances(context);
-    return context.candidates.map(({ responsiveness, inFlight, effectiveWeight }, index) => ({
-      chance: chances[index] as number,
-      because:
-        `weight ${formatNumber(effectiveWeight)}, ${formatNumber(responsiveness.costAt(context.now))} ms to the headers, ` +
-        `${formatNumber(100 * responsiveness.successAt(context.now))} % successes, ${inFlight} in flight`,
-    }));
+    return this.#draws.weigh(context, describe);
   }
+}
+
+function describe({ responsiveness, inFlight, effectiveWeight }: Candidate, now: number): string {
+  const latency = `${formatNumber(responsiveness.costAt(now))} ms to the headers`;
+  const successes = `${formatNumber(100 * responsiveness.successAt(now))} % successes`;
+  return `weight ${formatNumber(effectiveWeight)}, ${latency}, ${successes}, ${inFlight} in flight`;
 }
 
 /**

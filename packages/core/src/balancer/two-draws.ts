@@ -1,4 +1,4 @@
-import type { Candidate, PickContext } from "../policy.ts";
+import type { Candidate, PickContext, Weighed } from "../policy.ts";
 import { weightedLists } from "./weighted-list.ts";
 
 /** The cost of each draw; less is better. `typicalWeight` is the mean weight of the candidates. */
@@ -33,8 +33,17 @@ export class TwoDraws {
     return this.#comparison.ofSecond(second, now, typicalWeight) < bound ? second : first;
   }
 
-  /** Returns the exact probability of each candidate, from every ordered pair of draws. */
-  chances({ candidates, now }: PickContext): number[] {
+  /** Returns the exact probability of each candidate, with the figures that `describe` gives. */
+  weigh(context: PickContext, describe: (upstream: Candidate, now: number) => string): Weighed[] {
+    const chances = this.#chances(context);
+    return context.candidates.map((upstream, index) => ({
+      chance: chances[index] as number,
+      because: describe(upstream, context.now),
+    }));
+  }
+
+  /** From every ordered pair of draws. */
+  #chances({ candidates, now }: PickContext): number[] {
     if (candidates.length === 1) return [1];
     const { total } = this.#weighted(candidates);
     const typicalWeight = total / candidates.length;

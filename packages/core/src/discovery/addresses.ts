@@ -1,8 +1,7 @@
-import { BlockList, isIPv6 } from "node:net";
 import createDebug from "debug";
 import type { ResolvedDiscovery } from "../config/resolved.ts";
+import { isLinkLocalOrMetadata, isServerAddress } from "../dns/address-classes.ts";
 import type { AddressRecord, DnsClient } from "../dns/dns-client.ts";
-import { isLinkLocalOrMetadata } from "../dns/link-local.ts";
 import { LookupFailure } from "../dns/lookup-failure.ts";
 
 const debug = createDebug("evenkeel:discovery");
@@ -70,16 +69,9 @@ export function addressesIn(known: KnownAddresses, name: string): readonly strin
   return ([4, 6] as const).flatMap((family) => known.get(`${family} ${name}`)?.addresses ?? []);
 }
 
-/** Addresses that no upstream can have: unspecified, multicast, broadcast and reserved ones. */
-const unusable = new BlockList();
-unusable.addSubnet("0.0.0.0", 8, "ipv4");
-unusable.addSubnet("224.0.0.0", 3, "ipv4");
-unusable.addAddress("::", "ipv6");
-unusable.addSubnet("ff00::", 8, "ipv6");
-
 /** A forged DNS response must not lead requests to services of the machine itself. */
 export function isUsable(address: string): boolean {
-  return !unusable.check(address, isIPv6(address) ? "ipv6" : "ipv4") && !isLinkLocalOrMetadata(address);
+  return isServerAddress(address) && !isLinkLocalOrMetadata(address);
 }
 
 function familiesOf({ family }: ResolvedDiscovery): readonly (4 | 6)[] {

@@ -2,9 +2,9 @@
 
 import { limits } from "../config/defaults.ts";
 import type { Clock, Timer } from "../runtime/clock.ts";
+import { isLinkLocalOrMetadata } from "./address-classes.ts";
 import { type AddressRecord, type DnsClient, type OpenDns, openNodeDns } from "./dns-client.ts";
 import { type HostAddress, type Hosts, hostsPath, localAddresses, parseHosts } from "./hosts-file.ts";
-import { isLinkLocalOrMetadata } from "./link-local.ts";
 import { LocalFile } from "./local-file.ts";
 import { LookupFailure } from "./lookup-failure.ts";
 import { parseResolvConf, type SearchRules, searchNames } from "./resolv-conf.ts";

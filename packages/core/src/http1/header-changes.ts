@@ -1,3 +1,5 @@
+import { withoutFields } from "./fields.ts";
+
 /** Headers to set and to drop. */
 export interface HeaderChangeSet {
   /** Names as written, with their values. */
@@ -14,10 +16,7 @@ export function withHeaderChanges(headers: string[], changes: HeaderChangeSet | 
   if (changes === undefined) return headers;
   const result: string[] = [];
   if (changes.drop.has("host")) addSet(result, changes, true);
-  for (let index = 0; index < headers.length; index += 2) {
-    const name = headers[index] as string;
-    if (!changes.drop.has(name.toLowerCase())) result.push(name, headers[index + 1] as string);
-  }
+  withoutFields(headers, changes.drop, result);
   addSet(result, changes, false);
   return result;
 }

@@ -5,6 +5,7 @@
  */
 
 import type { Dispatcher } from "undici";
+import { toFieldRecord } from "../http1/fields.ts";
 
 /** The calls of a handler to its request. */
 export interface RequestControl {
@@ -105,12 +106,12 @@ class ControllerAdapter implements HandlerAdapter, Dispatcher.DispatchController
 
   inform(status: number, headers: readonly string[]): void {
     this.rawHeaders = toBytes(headers);
-    this.#handler.onResponseStart?.(this, status, toRecord(headers), "");
+    this.#handler.onResponseStart?.(this, status, toFieldRecord(headers, "lower-case"), "");
   }
 
   begin(status: number, statusText: string, headers: readonly string[]): boolean {
     this.rawHeaders = toBytes(headers);
-    this.#handler.onResponseStart?.(this, status, toRecord(headers), statusText);
+    this.#handler.onResponseStart?.(this, status, toFieldRecord(headers, "lower-case"), statusText);
     return !this.paused;
   }
 
@@ -121,7 +122,7 @@ class ControllerAdapter implements HandlerAdapter, Dispatcher.DispatchController
 
   end(trailers: readonly string[]): void {
     this.rawTrailers = toBytes(trailers);
-    this.#handler.onResponseEnd?.(this, toRecord(trailers));
+    this.#handler.onResponseEnd?.(this, toFieldRecord(trailers, "lower-case"));
   }
 
   fail(error: Error): void {
@@ -131,17 +132,4 @@ class ControllerAdapter implements HandlerAdapter, Dispatcher.DispatchController
 
 function toBytes(headers: readonly string[]): Buffer[] {
   return headers.map((text) => Buffer.from(text, "latin1"));
-}
-
-/** By lower-case name; a repeated header has an array of values. */
-function toRecord(headers: readonly string[]): Record<string, string | string[]> {
-  // No prototype, since a header may be named `__proto__`.
-  const record: Record<string, string | string[]> = Object.create(null);
-  for (let index = 0; index < headers.length; index += 2) {
-    const name = (headers[index] as string).toLowerCase();
-    const value = headers[index + 1] as string;
-    const before = record[name];
-    record[name] = before === undefined ? value : [before, value].flat();
-  }
-  return record;
 }

@@ -8,6 +8,7 @@ import type { IncomingRequest } from "../client/client-exchange.ts";
 import { hostText } from "../config/settable-header.ts";
 import type { ErrorCode } from "../errors.ts";
 import { continueExpectation } from "../http1/expect-continue.ts";
+import { withoutFields } from "../http1/fields.ts";
 import type { HeaderChangeSet } from "../http1/header-changes.ts";
 import { requestHeaderKind } from "./request-header-kind.ts";
 
@@ -195,7 +196,7 @@ class HeadReader {
     return {
       host: this.#host ?? "",
       bodyLength,
-      passed: this.#named === undefined ? this.#passed : withoutNamed(this.#passed, this.#named),
+      passed: this.#named === undefined ? this.#passed : withoutFields(this.#passed, this.#named),
       hasClaims: this.#hasClaims,
       replacing: undefined,
       forwarded: this.#forwarded ?? nothingForwarded,
@@ -229,15 +230,6 @@ export function withoutClaims(head: RequestHeadIn): RequestHeadIn {
     if (requestHeaderKind(name) !== "claim") kept.push(name, head.passed[index + 1] as string);
   }
   return { ...head, passed: kept, hasClaims: false };
-}
-
-function withoutNamed(headers: readonly string[], named: ReadonlySet<string>): string[] {
-  const kept: string[] = [];
-  for (let index = 0; index < headers.length; index += 2) {
-    const name = headers[index] as string;
-    if (!named.has(name.toLowerCase())) kept.push(name, headers[index + 1] as string);
-  }
-  return kept;
 }
 
 function refuse(code: ErrorCode, reason: string): Refusal {

@@ -20,6 +20,7 @@ import type HttpProxy from "http-proxy";
 import { RawStream } from "../../client/raw-stream.ts";
 import { limits } from "../../config/defaults.ts";
 import type { HeadLimits, ResolvedTls, UpstreamAddress } from "../../config/resolved.ts";
+import { toFieldRecord } from "../../http1/fields.ts";
 import { AsyncContext } from "../../runtime/async-context.ts";
 import type { Clock, Timer } from "../../runtime/clock.ts";
 import { type Connector, connectTimeoutError, readyEvent } from "../../transport/connector.ts";
@@ -174,7 +175,7 @@ export function closeTunnel({ stream: client }: RawStream, { stream: upstream }:
 function startRequest(request: TunnelRequest, upstreamSocket: Socket): ClientRequest {
   // The protocol and the host are of no use to this agent. TLS, if any, is the socket's own.
   const target = { protocol: "http:", host: "upstream", port: 80, path: "/" };
-  const headers = toRecord([...request.headers, "connection", "Upgrade", "upgrade", "websocket"]);
+  const headers = toFieldRecord([...request.headers, "connection", "Upgrade", "upgrade", "websocket"], "first");
   let started: ClientRequest | undefined;
   const capture = (upstreamRequest: ClientRequest) => {
     started = upstreamRequest;
@@ -240,19 +241,4 @@ function mismatchOf(response: IncomingMessage, { key, responseHead }: TunnelRequ
   if (upgrade?.toLowerCase() !== "websocket") return "the upstream switched to another protocol";
   const expected = createHash("sha1").update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64");
   return accept === expected ? undefined : "the upstream's Sec-WebSocket-Accept does not match";
-}
-
-/** Names keep the case of their first appearance; repeated ones become lists, in order. */
-function toRecord(headers: readonly string[]): Record<string, string | string[]> {
-  const record: Record<string, string | string[]> = Object.create(null);
-  const names = new Map<string, string>();
-  for (let index = 0; index < headers.length; index += 2) {
-    const lower = (headers[index] as string).toLowerCase();
-    const name = names.get(lower) ?? (headers[index] as string);
-    const value = headers[index + 1] as string;
-    const before = record[name];
-    names.set(lower, name);
-    record[name] = before === undefined ? value : [before, value].flat();
-  }
-  return record;
 }

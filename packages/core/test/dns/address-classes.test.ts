@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { isLinkLocalOrMetadata } from "../../src/dns/link-local.ts";
+import { isLinkLocalOrMetadata, isLoopbackAddress, isServerAddress } from "../../src/dns/address-classes.ts";
 
 describe("a link-local address or a metadata service", () => {
   test.each([
@@ -53,4 +53,27 @@ describe("a link-local address or a metadata service", () => {
   ])("is not %s", (host) => {
     expect(isLinkLocalOrMetadata(host)).toBe(false);
   });
+});
+
+test("a loopback address is in 127.0.0.0/8 or is ::1, however it is written", () => {
+  const loopback = ["127.0.0.1", "127.255.255.255", "::1", "0:0:0:0:0:0:0:1", "::ffff:127.0.0.1"];
+  expect(loopback.filter((address) => !isLoopbackAddress(address))).toEqual([]);
+  const others = ["128.0.0.1", "::2", "::ffff:10.0.0.1", "localhost", ""];
+  expect(others.filter(isLoopbackAddress)).toEqual([]);
+});
+
+test("no server has an unspecified, multicast, broadcast or reserved address", () => {
+  const unusable = [
+    "0.0.0.0",
+    "0.1.2.3",
+    "224.0.0.1",
+    "240.0.0.1",
+    "255.255.255.255",
+    "::",
+    "ff02::1",
+    "::ffff:224.0.0.1",
+  ];
+  expect(unusable.filter(isServerAddress)).toEqual([]);
+  const usable = ["1.2.3.4", "10.0.0.1", "127.0.0.1", "223.255.255.255", "::1", "2001:db8::1", "fd00::1"];
+  expect(usable.filter((address) => !isServerAddress(address))).toEqual([]);
 });

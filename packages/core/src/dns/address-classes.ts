@@ -1,27 +1,50 @@
+/** Classes of addresses that packages treat alike: loopback, link-local and metadata, and those that no server can have. */
+
 import { BlockList, isIP } from "node:net";
+
+const loopback = new BlockList();
+loopback.addSubnet("127.0.0.0", 8, "ipv4");
+loopback.addAddress("::1", "ipv6");
+
+/** Unspecified, multicast, broadcast and reserved ones. */
+const unusable = new BlockList();
+unusable.addSubnet("0.0.0.0", 8, "ipv4");
+unusable.addSubnet("224.0.0.0", 3, "ipv4");
+unusable.addAddress("::", "ipv6");
+unusable.addSubnet("ff00::", 8, "ipv6");
 
 /**
  * Where clouds answer with credentials to requests from inside: link-local networks (RFC 3927, RFC 4291 section 2.5.6), and
  * the metadata services that have other addresses.
  */
-const networks = new BlockList();
-networks.addSubnet("169.254.0.0", 16, "ipv4");
-networks.addSubnet("fe80::", 10, "ipv6");
+const guarded = new BlockList();
+guarded.addSubnet("169.254.0.0", 16, "ipv4");
+guarded.addSubnet("fe80::", 10, "ipv6");
 // AWS and Google over IPv6, Azure's WireServer, Alibaba, Oracle's first generation.
-networks.addAddress("fd00:ec2::254", "ipv6");
-networks.addAddress("fd20:ce::254", "ipv6");
-networks.addAddress("168.63.129.16", "ipv4");
-networks.addAddress("100.100.100.200", "ipv4");
-networks.addAddress("192.0.0.192", "ipv4");
+guarded.addAddress("fd00:ec2::254", "ipv6");
+guarded.addAddress("fd20:ce::254", "ipv6");
+guarded.addAddress("168.63.129.16", "ipv4");
+guarded.addAddress("100.100.100.200", "ipv4");
+guarded.addAddress("192.0.0.192", "ipv4");
 
 /** Names that lead to such an address inside a cloud, whatever DNS this process asks. */
-const names: ReadonlySet<string> = new Set([
+const metadataNames: ReadonlySet<string> = new Set([
   "metadata.google.internal",
   "metadata.goog",
   "metadata.azure.internal",
   "metadata.tencentyun.com",
   "instance-data.ec2.internal",
 ]);
+
+/** Whether text is an address in 127.0.0.0/8 or is ::1, also in IPv4-mapped form. */
+export function isLoopbackAddress(text: string): boolean {
+  return contains(loopback, text);
+}
+
+/** Whether a server can have an address. */
+export function isServerAddress(address: string): boolean {
+  return !contains(unusable, address);
+}
 
 /**
  * Whether a host is link-local or a cloud's metadata service, neither of which may become an upstream by way of the network:
@@ -30,10 +53,15 @@ const names: ReadonlySet<string> = new Set([
 export function isLinkLocalOrMetadata(host: string): boolean {
   const address = host.replace(/^\[(.*)\]$/, "$1").replace(/%.*$/, "");
   const family = isIP(address);
-  if (family === 0) return names.has(address.toLowerCase().replace(/\.$/, ""));
-  if (family === 4) return networks.check(address, "ipv4");
-  const embedded = embeddedIPv4(address);
-  return networks.check(address, "ipv6") || (embedded !== undefined && networks.check(embedded, "ipv4"));
+  if (family === 0) return metadataNames.has(address.toLowerCase().replace(/\.$/, ""));
+  const embedded = family === 6 ? embeddedIPv4(address) : undefined;
+  return contains(guarded, address) || (embedded !== undefined && contains(guarded, embedded));
+}
+
+/** False for text that is not an address. */
+function contains(list: BlockList, text: string): boolean {
+  const family = isIP(text);
+  return family !== 0 && list.check(text, family === 4 ? "ipv4" : "ipv6");
 }
 
 /** The IPv4 address within an IPv6 one: mapped (::ffff:0:0/96), compatible (::/96), translated (64:ff9b::/96, RFC 6052). */
