@@ -1,32 +1,32 @@
 /**
- * Bodies that a parser in front of the proxy has read: the bytes are gone, but what the parser made of them is in
- * `req.body`, and most kinds can be written out again so that the upstream reads the same.
+ * Bodies that a body parser in front of the proxy has read. The bytes are gone, but `req.body` has the parsed value, and most
+ * kinds can be serialized again so that the upstream reads the same.
  */
 
 import { type ForwardOptions, ProxyError } from "evenkeel";
 import type { Request } from "express";
 
-/** What the proxy has to be told of a body that has been read already; nothing when it is still to come. */
+/** Returns the body and the headers to forward for a body that has been read, and no options for an unread one. */
 export function consumedBody(req: Request): Pick<ForwardOptions, "body" | "rawHeaders"> {
   return isConsumed(req) ? { body: () => restoreBody(req), rawHeaders: restoredHeaders(req) } : {};
 }
 
-/** Whether the request had a body and somebody has read it to its end. */
+/** Whether the request had a body and other code has read it to its end. */
 function isConsumed(req: Request): boolean {
   const isRead = req.readableEnded || (req.complete && req.readableDidRead && req.body !== undefined);
   return isRead && (received(req, "transfer-encoding") !== undefined || Number(received(req, "content-length")) > 0);
 }
 
-/** How the body came. An app may have deleted it from `req.headers` meanwhile, as after a change to `req.body`. */
+/** Returns a header as the client sent it. An app may have deleted it from `req.headers`, as after a change of `req.body`. */
 function received({ rawHeaders }: Request, lower: string): string | undefined {
   const index = rawHeaders.findIndex((text, place) => place % 2 === 0 && text.toLowerCase() === lower);
   return index === -1 ? undefined : rawHeaders[index + 1];
 }
 
 /**
- * The body in bytes again. Text comes out in UTF-8, JSON without its white space, a form with repeated keys and brackets.
+ * Serializes the body again: text in UTF-8, JSON without white space, a form with repeated keys and brackets.
  *
- * Throws a `ProxyError` when the parser has left nothing that says what the bytes were, as with multipart forms.
+ * Throws a `ProxyError` if the parsed value does not determine the bytes, as with multipart forms.
  */
 function restoreBody(req: Request): Uint8Array {
   const body: unknown = rawBodyOf(req) ?? req.body;
@@ -38,20 +38,20 @@ function restoreBody(req: Request): Uint8Array {
   if (type === "application/x-www-form-urlencoded" && typeof body === "object" && body !== null) {
     return Buffer.from(toForm(body));
   }
-  throw lost(
+  throw bodyConsumed(
     body === undefined ? "req.body is not set" : `req.body does not say what the ${type || "untyped"} body was`,
   );
 }
 
-function lost(found: string): ProxyError {
-  const message = `something in front of the proxy has read the request's body, and ${found}`;
+function bodyConsumed(found: string): ProxyError {
+  const message = `other code in front of the proxy has read the request's body, and ${found}`;
   return new ProxyError(
     "body_consumed",
     `${message}; mount the proxy in front of it, or keep the bytes in req.rawBody`,
   );
 }
 
-/** The bytes as an app has kept them: in the `verify` of a body parser, and by default in Firebase and Google Cloud Functions. */
+/** The bytes in `req.rawBody`, as a body parser's `verify` can keep them, and as Firebase and Google Cloud Functions do. */
 function rawBodyOf(req: Request): Uint8Array | undefined {
   const { rawBody } = req as { rawBody?: unknown };
   if (typeof rawBody === "string") return Buffer.from(rawBody);
@@ -59,24 +59,25 @@ function rawBodyOf(req: Request): Uint8Array | undefined {
 }
 
 /**
- * What a string was in the body: the text itself, as `express.text()` leaves it, or the value of a JSON string, as
- * `express.json({ strict: false })` does. The text is as long as it was announced, and the value is always shorter, by its
- * quotes at least. Without a length, an object or array is taken for text, and a value that is itself no JSON is a string's.
+ * Returns the JSON text of a body whose parsed value is a string. The string is the text itself, as `express.text()` sets it, or
+ * the value of a JSON string, as `express.json({ strict: false })` sets it. The text has the length in Content-Length, and the
+ * value is shorter, at least by its quotes. Without a length, an object or an array is text, and a string that is not JSON is
+ * a value.
  */
 function jsonText(req: Request, body: string): string {
   const length = announcedUtf8Length(req);
   if (length !== undefined) return Buffer.byteLength(body) === length ? body : JSON.stringify(body);
-  if (body === "") throw lost("req.body is empty, which may stand for no JSON or for an empty string");
+  if (body === "") throw bodyConsumed("req.body is empty, which may be an empty body or an empty JSON string");
   try {
     const parsed: unknown = JSON.parse(body);
     if (typeof parsed === "object" && parsed !== null) return body;
   } catch {
     return JSON.stringify(body);
   }
-  throw lost("req.body may be the JSON text or the string that it stands for");
+  throw bodyConsumed("req.body may be the JSON text or the value of a JSON string");
 }
 
-/** The length of a body that came as it is, in UTF-8; undefined for one in chunks, compressed, or in another charset. */
+/** The Content-Length of an uncompressed body in UTF-8; undefined for a chunked body and for other codings and charsets. */
 function announcedUtf8Length(req: Request): number | undefined {
   const { headers } = req;
   const length = received(req, "content-length");
@@ -85,11 +86,11 @@ function announcedUtf8Length(req: Request): number | undefined {
   return isPlain && length !== undefined ? Number(length) : undefined;
 }
 
-/** The request's headers as they fit the restored body: parsers undo the content coding, and text is UTF-8 now. */
+/** The request's headers, changed for the restored body: parsers decode the content coding, and text is in UTF-8 now. */
 function restoredHeaders(req: Request): string[] {
   const body: unknown = rawBodyOf(req) ?? req.body;
   const isRaw = body instanceof Uint8Array;
-  // As many bytes as were announced: whoever collected them has not inflated them.
+  // The length is that of Content-Length, so the bytes have not been decompressed.
   const untouched = isRaw && body.length === Number(received(req, "content-length"));
   if (untouched) return req.rawHeaders;
   const headers: string[] = [];
@@ -111,7 +112,7 @@ function inUtf8(contentType: string): string {
   return contentType.replace(/(;\s*charset\s*=\s*)(?:"[^"]*"|[^\s;]+)/i, "$1utf-8");
 }
 
-/** Writes a form the way the qs package reads it, which reads flat and repeated keys like everybody else. */
+/** Serializes a form for the qs package, which reads flat and repeated keys like other parsers. */
 function toForm(form: object): string {
   return Object.entries(form)
     .flatMap(([key, value]) => pairs(key, value))
@@ -120,7 +121,7 @@ function toForm(form: object): string {
 
 function pairs(key: string, value: unknown): string[] {
   if (Array.isArray(value)) {
-    // A repeated key stays one. A single element needs its brackets, or it would be read as no list at all.
+    // Several scalars become a repeated key. A single element needs brackets, or it would not be parsed as an array.
     const repeated = value.length > 1 && value.every((element) => typeof element !== "object");
     return value.flatMap((element, index) => pairs(repeated ? key : `${key}[${index}]`, element));
   }

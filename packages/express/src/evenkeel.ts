@@ -2,18 +2,18 @@ import { openProxy } from "@evenkeel/config";
 import { declineUpgrade, isClaimed } from "evenkeel";
 import { consumedBody } from "./consumed-body.ts";
 import { useDictionaryMode } from "./dictionary-mode.ts";
-import { isSlashAdded, takeOff } from "./mount-path.ts";
+import { isSlashAdded, stripMountPath } from "./mount-path.ts";
 import { type EvenkeelMiddleware, type EvenkeelOptions, ownKeys, resolvePrefix } from "./options.ts";
-import { putInFront, type TakeUpgrade } from "./upgrade-handlers.ts";
+import { prependUpgradeHandler, type UpgradeHandler } from "./upgrade-handlers.ts";
 
 /**
- * Makes an Express middleware that forwards what its routes match and calls `next()` for the rest.
+ * Creates an Express middleware that forwards requests which a route matches and calls `next()` for the others.
  *
- * The mount path is taken off the way Express does it, and the upstream is told in X-Forwarded-Prefix. Mount it in front
- * of body parsers where you can: then bodies stream, byte for byte. Behind one, a JSON, urlencoded, text or raw body is
- * put together again from `req.body`, in UTF-8.
+ * The mount path is stripped as Express does it, and sent to the upstream in X-Forwarded-Prefix. Mount the middleware in front
+ * of body parsers if possible: then bodies stream byte for byte. Behind one, a JSON, urlencoded, text or raw body is serialized
+ * again from `req.body`, in UTF-8.
  *
- * Throws an `OptionsError`, or a `ConfigError` that names every mistake of the file with its line.
+ * Throws an `OptionsError`, or a `ConfigError` that lists every mistake in the file with its line.
  *
  * @example
  * const api = evenkeel({ config: "proxy.toml", prefix: "/api" });
@@ -21,7 +21,7 @@ import { putInFront, type TakeUpgrade } from "./upgrade-handlers.ts";
  * server.on("upgrade", api.upgrade).on("clientError", api.clientError);
  */
 export function evenkeel(options: EvenkeelOptions): EvenkeelMiddleware {
-  // JavaScript may call it without an argument; openProxy says what is missing then.
+  // JavaScript may call it without an argument. `openProxy` throws the error for that.
   const { prefix: givenPrefix = "", passErrors = false } = options ?? {};
   const prefix = resolvePrefix(givenPrefix);
   const { proxy, owned } = openProxy(options, ownKeys);
@@ -39,13 +39,13 @@ export function evenkeel(options: EvenkeelOptions): EvenkeelMiddleware {
     });
   };
 
-  const take: TakeUpgrade = (req, socket, head) => {
+  const take: UpgradeHandler = (req, socket, head) => {
     const { url = "" } = req;
-    const below = takeOff(prefix, url);
-    if (below === undefined) return false;
-    const { mountPath, rest, slashAdded } = below;
+    const stripped = stripMountPath(prefix, url);
+    if (stripped === undefined) return false;
+    const { mountPath, rest, slashAdded } = stripped;
     req.url = rest;
-    const taken = proxy.forwardUpgrade(req, socket, head, { mountPath, slashAdded, originalUrl: url, next: leave });
+    const taken = proxy.forwardUpgrade(req, socket, head, { mountPath, slashAdded, originalUrl: url, next: noop });
     req.url = url;
     return taken;
   };
@@ -54,7 +54,7 @@ export function evenkeel(options: EvenkeelOptions): EvenkeelMiddleware {
     if (next === undefined) declineUpgrade(req, socket, head);
     else next();
   };
-  const attach: EvenkeelMiddleware["attach"] = (server) => putInFront(server, take);
+  const attach: EvenkeelMiddleware["attach"] = (server) => prependUpgradeHandler(server, take);
 
   const close: EvenkeelMiddleware["close"] = async (how) => {
     if (owned) await proxy.close(how);
@@ -62,5 +62,5 @@ export function evenkeel(options: EvenkeelOptions): EvenkeelMiddleware {
   return Object.assign(middleware, { upgrade, attach, clientError: proxy.clientError, proxy, close });
 }
 
-/** `take` says by its result that an upgrade is left. */
-function leave(): void {}
+/** The result of `take` says already that no route matches. */
+function noop(): void {}

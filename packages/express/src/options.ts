@@ -5,52 +5,52 @@ import { type Duration, OptionsError, type Proxy as ReverseProxy } from "evenkee
 import type { NextFunction, Request, Response } from "express";
 
 /**
- * What hooks get as `context.req`: the request of Express, with what middleware has put on it, such as `req.user`. Of an upgrade it
- * is Node's alone, since Express never runs for one.
+ * The request that hooks get as `context.req`: the one of Express, with the properties that middleware has set, such as
+ * `req.user`. For an upgrade it is Node's request, since Express does not run for upgrades.
  */
 export type HookRequest = IncomingMessage & Partial<Request>;
 
-/** Where the middleware's proxy comes from: a file, options in code, or a proxy that is shared with others. */
+/** The options of the middleware: a configuration file, the proxy's options in code, or a shared proxy. */
 export type EvenkeelOptions = ProxySource<HookRequest> & {
   /**
-   * The path that an upgrade has to lie under; it is taken off and told to the upstream, as the mount path is of other
-   * requests. Express never runs for upgrades, so it has to be said here as well as in `app.use`. Default: any path.
+   * The path prefix of upgrades. It is stripped and sent in X-Forwarded-Prefix, like the mount path of other requests. Express
+   * does not run for upgrades, so it must be set here as well as in `app.use`. Default: any path.
    */
   readonly prefix?: string;
   /**
-   * Gives the proxy's own failures to `next(error)` instead of answering them: a `ProxyError` with its `code` and `status`,
-   * before anything is written. Upgrades, which have no `next`, are answered all the same. Default: false.
+   * Passes the proxy's own failures to `next(error)` instead of an error response: a `ProxyError` with its `code` and `status`,
+   * before anything is written. Upgrades, which have no `next`, always get the error response. Default: false.
    */
   readonly passErrors?: boolean;
 };
 
-/** The options that are not the proxy's. */
+/** The options of the middleware itself. */
 export const ownKeys: readonly string[] = ["prefix", "passErrors"];
 
-/** What `evenkeel` returns: an Express middleware that balances, and the proxy behind it. */
+/** The return value of `evenkeel`: an Express middleware and its proxy. */
 export interface EvenkeelMiddleware {
   (req: Request, res: Response, next: NextFunction): void;
   /**
-   * For the server's `upgrade` event. Several middlewares may share a server, each in a listener of its own or all called
-   * from one: the first that matches takes the upgrade. One outside `prefix`, or that no route matches, is left as it came:
-   * to `next` where it is given, else to the server's other listeners. An upgrade that no listener takes, and an upgrade to
-   * anything but WebSocket, is an ordinary request of the app.
+   * For the server's `upgrade` event. Several middlewares may share a server, each in its own listener or all called from one:
+   * the first that matches takes the upgrade. An upgrade outside `prefix`, or that no route matches, is not touched: it goes to
+   * `next` if given, else to the server's other listeners. An upgrade that no listener takes, and an upgrade to anything but
+   * WebSocket, is an ordinary request of the app.
    */
   readonly upgrade: (req: IncomingMessage, socket: Duplex, head: Buffer, next?: () => void) => void;
   /**
-   * In place of `server.on("upgrade", middleware.upgrade)` where others listen that end every upgrade which is not theirs,
-   * as `new WebSocketServer({ server, path })` of ws and socket.io do: they are not shown what this middleware takes,
-   * whoever was first.
+   * Use it instead of `server.on("upgrade", middleware.upgrade)` if other listeners end every upgrade that is not theirs, such as
+   * `new WebSocketServer({ server, path })` of ws, and socket.io. They do not see the upgrades that this middleware takes, in
+   * any order of registration.
    */
   attach(server: Server): void;
-  /** For the server's `clientError` event: answers what is no HTTP, is too large or comes too slowly as the proxy answers. */
+  /** For the server's `clientError` event: sends the proxy's error response to malformed, too large and too slow requests. */
   readonly clientError: (error: Error, socket: Duplex) => void;
   readonly proxy: ReverseProxy;
-  /** Drains and ends the proxy, unless it is a shared one. The server is the caller's to close. */
+  /** Drains and closes the proxy, unless it is shared. Does not close the server. */
   close(options?: { readonly timeout?: Duration }): Promise<void>;
 }
 
-/** The prefix without its trailing slashes; empty for none. */
+/** Returns the prefix without trailing slashes. */
 export function resolvePrefix(prefix: string): string {
   if (/^(?:\/[^/?#]+)*\/*$/.test(prefix)) return prefix.replace(/\/+$/, "");
   const message = `expected a path such as "/api", found ${JSON.stringify(prefix)}`;

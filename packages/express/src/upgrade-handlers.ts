@@ -2,23 +2,23 @@ import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
 import { declineUpgrade } from "evenkeel";
 
-/** Tries to take an upgrade; false leaves it as it came. */
-export type TakeUpgrade = (req: IncomingMessage, socket: Duplex, head: Buffer) => boolean;
+/** Handles an upgrade, or returns false and does not touch it. */
+export type UpgradeHandler = (req: IncomingMessage, socket: Duplex, head: Buffer) => boolean;
 
-/** The middlewares that are asked before a server's listeners are, in the order in which they came. */
-const inFront = new WeakMap<Server, TakeUpgrade[]>();
+/** The handlers that run before the listeners of a server, in the order of registration. */
+const prepended = new WeakMap<Server, UpgradeHandler[]>();
 
-/** Asks before the server's own listeners, which see only what is not taken. */
-export function putInFront(server: Server, take: TakeUpgrade): void {
-  const takers = inFront.get(server);
-  if (takers !== undefined) return void takers.push(take);
-  const asked = [take];
-  inFront.set(server, asked);
+/** Runs a handler before the server's own listeners, which get only the upgrades that it does not take. */
+export function prependUpgradeHandler(server: Server, handler: UpgradeHandler): void {
+  const existing = prepended.get(server);
+  if (existing !== undefined) return void existing.push(handler);
+  const handlers = [handler];
+  prepended.set(server, handlers);
   const emit = server.emit.bind(server) as (event: string | symbol, ...args: unknown[]) => boolean;
   server.emit = (event: string | symbol, ...args: unknown[]) => {
-    const isTaken = event === "upgrade" && asked.some((ask) => ask(...(args as Parameters<TakeUpgrade>)));
+    const isTaken = event === "upgrade" && handlers.some((handle) => handle(...(args as Parameters<UpgradeHandler>)));
     return isTaken || emit(event, ...args);
   };
-  // Node emits nothing where nothing listens.
+  // Node emits `upgrade` only if there is a listener.
   server.on("upgrade", declineUpgrade);
 }

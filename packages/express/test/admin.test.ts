@@ -15,7 +15,7 @@ describe.each(versions)("%s: the admin API in the app", (_name, express) => {
   };
   const headers = { authorization: "Bearer secret", "content-type": "application/json" };
 
-  test("answers below its mount path, by its own rules", async () => {
+  test("serves its mount path, with its own access rules", async () => {
     const { port } = await mount();
     expect((await ask(port, { path: "/-/proxy/healthz" })).status).toBe(200);
     expect((await ask(port, { path: "/-/proxy/api/pools" })).status).toBe(401);
@@ -31,7 +31,7 @@ describe.each(versions)("%s: the admin API in the app", (_name, express) => {
   test.each([
     { parsed: false, parsers: [] },
     { parsed: true, parsers: [express.json()] },
-  ])("takes a change, its body read before: $parsed", async ({ parsers }) => {
+  ])("accepts a change, with the body read before: $parsed", async ({ parsers }) => {
     const { api, port } = await mount(...parsers);
     const path = "/-/proxy/api/pools/default/upstreams/a";
     const { status } = await ask(port, { method: "PATCH", path, headers, body: '{"weight":5}' });

@@ -20,7 +20,7 @@ describe.each(versions)("%s: what middleware decides in req.headers", (_name, ex
     expect(seen.headers).not.toHaveProperty("x-role");
   });
 
-  test("and what a parser has made of the body go on together", async () => {
+  test("reaches the upstream together with a parsed body", async () => {
     const app = express();
     app.use(express.json(), (req, _res, next) => {
       req.body = { ...req.body, user: 42 };
@@ -38,7 +38,7 @@ describe.each(versions)("%s: what middleware decides in req.headers", (_name, ex
     });
   });
 
-  test("with rewritten method and URL", async () => {
+  test("reaches the upstream with a rewritten method and URL", async () => {
     const app = express();
     const api = create({ upstreams: [(await startUpstream()).url] });
     app.use("/api", (req, _res, next) => {
@@ -54,7 +54,7 @@ describe.each(versions)("%s: what middleware decides in req.headers", (_name, ex
 });
 
 describe.each(versions)("%s: a hook of the proxy gets the app's request", (_name, express) => {
-  test("with what middleware has put on it", async () => {
+  test("with the properties that middleware has set", async () => {
     const api = create({
       upstreams: [(await startUpstream()).url],
       hooks: {
@@ -74,9 +74,9 @@ describe.each(versions)("%s: a hook of the proxy gets the app's request", (_name
     });
     app.use("/api", api);
     const port = await serve(app);
-    const answer = await ask(port, { path: "/api/x?y", headers: { "X-User": "root" } });
-    expect(answer.headers["x-method"]).toBe("GET");
-    expect(JSON.parse(answer.body.toString())).toMatchObject({
+    const response = await ask(port, { path: "/api/x?y", headers: { "X-User": "root" } });
+    expect(response.headers["x-method"]).toBe("GET");
+    expect(JSON.parse(response.body.toString())).toMatchObject({
       headers: { "x-user": "ann", "x-original": "/api/x?y" },
     });
     api.proxy.reload({ upstreams: [await refusingUrl()] });

@@ -11,7 +11,7 @@ const hasShape = new Function("object", "return %HasFastProperties(object)") as 
 
 const losesShapes = Number.parseInt(process.versions.v8, 10) < 13;
 
-/** What a request and its response are like when the proxy has answered it. */
+/** The states of a request and its response after the proxy has responded. */
 async function afterwards(
   prepare: (req: IncomingMessage, res: ServerResponse) => void = () => {},
   options: (app: Express) => http.ServerOptions = () => ({}),
@@ -30,14 +30,14 @@ async function afterwards(
   return over;
 }
 
-test("a request whose shape Express has lost becomes a dictionary, and its response", async () => {
+test("a request whose prototype Express has changed goes into dictionary mode, and its response", async () => {
   for (const message of await afterwards()) {
     expect(hasShape(message)).toBe(!losesShapes);
     expect(message.getMaxListeners()).toBe(EventEmitter.defaultMaxListeners);
   }
 });
 
-test("a number of listeners that an app has set stays", async () => {
+test("a maximum of listeners that an app has set stays", async () => {
   const messages = await afterwards((req, res) => {
     req.setMaxListeners(50);
     res.setMaxListeners(60);
@@ -45,7 +45,7 @@ test("a number of listeners that an app has set stays", async () => {
   expect(messages.map((message) => message.getMaxListeners())).toEqual([50, 60]);
 });
 
-test("a request that was made with the app's prototype keeps its shape, and its response", async () => {
+test("a request that was created with the app's prototype keeps its shape, and its response", async () => {
   const messages = await afterwards(undefined, (app) => {
     class AppRequest extends http.IncomingMessage {}
     class AppResponse extends http.ServerResponse {}

@@ -8,7 +8,7 @@ import { refusal } from "../../core/test/support/web-socket-refusal.ts";
 import { create, serve, versions } from "./support/app.ts";
 
 describe.each(versions)("%s: passErrors", (_name, express) => {
-  test("gives failures to the app's error handler, with nothing written and the request as it came", async () => {
+  test("passes failures to the app's error handler, with nothing written and the request unchanged", async () => {
     const app = express();
     const router = express.Router();
     const api = create({ upstreams: [await refusingUrl()], passErrors: true });
@@ -18,7 +18,7 @@ describe.each(versions)("%s: passErrors", (_name, express) => {
     };
     router.use("/api", api);
     app.use("/v1", router, onError);
-    const told = nextRequest(api.proxy);
+    const finished = nextRequest(api.proxy);
     const { status, headers, body } = await ask(await serve(app), { path: "/v1/api/users?x" });
     expect([status, JSON.parse(body.toString())]).toEqual([
       503,
@@ -32,16 +32,16 @@ describe.each(versions)("%s: passErrors", (_name, express) => {
       },
     ]);
     expect(headers).not.toHaveProperty("proxy-status");
-    expect(await told).toMatchObject({ url: "/v1/api/users?x", status: 503, error: "connect_refused" });
+    expect(await finished).toMatchObject({ url: "/v1/api/users?x", status: 503, error: "connect_refused" });
   });
 
-  test("without a handler of the app's, Express answers with the error's status", async () => {
+  test("without an error handler of the app, Express responds with the error's status", async () => {
     const app = express().set("env", "test");
     app.use(create({ upstreams: [await refusingUrl()], passErrors: true }));
     expect((await ask(await serve(app))).status).toBe(502);
   });
 
-  test("a body that nobody can put together again is one of them, with what to do in its message", async () => {
+  test("a body that cannot be restored is such a failure, with advice in its message", async () => {
     const app = express();
     app.use((req, _res, next) => void req.resume().on("end", () => next()));
     app.use(create({ upstreams: [(await startUpstream()).url], passErrors: true }));
@@ -56,7 +56,7 @@ describe.each(versions)("%s: passErrors", (_name, express) => {
     ]);
   });
 
-  test("is about failures: an upstream's 500 is its answer, and what no route matches goes on", async () => {
+  test("does not apply to an upstream's 500, nor to a request that no route matches", async () => {
     const { url } = await startUpstream("a", (_req, res) => res.writeHead(500).end("theirs"));
     const app = express();
     const options = { pools: { api: { upstreams: [url] } }, routes: [{ path: "/api", pool: "api" }] };
@@ -66,7 +66,7 @@ describe.each(versions)("%s: passErrors", (_name, express) => {
     expect((await ask(port, { path: "/" })).body.toString()).toBe("mine");
   });
 
-  test("upgrades are answered all the same: they have nobody to be passed to", async () => {
+  test("upgrades always get an error response, since they have no next", async () => {
     const api = create({ upstreams: [await refusingUrl()], passErrors: true });
     const server = http.createServer(express()).on("upgrade", api.upgrade);
     const { statusCode, headers } = await refusal(await listen(server), "/");

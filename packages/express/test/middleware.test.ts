@@ -12,22 +12,22 @@ import { refusal as refusedWith } from "../../core/test/support/web-socket-refus
 import { type EvenkeelOptions, evenkeel } from "../src/index.ts";
 import { create } from "./support/app.ts";
 
-/** The status that a WebSocket handshake is turned down with. */
+/** The status of the response to a rejected WebSocket handshake. */
 async function refusal(port: number, target: string): Promise<number | undefined> {
   return (await refusedWith(port, target)).statusCode;
 }
 
-/** Sends bytes and reads until the other side ends. */
+/** Sends bytes and reads until the server closes the connection. */
 async function talk(port: number, text: string): Promise<string> {
   const socket = createConnection({ port, host: "127.0.0.1" }).on("error", () => {});
   onTestFinished(() => void socket.destroy());
   socket.write(text);
-  let answer = "";
+  let response = "";
   socket.on("data", (chunk: Buffer) => {
-    answer += chunk.toString("latin1");
+    response += chunk.toString("latin1");
   });
   await once(socket, "close");
-  return answer;
+  return response;
 }
 
 const handshake = [
@@ -50,14 +50,14 @@ describe("mounting", () => {
     expect([seen.url, seen.headers["x-forwarded-prefix"]]).toEqual(["/users?x=1", "/v1/acme"]);
   });
 
-  test("without a mount path nothing is taken off", async () => {
+  test("without a mount path nothing is stripped", async () => {
     const app = express().use(create({ upstreams: [(await startUpstream()).url] }));
     const seen = await askSeen(await listen(http.createServer(app)), { path: "/users" });
     expect(seen.url).toBe("/users");
     expect(seen.headers).not.toHaveProperty("x-forwarded-prefix");
   });
 
-  test("the next middleware finds the request as it came", async () => {
+  test("the next middleware gets the request unchanged", async () => {
     const app = express();
     const options: EvenkeelOptions = {
       pools: { api: { upstreams: ["http://127.0.0.1:1"] } },
@@ -68,7 +68,7 @@ describe("mounting", () => {
     expect(body.toString()).toBe("/users /api /api/users");
   });
 
-  test("headers that were set in front of it stay, unless the upstream says otherwise", async () => {
+  test("headers that were set before stay, unless the upstream sends the same ones", async () => {
     const { url } = await startUpstream("a", (_req, res) => res.setHeader("X-Frame-Options", "SAMEORIGIN").end());
     const app = express();
     app.use((_req, res, next) => {
@@ -80,7 +80,7 @@ describe("mounting", () => {
     expect(headers).toMatchObject({ "x-frame-options": "SAMEORIGIN", "strict-transport-security": "max-age=1" });
   });
 
-  test("a shared proxy stays its owner's to close", async () => {
+  test("a shared proxy is not closed", async () => {
     const proxy = createProxy({ upstreams: [(await startUpstream()).url] });
     onTestFinished(() => proxy.close());
     const first = evenkeel({ proxy });
@@ -107,7 +107,7 @@ describe("mounting", () => {
     { wrong: { config: "proxy.toml", upstreams: ["http://127.0.0.1:1"] } },
     { wrong: { config: "there-is-no-such-file.toml" } },
     { wrong: { proxy: createProxy({ upstreams: ["http://127.0.0.1:1"] }), routes: [] } },
-  ])("options that cannot be meant are refused: $wrong", ({ wrong }) => {
+  ])("invalid options are rejected: $wrong", ({ wrong }) => {
     expect(() => evenkeel(wrong as unknown as EvenkeelOptions)).toThrow(
       expect.objectContaining({ code: "invalid_options" }),
     );
@@ -118,12 +118,12 @@ test.each([
   [undefined, "found nothing"],
   ["http://127.0.0.1:3001", "found a URL: write { upstreams: [url] }"],
   [{ upstreams: ["http://127.0.0.1:1"], passError: true }, 'did you mean "passErrors"?'],
-])("evenkeel(%j) says what is wrong with it", (argument, message) => {
+])("the error of evenkeel(%j) explains the mistake", (argument, message) => {
   expect(() => evenkeel(argument as unknown as EvenkeelOptions)).toThrow(message);
 });
 
 describe("upgrades on a server with several listeners", () => {
-  test("each goes to the middleware whose prefix it lies under, whichever was first", async () => {
+  test("each goes to the middleware with its prefix, in any order of registration", async () => {
     const [one, two] = [await startEcho(), await startEcho()];
     const server = http.createServer(express());
     server.on("upgrade", create({ upstreams: [one.url], prefix: "/one" }).upgrade);
@@ -134,7 +134,7 @@ describe("upgrades on a server with several listeners", () => {
     expect([one, two].map(({ requests }) => requests.map(({ url }) => url))).toEqual([["/?x=1"], ["/chat"]]);
   });
 
-  test("the first that matches takes it, also when a later one would", async () => {
+  test("the first middleware that matches takes it, even if a later one matches too", async () => {
     const [narrow, wide] = [await startEcho(), await startEcho()];
     const server = http.createServer(express());
     server.on("upgrade", create({ upstreams: [narrow.url], prefix: "/chat" }).upgrade);
@@ -145,7 +145,7 @@ describe("upgrades on a server with several listeners", () => {
     expect([narrow, wide].map(({ requests }) => requests.length)).toEqual([1, 1]);
   });
 
-  test("one that no route matches goes on to the next middleware", async () => {
+  test("one that no route matches goes to the next middleware", async () => {
     const upstream = await startEcho();
     const routed = (path: string): EvenkeelOptions => ({
       pools: { api: { upstreams: [upstream.url] } },
@@ -158,7 +158,7 @@ describe("upgrades on a server with several listeners", () => {
     expect(await refusal(port, "/three")).toBe(404);
   });
 
-  test("one outside the prefix is left to somebody else's listener", async () => {
+  test("one outside the prefix is left to another listener", async () => {
     const server = http.createServer(express());
     const own = new WebSocketServer({ noServer: true });
     own.on("connection", (socket) => socket.send("mine"));
@@ -173,7 +173,7 @@ describe("upgrades on a server with several listeners", () => {
     expect(await echo(await connect(port, "/api/"), "hello")).toEqual([Buffer.from("hello"), false]);
   });
 
-  test("one that nobody wants is an ordinary request of the app", async () => {
+  test("one that no listener takes is an ordinary request of the app", async () => {
     const app = express();
     const page = Buffer.alloc(1_000_000, "x");
     app.get("/page", (_req, res) => void res.end(page));
@@ -182,9 +182,9 @@ describe("upgrades on a server with several listeners", () => {
     server.on("upgrade", create({ upstreams: [(await startEcho()).url], prefix: "/two" }).upgrade);
     const port = await listen(server);
     expect(await refusal(port, "/onemore")).toBe(404);
-    const answer = await talk(port, "GET /page HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n");
-    expect(answer).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
-    expect(answer.length).toBeGreaterThan(page.length);
+    const response = await talk(port, "GET /page HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n");
+    expect(response).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+    expect(response.length).toBeGreaterThan(page.length);
   });
 
   test("one sent before the response to an earlier request waits for it", async () => {
@@ -193,21 +193,21 @@ describe("upgrades on a server with several listeners", () => {
     const app = express();
     app.get("/own", (_req, res) => void res.send("own"));
     const api = create({ upstreams: [url] });
-    const told: string[] = [];
-    api.proxy.on("request", ({ url, status }) => void told.push(`${url} ${status}`));
+    const finished: string[] = [];
+    api.proxy.on("request", ({ url, status }) => void finished.push(`${url} ${status}`));
     const server = http.createServer(app.use(api)).on("upgrade", api.upgrade);
     const port = await listen(server);
     const first = "GET /own HTTP/1.1\r\nHost: a\r\n\r\nGET /slow HTTP/1.1\r\nHost: a\r\n\r\n";
     const bad = handshake.replace("Version: 13", "Version: 8");
-    const answer = talk(port, `${first}GET /ws HTTP/1.1\r\n${bad}`);
+    const response = talk(port, `${first}GET /ws HTTP/1.1\r\n${bad}`);
     await until(() => held.length === 1);
     held[0]?.end("late");
-    expect(await answer).toMatch(/^HTTP\/1\.1 200 [^]*ownHTTP\/1\.1 200 [^]*lateHTTP\/1\.1 400 /);
-    expect(told).toEqual(["/slow 200", "/ws 400"]);
+    expect(await response).toMatch(/^HTTP\/1\.1 200 [^]*ownHTTP\/1\.1 200 [^]*lateHTTP\/1\.1 400 /);
+    expect(finished).toEqual(["/slow 200", "/ws 400"]);
   });
 });
 
-test("what is no HTTP behind a request gets the proxy's own answer, behind the request's", async () => {
+test("malformed bytes behind a request get the proxy's error response, after the request's response", async () => {
   const { url } = await startUpstream("a", (_req, res) => void res.end("hello"));
   const app = express();
   const api = create({ upstreams: [url] });

@@ -1,6 +1,6 @@
 import type { Request } from "express";
 import { expect, test } from "vitest";
-import { isSlashAdded, takeOff } from "../src/mount-path.ts";
+import { isSlashAdded, stripMountPath } from "../src/mount-path.ts";
 
 test.each([
   { prefix: "", url: "/users?x", mountPath: "", rest: "/users?x", slashAdded: false },
@@ -9,12 +9,12 @@ test.each([
   { prefix: "/Api", url: "/api", mountPath: "/api", rest: "/", slashAdded: true },
   { prefix: "/api", url: "/api?x=1", mountPath: "/api", rest: "/?x=1", slashAdded: true },
   { prefix: "/api", url: "/api/?x=1", mountPath: "/api", rest: "/?x=1", slashAdded: false },
-])("$prefix is taken off $url", ({ prefix, url, ...below }) => {
-  expect(takeOff(prefix, url)).toEqual(below);
+])("$prefix is stripped from $url", ({ prefix, url, ...below }) => {
+  expect(stripMountPath(prefix, url)).toEqual(below);
 });
 
 test.each(["/", "/apix", "/ap", "/users/api", ""])("/api is not in front of %j", (url) => {
-  expect(takeOff("/api", url)).toBeUndefined();
+  expect(stripMountPath("/api", url)).toBeUndefined();
 });
 
 test.each<[url: string, baseUrl: string, originalUrl: string, slashAdded: boolean]>([
@@ -30,6 +30,9 @@ test.each<[url: string, baseUrl: string, originalUrl: string, slashAdded: boolea
   ["http://h/?x", "/api", "http://h/api/?x", false],
   // An app has written its own path into req.url.
   ["/", "/api", "/api/old", false],
-])("of %s below %j in %s the slash is added: %s", (url, baseUrl, originalUrl, slashAdded) => {
-  expect(isSlashAdded({ url, baseUrl, originalUrl } as Request)).toBe(slashAdded);
-});
+])(
+  "Express has added the slash of %s with baseUrl %j and originalUrl %s: %s",
+  (url, baseUrl, originalUrl, slashAdded) => {
+    expect(isSlashAdded({ url, baseUrl, originalUrl } as Request)).toBe(slashAdded);
+  },
+);

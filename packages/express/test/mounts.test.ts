@@ -18,16 +18,16 @@ describe.each(versions)("%s: mount paths", (_name, express) => {
     { mount: "/users/:id/api", path: "/users/7/api/orders", url: "/orders", prefix: "/users/7/api" },
     { mount: "/users/:id/api", path: "/users/a%2Fb/api", url: "/", prefix: "/users/a%2Fb/api" },
     { mount: "/", path: "/users", url: "/users", prefix: undefined },
-  ])("$path below $mount goes on as $url", async ({ mount, path, url, prefix }) => {
+  ])("$path below $mount is forwarded as $url", async ({ mount, path, url, prefix }) => {
     const api = create({ upstreams: [(await startUpstream()).url] });
     const port = await serve(express().use(mount, api));
-    const told = nextRequest(api.proxy);
+    const finished = nextRequest(api.proxy);
     const seen = await askSeen(port, { path });
     expect([seen.url, seen.headers["x-forwarded-prefix"]]).toEqual([url, prefix]);
-    expect((await told).url).toBe(path);
+    expect((await finished).url).toBe(path);
   });
 
-  test("the mount path counts in any letter case, for requests and handshakes", async () => {
+  test("the mount path is case-insensitive, for requests and handshakes", async () => {
     const { url, requests } = await startEcho();
     const api = create({ upstreams: [url], prefix: "/api" });
     const server = http.createServer(express().use("/api", api)).on("upgrade", api.upgrade);
@@ -37,7 +37,7 @@ describe.each(versions)("%s: mount paths", (_name, express) => {
     expect(requests).toMatchObject([{ url: "/Users", headers: { "x-forwarded-prefix": "/API" } }]);
   });
 
-  test("routers within routers, with the parameters of those around them", async () => {
+  test("nested routers, with the parameters of the outer ones", async () => {
     const api = create({ upstreams: [(await startUpstream()).url] });
     const outer = express.Router();
     const inner = express.Router({ mergeParams: true });
@@ -54,7 +54,7 @@ describe.each(versions)("%s: mount paths", (_name, express) => {
     expect(params).toEqual([{ id: "7" }]);
   });
 
-  test("several middlewares in a row: the first whose routes match has it, and the app what is left", async () => {
+  test("several middlewares in a row: the first whose routes match forwards, and the app gets the rest", async () => {
     const [a, b] = [await startUpstream("a"), await startUpstream("b")];
     const routed = (url: string, path: string) =>
       create({ pools: { api: { upstreams: [url] } }, routes: [{ path, pool: "api" }] });
@@ -69,7 +69,7 @@ describe.each(versions)("%s: mount paths", (_name, express) => {
 });
 
 describe.each(versions)("%s: a guard in front", (_name, express) => {
-  test("as a hook of the proxy, it guards requests and handshakes alike, and may take its time", async () => {
+  test("as a hook of the proxy, it guards requests and handshakes, and may be asynchronous", async () => {
     const { url, requests } = await startEcho();
     const api = create({
       upstreams: [url],
@@ -93,7 +93,7 @@ describe.each(versions)("%s: a guard in front", (_name, express) => {
     await once(socket, "open");
   });
 
-  test("as a middleware, it guards requests only: Express never runs for upgrades", async () => {
+  test("as a middleware, it guards requests only: Express does not run for upgrades", async () => {
     const { url } = await startEcho();
     const api = create({ upstreams: [url], prefix: "/api" });
     const app = express().use((_req, res) => void res.status(401).end());
@@ -102,14 +102,14 @@ describe.each(versions)("%s: a guard in front", (_name, express) => {
     await connect(port, "/api/chat");
   });
 
-  test("a shared proxy has its own hooks, and takes no others", () => {
+  test("a shared proxy has its own hooks, and accepts no others", () => {
     const proxy = createProxy({ upstreams: ["http://127.0.0.1:1"] });
     onTestFinished(() => proxy.close());
     expect(() => create({ proxy, hooks: {} } as never)).toThrow(expect.objectContaining({ code: "invalid_options" }));
   });
 });
 
-test("a misspelt or misplaced hook is refused", () => {
+test("a misspelt or misplaced hook is rejected", () => {
   const upstreams = ["http://127.0.0.1:1"];
   expect(() => create({ upstreams, hooks: { onRequst: () => {} } as object })).toThrow(
     'hooks.onRequst: unknown key, did you mean "onRequest"?',
@@ -134,8 +134,8 @@ describe.each(versions)("%s: the client's address", (_name, express) => {
       seen.push(req.ip);
       next();
     }, api);
-    const told = nextRequest(api.proxy);
+    const finished = nextRequest(api.proxy);
     await ask(await serve(app), { headers: { "x-forwarded-for": forwardedFor } });
-    expect(seen).toEqual([(await told).client]);
+    expect(seen).toEqual([(await finished).client]);
   });
 });

@@ -1,4 +1,4 @@
-/** Clients that offer HTTP/2 with an upgrade, as Java's HttpClient does, to the routes of the app itself. */
+/** Requests that offer HTTP/2 by an upgrade, as Java's HttpClient sends them, to the app's own routes. */
 
 import http, { type Server } from "node:http";
 import type { Express } from "express";
@@ -35,7 +35,7 @@ describe.each(versions)("%s", (_name, express) => {
       ["a length", `Content-Length: 12\r\n\r\n{"amount":7}`],
       ["chunks", `Transfer-Encoding: chunked\r\n\r\nc\r\n{"amount":7}\r\n0\r\n\r\n`],
       ["a length, once it may go on", `Expect: 100-continue\r\nContent-Length: 12\r\n\r\n{"amount":7}`],
-    ])("an app's own route gets a body with %s, and the connection goes on", async (_framing, rest) => {
+    ])("an app's own route gets a body with %s, and the connection stays open", async (_framing, rest) => {
       const port = await serve(() => {});
       const request = `POST /orders HTTP/1.1\r\nHost: h\r\n${json}${offer}${rest}`;
       const client = await rawClient(port, request);
@@ -57,7 +57,7 @@ describe.each(versions)("%s", (_name, express) => {
   });
 });
 
-test("an upgrade that is not the middleware's goes to next, untouched", async () => {
+test("an upgrade that the middleware does not take goes to next, unchanged", async () => {
   const { url } = await startUpstream("a");
   const api = create({ pools: { api: { upstreams: [url] } }, routes: [{ path: "/ws", pool: "api" }], prefix: "/api" });
   const server = http.createServer();

@@ -10,7 +10,7 @@ import { evenkeel } from "../src/index.ts";
 
 type Parser = express.RequestHandler;
 
-/** What a case says: the parser, the request, and the bytes that have to arrive. */
+/** One case: the parser, the request, and the bytes that must arrive. */
 interface Case {
   readonly title: string;
   readonly parser: (app: typeof express) => Parser;
@@ -18,7 +18,7 @@ interface Case {
   readonly body: string | Buffer;
   readonly encoding?: string;
   readonly arrives: string | Buffer;
-  /** Default: as it was sent. */
+  /** Default: the sent bytes. */
   readonly arrivesAs?: string;
 }
 
@@ -179,8 +179,8 @@ for (const [name, createApp] of [["Express 5", express] as const, ["Express 4", 
     test.each(['""', '"1"', '"null"'])("the JSON string %s in chunks could be two things: 500", async (body) => {
       const port = await serve(createApp.json({ strict: false }));
       const headers = { "content-type": "application/json" };
-      const answer = await ask(port, post({ headers, body, chunked: true }));
-      expect([answer.status, answer.body.toString()]).toEqual([500, expect.stringContaining("req.rawBody")]);
+      const response = await ask(port, post({ headers, body, chunked: true }));
+      expect([response.status, response.body.toString()]).toEqual([500, expect.stringContaining("req.rawBody")]);
     });
 
     test.each([false, true])(
@@ -205,7 +205,7 @@ for (const [name, createApp] of [["Express 5", express] as const, ["Express 4", 
       },
     );
 
-    test("a form whose bytes an app has kept is sent on, multipart included", async () => {
+    test("a form whose bytes an app has kept is forwarded, multipart included", async () => {
       const port = await serve((req, _res, next) => {
         const chunks: Buffer[] = [];
         req.on("data", (chunk: Buffer) => chunks.push(chunk));
@@ -228,7 +228,7 @@ for (const [name, createApp] of [["Express 5", express] as const, ["Express 4", 
       expect(posted).toMatchObject({ method: "POST", bytes: 0 });
     });
 
-    test("a body that the parsers have passed over streams as it is", async () => {
+    test("a body that the parsers have ignored streams unchanged", async () => {
       const port = await serve(createApp.json(), createApp.urlencoded({ extended: true }));
       const body = gzipSync("some");
       const headers = { "content-type": "text/csv", "content-encoding": "gzip" };
@@ -236,7 +236,7 @@ for (const [name, createApp] of [["Express 5", express] as const, ["Express 4", 
       expect(seen).toMatchObject({ sha256: sha256(body), headers });
     });
 
-    test("bytes that were collected without inflating them keep their coding", async () => {
+    test("bytes that were collected without decompression keep their content coding", async () => {
       const port = await serve((req, _res, next) => {
         const chunks: Buffer[] = [];
         req.on("data", (chunk: Buffer) => chunks.push(chunk));
@@ -250,7 +250,7 @@ for (const [name, createApp] of [["Express 5", express] as const, ["Express 4", 
       expect(await askSeen(port, post({ headers, body }))).toMatchObject({ sha256: sha256(body), headers });
     });
 
-    test("a body that cannot be put together again is a 500 that says why", async () => {
+    test("a body that cannot be restored is a 500 with the reason", async () => {
       const multipart: Parser = (req, _res, next) => {
         req.resume().on("end", () => {
           req.body = { field: "value" };
@@ -259,15 +259,15 @@ for (const [name, createApp] of [["Express 5", express] as const, ["Express 4", 
       };
       const port = await serve(multipart);
       const headers = { "content-type": "multipart/form-data; boundary=x" };
-      const { status, headers: answered, body } = await ask(port, post({ headers, body: "--x--" }));
-      expect([status, answered["proxy-status"]]).toEqual([
+      const { status, headers: responseHeaders, body } = await ask(port, post({ headers, body: "--x--" }));
+      expect([status, responseHeaders["proxy-status"]]).toEqual([
         500,
         'evenkeel; error=proxy_internal_error; details="body_consumed"',
       ]);
       expect(body.toString()).toContain("multipart/form-data");
     });
 
-    test("a form that multer has taken apart is a 500 that names its type and the way out", async () => {
+    test("a form that multer has parsed is a 500 with its type and advice", async () => {
       const port = await serve(multer().any());
       const body = '--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n--x--\r\n';
       const headers = { "content-type": "multipart/form-data; boundary=x" };
@@ -277,24 +277,24 @@ for (const [name, createApp] of [["Express 5", express] as const, ["Express 4", 
       }
     });
 
-    test("a body over the parser's limit is the parser's to refuse", async () => {
+    test("the parser rejects a body over its own limit", async () => {
       const port = await serve(createApp.json({ limit: 10 }));
       const headers = { "content-type": "application/json" };
       expect((await ask(port, post({ headers, body: '{"a":"too long"}' }))).status).toBe(413);
     });
 
-    test("a body that a parser has begun to read and let go is a 500 too, and no hang", async () => {
+    test("a body that a parser has read in part is a 500 too, and does not hang", async () => {
       const port = await serve((req, _res, next) => void req.once("data", () => next()));
       const { status, body } = await ask(port, post({ body: "x".repeat(1_000_000) }));
       expect([status, body.toString()]).toEqual([500, expect.stringContaining("body_consumed")]);
     });
 
-    test("a body that was read and left nowhere is a 500 too", async () => {
+    test("a body that was read and not kept is a 500 too", async () => {
       const port = await serve((req, _res, next) => void req.resume().on("end", () => next()));
       expect((await ask(port, post({ body: "some" }))).status).toBe(500);
     });
 
-    test("what is not for the proxy is not looked at", async () => {
+    test("a body of a request that no route matches is not touched", async () => {
       const app = createApp();
       app.use((req, _res, next) => void req.resume().on("end", () => next()));
       const { url } = await startUpstream();
@@ -308,7 +308,7 @@ for (const [name, createApp] of [["Express 5", express] as const, ["Express 4", 
       expect(body.toString()).toBe("/upload?x=1 true");
     });
 
-    test("it can be sent to another upstream when the first is down", async () => {
+    test("it can be retried at another upstream when the first is down", async () => {
       const app = createApp();
       const { url } = await startUpstream("b");
       const api = evenkeel({ upstreams: [await refusingUrl(), url], balance: "round-robin" });

@@ -1,4 +1,4 @@
-/** One server with the WebSocket libraries that people have: each path answers, whoever has registered first. */
+/** One server with common WebSocket libraries: each path works, in any order of registration. */
 
 import { once } from "node:events";
 import http from "node:http";
@@ -14,14 +14,14 @@ import { create, versions } from "./support/app.ts";
 
 type Register = (server: http.Server) => void;
 
-/** A server of the ws package for one path, which turns down every upgrade that is for another. */
+/** A server of the ws package for one path, which rejects every upgrade to another path. */
 const useWs: Register = (server) => {
   const own = new WebSocketServer({ server, path: "/own" });
   own.on("connection", (socket) => socket.send("of ws"));
   onTestFinished(() => own.close());
 };
 
-/** Ends, a second later, what is not for it and has had no bytes yet. */
+/** A second later, it ends every upgrade that is not its own and has no response yet. */
 const useSocketIo = (server: http.Server, options: Partial<ServerOptions> = { destroyUpgradeTimeout: 1 }) => {
   const own = new SocketIo(server, options);
   own.on("connection", (socket) => socket.emit("greeting", "of socket.io"));
@@ -48,29 +48,32 @@ describe.each(versions)("%s: attached beside ws and socket.io", (_name, express)
     { other: "ws", useOther: useWs, greeting: greetingOfWs, first: false },
     { other: "socket.io", useOther: useSocketIo, greeting: greetingOfSocketIo, first: true },
     { other: "socket.io", useOther: useSocketIo, greeting: greetingOfSocketIo, first: false },
-  ])("each has its own, and $other what nobody wants (registered first: $first)", async (given) => {
-    const { other, useOther, greeting, first } = given;
-    const { url, requests } = await startEcho();
-    const app = express();
-    const server = http.createServer(app);
-    const api = create({ upstreams: [url], prefix: "/api" });
-    app.use("/api", api);
-    if (first) useOther(server);
-    api.attach(server);
-    if (!first) useOther(server);
-    const port = await listen(server);
+  ])(
+    "each gets its own upgrades, and $other the ones that no listener takes (registered first: $first)",
+    async (given) => {
+      const { other, useOther, greeting, first } = given;
+      const { url, requests } = await startEcho();
+      const app = express();
+      const server = http.createServer(app);
+      const api = create({ upstreams: [url], prefix: "/api" });
+      app.use("/api", api);
+      if (first) useOther(server);
+      api.attach(server);
+      if (!first) useOther(server);
+      const port = await listen(server);
 
-    expect(await greeting(port)).toBe(`of ${other}`);
-    expect(await echo(await connect(port, "/api/chat"), "hello")).toEqual([Buffer.from("hello"), false]);
-    expect(requests).toMatchObject([{ url: "/chat", headers: { "x-forwarded-prefix": "/api" } }]);
-    expect((await ask(port, { path: "/api/x" })).body.toString()).toBe("/x");
-    const unwanted = new WebSocket(`ws://127.0.0.1:${port}/other`);
-    expect((await once(unwanted, "error"))[0]).toMatchObject({
-      message: expect.stringMatching(/hang up|server response: 400/),
-    });
-  });
+      expect(await greeting(port)).toBe(`of ${other}`);
+      expect(await echo(await connect(port, "/api/chat"), "hello")).toEqual([Buffer.from("hello"), false]);
+      expect(requests).toMatchObject([{ url: "/chat", headers: { "x-forwarded-prefix": "/api" } }]);
+      expect((await ask(port, { path: "/api/x" })).body.toString()).toBe("/x");
+      const unwanted = new WebSocket(`ws://127.0.0.1:${port}/other`);
+      expect((await once(unwanted, "error"))[0]).toMatchObject({
+        message: expect.stringMatching(/hang up|server response: 400/),
+      });
+    },
+  );
 
-  test("a handshake that takes longer than socket.io waits is not ended by it", async () => {
+  test("socket.io does not end a handshake that takes longer than its timeout", async () => {
     const held: Duplex[] = [];
     const upstream = http.createServer().on("upgrade", (_req, socket) => void held.push(socket));
     const url = `http://127.0.0.1:${await listen(upstream)}`;
@@ -83,7 +86,7 @@ describe.each(versions)("%s: attached beside ws and socket.io", (_name, express)
     const ended: string[] = [];
     slow.on("error", (error) => ended.push(error.message));
     await once(upstream, "upgrade");
-    // What socket.io is shown and does not want, it has ended by now.
+    // By now, socket.io has ended the upgrades that it got and did not take.
     const unwanted = new WebSocket(`ws://127.0.0.1:${port}/other`);
     await once(unwanted, "error");
     expect(ended).toEqual([]);
@@ -94,7 +97,7 @@ describe.each(versions)("%s: attached beside ws and socket.io", (_name, express)
 });
 
 describe.each(versions)("%s: attached", (_name, express) => {
-  test("several share a server without a warning, beside plain listeners, and nobody's upgrade is the app's", async () => {
+  test("several share a server with plain listeners without a warning, and the app gets the upgrades that no listener takes", async () => {
     const warnings: Error[] = [];
     const note = (warning: Error) => warnings.push(warning);
     process.on("warning", note);

@@ -1,14 +1,14 @@
 import type { ExceptionEvent, HealthEvent, ReloadEvent, Proxy as ReverseProxy } from "evenkeel";
 import type { FastifyBaseLogger } from "fastify";
 
-/** Who is told already: a shared proxy may be registered several times in one app. */
-const told = new WeakMap<ReverseProxy, Set<FastifyBaseLogger>>();
+/** The loggers that log a proxy's events: a shared proxy may be registered several times in one app. */
+const subscribed = new WeakMap<ReverseProxy, Set<FastifyBaseLogger>>();
 
-/** Tells the app's logger what an operator should see, once. Returns what stops it. */
+/** Logs the events that an operator should see, once per logger. Returns a function that stops it. */
 export function logEvents(proxy: ReverseProxy, log: FastifyBaseLogger): () => void {
-  const loggers = told.get(proxy) ?? new Set();
+  const loggers = subscribed.get(proxy) ?? new Set();
   if (loggers.has(log)) return () => {};
-  told.set(proxy, loggers.add(log));
+  subscribed.set(proxy, loggers.add(log));
   const onHealth = ({ pool, upstream, from, to, reason }: HealthEvent) => {
     const facts = { pool, upstream, from, to, reason };
     if (to === "unhealthy") log.warn(facts, "upstream is unhealthy");
@@ -16,7 +16,7 @@ export function logEvents(proxy: ReverseProxy, log: FastifyBaseLogger): () => vo
   };
   const onReload = (event: ReloadEvent) => {
     if (event.ok) log.info({ changes: event.changes }, "proxy options reloaded");
-    else log.warn({ err: event.error }, "proxy options refused, the old ones stay in force");
+    else log.warn({ err: event.error }, "proxy options rejected, the old ones stay in force");
   };
   const onException = ({ where, requestId, pool, error }: ExceptionEvent) => {
     log.error({ err: error, where, requestId, pool }, `${where} failed`);

@@ -1,20 +1,20 @@
 /**
- * The app's `onSend` hooks, in front of a response that streams past fastify.
+ * Runs the app's `onSend` hooks for a response that does not go through fastify.
  *
- * Cookies of @fastify/cookie, sessions of @fastify/session and whatever else a hook sets have to be in the response's head. When
- * the proxy is about to write one, its headers are put on the reply and `reply.send()` is called without a payload. Fastify then
- * runs the hooks, a route's own last: that is `lastOnSend`, which takes the reply back, and the head goes out with what the hooks
- * have changed. The body, held until then, streams as before.
+ * Cookies of @fastify/cookie, sessions of @fastify/session and all other headers that a hook sets must be in the response head.
+ * When the proxy writes the head, its headers are set on the reply, and `reply.send()` is called without a payload. Fastify then
+ * runs the hooks, those of the route last. `lastOnSend` is the last one: it hijacks the reply, and the head is sent with the
+ * changes of the hooks. The body is held until then, and streams from there on.
  */
 
 import type { OutgoingHttpHeader, ServerResponse } from "node:http";
 import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction } from "fastify";
-import { appLines, changedReplyHeaders, type HeadLines, putOnReply, readHead } from "./reply-headers.ts";
+import { appHeaders, type ResponseHead, readChangedHead, readHead, setReplyHead } from "./reply-headers.ts";
 
 type Done = (error?: Error | null, payload?: unknown) => void;
 
-/** Replies whose hooks have to run before something else happens. */
-const waiting = new WeakMap<FastifyReply, (payload: unknown, done: Done) => void>();
+/** Callbacks for when the hooks of a reply have run. */
+const callbacks = new WeakMap<FastifyReply, (payload: unknown, done: Done) => void>();
 
 /** The last `onSend` hook of the plugin's routes. */
 export function lastOnSend(
@@ -23,43 +23,43 @@ export function lastOnSend(
   payload: unknown,
   done: HookHandlerDoneFunction,
 ): void {
-  const goOn = waiting.get(reply);
-  if (goOn === undefined) (done as Done)(null, payload);
-  else goOn(payload, done as Done);
+  const onHooksRan = callbacks.get(reply);
+  if (onHooksRan === undefined) (done as Done)(null, payload);
+  else onHooksRan(payload, done as Done);
 }
 
-/** The routing context of a request, which fastify keeps under a symbol of its own, with the hooks of its route. */
+/** The private symbol under which fastify keeps the routing context of a request, which has the hooks of its route. */
 let contextKey: symbol | undefined;
 
-/** Whether the app has `onSend` hooks for this request beside `lastOnSend`; true where that cannot be told. */
+/** Whether the app has `onSend` hooks for this request besides `lastOnSend`. Returns true if that is unknown. */
 export function hasOnSendHooks(request: FastifyRequest): boolean {
-  contextKey ??= Object.getOwnPropertySymbols(request).find((key) => onSendOf(request, key) !== undefined);
-  const hooks = contextKey && onSendOf(request, contextKey);
+  contextKey ??= Object.getOwnPropertySymbols(request).find((key) => onSendHooksOf(request, key) !== undefined);
+  const hooks = contextKey && onSendHooksOf(request, contextKey);
   return hooks === undefined || hooks.length > 1;
 }
 
-function onSendOf(request: FastifyRequest, key: symbol): readonly unknown[] | undefined {
+function onSendHooksOf(request: FastifyRequest, key: symbol): readonly unknown[] | undefined {
   const context: unknown = Reflect.get(request, key);
   const hooks: unknown = typeof context === "object" && context !== null ? Reflect.get(context, "onSend") : undefined;
   return Array.isArray(hooks) ? hooks : undefined;
 }
 
 /**
- * Runs the hooks without a response, as for an upgrade, and hands over what the app has set in the end. They may answer instead,
- * or fail: then fastify answers, and `goOn` is not called.
+ * Runs the hooks without a response, as for an upgrade, and calls `next` with the headers that the app has set. If a hook
+ * replies or fails, fastify sends the response and `next` is not called.
  */
-export function runOnSend(reply: FastifyReply, goOn: (headers: string[]) => void): void {
-  waiting.set(reply, (payload, done) => {
-    waiting.delete(reply);
+export function runOnSendHooks(reply: FastifyReply, next: (headers: string[]) => void): void {
+  callbacks.set(reply, (payload, done) => {
+    callbacks.delete(reply);
     if (payload !== undefined) return done(null, payload);
     let headers: string[];
     try {
-      headers = appLines(reply.getHeaders());
+      headers = appHeaders(reply.getHeaders());
     } catch (error) {
       return done(error as Error);
     }
     reply.hijack();
-    goOn(headers);
+    next(headers);
   });
   reply.send();
 }
@@ -68,15 +68,15 @@ interface HeldWrite {
   readonly args: Parameters<ServerResponse["write"]>;
 }
 
-/** Holds a response back from its head on until the hooks have run. */
+/** Holds a response, head included, until the hooks have run. */
 export class OnSendGate {
   readonly #reply: FastifyReply;
   readonly #res: ServerResponse;
-  /** Stops the proxy: fastify answers instead. */
+  /** Stops the proxy, because fastify sends the response. */
   readonly #stop: () => void;
-  /** The methods that an app has put on the response itself, as compression does. */
+  /** The methods that an app has replaced on the response object, as compression does. */
   readonly #own: Partial<Pick<ServerResponse, "writeHead" | "write" | "end">>;
-  #head: HeadLines | undefined;
+  #head: ResponseHead | undefined;
   #before: ReadonlyMap<string, OutgoingHttpHeader> = new Map();
   #writes: HeldWrite[] = [];
   #end: Parameters<ServerResponse["end"]> | undefined;
@@ -90,12 +90,12 @@ export class OnSendGate {
       if (Object.hasOwn(this.#res, name)) Object.assign(this.#own, { [name]: this.#res[name] });
     }
     this.#res.writeHead = ((...args: readonly unknown[]) => this.#onHead(args)) as ServerResponse["writeHead"];
-    waiting.set(reply, (payload, done) => this.#onHooksRan(payload, done));
+    callbacks.set(reply, (payload, done) => this.#onHooksRan(payload, done));
   }
 
-  /** Gives the response back as it was. */
+  /** Restores the methods of the response. */
   release(): void {
-    waiting.delete(this.#reply);
+    callbacks.delete(this.#reply);
     for (const name of ["writeHead", "write", "end"] as const) {
       const own = this.#own[name];
       if (own === undefined) Reflect.deleteProperty(this.#res, name);
@@ -105,7 +105,7 @@ export class OnSendGate {
 
   #onHead(args: readonly unknown[]): ServerResponse {
     if (this.#head !== undefined) {
-      // The proxy writes one head: this is fastify's, of an error in a hook.
+      // The proxy writes one head only: this is the head of fastify's error response after a failed hook.
       this.#leaveToApp();
       return this.#res.writeHead(...(args as Parameters<ServerResponse["writeHead"]>));
     }
@@ -118,7 +118,7 @@ export class OnSendGate {
       this.#end = ended;
       return this.#res;
     }) as ServerResponse["end"];
-    this.#before = putOnReply(this.#reply, this.#head);
+    this.#before = setReplyHead(this.#reply, this.#head);
     this.#reply.send();
     return this.#res;
   }
@@ -129,9 +129,9 @@ export class OnSendGate {
       this.#leaveToApp();
       return done(null, payload);
     }
-    let changed: HeadLines;
+    let changed: ResponseHead;
     try {
-      changed = changedReplyHeaders(this.#reply, head, this.#before);
+      changed = readChangedHead(this.#reply, head, this.#before);
     } catch (error) {
       this.#leaveToApp();
       return done(error as Error);
@@ -141,36 +141,36 @@ export class OnSendGate {
     if (!this.#res.destroyed) this.#sendHeld(changed);
   }
 
-  #sendHeld({ status, reason, lines }: HeadLines): void {
+  #sendHeld({ status, reason, lines }: ResponseHead): void {
     const res = this.#res;
     for (const name of res.getHeaderNames()) res.removeHeader(name);
-    // Set one by one, they can be read by loggers.
+    // Set one by one, so that loggers can read them.
     for (let index = 0; index < lines.length; index += 2) {
       res.appendHeader(lines[index] as string, lines[index + 1] as string);
     }
     res.writeHead(status, reason);
-    let mayGoOn = true;
-    for (const { args } of this.#writes) mayGoOn = res.write(...args);
+    let mayContinue = true;
+    for (const { args } of this.#writes) mayContinue = res.write(...args);
     const wasHeld = this.#writes.length > 0;
     this.#writes = [];
     if (this.#end !== undefined) res.end(...this.#end);
-    else if (wasHeld && mayGoOn) res.emit("drain");
+    else if (wasHeld && mayContinue) res.emit("drain");
   }
 
-  /** A hook has failed or has answered itself: what the proxy has said is dropped, and it says nothing more. */
+  /** A hook has failed or has replied: the proxy's response is dropped, and the proxy stops. */
   #leaveToApp(): void {
     this.release();
     this.#writes = [];
     this.#stop();
     if (this.#head === undefined) return;
-    for (const name of ofTheBody) {
+    for (const name of bodyHeaders) {
       if (this.#reply.getHeader(name) === this.#before.get(name)) this.#reply.removeHeader(name);
     }
   }
 }
 
-/** Headers that describe the body of the response that is dropped. */
-const ofTheBody = [
+/** Headers that describe the body of the dropped response. */
+const bodyHeaders = [
   ...["content-length", "content-encoding", "content-range", "content-digest", "content-md5", "digest"],
   ...["accept-ranges", "etag", "last-modified"],
 ];

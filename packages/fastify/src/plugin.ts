@@ -3,11 +3,11 @@ import type { ForwardUpgradeOptions, ProxyError, Proxy as ReverseProxy } from "e
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from "fastify";
 import fastifyPlugin from "fastify-plugin";
 import { logEvents } from "./log-events.ts";
-import { hasOnSendHooks, lastOnSend, OnSendGate, runOnSend } from "./on-send.ts";
-import { type EvenkeelOptions, type Resolved, resolveOptions } from "./options.ts";
+import { hasOnSendHooks, lastOnSend, OnSendGate, runOnSendHooks } from "./on-send.ts";
+import { type EvenkeelOptions, type ParsedOptions, parsePluginOptions } from "./options.ts";
 import { Prefix, routerOptionsOf } from "./prefix.ts";
-import { appLines } from "./reply-headers.ts";
-import { type Upgrades, upgradesOf } from "./upgrade-router.ts";
+import { appHeaders } from "./reply-headers.ts";
+import { type UpgradeRouter, upgradeRouterOf } from "./upgrade-router.ts";
 
 declare module "fastify" {
   interface FastifyInstance {
@@ -17,16 +17,16 @@ declare module "fastify" {
 }
 
 /**
- * A Fastify plugin that forwards everything under its prefix, WebSockets included, after the hooks in front of it.
+ * A Fastify plugin that forwards all requests under its prefix, WebSockets included, after the app's hooks.
  *
- * Bodies stream untouched: no content-type parser of the app sees them. A request that no route matches gets the app's 404.
- * It may be registered several times, with different prefixes. `app.close()` drains.
+ * Bodies stream without the content-type parsers of the app. A request that no route matches gets the app's 404. The plugin may
+ * be registered several times, with different prefixes. `app.close()` drains.
  *
- * Fails to register with an `OptionsError`, or with a `ConfigError` that names every mistake of the file with its line.
+ * Registration fails with an `OptionsError`, or with a `ConfigError` that lists every mistake in the file with its line.
  *
  * @example
  * const app: FastifyInstance = fastify({
- *   // Fastify asks for this at its birth: what is no HTTP gets the proxy's own answer, log line and count.
+ *   // Malformed requests get the proxy's error response, log line and count. Fastify accepts this option only here.
  *   clientErrorHandler: (error, socket) => app.evenkeel.clientError(error, socket),
  * });
  * await app.register(evenkeel, { prefix: "/api", config: "proxy.toml" });
@@ -37,12 +37,12 @@ export const evenkeel: FastifyPluginAsync<EvenkeelOptions> = fastifyPlugin(regis
 });
 
 async function register(app: FastifyInstance, options: EvenkeelOptions): Promise<void> {
-  const resolved = resolveOptions(options);
+  const resolved = parsePluginOptions(options);
   const { proxy, owned, closing, scope } = resolved;
   if (!app.hasDecorator("evenkeel")) app.decorate("evenkeel", proxy);
   const stopLogging = logEvents(proxy, app.log);
   if (owned) {
-    // Draining begins while the server still closes, since tunnels keep it open, and has ended when the app has closed.
+    // Draining starts here, before the server closes, because tunnels keep the server open. `onClose` waits for its end.
     app.addHook("preClose", (next) => {
       void proxy.close(closing);
       next();
@@ -52,17 +52,17 @@ async function register(app: FastifyInstance, options: EvenkeelOptions): Promise
     stopLogging();
     if (owned) await proxy.close(closing);
   });
-  // A scope of its own keeps the parsers and the methods below from the rest of the app.
+  // The parsers and methods below are set in a scope of their own, so that they do not affect the rest of the app.
   await app.register(async (inner) => addRoutes(inner, resolved), scope);
 }
 
-function addRoutes(app: FastifyInstance, resolved: Resolved): void {
+function addRoutes(app: FastifyInstance, resolved: ParsedOptions): void {
   const prefix = new Prefix(app.prefix, routerOptionsOf(app));
-  const upgrades = upgradesOf(app);
+  const upgrades = upgradeRouterOf(app);
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", (_request, _payload, done) => done(null));
   for (const method of METHODS) {
-    // CONNECT never comes as a request.
+    // Node never emits CONNECT as a request.
     if (method !== "CONNECT" && !app.supportedMethods.includes(method)) app.addHttpMethod(method, { hasBody: true });
   }
   const handler = createHandler(resolved, prefix, upgrades);
@@ -71,7 +71,7 @@ function addRoutes(app: FastifyInstance, resolved: Resolved): void {
   upgrades.add(prefix, resolved.proxy, paths);
   for (const [index, path] of paths.entries()) {
     const url = urls[index] as string;
-    // What the app answers under this very path itself, such as preflight requests, stays its own.
+    // The app keeps the methods for which it has a route at this very path, such as preflight requests.
     const method = app.supportedMethods.filter((name) => !app.hasRoute({ method: name, url: path }));
     if (method.length > 0) app.route({ url, method, handler, onSend: lastOnSend });
   }
@@ -79,15 +79,15 @@ function addRoutes(app: FastifyInstance, resolved: Resolved): void {
 
 type Handler = (request: FastifyRequest, reply: FastifyReply) => void;
 
-function createHandler({ proxy, owned, passErrors }: Resolved, prefix: Prefix, upgrades: Upgrades): Handler {
+function createHandler({ proxy, owned, passErrors }: ParsedOptions, prefix: Prefix, upgrades: UpgradeRouter): Handler {
   return (request, reply) => {
     const { raw, originalUrl, headers } = request;
     const { mountPath, rest, slashAdded } = prefix.split(raw.url ?? "");
-    // `headers` is another object when a hook has set `request.headers`. The hooks of a shared proxy know Node's request.
-    const seen = { mountPath, slashAdded, originalUrl, headers, request: owned ? request : undefined };
-    if (upgrades.has(raw)) return upgrade(request, reply, seen, rest);
+    // `headers` is another object when a hook has set `request.headers`. The hooks of a shared proxy get Node's request.
+    const options = { mountPath, slashAdded, originalUrl, headers, request: owned ? request : undefined };
+    if (upgrades.has(raw)) return upgrade(request, reply, options, rest);
     const gate = hasOnSendHooks(request) ? openGate(reply) : undefined;
-    // What hooks have set, such as CORS headers, stays unless the upstream says otherwise.
+    // Headers that hooks have set, such as those of CORS, are sent unless the upstream sends the same header.
     if (gate === undefined) copyHeaders(reply);
     let matched = true;
     const next = () => {
@@ -97,9 +97,9 @@ function createHandler({ proxy, owned, passErrors }: Resolved, prefix: Prefix, u
       gate?.release();
       reply.send(error);
     };
-    asBelow(raw, rest, () =>
+    withTarget(raw, rest, () =>
       proxy.forward(raw, reply.raw, {
-        ...seen,
+        ...options,
         next,
         leftToApp: gate?.leftToApp,
         onError: passErrors ? onError : undefined,
@@ -109,28 +109,28 @@ function createHandler({ proxy, owned, passErrors }: Resolved, prefix: Prefix, u
       gate?.release();
       reply.callNotFound();
     }
-    // What has been hijacked cannot be given back: fastify would not send an error any more, nor run hooks.
+    // A hijacked reply cannot be used again: fastify would neither send an error nor run hooks.
     else if (!passErrors && gate === undefined) reply.hijack();
   };
 
-  function upgrade(request: FastifyRequest, reply: FastifyReply, seen: ForwardUpgradeOptions, rest: string): void {
-    const goOn = (responseHeaders: string[]) => {
-      const found = upgrades.take(request.raw);
-      if (found === undefined || found.socket.destroyed) return;
-      asBelow(request.raw, rest, () =>
-        proxy.forwardUpgrade(request.raw, found.socket, found.head, { ...seen, responseHeaders }),
+  function upgrade(request: FastifyRequest, reply: FastifyReply, options: ForwardUpgradeOptions, rest: string): void {
+    const forward = (responseHeaders: string[]) => {
+      const pending = upgrades.take(request.raw);
+      if (pending === undefined || pending.socket.destroyed) return;
+      withTarget(request.raw, rest, () =>
+        proxy.forwardUpgrade(request.raw, pending.socket, pending.head, { ...options, responseHeaders }),
       );
     };
-    if (hasOnSendHooks(request)) return runOnSend(reply, goOn);
-    const headers = appLines(reply.getHeaders());
+    if (hasOnSendHooks(request)) return runOnSendHooks(reply, forward);
+    const headers = appHeaders(reply.getHeaders());
     reply.hijack();
-    goOn(headers);
+    forward(headers);
   }
 }
 
 function openGate(reply: FastifyReply): OnSendGate & { readonly leftToApp: AbortSignal } {
-  const left = new AbortController();
-  return Object.assign(new OnSendGate(reply, () => left.abort()), { leftToApp: left.signal });
+  const controller = new AbortController();
+  return Object.assign(new OnSendGate(reply, () => controller.abort()), { leftToApp: controller.signal });
 }
 
 function copyHeaders(reply: FastifyReply): void {
@@ -139,8 +139,8 @@ function copyHeaders(reply: FastifyReply): void {
   }
 }
 
-/** The proxy reads the target at once; logs tell it as it came. */
-function asBelow(raw: IncomingMessage, rest: string, forward: () => void): void {
+/** Sets the target during the call only: the proxy reads it at once, and the app's logs show the original one. */
+function withTarget(raw: IncomingMessage, rest: string, forward: () => void): void {
   const { url } = raw;
   raw.url = rest;
   forward();

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from "fastify";
 
-/** What decides for fastify's router whether a path lies under a prefix. */
+/** The options of fastify's router that decide whether a path is under a prefix. */
 interface RouterOptions {
   readonly caseSensitive: boolean;
   readonly ignoreDuplicateSlashes: boolean;
@@ -9,7 +9,7 @@ interface RouterOptions {
 
 const defaults: RouterOptions = { caseSensitive: true, ignoreDuplicateSlashes: false, useSemicolonDelimiter: false };
 
-/** The options that an app's router has been made with, at the top level of fastify's or in its `routerOptions`. */
+/** Returns the router options of an app, set at the top level of fastify's options or in `routerOptions`. */
 export function routerOptionsOf({ initialConfig }: FastifyInstance): RouterOptions {
   const inner: Partial<RouterOptions> = initialConfig.routerOptions ?? {};
   const outer: Partial<RouterOptions> = initialConfig;
@@ -29,8 +29,8 @@ interface SplitTarget {
 }
 
 /**
- * A prefix as fastify mounts it. It may have parameters ("/:tenant/api"), so what a request's path has of it is found by
- * counting segments, and taken as it came: the rest goes on byte for byte.
+ * A prefix as fastify mounts it. It may have parameters ("/:tenant/api"), so the mount path of a request is found by counting
+ * segments. The rest is forwarded byte for byte.
  */
 export class Prefix {
   readonly #segments: readonly string[];
@@ -41,7 +41,7 @@ export class Prefix {
     this.#router = router;
   }
 
-  /** Whether fastify's router finds a request target under the prefix. */
+  /** Whether fastify's router matches a request target to the prefix. */
   covers(url: string): boolean {
     const { mountPath } = this.split(url);
     const found = mountPath.split("/").slice(1);
@@ -51,9 +51,9 @@ export class Prefix {
     );
   }
 
-  /** Takes the prefix off a request target that lies under it. */
+  /** Splits a request target under the prefix into the mount path and the rest. */
   split(url: string): SplitTarget {
-    // An absolute-form target keeps its authority: the proxy holds it against the Host header.
+    // An absolute-form target keeps its authority: the proxy compares it with the Host header.
     const start = /^https?:\/\/[^/?#]*/i.exec(url)?.[0].length ?? 0;
     const mark = url.slice(start).search(this.#router.useSemicolonDelimiter ? /[?#;]/ : /[?#]/);
     const pathEnd = mark === -1 ? url.length : start + mark;
@@ -67,7 +67,7 @@ export class Prefix {
       mountPath += url.slice(begin, end);
     }
     const rest = url.slice(end);
-    // What has lost nothing is not made into a path: `*` and the like are for the proxy to judge.
+    // A target without a mount path does not get a slash: the proxy validates `*` and the like.
     const isWhole = rest.startsWith("/") || (mountPath === "" && start === 0);
     const slashAdded = !isWhole && mountPath !== "";
     return { mountPath, rest: url.slice(0, start) + (isWhole ? rest : `/${rest}`), slashAdded };
@@ -80,7 +80,7 @@ export class Prefix {
   }
 }
 
-/** The router compares static parts of a path decoded. What cannot be decoded, it does not route. */
+/** The router compares decoded segments. It does not route a path that cannot be decoded. */
 function decode(segment: string): string {
   if (!segment.includes("%")) return segment;
   try {

@@ -1,4 +1,4 @@
-/** The headers of a response on their way through a reply, where hooks may change them. */
+/** Moves the headers of a response to a reply, where hooks may change them, and back. */
 
 import {
   type ClientRequest,
@@ -14,37 +14,39 @@ import type { FastifyReply } from "fastify";
 type HeaderTable = Readonly<Record<string, OutgoingHttpHeader | undefined>>;
 
 /** A response's head. */
-export interface HeadLines {
+export interface ResponseHead {
   readonly status: number;
   readonly reason: string;
   /** Names and values by turns. */
   readonly lines: string[];
 }
 
-/** Reads what is given to `writeHead`, with the headers that were set on the response before. */
-export function readHead(res: ServerResponse, [status, ...rest]: readonly unknown[]): HeadLines {
+/** Reads the arguments of `writeHead`, and the headers that were set on the response before. */
+export function readHead(res: ServerResponse, [status, ...rest]: readonly unknown[]): ResponseHead {
   const reason = typeof rest[0] === "string" ? rest[0] : (STATUS_CODES[Number(status)] ?? "");
   const given = typeof rest[0] === "string" ? rest[1] : rest[0];
-  const set = Object.fromEntries(rawNamesOf(res).map((name) => [name, res.getHeader(name)]));
-  return { status: Number(status), reason, lines: [...linesOf(set), ...flatLines(given)] };
+  const set = Object.fromEntries(rawHeaderNames(res).map((name) => [name, res.getHeader(name)]));
+  return { status: Number(status), reason, lines: [...toHeaderList(set), ...flattenHeaders(given)] };
 }
 
-/** In the letter case that they were set in. Node has this for every outgoing message; its types, for requests alone. */
-function rawNamesOf(res: ServerResponse & Partial<Pick<ClientRequest, "getRawHeaderNames">>): string[] {
+/** Returns names in the letter case in which they were set. Node's types have this method for requests only. */
+function rawHeaderNames(res: ServerResponse & Partial<Pick<ClientRequest, "getRawHeaderNames">>): string[] {
   return res.getRawHeaderNames?.() ?? res.getHeaderNames();
 }
 
-function flatLines(given: unknown): string[] {
-  if (!Array.isArray(given)) return linesOf((given ?? {}) as HeaderTable);
+function flattenHeaders(given: unknown): string[] {
+  if (!Array.isArray(given)) return toHeaderList((given ?? {}) as HeaderTable);
   return given.flat().map(String);
 }
 
 /**
- * Several values of one name are several lines. What frames a message or belongs to one connection is left out. Throws for a header
- * that is out of grammar.
+ * Returns an app's headers as a list. Several values of one name are several lines. Framing and connection headers are omitted.
+ * Throws for an invalid header.
  */
-export function appLines(headers: HeaderTable): string[] {
-  const lines = linesOf(Object.fromEntries(Object.entries(headers).filter(([name]) => headerRule(name) !== "refused")));
+export function appHeaders(headers: HeaderTable): string[] {
+  const lines = toHeaderList(
+    Object.fromEntries(Object.entries(headers).filter(([name]) => headerRule(name) !== "refused")),
+  );
   for (let index = 0; index < lines.length; index += 2) {
     validateHeaderName(lines[index] as string);
     validateHeaderValue(lines[index] as string, lines[index + 1] as string);
@@ -52,18 +54,21 @@ export function appLines(headers: HeaderTable): string[] {
   return lines;
 }
 
-function linesOf(headers: HeaderTable): string[] {
+function toHeaderList(headers: HeaderTable): string[] {
   return Object.entries(headers).flatMap(([name, value]) =>
     [value].flat().flatMap((one) => (one === undefined ? [] : [name, String(one)])),
   );
 }
 
 /**
- * Puts a head on a reply, over what the app has set before, but beside its cookies. Returns what was put there, by lower-case
- * name. Framing is not the app's to see or to change.
+ * Sets a response head on a reply. It replaces the headers that the app has set before, except cookies, which are added.
+ * Returns the headers that were set, by lower-case name. Framing headers are omitted, so that the app cannot change them.
  */
-export function putOnReply(reply: FastifyReply, { status, lines }: HeadLines): ReadonlyMap<string, OutgoingHttpHeader> {
-  // Fastify refuses others.
+export function setReplyHead(
+  reply: FastifyReply,
+  { status, lines }: ResponseHead,
+): ReadonlyMap<string, OutgoingHttpHeader> {
+  // Fastify rejects statuses above 599.
   if (status <= 599) reply.code(status);
   else reply.raw.statusCode = status;
   const headers = new Map<string, OutgoingHttpHeader>();
@@ -74,20 +79,20 @@ export function putOnReply(reply: FastifyReply, { status, lines }: HeadLines): R
     const before = headers.get(lower);
     headers.set(lower, before === undefined ? value : [before as string | string[], value].flat());
   }
-  // A copy: fastify appends cookies to the list that it is given.
+  // A copy: fastify appends cookies to the list.
   for (const [name, value] of headers) reply.header(name, Array.isArray(value) ? [...value] : value);
   return headers;
 }
 
 /**
- * The head as hooks have left it: lines that nothing has changed as they came, then what was set. Throws for a header that is out of
- * grammar.
+ * Reads the head from a reply after its hooks have run: first the unchanged lines, then the headers that were set. Throws for
+ * an invalid header.
  */
-export function changedReplyHeaders(
+export function readChangedHead(
   reply: FastifyReply,
-  { status, reason, lines }: HeadLines,
+  { status, reason, lines }: ResponseHead,
   before: ReadonlyMap<string, OutgoingHttpHeader>,
-): HeadLines {
+): ResponseHead {
   const after = reply.getHeaders();
   const kept: string[] = [];
   for (let index = 0; index < lines.length; index += 2) {
@@ -96,14 +101,14 @@ export function changedReplyHeaders(
     if (isKept) kept.push(lines[index] as string, lines[index + 1] as string);
   }
   const set = Object.fromEntries(Object.entries(after).filter(([name, value]) => !isSame(value, before.get(name))));
-  const changed = appLines(set);
+  const changed = appHeaders(set);
   const { statusCode } = reply;
   const mayChange = statusCode !== status && !isBodiless(status) && !isBodiless(statusCode);
   const chosen = mayChange ? { status: statusCode, reason: STATUS_CODES[statusCode] ?? "" } : { status, reason };
   return { ...chosen, lines: [...kept, ...changed] };
 }
 
-/** Not for hooks: framing, and what a reply's headers, an object with a prototype, cannot hold. */
+/** Headers that hooks do not see: framing, and `__proto__`, since a reply keeps its headers in an object with a prototype. */
 function isHidden(lower: string): boolean {
   return lower === "__proto__" || headerRule(lower) === "refused";
 }
@@ -113,7 +118,7 @@ function isSame(one: OutgoingHttpHeader | undefined, other: OutgoingHttpHeader |
   return one.length === other.length && one.every((value, index) => value === other[index]);
 }
 
-/** These frame their responses without a body: one of them cannot become another, nor another one of them. */
+/** Whether responses with this status have no body. Such a status cannot be changed, and no other can be changed to it. */
 function isBodiless(status: number): boolean {
   return status < 200 || status === 204 || status === 205 || status === 304;
 }

@@ -1,9 +1,9 @@
 /**
- * Upgrades on their way through fastify. Node hands them to listeners of the server, past fastify and its hooks. Here they
- * are routed like any other request, so that hooks and constraints apply, and the handler finds the socket by the request.
+ * Routes upgrades through fastify. Node emits them to listeners of the server, without fastify and its hooks. Here they are routed
+ * like any other request, so that hooks and constraints apply, and the handler finds the socket by the request.
  *
- * A WebSocket handshake under one of our prefixes, for a route of its proxy, is not shown to other listeners
- * (@fastify/websocket, a server of the ws package), which answer whatever they see. All others are theirs. What no listener
+ * Other listeners (@fastify/websocket, a server of the ws package) respond to every upgrade that they get. So they do not get a
+ * WebSocket handshake under one of our prefixes that a route of its proxy matches, and get all others. An upgrade that no listener
  * takes, and an upgrade to anything but WebSocket, is an ordinary request of the app.
  */
 
@@ -20,22 +20,22 @@ import {
 import type { FastifyInstance } from "fastify";
 import type { Prefix } from "./prefix.ts";
 
-const kUpgrades = Symbol("evenkeel.upgrades");
+const kUpgradeRouter = Symbol("evenkeel.upgrades");
 
-type UpgradeServer = Server & { [kUpgrades]?: Upgrades };
+type UpgradeServer = Server & { [kUpgradeRouter]?: UpgradeRouter };
 
-/** The upgrades of a fastify app's server. All registrations share them. */
-export function upgradesOf(app: FastifyInstance): Upgrades {
+/** Returns the upgrade router of an app's server. All registrations of the plugin share it. */
+export function upgradeRouterOf(app: FastifyInstance): UpgradeRouter {
   const server = app.server as UpgradeServer;
-  server[kUpgrades] ??= new Upgrades(app, server);
-  return server[kUpgrades];
+  server[kUpgradeRouter] ??= new UpgradeRouter(app, server);
+  return server[kUpgradeRouter];
 }
 
-export class Upgrades {
+export class UpgradeRouter {
   readonly #app: FastifyInstance;
   readonly #mounts: { readonly prefix: Prefix; readonly proxy: ReverseProxy }[] = [];
   readonly #routes = new Set<string>();
-  readonly #onTheirWay = new WeakMap<IncomingMessage, Upgrade>();
+  readonly #pending = new WeakMap<IncomingMessage, PendingUpgrade>();
 
   constructor(app: FastifyInstance, server: Server) {
     this.#app = app;
@@ -51,20 +51,20 @@ export class Upgrades {
     server.on("upgrade", declineUpgrade);
   }
 
-  /** Makes the upgrades under a prefix, for routes of the proxy, ours. `routes` are those that lead to our handler. */
+  /** Routes the upgrades under a prefix that a route of the proxy matches. `routes` are the paths of our handler. */
   add(prefix: Prefix, proxy: ReverseProxy, routes: readonly string[]): void {
     this.#mounts.push({ prefix, proxy });
     for (const route of routes) this.#routes.add(route);
   }
 
-  /** Whether a request that has reached a handler is an upgrade. */
+  /** Whether a request in a handler is an upgrade. */
   has(req: IncomingMessage): boolean {
-    return this.#onTheirWay.has(req);
+    return this.#pending.has(req);
   }
 
-  /** The upgrade that has reached a handler as this request, off the response that fastify would have answered with. */
-  take(req: IncomingMessage): Upgrade | undefined {
-    const upgrade = this.#onTheirWay.get(req);
+  /** Returns the upgrade of a request in a handler, and detaches it from fastify's response. */
+  take(req: IncomingMessage): PendingUpgrade | undefined {
+    const upgrade = this.#pending.get(req);
     upgrade?.release();
     return upgrade;
   }
@@ -72,7 +72,7 @@ export class Upgrades {
   #isOurs(req: IncomingMessage): boolean {
     const { url = "", method, rawHeaders, headers, httpVersion, httpVersionMajor, socket } = req;
     const path = url.replace(/[?#].*$/s, "");
-    // A route of the app's own below our prefix, as of @fastify/websocket, belongs to the plugin that has made it.
+    // The app's own route below our prefix, such as one of @fastify/websocket, belongs to the plugin that registered it.
     if (!this.#routes.has(path) && this.#hasAppRoute(path)) return false;
     return this.#mounts.some(({ prefix, proxy }) => {
       const { mountPath, rest } = prefix.split(url);
@@ -82,8 +82,8 @@ export class Upgrades {
   }
 
   /**
-   * Whether the app has a static route of exactly this path. `hasRoute` takes a route pattern, and the path is the client's:
-   * unescaped, its `:` and `(` would be compiled into a regular expression, and its `*` would throw.
+   * Whether the app has a static route with exactly this path. `hasRoute` takes a route pattern, and the path is untrusted: its
+   * `:` and `(` would be compiled into a regular expression if they were not escaped, and its `*` would throw.
    */
   #hasAppRoute(path: string): boolean {
     if (path.includes("*")) return false;
@@ -91,20 +91,20 @@ export class Upgrades {
   }
 
   #route(req: IncomingMessage, socket: Socket, head: Buffer): void {
-    // A client may have sent it ahead of the responses to earlier requests.
+    // A client may have pipelined it behind earlier requests.
     inTurn(socket, head, (rest) => {
       if (rest === undefined) return;
-      const upgrade = new Upgrade(req, socket, rest);
-      this.#onTheirWay.set(req, upgrade);
+      const upgrade = new PendingUpgrade(req, socket, rest);
+      this.#pending.set(req, upgrade);
       this.#app.routing(req, upgrade.res);
     });
   }
 }
 
-/** An upgrade with a response on its socket for whoever turns it down. The connection ends with that answer. */
-export class Upgrade {
+/** An upgrade with a response on its socket, for a hook or a route that rejects it. The connection is closed after it. */
+export class PendingUpgrade {
   readonly socket: Socket;
-  /** What the client has sent behind its request. */
+  /** The bytes that the client has sent behind its request. */
   readonly head: Buffer;
   readonly res: ServerResponse;
 
@@ -119,7 +119,7 @@ export class Upgrade {
     socket.on("drain", this.#onDrain);
   }
 
-  /** Leaves the socket as it came, for somebody else to answer. */
+  /** Detaches the response from the socket. */
   release(): void {
     this.socket.off("drain", this.#onDrain);
     this.res.detachSocket(this.socket);

@@ -18,7 +18,7 @@ function decide({ headers }: FastifyRequest): void {
 const headers = { "X-User-Id": "root", Authorization: "Bearer mine", "X-Role": "admin", "X-Kept": "1" };
 const decided = { "x-user-id": "42", authorization: "Bearer internal", "x-kept": "1" };
 
-describe("what hooks decide in request.headers", () => {
+describe("a change of request.headers in a hook", () => {
   test.each(["onRequest", "preHandler"] as const)("reaches the upstream from %s, as a request", async (hook) => {
     const app = createApp();
     app.addHook(hook, async (request: FastifyRequest) => decide(request));
@@ -28,7 +28,7 @@ describe("what hooks decide in request.headers", () => {
     expect(seen.headers).not.toHaveProperty("x-role");
   });
 
-  test("reaches the upstream as a handshake", async () => {
+  test("reaches the upstream with a handshake", async () => {
     const { url, requests } = await startEcho();
     const app = createApp();
     app.addHook("preHandler", async (request) => decide(request));
@@ -43,7 +43,7 @@ describe("what hooks decide in request.headers", () => {
   test("reaches the upstream when request.headers itself is set", async () => {
     const app = createApp();
     app.addHook("onRequest", async (request) => {
-      // Fastify lays it over the client's.
+      // Fastify merges it with the client's headers.
       request.headers = { "x-user-id": "42", "x-role": undefined };
     });
     await app.register(evenkeel, { prefix: "/api", upstreams: [(await startUpstream()).url] });
@@ -64,7 +64,7 @@ describe("what hooks decide in request.headers", () => {
 });
 
 describe("a hook of the proxy gets fastify's request", () => {
-  test("with what the app has put on it, for requests and handshakes", async () => {
+  test("with the properties that the app has set, for requests and handshakes", async () => {
     const { url, requests } = await startEcho();
     const app = createApp();
     app.decorateRequest("user", "");
@@ -74,19 +74,19 @@ describe("a hook of the proxy gets fastify's request", () => {
         passed.set("X-User", (req as FastifyRequest & { user: string }).user);
         passed.set("X-Route", req.routeOptions.url ?? "");
       },
-      onResponse({ req, headers: answered }) {
-        answered.set("X-Seen", req.id);
+      onResponse({ req, headers: responseHeaders }) {
+        responseHeaders.set("X-Seen", req.id);
       },
     };
     await app.register(evenkeel, { prefix: "/api", upstreams: [url], closeTimeout, hooks });
     const port = await serve(app);
-    const { headers: answered } = await ask(port, { path: "/api/x", headers: { "X-User": "root" } });
-    expect(answered["x-seen"]).toMatch(/^req-/);
+    const { headers: responseHeaders } = await ask(port, { path: "/api/x", headers: { "X-User": "root" } });
+    expect(responseHeaders["x-seen"]).toMatch(/^req-/);
     await connect(port, "/api/chat");
     expect(requests).toMatchObject([{ headers: { "x-user": "ann", "x-route": "/api/*" } }]);
   });
 
-  test("but those of a shared proxy get Node's", async () => {
+  test("but hooks of a shared proxy get Node's request", async () => {
     const seen: unknown[] = [];
     const upstreams = [(await startUpstream()).url];
     const proxy = createProxy(

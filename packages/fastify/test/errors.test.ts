@@ -5,7 +5,7 @@ import { refusingUrl } from "../../core/test/support/refusing-port.ts";
 import evenkeel from "../src/index.ts";
 import { createApp, refusal, serve } from "./support/app.ts";
 
-test("passErrors gives failures to the app's error handler, and its hooks run", async () => {
+test("passErrors passes failures to the app's error handler, and its hooks run", async () => {
   const ran: string[] = [];
   const app = createApp();
   app.setErrorHandler<FastifyError & { status: number }>(async (error, request, reply) => {
@@ -19,25 +19,25 @@ test("passErrors gives failures to the app's error handler, and its hooks run", 
   });
   app.addHook("onResponse", async (_request, reply) => void ran.push(`onResponse ${reply.statusCode}`));
   await app.register(evenkeel, { prefix: "/api", upstreams: [await refusingUrl()], passErrors: true });
-  const told = nextRequest(app.evenkeel);
+  const finished = nextRequest(app.evenkeel);
   const { status, headers, body } = await ask(await serve(app), { path: "/api/users?x" });
   expect([status, JSON.parse(body.toString())]).toEqual([
     503,
     { sent: false, code: "connect_refused", status: 502, url: "/api/users?x" },
   ]);
   expect(headers).not.toHaveProperty("proxy-status");
-  expect(await told).toMatchObject({ url: "/api/users?x", status: 503, error: "connect_refused" });
+  expect(await finished).toMatchObject({ url: "/api/users?x", status: 503, error: "connect_refused" });
   expect(ran).toEqual(["onError connect_refused", "onSend", "onResponse 503"]);
 });
 
-test("without a handler of the app's, fastify answers with the error's status", async () => {
+test("without an error handler of the app, fastify responds with the error's status", async () => {
   const app = createApp();
   await app.register(evenkeel, { upstreams: [await refusingUrl()], passErrors: true });
   const { status, body } = await ask(await serve(app));
   expect([status, JSON.parse(body.toString())]).toMatchObject([502, { statusCode: 502, code: "connect_refused" }]);
 });
 
-test("answers pass through as ever beside it, and so does what no route matches", async () => {
+test("passErrors changes neither responses nor requests that no route matches", async () => {
   const { url } = await startUpstream("a", (_req, res) => res.writeHead(500).end("theirs"));
   const ran: number[] = [];
   const app = createApp();
@@ -50,14 +50,14 @@ test("answers pass through as ever beside it, and so does what no route matches"
   expect(ran).toEqual([500, 404]);
 });
 
-test("a handshake that fails is answered by the proxy all the same", async () => {
+test("a failed handshake always gets the proxy's error response", async () => {
   const app = createApp();
   await app.register(evenkeel, { upstreams: [await refusingUrl()], passErrors: true });
   const { statusCode, headers } = await refusal(await serve(app), "/");
   expect([statusCode, headers["proxy-status"]]).toEqual([502, expect.stringContaining("connect_refused")]);
 });
 
-test("a body that a hook has read is a 500 that says so", async () => {
+test("a body that a hook has read is a 500 with the reason", async () => {
   const app = createApp();
   app.addHook("onRequest", async ({ raw }) => {
     for await (const _chunk of raw);

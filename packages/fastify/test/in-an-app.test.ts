@@ -8,12 +8,12 @@ import evenkeel from "../src/index.ts";
 import { closeTimeout, createApp, refusal, serve } from "./support/app.ts";
 
 test.each([
-  { around: "/v1", prefix: "/api", path: "/v1/api", url: "/", told: "/v1/api" },
-  { around: "/v1", prefix: "/api", path: "/v1/api/users/", url: "/users/", told: "/v1/api" },
-  { around: "/v1", prefix: "/api/", path: "/v1/api/?x", url: "/?x", told: "/v1/api" },
-  { around: "/users/:id", prefix: "/api", path: "/users/7/api/orders?x", url: "/orders?x", told: "/users/7/api" },
-  { around: "/users/:id", prefix: "/:part", path: "/users/7/a%2Fb//c", url: "//c", told: "/users/7/a%2Fb" },
-])("$path below $around and $prefix goes on as $url", async ({ around, prefix, path, url, told }) => {
+  { around: "/v1", prefix: "/api", path: "/v1/api", url: "/", mountPath: "/v1/api" },
+  { around: "/v1", prefix: "/api", path: "/v1/api/users/", url: "/users/", mountPath: "/v1/api" },
+  { around: "/v1", prefix: "/api/", path: "/v1/api/?x", url: "/?x", mountPath: "/v1/api" },
+  { around: "/users/:id", prefix: "/api", path: "/users/7/api/orders?x", url: "/orders?x", mountPath: "/users/7/api" },
+  { around: "/users/:id", prefix: "/:part", path: "/users/7/a%2Fb//c", url: "//c", mountPath: "/users/7/a%2Fb" },
+])("$path below $around and $prefix is forwarded as $url", async ({ around, prefix, path, url, mountPath }) => {
   const app = createApp();
   const upstream = await startUpstream();
   const requests: Promise<{ url: string }>[] = [];
@@ -25,7 +25,7 @@ test.each([
     { prefix: around },
   );
   const seen = await askSeen(await serve(app), { path });
-  expect([seen.url, seen.headers["x-forwarded-prefix"]]).toEqual([url, told]);
+  expect([seen.url, seen.headers["x-forwarded-prefix"]]).toEqual([url, mountPath]);
   expect((await requests[0])?.url).toBe(path);
 });
 
@@ -48,7 +48,7 @@ test.each(["onRequest", "preValidation", "preHandler"] as const)(
   },
 );
 
-test("hooks of the proxy come with its options, and see handshakes too", async () => {
+test("hooks of the proxy are set in its options, and run for handshakes too", async () => {
   const { url } = await startEcho();
   const app = createApp();
   const seen: string[] = [];
@@ -69,12 +69,12 @@ test.each([
   const seen: string[] = [];
   app.addHook("onRequest", async ({ ip }) => void seen.push(ip));
   await app.register(evenkeel, { upstreams: [(await startUpstream()).url], trustedProxies: trusted });
-  const told = nextRequest(app.evenkeel);
+  const finished = nextRequest(app.evenkeel);
   await ask(await serve(app), { headers: { "x-forwarded-for": forwardedFor } });
-  expect(seen).toEqual([(await told).client]);
+  expect(seen).toEqual([(await finished).client]);
 });
 
-test("a multipart body streams past @fastify/multipart, which goes on working elsewhere", async () => {
+test("a multipart body bypasses @fastify/multipart, which still works for other routes", async () => {
   const app = createApp();
   await app.register(multipart, { attachFieldsToBody: "keyValues" });
   await app.register(evenkeel, { prefix: "/api", upstreams: [(await startUpstream()).url] });

@@ -11,7 +11,7 @@ import { closeTimeout, createApp, handshake, refusal, serve, talk } from "./supp
 
 const get = "GET /api/x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
 
-/** What cookie and session plugins do: a cookie of the app's in preHandler, one more in onSend, which takes its time. */
+/** Sets cookies like cookie and session plugins: one in preHandler, and one in an asynchronous onSend. */
 function setCookies(app: FastifyInstance): void {
   app.addHook("preHandler", async (_request, reply) => void reply.header("set-cookie", "csrf=1").header("x-app", "1"));
   app.addHook("onSend", async (_request, reply, payload) => {
@@ -27,14 +27,14 @@ async function register(app: FastifyInstance, listener?: http.RequestListener, o
   return serve(app);
 }
 
-/** The lines of a head but for those of every response. */
+/** The lines of a head without the headers of every response. */
 function linesOf(text: string): string[] {
   const own = /^(?:date|connection|content-length|transfer-encoding|via|keep-alive|x-request-id):/i;
   return (text.split("\r\n\r\n", 1)[0] ?? "").split("\r\n").filter((line) => !own.test(line));
 }
 
-describe("what hooks set on the reply reaches the client", () => {
-  test("beside what the upstream says, which stays as it came", async () => {
+describe("headers that hooks set on the reply reach the client", () => {
+  test("together with the upstream's headers, which are unchanged", async () => {
     const app = createApp();
     setCookies(app);
     const port = await register(app, (_req, res) => {
@@ -57,14 +57,14 @@ describe("what hooks set on the reply reaches the client", () => {
       "HTTP/1.1 200 Fine",
       "X-Odd-CASE: 1",
       "X-Odd-CASE: 2",
-      // In front of onSend the upstream wins, as with @fastify/http-proxy.
+      // The upstream's header replaces one that was set before onSend, as with @fastify/http-proxy.
       "X-App: upstream",
       ...["set-cookie: csrf=1", "set-cookie: up=3", "set-cookie: up=4", "set-cookie: session=2", "x-sent: 1"],
     ]);
     expect(text).toMatch(/\r\nbody\r\n/);
   });
 
-  test("also beside names like those of an object's prototype", async () => {
+  test("together with headers that are named like properties of Object.prototype", async () => {
     const app = createApp();
     setCookies(app);
     const lines = ["__proto__", "1", "__proto__", "2", "constructor", "3", "toString", "4"];
@@ -74,7 +74,7 @@ describe("what hooks set on the reply reaches the client", () => {
     expect(text).toContain("set-cookie: session=2\r\n");
   });
 
-  test("when onSend replaces and removes what the upstream says, and its status", async () => {
+  test("when onSend replaces and removes the upstream's headers, and its status", async () => {
     const app = createApp();
     app.addHook("onSend", (_request, reply, payload, done) => {
       reply
@@ -92,7 +92,7 @@ describe("what hooks set on the reply reaches the client", () => {
     expect(text).toMatch(/\r\nfailure\r\n/);
   });
 
-  test.each(["HEAD", "GET"])("for %s answers without a body, whose status stays", async (method) => {
+  test.each(["HEAD", "GET"])("for responses to %s without a body, whose status stays", async (method) => {
     const app = createApp();
     setCookies(app);
     app.addHook("onSend", async (_request, reply) => void reply.code(200));
@@ -106,7 +106,7 @@ describe("what hooks set on the reply reaches the client", () => {
     expect(text).toMatch(/\r\n\r\n$/);
   });
 
-  test("for answers of the proxy's own", async () => {
+  test("for locally generated responses of the proxy", async () => {
     const app = createApp();
     setCookies(app);
     await app.register(evenkeel, { prefix: "/api", upstreams: [await refusingUrl()] });
@@ -136,19 +136,19 @@ describe("what hooks set on the reply reaches the client", () => {
     expect([headers["set-cookie"], headers["x-app"]]).toEqual([["csrf=1", "up=3"], "1"]);
   });
 
-  test("and what no route matches has the hooks run once, for the app's own 404", async () => {
+  test("for the app's own 404 when no route matches, with the hooks run once", async () => {
     const app = createApp();
     setCookies(app);
     const routes = [{ path: "/users", pool: "a" }];
     const { url } = await startUpstream();
     await app.register(evenkeel, { prefix: "/api", pools: { a: { upstreams: [url] } }, routes });
     const { status, headers } = await ask(await serve(app), { path: "/api/other" });
-    // The hooks in front of the 404 are run again by fastify.
+    // Fastify runs the hooks before the 404 handler again.
     expect([status, headers["set-cookie"]]).toEqual([404, ["csrf=1", "csrf=1", "session=2"]]);
   });
 });
 
-test("onResponse hooks and loggers find the whole head", async () => {
+test("onResponse hooks and loggers can read the whole head", async () => {
   const app = createApp();
   setCookies(app);
   const seen = new Promise<[number, Record<string, unknown>, unknown]>((resolve) => {
@@ -163,8 +163,8 @@ test("onResponse hooks and loggers find the whole head", async () => {
   expect(headers).toMatchObject({ "x-up": "1", "x-sent": "1", "set-cookie": ["csrf=1", "session=2"] });
 });
 
-describe("the body streams, as it does without hooks", () => {
-  test("byte for byte, however long", async () => {
+describe("the body streams as without hooks", () => {
+  test("byte for byte, at any length", async () => {
     const app = createApp();
     setCookies(app);
     const body = patterned(5_000_000);
@@ -172,11 +172,11 @@ describe("the body streams, as it does without hooks", () => {
       app,
       (_req, res) => void res.writeHead(200, { "content-length": body.length }).end(body),
     );
-    const answer = await ask(port, { path: "/api/x" });
-    expect([answer.headers["set-cookie"], sha256(answer.body)]).toEqual([["csrf=1", "session=2"], sha256(body)]);
+    const response = await ask(port, { path: "/api/x" });
+    expect([response.headers["set-cookie"], sha256(response.body)]).toEqual([["csrf=1", "session=2"], sha256(body)]);
   });
 
-  test("piece by piece, the first before the second is there", async () => {
+  test("chunk by chunk, the first before the second has arrived", async () => {
     const app = createApp();
     setCookies(app);
     const port = await register(app, (_req, res) => {
@@ -190,7 +190,7 @@ describe("the body streams, as it does without hooks", () => {
     req.destroy();
   });
 
-  test("cut off where the upstream breaks off, in whatever moment", async () => {
+  test("cut off when the upstream breaks off, at any moment", async () => {
     for (const first of ["", "x".repeat(10), "x".repeat(100_000)]) {
       const app = createApp();
       setCookies(app);
@@ -203,12 +203,12 @@ describe("the body streams, as it does without hooks", () => {
         { retry: { attempts: 0 } },
       );
       const text = await talk(port, get);
-      // Nothing was written of it, or less than was promised.
+      // Nothing of it was written, or less than its Content-Length.
       if (!text.startsWith("HTTP/1.1 502 ")) expect(text.split("\r\n\r\n")[1]?.length ?? 0).toBeLessThan(200_000);
     }
   });
 
-  test("with the trailers that the client wants", async () => {
+  test("with the trailers that the client accepts", async () => {
     const app = createApp();
     setCookies(app);
     const port = await register(app, (_req, res) => {
@@ -221,7 +221,7 @@ describe("the body streams, as it does without hooks", () => {
     expect(text).toMatch(/\r\n0\r\nX-Sum: 7\r\n\r\n$/i);
   });
 
-  test("on a connection that serves several requests, also sent ahead", async () => {
+  test("on a connection with several requests, pipelined ones included", async () => {
     const app = createApp();
     setCookies(app);
     const port = await register(app, (req, res) => void res.end(`<${req.url}>`));
@@ -231,24 +231,24 @@ describe("the body streams, as it does without hooks", () => {
     expect(text.match(/session=2/g)).toHaveLength(3);
   });
 
-  test("and a client that leaves while hooks still run leaves nothing behind", async () => {
+  test("and a client that disconnects while hooks run leaves nothing behind", async () => {
     const app = createApp();
     const held = new Promise<() => void>((resolve) => {
       app.addHook("onSend", () => new Promise<void>((release) => resolve(release)));
     });
     const port = await register(app);
-    const told = nextRequest(app.evenkeel);
+    const finished = nextRequest(app.evenkeel);
     const req = http.get({ port, host: "127.0.0.1", path: "/api/x" }).on("error", () => {});
     const release = await held;
     req.destroy();
-    expect(await told).toMatchObject({ status: 499 });
+    expect(await finished).toMatchObject({ status: 499 });
     release();
     await app.close();
     expect(app.evenkeel.snapshot().pools).toMatchObject([{ upstreams: [{ inFlight: 0 }] }]);
   });
 });
 
-describe("a hook that fails or answers itself", () => {
+describe("a hook that fails or replies itself", () => {
   test.each([
     [
       "throws",
@@ -266,8 +266,8 @@ describe("a hook that fails or answers itself", () => {
       500,
       /no session store/,
     ],
-    ["answers", async () => "instead", 200, /^instead$/],
-  ])("%s: the client gets that, whole, and nothing of the upstream's", async (_what, hook, status, said) => {
+    ["replies", async () => "instead", 200, /^instead$/],
+  ])("%s: the client gets that response, and nothing of the upstream's", async (_what, hook, status, said) => {
     const app = createApp();
     let runs = 0;
     app.addHook("onSend", async (_request, _reply, payload) => (runs++ === 0 ? hook() : payload));
@@ -275,15 +275,15 @@ describe("a hook that fails or answers itself", () => {
       res.writeHead(200, { "content-type": "text/plain", "content-encoding": "gzip", "content-length": 300_000 });
       res.end("x".repeat(300_000));
     });
-    const told = nextRequest(app.evenkeel);
-    const answer = await ask(port, { path: "/api/x" });
-    expect([answer.status, answer.headers["content-encoding"]]).toEqual([status, undefined]);
-    expect(answer.body.toString()).toMatch(said);
-    expect(await told).toMatchObject({ status });
+    const finished = nextRequest(app.evenkeel);
+    const response = await ask(port, { path: "/api/x" });
+    expect([response.status, response.headers["content-encoding"]]).toEqual([status, undefined]);
+    expect(response.body.toString()).toMatch(said);
+    expect(await finished).toMatchObject({ status });
     expect(app.evenkeel.snapshot().pools).toMatchObject([{ upstreams: [{ inFlight: 0 }] }]);
   });
 
-  test("sets what cannot be sent: 500", async () => {
+  test("sets an invalid header: 500", async () => {
     const app = createApp();
     app.addHook("onSend", async (_request, reply, payload) => {
       if (reply.statusCode === 200) reply.header("x-bad", "a\r\nb");
@@ -295,7 +295,7 @@ describe("a hook that fails or answers itself", () => {
 });
 
 describe("handshakes", () => {
-  test("take along what hooks have set, opened and refused", async () => {
+  test("have the headers that hooks have set, accepted and rejected", async () => {
     const { url } = await startEcho();
     const app = createApp();
     setCookies(app);
@@ -316,7 +316,7 @@ describe("handshakes", () => {
     expect([refused.statusCode, refused.headers["set-cookie"]]).toEqual([403, ["csrf=1", "session=2", "up=3"]]);
   });
 
-  test("without onSend hooks take along what others have set", async () => {
+  test("without onSend hooks have the headers that other hooks have set", async () => {
     const { url } = await startEcho();
     const app = createApp();
     app.addHook(
@@ -332,7 +332,7 @@ describe("handshakes", () => {
     expect([headers["set-cookie"], headers.connection]).toEqual([["csrf=1"], "Upgrade"]);
   });
 
-  test("whose hook fails are answered by the app", async () => {
+  test("get the app's error response when a hook fails", async () => {
     const { url, requests } = await startEcho();
     const app = createApp();
     let runs = 0;

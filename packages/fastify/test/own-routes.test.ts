@@ -1,4 +1,4 @@
-/** Clients that offer HTTP/2 with an upgrade, as Java's HttpClient does, to the routes of the app itself. */
+/** Requests that offer HTTP/2 by an upgrade, as Java's HttpClient sends them, to the app's own routes. */
 
 import { once } from "node:events";
 import { describe, expect, onTestFinished, test } from "vitest";
@@ -26,7 +26,7 @@ describe("a request that offers h2c", () => {
     ["a length", `Content-Length: 12\r\n\r\n{"amount":7}`],
     ["chunks", `Transfer-Encoding: chunked\r\n\r\nc\r\n{"amount":7}\r\n0\r\n\r\n`],
     ["a length, once it may go on", `Expect: 100-continue\r\nContent-Length: 12\r\n\r\n{"amount":7}`],
-  ])("brings the app's own route its body with %s, and the connection goes on", async (_framing, rest) => {
+  ])("reaches the app's own route with its body with %s, and the connection stays open", async (_framing, rest) => {
     const port = await startApp();
     const request = `POST /orders HTTP/1.1\r\nHost: h\r\n${json}${offer}${rest}`;
     const client = await rawClient(port, request);
@@ -36,7 +36,7 @@ describe("a request that offers h2c", () => {
     expect(client.text.match(/\{"got":\{"amount":7\}\}/g)).toHaveLength(2);
   });
 
-  test("passes the hooks in front of the proxy", async () => {
+  test("runs the hooks in front of the proxy", async () => {
     const port = await startApp((app) => app.addHook("onRequest", (_request, reply) => void reply.code(401).send()));
     const request = `POST /api/x HTTP/1.1\r\nHost: h\r\n${offer}Content-Length: 2\r\n\r\n{}`;
     const client = await rawClient(port, request);

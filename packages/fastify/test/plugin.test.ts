@@ -14,16 +14,16 @@ describe("registering", () => {
   test.each([
     ["passError", 'did you mean "passErrors"?'],
     ["closeTimeot", 'did you mean "closeTimeout"?'],
-  ])("a misspelt option is named: %s", async (key, message) => {
+  ])("a misspelt option is reported: %s", async (key, message) => {
     const options = { upstreams: ["http://127.0.0.1:1"], [key]: "1s" };
     await expect(async () => createApp().register(evenkeel, options)).rejects.toThrow(message);
   });
 
-  test("without options it says what is missing", async () => {
+  test("without options the error explains what is missing", async () => {
     await expect(async () => createApp().register(evenkeel)).rejects.toThrow("nothing to proxy to");
   });
 
-  test("the proxy is the app's, also of several the first", async () => {
+  test("the app is decorated with the proxy, the first of several", async () => {
     const app = createApp();
     const { url } = await startUpstream();
     await app.register(evenkeel, { prefix: "/one", upstreams: [url] });
@@ -39,7 +39,7 @@ describe("registering", () => {
     }
   });
 
-  test("a prefix may have parameters, and lie under another", async () => {
+  test("a prefix may have parameters, and may be nested in another", async () => {
     const app = createApp();
     const { url, requests } = await startEcho();
     await app.register(
@@ -60,25 +60,28 @@ describe("registering", () => {
     [{ ignoreTrailingSlash: true }, "/api/", "/"],
     [{ useSemicolonDelimiter: true }, "/api;v=1", "/;v=1"],
     [{}, "/%61pi/users", "/users"],
-  ])("with the router's %j, %s goes on as %s, as a request and as a handshake", async (routerOptions, path, seen) => {
-    const app = createApp({ routerOptions } as FastifyServerOptions);
-    const { url, requests } = await startEcho();
-    // Another listener ends whatever is shown to it.
-    app.server.on("upgrade", (_req, socket) => void socket.destroy());
-    await app.register(evenkeel, { prefix: "/api", upstreams: [url], closeTimeout: "0ms" });
-    const port = await serve(app);
-    expect((await ask(port, { path })).body.toString()).toBe(seen);
-    await connect(port, path);
-    expect(requests.map((request) => request.url)).toEqual([seen]);
-  });
+  ])(
+    "with the router's %j, %s is forwarded as %s, as a request and as a handshake",
+    async (routerOptions, path, seen) => {
+      const app = createApp({ routerOptions } as FastifyServerOptions);
+      const { url, requests } = await startEcho();
+      // Another listener ends every upgrade that it gets.
+      app.server.on("upgrade", (_req, socket) => void socket.destroy());
+      await app.register(evenkeel, { prefix: "/api", upstreams: [url], closeTimeout: "0ms" });
+      const port = await serve(app);
+      expect((await ask(port, { path })).body.toString()).toBe(seen);
+      await connect(port, path);
+      expect(requests.map((request) => request.url)).toEqual([seen]);
+    },
+  );
 
-  test("rewriteUrl comes first, and logs tell the target as it came", async () => {
+  test("rewriteUrl runs first, and logs have the original target", async () => {
     const app = createApp({ rewriteUrl: (req) => (req.url ?? "").replace("/old/", "/api/") });
     await app.register(evenkeel, { prefix: "/api", upstreams: [(await startUpstream()).url] });
     const port = await serve(app);
-    const told = nextRequest(app.evenkeel);
+    const finished = nextRequest(app.evenkeel);
     const seen = await askSeen(port, { path: "/old/users?x" });
-    expect([seen.url, seen.headers["x-forwarded-prefix"], (await told).url]).toEqual([
+    expect([seen.url, seen.headers["x-forwarded-prefix"], (await finished).url]).toEqual([
       "/users?x",
       "/api",
       "/old/users?x",
@@ -97,7 +100,7 @@ describe("registering", () => {
     }
   });
 
-  test("what the app answers under the same path itself stays its own", async () => {
+  test("the app keeps the methods that it routes at the same path", async () => {
     const app = createApp();
     app.options("*", (_request, reply) => reply.code(204).header("x-from", "app").send());
     app.get("/health", () => "fine");
@@ -111,7 +114,7 @@ describe("registering", () => {
     expect((await askSeen(port, { path: "/users" })).url).toBe("/users");
   });
 
-  test("a shared proxy may be registered twice, and tells its news once", async () => {
+  test("a shared proxy may be registered twice, and its events are logged once", async () => {
     const lines: string[] = [];
     const app = createApp({ logger: { level: "info", stream: { write: (line) => lines.push(line) } } });
     const { url } = await startUpstream();
@@ -127,7 +130,7 @@ describe("registering", () => {
     expect(lines).toEqual([]);
   });
 
-  test("a shared proxy stays its owner's to close", async () => {
+  test("a shared proxy is not closed", async () => {
     const proxy = createProxy({ upstreams: [(await startUpstream()).url] });
     onTestFinished(() => proxy.close());
     const app = createApp();
@@ -142,12 +145,12 @@ describe("registering", () => {
     { wrong: { upstreams: ["http://127.0.0.1:1"], closeTimeout: "soon" } },
     { wrong: { config: "proxy.toml", upstreams: ["http://127.0.0.1:1"] } },
     { wrong: { config: "there-is-no-such-file.toml" } },
-  ])("options that cannot be meant are refused: $wrong", async ({ wrong }) => {
+  ])("invalid options are rejected: $wrong", async ({ wrong }) => {
     const registered = createApp().register(evenkeel, wrong as unknown as EvenkeelOptions);
     await expect(registered).rejects.toMatchObject({ code: "invalid_options" });
   });
 
-  test("inject asks the upstream", async () => {
+  test("inject sends a request to the upstream", async () => {
     const app = createApp();
     await app.register(evenkeel, { prefix: "/api", upstreams: [(await startUpstream()).url] });
     const { statusCode, body } = await app.inject({ method: "POST", url: "/api/users?x=1", payload: { a: 1 } });
@@ -156,8 +159,8 @@ describe("registering", () => {
   });
 });
 
-describe("beside the rest of the app", () => {
-  test("bodies stream past the app's parsers and limits, which go on working elsewhere", async () => {
+describe("in an app with other routes", () => {
+  test("bodies bypass the app's parsers and limits, which still work for other routes", async () => {
     const app = createApp({ bodyLimit: 10 });
     app.addContentTypeParser("text/csv", { parseAs: "string" }, (_request, body, done) => done(null, `csv ${body}`));
     await app.register(evenkeel, { prefix: "/api", upstreams: [(await startUpstream()).url] });
@@ -176,7 +179,7 @@ describe("beside the rest of the app", () => {
     expect((await own("application/json", '{"a":"too long"}')).status).toBe(413);
   });
 
-  test("methods that fastify does not know are forwarded here and nowhere else", async () => {
+  test("methods that fastify does not know are forwarded under the prefix only", async () => {
     const app = createApp();
     await app.register(evenkeel, { prefix: "/api", upstreams: [(await startUpstream()).url] });
     app.decorate("notify", "of the app");
@@ -188,7 +191,7 @@ describe("beside the rest of the app", () => {
     expect((await ask(port, { method: "REPORT", path: "/x" })).status).toBe(404);
   });
 
-  test("hooks in front run first, and may answer instead", async () => {
+  test("hooks of the app run first, and may reply instead", async () => {
     const ran: string[] = [];
     const app = createApp();
     app.addHook("onRequest", async (request) => void ran.push(`onRequest ${request.url}`));
@@ -211,7 +214,7 @@ describe("beside the rest of the app", () => {
     ]);
   });
 
-  test("headers that hooks have set stay, unless the upstream says otherwise", async () => {
+  test("headers that hooks have set stay, unless the upstream sends the same ones", async () => {
     const { url } = await startUpstream("a", (_req, res) => res.setHeader("X-Frame-Options", "SAMEORIGIN").end());
     const app = createApp();
     app.addHook("onRequest", async (_request, reply) => {
@@ -222,7 +225,7 @@ describe("beside the rest of the app", () => {
     expect(headers).toMatchObject({ "access-control-allow-origin": "*", "x-frame-options": "SAMEORIGIN" });
   });
 
-  test("the app's log tells when an upstream goes and comes, and what a reload did", async () => {
+  test("the app's logger logs changes of health, and the result of a reload", async () => {
     const lines: Record<string, unknown>[] = [];
     const app = createApp({ logger: { level: "info", stream: { write: (line) => lines.push(JSON.parse(line)) } } });
     let status = 503;
@@ -238,13 +241,13 @@ describe("beside the rest of the app", () => {
     expect(lines.map(({ level, upstream, msg }) => [level, upstream, msg])).toEqual([
       [40, "a", "upstream is unhealthy"],
       [30, "a", "upstream is healthy again"],
-      [40, undefined, "proxy options refused, the old ones stay in force"],
+      [40, undefined, "proxy options rejected, the old ones stay in force"],
       [30, undefined, "proxy options reloaded"],
     ]);
   });
 });
 
-test("the app's log tells which hook failed, with its exception, and a misspelt hook fails to register", async () => {
+test("the app's logger logs the exception of a failed hook, and a misspelt hook fails the registration", async () => {
   const lines: Record<string, unknown>[] = [];
   const app = createApp({ logger: { level: "error", stream: { write: (line) => lines.push(JSON.parse(line)) } } });
   const onRequest = () => {
@@ -260,7 +263,7 @@ test("the app's log tells which hook failed, with its exception, and a misspelt 
   );
 });
 
-test("what is no HTTP behind a request gets the proxy's own answer, behind the request's", async () => {
+test("malformed bytes behind a request get the proxy's error response, after the request's response", async () => {
   const app = createApp({ clientErrorHandler: (error, socket) => app.evenkeel.clientError(error, socket) });
   const { url } = await startUpstream("a", (_req, res) => void res.end("hello"));
   await app.register(evenkeel, { upstreams: [url] });

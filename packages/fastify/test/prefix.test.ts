@@ -15,7 +15,7 @@ test.each([
   { prefix: "", url: "*", mountPath: "", rest: "*" },
   { prefix: "", url: "admin", mountPath: "", rest: "admin" },
   { prefix: "/a b", url: "/a%20b/x", mountPath: "/a%20b", rest: "/x" },
-])("$prefix is taken off $url", ({ prefix, url, mountPath, rest }) => {
+])("$prefix is stripped from $url", ({ prefix, url, mountPath, rest }) => {
   expect(new Prefix(prefix).split(url)).toMatchObject({ mountPath, rest });
   expect(new Prefix(prefix).covers(url)).toBe(true);
 });
@@ -27,12 +27,12 @@ test.each<[string, boolean]>([
   ["/api/", false],
   ["/api/?x", false],
   ["/api/users", false],
-])("%s has lost its slash: %s", (url, slashAdded) => {
+])("%s gets a slash that the client did not send: %s", (url, slashAdded) => {
   expect(new Prefix("/api").split(url).slashAdded).toBe(slashAdded);
   expect(new Prefix("").split(url).slashAdded).toBe(false);
 });
 
-describe("by the options of the app's router", () => {
+describe("with the options of the app's router", () => {
   const router = { caseSensitive: false, ignoreDuplicateSlashes: true, useSemicolonDelimiter: true };
 
   test.each([
@@ -42,7 +42,7 @@ describe("by the options of the app's router", () => {
     { prefix: "/:tenant/api", url: "//a//api/x", mountPath: "/a/api", rest: "/x" },
     { prefix: "/api", url: "/api;v=1/2?x", mountPath: "/api", rest: "/;v=1/2?x" },
     { prefix: "/api", url: "http://shop.example//api/x", mountPath: "/api", rest: "http://shop.example/x" },
-  ])("$prefix is taken off $url", ({ prefix, url, mountPath, rest }) => {
+  ])("$prefix is stripped from $url", ({ prefix, url, mountPath, rest }) => {
     expect(new Prefix(prefix, router).split(url)).toMatchObject({ mountPath, rest });
     expect(new Prefix(prefix, router).covers(url)).toBe(true);
     expect(new Prefix(prefix).covers(url)).toBe(false);
@@ -55,7 +55,7 @@ describe("by the options of the app's router", () => {
   test.each([
     [{ caseSensitive: false, ignoreDuplicateSlashes: true }],
     [{ routerOptions: { caseSensitive: false, ignoreDuplicateSlashes: true } }],
-  ])("they are found in %j", (options) => {
+  ])("are read from %j", (options) => {
     const app = Fastify(options);
     expect(routerOptionsOf(app)).toEqual({ ...router, useSemicolonDelimiter: false });
     expect(routerOptionsOf(Fastify())).toEqual({
@@ -66,7 +66,7 @@ describe("by the options of the app's router", () => {
   });
 });
 
-describe("what lies elsewhere", () => {
+describe("a target outside the prefix", () => {
   test.each([
     { prefix: "/api", url: "/" },
     { prefix: "/api", url: "/apix/api" },

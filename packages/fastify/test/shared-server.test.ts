@@ -1,4 +1,4 @@
-/** One app with @fastify/websocket, ws or socket.io beside the plugin: each path answers, whoever was registered first. */
+/** One app with the plugin and @fastify/websocket, ws or socket.io: each path works, in any order of registration. */
 
 import { once } from "node:events";
 import websocket from "@fastify/websocket";
@@ -35,8 +35,8 @@ async function greeting(port: number): Promise<string> {
 describe.each([
   { other: "@fastify/websocket", useOther: useFastifyWebsocket, unwanted: 404 },
   { other: "ws", useOther: useWs, unwanted: 400 },
-])("beside $other", ({ useOther, unwanted }) => {
-  test.each([true, false])("each path answers (registered first: %s)", async (first) => {
+])("together with $other", ({ useOther, unwanted }) => {
+  test.each([true, false])("each path works (registered first: %s)", async (first) => {
     const { url, requests } = await startEcho();
     const app = createApp();
     if (first) await useOther(app);
@@ -50,7 +50,7 @@ describe.each([
   });
 });
 
-test("without a prefix, @fastify/websocket keeps the paths of its routes, and the proxy has all others", async () => {
+test("without a prefix, @fastify/websocket keeps the paths of its routes, and the proxy gets all others", async () => {
   const { url } = await startEcho();
   const app = createApp();
   await useFastifyWebsocket(app);
@@ -60,7 +60,7 @@ test("without a prefix, @fastify/websocket keeps the paths of its routes, and th
   expect(await echo(await connect(port, "/chat"), "hello")).toEqual([Buffer.from("hello"), false]);
 });
 
-test("socket.io does not end what it does not want", async () => {
+test("socket.io does not end the upgrades of others", async () => {
   const { url } = await startEcho();
   const app = createApp();
   const own = new SocketIo(app.server, { destroyUpgradeTimeout: 1 });

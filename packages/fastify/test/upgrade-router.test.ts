@@ -11,7 +11,7 @@ import evenkeel from "../src/index.ts";
 import { closeTimeout, createApp, handshake, refusal, serve, talk } from "./support/app.ts";
 
 describe("upgrades", () => {
-  test("hooks run first, and may answer instead", async () => {
+  test("hooks run first, and may reply instead", async () => {
     const { url, requests } = await startEcho();
     const app = createApp();
     app.addHook("preHandler", async (request, reply) => {
@@ -34,7 +34,7 @@ describe("upgrades", () => {
     expect((await refusal(port, "/other")).statusCode).toBe(404);
   });
 
-  test("one under a prefix is ours alone, and others are for everybody else", async () => {
+  test("one under a prefix goes to the plugin only, and others go to the other listeners", async () => {
     const app = createApp();
     const own = new WebSocketServer({ noServer: true });
     own.on("connection", (socket) => socket.send("mine"));
@@ -90,7 +90,7 @@ describe("upgrades", () => {
     expect(requests).toEqual([]);
   });
 
-  test("one that nobody wants is an ordinary request of the app", async () => {
+  test("one that no listener takes is an ordinary request of the app", async () => {
     const app = createApp();
     const page = "x".repeat(1_000_000);
     app.get("/page", () => page);
@@ -98,12 +98,12 @@ describe("upgrades", () => {
     const port = await serve(app);
     const bytes =
       "GET /page HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\nGET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
-    const answer = await talk(port, bytes);
-    expect(answer).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
-    expect(answer.length).toBeGreaterThan(page.length);
+    const response = await talk(port, bytes);
+    expect(response).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+    expect(response.length).toBeGreaterThan(page.length);
   });
 
-  test("one that is turned down leaves no connection behind, though its client has more to say", async () => {
+  test("the connection of a rejected one is closed, even if its client sends more", async () => {
     const app = createApp();
     app.addHook("onRequest", (_request, reply) => void reply.code(401).send());
     await app.register(evenkeel, { upstreams: [(await startEcho()).url] });
@@ -118,7 +118,7 @@ describe("upgrades", () => {
     await closed;
   });
 
-  test("a client that leaves while hooks still run leaves nothing behind", async () => {
+  test("a client that disconnects while hooks run leaves nothing behind", async () => {
     const app = createApp();
     const held = new Promise<() => void>((resolve) => {
       app.addHook("onRequest", () => new Promise<void>((release) => resolve(release)));
@@ -141,16 +141,16 @@ describe("upgrades", () => {
     const { url } = await startUpstream("slow", (_req, res) => void held.push(res));
     app.get("/own", () => "own");
     await app.register(evenkeel, { upstreams: [url], closeTimeout });
-    const told: string[] = [];
-    app.evenkeel.on("request", ({ url, status }) => void told.push(`${url} ${status}`));
+    const finished: string[] = [];
+    app.evenkeel.on("request", ({ url, status }) => void finished.push(`${url} ${status}`));
     const port = await serve(app);
     const first = "GET /own HTTP/1.1\r\nHost: a\r\n\r\nGET /slow HTTP/1.1\r\nHost: a\r\n\r\n";
     const bad = handshake.replace("Version: 13", "Version: 8");
-    const answer = talk(port, `${first}GET /ws HTTP/1.1\r\n${bad}`);
+    const response = talk(port, `${first}GET /ws HTTP/1.1\r\n${bad}`);
     await until(() => held.length === 1);
     held[0]?.end("late");
-    expect(await answer).toMatch(/^HTTP\/1\.1 200 [^]*ownHTTP\/1\.1 200 [^]*lateHTTP\/1\.1 400 /);
-    expect(told).toEqual(["/slow 200", "/ws 400"]);
+    expect(await response).toMatch(/^HTTP\/1\.1 200 [^]*ownHTTP\/1\.1 200 [^]*lateHTTP\/1\.1 400 /);
+    expect(finished).toEqual(["/slow 200", "/ws 400"]);
     expect(app.server.listening).toBe(true);
   });
 });

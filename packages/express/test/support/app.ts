@@ -5,20 +5,20 @@ import { onTestFinished } from "vitest";
 import { listen } from "../../../core/test/support/adapter-lab.ts";
 import { type EvenkeelMiddleware, type EvenkeelOptions, evenkeel } from "../../src/index.ts";
 
-/** Both versions that are supported, by name. */
+/** The supported versions of Express by name. */
 export const versions: readonly [name: string, version: typeof express][] = [
   ["Express 5", express],
   ["Express 4", express4],
 ];
 
-/** A middleware that ends with the test. */
+/** Creates a middleware that is closed after the test. */
 export function create(options: EvenkeelOptions): EvenkeelMiddleware {
   const middleware = evenkeel(options);
   onTestFinished(() => middleware.close({ timeout: "0ms" }));
   return middleware;
 }
 
-/** The port on which an app is served until the test is over. */
+/** Serves an app until the end of the test, and returns the port. */
 export async function serve(app: Express): Promise<number> {
   return listen(http.createServer(app));
 }

@@ -5,7 +5,7 @@ import { inProcess, type Layer, listenAnywhere } from "../../../core/test/suppor
 import { isTagged } from "../../../core/test/support/recording-upstream.ts";
 import { evenkeel } from "../../src/index.ts";
 
-/** The middleware in an app, below a path if there is one; requests of the test itself go past it. */
+/** The middleware in an app, at a mount path if given. Requests of the test itself bypass it. */
 function inApp(createApp: () => Express, mountPath: string): Layer {
   return inProcess(
     { tellsRefusals: false, unrouted: "the app's", badTargets: "the proxy's", setsHeaders: true },

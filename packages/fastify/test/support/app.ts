@@ -5,33 +5,33 @@ import { onTestFinished } from "vitest";
 
 export { refusal } from "../../../core/test/support/web-socket-refusal.ts";
 
-/** An app that ends with the test. */
+/** Creates an app that is closed after the test. */
 export function createApp(options: FastifyServerOptions = {}): FastifyInstance {
   const app = Fastify(options) as FastifyInstance;
   onTestFinished(() => app.close());
   return app;
 }
 
-/** Its port. */
+/** Listens, and returns the port. */
 export async function serve(app: FastifyInstance): Promise<number> {
   await app.listen({ port: 0, host: "127.0.0.1" });
   return (app.server.address() as AddressInfo).port;
 }
 
-/** For apps whose tunnels would go on. */
+/** For apps whose tunnels would delay the close. */
 export const closeTimeout = "0ms";
 
-/** Sends bytes and reads until the other side ends. */
+/** Sends bytes and reads until the server closes the connection. */
 export async function talk(port: number, text: string): Promise<string> {
   const socket = createConnection({ port, host: "127.0.0.1" }).on("error", () => {});
   onTestFinished(() => void socket.destroy());
   socket.write(text);
-  let answer = "";
+  let response = "";
   socket.on("data", (chunk: Buffer) => {
-    answer += chunk.toString("latin1");
+    response += chunk.toString("latin1");
   });
   await once(socket, "close");
-  return answer;
+  return response;
 }
 
 export const handshake = [

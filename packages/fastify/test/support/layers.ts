@@ -2,7 +2,7 @@ import Fastify from "fastify";
 import { inProcess, type Layer } from "../../../core/test/support/layers.ts";
 import evenkeel, { type EvenkeelOptions } from "../../src/index.ts";
 
-/** The plugin in an app, below a prefix if there is one; requests of the test itself go past it. */
+/** The plugin in an app, under a prefix if given. Requests of the test itself bypass it. */
 function inApp(prefix: string): Layer {
   return inProcess(
     { tellsRefusals: false, unrouted: "the app's", badTargets: "the app's", setsHeaders: false },
