@@ -67,7 +67,7 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
   readonly #reloads = { succeeded: 0, failed: 0, lastSuccessful: true };
   #routing: Routing;
   #draining = false;
-  /** Nothing new is taken in any more, from the app's own code neither. */
+  /** No new requests are accepted, outbound requests included. */
   #ended = false;
   #closed: Promise<void> | undefined;
 
@@ -88,7 +88,7 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
   }
 
   /**
-   * For `http.createServer`, or as middleware: `next` is called when no route matches, and without it the answer is 404.
+   * For `http.createServer`, or as middleware: `next` is called when no route matches; without it the response is 404.
    * Also for the events `checkContinue` and `checkExpectation`: 100 is then sent only when an upstream takes the body.
    */
   readonly handler = (req: IncomingMessage, res: ServerResponse, next?: (error?: unknown) => void): void => {
@@ -102,12 +102,12 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
    */
   readonly upgrade: UpgradeListener = createUpgradeListener(() => this.#context);
 
-  /** For a server's `clientError` event: what is no request gets the proxy's own answer, event and count, in its turn. */
+  /** For a server's `clientError` event: sends the proxy's error response for what is no request, and reports it like a request. */
   readonly clientError = (error: Error, socket: Duplex): void => {
     forwardClientError(this.#context, error, socket);
   };
 
-  /** `handler` for adapters, which know more about a request than the request says. */
+  /** `handler` for adapters, with what they know of a request beside the request. */
   forward(req: IncomingMessage, res: ServerResponse, options: ForwardOptions = {}): void {
     forwardRequest(this.#context, req, res, options);
   }
@@ -120,7 +120,7 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
     return forwardUpgrade(this.#context, req, socket, head, options);
   }
 
-  /** Whether a request, as it is below `mountPath`, would be answered rather than left to `next`. */
+  /** Whether the proxy would respond to a request below `mountPath` rather than call `next`. */
   matches(req: NodeRequestHead, mountPath = ""): boolean {
     return wantsRequest(req, this.#routing, mountPath);
   }
@@ -145,17 +145,16 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
     return createOutbound(pool, { runtime: this.#runtime, inFlight: this.#inFlight, to }, options);
   }
 
-  /** `close` has been called: answers carry `Connection: close`, and load balancers in front should look elsewhere. */
+  /** `close` has been called: responses have `Connection: close`, and load balancers in front should use other instances. */
   get draining(): boolean {
     return this.#draining;
   }
 
   /**
-   * Puts whole new options in force for the requests to come, and returns what changed.
+   * Replaces the options for new requests, and returns what changed.
    *
-   * They are checked first: an `OptionsError` changes nothing. Requests on their way keep what they began with. An
-   * upstream whose pool, id and URL stay keeps its health, counters, sockets and tunnels; one that is gone finishes
-   * what it has begun.
+   * They are checked first: an `OptionsError` changes nothing. Requests in flight keep the options that they began with. An
+   * upstream whose pool, id and URL stay keeps its health, counters, sockets and tunnels; a removed one drains.
    */
   reload(options: ProxyOptions): ReloadChanges {
     try {
@@ -186,7 +185,7 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
     return reported;
   }
 
-  /** Everything that can be seen of the proxy at this moment, as plain frozen data. */
+  /** The state of the proxy at this moment, as plain frozen data. */
   snapshot(): ProxySnapshot {
     const pools = [...this.#registry.current.values()];
     return Object.freeze({
@@ -201,18 +200,17 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
   }
 
   /**
-   * What would become of a request now, and why: its route, its pool, and for each upstream what speaks for and against
-   * it. Sends nothing and changes nothing. Throws an `OptionsError` for what describes no request.
+   * Explains what would happen to a request now: its route, its pool, and for each upstream the reasons for and against it.
+   * Sends nothing and changes nothing. Throws an `OptionsError` for an invalid description of a request.
    */
   explain(request: ExplainRequest): Explanation {
     return explain(request, this.#routing, this.#runtime.clock.wallNow());
   }
 
   /**
-   * Drains and ends: waits for requests and tunnels on their way, at most `timeout`, then ends what is left (tunnels with
-   * a WebSocket close 1001), stops probing and closes every connection. Called again, it ends what is left
-   * after the new `timeout` if that is sooner. The server in front is
-   * the caller's to close: requests that it still takes in are answered, with `Connection: close`.
+   * Drains and closes: waits for requests and tunnels in flight, at most `timeout`, then ends those that are left (tunnels with
+   * a WebSocket close 1001), stops probes and closes every connection. A second call ends them after its own `timeout` if that
+   * is sooner. The caller closes the server; until then the proxy responds to new requests with `Connection: close`.
    */
   close(options: { readonly timeout?: Duration } = {}): Promise<void> {
     const timeoutMs = parseDuration(options.timeout ?? defaults.closeTimeout);
@@ -232,7 +230,7 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
   async #drainAndClose(timeoutMs: number): Promise<void> {
     this.#draining = true;
     this.#registry.stop();
-    // What has arrived in this turn of the event loop is still to be served.
+    // Requests received in this turn of the event loop are still served.
     await new Promise((resolve) => setImmediate(resolve));
     await this.#inFlight.drain(timeoutMs, this.#runtime.clock, () => {
       this.#ended = true;

@@ -1,9 +1,9 @@
 /**
- * What an app in front of the proxy has changed in `req.headers`: Express middleware, Fastify hooks, a handler of its own.
+ * Finds what an app in front of the proxy has changed in `req.headers`: Express middleware, Fastify hooks, a handler.
  *
- * The proxy forwards `req.rawHeaders`, which keep order, letter case and repetition. An app decides by `req.headers`, which Node
- * has made of them. Nothing tells that an app has written to that object, so it is compared with the lines of each request: in
- * one walk through both where no name is repeated, and name by name where something differs.
+ * The proxy forwards `req.rawHeaders`, which keep order, letter case and repetition. An app changes `req.headers`, which Node
+ * makes of them. Node does not report such a change, so the object is compared with the lines of each request: in one pass
+ * where no name is repeated, and name by name where something differs.
  */
 
 import { headerRule } from "../config/settable-header.ts";
@@ -69,7 +69,7 @@ function compare(headers: HeaderObject, request: ParsedHeaders): ChangedHeaders[
   }
   for (const name of Object.keys(headers)) {
     const lower = name.toLowerCase();
-    // In another letter case than Node's it is the app's, whatever stands beside it.
+    // A name in another letter case than Node's is the app's.
     if ((name === lower && received.has(lower)) || isFixed(lower, headers)) continue;
     const lines = toLines(name, headers[name]);
     if (lines.length > 0) changes.set(lower, lines);
@@ -78,8 +78,8 @@ function compare(headers: HeaderObject, request: ParsedHeaders): ChangedHeaders[
 }
 
 /**
- * What an app cannot change: framing and what is for one connection, which the proxy judges by the lines that came; and
- * `__proto__`, which is never a property of an object with a prototype, as Node's is.
+ * What an app cannot change: framing and fields of one connection, which the proxy reads from the lines; and `__proto__`, which
+ * is never a property of an object with a prototype, such as Node's.
  */
 function isFixed(lower: string, headers: HeaderObject): boolean {
   if (lower === "__proto__") return Object.getPrototypeOf(headers) !== null;
@@ -100,14 +100,14 @@ function byName(raw: readonly string[]): Map<string, Line[]> {
   return lines;
 }
 
-/** Of these Node keeps the first value of several (https://nodejs.org/api/http.html#messageheaders). */
+/** Node keeps the first of several values of these (https://nodejs.org/api/http.html#messageheaders). */
 const single: ReadonlySet<string> = new Set([
   ...["age", "authorization", "content-length", "content-type", "etag", "expires", "from", "host", "if-modified-since"],
   ...["if-unmodified-since", "last-modified", "location", "max-forwards", "proxy-authorization", "referer"],
   ...["retry-after", "server", "user-agent"],
 ]);
 
-/** What Node makes of the lines of one name. */
+/** The value that Node gives to the lines of one name. */
 function merged(lower: string, lines: readonly Line[], joinsAll: boolean): string | readonly string[] {
   const values = lines.map(([, value]) => value);
   if (lower === "set-cookie") return values;

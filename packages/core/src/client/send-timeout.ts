@@ -2,7 +2,7 @@ import { bindContext } from "../runtime/async-context.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { type Ticker, type Timed, tickerOf } from "../runtime/ticker.ts";
 
-/** Notices a client that lets a response lie for too long. Made only for a client that has once been slow. */
+/** Reports a client that does not read a response for too long. Created once a client has been slow. */
 export class SendTimeout implements Timed {
   deadline: number = Infinity;
   readonly onDeadline: () => void;
@@ -10,7 +10,7 @@ export class SendTimeout implements Timed {
   readonly #ticker: Ticker;
   readonly #timeoutMs: number;
 
-  /** `timeoutMs` 0 waits for ever. */
+  /** `timeoutMs` 0 is no limit. */
   constructor(clock: Clock, timeoutMs: number, onStalled: () => void) {
     this.#clock = clock;
     this.#ticker = tickerOf(clock);
@@ -19,12 +19,12 @@ export class SendTimeout implements Timed {
     if (timeoutMs > 0) this.#ticker.watch(this);
   }
 
-  /** Something waits to be taken. */
+  /** Data waits for the client. */
   wait(): void {
     if (this.#timeoutMs > 0) this.deadline = this.#clock.now() + this.#timeoutMs;
   }
 
-  /** It has been taken. */
+  /** The client has taken the data. */
   move(): void {
     this.deadline = Infinity;
   }

@@ -4,8 +4,8 @@ import type { Hooks } from "./hooks.ts";
 const hookNames: readonly (keyof Hooks)[] = ["onRequest", "onResponse", "onError"];
 
 /**
- * Checks the hooks of a proxy by their names, so that a misspelt one is not ignored without a word. `beside` are names that
- * may stand beside the hooks, `path` leads to them. Throws an `OptionsError` that names every mistake.
+ * Checks the names of a proxy's hooks, so that a misspelt one is an error. `beside` are other names that are allowed, `path` is
+ * the place of the hooks in the options. Throws an `OptionsError` that names every mistake.
  */
 export function checkHooks(hooks: unknown, beside: readonly string[] = [], path: readonly string[] = []): void {
   if (typeof hooks !== "object" || hooks === null || Array.isArray(hooks)) {
@@ -23,14 +23,14 @@ function issuesOf(
 ): readonly ConfigIssue[] {
   if (beside.includes(name)) return [];
   if (!hookNames.includes(name as keyof Hooks)) {
-    const hint = name === "hooks" ? "; hooks stand here themselves, as in { onRequest }" : didYouMean(name, hookNames);
+    const hint = name === "hooks" ? "; give the hooks directly, as in { onRequest }" : didYouMean(name, hookNames);
     return [{ path: [...path, name], message: `unknown key${hint}`, at: "key" }];
   }
   if (value === undefined || typeof value === "function") return [];
   return [{ path: [...path, name], message: `expected a function, found ${show(value)}` }];
 }
 
-/** Every key of a plain object. An object of a class may hold whatever it likes: of that, what is called like a hook. */
+/** All keys of a plain object. Of an object of a class, which may have other members, the names that look like hooks. */
 function namesIn(hooks: object): string[] {
   const prototype: unknown = Object.getPrototypeOf(hooks);
   const plain = prototype === null || prototype === Object.prototype;

@@ -1,4 +1,4 @@
-/** What an app may do with requests in code: look at them, change them, answer them. Hooks are trusted; what they set is checked where it is sent. */
+/** The hooks with which an app reads and changes requests and responds to them. Hooks are trusted; what they set is checked before it is sent. */
 
 import type { IncomingMessage } from "node:http";
 import { didYouMean, show } from "../config/issues.ts";
@@ -13,8 +13,8 @@ import type { Routing } from "../request/routing.ts";
 const pathText = /^\/[\x21\x22\x24-\x7e]*$/;
 
 /**
- * An answer in place of the upstream's or the proxy's. Headers that frame it or belong to one connection are left out: those
- * are the proxy's.
+ * A response that a hook gives in place of the upstream's or the proxy's. Headers that frame it or belong to one connection are
+ * ignored: the proxy sets them.
  */
 export interface Answer {
   /** 200 to 599. */
@@ -29,26 +29,26 @@ export interface RequestContext<Req = IncomingMessage> {
   /** The request as the app knows it, with what was put on it in front of the proxy, such as `req.user`. To be read. */
   readonly req: Req;
   readonly requestId: string;
-  /** The client's address, as far as it can be believed. */
+  /** The client's address, as far as it can be trusted. */
   readonly client: string;
   readonly method: string;
   readonly host: string;
   readonly route: string;
-  /** The pool that will serve it; another one's name sends it there. */
+  /** The pool that will serve the request. The name of another pool sends it there. */
   pool: string;
-  /** Path and query as they came; what is set here goes through the route's prefix work. */
+  /** Path and query as received. The route's prefix rules apply to a changed value. */
   path: string;
   /**
-   * The client's own headers, without those of the hop, of framing, and of the proxy. `Host`, `Via`, `X-Request-Id` and the
-   * `X-Forwarded` ones take the place of the proxy's own when they are set. Headers that frame the message or belong to one
+   * The client's own headers, without hop-by-hop ones, framing, and those of the proxy. `Host`, `Via`, `X-Request-Id` and the
+   * `X-Forwarded` headers replace the proxy's own when they are set. Headers that frame the message or belong to one
    * connection cannot be set: the request fails.
    */
   readonly headers: HeaderList;
-  /** Answers at once; nothing is forwarded. */
+  /** Responds at once; the request is not forwarded. */
   respond(answer: Answer): void;
 }
 
-/** An upstream's answer, before its head goes to the client. */
+/** An upstream's response, before its head is sent to the client. */
 export interface ResponseContext<Req = IncomingMessage> {
   /** As in `RequestContext`. */
   readonly req: Req;
@@ -56,11 +56,11 @@ export interface ResponseContext<Req = IncomingMessage> {
   readonly pool: string;
   readonly upstream: string;
   readonly status: number;
-  /** As they will be sent, without those of the hop. Framing cannot be changed here: the response fails. */
+  /** As they will be sent, without hop-by-hop ones. Framing cannot be changed: the response fails. */
   readonly headers: HeaderList;
 }
 
-/** An answer that the proxy is about to give in its own name. */
+/** A locally generated error response, before it is sent. */
 export interface ErrorContext<Req = IncomingMessage> {
   /** As in `RequestContext`. */
   readonly req: Req;
@@ -69,21 +69,21 @@ export interface ErrorContext<Req = IncomingMessage> {
   readonly status: number;
   /** What was thrown or failed underneath, where it is known. */
   readonly cause: unknown;
-  /** Takes the place of the proxy's own words. */
+  /** Replaces the proxy's own response. */
   respond(answer: Answer): void;
 }
 
 /** The hooks of a proxy. They stay the same over reloads. */
 export interface Hooks<Req = IncomingMessage> {
-  /** May take its time: the request's body waits. A throw or a rejection is 500, and nothing is forwarded. */
+  /** May be async: the request's body waits. An exception or a rejection is 500, and the request is not forwarded. */
   onRequest?(context: RequestContext<Req>): void | Promise<void>;
-  /** A throw is 502, as is a header out of grammar, and the upstream's answer is dropped. */
+  /** An exception or an invalid header is 502, and the upstream's response is dropped. */
   onResponse?(context: ResponseContext<Req>): void;
-  /** A throw leaves the proxy's own words in place. */
+  /** After an exception the proxy sends its own response. */
   onError?(context: ErrorContext<Req>): void;
 }
 
-/** The result of `onRequest`: the request as it goes on, an answer, or what was thrown. */
+/** The result of `onRequest`: the request to forward, a response, or an exception. */
 export type HookOutcome = RoutedRequest | { readonly answer: Answer } | { readonly thrown: unknown };
 
 /** Where the exception of a hook is reported. */
@@ -91,7 +91,7 @@ interface ExceptionReporter {
   threw(where: "onResponse" | "onError", error: unknown, code?: ErrorCode): void;
 }
 
-/** Runs `onRequest`, and calls back in the same turn unless the hook takes its time. */
+/** Runs `onRequest`, and calls back during this call unless the hook is async. */
 export function runRequestHook(
   hooks: Hooks,
   { req, method }: { readonly req: IncomingMessage; readonly method: string },
@@ -135,7 +135,7 @@ export function runRequestHook(
   else finish();
 }
 
-/** Runs `onResponse` on the headers, and returns what it leaves; undefined when it failed. */
+/** Runs `onResponse` on the headers, and returns the result; undefined when it failed. */
 export function runResponseHook(
   hooks: Hooks,
   about: Omit<ResponseContext, "headers">,
@@ -151,13 +151,13 @@ export function runResponseHook(
     reporter.threw("onResponse", error, "response_hook_failed");
     return undefined;
   }
-  // The length is needed even where a hook has removed or repeated it.
+  // The length is needed even if a hook has removed or repeated it.
   headers.delete("content-length");
   for (const length of lengths) headers.append("Content-Length", length);
   return headers.raw;
 }
 
-/** Returns the answer that `onError` gives instead, if any. */
+/** Returns the response that `onError` gives, if any. */
 export function runErrorHook(
   hooks: Hooks,
   about: Omit<ErrorContext, "respond">,
@@ -181,17 +181,17 @@ function watchRejection(result: unknown, where: "onResponse" | "onError", report
   if (isThenable(result)) Promise.resolve(result).catch((error: unknown) => reporter.threw(where, error));
 }
 
-/** Throws at the call of `respond`, so that the stack leads to the hook, for an answer that cannot be sent. */
+/** Throws during the call of `respond`, so that the stack names the hook, for a response that cannot be sent. */
 function checkedAnswer(given: Answer): Answer {
   const { status, headers = {}, body } = given;
   if (!Number.isInteger(status) || status < 200 || status > 599) {
-    throw new RangeError(`an answer has a status from 200 to 599, found ${show(status)}`);
+    throw new RangeError(`the status of a response is a number from 200 to 599, found ${show(status)}`);
   }
   for (const [name, value] of Object.entries(headers)) {
     for (const line of [value].flat()) checkField(name, line);
   }
   if (body !== undefined && typeof body !== "string" && !(body instanceof Uint8Array)) {
-    throw new TypeError(`an answer has a string or bytes as its body, found ${show(body)}`);
+    throw new TypeError(`the body of a response is a string or bytes, found ${show(body)}`);
   }
   return given;
 }
@@ -200,7 +200,7 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof (value as PromiseLike<unknown> | null | undefined)?.then === "function";
 }
 
-/** Throws a `TypeError` for what cannot be sent or does not exist. */
+/** Throws a `TypeError` for a header that cannot be sent, an unknown pool, and a malformed path. */
 function changedArrival(arrival: RoutedRequest, context: RequestContext, routing: Routing): RoutedRequest {
   const { head, route } = arrival;
   const destination = routing.pools.get(context.pool);

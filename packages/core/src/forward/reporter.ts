@@ -1,10 +1,10 @@
 import type { AttemptEvent, ExceptionEvent, RequestEvent, RetryEvent, TunnelEvent } from "../events.ts";
 
-/** Where finished things are told. */
+/** Receives finished requests, attempts and tunnels, for metrics and events. */
 export interface Reporter {
   /** Counts a finished request. Always called, once for each. */
   count(request: RequestCountLabels, durationMs: number): void;
-  /** Whether somebody listens, and the event is worth building. */
+  /** Whether the event has a listener; without one it is not built. */
   wants(event: "request" | "attempt" | "retry" | "tunnel"): boolean;
   request(event: RequestEvent): void;
   attempt(event: AttemptEvent): void;

@@ -1,4 +1,4 @@
-/** Puts the headers that an app has set into a message: checked, and in place of what the proxy would say by the same name. */
+/** Checks the headers that an app has set in a message, and puts them in place of the proxy's own of the same name. */
 
 import type { ChangedHeaders } from "../client/changed-headers.ts";
 import { show } from "../config/issues.ts";
@@ -13,8 +13,8 @@ const valueText = /^[\t\x20-\x7e\x80-\xff]*$/;
 const lists: ReadonlySet<string> = new Set(["via", "forwarded", "x-forwarded-for"]);
 
 /**
- * Takes the headers of a request as an app has left them, names and values by turns. `before` are those that the app was
- * given: what has not changed is not judged. Throws a `TypeError` that names the header which cannot be sent.
+ * Replaces the headers of a request by those that an app has left, names and values by turns. `before` are those that the app
+ * received: unchanged ones are not checked. Throws a `TypeError` that names a header that cannot be sent.
  */
 export function withAppHeaders(
   head: RequestHeadIn,
@@ -42,15 +42,15 @@ export function withAppHeaders(
 }
 
 /**
- * Puts what an app has set in `req.headers` into a head from which those lines were left out, behind the others: what the
- * client's Connection names is taken off the client's own lines alone. Throws as `withAppHeaders` does.
+ * Appends what an app has set in `req.headers` to a head that was read without those lines: the names in the client's Connection
+ * header remove only the client's own lines. Throws as `withAppHeaders` does.
  */
 export function withChangedHeaders(head: RequestHeadIn, { lines }: ChangedHeaders): RequestHeadIn {
   const changed = withAppHeaders(head, [...head.passed, ...[...lines.values()].flat(2)], head.passed);
   return lines.get("host")?.length === 0 ? { ...changed, hostDeleted: true } : changed;
 }
 
-/** Throws a `TypeError` for what an app has set in the headers of a response although it may not. */
+/** Throws a `TypeError` for a header of a response that an app must not set. */
 export function checkChangedHeaders(headers: readonly string[], before: readonly string[]): void {
   for (let index = 0; index < headers.length; index += 2) {
     if (!isUnchanged(headers, index, before)) checkHeader(headers[index], headers[index + 1]);
@@ -66,7 +66,7 @@ export function checkField(name: unknown, value: unknown): void {
   throw new TypeError(`the header ${JSON.stringify(name)} has a value that is not one line of Latin-1 text`);
 }
 
-/** Judges a header that an app has set. Throws a `TypeError` for one that could split the message or may not be set. */
+/** Throws a `TypeError` for a header that could split the message or that an app must not set. */
 function checkHeader(name: unknown, value: unknown): HeaderRule {
   checkField(name, value);
   const rule = headerRule(name as string);
@@ -84,7 +84,8 @@ function isUnchanged(headers: readonly string[], index: number, before: readonly
 function addReplacing(replacing: Map<string, [string, string]>, name: string, value: string): void {
   const lower = name.toLowerCase();
   const first = replacing.get(lower);
-  if (lower === "host" && !hostText.test(value)) throw new TypeError('the header "Host" was set to what is no host');
+  if (lower === "host" && !hostText.test(value))
+    throw new TypeError('the header "Host" was set to a value that is no host');
   if (first === undefined) replacing.set(lower, [name, value]);
   else if (lists.has(lower)) first[1] += `, ${value}`;
   else throw new TypeError(`the header ${JSON.stringify(name)} was set twice`);

@@ -1,10 +1,10 @@
 import { BlockList, isIP } from "node:net";
 
-/** The peers whose X-Forwarded headers are believed. */
+/** The peers whose X-Forwarded headers are trusted. */
 export class TrustedProxies {
   readonly #networks: BlockList | undefined;
 
-  /** Addresses and networks, already checked. */
+  /** `networks`: addresses and networks, checked before. */
   constructor(networks: readonly string[]) {
     if (networks.length === 0) return;
     this.#networks = new BlockList();
@@ -29,7 +29,7 @@ export function peerAddress(remoteAddress: string | undefined): string {
   return remoteAddress.startsWith("::ffff:") && remoteAddress.includes(".") ? remoteAddress.slice(7) : remoteAddress;
 }
 
-/** The right-most address of X-Forwarded-For that is not a trusted proxy's; the peer counts as its last entry. */
+/** The right-most address of X-Forwarded-For that is not a trusted proxy's. The peer counts as its last entry. */
 export function clientAddress(peer: string, forwardedFor: string | undefined, trusted: TrustedProxies): string {
   if (forwardedFor === undefined || !trusted.includes(peer)) return peer;
   let client = peer;

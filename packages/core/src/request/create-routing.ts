@@ -5,18 +5,18 @@ import { keyReaderOf } from "./hash-key.ts";
 import type { Destination } from "./route-match.ts";
 import type { Routing } from "./routing.ts";
 
-type ManagedPool = Pick<Destination, "pool" | "balancer">;
+type BalancedPool = Pick<Destination, "pool" | "balancer">;
 
-/** What checked options mean for a request, with the pools that are at work for them. */
-export function createRouting(resolved: ResolvedOptions, atWork: ReadonlyMap<string, ManagedPool>): Routing {
+/** Builds the routing from checked options and the pools that exist for them. */
+export function createRouting(resolved: ResolvedOptions, balanced: ReadonlyMap<string, BalancedPool>): Routing {
   const { routes, trustedProxies, forwarded, maxHeaders, pools } = resolved;
   const { requestBodyTimeoutMs, requestBodyMinRate, sendTimeoutMs } = resolved;
   const hasBasePath = [...pools.values()].some(({ upstreams }) =>
     upstreams.some(({ address }) => address.basePath !== ""),
   );
-  const destinations = new Map([...atWork].map(([name, one]) => [name, toDestination(one)]));
+  const destinations = new Map([...balanced].map(([name, one]) => [name, toDestination(one)]));
   return Object.freeze({
-    // Every route's pool exists, or the options would not have passed.
+    // The options were checked: the pool of every route exists.
     routes: routes.map((options) => ({ options, ...(destinations.get(options.pool) as Destination) })),
     pools: destinations,
     trustedProxies: new TrustedProxies(trustedProxies),
@@ -29,7 +29,7 @@ export function createRouting(resolved: ResolvedOptions, atWork: ReadonlyMap<str
   });
 }
 
-function toDestination({ pool, balancer }: ManagedPool): Destination {
+function toDestination({ pool, balancer }: BalancedPool): Destination {
   const { sticky } = pool.options;
   return { pool, balancer, keyOf: keyReaderOf(pool.options), sticky: sticky && new AffinityCookie(pool, sticky) };
 }

@@ -1,4 +1,4 @@
-/** What the proxy tells the upstream about the client: X-Forwarded-*, X-Request-Id, Via and, on demand, Forwarded. */
+/** The headers that describe the client to the upstream: X-Forwarded-*, X-Request-Id, Via and, on demand, Forwarded. */
 
 import { randomUUID } from "node:crypto";
 import { isIP } from "node:net";
@@ -7,10 +7,10 @@ import { hostText } from "../config/settable-header.ts";
 import { clientAddress, peerAddress, type TrustedProxies } from "./client-address.ts";
 import type { RequestHeadIn } from "./request-head.ts";
 
-/** Who asked, and how, as far as it can be believed. */
+/** The client and its connection, as far as they can be trusted. */
 export interface ClientFacts {
   readonly peer: string;
-  /** The peer's own X-Forwarded headers are believed. */
+  /** The peer's own X-Forwarded headers are trusted. */
   readonly trusted: boolean;
   readonly client: string;
   readonly proto: string;
@@ -19,10 +19,10 @@ export interface ClientFacts {
   readonly requestId: string;
 }
 
-/** What a peer that is not trusted has told. */
-const nothing: ReadonlyMap<string, string> = new Map();
+/** The forwarded headers of a peer that is not trusted. */
+const noHeaders: ReadonlyMap<string, string> = new Map();
 
-/** What is taken for the id of a request: it goes into logs. */
+/** A valid request id: it is written to logs. */
 export const requestIdPattern: RegExp = /^[\x21-\x7e]{1,200}$/;
 
 export function clientFacts(
@@ -32,46 +32,46 @@ export function clientFacts(
 ): ClientFacts {
   const peer = peerAddress(request.remoteAddress);
   const trusted = trustedProxies.includes(peer);
-  const told = trusted ? head.forwarded : nothing;
-  const proto = toldProto(told) ?? (request.encrypted ? "https" : "http");
-  const requestId = told.get("x-request-id");
+  const forwarded = trusted ? head.forwarded : noHeaders;
+  const proto = forwardedProto(forwarded) ?? (request.encrypted ? "https" : "http");
+  const requestId = forwarded.get("x-request-id");
   return {
     peer,
     trusted,
-    client: clientAddress(peer, told.get("x-forwarded-for"), trustedProxies),
+    client: clientAddress(peer, forwarded.get("x-forwarded-for"), trustedProxies),
     proto,
-    host: toldHost(told) ?? head.host,
-    port: toldPort(told) ?? portOf(head.host, proto),
+    host: forwardedHost(forwarded) ?? head.host,
+    port: forwardedPort(forwarded) ?? portOf(head.host, proto),
     requestId: requestId !== undefined && requestIdPattern.test(requestId) ? requestId : randomUUID(),
   };
 }
 
 /**
- * Where proxies in a row have each added their own value, as in `https,http`, the first is what the client connected with. What
- * is no scheme, host or port is not believed.
+ * The first value: where several proxies have each added one, as in `https,http`, it describes the client's connection. A value
+ * that is no scheme, host or port is ignored.
  */
-function toldFirst(told: ReadonlyMap<string, string>, name: string): string | undefined {
-  return told.get(name)?.split(",", 1)[0]?.trim();
+function firstValue(forwarded: ReadonlyMap<string, string>, name: string): string | undefined {
+  return forwarded.get(name)?.split(",", 1)[0]?.trim();
 }
 
-function toldProto(told: ReadonlyMap<string, string>): string | undefined {
-  const proto = toldFirst(told, "x-forwarded-proto")?.toLowerCase();
+function forwardedProto(forwarded: ReadonlyMap<string, string>): string | undefined {
+  const proto = firstValue(forwarded, "x-forwarded-proto")?.toLowerCase();
   return proto !== undefined && /^(?:https?|wss?)$/.test(proto) ? proto : undefined;
 }
 
-function toldHost(told: ReadonlyMap<string, string>): string | undefined {
-  const host = toldFirst(told, "x-forwarded-host");
+function forwardedHost(forwarded: ReadonlyMap<string, string>): string | undefined {
+  const host = firstValue(forwarded, "x-forwarded-host");
   return host !== undefined && host !== "" && hostText.test(host) ? host : undefined;
 }
 
-function toldPort(told: ReadonlyMap<string, string>): string | undefined {
-  const port = toldFirst(told, "x-forwarded-port");
+function forwardedPort(forwarded: ReadonlyMap<string, string>): string | undefined {
+  const port = firstValue(forwarded, "x-forwarded-port");
   return port !== undefined && /^\d{1,5}$/.test(port) && Number(port) <= 65_535 ? port : undefined;
 }
 
 /**
- * Appends the headers that the proxy says itself. From a peer that is not trusted nothing of the kind was let through,
- * so these are the only ones; a trusted peer's are extended.
+ * Appends the proxy's own headers. Those of a peer that is not trusted were removed, so these are the only ones; those of a
+ * trusted peer are extended.
  */
 export function appendForwarded(
   headers: string[],
@@ -79,19 +79,19 @@ export function appendForwarded(
   facts: ClientFacts,
   options: { readonly forwarded: boolean; readonly prefix: string },
 ): void {
-  const told = facts.trusted ? head.forwarded : nothing;
-  const chain = told.get("x-forwarded-for");
+  const forwarded = facts.trusted ? head.forwarded : noHeaders;
+  const chain = forwarded.get("x-forwarded-for");
   if (facts.peer !== "") headers.push("X-Forwarded-For", chain === undefined ? facts.peer : `${chain}, ${facts.peer}`);
   if (facts.host !== "") headers.push("X-Forwarded-Host", facts.host);
   headers.push("X-Forwarded-Proto", facts.proto, "X-Forwarded-Port", facts.port);
-  const prefix = (told.get("x-forwarded-prefix") ?? "") + options.prefix;
+  const prefix = (forwarded.get("x-forwarded-prefix") ?? "") + options.prefix;
   if (prefix !== "") headers.push("X-Forwarded-Prefix", prefix);
-  const realIp = told.get("x-real-ip");
+  const realIp = forwarded.get("x-real-ip");
   if (realIp !== undefined) headers.push("X-Real-IP", realIp);
   headers.push("X-Request-Id", facts.requestId);
   headers.push("Via", head.via === undefined ? "1.1 evenkeel" : `${head.via}, 1.1 evenkeel`);
-  if (options.forwarded) headers.push("Forwarded", forwardedElement(told.get("forwarded"), facts));
-  else if (told.has("forwarded")) headers.push("Forwarded", told.get("forwarded") as string);
+  if (options.forwarded) headers.push("Forwarded", forwardedElement(forwarded.get("forwarded"), facts));
+  else if (forwarded.has("forwarded")) headers.push("Forwarded", forwarded.get("forwarded") as string);
 }
 
 /** RFC 7239 section 4: an IPv6 address is bracketed and quoted, a host with a port is quoted. */
@@ -102,7 +102,7 @@ function forwardedElement(chain: string | undefined, facts: ClientFacts): string
   return chain === undefined ? element : `${chain}, ${element}`;
 }
 
-/** The host has been checked: behind a colon there is nothing but a port, unless an IPv6 address ends there. */
+/** The host was checked before: only a port follows a colon, unless the colon is part of an IPv6 address. */
 function portOf(host: string, proto: string): string {
   const colon = host.lastIndexOf(":");
   const port = colon > host.lastIndexOf("]") ? host.slice(colon + 1) : "";

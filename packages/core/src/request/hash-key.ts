@@ -1,7 +1,7 @@
 /**
- * What of a request a hashing policy hashes, byte for byte: nothing is decoded, trimmed or joined, so that every
- * instance takes the same. Of a repeated header, cookie or parameter the first counts. Without one, or with an empty
- * one, a request has no key. A key is as long as a request's head lets it be; "hash" looks at so much of it.
+ * Reads the key of a request for hashing policies, byte for byte: nothing is decoded, trimmed or joined, so that every instance
+ * reads the same key. The first of several headers, cookies or parameters counts. A request without one, or with an empty one,
+ * has no key. Only the size of a request's head limits a key; the policy "hash" limits how much of it counts.
  */
 
 import type { HashKey } from "../config/options.ts";
@@ -11,7 +11,7 @@ import type { ClientFacts } from "./forwarded-headers.ts";
 import type { RequestHeadIn } from "./request-head.ts";
 import type { Target } from "./request-target.ts";
 
-/** What of a request may be hashed. */
+/** The parts of a request that a key can come from. */
 export interface KeySource {
   readonly head: Pick<RequestHeadIn, "host" | "passed" | "forwarded">;
   readonly facts: Pick<ClientFacts, "client" | "trusted">;
@@ -21,7 +21,7 @@ export interface KeySource {
 /** Reads a request's key; undefined when it has none. */
 export type KeyReader = (request: KeySource) => string | undefined;
 
-/** Undefined for a pool whose policy has no use for a key: only "hash" has, and who knows what a policy of the user's own. */
+/** Undefined for a pool whose policy uses no key. "hash" uses one, and a policy of the user's own may. */
 export function keyReaderOf({ balance, hashOn }: ResolvedPool): KeyReader | undefined {
   if (typeof balance === "string" && balance !== "hash") return undefined;
   const read = readerFor(hashOn);
@@ -39,7 +39,7 @@ function readerFor(hashOn: HashKey): KeyReader {
   return headerReader(name.toLowerCase());
 }
 
-/** Headers that the proxy sets itself count only as far as they are believed. */
+/** A header that the proxy sets itself is read only from a trusted peer. */
 function headerReader(lower: string): KeyReader {
   if (lower === "host") return ({ head }) => head.host;
   return ({ head, facts }) => {
@@ -52,7 +52,7 @@ function headerReader(lower: string): KeyReader {
   };
 }
 
-/** Of a query with its question mark. Names are case-sensitive, and compared as they came. */
+/** `query` begins with its question mark. Names are case-sensitive and not decoded. */
 function firstParameter(query: string, name: string): string | undefined {
   for (let start = 1; start < query.length; ) {
     const ampersand = query.indexOf("&", start);

@@ -1,6 +1,6 @@
 /**
- * Reads a request's head as it came: one pass over the raw headers sorts them into what goes on to the upstream
- * unchanged, what frames the message, what is for this hop alone, and what the proxy says itself.
+ * Reads a request's head: one pass over the raw headers sorts them into those that are forwarded unchanged, those that frame
+ * the message, those of this hop, and those that the proxy sets itself.
  */
 
 import type { ChangedHeaders } from "../client/changed-headers.ts";
@@ -18,9 +18,9 @@ export type RequestLines = Pick<IncomingRequest, "method" | "httpVersion" | "raw
 /** A request's head, sorted. */
 export interface RequestHeadIn {
   readonly host: string;
-  /** An app has deleted it: the upstream is told its own. */
+  /** An app has deleted the Host header: the upstream receives its own address. */
   readonly hostDeleted?: boolean;
-  /** Bytes of the body: 0 for none, -1 when it comes in chunks. */
+  /** Bytes of the body: 0 for none, -1 for a chunked one. */
   readonly bodyLength: number;
   /** Names and values by turns, in order: neither hop-by-hop, nor framing, nor Host, nor set by the proxy. */
   readonly passed: readonly string[];
@@ -36,33 +36,33 @@ export interface RequestHeadIn {
   readonly userAgent: string | undefined;
   readonly referer: string | undefined;
   readonly wantsTrailers: boolean;
-  /** The body comes once a 100 has been sent. */
+  /** The client sends the body after a 100 (Continue). */
   readonly expectsContinue: boolean;
 }
 
 /** A request that is not to be forwarded. */
 export interface Refusal {
   readonly code: ErrorCode;
-  /** For the log and for the client; holds nothing of the request. */
+  /** For the log and for `explain`; contains nothing of the request. */
   readonly reason: string;
-  /** What the app got wrong, where it is the app's mistake. For the log alone. */
+  /** The app's mistake, if it is one. For the log only. */
   readonly cause?: unknown;
 }
 
 const nothingForwarded: ReadonlyMap<string, string> = new Map();
 
-/** Methods of protocols that node's parser reads as well, and does not tell from HTTP. */
+/** Methods of other protocols that Node's parser accepts as HTTP. */
 const foreign: ReadonlySet<string> = new Set([
   ...["DESCRIBE", "ANNOUNCE", "SETUP", "PLAY", "PAUSE", "TEARDOWN", "GET_PARAMETER", "SET_PARAMETER"],
   ...["REDIRECT", "RECORD", "FLUSH", "SOURCE"],
 ]);
 
-/** Methods whose bodies an HTTP/1.0 reader may take for the next request. */
+/** Methods whose body an HTTP/1.0 server may read as the next request. */
 const bodiless: ReadonlySet<string> = new Set(["GET", "HEAD", "DELETE", "OPTIONS"]);
 
 /**
- * Sorts the head of a request, or says why it is refused. Lines that an app has changed are left out, but for Host, which is
- * checked as it came.
+ * Sorts the head of a request, or returns why it is refused. Lines that an app has changed are skipped, except Host, which is
+ * checked as received.
  */
 export function readRequestHead(
   request: RequestLines,
@@ -151,7 +151,7 @@ class HeadReader {
         this.#referer = value;
         break;
     }
-    // What is noted goes on as well.
+    // These are forwarded as well.
     this.#passed.push(name, value);
   }
 
@@ -161,7 +161,7 @@ class HeadReader {
     this.#forwarded.set(lower, before === undefined ? value : `${before}, ${value}`);
   }
 
-  /** Why node's parser was too lenient with this request, if it was. */
+  /** The checks that Node's parser does not make. */
   refusal({ method, httpVersion }: RequestLines): Refusal | undefined {
     const is10 = httpVersion === "1.0";
     if (!is10 && httpVersion !== "1.1") return refuse("bad_request", "only HTTP/1.0 and HTTP/1.1 are supported");
@@ -210,7 +210,7 @@ class HeadReader {
     };
   }
 
-  /** Whatever Connection names is for this hop alone, on every one of its lines (RFC 9110 section 7.6.1). */
+  /** Fields that any line of Connection names are for this hop only (RFC 9110 section 7.6.1). */
   #readConnection(value: string): void {
     for (const option of value.split(",")) {
       const name = option.trim().toLowerCase();
@@ -221,7 +221,7 @@ class HeadReader {
   }
 }
 
-/** The head as a peer that is not trusted may have it. */
+/** The head without the claims that only a trusted peer may make. */
 export function withoutClaims(head: RequestHeadIn): RequestHeadIn {
   if (!head.hasClaims) return head;
   const kept: string[] = [];

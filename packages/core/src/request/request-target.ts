@@ -1,23 +1,23 @@
 import type { Refusal } from "./request-head.ts";
 
-/** A request target in origin-form, taken apart where routing needs it. */
+/** A request target in origin-form, split into path and query. */
 export interface Target {
-  /** Byte for byte as it came, without the query. */
+  /** Byte for byte as received, without the query. */
   readonly path: string;
   /** With its question mark, or empty. */
   readonly query: string;
-  /** The slash in front of the path is not the client's: see `ForwardOptions`. */
+  /** The client did not send the slash in front of the path: see `ForwardOptions`. */
   readonly slashAdded?: boolean;
 }
 
-/** The path of `OPTIONS *`, which is no path: no route matches it. */
+/** The target of `OPTIONS *`. It is no path, so no route matches it. */
 export const wholeServer = "*";
 
 /**
- * Takes a request target apart, or says why it is refused (RFC 9112 section 3.2).
+ * Parses a request target, or returns why it is refused (RFC 9112 section 3.2).
  *
- * The path is never decoded, collapsed or resolved: what routing sees is what the upstream gets. An absolute-form is
- * reduced to its path when its authority is the request's Host; the address to connect to never comes from a request.
+ * The path is never decoded, collapsed or resolved: routing and the upstream receive the same bytes. An absolute-form is reduced
+ * to its path if its authority equals the request's Host: the address to connect to never comes from a request.
  */
 export function parseTarget(url: string, host: string, method = "GET"): Target | Refusal {
   if (url === "*" && method === "OPTIONS") return { path: wholeServer, query: "" };

@@ -4,22 +4,22 @@ import type { ResolvedRoute } from "../config/resolved.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { KeyReader } from "./hash-key.ts";
 
-/** A pool, with what chooses there. */
+/** A pool, and how an upstream of it is selected for a request. */
 export interface Destination {
   readonly pool: Pool;
   readonly balancer: Balancer;
-  /** Undefined when the pool's policy has no use for a key. */
+  /** Undefined when the pool's policy uses no key. */
   readonly keyOf: KeyReader | undefined;
-  /** Undefined unless the pool keeps its clients. */
+  /** Undefined without session affinity. */
   readonly sticky: AffinityCookie | undefined;
 }
 
-/** A route with where it leads. */
+/** A route with its destination. */
 export interface Route extends Destination {
   readonly options: ResolvedRoute;
 }
 
-/** The first route that matches, in the order they were written. `host` is normalized, `path` is without query. */
+/** Returns the first route that matches, in the order of the options. `host` is normalized, `path` has no query. */
 export function matchRoute(routes: readonly Route[], host: string, path: string, method: string): Route | undefined {
   return routes.find(
     ({ options }) =>
@@ -33,7 +33,7 @@ export function normalizeHost(host: string): string {
   return withoutPort.replace(/\.$/, "").toLowerCase();
 }
 
-/** No hosts are every host. */
+/** An empty list matches every host. */
 export function matchesHosts(patterns: readonly string[], host: string): boolean {
   return patterns.length === 0 || patterns.some((pattern) => matchesHost(pattern, host));
 }
@@ -54,8 +54,8 @@ function matchesHost(pattern: string, host: string): boolean {
 }
 
 /**
- * Whether a path has `..` as a segment, plain or percent-encoded, also where a lax upstream would see one: behind an
- * encoded slash, a backslash, or in front of a `;` parameter.
+ * Whether a path has `..` as a segment, plain or percent-encoded. This includes the places where a lenient upstream finds one:
+ * after an encoded slash or a backslash, and before a `;` parameter.
  */
 export function hasParentSegment(path: string): boolean {
   if (!path.includes("..") && !/%2e/i.test(path)) return false;

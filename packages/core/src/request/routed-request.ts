@@ -45,18 +45,18 @@ export function readRequest(
   const parsed = parseTarget(request.target, received.host, method);
   if (isRefusal(parsed)) return parsed;
   const target = slashAdded ? { ...parsed, slashAdded } : parsed;
-  // Below a mount path, it could lead out of what the app has given to the proxy.
+  // Below a mount path, the segment could leave the part of the app that the proxy serves.
   if ((routing.pathsMatter || mountPath !== "") && hasParentSegment(target.path)) {
     return { code: "bad_request", reason: "the path has a .. segment" };
   }
-  const told = clientFacts(request, received, routing.trustedProxies);
-  const believed = told.trusted ? received : withoutClaims(received);
-  const head = changes === undefined ? believed : decidedByApp(believed, changes);
+  const facts = clientFacts(request, received, routing.trustedProxies);
+  const trusted = facts.trusted ? received : withoutClaims(received);
+  const head = changes === undefined ? trusted : withAppChanges(trusted, changes);
   if (isRefusal(head)) return head;
   return {
     head,
     target,
-    facts: changes === undefined ? told : withAppRequestId(told, changes),
+    facts: changes === undefined ? facts : withAppRequestId(facts, changes),
     route:
       target.path === wholeServer
         ? undefined
@@ -64,16 +64,20 @@ export function readRequest(
   };
 }
 
-/** The head with what an app has set. A header that cannot be sent is the app's mistake, not the client's. */
-function decidedByApp(head: RequestHeadIn, changes: ChangedHeaders): RequestHeadIn | Refusal {
+/** The head with the app's changes. A header that cannot be sent is the app's mistake, not the client's. */
+function withAppChanges(head: RequestHeadIn, changes: ChangedHeaders): RequestHeadIn | Refusal {
   try {
     return withChangedHeaders(head, changes);
   } catch (error) {
-    return { code: "request_hook_failed", reason: "the app has set in req.headers what cannot be sent", cause: error };
+    return {
+      code: "request_hook_failed",
+      reason: "the app has set a value in req.headers that cannot be sent",
+      cause: error,
+    };
   }
 }
 
-/** An app that names its requests has the same name in the proxy's events and logs. */
+/** A request id that an app sets is the id in the proxy's events and logs, too. */
 function withAppRequestId(facts: ClientFacts, changes: ChangedHeaders): ClientFacts {
   const [, requestId = ""] = changes.lines.get("x-request-id")?.[0] ?? [];
   return requestIdPattern.test(requestId) ? { ...facts, requestId } : facts;

@@ -1,7 +1,7 @@
 import type { TrustedProxies } from "./client-address.ts";
 import type { Destination, Route } from "./route-match.ts";
 
-/** What the options in force mean for a request. Frozen; a reload replaces it whole, and a request keeps the one it began with. */
+/** The options in force, as requests need them. Frozen: a reload replaces the object, and a request keeps the one it began with. */
 export interface Routing {
   readonly routes: readonly Route[];
   /** Every pool by its name, for hooks that choose another. */
@@ -13,6 +13,6 @@ export interface Routing {
   readonly requestBodyTimeoutMs: number;
   readonly requestBodyMinRate: number;
   readonly sendTimeoutMs: number;
-  /** Some route or upstream has a path of its own: a `..` in a request could climb out of it. */
+  /** A route or an upstream has a path: a `..` segment in a request could leave it. */
   readonly pathsMatter: boolean;
 }

@@ -37,7 +37,7 @@ describe("hooks", () => {
   test.each<[unknown, string]>([
     [{ onRequst: hook }, 'onRequst: unknown key, did you mean "onRequest"?'],
     [{ onrequest: hook }, 'onrequest: unknown key, did you mean "onRequest"?'],
-    [{ hooks: { onRequest: hook } }, "hooks: unknown key; hooks stand here themselves, as in { onRequest }"],
+    [{ hooks: { onRequest: hook } }, "hooks: unknown key; give the hooks directly, as in { onRequest }"],
     [{ before: hook }, "before: unknown key; allowed here: onRequest, onResponse, onError"],
     [{ onRequest: "deny" }, 'onRequest: expected a function, found "deny"'],
     [{ onRequest: null }, "onRequest: expected a function, found null"],

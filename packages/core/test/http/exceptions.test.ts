@@ -138,8 +138,8 @@ test("the cause says what was wrong with what a hook has set", async () => {
     'there is no pool "defualt", did you mean "default"?',
     expect.stringMatching(/^the header "Connection" cannot be set: it frames/),
     'the path "x" is no path with a slash in front, without spaces, "#" and control characters',
-    "an answer has a status from 200 to 599, found 42",
-    'an answer has a string or bytes as its body, found {"ok":true}',
+    "the status of a response is a number from 200 to 599, found 42",
+    'the body of a response is a string or bytes, found {"ok":true}',
     'the header name "X\\r\\n" has characters that no header name has',
     expect.any(String),
   ]);

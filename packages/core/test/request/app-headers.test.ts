@@ -61,7 +61,7 @@ describe("the headers of a request", () => {
     ["Connection", "close", 'the header "Connection" cannot be set'],
     ["te", "trailers", 'the header "te" cannot be set'],
     ["Sec-WebSocket-Key", "x", 'the header "Sec-WebSocket-Key" cannot be set'],
-    ["Host", "a b", 'the header "Host" was set to what is no host'],
+    ["Host", "a b", 'the header "Host" was set to a value that is no host'],
     ["X", "1\r\nEvil: 1", 'the header "X" has a value that is not one line of Latin-1 text'],
     ["X Y", "1", 'the header name "X Y" has characters that no header name has'],
   ])("%j: %j is refused by name, without its value", (name, value, message) => {

@@ -1,30 +1,30 @@
 import type { ServerResponse } from "node:http";
 import { isPatched } from "./patched-response.ts";
 
-/** What a transport hands over at a time at most. */
+/** The largest chunk that a transport passes on. */
 const blockBytes = 65_536;
-/** A smaller piece would waste most of a block. */
+/** A smaller chunk would waste most of a block. */
 const worthwhileBytes = 16_384;
-/** So many pieces of a body get memory of their own: most bodies end before it is worth keeping any. */
+/** The first chunks of a body get memory of their own: most bodies end before reuse pays. */
 const unshared = 4;
 /** Blocks that are kept: about what waits at a time for a client that is slower than its upstream. */
 const keptBlocks = 4;
 
 /**
- * Sends copies of a body's pieces to its client. The large pieces of a long body go out from a few blocks that are used
- * over and over, once what was in them has been taken: a gigabyte is no gigabyte of garbage then. Blocks never serve
- * another response.
+ * Sends copies of a body's chunks to its client. The large chunks of a long body are copied into a few blocks, which are
+ * reused once the socket has taken their content: a body of a gigabyte leaves no gigabyte of garbage. Blocks are never shared
+ * between responses.
  */
 export class BodyBuffers {
   readonly #free: Buffer[] = [];
   #sent = 0;
 
-  /** False asks to wait until the response drains. The piece itself can be overwritten afterwards. */
-  send(res: ServerResponse, piece: Buffer): boolean {
-    if (this.#sent++ < unshared || !fits(piece) || isPatched(res)) return res.write(Buffer.from(piece));
+  /** False asks to wait until the response drains. The chunk may be overwritten afterwards. */
+  send(res: ServerResponse, chunk: Buffer): boolean {
+    if (this.#sent++ < unshared || !fits(chunk) || isPatched(res)) return res.write(Buffer.from(chunk));
     const block = this.#free.pop() ?? Buffer.allocUnsafeSlow(blockBytes);
-    piece.copy(block);
-    return res.write(block.subarray(0, piece.length), () => this.#keep(block));
+    chunk.copy(block);
+    return res.write(block.subarray(0, chunk.length), () => this.#keep(block));
   }
 
   #keep(block: Buffer): void {

@@ -1,12 +1,12 @@
 /**
- * An upgrade that no listener takes is an ordinary request (RFC 9110 section 7.8). Node, however, takes its parser off every
- * connection that offers one, once the server has an `upgrade` listener. So the connection is given back to the server with
- * the bytes of the request in front, without the Upgrade header, and the server parses it again under its own limits: the
- * body, Expect, pipelined requests and keep-alive are those of any other request.
+ * An upgrade that no listener takes is an ordinary request (RFC 9110 section 7.8). Node, however, detaches its parser from every
+ * connection that offers one, once the server has an `upgrade` listener. So the connection is passed to the server again with
+ * the bytes of the request in front, without the Upgrade header. The server parses it under its own limits: the body, Expect,
+ * pipelined requests and keep-alive are those of any other request.
  *
  * `server.shouldUpgradeCallback` of newer versions of Node is no substitute. When it declines an upgrade, the parser stops
- * behind the request and loses the rest of what it has read: the next request of a client that pipelines is not answered, and
- * the response to the one after it is taken for its own.
+ * behind the request and loses the rest of what it has read: the next request of a client that pipelines has no response, and
+ * the client takes the response to the request after it for its own.
  */
 
 import { type IncomingMessage, type Server, ServerResponse } from "node:http";
@@ -16,10 +16,10 @@ import { continueExpectation } from "../../http1/expect-continue.ts";
 import { endLingering } from "./node-connection.ts";
 import { inTurn } from "./upgrade-turn.ts";
 
-/** A socket as node's HTTP server marks it. */
+/** A socket as Node's HTTP server marks it. */
 type ServerSocket = Socket & { readonly server?: Server; readonly encrypted?: boolean };
 
-/** Strings in `rawHeaders` behind which node drops header fields, where the server has no `maxHeadersCount` of its own. */
+/** The number of strings in `rawHeaders` behind which Node drops header fields, if the server has no `maxHeadersCount`. */
 const defaultHeaderStrings = 2_000;
 
 /** Node 26 reads the body of a request that offers an upgrade; earlier versions leave it on the socket. */
@@ -32,8 +32,8 @@ export function offersWebSocket({ method, httpVersionMinor, headers }: IncomingM
 
 /**
  * Serves an upgrade as an ordinary request of its server: what an `upgrade` listener is given goes to the listeners of
- * `request`, once earlier requests on the connection have been answered. The request has no Upgrade header. One that offers a
- * WebSocket is the last on its connection: what the client sends behind it is not HTTP.
+ * `request`, once earlier requests on the connection have their responses. The request has no Upgrade header. One that offers a
+ * WebSocket is the last on its connection: what the client sends after it is not HTTP.
  *
  * `target` is the request's target as the client sent it. Default: `req.url`.
  */
@@ -46,12 +46,12 @@ export function serveAsRequest(
   inTurn(socket, head, (rest) => {
     if (rest === undefined) return;
     const { server } = req.socket as ServerSocket;
-    if (server === undefined || server.listenerCount("request") === 0) return answer(req, socket, "404 Not Found");
-    // Node gives out a stream in the socket's place while it reads the body.
+    if (server === undefined || server.listenerCount("request") === 0) return respond(req, socket, "404 Not Found");
+    // Node emits a stream in place of the socket while it reads the body.
     if (socket !== req.socket) return serveWhileReceiving(server, req);
     const bytes = encode(req, target, server.maxHeadersCount);
-    if (bytes === undefined) return answer(req, socket, "431 Request Header Fields Too Large");
-    // Of an earlier answer's keep-alive. The server sets its own.
+    if (bytes === undefined) return respond(req, socket, "431 Request Header Fields Too Large");
+    // The keep-alive timeout of an earlier response. The server sets its own.
     req.socket.setTimeout?.(0);
     const hasBody = req.headers["transfer-encoding"] !== undefined || req.headers["content-length"] !== undefined;
     socket.unshift(hasBody || !offersWebSocket(req) ? Buffer.concat([bytes, rest]) : bytes);
@@ -59,7 +59,7 @@ export function serveAsRequest(
   });
 }
 
-/** Gives a connection to the server's parser, and to no other listener: they have had it already. */
+/** Passes a connection to the server's parser, and to no other listener: those have received it before. */
 function connect(server: Server, socket: ServerSocket): void {
   const secure = socket.encrypted === true && server.listenerCount("secureConnection") > 0;
   const event = secure ? "secureConnection" : "connection";
@@ -69,8 +69,8 @@ function connect(server: Server, socket: ServerSocket): void {
 }
 
 /**
- * The request as it came, without its Upgrade header and not longer than it was. Undefined when node may have dropped header
- * fields, or when a value has a line break, which lenient parsers let through: framing could be among what is lost.
+ * The request as received, without its Upgrade header and not longer than it was. Undefined when Node may have dropped header
+ * fields, or when a value has a line break, which lenient parsers accept: fields that frame the body could be lost.
  */
 function encode(req: IncomingMessage, target: string, maxHeadersCount: number | null): Buffer | undefined {
   const { method, httpVersion, rawHeaders } = req;
@@ -87,12 +87,12 @@ function encode(req: IncomingMessage, target: string, maxHeadersCount: number | 
   return Buffer.concat([Buffer.from(text, "latin1"), encodeBody(req)]);
 }
 
-/** What node has read of the body already: all of it, or nothing. */
+/** What Node has read of the body: all of it, or nothing. */
 function encodeBody(req: IncomingMessage): Buffer {
   if (!readsBodies) return Buffer.alloc(0);
-  const pieces: Buffer[] = [];
-  for (let piece = req.read() as Buffer | null; piece !== null; piece = req.read()) pieces.push(piece);
-  const body = Buffer.concat(pieces);
+  const chunks: Buffer[] = [];
+  for (let chunk = req.read() as Buffer | null; chunk !== null; chunk = req.read()) chunks.push(chunk);
+  const body = Buffer.concat(chunks);
   if (req.headers["transfer-encoding"] === undefined) return body;
   const { rawTrailers } = req;
   let end = body.length > 0 ? "\r\n0\r\n" : "0\r\n";
@@ -103,10 +103,10 @@ function encodeBody(req: IncomingMessage): Buffer {
   return Buffer.concat([Buffer.from(size), body, Buffer.from(`${end}\r\n`, "latin1")]);
 }
 
-/** Serves the request itself, whose body is still to come. The connection ends with the answer. */
+/** Serves the request itself, whose body is still to be received. The connection closes after the response. */
 function serveWhileReceiving(server: Server, req: IncomingMessage): void {
   const res = lastResponse(req);
-  // Node does so for the requests that it serves itself.
+  // Node does this for the requests that it serves itself.
   req.socket.once("close", () => {
     if (!req.complete) req.destroy(Object.assign(new Error("aborted"), { code: "ECONNRESET" }));
   });
@@ -127,7 +127,7 @@ function lastResponse(req: IncomingMessage): ServerResponse {
   return res;
 }
 
-function answer(req: IncomingMessage, socket: Duplex, status: string): void {
+function respond(req: IncomingMessage, socket: Duplex, status: string): void {
   socket.write(`HTTP/1.1 ${status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`);
   endLingering(req.socket);
 }
