@@ -1,12 +1,12 @@
 const durationUnits: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 const sizeUnits: Readonly<Record<string, number>> = { b: 1, kb: 1_024, mb: 1_048_576, gb: 1_073_741_824 };
 
-/** Parses "250ms", "5s", "1.5m" or "2h" into milliseconds; undefined when it is none of these. */
+/** Parses a duration such as "250ms", "5s", "1.5m" or "2h" into milliseconds. Returns undefined if it is malformed. */
 export function parseDuration(text: string): number | undefined {
   return parseWithUnit(text, durationUnits);
 }
 
-/** Parses "512b", "64kb", "10mb" or "1gb" into bytes; undefined when it is none of these. */
+/** Parses a size such as "512b", "64kb", "10mb" or "1gb" into bytes. Returns undefined if it is malformed. */
 export function parseSize(text: string): number | undefined {
   return parseWithUnit(text.toLowerCase(), sizeUnits);
 }

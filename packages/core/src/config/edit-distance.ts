@@ -1,4 +1,4 @@
-/** The distance of Damerau and Levenshtein, for words of a few letters: two letters swapped are one edit. */
+/** The Damerau-Levenshtein distance (optimal string alignment): a swap of two adjacent letters is one edit. O(a * b). */
 export function editDistance(a: string, b: string): number {
   let beforeLast: number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, index) => index);

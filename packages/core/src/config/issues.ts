@@ -3,17 +3,17 @@ import { ProxyError } from "../errors.ts";
 import { editDistance } from "./edit-distance.ts";
 import { isHeaderTable, isSecretName, maskSecrets } from "./secrets.ts";
 
-/** One mistake in a user's options. */
+/** One mistake in the options. */
 export interface ConfigIssue {
-  /** Where, as keys and indexes from the top. */
+  /** The keys and indexes from the top to the mistake. */
   readonly path: readonly (string | number)[];
-  /** What is wrong and what is allowed, without the path. */
+  /** What is expected and what was found, without the path. */
   readonly message: string;
-  /** "key" when the last key of the path is the mistake itself, and not what stands there. */
+  /** "key" if the last key of the path is the mistake, not its value. */
   readonly at?: "key";
 }
 
-/** Thrown when options do not check out. Names every mistake, not just the first. */
+/** Thrown for invalid options. It lists every mistake, not only the first. */
 export class OptionsError extends ProxyError {
   readonly issues: readonly ConfigIssue[];
 
@@ -23,7 +23,7 @@ export class OptionsError extends ProxyError {
   }
 }
 
-/** Renders a path the way TypeScript would write it: `pools.api.upstreams[0].url`. */
+/** Formats a path as in TypeScript: `pools.api.upstreams[0].url`. */
 export function formatPath(path: readonly (string | number)[]): string {
   let text = "";
   for (const key of path) {
@@ -39,9 +39,9 @@ function formatIssue(issue: ConfigIssue): string {
 }
 
 /**
- * Turns the validator's findings into ours: one for each unknown key, and each with what was found.
+ * Converts the issues of zod: one issue for each unknown key, and each issue with the value that was found.
  *
- * `hint` ends the sentence about an unknown key.
+ * `hint` returns the end of the sentence about an unknown key.
  */
 export function toConfigIssues(
   found: readonly $ZodIssue[],
@@ -49,14 +49,14 @@ export function toConfigIssues(
   hint: (path: readonly PropertyKey[], key: string) => string,
 ): ConfigIssue[] {
   return found.flatMap((issue): ConfigIssue[] => {
-    const { path, value } = follow(input, issue.path as (string | number)[]);
+    const { path, value } = valueAt(input, issue.path as (string | number)[]);
     switch (issue.code) {
       case "unrecognized_keys":
         return issue.keys.map((key) => ({ path: [...path, key], message: `unknown key${hint(path, key)}`, at: "key" }));
       case "invalid_key":
         return [{ path, message: issue.issues[0]?.message ?? issue.message, at: "key" }];
       case "invalid_union": {
-        // Of a table or a word that stands for it: who gave a table hears what is wrong in it.
+        // The key accepts a table or a word. If a table was given, the mistakes within it are reported.
         const within = issue.errors.find((branch) => branch.every((inner) => inner.path.length > 0));
         if (within === undefined) return [{ path, message: issue.message + foundAt(path, value) }];
         const placed = within.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] }));
@@ -70,10 +70,10 @@ export function toConfigIssues(
   });
 }
 
-/** Words longer than any key: no typo of one, and not worth the comparing. */
+/** A longer word than any key is not a typo of one. This bounds the cost of the comparison. */
 const longestWord = 64;
 
-/** `, did you mean "x"?` for the nearest allowed word, or else the list of them. */
+/** Returns `, did you mean "x"?` with the nearest allowed word, or else the list of allowed words. */
 export function didYouMean(word: string, allowed: readonly string[]): string {
   const candidates = word.length > longestWord ? [] : allowed;
   const distances = candidates.map((name) => [editDistance(word.toLowerCase(), name.toLowerCase()), name] as const);
@@ -83,7 +83,7 @@ export function didYouMean(word: string, allowed: readonly string[]): string {
   return allowed.length > 0 ? `; allowed here: ${allowed.join(", ")}` : "";
 }
 
-/** What was found, unless it may be a secret: mistakes end in logs. */
+/** The found value for a message, unless it can be a secret: messages get into logs. */
 function foundAt(path: readonly (string | number)[], value: unknown): string {
   const keys = path.filter((key) => typeof key === "string");
   const secret = isSecretName(keys.at(-1) ?? "") || keys.some(isHeaderTable);
@@ -91,8 +91,8 @@ function foundAt(path: readonly (string | number)[], value: unknown): string {
 }
 
 /**
- * A value as far as it helps to recognize it, without what may be secret in it: strings within a table are not shown. Never
- * throws: it may be anything that a program can hold.
+ * Formats any value for a message, in at most 80 characters. Secrets are masked, and so are strings within a table. Never
+ * throws.
  */
 export function show(value: unknown): string {
   if (value === undefined) return "nothing";
@@ -104,7 +104,7 @@ export function show(value: unknown): string {
     const text = maskSecrets(JSON.stringify(value, hideWithinTables));
     return text.length > 80 ? `${text.slice(0, 77)}...` : text;
   } catch {
-    return "something that has no JSON";
+    return "a value that JSON cannot represent";
   }
 }
 
@@ -114,10 +114,10 @@ function hideWithinTables(this: unknown, key: string, value: unknown): unknown {
 }
 
 /**
- * What stands at a path of the checked options. A path ends early at a string that the schema took for
- * a table or an array with itself inside.
+ * Returns the value at a path of the input, and the path. The path is cut at a string that the schema has converted to a
+ * table or an array: the input has nothing below it.
  */
-function follow(input: unknown, path: readonly (string | number)[]): { path: (string | number)[]; value: unknown } {
+function valueAt(input: unknown, path: readonly (string | number)[]): { path: (string | number)[]; value: unknown } {
   let value = input;
   for (const [depth, key] of path.entries()) {
     if (typeof value === "string") return { path: path.slice(0, depth), value };

@@ -1,13 +1,13 @@
 import { defaults } from "./defaults.ts";
 import { parseDuration } from "./duration.ts";
-import { layOver } from "./merge.ts";
+import { mergeKeys } from "./merge.ts";
 import type { HealthCheckOptions } from "./options.ts";
 import { LinearPattern } from "./pattern/linear-pattern.ts";
 import type { ResolvedHealthCheck, StatusRange } from "./resolved.ts";
 
-/** Fills in the defaults of a health check that has been checked. */
+/** Fills in the defaults of a valid health check. */
 export function toResolvedHealthCheck(options: HealthCheckOptions): ResolvedHealthCheck {
-  const check = layOver(defaults.healthCheck, options);
+  const check = mergeKeys(defaults.healthCheck, options);
   const intervalMs = milliseconds(check.interval);
   const pattern = /^\/(.*)\/$/s.exec(check.expectBody ?? "");
   return Object.freeze({
@@ -29,13 +29,13 @@ export function toResolvedHealthCheck(options: HealthCheckOptions): ResolvedHeal
   });
 }
 
-/** The schema has let only valid statuses and ranges through. */
+/** The status must be valid: the schema has checked it. */
 export function toStatusRange(status: string | number): StatusRange {
   const [from, to] = String(status).split("-").map(Number);
   return { from: from ?? 0, to: to ?? from ?? 0 };
 }
 
-/** The schema has let only valid durations through. */
+/** The duration must be valid: the schema has checked it. */
 export function milliseconds(text: string): number {
   return parseDuration(text) ?? 0;
 }

@@ -1,10 +1,10 @@
 import { isIP } from "node:net";
 import type { HeaderChangeSet } from "../http1/header-changes.ts";
-import { type Checked, checkHealthCheck, checkManyPools, checkOnePool, checkPool, isShort } from "./check.ts";
+import { type Checked, checkHealthCheck, checkManyPools, checkOnePool, checkPool, isOnePoolForm } from "./check.ts";
 import { defaults } from "./defaults.ts";
 import { parseSize } from "./duration.ts";
 import { OptionsError } from "./issues.ts";
-import { layOver, layOverDeep } from "./merge.ts";
+import { mergeKeys, mergeTables } from "./merge.ts";
 import type {
   DiscoveryOptions,
   DynamicWeightOptions,
@@ -44,9 +44,11 @@ import { defaultUpstreamId, parseUpstreamUrl } from "./upstream-url.ts";
  * Throws an `OptionsError` that lists every mistake at once.
  */
 export function resolveOptions(options: ProxyOptions): ResolvedOptions {
-  const many = isShort(options) ? toManyPools(accept(checkOnePool(options))) : accept(checkManyPools(options));
+  const many = isOnePoolForm(options)
+    ? toManyPools(dataOrThrow(checkOnePool(options)))
+    : dataOrThrow(checkManyPools(options));
   const pools = Object.entries(many.pools).map(
-    ([name, pool]) => [name, toResolvedPool(layOverDeep(many.defaults ?? {}, pool))] as const,
+    ([name, pool]) => [name, toResolvedPool(mergeTables(many.defaults ?? {}, pool))] as const,
   );
   return Object.freeze({
     trustedProxies: many.trustedProxies ?? defaults.trustedProxies,
@@ -60,12 +62,12 @@ export function resolveOptions(options: ProxyOptions): ResolvedOptions {
   });
 }
 
-/** Checks the options of a pool that stands alone. Throws an `OptionsError`. */
+/** Checks the options of a pool without a proxy. Throws an `OptionsError`. */
 export function resolvePool(options: PoolOptions): ResolvedPool {
-  return toResolvedPool(accept(checkPool(options)));
+  return toResolvedPool(dataOrThrow(checkPool(options)));
 }
 
-/** Checks one member's options. Throws an `OptionsError`. */
+/** Checks the options of an upstream. Throws an `OptionsError`. */
 export function resolveUpstream(options: string | UpstreamOptions): ResolvedUpstream {
   const [upstream] = resolvePool({ upstreams: [options] }).upstreams;
   return upstream as ResolvedUpstream;
@@ -73,7 +75,7 @@ export function resolveUpstream(options: string | UpstreamOptions): ResolvedUpst
 
 /** Checks the options of a health checker. Throws an `OptionsError`. */
 export function resolveHealthCheck(options: HealthCheckOptions): ResolvedHealthCheck {
-  return toResolvedHealthCheck(accept(checkHealthCheck(options)));
+  return toResolvedHealthCheck(dataOrThrow(checkHealthCheck(options)));
 }
 
 /** Checks the options of an outlier detector. Throws an `OptionsError`. */
@@ -82,7 +84,7 @@ export function resolveOutlierDetection(options: OutlierDetectionOptions): Resol
   return pool.outlierDetection as ResolvedOutlierDetection;
 }
 
-function accept<T>({ issues, data }: Checked<T>): T {
+function dataOrThrow<T>({ issues, data }: Checked<T>): T {
   if (issues.length > 0) throw new OptionsError(issues);
   return data as T;
 }
@@ -99,14 +101,14 @@ function toManyPools(options: OnePoolOptions): ManyPoolsOptions {
     ...pool
   } = options;
   const shared = { trustedProxies, forwarded, maxHeaders, requestBodyTimeout, requestBodyMinRate, sendTimeout, routes };
-  return layOver({ pools: { default: pool } }, shared) as ManyPoolsOptions;
+  return mergeKeys({ pools: { default: pool } }, shared) as ManyPoolsOptions;
 }
 
 function toResolvedPool(pool: PoolOptions): ResolvedPool {
-  const timeouts = layOver(defaults.timeouts, pool.timeouts ?? {});
-  const queue = layOver(defaults.queue, pool.queue ?? {});
-  const connections = layOver(defaults.connections, pool.connections ?? {});
-  const tls = layOver(defaults.tls, pool.tls ?? {});
+  const timeouts = mergeKeys(defaults.timeouts, pool.timeouts ?? {});
+  const queue = mergeKeys(defaults.queue, pool.queue ?? {});
+  const connections = mergeKeys(defaults.connections, pool.connections ?? {});
+  const tls = mergeKeys(defaults.tls, pool.tls ?? {});
   return Object.freeze({
     upstreams: (pool.upstreams ?? []).map(toResolvedUpstream),
     balance: pool.balance ?? defaults.balance,
@@ -136,7 +138,7 @@ function toResolvedPool(pool: PoolOptions): ResolvedPool {
       ca: tls.ca,
       cert: tls.cert,
       key: tls.key,
-      // Members found in DNS have addresses for host names, and their certificates have the name.
+      // The host name of an upstream found in DNS is an address. Its certificate contains the name that was looked up.
       servername:
         tls.servername ?? (pool.discovery?.scheme === "https" ? serviceDomain(pool.discovery.name) : undefined),
       verify: tls.verify,
@@ -144,7 +146,7 @@ function toResolvedPool(pool: PoolOptions): ResolvedPool {
   });
 }
 
-/** The schema has let only valid URLs through, and has made tables of bare strings. */
+/** The entry must be a table with a valid URL: the schema has checked it and has converted strings to tables. */
 function toResolvedUpstream(entry: string | UpstreamOptions): ResolvedUpstream {
   const options = entry as UpstreamOptions;
   const address = parseUpstreamUrl(options.url) as UpstreamAddress;
@@ -158,7 +160,7 @@ function toResolvedUpstream(entry: string | UpstreamOptions): ResolvedUpstream {
   });
 }
 
-/** What makes a pool's picks change with how its members do. */
+/** The settings by which availability, weights and membership change at run time. */
 function toResolvedDynamics({ outlierDetection = {}, slowStart, sticky, weights, discovery }: PoolOptions) {
   return {
     outlierDetection: outlierDetection === false ? undefined : toResolvedOutlierDetection(outlierDetection),
@@ -170,7 +172,7 @@ function toResolvedDynamics({ outlierDetection = {}, slowStart, sticky, weights,
 }
 
 function toResolvedOutlierDetection(options: OutlierDetectionOptions): ResolvedOutlierDetection {
-  const detection = layOver(defaults.outlierDetection, options);
+  const detection = mergeKeys(defaults.outlierDetection, options);
   return Object.freeze({
     consecutiveFailures: detection.consecutiveFailures,
     failureRatio: detection.failureRatio,
@@ -184,23 +186,23 @@ function toResolvedOutlierDetection(options: OutlierDetectionOptions): ResolvedO
 }
 
 function toResolvedSlowStart(options: SlowStartOptions): ResolvedSlowStart {
-  const { window, minWeightPercent } = layOver(defaults.slowStart, options);
+  const { window, minWeightPercent } = mergeKeys(defaults.slowStart, options);
   return Object.freeze({ windowMs: milliseconds(window), minFactor: minWeightPercent / 100 });
 }
 
 function toResolvedSticky(options: StickyOptions): ResolvedSticky {
-  const { cookie, onMissing } = layOver(defaults.sticky, options);
+  const { cookie, onMissing } = mergeKeys(defaults.sticky, options);
   const { secret, ttl } = options;
   return Object.freeze({ cookie, secret, ttlMs: ttl === undefined ? 0 : milliseconds(ttl), onMissing });
 }
 
 function toResolvedWeights(options: DynamicWeightOptions): ResolvedWeights {
-  const { mode, interval, header } = layOver(defaults.weights, options);
+  const { mode, interval, header } = mergeKeys(defaults.weights, options);
   return Object.freeze({ mode, intervalMs: milliseconds(interval), header: header.toLowerCase() });
 }
 
 function toResolvedDiscovery(options: DiscoveryOptions): ResolvedDiscovery {
-  const { type, scheme, refresh, hold, family } = layOver(defaults.discovery, options);
+  const { type, scheme, refresh, hold, family } = mergeKeys(defaults.discovery, options);
   const { name, port = scheme === "https" ? 443 : 80, servers } = options;
   const domain = serviceDomain(name);
   const [refreshMs, holdMs] = [milliseconds(refresh), milliseconds(hold)];
@@ -208,15 +210,15 @@ function toResolvedDiscovery(options: DiscoveryOptions): ResolvedDiscovery {
 }
 
 /**
- * `_https._tcp.example.com.` is the service of example.com, and that is whom its certificate has to name: the names
- * that SRV records lead to are no better proof than the records (RFC 6125 section 6.2.1).
+ * Returns `example.com` for `_https._tcp.example.com.`: the domain that the certificate of the service must contain. The
+ * targets of SRV records prove nothing, because they are as easy to forge as the records (RFC 6125 section 6.2.1).
  */
 function serviceDomain(name: string): string {
   return name.replace(/\.$/, "").replace(/^_[^.]+\._[^.]+\.(?=.)/, "");
 }
 
 function toResolvedRetry(options: RetryOptions): ResolvedRetry {
-  const retry = layOver(defaults.retry, options);
+  const retry = mergeKeys(defaults.retry, options);
   const on = new Set(retry.on.map(String));
   return Object.freeze({
     attempts: retry.attempts,
@@ -233,7 +235,7 @@ function toResolvedRetry(options: RetryOptions): ResolvedRetry {
   });
 }
 
-/** The checks have let a route without a pool through only where there is a single one. */
+/** A route without a pool gets the only pool: the cross checks have rejected it if there are several. */
 function toResolvedRoute(route: RouteOptions, onlyPool: string): ResolvedRoute {
   const hosts = (typeof route.host === "string" ? [route.host] : (route.host ?? [])).map(normalizeHost);
   const path = (route.path ?? defaults.route.path).replace(/\/+$/, "");
@@ -257,7 +259,7 @@ function toHeaderChangeSet({ set = {}, remove = [] }: HeaderChanges): HeaderChan
   return { set: Object.entries(set), drop: new Set(names.map((name) => name.toLowerCase())) };
 }
 
-/** As a `Host` header names it: an IPv6 address in brackets. */
+/** The form of a host in a `Host` header: lower case, an IPv6 address in brackets. */
 function normalizeHost(host: string): string {
   return isIP(host) === 6 ? `[${host.toLowerCase()}]` : host.toLowerCase().replace(/\.$/, "");
 }

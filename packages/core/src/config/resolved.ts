@@ -1,4 +1,4 @@
-/** Options after checking: defaults filled in, durations in milliseconds, sizes in bytes, frozen. */
+/** The checked options: defaults filled in, durations in milliseconds, sizes in bytes, frozen. */
 
 import type { HeaderChangeSet } from "../http1/header-changes.ts";
 import type { Policy } from "../policy.ts";
@@ -11,22 +11,22 @@ export interface ResolvedUpstream {
   readonly url: string;
   readonly address: UpstreamAddress;
   readonly weight: number;
-  /** The lowest tier of which somebody is available is used: 0 for primaries, 1 for backups; SRV priorities make more. */
+  /** 0 for primaries, 1 for backups, or derived from SRV priorities. The lowest tier with an available upstream is used. */
   readonly tier: number;
-  /** Infinity when there is no limit. */
+  /** Infinity is no limit. */
   readonly maxInFlight: number;
 }
 
-/** Where an upstream listens, taken apart once. */
+/** The parsed URL of an upstream. */
 export interface UpstreamAddress {
   readonly tls: boolean;
-  /** Without brackets. Empty for a unix socket. */
+  /** Without brackets. Empty for a Unix socket. */
   readonly hostname: string;
   readonly port: number;
   readonly socketPath: string | undefined;
-  /** What a `Host` header to it says. */
+  /** The value of a `Host` header for it. */
   readonly host: string;
-  /** Put in front of every path; never ends in a slash. */
+  /** The prefix of every path. Never ends in a slash. */
   readonly basePath: string;
 }
 
@@ -40,7 +40,7 @@ export interface ResolvedHealthCheck {
   readonly path: string;
   readonly method: string;
   readonly headers: Readonly<Record<string, string>>;
-  /** Undefined is the upstream's. */
+  /** Undefined is that of the upstream, here and in `port`. */
   readonly scheme: "http" | "https" | undefined;
   readonly port: number | undefined;
   readonly intervalMs: number;
@@ -64,21 +64,21 @@ export interface ResolvedRetry {
   readonly budget: number;
   readonly minRetriesPerSecond: number;
   readonly bodyBufferBytes: number;
-  /** 0 is none. */
+  /** 0 is no limit. */
   readonly perTryTimeoutMs: number;
-  /** 0 does not wait. */
+  /** With 0 no request waits. */
   readonly connectForMs: number;
 }
 
 export interface ResolvedTimeouts {
   readonly connectMs: number;
   readonly headersMs: number;
-  /** 0 is none, here and in `totalMs`. */
+  /** 0 is no limit, here and in `totalMs`. */
   readonly idleMs: number;
   readonly totalMs: number;
 }
 
-/** How large the head of a response may be. */
+/** The limits of a response head. */
 export interface HeadLimits {
   readonly bytes: number;
   readonly fields: number;
@@ -91,7 +91,7 @@ export interface ResolvedConnections {
   /** 0 is no limit, here and in `maxRequests`. */
   readonly maxAgeMs: number;
   readonly maxRequests: number;
-  /** By ALPN with https upstreams; "h2c": with prior knowledge with http upstreams, too. */
+  /** True: by ALPN with https upstreams. "h2c": also with prior knowledge with http upstreams. */
   readonly http2: boolean | "h2c";
   readonly responseHead: HeadLimits;
 }
@@ -105,9 +105,9 @@ export interface ResolvedTls {
 }
 
 export interface ResolvedOutlierDetection {
-  /** 0 is never. */
+  /** 0 switches this detector off. */
   readonly consecutiveFailures: number;
-  /** 0 is never. */
+  /** 0 switches this detector off. */
   readonly failureRatio: number;
   readonly windowMs: number;
   readonly minimumRequests: number;
@@ -119,14 +119,14 @@ export interface ResolvedOutlierDetection {
 
 export interface ResolvedSlowStart {
   readonly windowMs: number;
-  /** The share at the beginning, 0 to 1. */
+  /** The factor at the start, 0 to 1. */
   readonly minFactor: number;
 }
 
 export interface ResolvedSticky {
   readonly cookie: string;
   readonly secret: string | undefined;
-  /** 0 ends with the browser session. */
+  /** With 0 the cookie ends with the browser session. */
   readonly ttlMs: number;
   readonly onMissing: "redistribute" | "fail";
 }
@@ -141,14 +141,14 @@ export interface ResolvedWeights {
 export interface ResolvedDiscovery {
   readonly type: "dns" | "srv";
   readonly name: string;
-  /** The name without the labels of its service and a dot at its end: whom `Host` headers and certificates name. */
+  /** The name without service labels and a trailing dot, for `Host` headers and certificates. */
   readonly domain: string;
   readonly port: number;
   readonly scheme: "http" | "https";
   readonly refreshMs: number;
   readonly holdMs: number;
   readonly family: "any" | "4" | "6";
-  /** Undefined means the system's. */
+  /** Undefined is those of the system. */
   readonly servers: readonly string[] | undefined;
 }
 
@@ -156,7 +156,7 @@ export interface ResolvedPool {
   readonly upstreams: readonly ResolvedUpstream[];
   readonly balance: PolicyName | Policy;
   readonly hashOn: HashKey;
-  /** 0 is no bound. */
+  /** 0 is no limit. */
   readonly hashBalanceFactor: number;
   readonly outlierDetection: ResolvedOutlierDetection | undefined;
   readonly slowStart: ResolvedSlowStart | undefined;
@@ -174,19 +174,19 @@ export interface ResolvedPool {
 }
 
 export interface ResolvedRoute {
-  /** What logs and metrics call it: its hosts and path. */
+  /** The name in logs and metrics: its hosts and path. */
   readonly name: string;
-  /** Lower-case, without trailing dots; empty means every host. */
+  /** In lower case, without trailing dots. Empty is every host. */
   readonly hosts: readonly string[];
   /** Never ends in a slash: "/" is "". */
   readonly path: string;
-  /** Undefined means every method. */
+  /** Undefined is every method. */
   readonly methods: ReadonlySet<string> | undefined;
   readonly pool: string;
   readonly stripPrefix: boolean;
   readonly addPrefix: string;
   readonly preserveHost: boolean;
-  /** Infinity when there is no limit. */
+  /** Infinity is no limit. */
   readonly maxBodyBytes: number;
   readonly requestHeaders: HeaderChangeSet | undefined;
   readonly responseHeaders: HeaderChangeSet | undefined;
@@ -196,7 +196,7 @@ export interface ResolvedOptions {
   readonly trustedProxies: readonly string[];
   readonly forwarded: boolean;
   readonly maxHeaders: number;
-  /** 0 is none, here and in the two below. */
+  /** 0 is no limit, here and in the two below. */
   readonly requestBodyTimeoutMs: number;
   readonly requestBodyMinRate: number;
   readonly sendTimeoutMs: number;

@@ -1,4 +1,4 @@
-/** What of a configuration must not reach a terminal or a log when a mistake in it is reported. */
+/** Detects and masks secrets, so that reports of mistakes print none to a terminal or a log. */
 
 import { editDistance } from "./edit-distance.ts";
 
@@ -6,13 +6,13 @@ const secretName =
   /secret|token|passw|passphrase|pwd|credential|authorization|cookies?$|(?:api|access|private|signing|encryption)[-_]?key|signature|^sig$|^keys/i;
 const misspelt = ["secret", "token", "password"];
 
-/** Keys whose value is the name of a cookie, and no cookie. */
+/** Keys that look like a secret and are not: the value of `cookie` is the name of a cookie. */
 const plainNames = new Set(["cookie"]);
 
-/** Tables of headers: each of their values may be a credential, whatever its header is called. */
+/** Tables of headers: each value can be a credential, whatever the name of its header. */
 const headerTables = new Set(["headers", "set"]);
 
-/** Whether a key, a query parameter or a header is named like something secret, slightly misspelt names included. */
+/** Whether the name of a key, a query parameter or a header suggests a secret. Slightly misspelt names count too. */
 export function isSecretName(name: string): boolean {
   if (plainNames.has(name)) return false;
   if (secretName.test(name)) return true;
@@ -20,14 +20,14 @@ export function isSecretName(name: string): boolean {
   return word.length <= 16 && misspelt.some((secret) => editDistance(word, secret) <= (secret.length < 6 ? 1 : 2));
 }
 
-/** Whether the keys of a table are headers with values of the user's own. */
+/** Whether a key holds a table of headers. */
 export function isHeaderTable(key: string): boolean {
   return headerTables.has(key);
 }
 
 /**
- * Puts `*` in place of user info of URLs, secret query parameters, credentials behind an authentication scheme, PEM and long base64. The
- * length stays, so that a column still names the same place.
+ * Replaces each character of user info in URLs, secret query parameters, credentials after an authentication scheme, PEM and
+ * long base64 by `*`. The length stays the same, so that columns of error messages stay correct.
  */
 export function maskSecrets(text: string): string {
   return text
@@ -43,13 +43,13 @@ export function maskSecrets(text: string): string {
     );
 }
 
-/** The last "@" counts: a password may hold any character where a URL is not written as it should be. */
+/** Masks up to the last "@": in a malformed URL the password can contain any character. */
 function withoutUserInfo(text: string): string {
   const end = text.lastIndexOf("@");
   return end < 0 ? text : stars(text.slice(0, end)) + text.slice(end);
 }
 
-/** As many stars as characters; line breaks stay. */
+/** Returns a star for each character. Line breaks stay. */
 function stars(text: string): string {
   return text.replace(/[^\r\n]/g, "*");
 }

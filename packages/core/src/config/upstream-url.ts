@@ -1,10 +1,10 @@
 import type { UpstreamAddress } from "./resolved.ts";
 
 /**
- * Takes an upstream's URL apart, or says in a sentence what is wrong with it.
+ * Parses the URL of an upstream. Returns an error message if it is invalid.
  *
- * Allowed are `http:`, `https:` and `http+unix:` with the absolute path of a socket. User info, query and
- * fragment are refused: an upstream's address comes from configuration alone and carries no secrets into logs.
+ * Valid schemes are `http:`, `https:` and `http+unix:`, the last with the absolute path of a socket. User info is invalid
+ * because URLs are logged. A query or a fragment is invalid because only the path is a prefix of requests.
  */
 export function parseUpstreamUrl(text: string): UpstreamAddress | string {
   if (text.startsWith("http+unix:")) return parseUnixUrl(text);
@@ -15,12 +15,12 @@ export function parseUpstreamUrl(text: string): UpstreamAddress | string {
   if (url.protocol !== "http:" && url.protocol !== "https:") {
     return `expected http:, https: or http+unix:, found ${JSON.stringify(url.protocol)}`;
   }
-  if (url.username !== "" || url.password !== "") return "an upstream's URL may not carry a user or a password";
-  if (url.search !== "" || url.hash !== "") return "an upstream's URL may not carry a query or a fragment";
-  if (url.port === "0") return "an upstream's port is from 1 to 65535, found 0";
-  // What the URL parser would quietly take for something else than it looks like.
+  if (url.username !== "" || url.password !== "") return "an upstream's URL may not contain a user name or a password";
+  if (url.search !== "" || url.hash !== "") return "an upstream's URL may not contain a query or a fragment";
+  if (url.port === "0") return "expected a port from 1 to 65535, found 0";
+  // The URL parser silently repairs these.
   if (!/^\w+:\/\/[^\s\\/][^\s\\]*$/.test(text))
-    return "an upstream's URL has two slashes, no backslashes and no white space";
+    return "an upstream's URL must have two slashes after its scheme, and no backslashes or white space";
   if (/\/(?:\.|%2e){1,2}(?:\/|$)/i.test(text.replace(/^\w+:\/\//, ""))) {
     return `an upstream's path may not have "." or ".." as a segment`;
   }
@@ -35,7 +35,7 @@ export function parseUpstreamUrl(text: string): UpstreamAddress | string {
   };
 }
 
-/** The id of an upstream that was given none: host:port, or the path of its socket. */
+/** The default id of an upstream: host:port and path, or the path of its socket, with ":" in place of slashes. */
 export function defaultUpstreamId(address: UpstreamAddress): string {
   if (address.socketPath !== undefined) return address.socketPath.replace(/^\//, "").replaceAll("/", ":");
   const host = address.hostname.includes(":") ? `[${address.hostname}]` : address.hostname;
@@ -50,7 +50,7 @@ function parseUnixUrl(text: string): UpstreamAddress | string {
   return { tls: false, hostname: "", port: 0, socketPath, host: "localhost", basePath: "" };
 }
 
-/** A URL that cannot be parsed may carry a password all the same. */
+/** A malformed URL can contain a password too. */
 function withoutUser(text: string): string {
   return text.replace(/\/\/[^/]*@/, "//***@");
 }

@@ -3,14 +3,14 @@ import * as z from "zod";
 import { checkOptions } from "../../src/config/check.ts";
 import { formatPath } from "../../src/config/issues.ts";
 
-/** Issues as lines, in the order in which they are told. */
+/** The issues as lines, in their order. A star marks a key that is itself the mistake. */
 function check(options: unknown, tables?: Record<string, z.ZodType>): string[] {
   return checkOptions(options, tables).map(
     ({ path, message, at }) => `${formatPath(path)}${at === "key" ? "*" : ""}: ${message}`,
   );
 }
 
-describe("what is right", () => {
+describe("valid options", () => {
   it.each([
     [{ discovery: { name: "a" } }],
     [{ upstreams: [], discovery: { name: "a" } }],
@@ -44,7 +44,7 @@ describe("what is right", () => {
 const nothing = "options: nothing to proxy to: add upstreams, discovery, or a pool with upstreams";
 
 describe("every mistake at once", () => {
-  it("tells those of the schema and those that take two places to see", () => {
+  it("reports the issues of the schema and those of the cross checks", () => {
     const options = {
       forwarded: "yes",
       trustedProxies: ["10.0.0.0/33", 5],
@@ -76,9 +76,9 @@ describe("every mistake at once", () => {
       'routes[1].requestHeaders.remove: expected an array of header names, found "x"',
       'pool*: unknown key, did you mean "pools"?',
       'pools.api.upstreams[1]: the id "a:80" is already taken by upstreams[0]; give one of them another id',
-      "pools.api.tls: cert and key go together: give both or neither",
+      "pools.api.tls: cert and key go together: set both or neither",
       'routes[0].pool: there is no pool "apy", did you mean "api"?',
-      "routes[2].pool: expected the name of a pool, found nothing; with several pools a route says which: api, web",
+      "routes[2].pool: expected the name of a pool, found nothing; allowed here: api, web",
     ]);
   });
 
@@ -87,15 +87,15 @@ describe("every mistake at once", () => {
     ["null", null, ["options: expected a table, found null"]],
     ["a number", 5, ["options: expected a table, found 5"]],
     ["an array", [], ["options: expected a table, found []"]],
-    ["pools that are no table", { pools: [] }, ["pools: expected a table of pools, found []"]],
+    ["pools that are not a table", { pools: [] }, ["pools: expected a table of pools, found []"]],
     ["routes alone", { routes: [] }, ["pools: expected a table of pools, found nothing"]],
-    ["options without members", {}, [nothing]],
-    ["settings without members", { balance: "first", pools: undefined }, [nothing]],
+    ["empty options", {}, [nothing]],
+    ["settings without upstreams", { balance: "first", pools: undefined }, [nothing]],
     [
       "an empty list of upstreams",
       { upstreams: [] },
       [
-        "upstreams: expected at least one upstream, or discovery beside it; a pool that is filled while the proxy runs has a name, as pools.NAME",
+        "upstreams: expected at least one upstream, or discovery; to add upstreams at run time, use a named pool, as pools.NAME",
       ],
     ],
     [
@@ -104,7 +104,7 @@ describe("every mistake at once", () => {
       ['routes[0].pool: there is no pool "api"; allowed here: default'],
     ],
     [
-      "keys of a route elsewhere",
+      "keys of a route outside of routes",
       { upstreams: ["http://a"], preserveHost: false, stripPrefix: true },
       [
         "preserveHost*: unknown key; it belongs in a route, as routes[0].preserveHost",
@@ -123,12 +123,10 @@ describe("every mistake at once", () => {
     [
       "defaults for the only pool",
       { upstreams: ["http://a"], defaults: {} },
-      [
-        "defaults*: unknown key; defaults are for pools with names of their own, and the keys of the only pool stand at the top",
-      ],
+      ["defaults*: unknown key; defaults are for named pools, and the keys of a single pool are at the top"],
     ],
     [
-      "statuses that are none",
+      "invalid statuses",
       { healthCheck: { expectStatus: [99, 200.5, Number.NaN, -1] }, retry: { on: [500, 404] } },
       [
         ...["99", "200.5", "NaN", "-1"].map(
@@ -142,15 +140,15 @@ describe("every mistake at once", () => {
     [
       "pools without routes",
       { pools: { a: {}, b: {} } },
-      ["routes: with more than one pool, routes must say which requests go where"],
+      ["routes: several pools need routes that assign requests to them"],
     ],
     [
-      "routes that are no array",
+      "routes that are not an array",
       { pools: { a: {} }, routes: { pool: "b" } },
       ['routes: expected an array of routes, found {"pool":"***"}'],
     ],
     [
-      "a bare string in place of the upstreams",
+      "a string in place of the upstreams",
       { upstreams: "http://a" },
       ['upstreams: expected an array of URLs or of upstreams, found "http://a"'],
     ],
@@ -160,37 +158,37 @@ describe("every mistake at once", () => {
       ["healthCheck: expected a table, found true", "timeouts: expected a table, found 5"],
     ],
     [
-      "empty arrays that need something",
+      "an empty array that needs an element",
       { healthCheck: { expectStatus: [] } },
       ["healthCheck.expectStatus: expected at least one status or range, found []"],
     ],
     [
-      "half a pair in the defaults, told once",
+      "half a pair in the defaults, reported once",
       { pools: { a: {}, b: {}, c: { tls: { key: "K" } } }, routes: [{ pool: "a" }], defaults: { tls: { cert: "C" } } },
-      ["defaults.tls: cert and key go together: give both or neither"],
+      ["defaults.tls: cert and key go together: set both or neither"],
     ],
-    ["half a pair in the only pool", { tls: { key: "K" } }, ["tls: cert and key go together: give both or neither"]],
+    ["half a pair in the only pool", { tls: { key: "K" } }, ["tls: cert and key go together: set both or neither"]],
     [
-      "an id that another one has by default",
+      "an id that is the default id of another upstream",
       { upstreams: ["http://a", { url: "http://b", id: "a:80" }] },
       ['upstreams[1]: the id "a:80" is already taken by upstreams[0]; give one of them another id'],
     ],
     [
       "a port for SRV records",
       { pools: { a: { discovery: { type: "srv", name: "a", port: 80 } } } },
-      ['pools.a.discovery.port: SRV records name the ports themselves: leave it out, or say type = "dns"'],
+      ['pools.a.discovery.port: SRV records contain the ports: remove this key, or set type = "dns"'],
     ],
     [
-      "DNS servers at ports that there are not",
+      "DNS servers with invalid ports",
       { discovery: { name: "a", servers: ["127.0.0.1:0", "[::1]:65536", "127.0.0.1:65535", "::1"] } },
       [
         'discovery.servers[0]: expected an address such as "10.0.0.2" or "127.0.0.1:8600", found "127.0.0.1:0"',
         'discovery.servers[1]: expected an address such as "10.0.0.2" or "127.0.0.1:8600", found "[::1]:65536"',
       ],
     ],
-    ["not a number", { retry: { budget: Number.NaN } }, ["retry.budget: expected a number from 0 to 1, found NaN"]],
+    ["NaN", { retry: { budget: Number.NaN } }, ["retry.budget: expected a number from 0 to 1, found NaN"]],
     [
-      "a fraction of a thing",
+      "a fraction in place of a whole number",
       { retry: { attempts: 1.5 } },
       ["retry.attempts: expected a whole number from 0 to 10, found 1.5"],
     ],
@@ -198,13 +196,13 @@ describe("every mistake at once", () => {
     expect(check(options)).toEqual(expected);
   });
 
-  it("tells a short form's key apart from a typo when pools have names of their own", () => {
+  it("recognizes a key of the short form among named pools", () => {
     expect(check({ upstreams: ["http://a"], pools: { a: {} } })).toEqual([
-      "upstreams*: unknown key; with pools of their own names it belongs in one of them, as pools.NAME.upstreams",
+      "upstreams*: unknown key; with named pools it belongs in one of them, as pools.NAME.upstreams",
     ]);
   });
 
-  it("thinks of the long form when the short one has a typo", () => {
+  it("suggests keys of the long form for a typo in the short form", () => {
     expect(check({ poools: {} })).toEqual(['poools*: unknown key, did you mean "pools"?']);
     expect(check({ route: [] })).toEqual(['route*: unknown key, did you mean "routes"?']);
   });
@@ -217,25 +215,25 @@ describe("odd values", () => {
   for (let depth = 0; depth < 100_000; depth++) deep = [deep];
 
   it.each([
-    ["a cycle", cyclic, "something that has no JSON"],
+    ["a cycle", cyclic, "a value that JSON cannot represent"],
     ["a bigint", 5n, "5n"],
     ["a function", () => 5, "a function"],
     ["a symbol", Symbol("x"), "a symbol"],
     ["a long string", "x".repeat(1_000), `"${"x".repeat(76)}...`],
     ["a long array", new Array(21).fill(0), "an array of 21"],
-  ])("%s is shown shortly and never throws", (_, value, shown) => {
+  ])("%s is formatted in at most 80 characters, without an exception", (_, value, shown) => {
     expect(check({ maxHeaders: value })).toEqual([
       `maxHeaders: expected a whole number from 1 to 2000, found ${shown}`,
     ]);
   });
 
-  it("a very deep array is shown shortly too", () => {
+  it("a very deep array is formatted too", () => {
     const [issue] = check({ maxHeaders: deep });
-    // Newer versions of Node.js can print it, older ones overflow their stack.
-    expect(issue).toMatch(/found (?:\[{77}\.\.\.|something that has no JSON)$/);
+    // JSON.stringify overflows the stack in older versions of Node.
+    expect(issue).toMatch(/found (?:\[{77}\.\.\.|a value that JSON cannot represent)$/);
   });
 
-  it("tell of pools that would share a cookie", () => {
+  it("of two pools with the same cookie the second is reported", () => {
     const route = { routes: [{ pool: "a" }] };
     const stickies = (a: object | undefined, b: object | undefined, sticky?: object) =>
       check({ ...route, pools: { a: { sticky: a }, b: { sticky: b } }, defaults: { sticky } });
@@ -249,7 +247,7 @@ describe("odd values", () => {
     expect(stickies({ cookie: "a" }, { cookie: "b" }, { cookie: "x" })).toEqual([]);
   });
 
-  it("are passed over by the cross checks, wherever they are", () => {
+  it("are ignored by the cross checks at every level", () => {
     for (const odd of [null, 5, "x", [], [null], { a: null }, () => 5, Symbol("x"), cyclic]) {
       for (const options of [
         { pools: odd },
@@ -264,12 +262,12 @@ describe("odd values", () => {
     }
   });
 
-  it("never repeat a secret, whatever is wrong with it", () => {
+  it("are not repeated in a message when they are secrets", () => {
     expect(check({ sticky: { secret: "hunter2" } })).toEqual(["sticky.secret: expected at least 8 characters"]);
     expect(check({ sticky: { secret: 1234 } })).toEqual(["sticky.secret: expected a secret of at least 8 characters"]);
   });
 
-  it("never repeat a header's value, which may be a credential", () => {
+  it("are not repeated in a message when they are header values, which can be credentials", () => {
     const [issue] = check({ healthCheck: { headers: { Authorization: "Bearer secret\n" } } });
     expect(issue).toMatch(/^healthCheck\.headers\.Authorization: a header value may not/);
     expect(issue).not.toContain("secret");
@@ -277,7 +275,7 @@ describe("odd values", () => {
 });
 
 describe("prototype keys", () => {
-  it("are unknown keys at every level, among names of the user's own too", () => {
+  it("are unknown keys at every level, also among names that the user chooses", () => {
     const proto = '"__proto__":{"polluted":1}';
     const options: unknown = JSON.parse(`{
       ${proto},
@@ -306,10 +304,10 @@ describe("prototype keys", () => {
   });
 });
 
-describe("further tables", () => {
+describe("the caller's tables", () => {
   const tables = { server: z.strictObject({ port: z.int({ error: "expected a port" }).optional() }).optional() };
 
-  it("are checked along with the rest", () => {
+  it("are checked together with the options", () => {
     expect(check({ server: { port: "x", prot: 1 }, upstreams: 5 }, tables)).toEqual([
       "upstreams: expected an array of URLs or of upstreams, found 5",
       'server.port: expected a port, found "x"',
@@ -318,18 +316,18 @@ describe("further tables", () => {
     expect(check({ server: { port: 1 }, pools: { a: {} } }, tables)).toEqual([]);
   });
 
-  it("are thought of when a key has a typo", () => {
+  it("are suggested for a key with a typo", () => {
     expect(check({ sever: {} }, tables)).toEqual(['sever*: unknown key, did you mean "server"?']);
     expect(check({ sever: {}, pools: { a: {} } }, tables)).toEqual(['sever*: unknown key, did you mean "server"?']);
   });
 
-  it("are unknown without", () => {
+  it("are unknown keys unless their schemas are passed", () => {
     expect(check({ server: {} })).toHaveLength(1);
   });
 });
 
 it.each(["Content-Length", "transfer-encoding", "Connection", "Upgrade", "TE", "Trailer"])(
-  "a route may not change %s, which frames or is for one hop",
+  "a route may not change %s, a framing or hop-by-hop header",
   (name) => {
     for (const change of [{ set: { [name]: "5" } }, { remove: [name] }]) {
       const options = { pools: { a: {} }, routes: [{ pool: "a", responseHeaders: change }] };
@@ -338,12 +336,12 @@ it.each(["Content-Length", "transfer-encoding", "Connection", "Upgrade", "TE", "
   },
 );
 
-describe("a table or a word that stands for it", () => {
+describe("a key that accepts a table or a word", () => {
   it.each([
     [{ windw: "1s" }, 'outlierDetection.windw*: unknown key, did you mean "window"?'],
     [{ window: 5 }, 'outlierDetection.window: expected a duration such as "250ms", "5s" or "2m", found 5'],
     [true, "outlierDetection: expected false or a table, found true"],
-  ])("%j: what is said is about what was given", (outlierDetection, text) => {
+  ])("%j: the message is about the given form", (outlierDetection, text) => {
     expect(check({ upstreams: ["http://a"], outlierDetection })).toEqual([text]);
   });
 });

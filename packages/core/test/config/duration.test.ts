@@ -12,7 +12,7 @@ describe("parseDuration", () => {
     ["0.0004s", undefined],
     ["007s", 7_000],
     ["999999999999ms", 999_999_999_999],
-  ])("reads %j as %s", (text, expected) => {
+  ])("parses %j as %s", (text, expected) => {
     expect(parseDuration(text)).toBe(expected);
   });
 
@@ -39,7 +39,7 @@ describe("parseDuration", () => {
     "9".repeat(13).concat("ms"),
     "5constructor",
     "5__proto__",
-  ])("refuses %j", (text) => {
+  ])("rejects %j", (text) => {
     expect(parseDuration(text)).toBeUndefined();
   });
 });
@@ -52,11 +52,11 @@ describe("parseSize", () => {
     ["64KB", 65_536],
     ["1.5mb", 1_572_864],
     ["2Gb", 2_147_483_648],
-  ])("reads %j as %s", (text, expected) => {
+  ])("parses %j as %s", (text, expected) => {
     expect(parseSize(text)).toBe(expected);
   });
 
-  it.each(["", "10", "10k", "10kib", "kb", "-1kb", "1 kb", "1tb", "5s"])("refuses %j", (text) => {
+  it.each(["", "10", "10k", "10kib", "kb", "-1kb", "1 kb", "1tb", "5s"])("rejects %j", (text) => {
     expect(parseSize(text)).toBeUndefined();
   });
 });

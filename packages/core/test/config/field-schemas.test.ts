@@ -1,13 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { checkOptions } from "../../src/config/check.ts";
 
-/** Puts a value at the end of a path of keys. */
+/** Wraps a value in objects with the keys of a path. */
 function at(path: string, value: unknown): unknown {
   return path.split(".").reduceRight((inner, key) => ({ [key]: inner }), value);
 }
 
-/** Options of one pool. */
-function only(path: string, value: unknown): unknown {
+/** Options of one pool with a value at a path. */
+function onePool(path: string, value: unknown): unknown {
   return { upstreams: ["http://a"], ...(at(path, value) as object) };
 }
 
@@ -62,12 +62,12 @@ describe.each<[path: string, good: unknown[], bad: unknown[]]>([
     [["a"], ["10.0.0.0/33"], ["::/129"], ["1.2.3.4/"], ["10.0.0.0/8/8"], ["/8"], [""]],
   ],
 ])("%s", (path, good, bad) => {
-  it.each(good.map((value) => [value]))("takes %j", (value) => {
-    expect(checkOptions(only(path, value))).toEqual([]);
+  it.each(good.map((value) => [value]))("accepts %j", (value) => {
+    expect(checkOptions(onePool(path, value))).toEqual([]);
   });
 
-  it.each(bad.map((value) => [value]))("refuses %j at its own place", (value) => {
-    const issues = checkOptions(only(path, value));
+  it.each(bad.map((value) => [value]))("rejects %j with its own path", (value) => {
+    const issues = checkOptions(onePool(path, value));
     expect(issues).toHaveLength(1);
     expect(issues[0]?.path.slice(0, path.split(".").length).join(".")).toBe(path);
   });
@@ -86,11 +86,11 @@ describe.each<[path: string, good: unknown[], bad: unknown[]]>([
   ["requestHeaders.set", [{ "X-A": "1" }], [{ "X A": "1" }, { a: 5 }]],
   ["responseHeaders.remove", [["X-A"]], [["X A"], "X-A"]],
 ])("routes[].%s", (path, good, bad) => {
-  it.each(good.map((value) => [value]))("takes %j", (value) => {
+  it.each(good.map((value) => [value]))("accepts %j", (value) => {
     expect(checkOptions(route(path, value))).toEqual([]);
   });
 
-  it.each(bad.map((value) => [value]))("refuses %j at its own place", (value) => {
+  it.each(bad.map((value) => [value]))("rejects %j with its own path", (value) => {
     const issues = checkOptions(route(path, value));
     expect(issues).toHaveLength(1);
     expect(issues[0]?.path.slice(0, 2 + path.split(".").length).join(".")).toBe(`routes.0.${path}`);
@@ -98,11 +98,11 @@ describe.each<[path: string, good: unknown[], bad: unknown[]]>([
 });
 
 describe("names of pools", () => {
-  it.each(["a", "a-b", "a.b", "0", "_x", "constructor", "a".repeat(64)])("may be %j", (name) => {
+  it.each(["a", "a-b", "a.b", "0", "_x", "constructor", "a".repeat(64)])("can be %j", (name) => {
     expect(checkOptions({ pools: { [name]: {} } })).toEqual([]);
   });
 
-  it.each(["", "a b", "-a", ".a", "ä", "a/b", "a".repeat(65)])("may not be %j", (name) => {
+  it.each(["", "a b", "-a", ".a", "ä", "a/b", "a".repeat(65)])("cannot be %j", (name) => {
     expect(checkOptions({ pools: { [name]: {} } })).toMatchObject([{ path: ["pools", name], at: "key" }]);
   });
 });

@@ -11,23 +11,23 @@ describe("didYouMean", () => {
     ["blance", "balance"],
     ["rtery", "retry"],
     ["rety", "retry"],
-  ])("takes %s for %s", (word, meant) => {
+  ])("for %s suggests %s", (word, meant) => {
     expect(didYouMean(word, keys)).toBe(`, did you mean "${meant}"?`);
   });
 
-  it("lists what is allowed when nothing is near", () => {
+  it("lists the allowed words when none is near", () => {
     expect(didYouMean("frobnicate", keys)).toBe("; allowed here: upstreams, balance, healthCheck, retry");
   });
 
-  it("does not take a letter for another one", () => {
+  it("does not suggest another letter for a letter", () => {
     expect(didYouMean("x", ["a", "b"])).toBe("; allowed here: a, b");
   });
 
-  it("does not compare what is far too long to be a typo", () => {
+  it("does not compare a word that is too long for a typo", () => {
     expect(didYouMean("x".repeat(1_000_000), keys)).toBe("; allowed here: upstreams, balance, healthCheck, retry");
   });
 
-  it("says nothing where nothing is allowed", () => {
+  it("is empty when no word is allowed", () => {
     expect(didYouMean("x", [])).toBe("");
   });
 });
@@ -41,13 +41,13 @@ describe("formatPath", () => {
     [["routes", 1, "requestHeaders", "set", "a\nb"], 'routes[1].requestHeaders.set["a\\nb"]'],
     [[0], "[0]"],
     [[""], '[""]'],
-  ])("writes %j as %s", (path, expected) => {
+  ])("formats %j as %s", (path, expected) => {
     expect(formatPath(path)).toBe(expected);
   });
 });
 
 describe("OptionsError", () => {
-  it("names every issue, one a line", () => {
+  it("lists every issue, one per line", () => {
     const error = new OptionsError([
       { path: ["a"], message: "expected b" },
       { path: [], message: "expected c" },

@@ -6,8 +6,8 @@ import type { PoolSettings, ProxyOptions } from "../../src/config/options.ts";
 import { resolveHealthCheck, resolveOptions, resolvePool, resolveUpstream } from "../../src/config/resolve.ts";
 import type { ResolvedPool } from "../../src/config/resolved.ts";
 
-describe("what is left out", () => {
-  it("gets the defaults", () => {
+describe("absent options", () => {
+  it("get the defaults", () => {
     const { pools, ...rest } = resolveOptions({ upstreams: ["http://a"] });
     expect(rest).toEqual({
       trustedProxies: [],
@@ -98,14 +98,14 @@ describe("what is left out", () => {
     ["_https._tcp.api.internal.", "api.internal"],
     ["api.service.consul", "api.service.consul"],
     ["_https._tcp", "_https._tcp"],
-  ])("takes %s to be the service of %s, whose certificate its members have", (name, domain) => {
+  ])("the certificate for %s must be for %s", (name, domain) => {
     const discovery = { name, type: "srv", scheme: "https" } as const;
     expect(resolvePool({ discovery })).toMatchObject({ discovery: { name, domain }, tls: { servername: domain } });
     expect(resolvePool({ discovery, tls: { servername: "own" } }).tls.servername).toBe("own");
     expect(resolvePool({ discovery: { ...discovery, scheme: "http" } }).tls.servername).toBeUndefined();
   });
 
-  it("is the same as what is undefined", () => {
+  it("are the same as undefined ones", () => {
     const nothing = { interval: undefined, timeout: undefined, expectStatus: undefined, headers: undefined };
     const options = {
       upstreams: ["http://a"],
@@ -120,7 +120,7 @@ describe("what is left out", () => {
     );
   });
 
-  it("holds in every table of the defaults file", () => {
+  it("get the values of defaults.ts in a health check", () => {
     const check = resolveHealthCheck({});
     expect(check).toMatchObject({
       type: defaults.healthCheck.type,
@@ -137,8 +137,8 @@ describe("what is left out", () => {
   });
 });
 
-describe("a pool over [defaults]", () => {
-  /** Resolves a pool that says `own` where the defaults say `shared`. */
+describe("a pool with [defaults]", () => {
+  /** Resolves a pool with the settings `own` and the defaults `shared`. */
   function pool(own: PoolSettings, shared: PoolSettings): ResolvedPool {
     return resolveOptions({ pools: { a: own }, defaults: shared }).pools.get("a") as ResolvedPool;
   }
@@ -161,7 +161,7 @@ describe("a pool over [defaults]", () => {
     expect(pool({ [table]: own }, {})[table]).toEqual(pool({ [table]: own }, { [table]: {} })[table]);
   });
 
-  it("takes single values as they are", () => {
+  it("overrides single values", () => {
     expect(pool({ balance: "random" }, { balance: "round-robin", panic: "fail" })).toMatchObject({
       balance: "random",
       panic: "fail",
@@ -174,7 +174,7 @@ describe("a pool over [defaults]", () => {
     expect(retry.methods).toEqual(new Set(["POST"]));
   });
 
-  it("leaves the other pools alone", () => {
+  it("does not change other pools", () => {
     const options = {
       pools: { a: { queue: { max: 1 } }, b: {} },
       routes: [{ pool: "a" }],
@@ -189,7 +189,7 @@ describe("a pool over [defaults]", () => {
 });
 
 describe("resolveOptions", () => {
-  it("throws every mistake, those of the schema and the others", () => {
+  it("throws every issue, of the schema and of the cross checks", () => {
     const options = { pools: { a: { balance: "x" } }, routes: [{ pool: "b" }] } as unknown as ProxyOptions;
     const error = catchError(() => resolveOptions(options));
     expect(error.code).toBe("invalid_options");
@@ -200,7 +200,7 @@ describe("resolveOptions", () => {
     expect(catchError(() => resolveOptions(options as unknown as ProxyOptions)).issues).toHaveLength(1);
   });
 
-  it("keeps a copy that later changes do not reach", () => {
+  it("copies the options, so that later changes have no effect", () => {
     const trustedProxies = ["10.0.0.0/8"];
     const headers = { Host: "a" };
     const resolved = resolveOptions({ upstreams: ["http://a"], trustedProxies, healthCheck: { headers } });
@@ -210,7 +210,7 @@ describe("resolveOptions", () => {
     expect(resolved.pools.get("default")?.healthCheck?.headers).toEqual({ Host: "a" });
   });
 
-  it("gives routes of the only pool their pool", () => {
+  it("assigns the only pool to routes without one", () => {
     const routes = [{ path: "/api", stripPrefix: true }, { pool: "default" }];
     expect(resolveOptions({ upstreams: ["http://a"], routes }).routes).toMatchObject([
       { pool: "default", path: "/api", stripPrefix: true },
@@ -220,7 +220,7 @@ describe("resolveOptions", () => {
     expect(resolveOptions({ upstreams: ["http://a"], routes: [] }).routes).toEqual([]);
   });
 
-  it("makes the same of statuses that are numbers and that are strings", () => {
+  it("resolves statuses that are numbers as those that are strings", () => {
     const of = (status: string | number) =>
       resolveOptions({
         upstreams: ["http://a"],
@@ -236,12 +236,12 @@ describe("resolveOptions", () => {
     });
   });
 
-  it("takes pools that are named like members of Object", () => {
+  it("accepts pools with names of members of Object", () => {
     const { pools } = resolveOptions({ pools: { constructor: {}, toString: {} }, routes: [{ pool: "constructor" }] });
     expect([...pools.keys()]).toEqual(["constructor", "toString"]);
   });
 
-  it("makes one route to the only pool when there are none", () => {
+  it("adds one route to the only pool when routes are absent", () => {
     expect(resolveOptions({ pools: { web: {} } }).routes).toMatchObject([{ pool: "web", path: "", hosts: [] }]);
     expect(resolveOptions({ pools: { web: {} }, routes: [] }).routes).toEqual([]);
   });
@@ -280,8 +280,8 @@ describe("routes", () => {
   });
 });
 
-describe("parts on their own", () => {
-  it("resolves a pool", () => {
+describe("parts of the options", () => {
+  it("resolvePool resolves a pool", () => {
     expect(resolvePool({ upstreams: ["http://a"], balance: "random" })).toMatchObject({
       balance: "random",
       upstreams: [{ id: "a:80" }],
@@ -291,13 +291,13 @@ describe("parts on their own", () => {
     ]);
   });
 
-  it("resolves an upstream", () => {
+  it("resolveUpstream resolves an upstream", () => {
     expect(resolveUpstream("http://a")).toMatchObject({ id: "a:80", weight: 1 });
     expect(resolveUpstream({ url: "http://a", id: "x", weight: 0 })).toMatchObject({ id: "x", weight: 0 });
     expect(catchError(() => resolveUpstream("nope")).code).toBe("invalid_options");
   });
 
-  it("resolves a health check", () => {
+  it("resolveHealthCheck resolves a health check", () => {
     const check = resolveHealthCheck({ interval: "200ms", expectStatus: ["204", "300-302"], expectBody: "/o.k/" });
     expect(check).toMatchObject({
       intervalMs: 200,
@@ -319,5 +319,5 @@ function catchError(run: () => unknown): OptionsError {
     expect(error).toBeInstanceOf(OptionsError);
     return error as OptionsError;
   }
-  throw new Error("nothing was thrown");
+  throw new Error("expected an exception");
 }

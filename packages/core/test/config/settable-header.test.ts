@@ -29,7 +29,7 @@ describe("a route's header changes", () => {
       ({ path, message }) => `${path.slice(2).join(".")}: ${message}`,
     );
 
-  test("that are free or in place of the proxy's own pass", () => {
+  test("accept free headers and those that replace the proxy's own", () => {
     const set = {
       Host: "api.internal:8080",
       "X-Forwarded-Proto": "https",
@@ -41,7 +41,7 @@ describe("a route's header changes", () => {
     expect(issuesOf({ remove: ["Host"] }, "responseHeaders")).toEqual([]);
   });
 
-  test("that frame the message or are for one connection are refused, each with its place", () => {
+  test("reject framing and hop-by-hop headers, each with its path", () => {
     const reason = "this header cannot be changed: it frames the message, belongs to one connection, or is part of a";
     for (const key of ["requestHeaders", "responseHeaders"] as const) {
       for (const name of [
@@ -59,7 +59,7 @@ describe("a route's header changes", () => {
     }
   });
 
-  test("that would send Host twice, no Host, or what is no host, are refused", () => {
+  test("reject two Host headers, no Host header, and an invalid host", () => {
     expect(issuesOf({ set: { Host: "a", host: "b" } })).toEqual(["requestHeaders.set.host: this header is set twice"]);
     expect(issuesOf({ set: { "X-A": "a", "x-a": "b" } })).toEqual(["requestHeaders.set.x-a: this header is set twice"]);
     expect(issuesOf({ set: { Host: "a b" } })).toEqual([

@@ -29,7 +29,7 @@ describe("parseUpstreamUrl", () => {
       { ...plain, hostname: "", port: 0, socketPath: "/run/app.sock", host: "localhost" },
       "run:app.sock",
     ],
-  ])("takes %s apart", (url, address, id) => {
+  ])("parses %s", (url, address, id) => {
     expect(parseUpstreamUrl(url)).toEqual(address);
     expect(defaultUpstreamId(address)).toBe(id);
   });
@@ -68,11 +68,11 @@ describe("parseUpstreamUrl", () => {
     ["http+unix://run/app.sock", /absolute path of a socket/],
     ["http+unix:///run/app.sock?x", /absolute path of a socket/],
     ["http+unix:///run/\0", /absolute path of a socket/],
-  ])("says what is wrong with %j", (url, expected) => {
+  ])("returns the mistake in %j", (url, expected) => {
     expect(parseUpstreamUrl(url)).toMatch(expected);
   });
 
-  it("does not repeat a password", () => {
+  it("does not repeat a password in its message", () => {
     expect(parseUpstreamUrl("http://user:secret@a")).not.toContain("secret");
     expect(parseUpstreamUrl("http://user:secret@a:99999")).not.toContain("secret");
   });

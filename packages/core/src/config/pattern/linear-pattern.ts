@@ -1,13 +1,15 @@
 import { type PatternNode, parsePattern } from "./parse-pattern.ts";
 
-/** Instructions of a program: each character of a text costs at most a look at every one of them. */
+/** The most instructions of a program. Each character of a text costs at most one step per instruction. */
 const maxInstructions = 150;
+
+const tooLarge = `the pattern is too large: more than ${maxInstructions} instructions, with repetitions expanded`;
 
 const operation = { char: 0, split: 1, jump: 2, assertion: 3, match: 4 } as const;
 
 interface Instruction {
   readonly code: (typeof operation)[keyof typeof operation];
-  /** Where to go on, for `split` and `jump`. */
+  /** The next instructions of `split` (both) and `jump` (`x`). */
   x: number;
   y: number;
   readonly matcher?: CharMatcher;
@@ -15,36 +17,36 @@ interface Instruction {
 }
 
 /**
- * A regular expression that is matched in a time proportional to the text, whatever the text: by going through all ways at the
- * same time (Thompson's construction, as in RE2), never by trying one after the other. The text comes from an upstream, and
- * JavaScript's own matcher takes quadratic time on patterns as plain as `\s*x`.
+ * A regular expression that matches in time linear in the length of the text. It follows all alternatives at the same time
+ * (Thompson's construction, as in RE2) and never backtracks. The text comes from an upstream, and JavaScript's RegExp needs
+ * quadratic time for patterns as simple as `\s*x`.
  */
 export class LinearPattern {
   readonly source: string;
   readonly #program: Program;
 
-  /** Throws an `Error` that says what is wrong with the pattern. */
+  /** Throws a `SyntaxError` for an invalid pattern, and an `Error` for one that is unsupported or too large. */
   constructor(source: string) {
     new RegExp(source);
     this.source = source;
     this.#program = new Program(compile(parsePattern(source)));
   }
 
-  /** Whether the pattern matches anywhere in the text, as `RegExp.test` without flags. */
+  /** Whether the pattern matches anywhere in the text, like `RegExp.test` without flags. */
   test(text: string): boolean {
     return this.#program.matches(text);
   }
 }
 
-/** The instructions as flat arrays, which is what makes a look at all of them for each character cheap. */
+/** The instructions in flat arrays: faster to step through for each character than objects. */
 class Program {
   readonly #instructions: readonly Instruction[];
   readonly #codes: Uint8Array;
   readonly #x: Int32Array;
   readonly #y: Int32Array;
-  /** Which of the first 256 characters an instruction takes. */
-  readonly #takes: Uint8Array;
-  /** The stamp of the list that an instruction was added to last. */
+  /** 256 entries for each instruction: 1 for the characters below 256 that it matches. */
+  readonly #accepts: Uint8Array;
+  /** For each instruction, the stamp (position + 1) of the last list that it was added to. */
   readonly #stamps: Int32Array;
   readonly #stack: Int32Array;
 
@@ -54,12 +56,12 @@ class Program {
     this.#codes = Uint8Array.from(instructions, ({ code }) => code);
     this.#x = Int32Array.from(instructions, ({ x }) => x);
     this.#y = Int32Array.from(instructions, ({ y }) => y);
-    this.#takes = new Uint8Array(length * 256);
+    this.#accepts = new Uint8Array(length * 256);
     for (const [index, { matcher }] of instructions.entries()) {
-      if (matcher !== undefined) this.#takes.set(matcher.first256, index * 256);
+      if (matcher !== undefined) this.#accepts.set(matcher.first256, index * 256);
     }
     this.#stamps = new Int32Array(length);
-    // Each instruction is added once to a list, and puts at most two others on the stack.
+    // Each instruction is added to a list once, and pushes at most two others.
     this.#stack = new Int32Array(2 * length + 1);
   }
 
@@ -76,19 +78,21 @@ class Program {
     }
   }
 
-  /** Takes one character. Returns whether the pattern has ended with it. */
+  /** Consumes one character. Returns true if the pattern has matched. */
   #step(text: string, position: number, current: List, next: List): boolean {
     const char = text.charCodeAt(position);
     for (let at = 0; at < current.length; at++) {
       const index = current.items[at] as number;
-      const takes =
-        char < 256 ? this.#takes[index * 256 + char] === 1 : this.#instructions[index]?.matcher?.takes(char) === true;
-      if (takes && this.#add(index + 1, text, position + 1, next)) return true;
+      const accepts =
+        char < 256
+          ? this.#accepts[index * 256 + char] === 1
+          : this.#instructions[index]?.matcher?.accepts(char) === true;
+      if (accepts && this.#add(index + 1, text, position + 1, next)) return true;
     }
     return false;
   }
 
-  /** Adds what can be reached without taking a character. Returns whether that is the end of the pattern. */
+  /** Adds the instructions reachable without consuming a character. Returns true if `match` is one of them. */
   #add(start: number, text: string, position: number, list: List): boolean {
     const stamp = position + 1;
     let depth = 0;
@@ -101,7 +105,7 @@ class Program {
       if (code === operation.char) list.items[list.length++] = index;
       else if (code === operation.match) return true;
       else if (code === operation.assertion) {
-        if (holds(this.#instructions[index]?.at, text, position)) this.#stack[depth++] = index + 1;
+        if (assertionHolds(this.#instructions[index]?.at, text, position)) this.#stack[depth++] = index + 1;
       } else {
         if (code === operation.split) this.#stack[depth++] = this.#y[index] as number;
         this.#stack[depth++] = this.#x[index] as number;
@@ -111,35 +115,35 @@ class Program {
   }
 }
 
-/** Instructions that wait for a character. */
+/** The `char` instructions to try on the next character. */
 interface List {
   readonly items: Int32Array;
   length: number;
 }
 
-/** Judges single characters as JavaScript does. */
+/** Matches single characters, by JavaScript's RegExp. */
 class CharMatcher {
   readonly #pattern: RegExp;
   readonly first256: Uint8Array;
 
   constructor(text: string) {
     this.#pattern = new RegExp(`^${text}$`);
-    this.first256 = Uint8Array.from({ length: 256 }, (_, char) => Number(this.takes(char)));
+    this.first256 = Uint8Array.from({ length: 256 }, (_, char) => Number(this.accepts(char)));
   }
 
-  takes(char: number): boolean {
+  accepts(char: number): boolean {
     return this.#pattern.test(String.fromCharCode(char));
   }
 }
 
-function holds(at: Instruction["at"], text: string, position: number): boolean {
+function assertionHolds(at: Instruction["at"], text: string, position: number): boolean {
   if (at === "start") return position === 0;
   if (at === "end") return position === text.length;
-  const border = isWord(text.charCodeAt(position - 1)) !== isWord(text.charCodeAt(position));
-  return border === (at === "word");
+  const boundary = isWord(text.charCodeAt(position - 1)) !== isWord(text.charCodeAt(position));
+  return boundary === (at === "word");
 }
 
-/** `\w` without flags. NaN, before and behind the text, is none. */
+/** `\w` without flags. NaN, the code outside of the text, is not a word character. */
 function isWord(char: number): boolean {
   return (char >= 48 && char <= 57) || (char >= 65 && char <= 90) || char === 95 || (char >= 97 && char <= 122);
 }
@@ -149,8 +153,7 @@ function compile(pattern: PatternNode): readonly Instruction[] {
   const matchers = new Map<string, CharMatcher>();
   const add = (instruction: Instruction): Instruction => {
     program.push(instruction);
-    if (program.length > maxInstructions)
-      throw new Error("a pattern may not be that large, with its repetitions counted");
+    if (program.length > maxInstructions) throw new Error(tooLarge);
     return instruction;
   };
   const matcherOf = (text: string): CharMatcher => {
@@ -195,13 +198,13 @@ function compile(pattern: PatternNode): readonly Instruction[] {
     }
     for (const split of splits) split.y = program.length;
   };
-  /** Something empty a billion times is no instruction, and has to end all the same. */
+  /** Bounds the repetitions of an empty group, which add no instruction. */
   let emptyCopies = 0;
   const emitCounted = (item: PatternNode): void => {
     const before = program.length;
     emit(item);
     if (program.length === before && ++emptyCopies > maxInstructions) {
-      throw new Error("a pattern may not be that large, with its repetitions counted");
+      throw new Error(tooLarge);
     }
   };
 

@@ -1,9 +1,9 @@
 /**
- * Reads the part of JavaScript's regular expressions that can be matched in linear time: all but lookaround and
+ * Parses the part of JavaScript's regular expressions that can be matched in linear time: everything but lookaround and
  * backreferences (ECMA-262, 22.2.1 and Annex B.1.2, without flags).
  */
 
-/** What a pattern is made of. A `char` takes one UTF-16 code unit; `text` is its source, for JavaScript to judge. */
+/** The syntax tree. A `char` matches one UTF-16 code unit; `text` is its source, from which a RegExp is created. */
 export type PatternNode =
   | { readonly kind: "char"; readonly text: string }
   | { readonly kind: "assertion"; readonly at: "start" | "end" | "word" | "not-word" }
@@ -11,10 +11,10 @@ export type PatternNode =
   | { readonly kind: "choice"; readonly items: readonly PatternNode[] }
   | { readonly kind: "repeat"; readonly item: PatternNode; readonly min: number; readonly max: number };
 
-/** Groups within each other. */
+/** The most nested groups. It bounds the recursion. */
 const maxDepth = 50;
 
-/** Parses a pattern that `new RegExp` takes. Throws an `Error` that says what it may not have. */
+/** Parses a pattern that `new RegExp` accepts. Throws an `Error` for unsupported syntax. */
 export function parsePattern(source: string): PatternNode {
   return new PatternParser(source).parse();
 }
@@ -65,16 +65,15 @@ class PatternParser {
     if (this.#take("$")) return { kind: "assertion", at: "end" };
     if (this.#next === "\\") return this.#escape();
     const text = this.#match(/\[(?:\\[^]|[^\]\\])*\]|[^]/y)?.[0] ?? "";
-    // Outside a class these stand for themselves in a pattern without flags.
+    // Outside of a class these are literals in a pattern without flags.
     return { kind: "char", text: /^[{}\]]$/.test(text) ? `\\${text}` : text };
   }
 
   #group(): PatternNode {
     if (this.#next === "?" && this.#match(/\?:|\?<[^=!>]+>/y) === null) {
-      throw new Error("a pattern may not look ahead or behind, or change flags");
+      throw new Error("a pattern may not contain lookaround or inline flags");
     }
-    if (++this.#depth > maxDepth)
-      throw new Error(`a pattern may not have more than ${maxDepth} groups within each other`);
+    if (++this.#depth > maxDepth) throw new Error(`a pattern may not nest more than ${maxDepth} groups`);
     const inside = this.#choice();
     this.#depth--;
     this.#take(")");
@@ -85,9 +84,9 @@ class PatternParser {
     const text = this.#match(/\\(?:x[\da-f]{2}|u[\da-f]{4}|c[a-z]|0[0-7]{0,2}|[^])/iy)?.[0] ?? "";
     if (text === "\\b") return { kind: "assertion", at: "word" };
     if (text === "\\B") return { kind: "assertion", at: "not-word" };
-    if (/^\\[1-9k]/.test(text)) throw new Error("a pattern may not refer back to a group");
+    if (/^\\[1-9k]/.test(text)) throw new Error("a pattern may not contain backreferences");
     if (text !== "\\c") return { kind: "char", text };
-    // Without a letter behind it, a backslash and a "c".
+    // `\c` without a letter is a backslash, followed by "c".
     this.#offset--;
     return { kind: "char", text: "\\\\" };
   }

@@ -1,18 +1,18 @@
 /**
- * What a schema cannot say: mistakes that take two places of the options to see.
+ * Checks between two or more keys of the options, which a schema cannot express.
  *
- * These look at what the user wrote, beside the schema and not after it, so that all mistakes are told at once.
- * They pass over whatever has the wrong shape: that is the schema's to say.
+ * They check the user's input, independently of the schema, so that all mistakes are reported at once. They ignore values of
+ * the wrong type: the schema reports those.
  */
 
 import { defaults as builtIn } from "../defaults.ts";
 import { type ConfigIssue, didYouMean } from "../issues.ts";
-import { isTable, layOver } from "../merge.ts";
+import { isTable, mergeKeys } from "../merge.ts";
 import { defaultUpstreamId, parseUpstreamUrl } from "../upstream-url.ts";
 
 type Path = readonly (string | number)[];
 
-/** Checks options with pools of their own names. */
+/** Checks options with named pools. */
 export function crossCheckPools(options: unknown): ConfigIssue[] {
   if (!isTable(options) || !isTable(options["pools"])) return [];
   const { pools, defaults } = options;
@@ -27,23 +27,23 @@ export function crossCheckPools(options: unknown): ConfigIssue[] {
   ];
 }
 
-/** Checks the options of the only pool of a proxy, with its routes. */
+/** Checks the options of a single pool at the top, with routes. */
 export function crossCheckOnePool(options: unknown): ConfigIssue[] {
   const routes = isTable(options) ? options["routes"] : undefined;
   return [...crossCheckPool(options), ...checkRoutes(routes, ["default"])];
 }
 
-/** Checks the options of a single pool. */
+/** Checks the options of a pool. */
 export function crossCheckPool(options: unknown): ConfigIssue[] {
   if (!isTable(options)) return [];
-  const tls = halfOf(options["tls"]) ? [unpaired(["tls"])] : [];
+  const tls = isHalfPair(options["tls"]) ? [halfPairIssue(["tls"])] : [];
   return [...checkUpstreamIds(options, []), ...checkDiscovery(options, []), ...tls];
 }
 
 function checkDiscovery(pool: unknown, path: Path): ConfigIssue[] {
   const discovery = isTable(pool) ? pool["discovery"] : undefined;
   if (!isTable(discovery) || discovery["type"] !== "srv" || discovery["port"] === undefined) return [];
-  const message = 'SRV records name the ports themselves: leave it out, or say type = "dns"';
+  const message = 'SRV records contain the ports: remove this key, or set type = "dns"';
   return [{ path: [...path, "discovery", "port"], message }];
 }
 
@@ -72,29 +72,29 @@ function upstreamId(entry: unknown): string | undefined {
   return typeof address === "string" ? undefined : defaultUpstreamId(address);
 }
 
-/** A pool's certificate may stand in the pool and its key in the defaults; what counts is that they meet. */
+/** A pool's certificate can be in the pool and its key in the defaults, so the merged table is checked. */
 function checkTls(names: readonly string[], pools: Readonly<Record<string, unknown>>, shared: unknown): ConfigIssue[] {
   const issues: ConfigIssue[] = [];
-  let inDefaults = names.length === 0 && halfOf(shared);
+  let inDefaults = names.length === 0 && isHalfPair(shared);
   for (const name of names) {
     const pool = pools[name];
     const own = isTable(pool) ? pool["tls"] : undefined;
     if (isTable(own)) {
-      if (halfOf(layOver(isTable(shared) ? shared : {}, own))) issues.push(unpaired(["pools", name, "tls"]));
+      if (isHalfPair(mergeKeys(isTable(shared) ? shared : {}, own))) issues.push(halfPairIssue(["pools", name, "tls"]));
     } else {
-      inDefaults ||= halfOf(shared);
+      inDefaults ||= isHalfPair(shared);
     }
   }
-  return inDefaults ? [unpaired(["defaults", "tls"]), ...issues] : issues;
+  return inDefaults ? [halfPairIssue(["defaults", "tls"]), ...issues] : issues;
 }
 
-/** Pools that share a cookie would take each other's clients from them at every turn. */
+/** Two pools with the same cookie would overwrite each other's binding of a client with every response. */
 function checkStickyCookies(pools: Readonly<Record<string, unknown>>, shared: unknown): ConfigIssue[] {
   const firstWith = new Map<unknown, string>();
   return Object.entries(pools).flatMap(([name, pool]) => {
     const own = isTable(pool) ? (pool["sticky"] ?? shared) : undefined;
     if (!isTable(own)) return [];
-    const { cookie } = layOver({ ...builtIn.sticky, ...(isTable(shared) && shared) }, own) as { cookie: unknown };
+    const { cookie } = mergeKeys({ ...builtIn.sticky, ...(isTable(shared) && shared) }, own) as { cookie: unknown };
     const first = firstWith.get(cookie);
     if (first === undefined) firstWith.set(cookie, name);
     if (first === undefined || typeof cookie !== "string") return [];
@@ -103,25 +103,25 @@ function checkStickyCookies(pools: Readonly<Record<string, unknown>>, shared: un
   });
 }
 
-function halfOf(tls: unknown): boolean {
+function isHalfPair(tls: unknown): boolean {
   return isTable(tls) && (tls["cert"] === undefined) !== (tls["key"] === undefined);
 }
 
-function unpaired(path: Path): ConfigIssue {
-  return { path, message: "cert and key go together: give both or neither" };
+function halfPairIssue(path: Path): ConfigIssue {
+  return { path, message: "cert and key go together: set both or neither" };
 }
 
 function checkRoutes(routes: unknown, pools: readonly string[]): ConfigIssue[] {
   if (pools.length === 0) return [{ path: ["pools"], message: "expected at least one pool" }];
   if (routes === undefined && pools.length > 1) {
-    return [{ path: ["routes"], message: "with more than one pool, routes must say which requests go where" }];
+    return [{ path: ["routes"], message: "several pools need routes that assign requests to them" }];
   }
   if (!Array.isArray(routes)) return [];
   return routes.flatMap((route: unknown, index) => {
     if (!isTable(route)) return [];
     const { pool } = route;
     if (pool === undefined && pools.length > 1) {
-      const message = `expected the name of a pool, found nothing; with several pools a route says which: ${pools.join(", ")}`;
+      const message = `expected the name of a pool, found nothing; allowed here: ${pools.join(", ")}`;
       return [{ path: ["routes", index, "pool"], message }];
     }
     if (typeof pool !== "string" || pools.includes(pool)) return [];

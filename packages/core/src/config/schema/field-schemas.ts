@@ -1,8 +1,8 @@
 /**
- * The kinds of value that options are made of, as schemas whose messages say what is allowed.
+ * Schemas of the types of values in the options. Their messages state what is allowed.
  *
- * What a check of code decides is also said as a `pattern`, and as a `range` in words, for the JSON Schema and the
- * reference that are made of these. A pattern may let through what the check refuses, never the other way round.
+ * A value that code checks also has a `pattern`, or a `range` in words, for the generated JSON Schema and the reference. A
+ * pattern may accept a value that the code rejects, but never reject one that the code accepts.
  */
 
 import { isIP } from "node:net";
@@ -21,7 +21,7 @@ export const table = <const Shape extends z.ZodRawShape>(
   what = "a table",
 ): z.ZodObject<Shape, z.core.$strict> => z.strictObject(shape, { error: `expected ${what}` });
 
-/** An object whose keys are names of the user's own. */
+/** An object whose keys are names that the user chooses. */
 export const record = <Value extends z.ZodType>(
   what: string,
   key: z.ZodString,
@@ -35,7 +35,7 @@ export const text = (what: string): z.ZodString => z.string({ error: `expected $
 
 export const flag = (): z.ZodBoolean => z.boolean({ error: "expected true or false" });
 
-/** A switch with a further position that has a name. */
+/** A boolean or one word. */
 export const flagOr = <const Word extends string>(
   word: Word,
 ): z.ZodUnion<readonly [z.ZodBoolean, z.ZodLiteral<Word>]> =>
@@ -51,7 +51,7 @@ export const fraction = (min: number, max: number): z.ZodNumber => {
   return z.number({ error }).min(min, { error }).max(max, { error });
 };
 
-/** What multiple of its share an upstream may have: less than 1 could leave none that may be picked. */
+/** 0, or at least 1: with a factor below 1 all upstreams could reach their limit. */
 export const balanceFactor = (): z.ZodNumber => {
   const error = "expected 0, or a number from 1 to 100";
   return z
@@ -106,13 +106,13 @@ export const changeableName = (): z.ZodString =>
     error: `this header cannot be changed: ${refusedReason}`,
   });
 
-/** The name of a header that a route may take off a request. */
+/** The name of a header that a route may remove from a request. */
 export const removableName = (): z.ZodString =>
   changeableName().refine((name) => name.toLowerCase() !== "host", {
     error: "every request has a Host header: set it, or use preserveHost = false to send the upstream's",
   });
 
-/** Says nothing of what was found: a header's value may be a credential. */
+/** The messages do not contain the value, which can be a credential. */
 export const headerValue = (): z.ZodString =>
   text("a header value")
     .superRefine((value, context) => {
@@ -122,7 +122,7 @@ export const headerValue = (): z.ZodString =>
     })
     .meta({ pattern: fieldText.source });
 
-/** A path prefix as routes have it. */
+/** The path prefix of a route. */
 export const path = (): z.ZodString =>
   text('a path that starts with "/"')
     .superRefine((value, context) => {
@@ -137,13 +137,13 @@ export const path = (): z.ZodString =>
     })
     .meta({ pattern: "^/[\\x21-\\x22\\x24-\\x3e\\x40-\\x7e]*$" });
 
-/** A request target as probes have it, with its query. */
+/** The request target of a probe: a path with an optional query. */
 export const target = (): z.ZodString =>
   text('a path that starts with "/"').regex(/^\/[\x21-\x22\x24-\x7e]*$/, {
     error: 'expected a path that starts with "/", without spaces or "#"',
   });
 
-/** A string that is made of digits alone may be a number as well: `[200]` is what most users write first. */
+/** Accepts a number in place of a string of digits: most users write `[200]` first. */
 const orNumber = (
   schema: z.ZodString,
   range: readonly [min: number, max: number],
@@ -174,7 +174,7 @@ export const retryCondition = (): z.ZodType<RetryCondition, RetryCondition | num
   >;
 };
 
-/** A policy's name, or in code a policy. */
+/** The name of a policy, or in code a `Policy` object. */
 export const policy = (
   names: readonly PolicyName[],
 ): z.ZodUnion<[z.ZodEnum<{ [Name in PolicyName]: Name }>, z.ZodCustom<Policy, Policy>]> =>
@@ -199,15 +199,15 @@ export const cookieName = (): z.ZodString =>
   });
 
 export const dnsName = (): z.ZodString =>
-  text("a name in DNS").regex(/^(?=.{1,253}$)[A-Za-z0-9_](?:[\w-]{0,62}\.)*[\w-]{0,62}\.?$/, {
-    error: 'expected a name in DNS such as "api.internal" or "_http._tcp.api.internal"',
+  text("a DNS name").regex(/^(?=.{1,253}$)[A-Za-z0-9_](?:[\w-]{0,62}\.)*[\w-]{0,62}\.?$/, {
+    error: 'expected a DNS name such as "api.internal" or "_http._tcp.api.internal"',
   });
 
 export const dnsServer = (): z.ZodString =>
   text("the address of a DNS server")
     .superRefine((value, context) => {
       const [, bracketed, plain, port = "53"] = /^(?:\[([^\]]+)\]|([\d.]+))(?::(\d{1,5}))?$/.exec(value) ?? [];
-      // Node would end the process over a port of 0, and take a port that is none for another one.
+      // Node ends the process for port 0, and takes an invalid port for a different one.
       if (isIP(bracketed ?? plain ?? value) === 0 || Number(port) < 1 || Number(port) > 65_535) {
         fail(context, `expected an address such as "10.0.0.2" or "127.0.0.1:8600", found ${JSON.stringify(value)}`);
       }
@@ -255,7 +255,7 @@ export const network = (): z.ZodString =>
     })
     .meta({ pattern: "^[\\dA-Fa-f:.]+(?:%[^/\\s]+)?(?:/\\d{1,3})?$" });
 
-/** A substring, or a pattern between slashes. Probes run it on bytes from the network: it has to match in linear time. */
+/** A substring, or a pattern between slashes. Probes match it against bytes from the network, so it must be linear. */
 export const bodyPattern = (): z.ZodString =>
   text("a substring or a /regular expression/").superRefine((value, context) => {
     const source = /^\/(.*)\/$/s.exec(value)?.[1];

@@ -2,7 +2,7 @@ import type * as z from "zod";
 import { hostText } from "../settable-header.ts";
 import { changeableName, headerValue, list, record, table } from "./field-schemas.ts";
 
-/** A header that is set twice, in whatever letter case, would be sent twice. */
+/** Rejects names that differ only in letter case: the header would be sent twice. */
 const headersToSet: z.ZodRecord<z.ZodString, z.ZodString> = record(
   "headers",
   changeableName(),
@@ -19,7 +19,7 @@ const headersToSet: z.ZodRecord<z.ZodString, z.ZodString> = record(
   }
 });
 
-/** The header changes of a route; `removable` is the schema of the names that it may remove. */
+/** The header changes of a route. `removable` is the schema of the names in `remove`. */
 export const headerChanges = (
   removable: () => z.ZodString,
 ): z.ZodObject<

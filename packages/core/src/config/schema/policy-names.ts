@@ -1,6 +1,6 @@
 import type { PolicyName } from "../options.ts";
 
-/** The built-in policies, the default first. */
+/** The names of the built-in policies. The default comes first. */
 export const policyNames: readonly PolicyName[] = [
   "p2c",
   "round-robin",

@@ -1,7 +1,7 @@
 /**
- * The shape of the options as a schema. It says what is allowed; resolve.ts turns what passed into the resolved form.
+ * The schema of the options. resolve.ts converts options that have passed it.
  *
- * Every table is strict, so that an unknown key is an error at every level, `__proto__` included.
+ * Every table is strict: an unknown key is an error at every level, `__proto__` included.
  */
 
 import * as z from "zod";
@@ -55,7 +55,7 @@ const upstream = table(
   "a URL or a table",
 );
 
-/** A bare string becomes a table before it is checked, so that the findings inside a table keep their own path. */
+/** A string is converted to a table before the check, so that issues within a table keep their path. */
 const upstreamEntry = z.preprocess(
   (entry: string | z.input<typeof upstream>) => (typeof entry === "string" ? { url: entry } : entry),
   upstream,
@@ -207,7 +207,7 @@ const manyPools = table({
 
 const onePool = table({ ...shared, ...members, ...settings, routes: list("routes", route).optional() });
 
-/** Compiles only while a schema takes exactly what its interface in options.ts says. */
+/** Compiles only if the input type of a schema equals its interface in options.ts. */
 const sameAs =
   <Options>() =>
   <Schema extends z.ZodType>(schema: Schema & AcceptsExactly<Options, Schema>): z.ZodType<Options> =>
@@ -218,7 +218,7 @@ type AcceptsExactly<Options, Schema> =
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 
-/** Without `readonly`, and without the `undefined` that the schema's optional keys take besides. */
+/** Removes `readonly`, and the `undefined` that optional keys of the schema accept. */
 type Plain<T> = T extends readonly (infer Element)[]
   ? Plain<Element>[]
   : T extends object
@@ -230,16 +230,16 @@ export const poolSchema: z.ZodType<PoolOptions> = sameAs<PoolOptions>()(pool);
 export const manyPoolsSchema: z.ZodType<ManyPoolsOptions> = sameAs<ManyPoolsOptions>()(manyPools);
 export const onePoolSchema: z.ZodType<OnePoolOptions> = sameAs<OnePoolOptions>()(onePool);
 
-/** A schema of options that takes further tables at its top. */
+/** Returns the schema of the options with additional tables at the top. */
 export function withTables<T>(schema: z.ZodType<T>, tables: Readonly<Record<string, z.ZodType>>): z.ZodType<T> {
   return schema instanceof z.ZodObject ? (schema.extend(tables) as z.ZodType as z.ZodType<T>) : schema;
 }
 
-/** The keys that a table of the schema allows at a path, for hints. */
+/** The keys that the schema allows in the table at a path, for hints. */
 export function allowedKeys(schema: z.ZodType, path: readonly PropertyKey[]): readonly string[] {
   const [key, ...rest] = path;
   if (key !== undefined) {
-    const next = child(schema, key);
+    const next = schemaOfKey(schema, key);
     return next === undefined ? [] : allowedKeys(next, rest);
   }
   const inner = unwrap(schema);
@@ -261,16 +261,16 @@ export function collectKeys(schema: z.ZodType, keys: Set<string>): void {
   }
 }
 
-/** What the schema asks of the value of a key. */
-export function child(schema: z.ZodType, key: PropertyKey): z.ZodType | undefined {
+/** The schema of the value of a key, or undefined if the key is not allowed. */
+export function schemaOfKey(schema: z.ZodType, key: PropertyKey): z.ZodType | undefined {
   const inner = unwrap(schema, key);
   if (inner instanceof z.ZodObject) return Object.hasOwn(inner.shape, key) ? inner.shape[key as string] : undefined;
   if (inner instanceof z.ZodRecord) return inner.valueType as z.ZodType;
   return inner instanceof z.ZodArray ? (inner.element as z.ZodType) : undefined;
 }
 
-/** Whether the keys of a table are names of the user's own. */
-export function hasFreeKeys(schema: z.ZodType): boolean {
+/** Whether the keys of a table are names that the user chooses. */
+export function isRecord(schema: z.ZodType): boolean {
   return unwrap(schema) instanceof z.ZodRecord;
 }
 
@@ -279,7 +279,7 @@ function unwrap(schema: z.ZodType, key?: PropertyKey): z.ZodType {
   if (schema instanceof z.ZodPipe) return unwrap(schema.out as z.ZodType, key);
   if (schema instanceof z.ZodUnion) {
     const options = schema.options as readonly z.ZodType[];
-    // A table, or a list or a word in its place.
+    // A union of a table with an array or a word: an index selects the array, any other key the table.
     const list =
       key !== undefined && /^\d+$/.test(String(key)) && options.find((option) => option instanceof z.ZodArray);
     return unwrap(list || (options.at(-1) as z.ZodType), key);
