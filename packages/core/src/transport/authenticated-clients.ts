@@ -2,22 +2,22 @@ import type { Duplex } from "node:stream";
 import { limits } from "../config/defaults.ts";
 import type { UpstreamAddress } from "../config/resolved.ts";
 
-/** For which client connections a connection to an upstream is kept, since it may be authenticated: see connection-authentication.ts. */
+/** Client connections for which an upstream connection that may be authenticated is kept: see connection-authentication.ts. */
 export class AuthenticatedClients {
   readonly #connections = new Map<Duplex, Map<UpstreamAddress, () => void>>();
   #count = 0;
 
-  /** Whether any connection is kept for a client's. */
+  /** Whether any upstream connection is kept for a client connection. */
   knows(client: Duplex): boolean {
     return this.#connections.size > 0 && this.#connections.has(client);
   }
 
-  /** Whether a connection to that upstream is kept for it. */
+  /** Whether a connection to this upstream is kept for a client connection. */
   has(client: Duplex, address: UpstreamAddress): boolean {
     return this.#connections.get(client)?.has(address) === true;
   }
 
-  /** Notes that one is kept. `onEnd` is called when the client's connection ends. False when none may be kept any more. */
+  /** Records a kept connection. `onEnd` is called when the client connection closes. False when no more may be kept. */
   keep(client: Duplex, address: UpstreamAddress, onEnd: () => void): boolean {
     if (client.destroyed) return false;
     const kept = this.#connections.get(client);
@@ -32,7 +32,7 @@ export class AuthenticatedClients {
     return true;
   }
 
-  /** Notes that it is kept no more. */
+  /** Records that the connection is no longer kept. */
   forget(client: Duplex, address: UpstreamAddress): void {
     const kept = this.#connections.get(client);
     if (kept?.delete(address) !== true) return;

@@ -1,25 +1,25 @@
 /**
- * NTLM and Negotiate authenticate a connection, not a request: whatever comes over it later is the same user's (RFC 4559
- * section 6). A connection that has carried one of them is used for the same client's connection alone, or not again.
+ * NTLM and Negotiate authenticate a connection, not a request: later requests on it belong to the same user (RFC 4559
+ * section 6). A connection that has carried one of them serves the same client connection only, or is not used again.
  */
 
 import type { Duplex } from "node:stream";
 import { limits } from "../config/defaults.ts";
 import type { RequestHead } from "./transport.ts";
 
-/** Behind a comma too: challenges are a list. */
+/** Matches behind a comma too: challenges are a list. */
 const scheme = /(?:^|,)\s*(?:ntlm|negotiate)(?:$|[\s,])/i;
 
 /** Decides which client a connection to an upstream may serve. */
 export class ConnectionAuthentication {
-  /** It may have authenticated a client. */
+  /** The connection may have authenticated a client. */
   bound = false;
-  /** The client's connection that its request came over; undefined for requests of the app's own. */
+  /** The client connection of the last request; undefined for outbound requests of the app. */
   client: Duplex | undefined;
 
   /**
-   * Its exchange is over. Returns how long it may be idle: longer than others, so that a client does not have to
-   * authenticate again after every pause.
+   * Called when an exchange has ended. Returns how long the connection may be idle: longer than others, so that a client does
+   * not have to authenticate again after every pause.
    */
   released(keepAliveMs: number): number {
     if (this.bound) return Math.max(keepAliveMs, limits.authenticatedIdleMs);

@@ -10,21 +10,21 @@ import type { Runtime } from "../runtime/runtime.ts";
 import { AuthenticatedClients } from "./authenticated-clients.ts";
 import { TransportError } from "./transport-error.ts";
 
-/** Milliseconds of silence after which TCP probes whether the other side is still there. */
+/** Milliseconds of silence after which TCP keep-alive probes the other side. */
 const keepAliveProbeMs = 60_000;
 
-/** Every plain socket with `onBytes` reads into it: each read is consumed before the next one. */
+/** Shared by all plain sockets with `onBytes`: each read is consumed before the next one. */
 const readBuffer = Buffer.allocUnsafeSlow(65_536);
 
 export interface OpenOptions {
   /**
-   * The protocols to offer over TLS, the preferred one first (RFC 7301); without them the extension is not sent. The
-   * socket's `alpnProtocol` has the choice.
+   * The protocols to offer over TLS, the preferred one first (RFC 7301); without them the extension is not sent. The choice of
+   * the upstream is the socket's `alpnProtocol`.
    */
   readonly alpn?: readonly string[];
   /**
-   * Receives what arrives, in place of the stream; the bytes are valid during the call only. `pause` and `resume` of the
-   * socket still apply.
+   * Receives the bytes in place of the stream; they are valid during the call only. `pause` and `resume` of the socket still
+   * apply.
    */
   readonly onBytes?: (bytes: Buffer) => void;
 }
@@ -35,9 +35,9 @@ const lookups = new WeakMap<net.Socket, SocketLookup>();
 /**
  * Opens every socket to an upstream: for requests, probes and tunnels, over plain TCP, unix sockets and TLS.
  *
- * The name that TLS asks for (SNI) and verifies is `tls.servername`, or else the host of the upstream's URL. Nothing
- * that a client sends has a part in it. Names are resolved outside the request path; where there are several addresses,
- * Node tries them one after the other, 250 ms apart and by turns of the families (RFC 8305), until one connects.
+ * TLS sends (SNI) and verifies `tls.servername`, or else the host of the upstream's URL, and never a name from a client.
+ * Names are resolved outside the request path. Where there are several addresses, Node tries them one after the other, 250 ms
+ * apart and alternating between the families (RFC 8305), until one connects.
  */
 export class Connector {
   readonly authenticated: AuthenticatedClients = new AuthenticatedClients();
@@ -52,19 +52,19 @@ export class Connector {
     return socketPath !== undefined || net.isIP(hostname) !== 0 ? undefined : this.#resolver.name(hostname);
   }
 
-  /** Looks the names of upstreams up again now. */
+  /** Starts new lookups of the upstreams' names now. */
   refresh(): void {
     this.#resolver.refresh();
   }
 
-  /** Ends the lookups in the background. Sockets that are open stay so. */
+  /** Stops the lookups in the background. Open sockets are not affected. */
   stop(): void {
     this.#resolver.stop();
   }
 
   /**
-   * `connect` follows, or `secureConnect` over TLS, or `error`. Throws for options that no socket can be made with, such
-   * as a client certificate that is not PEM.
+   * Emits `connect`, or `secureConnect` over TLS, or `error`. Throws for unusable options, such as a client certificate that is
+   * not PEM.
    */
   open(address: UpstreamAddress, options: ResolvedTls, how: OpenOptions = {}): net.Socket {
     // A socket outlives the request that it was opened for.
@@ -72,18 +72,18 @@ export class Connector {
       const name = this.nameOf(address);
       const lookup = name === undefined ? undefined : new SocketLookup(name);
       const socket = connect(address, options, toEndpoint(address, lookup), how);
-      if (lookup !== undefined) follow(socket, address, lookup);
+      if (lookup !== undefined) reportConnection(socket, address, lookup);
       return socket;
     });
   }
 }
 
-/** What transports need of a connector. */
+/** The part of a connector that transports use. */
 export type SocketOpener = Pick<Connector, "open" | "nameOf" | "authenticated">;
 
 /**
- * Why a socket that was not usable in time was not: its name has not been resolved, which is no fault of the upstream, or
- * the upstream did not answer.
+ * Returns why a socket was not usable in time: its name has not been resolved, which is no failure of the upstream, or the
+ * upstream has not accepted the connection.
  */
 export function connectTimeoutError(socket: net.Socket | undefined): TransportError {
   const lookup = socket && lookups.get(socket);
@@ -94,14 +94,14 @@ export function connectTimeoutError(socket: net.Socket | undefined): TransportEr
   });
 }
 
-/** The lookup of one socket, as node:net wants it. */
+/** The lookup of one socket, in the form that node:net takes. */
 class SocketLookup {
   readonly name: ResolvedName;
-  /** It has been asked for, and has not ended. */
+  /** The lookup has begun and has not ended. */
   pending = false;
-  /** It has ended without an address. */
+  /** The lookup has ended without an address. */
   failed = false;
-  /** Takes it back. */
+  /** Removes the callback of a pending lookup. */
   cancel: () => void = () => {};
 
   constructor(name: ResolvedName) {
@@ -132,8 +132,8 @@ function toEndpoint(
   return { host: hostname, port, autoSelectFamily: true, lookup: lookup.lookup };
 }
 
-/** Learns from what becomes of a socket: which family connects, and that no address of the name does. */
-function follow(socket: net.Socket, address: UpstreamAddress, lookup: SocketLookup): void {
+/** Reports to a name which address family connects, or that none of its addresses does. */
+function reportConnection(socket: net.Socket, address: UpstreamAddress, lookup: SocketLookup): void {
   let ready = false;
   lookups.set(socket, lookup);
   socket.once(readyEvent(address), () => {
@@ -173,12 +173,12 @@ function connect(
   return socket;
 }
 
-/** The event that reports that a socket to the upstream is usable. */
+/** The event of a socket to this upstream that reports that it is usable. */
 export function readyEvent(address: UpstreamAddress): "connect" | "secureConnect" {
   return address.tls ? "secureConnect" : "connect";
 }
 
-/** Reads past the stream, without a new buffer for each read. */
+/** Bypasses the stream, so that a read allocates no buffer. */
 function readInto(onBytes: (bytes: Buffer) => void): net.OnReadOpts {
   return {
     buffer: readBuffer,
@@ -193,7 +193,7 @@ function secureOptions(address: UpstreamAddress, options: ResolvedTls): tls.Conn
   const name = options.servername ?? address.hostname;
   return {
     rejectUnauthorized: options.verify,
-    // RFC 6066 section 3: an address is not a server name. The certificate is verified against it all the same.
+    // An address is not a server name (RFC 6066 section 3), but the certificate is verified against it.
     servername: net.isIP(name) === 0 ? name : "",
     checkServerIdentity: (_host, certificate) => tls.checkServerIdentity(name, certificate),
     ...(options.ca !== undefined && { ca: options.ca }),

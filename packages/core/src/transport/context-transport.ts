@@ -2,8 +2,8 @@ import { AsyncContext } from "../runtime/async-context.ts";
 import type { Exchange, ExchangeFailure, ExchangeHandler, RequestHead, Transport } from "./transport.ts";
 
 /**
- * Calls each handler in the async context in which it was dispatched. A connection is shared by requests, and by itself its
- * callbacks run in the context of the request that opened it.
+ * Calls each handler in the async context of its dispatch. Requests share connections, whose callbacks would otherwise run in
+ * the context of the request that opened the connection.
  */
 export class ContextTransport implements Transport {
   readonly #transport: Transport;

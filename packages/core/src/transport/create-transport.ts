@@ -6,12 +6,12 @@ import { AlpnTransport } from "./http2/alpn-transport.ts";
 import { Http2Transport } from "./http2/http2-transport.ts";
 import type { Transport } from "./transport.ts";
 
-/** What the connections to an upstream are made with. */
+/** The options of a pool that its connections depend on. */
 export type TransportSettings = Pick<ResolvedPool, "connections" | "timeouts" | "tls">;
 
 /**
- * Chooses what carries the requests to an upstream: HTTP/1.1, what the upstream chooses by ALPN, or HTTP/2 with prior
- * knowledge. No connection is opened before the first request.
+ * Creates the transport to an upstream: over HTTP/1.1, over the protocol that the upstream chooses by ALPN, or over HTTP/2 with
+ * prior knowledge. No connection is opened before the first request.
  */
 export function createTransport(
   address: UpstreamAddress,

@@ -1,6 +1,6 @@
 import type { Exchange, ExchangeFailure, ExchangeHandler } from "./transport.ts";
 
-/** Passes everything on to a handler, and reports a failure to a listener before. */
+/** Forwards all calls to a handler, and calls a listener before a failure. */
 export class FailureListener implements ExchangeHandler {
   readonly #handler: ExchangeHandler;
   readonly #listener: (failure: ExchangeFailure) => void;

@@ -1,6 +1,6 @@
 import { connect, type Socket } from "node:net";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { wasReset } from "../../src/transport/http1/detect-reset.ts";
+import { detectReset } from "../../src/transport/http1/detect-reset.ts";
 import { readResponse, StrictError, type StrictResponse, valuesOf } from "./strict-http.ts";
 
 /** How bytes are cut into packets. */
@@ -30,7 +30,7 @@ export class StrictClient {
       this.#append(chunk);
       this.#check();
     });
-    socket.on("end", () => this.#end(wasReset(socket) ? "reset" : "end"));
+    socket.on("end", () => this.#end(detectReset(socket) ? "reset" : "end"));
     socket.on("error", () => this.#end("reset"));
     socket.on("close", () => this.#end("reset"));
   }

@@ -4,7 +4,7 @@ import type { ErrorCode } from "../../errors.ts";
 import { bindContext } from "../../runtime/async-context.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { type Timed, tickerOf } from "../../runtime/ticker.ts";
-import { wasReset } from "../../transport/http1/detect-reset.ts";
+import { detectReset } from "../../transport/http1/detect-reset.ts";
 import { checkResponseHead } from "../../transport/http1/response-head.ts";
 import { TransportError } from "../../transport/transport-error.ts";
 import type { ClientResponse, SendTimeoutHandler } from "../client-response.ts";
@@ -57,7 +57,7 @@ export function relayRefusal(
   const onLost = (reset: boolean) => {
     if (!upstreamResponse.complete && reset) breakOff("response_truncated");
   };
-  socket.prependOnceListener("end", () => onLost(wasReset(socket)));
+  socket.prependOnceListener("end", () => onLost(detectReset(socket)));
   socket.prependOnceListener("error", () => onLost(true));
   const ticker = tickerOf(clock);
   const onSilence = bindContext(() => breakOff("response_idle_timeout"));

@@ -7,10 +7,10 @@ export interface LifetimeLimits {
   readonly maxRequests: number;
 }
 
-/** A connection ends sooner than its `maxAge` by up to this share, so that those opened together do not end together. */
+/** A connection ends up to this share of `maxAge` early, so that connections opened together do not end together. */
 const ageJitter = 0.1;
 
-/** How long a connection takes requests: an age, a number of requests, and whether its address is still the upstream's. */
+/** Decides how long a connection accepts requests: by age, number of requests, and whether its address is still the upstream's. */
 export class ConnectionLifetime {
   readonly #endsAt: number;
   readonly #maxRequests: number;
@@ -22,12 +22,12 @@ export class ConnectionLifetime {
     this.#maxRequests = maxRequests === 0 ? Infinity : maxRequests;
   }
 
-  /** Exchanges that have been counted. */
+  /** The number of exchanges counted so far. */
   get served(): number {
     return this.#served;
   }
 
-  /** Counts an exchange, and returns until when the connection may wait for another one; what has passed means not at all. */
+  /** Counts an exchange and returns until when the connection may be idle; a time in the past means not at all. */
   release(now: number, keepAliveMs: number): number {
     this.#served++;
     return this.#spent ? -Infinity : Math.min(now + keepAliveMs, this.#endsAt);
@@ -38,7 +38,7 @@ export class ConnectionLifetime {
     this.#served++;
   }
 
-  /** The connection takes no further exchange. */
+  /** The connection accepts no further exchange. */
   isOver(now: number): boolean {
     return this.#spent || now >= this.#endsAt;
   }

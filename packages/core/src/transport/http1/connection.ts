@@ -7,26 +7,27 @@ import { connectTimeoutError } from "../connector.ts";
 import { connectFailureCode, isHandshakeAlert } from "../failure-codes.ts";
 import { TransportError } from "../transport-error.ts";
 import type { ConnectionLifetime } from "./connection-lifetime.ts";
-import type { ConnectionOwner, ConnectionSetup, ConnectionTimeouts } from "./connection-owner.ts";
-import { wasReset } from "./detect-reset.ts";
+import type { ConnectionSetup, ConnectionTimeouts } from "./connection-setup.ts";
+import { detectReset } from "./detect-reset.ts";
 import type { Http1Exchange } from "./http1-exchange.ts";
-import { salvage } from "./read-pending.ts";
+import type { Http1Transport } from "./http1-transport.ts";
+import { readPending } from "./read-pending.ts";
 import { RequestSender } from "./request-sender.ts";
 import type { ResponseHead } from "./response-head.ts";
 import { ResponseParser, type ResponseSink } from "./response-parser.ts";
 
-/** How much sooner than the upstream an idle connection is given up, to win the race against its end. */
+/** An idle connection is closed this much before the upstream closes it, so that no request meets its end. */
 const keepAliveMarginMs = 1_000;
 
 type State = "connecting" | "claimed" | "busy" | "released" | "closed";
 
-/** One HTTP/1.1 connection to an upstream, from its opening to its end. README.md tells its life. */
+/** One HTTP/1.1 connection to an upstream. README.md describes its states. */
 export class Connection implements ResponseSink, Timed {
   deadline: number;
-  /** When it was released, on the clock. */
+  /** The time on the clock of its last release. */
   releasedAt = 0;
   readonly #socket: Socket;
-  readonly #owner: ConnectionOwner;
+  readonly #transport: Http1Transport;
   readonly #timeouts: ConnectionTimeouts;
   readonly #ticker: Ticker;
   readonly #clock: Clock;
@@ -38,17 +39,17 @@ export class Connection implements ResponseSink, Timed {
   #state: State = "connecting";
   #exchange: Http1Exchange | undefined;
   readonly #lifetime: ConnectionLifetime;
-  /** Something has come since the request went out. */
-  #answering = false;
+  /** Bytes have been received since the request was sent. */
+  #responding = false;
   #head: ResponseHead | undefined;
   #responseDone = false;
   #paused = false;
 
-  /** Throws when there is no opening it. */
+  /** Throws when the socket cannot be opened. */
   constructor(options: ConnectionSetup) {
     const socket = options.open((bytes) => this.#onBytes(bytes));
     this.#socket = socket;
-    this.#owner = options.owner;
+    this.#transport = options.transport;
     this.#timeouts = options.timeouts;
     this.#ticker = options.ticker;
     this.#tls = options.tls;
@@ -57,7 +58,7 @@ export class Connection implements ResponseSink, Timed {
     this.#openedAt = options.openedAt;
     this.#exchange = options.exchange;
     this.#parser = new ResponseParser(this, options.responseHead);
-    this.#sender = new RequestSender(socket, () => this.#salvage());
+    this.#sender = new RequestSender(socket, () => this.#readRest());
     this.deadline = this.#openedAt + options.timeouts.connectMs;
     options.exchange.connection = this;
     if (options.ready === undefined) queueMicrotask(() => this.#onReady());
@@ -69,9 +70,9 @@ export class Connection implements ResponseSink, Timed {
     this.#ticker.watch(this);
   }
 
-  // Claimed and busy: the request.
+  // The request, in the states claimed and busy.
 
-  /** Takes an exchange; `send` follows in the check phase. */
+  /** Accepts an exchange, which `send` begins in the check phase. */
   claim(exchange: Http1Exchange): void {
     this.#state = "claimed";
     this.#exchange = exchange;
@@ -79,14 +80,14 @@ export class Connection implements ResponseSink, Timed {
     this.deadline = Infinity;
   }
 
-  /** Writes the request's head, and lets its body come. */
+  /** Writes the head of the request and asks the handler for the body. */
   send(): void {
     const exchange = this.#exchange;
     if (this.#state !== "claimed" || exchange === undefined) return;
     const { head, headText, handler } = exchange;
     this.#state = "busy";
     this.authentication.requested(head);
-    this.#answering = false;
+    this.#responding = false;
     this.#head = undefined;
     this.#responseDone = false;
     this.#parser.expect(head.method);
@@ -95,7 +96,7 @@ export class Connection implements ResponseSink, Timed {
     handler.onConnected(exchange, this.#lifetime.served > 0 ? undefined : this.#clock.now() - this.#openedAt);
   }
 
-  /** Sends a piece of the body. False asks to wait for the handler's `onDrain`. */
+  /** Sends a piece of the request body. False asks to wait for the handler's `onDrain`. */
   writeBody(chunk: Uint8Array): boolean {
     if (chunk.length === 0) return true;
     if (!this.#sender.fits(chunk.length)) {
@@ -126,21 +127,21 @@ export class Connection implements ResponseSink, Timed {
     if (!this.#sender.done) this.#exchange?.handler.onDrain();
   }
 
-  // Busy: the response.
+  // The response, in the state busy.
 
   #onBytes(bytes: Buffer): void {
-    if (this.#state !== "busy") return this.#onUnasked();
-    this.#answering = true;
+    if (this.#state !== "busy") return this.#onSurplus();
+    this.#responding = true;
     let consumed = 0;
     try {
       consumed = this.#parser.execute(bytes);
     } catch (error) {
       return this.fail(TransportError.from(error));
     }
-    // The handler may have given up in the middle.
+    // The handler may have aborted the exchange meanwhile.
     if (this.#state !== "busy") return;
     if (this.#responseDone) {
-      if (consumed < bytes.length) this.#onUnasked();
+      if (consumed < bytes.length) this.#onSurplus();
       else this.#release();
     } else if (this.#head !== undefined) {
       this.#touch();
@@ -172,7 +173,7 @@ export class Connection implements ResponseSink, Timed {
     this.#socket.resume();
   }
 
-  /** The exchange is over for its handler; whether the connection lives on is decided when all bytes have been seen. */
+  /** The exchange ends for its handler. Whether the connection is reused is decided once all received bytes are parsed. */
   onComplete(trailers: readonly string[]): void {
     const exchange = this.#exchange;
     this.#responseDone = true;
@@ -185,7 +186,7 @@ export class Connection implements ResponseSink, Timed {
     const head = this.#head as ResponseHead;
     const keepAliveMs = this.authentication.released(this.#timeouts.keepAliveMs);
     const keepMs = Math.min(keepAliveMs, head.keepAliveMs - keepAliveMarginMs);
-    // After an early answer the rest of the request is never sent, so nothing else can be.
+    // After an early response the rest of the request is not sent, so the connection cannot carry another one.
     const now = this.#clock.now();
     const until = this.#lifetime.release(now, keepMs);
     if (!head.keepAlive || until <= now || !this.#sender.sent || this.#socket.readableEnded) return this.close();
@@ -193,23 +194,22 @@ export class Connection implements ResponseSink, Timed {
     this.#state = "released";
     this.releasedAt = now;
     this.deadline = until;
-    this.#owner.onReleased(this);
+    this.#transport.onReleased(this);
   }
 
   // Ends.
 
-  /** Its address is none of the upstream's any more: it is closed as soon as it has no exchange. */
+  /** The upstream no longer has this address: closes the connection once it has no exchange. */
   retire(): void {
     this.#lifetime.retire();
     if (this.#state === "released") this.close();
   }
 
-  /** The address that it is connected to; undefined before. */
   get remoteAddress(): string | undefined {
     return this.#socket.remoteAddress;
   }
 
-  /** Ends it now. An exchange of which nothing has been written goes back to the owner. */
+  /** Closes the connection. The transport gets back an exchange of which nothing has been written. */
   close(): void {
     if (this.#state === "closed") return;
     const unsent = this.#exchange;
@@ -218,36 +218,36 @@ export class Connection implements ResponseSink, Timed {
     this.deadline = Infinity;
     this.#ticker.forget(this);
     this.#socket.destroy();
-    this.#owner.onClosed(this, unsent);
+    this.#transport.onClosed(this, unsent);
   }
 
-  /** Ends it now. The handler of the exchange under way, if there is one, hears nothing more. */
+  /** Closes the connection without another call of the handler of an exchange in flight. */
   abandon(): void {
     this.#exchange = undefined;
     this.close();
   }
 
-  /** Ends it now and tells the exchange under way. What was found wrong behind a head counts as a broken body. */
+  /** Closes the connection and fails the exchange in flight. A fault behind the head counts as a body that broke off. */
   fail(error: TransportError): void {
     const exchange = this.#exchange;
     const sent = this.#state === "busy";
     const code = this.#head !== undefined && error.code === "invalid_response" ? "response_truncated" : error.code;
-    exchange?.fail({ code, cause: error, reused: this.#lifetime.served > 0 && !this.#answering, sent });
+    exchange?.fail({ code, cause: error, reused: this.#lifetime.served > 0 && !this.#responding, sent });
     this.abandon();
   }
 
-  /** Bytes while no response is waited for, or behind one. */
-  #onUnasked(): void {
+  /** Bytes have been received while no response is expected, or behind one. */
+  #onSurplus(): void {
     if (this.#state === "closed") return;
-    this.#owner.onSurplus();
+    this.#transport.onSurplus();
     this.close();
   }
 
   #onEnd(): void {
-    // A handshake that ends like this is told of as an error.
+    // The end of a TLS handshake is reported as an error.
     if (this.#state === "connecting") return;
     if (this.#state !== "busy") return this.close();
-    if (wasReset(this.#socket)) return this.#onLost(undefined);
+    if (detectReset(this.#socket)) return this.#onLost(undefined);
     try {
       this.#parser.finish();
     } catch (error) {
@@ -256,10 +256,10 @@ export class Connection implements ResponseSink, Timed {
     this.close();
   }
 
-  /** A write has failed, and Node will destroy the socket for it. The upstream may have answered before it left. */
-  #salvage(): void {
+  /** A write has failed, and Node is about to destroy the socket. The upstream may have responded before it closed. */
+  #readRest(): void {
     if (this.#state !== "busy" || this.#paused) return;
-    for (let rest = salvage(this.#socket); rest !== undefined; rest = salvage(this.#socket)) {
+    for (let rest = readPending(this.#socket); rest !== undefined; rest = readPending(this.#socket)) {
       this.#onBytes(rest);
       if (this.#state !== "busy") return;
     }
@@ -275,17 +275,17 @@ export class Connection implements ResponseSink, Timed {
 
   #lostCode(error: Error | undefined): ErrorCode {
     if (this.#head !== undefined) return "response_truncated";
-    return this.#lifetime.served === 0 && !this.#answering && isHandshakeAlert(error) ? "tls_failed" : "reset";
+    return this.#lifetime.served === 0 && !this.#responding && isHandshakeAlert(error) ? "tls_failed" : "reset";
   }
 
   onDeadline(): void {
     if (this.#state === "connecting") this.fail(connectTimeoutError(this.#socket));
     else if (this.#state !== "busy") this.close();
     else if (this.#head === undefined) this.fail(new TransportError("headers_timeout", "no response headers in time"));
-    else this.fail(new TransportError("response_idle_timeout", "the upstream fell silent"));
+    else this.fail(new TransportError("response_idle_timeout", "the upstream sent nothing for too long"));
   }
 
-  /** Moves the deadline at each sign of life. A client that does not read or send is not the upstream's fault. */
+  /** Moves the deadline on progress. There is none while the client holds up the exchange: that is no failure of the upstream. */
   #touch(): void {
     if (this.#head !== undefined) {
       const limited = !this.#paused && this.#timeouts.idleMs > 0 && !this.#head.eventStream;

@@ -4,13 +4,13 @@ import type { Socket } from "node:net";
 const probe = Buffer.allocUnsafeSlow(1);
 
 /**
- * Whether what Node calls the end of a connection was a reset, asked when the end is told.
+ * Whether the connection was reset when Node emits `end`. To be called in the listener of that event.
  *
- * Until version 24, Node tells a reset that arrives together with data as an orderly end, and a body that lasts until the end
- * would pass for whole. The kernel has not forgotten: behind an end it reads nothing, behind a reset it fails. Over TLS this
- * asks about the connection underneath. Windows has no descriptor to ask; there the answer is no.
+ * Before version 24, Node reports a reset that arrives together with data as an orderly end, and a body that lasts until the
+ * end would look complete. The kernel still knows: a read returns nothing after an end, and fails after a reset. Over TLS the
+ * TCP connection underneath is read. Always false on Windows, where sockets have no file descriptor.
  */
-export function wasReset(socket: Socket): boolean {
+export function detectReset(socket: Socket): boolean {
   const fd = (socket as unknown as { _handle?: { fd?: number } | null })._handle?.fd ?? -1;
   if (fd < 0) return false;
   try {

@@ -1,7 +1,7 @@
 import type { Exchange, ExchangeFailure, ExchangeHandler, RequestHead } from "../transport.ts";
 import type { Connection } from "./connection.ts";
 
-/** One request and its response. Outlives the connection it is on, so that a stale reference can never touch the next one. */
+/** One request and its response. Detached from its connection at its end, so that a late call cannot reach the next exchange. */
 export class Http1Exchange implements Exchange {
   readonly head: RequestHead;
   readonly headText: string;
@@ -54,7 +54,7 @@ export class Http1Exchange implements Exchange {
     this.connection = undefined;
   }
 
-  /** Tells the handler later, never while it dispatches, and not at all when it has given up by then. */
+  /** Calls the handler in a microtask, never during its dispatch, and not after an abort. */
   fail(failure: ExchangeFailure): void {
     if (this.#over) return;
     this.#over = true;

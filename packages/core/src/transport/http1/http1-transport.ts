@@ -13,32 +13,32 @@ import type { Exchange, ExchangeHandler, RequestHead, Transport } from "../trans
 import { TransportError } from "../transport-error.ts";
 import { Connection } from "./connection.ts";
 import { ConnectionLifetime } from "./connection-lifetime.ts";
-import type { ConnectionOwner, ConnectionTimeouts } from "./connection-owner.ts";
+import type { ConnectionTimeouts } from "./connection-setup.ts";
 import { Http1Exchange } from "./http1-exchange.ts";
 import { IdleConnections } from "./idle-connections.ts";
 import { writeRequestHead } from "./request-writer.ts";
 
 const alpn = ["http/1.1"];
 
-/** Milliseconds for which no connection to an upstream is used twice after it has sent what nobody asked for. */
+/** Milliseconds for which no connection is reused after the upstream has sent bytes that belong to no response. */
 const distrustMs = 60_000;
 
-/** Our own HTTP/1.1 connections to one upstream: those at work, those without, and who waits for one. README.md explains. */
-export class Http1Transport implements Transport, ConnectionOwner {
+/** HTTP/1.1 connections to one upstream, busy and idle, and the exchanges that wait for one. See README.md. */
+export class Http1Transport implements Transport {
   readonly #address: UpstreamAddress;
   readonly #settings: TransportSettings;
   readonly #timeouts: ConnectionTimeouts;
   readonly #runtime: Runtime;
   readonly #connector: SocketOpener;
-  /** Undefined where nothing has to be looked up. */
+  /** Undefined for addresses and unix sockets. */
   readonly #name: ResolvedName | undefined;
   #nameVersion = 0;
   readonly #ticker: Ticker;
   readonly #connections = new Set<Connection>();
   readonly #idle = new IdleConnections();
-  /** Idle ones that may have authenticated a client, by its connection, the longest idle first. */
+  /** Idle connections that may have authenticated a client, by client connection, the longest idle first. */
   readonly #bound = new Map<Duplex, Connection>();
-  /** Exchanges that wait because all connections that may be opened are at work or rest, in order. */
+  /** Exchanges in the order of their wait: all connections that the limit allows are busy or resting. */
   readonly #waiting = new Map<Http1Exchange, Timed>();
   #serving = false;
   #wakeTimer: Timer | undefined;
@@ -66,13 +66,13 @@ export class Http1Transport implements Transport, ConnectionOwner {
       invalid = error as TransportError;
     }
     const exchange = new Http1Exchange(head, text, handler, this.#forget);
-    if (invalid !== undefined) refuse(exchange, invalid.code, invalid);
-    else if (this.#closing) refuse(exchange, "closed", undefined);
+    if (invalid !== undefined) failUnsent(exchange, invalid.code, invalid);
+    else if (this.#closing) failUnsent(exchange, "closed", undefined);
     else if (this.#waiting.size > 0 || !this.#place(exchange)) this.#wait(exchange);
     return exchange;
   }
 
-  /** Begins an exchange on a connection that stands and has carried nothing. Its handler hears of it later, as ever. */
+  /** Begins an exchange on an open connection that has carried nothing. As with `dispatch`, the handler is called later. */
   dispatchOn(opened: OpenedSocket, head: RequestHead, handler: ExchangeHandler): Exchange {
     const exchange = new Http1Exchange(head, writeRequestHead(head), handler, this.#forget);
     const open = (onBytes: (bytes: Buffer) => void) => {
@@ -84,7 +84,7 @@ export class Http1Transport implements Transport, ConnectionOwner {
     return exchange;
   }
 
-  /** Connections that there are. */
+  /** The number of connections. */
   get size(): number {
     return this.#connections.size;
   }
@@ -101,6 +101,7 @@ export class Http1Transport implements Transport, ConnectionOwner {
     this.#runtime.clock.clearTimeout(this.#wakeTimer);
   }
 
+  /** The connection is reusable after its exchange, once it has rested. */
   onReleased(connection: Connection): void {
     if (this.#closing || connection.releasedAt < this.#distrustedUntil) return connection.close();
     if (connection.authentication.bound) this.#keepForClient(connection);
@@ -108,7 +109,7 @@ export class Http1Transport implements Transport, ConnectionOwner {
     this.#serveWaiting();
   }
 
-  /** One that may have authenticated a client serves that client's connection alone, as long as that lasts. */
+  /** Keeps a connection that may have authenticated a client for that client connection only, until it closes. */
   #keepForClient(connection: Connection): void {
     const { client } = connection.authentication;
     const { authenticated } = this.#connector;
@@ -139,22 +140,24 @@ export class Http1Transport implements Transport, ConnectionOwner {
     for (const connection of [...this.#bound.values()]) connection.close();
   }
 
+  /** The upstream has sent bytes that belong to no response. */
   onSurplus(): void {
     this.#distrustedUntil = this.#runtime.clock.now() + distrustMs;
     this.#closeIdle();
     for (const connection of this.#claimed) connection.close();
   }
 
+  /** `unsent` was claimed by the connection, and nothing of it has been written. */
   onClosed(connection: Connection, unsent: Http1Exchange | undefined): void {
     this.#connections.delete(connection);
     this.#idle.remove(connection);
     this.#forgetBound(connection);
-    // It had had its turn.
+    // It goes before the waiting exchanges: it has waited already.
     if (unsent !== undefined && !this.#place(unsent)) this.#wait(unsent);
     this.#serveWaiting();
   }
 
-  /** Finds a connection that may be used, or opens one. False when there is none to be had now. */
+  /** Assigns an idle connection, or opens one. False when neither is possible now. */
   #place(exchange: Http1Exchange): boolean {
     if (this.#name !== undefined) this.#followName(this.#name);
     const fresh = exchange.head.freshConnection;
@@ -170,7 +173,7 @@ export class Http1Transport implements Transport, ConnectionOwner {
     return true;
   }
 
-  /** Connections to addresses that the name no longer has take no further exchange. */
+  /** Retires connections to addresses that the name no longer has. */
   #followName(name: ResolvedName): void {
     name.use();
     if (name.version === this.#nameVersion) return;
@@ -181,13 +184,13 @@ export class Http1Transport implements Transport, ConnectionOwner {
     }
   }
 
-  /** No more connections may be opened. */
+  /** The limit of connections is reached. */
   get full(): boolean {
     const { max } = this.#settings.connections;
     return max > 0 && this.#connections.size >= max;
   }
 
-  /** For as long as opening a connection may take. The limit is ours, and so is the failure to keep it. */
+  /** Waits for at most the connect timeout. A timeout is our own failure, since the limit is ours. */
   #wait(exchange: Http1Exchange): void {
     const timed: Timed = {
       deadline: this.#runtime.clock.now() + this.#timeouts.connectMs,
@@ -198,7 +201,7 @@ export class Http1Transport implements Transport, ConnectionOwner {
     this.#wakeWhenRested();
   }
 
-  /** Those who wait get what there is, in order; whoever is the first and cannot be served holds up the others. */
+  /** Serves waiting exchanges in order, up to the first that cannot be served. */
   #serveWaiting(): void {
     if (this.#serving) return;
     this.#serving = true;
@@ -210,7 +213,7 @@ export class Http1Transport implements Transport, ConnectionOwner {
     this.#wakeWhenRested();
   }
 
-  /** A connection that rests has no timer of its own: only somebody who waits for it needs one. */
+  /** Resting connections have no timers. One timer runs while an exchange waits. */
   #wakeWhenRested(): void {
     const { clock } = this.#runtime;
     const { nextRestedAt } = this.#idle;
@@ -226,7 +229,7 @@ export class Http1Transport implements Transport, ConnectionOwner {
 
   #refuseWaiting(exchange: Http1Exchange, code: ErrorCode): void {
     this.#forget(exchange);
-    refuse(exchange, code, undefined);
+    failUnsent(exchange, code, undefined);
   }
 
   #open(exchange: Http1Exchange): void {
@@ -239,7 +242,7 @@ export class Http1Transport implements Transport, ConnectionOwner {
         openedAt: this.#runtime.clock.now(),
       });
     } catch (error) {
-      return refuse(exchange, connectFailureCode(error, this.#address.tls), error);
+      return failUnsent(exchange, connectFailureCode(error, this.#address.tls), error);
     }
     this.#connections.add(connection);
   }
@@ -247,7 +250,7 @@ export class Http1Transport implements Transport, ConnectionOwner {
   #connectionOptions(exchange: Http1Exchange) {
     const { clock, random } = this.#runtime;
     return {
-      owner: this,
+      transport: this,
       timeouts: this.#timeouts,
       responseHead: this.#settings.connections.responseHead,
       ticker: this.#ticker,
@@ -278,6 +281,6 @@ export class Http1Transport implements Transport, ConnectionOwner {
 }
 
 /** Fails an exchange of which nothing has been sent. */
-function refuse(exchange: Http1Exchange, code: ErrorCode, cause: unknown): void {
+function failUnsent(exchange: Http1Exchange, code: ErrorCode, cause: unknown): void {
   exchange.fail({ code, cause, reused: false, sent: false });
 }

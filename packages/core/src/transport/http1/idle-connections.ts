@@ -4,11 +4,11 @@ import type { Connection } from "./connection.ts";
 const restMs = 5;
 
 /**
- * The connections to an upstream that have no work. One rests first, for as long as an answer that nobody asked for may be
- * on its way. Of those that have rested the last to be released is used first.
+ * The idle connections to an upstream. A released connection rests first, for as long as surplus bytes may still arrive. Rested
+ * ones are used last in, first out.
  */
 export class IdleConnections {
-  /** In the order of their release. */
+  /** In the order of release. */
   readonly #resting: Connection[] = [];
   readonly #rested: Connection[] = [];
 
@@ -25,18 +25,18 @@ export class IdleConnections {
     removeFrom(this.#rested, connection);
   }
 
-  /** Takes out one that has rested. */
+  /** Removes and returns a rested connection. */
   take(now: number): Connection | undefined {
     while (this.nextRestedAt <= now) this.#rested.push(this.#resting.shift() as Connection);
     return this.#rested.pop();
   }
 
-  /** Takes out the one that would be used last. */
+  /** Removes and returns the connection that would be used last. */
   takeLeast(): Connection | undefined {
     return this.#rested.shift() ?? this.#resting.shift();
   }
 
-  /** When the next of those that rest will have rested; Infinity when none does. */
+  /** The time on the clock when the next connection has rested; Infinity when none is resting. */
   get nextRestedAt(): number {
     const first = this.#resting[0];
     return first === undefined ? Infinity : first.releasedAt + restMs;

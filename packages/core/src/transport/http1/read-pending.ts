@@ -1,25 +1,25 @@
 import { readSync } from "node:fs";
 import type { Socket } from "node:net";
 
-const most = 65_536;
+const maxBytes = 65_536;
 
 /**
- * Reads what the kernel still holds for a socket when a write to it has failed.
+ * Reads the bytes that the kernel still holds for a socket after a write to it has failed.
  *
- * An upstream that answers early and closes resets the connection under the request that is still being sent. Node destroys
- * the socket for the failed write, and with it the answer, which has arrived. Reading the descriptor before that, in the
- * callback of the write, is the only way to it. Undefined where there is nothing, or no reading past Node: TLS, Windows.
+ * An upstream that responds early and closes resets the connection while the request is still being sent. Node destroys the
+ * socket because of the failed write, and would discard the response with it. To be called in the callback of the write, before
+ * that. Returns undefined when there is nothing to read, and for TLS and on Windows, where the descriptor cannot be read.
  */
-export function salvage(socket: Socket): Buffer | undefined {
+export function readPending(socket: Socket): Buffer | undefined {
   const handle = (socket as unknown as { _handle?: { fd?: number } | null })._handle;
   const fd = handle?.fd ?? -1;
   if (fd < 0 || "encrypted" in socket) return undefined;
-  const bytes = Buffer.allocUnsafe(most);
+  const bytes = Buffer.allocUnsafe(maxBytes);
   try {
-    const length = readSync(fd, bytes, 0, most, null);
+    const length = readSync(fd, bytes, 0, maxBytes, null);
     return length > 0 ? bytes.subarray(0, length) : undefined;
   } catch {
-    // Nothing there.
+    // Nothing to read.
     return undefined;
   }
 }

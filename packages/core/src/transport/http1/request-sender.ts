@@ -2,15 +2,15 @@ import type { Socket } from "node:net";
 import { chunkHead, lastChunk } from "../../http1/chunked-encoder.ts";
 
 /**
- * The sending half of a connection: the head of a request in one write, and its body at the upstream's pace, framed as the
- * head has promised.
+ * The sending half of a connection: writes the head of a request at once, and its body with backpressure, framed as the head
+ * announces.
  */
 export class RequestSender {
   readonly #socket: Socket;
-  /** Told of a body that cannot be written, before the socket is destroyed for it. */
+  /** Called when the body cannot be written, before Node destroys the socket. */
   readonly #onWritten: (error: Error | null | undefined) => void;
   #chunked = false;
-  /** Bytes of the body that are still to come; without meaning for one in chunks. */
+  /** Bytes of the body that are still to be written; unused for a chunked body. */
   #left = 0;
   #done = true;
 
@@ -21,22 +21,22 @@ export class RequestSender {
     };
   }
 
-  /** Everything of the request has been handed over. */
+  /** The whole request has been written to the socket. */
   get done(): boolean {
     return this.#done;
   }
 
-  /** Everything of the request has left the process. */
+  /** The whole request has been written to the kernel. */
   get sent(): boolean {
     return this.#done && this.#socket.writableLength === 0;
   }
 
-  /** The upstream reads more slowly than is written. */
+  /** The socket needs to drain. */
   get blocked(): boolean {
     return this.#socket.writableNeedDrain;
   }
 
-  /** Begins with the head of a request whose body has that many bytes: 0 for none, -1 for one in chunks. */
+  /** Writes the head of a request. `bodyLength` is 0 for no body and -1 for a chunked one. */
   begin(head: string, bodyLength: number): void {
     this.#chunked = bodyLength === -1;
     this.#left = bodyLength;
@@ -45,13 +45,13 @@ export class RequestSender {
       this.#socket.write(head, "latin1");
       return;
     }
-    // What there is of the body already goes out with the head in one packet.
+    // A part of the body that is available already is sent in the same packet as the head.
     this.#socket.cork();
     this.#socket.write(head, "latin1");
     process.nextTick(uncork, this.#socket);
   }
 
-  /** Whether that many bytes are within what the head has promised. */
+  /** Whether the length that the head announces has room for `bytes` more. */
   fits(bytes: number): boolean {
     return !this.#done && (this.#chunked || bytes <= this.#left);
   }

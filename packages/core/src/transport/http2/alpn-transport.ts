@@ -11,20 +11,20 @@ import type { Http2Exchange } from "./http2-exchange.ts";
 import { Http2Transport } from "./http2-transport.ts";
 
 /**
- * Speaks to an https upstream in the protocol that it chooses. Each connection that offers a choice is used, whatever the
- * upstream chooses: over HTTP/1.1 it carries the exchange that has waited longest.
+ * Uses the protocol that an https upstream chooses by ALPN. No connection is wasted: if the upstream chooses HTTP/1.1, the
+ * connection carries the exchange that has waited longest.
  *
- * While there are connections over HTTP/1.1, further ones are opened for that alone, and now and then one that offers HTTP/2
- * again, since upstreams change.
+ * While there are HTTP/1.1 connections, further ones offer HTTP/1.1 only. After `limits.alpnMemoryMs` one offers HTTP/2 again,
+ * since upstreams change.
  */
 export class AlpnTransport implements Transport {
   readonly #http1: Http1Transport;
   readonly #http2: Http2Transport;
   readonly #runtime: Runtime;
   #http1Until = -Infinity;
-  /** The upstream has refused to serve requests over HTTP/2. */
+  /** The upstream has refused requests over HTTP/2 with HTTP_1_1_REQUIRED. */
   #http1Required = false;
-  /** It has refused HTTP/1.1 as well, and what it requires is ignored until then: its other requests go on over HTTP/2. */
+  /** Until then HTTP_1_1_REQUIRED is ignored, since the upstream has refused HTTP/1.1 too: other requests use HTTP/2. */
   #http1RefusedUntil = -Infinity;
 
   constructor(address: UpstreamAddress, settings: TransportSettings, runtime: Runtime, connector: SocketOpener) {
@@ -58,7 +58,7 @@ export class AlpnTransport implements Transport {
     const now = this.#runtime.clock.now();
     if (now < this.#http1Until) return true;
     if (this.#http1.full) return true;
-    // This exchange asks again; the others need not wait for what comes of it.
+    // This exchange offers HTTP/2 again; the others do not wait for the result.
     this.#http1Required = false;
     this.#http1Until = now + limits.alpnMemoryMs;
     return false;
@@ -71,7 +71,7 @@ export class AlpnTransport implements Transport {
     this.#http1Until = now + limits.alpnMemoryMs;
   }
 
-  /** A handshake that offers HTTP/1.1 alone has failed, where one that offered HTTP/2 did not. */
+  /** A handshake that offered only HTTP/1.1 has failed, unlike one that offered HTTP/2. */
   readonly #onHttp1Failed = ({ code }: ExchangeFailure): void => {
     if (code !== "tls_failed" || !this.#http1Required) return;
     this.#http1Required = false;
@@ -82,9 +82,9 @@ export class AlpnTransport implements Transport {
   #onHttp1(opened: OpenedSocket, waiting: readonly Http2Exchange[]): void {
     this.#http1Until = this.#runtime.clock.now() + limits.alpnMemoryMs;
     const [first, ...others] = waiting;
-    // All that waited for it have given up.
+    // All waiting exchanges have been aborted.
     if (first === undefined) return void opened.socket.destroy();
-    first.become(this.#http1.dispatchOn(opened, first.head, first.handler));
-    for (const exchange of others) exchange.become(this.#http1.dispatch(exchange.head, exchange.handler));
+    first.continueAs(this.#http1.dispatchOn(opened, first.head, first.handler));
+    for (const exchange of others) exchange.continueAs(this.#http1.dispatch(exchange.head, exchange.handler));
   }
 }

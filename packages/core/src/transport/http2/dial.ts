@@ -9,16 +9,16 @@ import type { TransportSettings } from "../create-transport.ts";
 import { connectFailureCode } from "../failure-codes.ts";
 import type { TransportError } from "../transport-error.ts";
 
-/** What the upstream has chosen: by ALPN, or HTTP/2 with prior knowledge where there is no TLS. */
+/** The protocol that the upstream has chosen by ALPN, or HTTP/2 with prior knowledge where there is no TLS. */
 export type Protocol = "h2" | "http/1.1";
 
-/** A connection that stands and has carried nothing. */
+/** An open connection that has carried nothing. */
 export interface OpenedSocket {
   readonly socket: Socket;
   readonly protocol: Protocol;
   readonly openedAt: number;
   readonly connectMs: number;
-  /** Sets what receives the bytes that come, each valid during the call. To be called in the turn in which it opened. */
+  /** Sets the receiver of bytes, which are valid during its call only. To be called in the turn in which the socket opened. */
   readFrom(onBytes: (bytes: Buffer) => void): void;
 }
 
@@ -27,10 +27,10 @@ export interface DialOwner {
   onDialFailed(dial: Dial, code: ErrorCode, cause: unknown): void;
 }
 
-/** HTTP/2 is preferred. */
+/** In the order of preference. */
 const alpn = ["h2", "http/1.1"];
 
-/** Opens one connection to an upstream, TLS and the choice of the protocol included. Reports exactly one end, never during its construction. */
+/** Opens one connection to an upstream, including TLS and ALPN. Calls its owner exactly once, never during construction. */
 export class Dial implements Timed {
   deadline: number;
   readonly #owner: DialOwner;
@@ -76,12 +76,12 @@ export class Dial implements Timed {
     this.#fail(error.code, error);
   }
 
-  /** Why it is not open yet, once it has taken too long. */
+  /** Returns why the connection is not open, once it has taken too long. */
   timeoutError(): TransportError {
     return connectTimeoutError(this.#socket);
   }
 
-  /** Gives up. The owner hears no more. */
+  /** Aborts without another call of the owner. */
   destroy(): void {
     this.#end();
     this.#socket?.destroy();

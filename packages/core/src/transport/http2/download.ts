@@ -1,12 +1,12 @@
 import { limits } from "../../config/defaults.ts";
 import { ReceiveWindow } from "../../http2/flow-window.ts";
 
-/** The body of one response: how much has come, and how much more may. The upstream is given room as its reader takes more. */
+/** Flow control of one response body: counts what was received, and enlarges the window as the reader consumes it. */
 export class Download {
   readonly #window: ReceiveWindow;
-  /** Bytes that have come. */
+  /** Bytes received. */
   #received = 0;
-  /** Bytes, padding included, that the reader has not made room for yet. */
+  /** Bytes, padding included, that have not been given back to the window because the reader has paused. */
   #withheld = 0;
   #paused = false;
 
@@ -14,7 +14,7 @@ export class Download {
     this.#window = new ReceiveWindow(limits.http2StreamWindowBytes, streamId);
   }
 
-  /** The reader asks for no more. */
+  /** The reader has paused the response. */
   get paused(): boolean {
     return this.#paused;
   }
@@ -23,7 +23,7 @@ export class Download {
     return this.#received;
   }
 
-  /** A DATA frame of so many bytes, padding included. Throws an `Http2Error` when there was no room for it. */
+  /** Takes a DATA frame of `length` bytes, padding included, from the window. Throws an `Http2Error` if it exceeds the window. */
   reserve(length: number): void {
     this.#window.receive(length);
   }
@@ -40,7 +40,7 @@ export class Download {
     this.#paused = false;
   }
 
-  /** A DATA frame of so many bytes has been handed over; 0 after a pause. Returns by how much the window may grow. */
+  /** The reader has received a DATA frame of `length` bytes; 0 after a pause. Returns the increment for the window. */
   release(length: number): number {
     this.#withheld += length;
     if (this.#paused) return 0;

@@ -2,12 +2,12 @@ import type { Exchange, ExchangeFailure, ExchangeHandler, RequestHead } from "..
 import type { Http2Stream } from "./stream.ts";
 
 /**
- * One request and its response, from the wait for a connection to its end. On an upstream that turns out to speak HTTP/1.1
- * it stands for the exchange there.
+ * One request and its response, from the wait for a connection to the end. If the upstream chooses HTTP/1.1, it delegates to
+ * an HTTP/1.1 exchange.
  */
 export class Http2Exchange implements Exchange {
   readonly head: RequestHead;
-  /** What is sent as its header block, pseudo-fields included. */
+  /** The fields of its header block, pseudo-fields included. */
   readonly fields: readonly string[];
   readonly handler: ExchangeHandler;
   readonly #onAbort: (exchange: Http2Exchange) => void;
@@ -28,7 +28,7 @@ export class Http2Exchange implements Exchange {
     this.#onAbort = onAbort;
   }
 
-  /** Its handler hears nothing more of it. */
+  /** The handler is not called any more. */
   get over(): boolean {
     return this.#over;
   }
@@ -63,8 +63,8 @@ export class Http2Exchange implements Exchange {
     this.#stream = stream;
   }
 
-  /** Goes on as an exchange over HTTP/1.1. */
-  become(exchange: Exchange): void {
+  /** Continues as an exchange over HTTP/1.1. */
+  continueAs(exchange: Exchange): void {
     this.#over = true;
     this.#http1 = exchange;
   }
@@ -75,7 +75,7 @@ export class Http2Exchange implements Exchange {
     this.#stream = undefined;
   }
 
-  /** Tells the handler later, never while it dispatches, and not at all when it has given up by then. */
+  /** Calls the handler in a microtask, never during its dispatch, and not after an abort. */
   fail(failure: ExchangeFailure): void {
     if (this.#over) return;
     this.finish();

@@ -6,7 +6,7 @@ import { type Ticker, type Timed, tickerOf } from "../../runtime/ticker.ts";
 import type { SocketOpener } from "../connector.ts";
 import type { TransportSettings } from "../create-transport.ts";
 import { ConnectionLifetime } from "../http1/connection-lifetime.ts";
-import type { ConnectionTimeouts } from "../http1/connection-owner.ts";
+import type { ConnectionTimeouts } from "../http1/connection-setup.ts";
 import type { Exchange, ExchangeHandler, RequestHead, Transport } from "../transport.ts";
 import type { TransportError } from "../transport-error.ts";
 import { Dial, type DialOwner, type OpenedSocket } from "./dial.ts";
@@ -15,18 +15,18 @@ import { requestFields } from "./request-fields.ts";
 import { Session } from "./session.ts";
 import type { SessionOwner } from "./session-roles.ts";
 
-/** Streams that a connection which is not open yet is expected to take (RFC 9113 section 6.5.2 recommends no fewer). */
+/** The streams that a connection is expected to allow before its settings are known (RFC 9113 section 6.5.2 recommends no fewer). */
 const expectedStreams = 100;
 
-/** What becomes of what this transport cannot carry. */
+/** Handles connections and upstreams that do not use HTTP/2. */
 export interface Http1Fallback {
-  /** A connection on which the upstream has chosen HTTP/1.1, with the exchanges that have waited for it. */
+  /** The upstream has chosen HTTP/1.1 on a connection for which these exchanges wait. */
   readonly onHttp1: (opened: OpenedSocket, waiting: readonly Http2Exchange[]) => void;
-  /** The upstream has said over HTTP/2 that it wants HTTP/1.1. */
+  /** The upstream has sent HTTP_1_1_REQUIRED. */
   readonly onHttp1Required: () => void;
 }
 
-/** Our own HTTP/2 connections to one upstream: as few as can carry what is in flight, and the exchanges that wait for room. */
+/** HTTP/2 connections to one upstream, as few as the requests in flight need, and the exchanges that wait for a stream. */
 export class Http2Transport implements Transport, SessionOwner, DialOwner {
   readonly #address: UpstreamAddress;
   readonly #settings: TransportSettings;
@@ -35,24 +35,24 @@ export class Http2Transport implements Transport, SessionOwner, DialOwner {
   readonly #timeouts: ConnectionTimeouts;
   readonly #runtime: Runtime;
   readonly #ticker: Ticker;
-  /** Those that may be given exchanges, oldest first. */
+  /** Sessions that accept exchanges, oldest first. */
   readonly #sessions = new Set<Session>();
-  /** Those that only end what they have. */
+  /** Sessions that only finish their exchanges. */
   readonly #retired = new Set<Session>();
   readonly #dials = new Set<Dial>();
-  /** Exchanges that wait for a connection or for room on one, in order. */
+  /** Exchanges that wait for a connection or a stream, in order. */
   readonly #waiting = new Map<Http2Exchange, Timed>();
   /** Sessions whose exchanges are sent in the next check phase. */
   readonly #claimed = new Set<Session>();
-  /** How long each connection takes requests, and its address. */
+  /** The lifetime and the address of each connection. */
   readonly #uses = new WeakMap<Session, { readonly lifetime: ConnectionLifetime; readonly address: string }>();
-  /** Undefined where nothing has to be looked up. */
+  /** Undefined for addresses and unix sockets. */
   readonly #name: ResolvedName | undefined;
   #nameVersion = 0;
   #serving = false;
   #closing = false;
 
-  /** Without `fallback` the upstream has to speak HTTP/2: nothing is chosen without TLS. */
+  /** Without `fallback` the upstream has to speak HTTP/2, as it does where there is no TLS and so no ALPN. */
   constructor(
     address: UpstreamAddress,
     settings: TransportSettings,
@@ -79,8 +79,8 @@ export class Http2Transport implements Transport, SessionOwner, DialOwner {
       invalid = error as TransportError;
     }
     const exchange = new Http2Exchange(head, fields, handler, this.#forget);
-    if (invalid !== undefined) refuse(exchange, invalid.code, invalid);
-    else if (this.#closing) refuse(exchange, "closed", undefined);
+    if (invalid !== undefined) failUnsent(exchange, invalid.code, invalid);
+    else if (this.#closing) failUnsent(exchange, "closed", undefined);
     else if (this.#waiting.size > 0 || !this.#place(exchange)) this.#wait(exchange);
     return exchange;
   }
@@ -119,7 +119,7 @@ export class Http2Transport implements Transport, SessionOwner, DialOwner {
 
   onUnsent(exchanges: readonly Http2Exchange[]): void {
     for (const exchange of exchanges) {
-      // It had had its turn.
+      // It goes before the waiting exchanges: it has waited already.
       if (!exchange.over && !this.#place(exchange)) this.#wait(exchange);
     }
   }
@@ -153,7 +153,7 @@ export class Http2Transport implements Transport, SessionOwner, DialOwner {
     this.#retireIfClosing();
   }
 
-  /** All share the fate of the only connection that was to come; where there are others, only the first that waits does. */
+  /** Fails all waiting exchanges if no other connection is open or opening, else the first one only. */
   onDialFailed(dial: Dial, code: ErrorCode, cause: unknown): void {
     this.#dials.delete(dial);
     const alone = this.#dials.size === 0 && this.#sessions.size === 0;
@@ -166,13 +166,13 @@ export class Http2Transport implements Transport, SessionOwner, DialOwner {
 
   // Exchanges.
 
-  /** Gives an exchange to a connection that has room for it. */
+  /** Assigns an exchange to a connection with a free stream. False when there is none. */
   #place(exchange: Http2Exchange): boolean {
     const { freshConnection } = exchange.head;
     if (this.#name !== undefined) this.#followName(this.#name);
     for (const session of this.#sessions) {
       if (this.#isSpent(session)) {
-        // What it was given in this turn of the event loop is sent first.
+        // The exchanges that it was assigned in this turn of the event loop are sent first.
         if (!this.#claimed.has(session)) session.retire();
         continue;
       }
@@ -186,7 +186,7 @@ export class Http2Transport implements Transport, SessionOwner, DialOwner {
     return false;
   }
 
-  /** Whether a connection is too old, has carried enough, or leads to an address that the name no longer has. */
+  /** Whether a connection has reached its maximum age or number of requests, or its address is no longer the upstream's. */
   #isSpent(session: Session): boolean {
     return this.#uses.get(session)?.lifetime.isOver(this.#runtime.clock.now()) === true;
   }
@@ -210,7 +210,7 @@ export class Http2Transport implements Transport, SessionOwner, DialOwner {
     }
   };
 
-  /** For as long as opening a connection may take. */
+  /** Waits for at most the connect timeout. */
   #wait(exchange: Http2Exchange): void {
     const timed: Timed = {
       deadline: this.#runtime.clock.now() + this.#timeouts.connectMs,
@@ -221,13 +221,13 @@ export class Http2Transport implements Transport, SessionOwner, DialOwner {
     this.#dialIfNeeded();
   }
 
-  /** A limit of ours that holds it up is our failure; that no connection has become usable is the upstream's. */
+  /** A wait because of our own limit is our failure. That no connection has become usable is the upstream's. */
   #onWaitedTooLong(exchange: Http2Exchange): void {
     const full = [...this.#sessions].every(({ settled }) => settled) && this.#full;
     const [dial] = this.#dials;
     const error = full || dial === undefined ? undefined : dial.timeoutError();
     const code = error?.code ?? (full ? "queue_timeout" : "connect_timeout");
-    this.#refuseWaiting(exchange, code, error ?? new Error("no connection had room in time"));
+    this.#refuseWaiting(exchange, code, error ?? new Error("no connection had a free stream in time"));
   }
 
   #serveWaiting(): void {
@@ -241,28 +241,28 @@ export class Http2Transport implements Transport, SessionOwner, DialOwner {
     this.#dialIfNeeded();
   }
 
-  /** Opens another connection for what waits, unless those that are about to come will have room for it. */
+  /** Opens another connection for waiting exchanges, unless those that are opening are expected to have enough streams. */
   #dialIfNeeded(): void {
     const fresh = [...this.#waiting.keys()].some(({ head }) => head.freshConnection);
-    // An upstream that allows no stream at all will not allow one on another connection.
-    const hopeless = [...this.#sessions].some(({ allowsNone }) => allowsNone);
+    // An upstream that allows no stream at all does not allow one on another connection either.
+    const allowsNone = [...this.#sessions].some((session) => session.allowsNone);
     const unsettled = [...this.#sessions].filter(({ settled }) => !settled).length;
-    let coming = this.#dials.size * expectedStreams + unsettled * (fresh ? 0 : expectedStreams);
-    while (coming < this.#waiting.size && !hopeless && this.#hasRoom(fresh)) {
+    let expected = this.#dials.size * expectedStreams + unsettled * (fresh ? 0 : expectedStreams);
+    while (expected < this.#waiting.size && !allowsNone && this.#hasRoom(fresh)) {
       const { clock } = this.#runtime;
       const options = { owner: this, connector: this.#connector, ticker: this.#ticker, clock };
       this.#dials.add(new Dial(this.#address, this.#settings, options));
-      coming += expectedStreams;
+      expected += expectedStreams;
     }
   }
 
-  /** Whether another connection may be opened. For one that has to be fresh, one without work makes way. */
+  /** Whether another connection may be opened. An idle session is retired to make room for a fresh connection. */
   #hasRoom(fresh: boolean): boolean {
     if (this.#full && fresh) [...this.#sessions].find(({ active }) => active === 0)?.retire();
     return !this.#full;
   }
 
-  /** The upstream itself has ended those that are retired: they do not count. */
+  /** Retired sessions do not count: most of them are ended by the upstream. */
   get #full(): boolean {
     const { max } = this.#settings.connections;
     return max > 0 && this.#sessions.size + this.#dials.size >= max;
@@ -270,7 +270,7 @@ export class Http2Transport implements Transport, SessionOwner, DialOwner {
 
   #refuseWaiting(exchange: Http2Exchange, code: ErrorCode, cause: unknown): void {
     this.#forget(exchange);
-    refuse(exchange, code, cause);
+    failUnsent(exchange, code, cause);
   }
 
   readonly #forget = (exchange: Http2Exchange): void => {
@@ -289,6 +289,6 @@ export class Http2Transport implements Transport, SessionOwner, DialOwner {
 }
 
 /** Fails an exchange of which nothing has been sent. */
-function refuse(exchange: Http2Exchange, code: ErrorCode, cause: unknown): void {
+function failUnsent(exchange: Http2Exchange, code: ErrorCode, cause: unknown): void {
   exchange.fail({ code, cause, reused: false, sent: false });
 }

@@ -2,21 +2,21 @@ import { limits } from "../../config/defaults.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Ticker, Timed } from "../../runtime/ticker.ts";
 
-/** The connection whose silence is watched. */
+/** The connection that is watched. */
 export interface LivenessHost {
   /** Requests in flight. */
   readonly active: number;
   sendPing(): void;
-  /** It has had no requests for as long as it is kept, and takes no more. */
+  /** The connection has been idle for `keepAliveMs` and accepts no more requests. */
   retire(): void;
-  /** It has not answered a PING. */
+  /** The peer has not answered a PING in time. */
   onDead(): void;
 }
 
 /**
- * Watches the silence of a connection. Without requests it is kept for a while. With requests a PING asks whether the peer
- * is still there, when a request has timed out and after minutes of silence: more often would be taken for a flood by gRPC
- * servers, and TCP asks too.
+ * Detects idle and dead connections. An idle one is retired after a while. With requests in flight, a PING is sent when a
+ * request has timed out and after minutes without input: gRPC servers take more frequent PINGs for a flood, and TCP keep-alive
+ * probes too.
  */
 export class Liveness implements Timed {
   deadline: number = Infinity;
@@ -39,23 +39,23 @@ export class Liveness implements Timed {
     this.#ticker.watch(this);
   }
 
-  /** A PING has been sent, and nothing has come since. */
+  /** A PING has been sent, and nothing has been received since. */
   get pinging(): boolean {
     return this.#pinging;
   }
 
-  /** Requests have begun or ended. */
-  rest(): void {
+  /** Restarts the timer when requests have begun or ended. */
+  restart(): void {
     if (this.#pinging) return;
     this.deadline = this.#clock.now() + (this.#host.active === 0 ? this.#keepAliveMs : limits.http2PingAfterMs);
   }
 
-  /** Something has come. True when it ends a doubt. */
+  /** Bytes have been received. True when they end the wait for the answer to a PING. */
   onInput(): boolean {
     this.#lastInputAt = this.#clock.now();
     if (!this.#pinging) return false;
     this.#pinging = false;
-    this.rest();
+    this.restart();
     return true;
   }
 

@@ -2,17 +2,17 @@ import { isConnectionField } from "../../http2/field-rules.ts";
 import { checkField, checkRequestLine, expectsLength } from "../http1/request-writer.ts";
 import type { RequestHead } from "../transport.ts";
 
-/** What a header becomes: its name in lower case, or nothing when HTTP/2 has no such field. */
+/** Stands for the name of a header that is not sent over HTTP/2. */
 const dropped = "";
 const host = "host";
 
-/** Spellings of names repeat: one look-up instead of a conversion and its checks. Bounded, since names come from clients. */
+/** Names as written -> names as sent: one lookup replaces a conversion and its checks. Bounded, since names come from clients. */
 const sentNames = new Map<string, string>();
 const maxSentNames = 1_000;
 
 /**
- * The fields of a request over HTTP/2, names and values by turns: pseudo-fields first, names in lower case, `Host` as
- * `:authority`, nothing that is about the connection (RFC 9113 sections 8.2 and 8.3.1).
+ * Returns the fields of a request over HTTP/2 as alternating names and values: pseudo-fields first, names in lower case, `Host`
+ * as `:authority`, no connection-specific fields (RFC 9113 sections 8.2 and 8.3.1).
  *
  * Held to the same rules as a request over HTTP/1.1: throws a `TransportError` before anything is sent.
  */
@@ -35,6 +35,7 @@ export function requestFields(head: RequestHead, scheme: "http" | "https"): stri
   return fields;
 }
 
+/** HTTP/2 forbids connection-specific fields, and HTTP2-Settings offers what is chosen already. TE may say `trailers`. */
 function sentName(name: string): string {
   const known = sentNames.get(name);
   if (known !== undefined) return known;
@@ -44,7 +45,7 @@ function sentName(name: string): string {
   return sent;
 }
 
-/** White space around a value is a matter of HTTP/1.1, and malformed here. */
+/** Removes white space around a value, which HTTP/1.1 allows and HTTP/2 does not. */
 function trimmed(value: string): string {
   const first = value.charCodeAt(0);
   const last = value.charCodeAt(value.length - 1);

@@ -5,19 +5,19 @@ import { TransportError } from "../transport-error.ts";
 /** The head of a response over HTTP/2. */
 export interface Http2ResponseHead {
   readonly status: number;
-  /** Names and values by turns, as they came, without the pseudo-field. */
+  /** Alternating names and values as received, without the pseudo-field. */
   readonly headers: string[];
-  /** Bytes of the body that Content-Length announces; 0 when there can be none, -1 when only its end will tell. */
+  /** Bytes of the body that Content-Length announces; 0 when there can be no body, -1 when the length is unknown. */
   readonly length: number;
-  /** There can be no body, whatever Content-Length says. */
+  /** There can be no body, whatever the Content-Length. */
   readonly bodiless: boolean;
-  /** Events may be far between. */
+  /** Events may be far apart. */
   readonly eventStream: boolean;
 }
 
 const statusText = /^[1-9]\d\d$/;
 
-/** Checks the fields of a response's head (RFC 9113 sections 8.2 and 8.3.2) and throws a `TransportError` for a malformed one. */
+/** Checks the fields of a response head (RFC 9113 sections 8.2 and 8.3.2). Throws a `TransportError` for a malformed one. */
 export function readResponseFields(fields: readonly string[], method: string): Http2ResponseHead {
   if (fields[0] !== ":status" || !statusText.test(fields[1] as string)) throw invalid("a head without a status");
   const status = Number(fields[1]);
@@ -45,16 +45,13 @@ export function readResponseFields(fields: readonly string[], method: string): H
   };
 }
 
-/**
- * Checks trailers in the same way. A length among them is left out: it has no say any more, and RFC 9110 section 6.5.1 has
- * it ignored.
- */
+/** Checks trailers in the same way. A Content-Length among them is ignored (RFC 9110 section 6.5.1). */
 export function readTrailerFields(fields: readonly string[]): string[] {
   const trailers: string[] = [];
   for (let index = 0; index < fields.length; index += 2) {
     const name = fields[index] as string;
     const value = fields[index + 1] as string;
-    // A pseudo-field is out of grammar here.
+    // The name of a pseudo-field is malformed here.
     const fault = faultOfField(name, value);
     if (fault !== undefined) throw invalid(`${fault}, in trailers`);
     if (name !== "content-length") trailers.push(name, value);

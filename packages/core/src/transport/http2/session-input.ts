@@ -9,32 +9,32 @@ import { errorCode, flag, frameType, Http2Error } from "../../http2/protocol.ts"
 import type { InputHost } from "./session-roles.ts";
 import type { Http2Stream } from "./stream.ts";
 
-/** Increments of a window below this cost more than they bring. */
+/** Window increments below this count as useless frames: they cost more than they allow to send. */
 const smallIncrement = 256;
 
-/** Receives the frames of a connection to an upstream and holds each to RFC 9113. Throws an `Http2Error` for what ends the connection. */
+/** Checks the frames of a connection to an upstream against RFC 9113. Throws an `Http2Error` that ends the connection. */
 export class SessionInput implements FrameSink {
-  /** Frames that have come. */
+  /** Frames received. */
   frames = 0;
-  /** The stream of the frame that came last. */
+  /** The stream of the last frame. */
   streamId = 0;
   readonly #host: InputHost;
   readonly #budget: FrameBudget;
   readonly #window = new ReceiveWindow(limits.http2ConnectionWindowBytes, 0);
   readonly #block: HeaderBlock;
   readonly #decoder: HpackDecoder;
-  /** The stream of the DATA frame that is being read, unless its data is to be ignored. */
+  /** The stream of the DATA frame that is being read; undefined if its data is ignored. */
   #dataStream: Http2Stream | undefined;
   #dataLength = 0;
   #dataBytes = 0;
   #endStream = false;
-  /** Streams that have received something in the input that is being read. */
+  /** Streams that have received something from the bytes that are being read. */
   #touched: Http2Stream[] = [];
 
   constructor(host: InputHost, budget: FrameBudget, responseHead: HeadLimits) {
     this.#host = host;
     this.#budget = budget;
-    // Names and values can hardly grow by their compression; a head that is too large fails its stream, not the connection.
+    // Compression hardly enlarges names and values, so a head that is too large fails its stream, not the connection.
     this.#block = new HeaderBlock(Math.max(limits.http2HeaderBlockBytes, 2 * responseHead.bytes));
     this.#decoder = new HpackDecoder(responseHead);
   }
@@ -43,7 +43,7 @@ export class SessionInput implements FrameSink {
     this.#begin(frameType.data, streamId, 0);
     if (streamId === 0) throw violation("DATA without a stream");
     this.#window.receive(length);
-    // Streams hold back on their own: one that is not read must not stop the others.
+    // Backpressure is up to the window of each stream: a stream that is not read must not stop the others.
     this.#window.consume(length);
     const increment = this.#window.takeIncrement();
     if (increment > 0) this.#host.output.windowUpdate(0, increment);
@@ -95,14 +95,14 @@ export class SessionInput implements FrameSink {
       case frameType.windowUpdate:
         return this.#onWindowUpdate(streamId, payload);
       case frameType.pushPromise:
-        throw violation("a push, which our settings rule out");
+        throw violation("a push although our settings disable it");
       default:
         // Extensions are ignored (RFC 9113 section 5.5).
         this.#budget.spend();
     }
   }
 
-  /** All of the input that there is has been read. */
+  /** All bytes received so far have been read. */
   flush(): void {
     const touched = this.#touched;
     if (touched.length > 0) this.#touched = [];
@@ -113,7 +113,7 @@ export class SessionInput implements FrameSink {
     if (!stream.over && this.#touched.at(-1) !== stream) this.#touched.push(stream);
   }
 
-  /** What holds for every frame: settings come first, and nothing comes between the parts of a header block. */
+  /** Checks for every frame: SETTINGS is the first, and no frame interrupts a header block. */
   #begin(type: number, streamId: number, flags: number): void {
     const first = this.frames++ === 0;
     this.streamId = streamId;
@@ -130,7 +130,7 @@ export class SessionInput implements FrameSink {
 
   #onBlock(streamId: number, block: Buffer | undefined): void {
     if (block === undefined) return;
-    // Decoded whatever becomes of the stream: the next block depends on it.
+    // Decoded even if the stream is closed, since the next block depends on it.
     const decoded = this.#decoder.decode(block);
     const stream = this.#openStream(streamId, "HEADERS");
     if (stream === undefined) return this.#budget.spend();
@@ -139,12 +139,12 @@ export class SessionInput implements FrameSink {
     this.#touch(stream);
   }
 
-  /** Priorities are ignored (RFC 9113 section 5.3.2), but not their form. */
+  /** Priorities are ignored (RFC 9113 section 5.3.2), but their frames are checked. */
   #onPriority(streamId: number, payload: Buffer): void {
     if (streamId === 0) throw violation("PRIORITY without a stream");
     this.#budget.spend();
     if (payload.length === 5) return;
-    const error = new Http2Error(errorCode.frameSizeError, "a PRIORITY frame of another length", streamId);
+    const error = new Http2Error(errorCode.frameSizeError, "a PRIORITY frame of the wrong length", streamId);
     const stream = this.#host.stream(streamId);
     if (stream === undefined) throw error;
     this.#host.failStream(stream, error);
@@ -195,15 +195,15 @@ export class SessionInput implements FrameSink {
   }
 
   /**
-   * The open stream of a frame. Frames of a closed one are ignored (RFC 9113 section 5.1): they may have been on their way
-   * when we reset it, and nginx sends an empty DATA frame behind END_STREAM at times.
+   * Returns the open stream of a frame. Frames of a closed one are ignored (RFC 9113 section 5.1): they may have been in flight
+   * when we reset it, and nginx sometimes sends an empty DATA frame behind END_STREAM.
    */
   #openStream(streamId: number, what: string): Http2Stream | undefined {
     if (this.#host.isIdle(streamId)) throw violation(`${what} on an idle stream`);
     return this.#host.stream(streamId);
   }
 
-  /** Only the stream fails when the error is about it alone. */
+  /** Fails the stream if the error concerns it alone; otherwise throws the error, which ends the connection. */
   #failStream(stream: Http2Stream, error: unknown): void {
     if (!(error instanceof Http2Error) || error.streamId === 0) throw error;
     this.#host.failStream(stream, error);
@@ -215,5 +215,5 @@ function violation(message: string): Http2Error {
 }
 
 function wrongSize(frame: string): Http2Error {
-  return new Http2Error(errorCode.frameSizeError, `a ${frame} frame of another length`);
+  return new Http2Error(errorCode.frameSizeError, `a ${frame} frame of the wrong length`);
 }

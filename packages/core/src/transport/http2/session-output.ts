@@ -20,33 +20,33 @@ import type { Upload } from "./upload.ts";
 
 /** The connection that the frames are sent on. */
 export interface OutputOwner {
-  /** A write has failed; the socket is destroyed for it soon. */
+  /** A write has failed, and Node is about to destroy the socket. */
   onWriteFailed(): void;
-  /** The peer does not read, and what it is owed piles up. */
+  /** The peer does not read, and the queue of frames has reached its limit. */
   onOutputStuck(error: Http2Error): void;
 }
 
-/** Bytes that are gathered before they are written to the socket within one turn. */
-const gatheredBytes = 65_536;
+/** Bytes of frames that are batched into one write to the socket within one turn. */
+const maxBatchedBytes = 65_536;
 
 /**
- * The sending half of a session: frames are gathered and written together, and the bodies of requests share what the
- * connection's window and the socket take, a frame at a time each.
+ * The sending half of a session. Frames are batched into one write. Request bodies share the connection's window and the
+ * socket, one frame each in turn.
  */
 export class SessionOutput {
   /** The connection's window. */
   readonly window: SendWindow = new SendWindow(defaultWindowBytes, 0);
   readonly #encoder = new HpackEncoder();
-  /** What the peer may send in return. */
+  /** Frames that the peer may send in reply. */
   readonly #budget: FrameBudget;
   readonly #socket: Socket;
   readonly #owner: OutputOwner;
   readonly #onWritten: (error: Error | null | undefined) => void;
-  #gathered: Buffer[] = [];
-  #gatheredBytes = 0;
+  #batched: Buffer[] = [];
+  #batchedBytes = 0;
   #flushing = false;
   #closed = false;
-  /** Bodies that have something to send and could not when they last tried, or that wait for the socket, in turn. */
+  /** Bodies that wait for a window or the socket, in order. */
   readonly #waiting = new Set<Upload>();
   #pumping = false;
 
@@ -59,19 +59,19 @@ export class SessionOutput {
     };
   }
 
-  /** The peer reads more slowly than is written. */
+  /** The socket needs to drain, or the batch is full. */
   get blocked(): boolean {
-    return this.#socket.writableNeedDrain || this.#gatheredBytes >= gatheredBytes;
+    return this.#socket.writableNeedDrain || this.#batchedBytes >= maxBatchedBytes;
   }
 
-  /** Says what every client says first: the preface, its settings and how much it may be sent (RFC 9113 section 3.4). */
-  greet(): void {
+  /** Sends the client's preface, its settings and the window of the connection (RFC 9113 section 3.4). */
+  sendPreface(): void {
     this.#frame(clientPreface);
     this.#frame(settingsFrame([setting.enablePush, 0, setting.initialWindowSize, limits.http2StreamWindowBytes]));
     this.#frame(windowUpdateFrame(0, limits.http2ConnectionWindowBytes - defaultWindowBytes));
   }
 
-  /** Sends the head of a request: names and values by turns, pseudo-fields first. */
+  /** Sends the head of a request: alternating names and values, pseudo-fields first. */
   request(streamId: number, fields: readonly string[], endStream: boolean): void {
     this.#encoder.begin();
     for (let index = 0; index < fields.length; index += 2) {
@@ -96,22 +96,22 @@ export class SessionOutput {
     this.#frame(settingsAckFrame());
   }
 
-  /** The peer has set the size of its table of fields. */
+  /** The peer has set the size of its HPACK table. */
   resizeTable(bytes: number): void {
     this.#encoder.resize(bytes);
   }
 
-  /** Sends a frame that is no DATA. A peer that does not read cannot have these pile up. */
+  /** Sends any frame but DATA. Bounded, since a peer that does not read would let the queue grow. */
   #frame(bytes: Buffer): void {
     if (this.#closed) return;
-    this.#gather(bytes);
-    if (this.#socket.writableLength + this.#gatheredBytes <= limits.http2QueuedBytes) return;
+    this.#batch(bytes);
+    if (this.#socket.writableLength + this.#batchedBytes <= limits.http2QueuedBytes) return;
     this.#owner.onOutputStuck(new Http2Error(errorCode.enhanceYourCalm, "a peer that does not read"));
   }
 
   /**
-   * Sends so much of a piece of a body as the windows and the socket take, and returns how much that was. The end of the body
-   * goes with its last byte when it is known.
+   * Sends as much of a piece of a body as the windows and the socket allow, and returns the number of bytes. With `isLast`, the
+   * frame of the last byte ends the stream.
    */
   data(upload: Upload, chunk: Uint8Array, start: number, isLast: boolean): number {
     let position = start;
@@ -120,10 +120,10 @@ export class SessionOutput {
       if (room <= 0) break;
       const end = Math.min(chunk.length, position + room);
       const length = end - position;
-      this.#gather(
+      this.#batch(
         frameHeader(frameType.data, isLast && end === chunk.length ? flag.endStream : 0, upload.streamId, length),
       );
-      this.#gather(chunk.subarray(position, end));
+      this.#batch(chunk.subarray(position, end));
       this.window.take(length);
       upload.window.take(length);
       this.#budget.expectReplies();
@@ -134,9 +134,9 @@ export class SessionOutput {
     return position - start;
   }
 
-  /** Ends a body of which everything has been sent. */
-  endOfData(streamId: number): void {
-    this.#gather(frameHeader(frameType.data, flag.endStream, streamId, 0));
+  /** Ends the stream with an empty DATA frame. */
+  endData(streamId: number): void {
+    this.#batch(frameHeader(frameType.data, flag.endStream, streamId, 0));
   }
 
   /** The connection's window has grown. Throws an `Http2Error` for an increment out of range. */
@@ -145,7 +145,7 @@ export class SessionOutput {
     this.pump();
   }
 
-  /** A body waits for its window, the connection's or the socket. */
+  /** Adds a body that waits for a window or the socket. */
   wait(upload: Upload): void {
     this.#waiting.add(upload);
   }
@@ -154,11 +154,11 @@ export class SessionOutput {
     this.#waiting.delete(upload);
   }
 
-  /** Something has changed for the bodies that wait: each sends a frame in turn, for as long as there is room. */
+  /** Lets each waiting body send one frame in turn, as long as the windows and the socket allow. */
   pump(): void {
     if (this.#pumping || this.#waiting.size === 0) return;
     this.#pumping = true;
-    const relieved: Upload[] = [];
+    const emptied: Upload[] = [];
     let progress = true;
     while (progress && !this.blocked && this.#waiting.size > 0) {
       progress = false;
@@ -167,49 +167,49 @@ export class SessionOutput {
         if (!upload.hasQueued || upload.sendQueued()) progress = true;
         if (upload.hasQueued) continue;
         this.#waiting.delete(upload);
-        relieved.push(upload);
+        emptied.push(upload);
       }
     }
     this.#pumping = false;
-    for (const upload of relieved) upload.onRelieved();
+    for (const upload of emptied) upload.onQueueEmpty();
     this.flushSoon();
   }
 
-  /** Writes what has been gathered. */
+  /** Writes the batched frames. */
   flush(): void {
     this.#flushing = false;
-    const gathered = this.#gathered;
-    if (gathered.length === 0 || this.#closed) return;
-    const bytes = this.#gatheredBytes;
-    this.#gathered = [];
-    this.#gatheredBytes = 0;
-    const [first] = gathered;
-    this.#socket.write(gathered.length === 1 ? (first as Buffer) : Buffer.concat(gathered, bytes), this.#onWritten);
+    const batched = this.#batched;
+    if (batched.length === 0 || this.#closed) return;
+    const bytes = this.#batchedBytes;
+    this.#batched = [];
+    this.#batchedBytes = 0;
+    const [first] = batched;
+    this.#socket.write(batched.length === 1 ? (first as Buffer) : Buffer.concat(batched, bytes), this.#onWritten);
   }
 
-  /** Writes at the end of what is being done now, so that frames of one turn leave together. */
+  /** Writes in the next tick, so that the frames of one turn share a write. */
   flushSoon(): void {
-    if (this.#flushing || this.#gathered.length === 0) return;
+    if (this.#flushing || this.#batched.length === 0) return;
     this.#flushing = true;
     process.nextTick(() => {
       if (this.#flushing) this.flush();
-      // What was gathered may have been all that was in the way.
+      // The full batch may have been the only obstacle.
       this.pump();
     });
   }
 
-  /** Writes what has been gathered and GOAWAY, and then nothing more. */
+  /** Writes the batched frames and GOAWAY, and nothing after them. */
   close(code: number): void {
-    this.#gather(goawayFrame(0, code));
+    this.#batch(goawayFrame(0, code));
     this.flush();
     this.#closed = true;
     this.#waiting.clear();
   }
 
-  #gather(bytes: Uint8Array): void {
+  #batch(bytes: Uint8Array): void {
     if (this.#closed) return;
-    this.#gathered.push(bytes as Buffer);
-    this.#gatheredBytes += bytes.length;
+    this.#batched.push(bytes as Buffer);
+    this.#batchedBytes += bytes.length;
     this.flushSoon();
   }
 }

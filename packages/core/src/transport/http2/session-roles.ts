@@ -1,10 +1,10 @@
-/** What a session is to its transport, to its streams and to what reads its frames. */
+/** The interfaces between a session, its transport, its streams and the reader of its frames. */
 
 import type { HeadLimits } from "../../config/resolved.ts";
 import type { Http2Error } from "../../http2/protocol.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Ticker } from "../../runtime/ticker.ts";
-import type { ConnectionTimeouts } from "../http1/connection-owner.ts";
+import type { ConnectionTimeouts } from "../http1/connection-setup.ts";
 import type { Http2Exchange } from "./http2-exchange.ts";
 import type { Session } from "./session.ts";
 import type { SessionOutput } from "./session-output.ts";
@@ -14,17 +14,17 @@ import type { Http2Stream } from "./stream.ts";
 export interface SessionOwner {
   /** A stream has ended, or the upstream allows more of them. */
   onRoom(session: Session): void;
-  /** It takes no new streams any more, and ends with those it has. */
+  /** The session accepts no new streams, and closes when those it has have ended. */
   onRetired(session: Session): void;
-  /** Gone for good. */
+  /** The session is closed. */
   onClosed(session: Session): void;
-  /** It was given these, and nothing of them has been sent. */
+  /** The session has claimed these exchanges, and nothing of them has been sent. */
   onUnsent(exchanges: readonly Http2Exchange[]): void;
-  /** The upstream wants to be spoken to in HTTP/1.1. */
+  /** The upstream has sent HTTP_1_1_REQUIRED. */
   onHttp1Required(): void;
 }
 
-/** What a session is made with, beside its socket. */
+/** The arguments of a new session beside its socket. */
 export interface SessionSetup {
   readonly owner: SessionOwner;
   readonly timeouts: ConnectionTimeouts;
@@ -33,19 +33,19 @@ export interface SessionSetup {
   readonly clock: Clock;
 }
 
-/** The connection that a stream is on. */
+/** The connection of a stream. */
 export interface StreamHost {
   readonly clock: Clock;
   readonly ticker: Ticker;
   readonly timeouts: ConnectionTimeouts;
   readonly output: SessionOutput;
-  /** It has carried an exchange to its end. */
+  /** An exchange has ended on the connection. */
   readonly served: boolean;
-  /** The stream is over on both sides, or given up: `reset` is the code of the RST_STREAM that is sent for it. */
+  /** The stream is closed on both sides, or abandoned: then `reset` is the code of the RST_STREAM to send. */
   onStreamOver(stream: Http2Stream, reset: number | undefined): void;
-  /** Whether the connection had served before the stream was opened and nothing has come since. */
+  /** Whether an exchange had ended before the stream was opened, and nothing has been received since. */
   isStale(stream: Http2Stream): boolean;
-  /** The upstream was silent for too long on a stream. */
+  /** A stream has received nothing for too long. */
   onStreamTimeout(): void;
   onHttp1Required(): void;
 }
@@ -55,7 +55,7 @@ export interface InputHost {
   readonly output: SessionOutput;
   /** An open stream. */
   stream(id: number): Http2Stream | undefined;
-  /** No request has been sent on it, or none could be. */
+  /** No request has been sent on the stream. */
   isIdle(id: number): boolean;
   onSettings(payload: Buffer): void;
   onGoaway(lastStreamId: number, code: number): void;

@@ -8,11 +8,11 @@ import { PeerSettings } from "../../http2/settings.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Ticker } from "../../runtime/ticker.ts";
 import { isHandshakeAlert } from "../failure-codes.ts";
-import type { ConnectionTimeouts } from "../http1/connection-owner.ts";
-import { salvage } from "../http1/read-pending.ts";
+import type { ConnectionTimeouts } from "../http1/connection-setup.ts";
+import { readPending } from "../http1/read-pending.ts";
 import { TransportError } from "../transport-error.ts";
+import { closeGracefully } from "./close-gracefully.ts";
 import type { OpenedSocket } from "./dial.ts";
-import { endSoon } from "./end-soon.ts";
 import type { Http2Exchange } from "./http2-exchange.ts";
 import { Liveness, type LivenessHost } from "./liveness.ts";
 import { SessionInput } from "./session-input.ts";
@@ -24,7 +24,7 @@ type State = "open" | "retired" | "closed";
 
 const pingData = Buffer.from("evenkeel", "latin1");
 
-/** One HTTP/2 connection to an upstream and the streams on it. README.md tells its life. */
+/** One HTTP/2 connection to an upstream and its streams. README.md describes its states. */
 export class Session implements StreamHost, InputHost, LivenessHost, OutputOwner {
   readonly clock: Clock;
   readonly ticker: Ticker;
@@ -42,12 +42,12 @@ export class Session implements StreamHost, InputHost, LivenessHost, OutputOwner
   #claimed: Http2Exchange[] = [];
   #state: State = "open";
   #nextId = 1;
-  /** The upstream has sent GOAWAY, and processes no stream above the last. */
+  /** The upstream has sent GOAWAY: it processes no stream above `#lastStreamId`. */
   #leaving = false;
   #lastStreamId = maxStreamId;
-  /** The upstream's settings have come. */
+  /** The upstream's settings have been received. */
   #settled = false;
-  /** It has carried an exchange to its end. */
+  /** An exchange has ended on this connection. */
   #served = false;
   readonly #liveness: Liveness;
 
@@ -74,18 +74,18 @@ export class Session implements StreamHost, InputHost, LivenessHost, OutputOwner
     socket.on("end", () => this.#onLost(undefined));
     socket.on("error", (error) => this.#onLost(error));
     socket.on("close", () => this.#onLost(undefined));
-    this.output.greet();
-    this.#liveness.rest();
+    this.output.sendPreface();
+    this.#liveness.restart();
   }
 
-  /** Streams that may be opened now. Until the upstream's settings have come it may allow as few as one. */
+  /** The number of streams that may be opened now. Before the upstream's settings are known it is one. */
   get room(): number {
     if (this.#state !== "open" || this.#liveness.pinging) return 0;
-    const most = this.#settled ? Math.min(this.#peer.maxConcurrentStreams, limits.http2ConcurrentStreams) : 1;
-    return Math.min(most, (maxStreamId - this.#nextId) / 2) - this.active;
+    const max = this.#settled ? Math.min(this.#peer.maxConcurrentStreams, limits.http2ConcurrentStreams) : 1;
+    return Math.min(max, (maxStreamId - this.#nextId) / 2) - this.active;
   }
 
-  /** The upstream wants no request at all for now. */
+  /** The upstream allows no stream for now. */
   get allowsNone(): boolean {
     return this.#peer.maxConcurrentStreams === 0;
   }
@@ -103,12 +103,12 @@ export class Session implements StreamHost, InputHost, LivenessHost, OutputOwner
 
   // Requests.
 
-  /** Takes an exchange; `send` follows. */
+  /** Accepts an exchange, which `send` begins. */
   claim(exchange: Http2Exchange): void {
     this.#claimed.push(exchange);
   }
 
-  /** Sends what it was given, unless what this poll of the event loop has brought rules that out. */
+  /** Sends the claimed exchanges, unless this poll of the event loop has brought a GOAWAY or the end of the connection. */
   send(): void {
     const claimed = this.#claimed;
     if (claimed.length === 0) return;
@@ -130,7 +130,7 @@ export class Session implements StreamHost, InputHost, LivenessHost, OutputOwner
     const options = { id, sendWindowBytes: this.#peer.initialWindowBytes, openedAfter: this.#input.frames };
     const stream = new Http2Stream(this, exchange, options);
     this.#streams.set(id, stream);
-    this.#liveness.rest();
+    this.#liveness.restart();
     exchange.begin(stream);
     this.output.request(id, exchange.fields, exchange.head.bodyLength === 0);
     if (!stream.over) exchange.handler.onConnected(exchange, connectMs);
@@ -174,7 +174,7 @@ export class Session implements StreamHost, InputHost, LivenessHost, OutputOwner
   /** Streams above the last have not been processed; the others go on (RFC 9113 section 6.8). */
   onGoaway(lastStreamId: number, code: number): void {
     if (lastStreamId > this.#lastStreamId)
-      throw new Http2Error(errorCode.protocolError, "a GOAWAY that takes back another");
+      throw new Http2Error(errorCode.protocolError, "a GOAWAY with a higher last stream than an earlier one");
     this.#leaving = true;
     this.#lastStreamId = lastStreamId;
     if (code === errorCode.http11Required) this.#owner.onHttp1Required();
@@ -210,7 +210,7 @@ export class Session implements StreamHost, InputHost, LivenessHost, OutputOwner
     this.#owner.onHttp1Required();
   }
 
-  /** Nothing may be there any more: whether it is, a PING will tell. No new request is sent there before. */
+  /** The upstream may be dead. A PING finds out, and no new request is sent before its answer. */
   onStreamTimeout(): void {
     if (this.#state !== "closed") this.#liveness.ping();
   }
@@ -225,7 +225,7 @@ export class Session implements StreamHost, InputHost, LivenessHost, OutputOwner
     this.#lose(new TransportError("reset", "the upstream did not answer a PING"));
   }
 
-  /** Takes no new streams, and closes when those that there are have ended. */
+  /** Accepts no new streams, and closes when the open ones have ended. */
   retire(): void {
     if (this.#state !== "open") return;
     this.#state = "retired";
@@ -233,7 +233,7 @@ export class Session implements StreamHost, InputHost, LivenessHost, OutputOwner
     if (this.active === 0) this.#onIdle();
   }
 
-  /** Ends it now, and every exchange on it. */
+  /** Closes the connection and fails its exchanges. */
   destroy(): void {
     this.#lose(new TransportError("reset", "the proxy is closing"));
   }
@@ -241,11 +241,11 @@ export class Session implements StreamHost, InputHost, LivenessHost, OutputOwner
   #onIdle(): void {
     if (this.#state === "closed") return;
     if (this.#state === "retired") return void this.#close(errorCode.noError);
-    this.#liveness.rest();
+    this.#liveness.restart();
     if (this.#state === "open") this.#owner.onRoom(this);
   }
 
-  /** A violation: what the upstream has said no longer makes sense, for any of its streams. */
+  /** A violation of the protocol: no stream of the connection can be understood any more. */
   #fail(error: Http2Error): void {
     if (this.#state === "closed") return;
     const culprit = this.#streams.has(this.#input.streamId) ? this.#input.streamId : 0;
@@ -269,7 +269,7 @@ export class Session implements StreamHost, InputHost, LivenessHost, OutputOwner
     for (const stream of streams) stream.onConnectionLost(error);
   }
 
-  /** Says goodbye and ends the connection. Returns the streams that were open. */
+  /** Sends GOAWAY and closes the connection. Returns the streams that were open. */
   #close(code: number): Http2Stream[] {
     this.#state = "closed";
     const streams = [...this.#streams.values()];
@@ -277,7 +277,7 @@ export class Session implements StreamHost, InputHost, LivenessHost, OutputOwner
     this.#reader.stop();
     this.output.close(code);
     this.#owner.onClosed(this);
-    endSoon(this.#socket, this.clock);
+    closeGracefully(this.#socket, this.clock);
     return streams;
   }
 
@@ -285,8 +285,10 @@ export class Session implements StreamHost, InputHost, LivenessHost, OutputOwner
     this.#fail(error);
   }
 
-  /** Node will destroy the socket for it. The upstream may have said why before it left. */
+  /** Node is about to destroy the socket. The upstream may have sent frames before it closed. */
   onWriteFailed(): void {
-    for (let rest = salvage(this.#socket); rest !== undefined; rest = salvage(this.#socket)) this.#onBytes(rest);
+    for (let rest = readPending(this.#socket); rest !== undefined; rest = readPending(this.#socket)) {
+      this.#onBytes(rest);
+    }
   }
 }

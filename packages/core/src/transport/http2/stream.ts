@@ -12,13 +12,13 @@ import { type Http2ResponseHead, readResponseFields, readTrailerFields } from ".
 import type { StreamHost } from "./session-roles.ts";
 import { Upload, type UploadOwner } from "./upload.ts";
 
-/** One stream: a request that has been sent, and the response to it (RFC 9113 sections 5.1 and 8.1). */
+/** One stream: a request that has been sent, and its response (RFC 9113 sections 5.1 and 8.1). */
 export class Http2Stream implements Timed, UploadOwner {
   deadline: number = Infinity;
   readonly id: number;
   readonly exchange: Http2Exchange;
   readonly upload: Upload;
-  /** How many frames the connection had received when the stream was opened. */
+  /** The number of frames that the connection had received when the stream was opened. */
   readonly openedAfter: number;
   readonly #host: StreamHost;
   readonly #download: Download;
@@ -76,7 +76,7 @@ export class Http2Stream implements Timed, UploadOwner {
     this.#touch();
   }
 
-  /** The upstream takes more of the request's body. Throws an `Http2Error` for an increment out of range. */
+  /** The upstream accepts more of the request body. Throws an `Http2Error` for an increment out of range. */
   onWindowUpdate(increment: number): void {
     this.upload.window.increase(increment);
     this.#host.output.pump();
@@ -90,7 +90,7 @@ export class Http2Stream implements Timed, UploadOwner {
     this.#touch();
   }
 
-  /** The client has given up. */
+  /** The exchange has been aborted. */
   cancel(): void {
     this.#end(errorCode.cancel);
   }
@@ -132,7 +132,7 @@ export class Http2Stream implements Timed, UploadOwner {
     this.#complete(trailers);
   }
 
-  /** A DATA frame begins, of so many bytes with padding. Throws an `Http2Error` when there was no room for it. */
+  /** A DATA frame begins, of `length` bytes with padding. Throws an `Http2Error` if it exceeds the window. */
   onData(length: number): void {
     this.#download.reserve(length);
     if (this.#over) return;
@@ -168,7 +168,7 @@ export class Http2Stream implements Timed, UploadOwner {
     this.#complete([]);
   }
 
-  /** Everything that has arrived so far has been handed over. */
+  /** The handler has received everything that has arrived so far. */
   onFlush(): void {
     if (this.#over || this.#head === undefined) return;
     this.#flushed = true;
@@ -196,8 +196,8 @@ export class Http2Stream implements Timed, UploadOwner {
   }
 
   /**
-   * END_STREAM, which alone makes a response complete (RFC 9113 section 8.1). What is left of the request is not sent: its
-   * stream is reset, without an error.
+   * END_STREAM alone completes a response (RFC 9113 section 8.1). The rest of the request is not sent: the stream is reset
+   * with NO_ERROR.
    */
   #complete(trailers: readonly string[]): void {
     if (this.#over) return;
@@ -222,19 +222,18 @@ export class Http2Stream implements Timed, UploadOwner {
   }
 
   /**
-   * The upstream says that it has not processed the request (RFC 9113 section 8.7). `leaving` says that the connection is at
-   * its end rather than the upstream unwilling: as with any connection that was closed in the meantime, it is no failure of
-   * the upstream.
+   * The upstream has not processed the request (RFC 9113 section 8.7). `isClosing`: the reason is the end of the connection,
+   * which like that of a stale connection is no failure of the upstream.
    */
-  refuse(reason: string, leaving: boolean): void {
+  refuse(reason: string, isClosing: boolean): void {
     if (this.#over) return;
     if (this.#head !== undefined) return this.#fail("response_truncated", reason);
     const cause = new TransportError("reset", `the upstream has not processed the request: ${reason}`);
-    this.exchange.fail({ code: "reset", cause, reused: leaving, sent: false });
+    this.exchange.fail({ code: "reset", cause, reused: isClosing, sent: false });
     this.#end(undefined);
   }
 
-  /** Gives the stream up for what was found wrong. What is wrong behind a head counts as a broken body. */
+  /** Fails the exchange and resets the stream. A fault behind the head counts as a body that broke off. */
   fail(error: TransportError, reset: number | undefined): void {
     if (this.#over) return;
     const broken = this.#head !== undefined && error.code === "invalid_response";
@@ -242,7 +241,7 @@ export class Http2Stream implements Timed, UploadOwner {
     this.#end(reset);
   }
 
-  /** The connection is gone, or no longer to be understood. */
+  /** The connection is lost, or its peer has violated the protocol. */
   onConnectionLost(error: TransportError): void {
     if (this.#over) return;
     const { code } = error;
@@ -253,7 +252,7 @@ export class Http2Stream implements Timed, UploadOwner {
 
   onDeadline(): void {
     const code = this.#head === undefined ? "headers_timeout" : "response_idle_timeout";
-    const reason = this.#head === undefined ? "no response headers in time" : "the upstream fell silent";
+    const reason = this.#head === undefined ? "no response headers in time" : "the upstream sent nothing for too long";
     this.#host.onStreamTimeout();
     this.fail(new TransportError(code, reason), errorCode.cancel);
   }
@@ -277,7 +276,7 @@ export class Http2Stream implements Timed, UploadOwner {
     this.#host.onStreamOver(this, reset);
   }
 
-  /** Moves the deadline at each sign of life. A client that does not read or send is not the upstream's fault. */
+  /** Moves the deadline on progress. There is none while the client holds up the exchange: that is no failure of the upstream. */
   #touch(): void {
     if (this.#over) return;
     const { clock, timeouts } = this.#host;

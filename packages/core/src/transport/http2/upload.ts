@@ -2,29 +2,29 @@ import type { SendWindow } from "../../http2/flow-window.ts";
 import { TransportError } from "../transport-error.ts";
 import type { SessionOutput } from "./session-output.ts";
 
-/** Whose body it is. */
+/** The stream of an upload. */
 export interface UploadOwner {
-  /** The body may go on. */
+  /** The rest of the body may be written. */
   onUploadDrain(): void;
-  /** A frame of it has left, or all of it. */
+  /** A frame has been sent, or the whole body. */
   onUploadProgress(): void;
 }
 
-/** The body of one request on its way to the upstream: as much at a time as the stream's and the connection's windows allow. */
+/** Sends the body of one request, as far as the windows of the stream and the connection allow. */
 export class Upload {
   readonly streamId: number;
   readonly window: SendWindow;
   readonly #output: SessionOutput;
   readonly #owner: UploadOwner;
-  /** Bytes that are still to be handed over; -1 when the length is not known. */
+  /** Bytes that are still to be written; -1 when the length is not known. */
   #left: number;
   #queue: Uint8Array[] = [];
-  /** How much of the first of the queue has been sent. */
+  /** Bytes of the first chunk in the queue that have been sent. */
   #offset = 0;
-  /** Everything has been handed over. */
+  /** The whole body has been written, but maybe not sent. */
   #ending: boolean;
   #done: boolean;
-  #owesDrain = false;
+  #drainExpected = false;
 
   constructor(options: {
     readonly streamId: number;
@@ -52,12 +52,12 @@ export class Upload {
     return this.#queue.length > 0;
   }
 
-  /** The upstream takes less than there is to send. */
+  /** The body waits for a window or the socket. */
   get blocked(): boolean {
-    return this.#queue.length > 0 || this.#owesDrain;
+    return this.#queue.length > 0 || this.#drainExpected;
   }
 
-  /** False asks to wait for the drain. Throws a `TransportError` for more than was announced. */
+  /** False asks to wait for the drain. Throws a `TransportError` for more bytes than announced. */
   write(chunk: Uint8Array): boolean {
     if (chunk.length === 0) return true;
     if (this.#ending || (this.#left !== -1 && chunk.length > this.#left)) {
@@ -75,7 +75,7 @@ export class Upload {
       this.#queue.push(chunk);
     }
     if (this.#done) return true;
-    this.#owesDrain = true;
+    this.#drainExpected = true;
     this.#output.wait(this);
     return false;
   }
@@ -85,11 +85,11 @@ export class Upload {
     if (this.#done || this.#ending) return;
     this.#ending = true;
     if (this.hasQueued) return;
-    this.#output.endOfData(this.streamId);
+    this.#output.endData(this.streamId);
     this.#finish();
   }
 
-  /** Sends one more frame of what waits, and says whether it could. */
+  /** Sends one frame from the queue. False when a window or the socket does not allow it. */
   sendQueued(): boolean {
     const chunk = this.#queue[0] as Uint8Array;
     const isLast = this.#ending && this.#left === 0 && this.#queue.length === 1;
@@ -100,17 +100,17 @@ export class Upload {
       this.#offset = 0;
       if (isLast) this.#finish();
       else if (this.#ending && !this.hasQueued) {
-        this.#output.endOfData(this.streamId);
+        this.#output.endData(this.streamId);
         this.#finish();
       }
     }
     return sent > 0;
   }
 
-  /** Nothing of it waits any more. */
-  onRelieved(): void {
-    if (!this.#owesDrain) return;
-    this.#owesDrain = false;
+  /** The queue is empty again. */
+  onQueueEmpty(): void {
+    if (!this.#drainExpected) return;
+    this.#drainExpected = false;
     if (!this.#done) this.#owner.onUploadDrain();
   }
 

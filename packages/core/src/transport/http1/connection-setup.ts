@@ -2,19 +2,9 @@ import type { Socket } from "node:net";
 import type { HeadLimits } from "../../config/resolved.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Ticker } from "../../runtime/ticker.ts";
-import type { Connection } from "./connection.ts";
 import type { ConnectionLifetime } from "./connection-lifetime.ts";
 import type { Http1Exchange } from "./http1-exchange.ts";
-
-/** The transport that a connection belongs to. */
-export interface ConnectionOwner {
-  /** Whole and clean after an exchange: it may be used again after its rest. */
-  onReleased(connection: Connection): void;
-  /** The upstream has sent something that nobody asked for. */
-  onSurplus(): void;
-  /** Gone for good. `unsent` had been given to it, and nothing of that has been written. */
-  onClosed(connection: Connection, unsent: Http1Exchange | undefined): void;
-}
+import type { Http1Transport } from "./http1-transport.ts";
 
 export interface ConnectionTimeouts {
   readonly connectMs: number;
@@ -24,21 +14,21 @@ export interface ConnectionTimeouts {
   readonly keepAliveMs: number;
 }
 
-/** What a connection is opened with. */
+/** The arguments of a new connection. */
 export interface ConnectionSetup {
-  /** Opens the socket; what arrives is given to `onBytes`, and is valid during the call. */
+  /** Opens the socket. The bytes that `onBytes` receives are valid during the call only. */
   readonly open: (onBytes: (bytes: Buffer) => void) => Socket;
-  readonly owner: ConnectionOwner;
+  readonly transport: Http1Transport;
   readonly timeouts: ConnectionTimeouts;
   readonly responseHead: HeadLimits;
   readonly ticker: Ticker;
   readonly tls: boolean;
-  /** The event that reports that it is usable; undefined when it is already. */
+  /** The event that reports that the socket is usable; undefined when it is usable already. */
   readonly ready: "connect" | "secureConnect" | undefined;
-  /** When its opening began, on the clock. */
+  /** The time on the clock when the opening began. */
   readonly openedAt: number;
   readonly clock: Clock;
   readonly lifetime: ConnectionLifetime;
-  /** What it is opened for. */
+  /** The first exchange. */
   readonly exchange: Http1Exchange;
 }
