@@ -1,51 +1,86 @@
 // Which part of the work a function does, by the file it is in. What belongs to no part by itself (streams, sockets,
-// buffers, native code) is done for whoever called it.
+// buffers, native code, and what is listed under `callers`) counts for its caller.
 
 export const groups = ["client parsing", "routing and balancing", "upstream side", "observing", "writing back"];
 const [client, routing, upstream, observing, writing] = groups;
 
-/** The part of a folder of packages/core/src as a whole. */
-const folders = {
-  attempts: routing,
-  balancer: routing,
-  config: routing,
-  pool: routing,
-  client: writing,
-  request: client,
-  http1: upstream,
-  transport: upstream,
-  health: observing,
-  observe: observing,
-};
+/** Code that both sides use, or every part. */
+export const callers = "of the caller";
+/** What no proxied request runs. */
+export const outside = "no part of a request";
 
-/** Files that belong to another part than their folder, and those of folders that belong to several. */
-const files = {
+/**
+ * The files and folders of packages/core/src by part. A file is in the part that names it or, failing that, its nearest
+ * folder: bench/test/groups.test.js checks that each is in exactly one.
+ */
+export const parts = {
   [client]: [
-    "client/node/incomplete-request",
-    "client/node/pipelining",
-    "client/node/response-closed",
+    "client/",
+    "forward/context",
     "forward/handle-request",
-    "forward/parse-errors",
+    "forward/request-body",
+    "node-listeners",
+    "proxy",
+    "request/",
   ],
   [routing]: [
-    "forward/context",
+    "attempts/",
+    "balancer/",
+    "forward/check-hooks",
+    "forward/hooks",
     "forward/proxied-request",
-    "forward/proxied-request-input",
+    "managed-pool",
+    "policy",
+    "pool-registry",
+    "pool/",
+    "request/app-headers",
     "request/create-routing",
     "request/hash-key",
     "request/route-match",
     "request/routing",
   ],
-  [upstream]: ["forward/headers/upstream-headers", "forward/request-body", "request/forwarded-headers"],
-  [observing]: ["attempts/in-flight", "attempts/load-report", "forward/request-record"],
+  [upstream]: [
+    "attempts/replay-buffer",
+    "dns/",
+    "forward/headers/upstream-headers",
+    "forward/upgrade/",
+    "request/forwarded-headers",
+    "transport/",
+  ],
+  [observing]: [
+    "attempts/in-flight",
+    "attempts/load-report",
+    "discovery/",
+    "events",
+    "forward/reporter",
+    "forward/request-record",
+    "health/",
+    "observe/",
+    "snapshot",
+  ],
   [writing]: [
+    "client/node/body-buffers",
+    "client/node/patched-response",
+    "client/node/response-batch",
+    "client/node/upgrade-response",
+    "client/node/write-head",
+    "client/send-timeout",
     "forward/client-response",
     "forward/error-response",
-    "forward/headers/client-headers",
-    "forward/headers/trailers",
+    "forward/headers/",
   ],
+  [callers]: ["config/", "errors", "http1/", "http2/", "runtime/"],
+  [outside]: ["announce-load", "explain/", "index", "outbound/", "simulate/", "testing/", "version"],
 };
-const groupOfFile = new Map(Object.entries(files).flatMap(([group, names]) => names.map((name) => [name, group])));
+
+const partOf = new Map(Object.entries(parts).flatMap(([part, places]) => places.map((place) => [place, part])));
+
+/** The part of a file of packages/core/src, given without its extension. Undefined for one that no part has. */
+export function partOfFile(name) {
+  let place = name;
+  while (place !== "" && !partOf.has(place)) place = place.slice(0, place.lastIndexOf("/", place.length - 2) + 1);
+  return partOf.get(place);
+}
 
 const nodeFiles = {
   "node:_http_common": client,
@@ -54,13 +89,17 @@ const nodeFiles = {
   "node:_http_outgoing": writing,
 };
 
-/** In node's _http_server, these write. */
-const serverWrites = /^(?:writeHead|ServerResponse|resOnFinish|_?finish|detachSocket|assignSocket|_storeHeader)$/;
+/** In files that read requests and write responses, these write. */
+const writers = {
+  "node:_http_server": /^(?:writeHead|ServerResponse|resOnFinish|_?finish|detachSocket|assignSocket|_storeHeader)$/,
+  "client/node/node-exchange": /^(?:begin|cutOff|end|flush|inform|release|#?send|write)$/,
+};
 
 /** Undefined when it depends on the caller. */
 export function groupOf({ url, functionName }) {
-  if (url === "node:_http_server" && serverWrites.test(functionName)) return writing;
-  if (Object.hasOwn(nodeFiles, url)) return nodeFiles[url];
-  const [, name = ""] = /packages\/core\/dist\/([\w/-]+)\.js$/.exec(url) ?? [];
-  return groupOfFile.get(name) ?? folders[name.split("/")[0]];
+  const [, file] = /packages\/core\/dist\/([\w/-]+)\.js$/.exec(url) ?? [];
+  if (writers[file ?? url]?.test(functionName)) return writing;
+  if (file === undefined) return nodeFiles[url];
+  const part = partOfFile(file);
+  return part === callers ? undefined : part;
 }

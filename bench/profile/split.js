@@ -4,7 +4,7 @@ const collector = "garbage collection";
 const shared = "sockets and event loop, for either side";
 
 /**
- * Sorts the self time of a profile of V8's into the parts of the work, garbage collection, and what nobody called: microseconds
+ * Sorts the self time of a profile of V8's into the parts of the work, garbage collection, and what no part called: microseconds
  * by part. Only samples between two moments count, in microseconds of the machine's monotonic clock.
  */
 export function split({ nodes, samples, timeDeltas, startTime }, from, until) {
@@ -15,7 +15,9 @@ export function split({ nodes, samples, timeDeltas, startTime }, from, until) {
     // A delta lies before its sample, so that each sample lasts until the next.
     time += timeDeltas[index];
     const part = parts.get(id);
-    if (time >= from && time < until && part !== undefined) spent[part] += timeDeltas[index + 1] ?? 0;
+    if (time >= from && time < until && part !== undefined) {
+      spent[part] = (spent[part] ?? 0) + (timeDeltas[index + 1] ?? 0);
+    }
   }
   return spent;
 }
