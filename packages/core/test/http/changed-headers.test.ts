@@ -14,9 +14,13 @@ interface App {
   readonly events: RequestEvent[];
 }
 
-/** An app that changes requests and hands them to the proxy, in front of an upstream that answers everything with 204. */
-async function startApp(change: (req: IncomingMessage) => void, options: Partial<ProxyOptions> = {}): Promise<App> {
-  const upstream = await startRawUpstream((socket) => void socket.write("HTTP/1.1 204 No Content\r\n\r\n"));
+/** An app that changes requests and hands them to the proxy, in front of an upstream that responds to everything with 204. */
+async function startApp(
+  change: (req: IncomingMessage) => void,
+  options: Partial<ProxyOptions> = {},
+  response = "HTTP/1.1 204 No Content\r\n\r\n",
+): Promise<App> {
+  const upstream = await startRawUpstream((socket) => void socket.write(response));
   const proxy = createProxy({
     ...("pools" in options ? {} : { upstreams: [upstream.url] }),
     ...options,
@@ -199,4 +203,11 @@ describe("what an app decides in req.headers goes on, for requests and handshake
     expect(client.text).toMatch(/^HTTP\/1\.1 431 /);
     expect(app.heads()).toEqual([]);
   });
+});
+
+test("an app that deletes Transfer-Encoding from req.headers does not lift the limit on padded chunks", async () => {
+  const app = await startApp((req) => void delete req.headers["transfer-encoding"], {}, "");
+  const flood = `1;${"a".repeat(4_094)}\r\nx\r\n`.repeat(2_500);
+  const client = await rawClient(app.port, `POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n${flood}`);
+  expect(await client.until(/^HTTP\/1\.1 \d+/)).toContain("400");
 });

@@ -67,6 +67,17 @@ describe("a tunnel", () => {
     expect((await finished(1))[0]).toMatchObject({ status: 101, bytesIn, bytesOut });
   });
 
+  test("is not closed by an idle timeout of the server while its upstream has not responded", async () => {
+    const upstream = await startRawUpstream(() => {});
+    const { port, server } = await startProxy({ upstreams: [upstream.url] });
+    server.setTimeout(60_000);
+    const connected = once(server, "connection") as Promise<[Socket]>;
+    await rawClient(port, handshake());
+    const [socket] = await connected;
+    await until(() => upstream.heads.length === 1);
+    expect(socket.timeout ?? 0).toBe(0);
+  });
+
   test("passes header bytes from 0x80 on unchanged, both ways", async () => {
     // "Jörg" in UTF-8.
     const name = "J\xc3\xb6rg \x80\xff";

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { limits } from "../../config/defaults.ts";
 import type { ErrorCode } from "../../errors.ts";
+import { fieldValue } from "../../http1/field-value.ts";
 import { AsyncContext } from "../../runtime/async-context.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { ChangedHeaders, HeaderObject } from "../changed-headers.ts";
@@ -241,7 +242,8 @@ export class NodeExchange implements ClientExchange {
   #isPadded(): boolean {
     const overhead = this.req.socket.bytesRead - this.#bytesBefore - this.bodyBytes;
     if (overhead <= limits.chunkOverheadBytes + this.#chunks * limits.chunkOverheadPerPiece) return false;
-    return this.req.headers["transfer-encoding"] !== undefined;
+    // In `req.headers` an app may have deleted it.
+    return fieldValue(this.req.rawHeaders, "transfer-encoding") !== undefined;
   }
 
   /** Node's `close` alone misses a client that left before this call, and one that left while earlier responses were pending. */

@@ -45,6 +45,8 @@ export class UpgradeExchange extends NodeExchange {
 
   override start(handler: ClientHandler): void {
     super.start(handler);
+    // An idle timeout of the server does not end a handshake that waits for its upstream.
+    this.req.socket.setTimeout?.(0);
     this.#raw.stream.on("error", this.#onClientGone).on("end", this.#onClientGone);
   }
 
