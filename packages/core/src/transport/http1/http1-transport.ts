@@ -1,16 +1,16 @@
 import type { Duplex } from "node:stream";
 import type { UpstreamAddress } from "../../config/resolved.ts";
 import type { ResolvedName } from "../../dns/resolved-name.ts";
-import type { ErrorCode } from "../../errors.ts";
 import type { Timer } from "../../runtime/clock.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
-import { type Ticker, type Timed, tickerOf } from "../../runtime/ticker.ts";
+import { type Ticker, tickerOf } from "../../runtime/ticker.ts";
 import { readyEvent, type SocketOpener } from "../connector.ts";
 import type { TransportSettings } from "../create-transport.ts";
 import { connectFailureCode } from "../failure-codes.ts";
 import type { OpenedSocket } from "../http2/dial.ts";
 import type { Exchange, ExchangeHandler, RequestHead, Transport } from "../transport.ts";
 import { TransportError } from "../transport-error.ts";
+import { failUnsent, WaitingExchanges } from "../waiting-exchanges.ts";
 import { Connection } from "./connection.ts";
 import { ConnectionLifetime } from "./connection-lifetime.ts";
 import type { ConnectionTimeouts } from "./connection-setup.ts";
@@ -39,7 +39,7 @@ export class Http1Transport implements Transport {
   /** Idle connections that may have authenticated a client, by client connection, the longest idle first. */
   readonly #bound = new Map<Duplex, Connection>();
   /** Exchanges in the order of their wait: all connections that the limit allows are busy or resting. */
-  readonly #waiting = new Map<Http1Exchange, Timed>();
+  readonly #waiting: WaitingExchanges<Http1Exchange>;
   #serving = false;
   #wakeTimer: Timer | undefined;
   /** Connections whose requests are written in the next check phase. */
@@ -55,6 +55,9 @@ export class Http1Transport implements Transport {
     this.#connector = connector;
     this.#name = connector.nameOf(address);
     this.#ticker = tickerOf(runtime.clock);
+    this.#waiting = new WaitingExchanges(runtime.clock, this.#ticker, this.#timeouts.connectMs, (exchange) =>
+      this.#waiting.refuse(exchange, "queue_timeout"),
+    );
   }
 
   dispatch(head: RequestHead, handler: ExchangeHandler): Exchange {
@@ -65,7 +68,7 @@ export class Http1Transport implements Transport {
     } catch (error) {
       invalid = error as TransportError;
     }
-    const exchange = new Http1Exchange(head, text, handler, this.#forget);
+    const exchange = new Http1Exchange(head, text, handler, this.#waiting.leave);
     if (invalid !== undefined) failUnsent(exchange, invalid.code, invalid);
     else if (this.#closing) failUnsent(exchange, "closed", undefined);
     else if (this.#waiting.size > 0 || !this.#place(exchange)) this.#wait(exchange);
@@ -74,7 +77,7 @@ export class Http1Transport implements Transport {
 
   /** Begins an exchange on an open connection that has carried nothing. As with `dispatch`, the handler is called later. */
   dispatchOn(opened: OpenedSocket, head: RequestHead, handler: ExchangeHandler): Exchange {
-    const exchange = new Http1Exchange(head, writeRequestHead(head), handler, this.#forget);
+    const exchange = new Http1Exchange(head, writeRequestHead(head), handler, this.#waiting.leave);
     const open = (onBytes: (bytes: Buffer) => void) => {
       opened.readFrom(onBytes);
       return opened.socket;
@@ -96,7 +99,7 @@ export class Http1Transport implements Transport {
 
   destroy(): void {
     this.#closing = true;
-    for (const exchange of this.#waiting.keys()) this.#refuseWaiting(exchange, "closed");
+    for (const exchange of this.#waiting) this.#waiting.refuse(exchange, "closed");
     for (const connection of this.#connections) connection.fail(new TransportError("reset", "the proxy is closing"));
     this.#runtime.clock.clearTimeout(this.#wakeTimer);
   }
@@ -192,12 +195,7 @@ export class Http1Transport implements Transport {
 
   /** Waits for at most the connect timeout. A timeout is our own failure, since the limit is ours. */
   #wait(exchange: Http1Exchange): void {
-    const timed: Timed = {
-      deadline: this.#runtime.clock.now() + this.#timeouts.connectMs,
-      onDeadline: () => this.#refuseWaiting(exchange, "queue_timeout"),
-    };
-    this.#waiting.set(exchange, timed);
-    this.#ticker.watch(timed);
+    this.#waiting.enter(exchange);
     this.#wakeWhenRested();
   }
 
@@ -205,9 +203,9 @@ export class Http1Transport implements Transport {
   #serveWaiting(): void {
     if (this.#serving) return;
     this.#serving = true;
-    for (const exchange of this.#waiting.keys()) {
+    for (const exchange of this.#waiting) {
       if (!this.#place(exchange)) break;
-      this.#forget(exchange);
+      this.#waiting.leave(exchange);
     }
     this.#serving = false;
     this.#wakeWhenRested();
@@ -225,11 +223,6 @@ export class Http1Transport implements Transport {
       },
       Math.max(0, Math.ceil(nextRestedAt - clock.now())),
     );
-  }
-
-  #refuseWaiting(exchange: Http1Exchange, code: ErrorCode): void {
-    this.#forget(exchange);
-    failUnsent(exchange, code, undefined);
   }
 
   #open(exchange: Http1Exchange): void {
@@ -271,16 +264,4 @@ export class Http1Transport implements Transport {
     this.#claimed = [];
     for (const connection of claimed) connection.send();
   };
-
-  readonly #forget = (exchange: Http1Exchange): void => {
-    const timed = this.#waiting.get(exchange);
-    if (timed === undefined) return;
-    this.#waiting.delete(exchange);
-    this.#ticker.forget(timed);
-  };
-}
-
-/** Fails an exchange of which nothing has been sent. */
-function failUnsent(exchange: Http1Exchange, code: ErrorCode, cause: unknown): void {
-  exchange.fail({ code, cause, reused: false, sent: false });
 }

@@ -2,13 +2,14 @@ import type { UpstreamAddress } from "../../config/resolved.ts";
 import type { ResolvedName } from "../../dns/resolved-name.ts";
 import type { ErrorCode } from "../../errors.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
-import { type Ticker, type Timed, tickerOf } from "../../runtime/ticker.ts";
+import { type Ticker, tickerOf } from "../../runtime/ticker.ts";
 import type { SocketOpener } from "../connector.ts";
 import type { TransportSettings } from "../create-transport.ts";
 import { ConnectionLifetime } from "../http1/connection-lifetime.ts";
 import type { ConnectionTimeouts } from "../http1/connection-setup.ts";
 import type { Exchange, ExchangeHandler, RequestHead, Transport } from "../transport.ts";
 import type { TransportError } from "../transport-error.ts";
+import { failUnsent, WaitingExchanges } from "../waiting-exchanges.ts";
 import { Dial, type DialOwner, type OpenedSocket } from "./dial.ts";
 import { Http2Exchange } from "./http2-exchange.ts";
 import { requestFields } from "./request-fields.ts";
@@ -41,7 +42,7 @@ export class Http2Transport implements Transport, SessionOwner, DialOwner {
   readonly #retired = new Set<Session>();
   readonly #dials = new Set<Dial>();
   /** Exchanges that wait for a connection or a stream, in order. */
-  readonly #waiting = new Map<Http2Exchange, Timed>();
+  readonly #waiting: WaitingExchanges<Http2Exchange>;
   /** Sessions whose exchanges are sent in the next check phase. */
   readonly #claimed = new Set<Session>();
   /** The lifetime and the address of each connection. */
@@ -68,6 +69,9 @@ export class Http2Transport implements Transport, SessionOwner, DialOwner {
     this.#timeouts = { ...settings.timeouts, keepAliveMs: settings.connections.keepAliveMs };
     this.#runtime = runtime;
     this.#ticker = tickerOf(runtime.clock);
+    this.#waiting = new WaitingExchanges(runtime.clock, this.#ticker, this.#timeouts.connectMs, (exchange) =>
+      this.#onWaitedTooLong(exchange),
+    );
   }
 
   dispatch(head: RequestHead, handler: ExchangeHandler): Exchange {
@@ -78,7 +82,7 @@ export class Http2Transport implements Transport, SessionOwner, DialOwner {
     } catch (error) {
       invalid = error as TransportError;
     }
-    const exchange = new Http2Exchange(head, fields, handler, this.#forget);
+    const exchange = new Http2Exchange(head, fields, handler, this.#waiting.leave);
     if (invalid !== undefined) failUnsent(exchange, invalid.code, invalid);
     else if (this.#closing) failUnsent(exchange, "closed", undefined);
     else if (this.#waiting.size > 0 || !this.#place(exchange)) this.#wait(exchange);
@@ -94,7 +98,7 @@ export class Http2Transport implements Transport, SessionOwner, DialOwner {
     this.#closing = true;
     for (const dial of this.#dials) dial.destroy();
     this.#dials.clear();
-    for (const exchange of [...this.#waiting.keys()]) this.#refuseWaiting(exchange, "closed", undefined);
+    for (const exchange of [...this.#waiting]) this.#waiting.refuse(exchange, "closed", undefined);
     for (const session of [...this.#sessions, ...this.#retired]) session.destroy();
   }
 
@@ -133,8 +137,8 @@ export class Http2Transport implements Transport, SessionOwner, DialOwner {
   onOpened(dial: Dial, opened: OpenedSocket): void {
     this.#dials.delete(dial);
     if (opened.protocol === "http/1.1") {
-      const waiting = [...this.#waiting.keys()];
-      for (const exchange of waiting) this.#forget(exchange);
+      const waiting = [...this.#waiting];
+      for (const exchange of waiting) this.#waiting.leave(exchange);
       return this.#fallback?.onHttp1(opened, waiting);
     }
     const { clock, random } = this.#runtime;
@@ -157,8 +161,8 @@ export class Http2Transport implements Transport, SessionOwner, DialOwner {
   onDialFailed(dial: Dial, code: ErrorCode, cause: unknown): void {
     this.#dials.delete(dial);
     const alone = this.#dials.size === 0 && this.#sessions.size === 0;
-    for (const exchange of [...this.#waiting.keys()]) {
-      this.#refuseWaiting(exchange, code, cause);
+    for (const exchange of [...this.#waiting]) {
+      this.#waiting.refuse(exchange, code, cause);
       if (!alone) break;
     }
     this.#serveWaiting();
@@ -212,12 +216,7 @@ export class Http2Transport implements Transport, SessionOwner, DialOwner {
 
   /** Waits for at most the connect timeout. */
   #wait(exchange: Http2Exchange): void {
-    const timed: Timed = {
-      deadline: this.#runtime.clock.now() + this.#timeouts.connectMs,
-      onDeadline: () => this.#onWaitedTooLong(exchange),
-    };
-    this.#waiting.set(exchange, timed);
-    this.#ticker.watch(timed);
+    this.#waiting.enter(exchange);
     this.#dialIfNeeded();
   }
 
@@ -227,14 +226,14 @@ export class Http2Transport implements Transport, SessionOwner, DialOwner {
     const [dial] = this.#dials;
     const error = full || dial === undefined ? undefined : dial.timeoutError();
     const code = error?.code ?? (full ? "queue_timeout" : "connect_timeout");
-    this.#refuseWaiting(exchange, code, error ?? new Error("no connection had a free stream in time"));
+    this.#waiting.refuse(exchange, code, error ?? new Error("no connection had a free stream in time"));
   }
 
   #serveWaiting(): void {
     if (this.#serving || this.#waiting.size === 0) return;
     this.#serving = true;
-    for (const exchange of [...this.#waiting.keys()]) {
-      if (this.#place(exchange)) this.#forget(exchange);
+    for (const exchange of [...this.#waiting]) {
+      if (this.#place(exchange)) this.#waiting.leave(exchange);
       else if (!exchange.head.freshConnection) break;
     }
     this.#serving = false;
@@ -243,7 +242,7 @@ export class Http2Transport implements Transport, SessionOwner, DialOwner {
 
   /** Opens another connection for waiting exchanges, unless those that are opening are expected to have enough streams. */
   #dialIfNeeded(): void {
-    const fresh = [...this.#waiting.keys()].some(({ head }) => head.freshConnection);
+    const fresh = [...this.#waiting].some(({ head }) => head.freshConnection);
     // An upstream that allows no stream at all does not allow one on another connection either.
     const allowsNone = [...this.#sessions].some((session) => session.allowsNone);
     const unsettled = [...this.#sessions].filter(({ settled }) => !settled).length;
@@ -268,27 +267,10 @@ export class Http2Transport implements Transport, SessionOwner, DialOwner {
     return max > 0 && this.#sessions.size + this.#dials.size >= max;
   }
 
-  #refuseWaiting(exchange: Http2Exchange, code: ErrorCode, cause: unknown): void {
-    this.#forget(exchange);
-    failUnsent(exchange, code, cause);
-  }
-
-  readonly #forget = (exchange: Http2Exchange): void => {
-    const timed = this.#waiting.get(exchange);
-    if (timed === undefined) return;
-    this.#waiting.delete(exchange);
-    this.#ticker.forget(timed);
-  };
-
   #retireIfClosing(): void {
     if (!this.#closing || this.#waiting.size > 0) return;
     for (const dial of this.#dials) dial.destroy();
     this.#dials.clear();
     for (const session of [...this.#sessions]) session.retire();
   }
-}
-
-/** Fails an exchange of which nothing has been sent. */
-function failUnsent(exchange: Http2Exchange, code: ErrorCode, cause: unknown): void {
-  exchange.fail({ code, cause, reused: false, sent: false });
 }
