@@ -9,7 +9,7 @@
 
 import createDebug from "debug";
 import { type ErrorCode, isConnectFailure } from "../errors.ts";
-import type { Outage, Reconnecting } from "../pool/availability/outage.ts";
+import type { Outage, OutageWaiter } from "../pool/availability/outage.ts";
 import type { OpenTunnel } from "../pool/open-tunnels.ts";
 import type { Outcome, Upstream } from "../pool/upstream.ts";
 import type { Timer } from "../runtime/clock.ts";
@@ -37,7 +37,7 @@ export interface AttemptHandler {
   onGiveUp(code: ErrorCode, cause?: unknown): void;
 }
 
-export class AttemptLoop implements SelectionHandler, Reconnecting {
+export class AttemptLoop implements SelectionHandler, OutageWaiter {
   readonly #in: AttemptLoopInput;
   readonly #handler: AttemptHandler;
   readonly #attempt: CurrentAttempt;

@@ -20,7 +20,7 @@ export function takeLoadReport({ route, upstream }: ReportSource, headers: reado
   const { values, rest } = splitLoadReport(route, headers);
   const [load = ""] = values;
   if (values.length !== 1 || upstream === undefined || !loadFormat.test(load)) return rest;
-  route?.pool.weighting.announce(upstream, Number(load));
+  route?.pool.effectiveWeights.announce(upstream, Number(load));
   return rest;
 }
 

@@ -46,7 +46,7 @@ export function affinityError(standing: Standing): ErrorCode {
  * the pool may still find.
  */
 export function boundStanding(bound: Upstream | undefined, pool: Pool): Standing {
-  if (bound === undefined) return pool.lookups.expectsMore ? "later" : "gone";
+  if (bound === undefined) return pool.discoveryStatus.pending ? "later" : "gone";
   return pool.standing(bound);
 }
 

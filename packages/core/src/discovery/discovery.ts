@@ -81,7 +81,7 @@ export class Discovery implements PoolWatcher {
   stop(): void {
     this.#stopped = true;
     this.#end();
-    this.#pool.lookups.record(null);
+    this.#pool.discoveryStatus.record(null);
   }
 
   #end(): void {
@@ -204,7 +204,7 @@ export class Discovery implements PoolWatcher {
 
   #report(change: Partial<DiscoverySnapshot>): void {
     this.#state = Object.freeze({ ...this.#state, ...change });
-    this.#pool.lookups.record(this.#state);
+    this.#pool.discoveryStatus.record(this.#state);
   }
 }
 
@@ -212,7 +212,7 @@ function initialState(pool: Pool, { name }: ResolvedDiscovery): DiscoverySnapsho
   return {
     name,
     status: "awaited",
-    lookups: pool.lookups.state?.lookups ?? { success: 0, failure: 0 },
+    lookups: pool.discoveryStatus.state?.lookups ?? { success: 0, failure: 0 },
     lastSuccess: null,
     lastError: null,
     nextLookup: null,

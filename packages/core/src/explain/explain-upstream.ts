@@ -36,11 +36,11 @@ function ofHold({ held }: Upstream): Reason | undefined {
   return held ? con("held", "it is held until its first probe succeeds") : undefined;
 }
 
-function ofEjection({ ejectedUntil, ejectedFor, onTrial, trialUnderWay }: Upstream): Reason | undefined {
+function ofEjection({ ejectedUntil, ejectedFor, onTrial, trialInFlight }: Upstream): Reason | undefined {
   if (ejectedUntil === undefined) return undefined;
   const why = ejectedFor === undefined ? "" : ` for ${ejectedFor}`;
   if (!onTrial) return con("ejected", `it is ejected${why} until ${toTime(ejectedUntil)}`);
-  if (trialUnderWay) return con("on-trial", `it was ejected${why}, and its one trial request is in flight`);
+  if (trialInFlight) return con("on-trial", `it was ejected${why}, and its one trial request is in flight`);
   return pro("on-trial", `it was ejected${why}, and may take one trial request`);
 }
 

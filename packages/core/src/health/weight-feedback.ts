@@ -13,8 +13,7 @@
 
 import { limits } from "../config/defaults.ts";
 import type { ResolvedPool, ResolvedWeights } from "../config/resolved.ts";
-import type { Attempt } from "../pool/attempt.ts";
-import type { AttemptObserver } from "../pool/attempt-accounting.ts";
+import type { Attempt, AttemptObserver } from "../pool/attempt.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { PoolWatcher, Verdicts } from "../pool/pool-watcher.ts";
 import type { Outcome, Upstream } from "../pool/upstream.ts";
@@ -77,7 +76,8 @@ export class WeightFeedback implements AttemptObserver, PoolWatcher {
     this.#runtime.clock.clearTimeout(this.#timer);
     this.#tallies.clear();
     if (verdicts === "keep") return;
-    for (const upstream of this.#pool.upstreams) this.#pool.weighting.setFeedback(upstream, 1, "feedback is off");
+    for (const upstream of this.#pool.upstreams)
+      this.#pool.effectiveWeights.setFeedback(upstream, 1, "feedback is off");
   }
 
   onResponded(): void {}
@@ -118,7 +118,7 @@ export class WeightFeedback implements AttemptObserver, PoolWatcher {
         fault === undefined ? Math.min(1, before * 2) : Math.max(limits.feedbackFloor, before * limits.feedbackStep);
       if (after === before) continue;
       changed = true;
-      this.#pool.weighting.setFeedback(upstream, after, fault ?? "nothing speaks against it any more");
+      this.#pool.effectiveWeights.setFeedback(upstream, after, fault ?? "nothing speaks against it any more");
     }
     if (changed) this.#frozenFor = Math.ceil(limits.feedbackFreezeMs / this.#intervalMs) - 1;
   }

@@ -1,41 +1,37 @@
-import type { OpenTunnel } from "./open-tunnels.ts";
-import type { Member, Outcome, Upstream } from "./upstream.ts";
-
-/** The pool, as an attempt on one of its members sees it. */
-export interface AttemptHost {
-  onResponded(member: Member, attempt: Attempt): void;
-  onSettled(member: Member, attempt: Attempt, outcome: Outcome): void;
-  /** Returns what is to be called when the tunnel has closed. */
-  onTunnelOpened(member: Member, attempt: Attempt, tunnel: OpenTunnel | undefined): () => void;
-}
+import { isConnectFailure } from "../errors.ts";
+import { isFailureStatus } from "./availability/failure-status.ts";
+import type { Outage } from "./availability/outage.ts";
+import type { OpenTunnel, OpenTunnels } from "./open-tunnels.ts";
+import type { PoolContext } from "./pool-context.ts";
+import { isUpstreamFailure, type Member, type Outcome, type Upstream } from "./upstream.ts";
 
 /**
- * One try on one upstream. It holds a place in the upstream's `inFlight` from its start until `settle`, or, after
- * `becomeTunnel`, until the tunnel has closed. One of the two has to be called on every path; later calls do nothing.
+ * An attempt of a request on one upstream. It counts in the upstream's `inFlight` until `settle`, or, after `becomeTunnel`,
+ * until the tunnel has closed. Every path must call one of the two; later calls do nothing.
  */
 export class Attempt {
-  /** When it began, on the monotonic clock. */
+  /** On the monotonic clock. */
   readonly startedAt: number;
   /** Milliseconds to open the connection; undefined on a reused connection. */
   connectMs: number | undefined;
-  /** Milliseconds to the response headers, once they have arrived. */
+  /** Milliseconds to the response headers; undefined before they have arrived. */
   headersMs: number | undefined;
-  /** The status that came with them. */
+  /** The status of the response. */
   status: number | undefined;
-  /** Made since nothing available could be connected, on an upstream that is not: a success counts as its trial. */
+  /** No available upstream could be connected, and this one is not available. A success counts as its trial. */
   readonly lastResort: boolean;
   readonly #member: Member;
-  readonly #host: AttemptHost;
+  readonly #accounting: AttemptAccounting;
   #settled = false;
 
-  constructor(member: Member, startedAt: number, lastResort: boolean, host: AttemptHost) {
+  constructor(member: Member, startedAt: number, lastResort: boolean, accounting: AttemptAccounting) {
     this.#member = member;
     this.startedAt = startedAt;
     this.lastResort = lastResort;
-    this.#host = host;
+    this.#accounting = accounting;
   }
 
-  /** It is one of those by which its upstream is judged on the trial that is going on now. */
+  /** It belongs to the current trial of its upstream. */
   get onTrial(): boolean {
     return this.#member.trial?.has(this) === true;
   }
@@ -48,27 +44,125 @@ export class Attempt {
   responded(ms: number, status: number): void {
     this.headersMs = ms;
     this.status = status;
-    this.#host.onResponded(this.#member, this);
+    this.#accounting.responded(this.#member, this);
   }
 
   settle(outcome: Outcome): void {
     if (this.#settled) return;
     this.#settled = true;
-    this.#host.onSettled(this.#member, this, outcome);
+    this.#accounting.settled(this.#member, this, outcome);
   }
 
-  /**
-   * Settles it as a success, and leaves its place to a tunnel, which the pool may end. Returns what is to be called when that
-   * has closed.
-   */
+  /** Settles it as a success; the tunnel keeps its place. Returns the function to call when the tunnel has closed. */
   becomeTunnel(tunnel?: OpenTunnel): () => void {
     if (this.#settled) return () => {};
     this.#settled = true;
-    const onClosed = this.#host.onTunnelOpened(this.#member, this, tunnel);
+    const onClosed = this.#accounting.tunnelOpened(this.#member, this, tunnel);
     let open = true;
     return () => {
       if (open) onClosed();
       open = false;
     };
+  }
+}
+
+/** Observes attempts, and whether they count as failures of their upstream. Waiting requests are woken afterwards. */
+export interface AttemptObserver {
+  /** The response headers have arrived. */
+  onResponded(attempt: Attempt, failed: boolean): void;
+  /** The attempt has released its place; otherwise the upstream is unchanged. */
+  onSettled(attempt: Attempt, outcome: Outcome, failed: boolean): void;
+}
+
+/**
+ * Records the outcomes of attempts in their upstreams. Each outcome is one update of the pool: counters, observers,
+ * ejections and releases come first, and waiting requests are woken once, at its end. So an upstream that is ejected for an
+ * outcome is out before any waiter is woken, and no request runs inside the loop over the observers.
+ */
+export class AttemptAccounting {
+  readonly observers: Set<AttemptObserver> = new Set();
+  readonly #context: PoolContext;
+  readonly #outage: Outage;
+  readonly #tunnels: OpenTunnels;
+  readonly #onReleased: (member: Member) => void;
+
+  /** `onReleased` is called with the upstream after each end of a request or tunnel. */
+  constructor(
+    context: PoolContext,
+    { outage }: { readonly outage: Outage },
+    tunnels: OpenTunnels,
+    onReleased: (member: Member) => void,
+  ) {
+    this.#context = context;
+    this.#outage = outage;
+    this.#tunnels = tunnels;
+    this.#onReleased = onReleased;
+  }
+
+  responded(member: Member, attempt: Attempt): void {
+    const { options, runtime } = this.#context;
+    const failed = isFailureStatus(attempt.status, options);
+    member.served = true;
+    this.#outage.onSuccess(member);
+    member.recordHeaders(attempt.headersMs ?? 0, failed, runtime.clock.now());
+    this.#context.beginUpdate();
+    try {
+      for (const observer of this.observers) observer.onResponded(attempt, failed);
+    } finally {
+      this.#context.endUpdate();
+    }
+  }
+
+  settled(member: Member, attempt: Attempt, outcome: Outcome): void {
+    const wasFull = member.full;
+    member.inFlight--;
+    this.#record(member, attempt, outcome, wasFull);
+  }
+
+  /** The place stays taken throughout, so that no waiter can get it. */
+  tunnelOpened(member: Member, attempt: Attempt, tunnel: OpenTunnel | undefined): () => void {
+    member.tunnels++;
+    const forget = tunnel && this.#tunnels.opened(member, tunnel);
+    this.#record(member, attempt, "success", member.full);
+    return () => {
+      forget?.();
+      this.#tunnelClosed(member);
+    };
+  }
+
+  #tunnelClosed(member: Member): void {
+    const wasFull = member.full;
+    member.inFlight--;
+    member.tunnels--;
+    this.#context.beginUpdate();
+    if (wasFull) this.#context.changed();
+    this.#onReleased(member);
+    this.#context.endUpdate();
+  }
+
+  #record(member: Member, attempt: Attempt, outcome: Outcome, wasFull: boolean): void {
+    this.#context.beginUpdate();
+    try {
+      this.#conclude(member, attempt, outcome);
+      if (wasFull) this.#context.changed();
+      this.#onReleased(member);
+    } finally {
+      this.#context.endUpdate();
+    }
+  }
+
+  #conclude(member: Member, attempt: Attempt, outcome: Outcome): void {
+    const { options, runtime } = this.#context;
+    member.recordOutcome(outcome, runtime.clock.wallNow());
+    const fault = isUpstreamFailure(outcome);
+    if (fault) {
+      if (isConnectFailure(outcome)) this.#outage.onConnectFailure();
+      const now = runtime.clock.now();
+      member.responsiveness.record(now - attempt.startedAt, true, now);
+    }
+    const failed = fault || isFailureStatus(attempt.status, options);
+    for (const observer of this.observers) observer.onSettled(attempt, outcome, failed);
+    member.trial?.settled(attempt);
+    if (fault) this.#context.emit("failure", member);
   }
 }

@@ -4,12 +4,12 @@ import type { Clock } from "../runtime/clock.ts";
 import { isSameServer, type Member } from "./upstream.ts";
 
 /**
- * Members that were found in DNS and have left it. One that returns within `limits.departedMs` is the same server with the
- * same faults: it keeps its verdict, its ejection and its counters. At most `limits.departedMembers` are remembered.
+ * Discovered members that DNS has dropped. A member that returns within `limits.departedMs` keeps its verdict, its ejection
+ * and its counters, since it is probably the same server. At most `limits.departedMembers` are remembered.
  */
 export class DepartedMembers {
   readonly #clock: Clock;
-  /** In the order of their departure. */
+  /** In the order in which they left. */
   readonly #members = new Map<string, { readonly member: Member; readonly until: number }>();
 
   constructor(clock: Clock) {
@@ -26,7 +26,7 @@ export class DepartedMembers {
     }
   }
 
-  /** Takes out the member that has these options, if it left not long ago. */
+  /** Removes and returns the member with these options, unless it left too long ago. */
   recall(upstream: ResolvedUpstream): Member | undefined {
     const departed = this.#members.get(upstream.id);
     if (departed === undefined) return undefined;

@@ -1,22 +1,22 @@
 import type { ResolvedUpstream } from "../config/resolved.ts";
 import { ProxyError } from "../errors.ts";
 import { DepartedMembers } from "./departed-members.ts";
-import type { Weighting } from "./effective-weight.ts";
+import type { EffectiveWeights } from "./effective-weight.ts";
 import { OpenTunnels } from "./open-tunnels.ts";
 import type { PoolContext } from "./pool-context.ts";
 import { destroyTransport, retireTransport } from "./transports.ts";
 import { isSameServer, Member } from "./upstream.ts";
 
-/** The ids of those who joined and of those who left. */
+/** The ids of the members that have joined and left. */
 export interface MemberChanges {
   readonly added: string[];
   readonly removed: string[];
 }
 
-/** Who belongs to a pool, and who has left it and is still finishing what it began. */
+/** The members of a pool, and former members with requests or tunnels in flight. */
 export class Members {
   readonly #context: PoolContext;
-  readonly #weighting: Weighting;
+  readonly #effectiveWeights: EffectiveWeights;
   readonly tunnels: OpenTunnels;
   readonly #leaving = new Set<Member>();
   readonly #departed: DepartedMembers;
@@ -24,14 +24,14 @@ export class Members {
   #nextSlot = 0;
   #list: readonly Member[] = Object.freeze([]);
 
-  constructor(context: PoolContext, weighting: Weighting) {
+  constructor(context: PoolContext, effectiveWeights: EffectiveWeights) {
     this.#context = context;
-    this.#weighting = weighting;
+    this.#effectiveWeights = effectiveWeights;
     this.tunnels = new OpenTunnels(context);
     this.#departed = new DepartedMembers(context.runtime.clock);
   }
 
-  /** In order. A new frozen list after each change. */
+  /** In the order of the configuration. A new frozen list after each change. */
   get list(): readonly Member[] {
     return this.#list;
   }
@@ -47,43 +47,43 @@ export class Members {
     throw new ProxyError("unknown_upstream", `pool "${this.#context.name}" has no upstream "${id}"`);
   }
 
-  /** Takes one in; into a pool that is at work gently, when slow start is on. */
+  /** Adds a member, with slow start if the pool has served requests already. */
   join(options: ResolvedUpstream): Member {
     const member = this.#create(options, false);
-    member.newcomer = this.#list.some(({ served }) => served);
+    member.joinedLate = this.#list.some(({ served }) => served);
     this.#list = Object.freeze([...this.#list, member]);
-    if (!member.held) this.letIn(member);
+    if (!member.held) this.beginTraffic(member);
     this.#context.changed();
-    this.#tell(member, "added");
+    this.#emit(member, "added");
     return member;
   }
 
   leave(member: Member): void {
     this.#list = Object.freeze(this.#list.filter((other) => other !== member));
-    this.#dismiss(member);
+    this.#remove(member);
     this.#context.changed();
-    this.#tell(member, "removed");
+    this.#emit(member, "removed");
     this.tunnels.removed(member);
     this.releaseIfDrained(member);
   }
 
   /**
-   * Of the members of one origin, listed or found, keeps those who stay the same server, and exchanges the others in one
-   * go: nobody who waits sees a pool in between. Those of the origin are in the order given afterwards, the listed ones
-   * first. An id that was found and gets listed goes over to the listed ones.
+   * Replaces the members of one origin, listed or discovered, in one step. Members that are still the same server stay.
+   * Listed members come first, each origin in the given order. A discovered member whose id is now listed becomes a listed
+   * one.
    */
   replace(upstreams: readonly ResolvedUpstream[], discovered: boolean): MemberChanges {
     const wanted = new Map(upstreams.map((upstream) => [upstream.id, upstream]));
-    const isConcerned = (member: Member) => member.discovered === discovered || wanted.has(member.id);
-    const concerned = this.#list.filter(isConcerned);
+    const isAffected = (member: Member) => member.discovered === discovered || wanted.has(member.id);
+    const affected = this.#list.filter(isAffected);
     const stay = new Map<string, Member>();
-    for (const member of concerned) {
+    for (const member of affected) {
       if (isSameServer(member, wanted.get(member.id))) stay.set(member.id, member);
     }
-    const removed = concerned.filter(({ id }) => !stay.has(id));
-    const others = this.#list.filter((member) => !isConcerned(member));
-    const atWork = [...others, ...stay.values()].some(({ served }) => served);
-    for (const member of removed) this.#dismiss(member);
+    const removed = affected.filter(({ id }) => !stay.has(id));
+    const others = this.#list.filter((member) => !isAffected(member));
+    const serving = [...others, ...stay.values()].some(({ served }) => served);
+    for (const member of removed) this.#remove(member);
 
     const added: Member[] = [];
     const members = upstreams.map((upstream) => {
@@ -94,51 +94,51 @@ export class Members {
     this.#list = Object.freeze(discovered ? [...others, ...members] : [...members, ...others]);
     for (const [index, upstream] of upstreams.entries()) this.#update(members[index] as Member, upstream, discovered);
     for (const member of added) {
-      member.newcomer = atWork;
-      if (!member.held) this.letIn(member);
+      member.joinedLate = serving;
+      if (!member.held) this.beginTraffic(member);
     }
     this.#context.changed();
     for (const member of removed) {
-      this.#tell(member, "removed");
+      this.#emit(member, "removed");
       this.tunnels.removed(member);
       this.releaseIfDrained(member);
     }
-    for (const member of added) this.#tell(member, "added");
+    for (const member of added) this.#emit(member, "added");
     return { added: added.map(({ id }) => id), removed: removed.map(({ id }) => id) };
   }
 
-  /** Slow start, unless there is nobody else to take the traffic meanwhile. */
-  warm(member: Member): void {
-    if (this.#list.some((other) => other !== member && isWarm(other))) this.#weighting.warm(member);
+  /** Begins a slow start, unless no other member can take the traffic meanwhile. */
+  startSlowStart(member: Member): void {
+    if (this.#list.some((other) => other !== member && isWarm(other))) this.#effectiveWeights.startSlowStart(member);
   }
 
-  /** The first that a member gets of the traffic. When it has joined a pool at work, that is little at first. */
-  letIn(member: Member): void {
-    if (member.newcomer) this.warm(member);
-    member.newcomer = false;
+  /** A member gets its first traffic, with slow start if the pool was serving when it joined. */
+  beginTraffic(member: Member): void {
+    if (member.joinedLate) this.startSlowStart(member);
+    member.joinedLate = false;
   }
 
-  /** Whether anybody has a full share of the traffic. */
-  get someWarm(): boolean {
+  /** Whether a member has its full share of the traffic. */
+  get hasWarmMember(): boolean {
     return this.#list.some(isWarm);
   }
 
-  /** Forgets a member that has left and has nothing to finish. */
+  /** Releases a former member once it has nothing in flight. */
   releaseIfDrained(member: Member): void {
     if (!member.removed || !member.idle || !this.#leaving.delete(member)) return;
     this.#freeSlots.push(member.slot);
     this.tunnels.forget(member);
     retireTransport(member);
-    this.#tell(member, "drained");
+    this.#emit(member, "drained");
   }
 
-  /** Ends every connection, also of those who have left. */
+  /** Ends all connections, also those of former members. */
   destroyTransports(): void {
     this.tunnels.close();
     for (const member of this.#all()) destroyTransport(member);
   }
 
-  /** Over those who have left, too. */
+  /** Sums over current and former members. */
   sum(of: (member: Member) => number): number {
     let sum = 0;
     for (const member of this.#all()) sum += of(member);
@@ -152,11 +152,11 @@ export class Members {
     return member;
   }
 
-  /** Takes a member back that DNS had dropped. What nothing would end any more does not come back with it. */
+  /** Restores a member that DNS has dropped. Its verdict and ejection are kept only if a watcher can still end them. */
   #recall(upstream: ResolvedUpstream, discovered: boolean): Member | undefined {
     const member = discovered ? this.#departed.recall(upstream) : undefined;
     if (member === undefined) return undefined;
-    // It may still be finishing what it had begun, in its old slot.
+    // With requests in flight it still has its old slot.
     if (!this.#leaving.delete(member)) member.slot = this.#freeSlots.pop() ?? this.#nextSlot++;
     const { healthCheck, outlierDetection } = this.#context.options;
     member.rejoin({ keepsVerdict: healthCheck !== undefined, keepsEjection: outlierDetection !== undefined });
@@ -164,11 +164,11 @@ export class Members {
     return member;
   }
 
-  #dismiss(member: Member): void {
+  #remove(member: Member): void {
     member.removed = true;
     if (member.discovered) this.#departed.remember(member);
     this.#leaving.add(member);
-    this.#weighting.forget(member);
+    this.#effectiveWeights.forget(member);
   }
 
   #update(member: Member, upstream: ResolvedUpstream, discovered: boolean): void {
@@ -177,10 +177,10 @@ export class Members {
     member.maxInFlight = upstream.maxInFlight;
     if (member.configuredWeight === upstream.weight) return;
     member.configuredWeight = upstream.weight;
-    this.#weighting.setWeight(member, upstream.weight, discovered ? "discovery" : "config");
+    this.#effectiveWeights.setWeight(member, upstream.weight, discovered ? "discovery" : "config");
   }
 
-  #tell(member: Member, change: "added" | "removed" | "drained"): void {
+  #emit(member: Member, change: "added" | "removed" | "drained"): void {
     this.#context.emit("member", { pool: this.#context.name, upstream: member.id, change });
   }
 
@@ -190,7 +190,7 @@ export class Members {
   }
 }
 
-/** One that has no room has its share all the same. */
-function isWarm({ sharing, slowStart }: Member): boolean {
-  return sharing && slowStart === 1;
+/** A full member has its share as well. */
+function isWarm({ inRotation, slowStart }: Member): boolean {
+  return inRotation && slowStart === 1;
 }

@@ -4,62 +4,60 @@ import type { Timer } from "../runtime/clock.ts";
 import type { PoolContext } from "./pool-context.ts";
 import type { Member } from "./upstream.ts";
 
-/** A tunnel as its pool sees it. */
+/** The pool's handle of a tunnel. */
 export interface OpenTunnel {
-  /** The first time it is closed with WebSocket close 1001, the second time cut. */
+  /** The first call closes it with WebSocket close 1001, the second one cuts it. */
   destroy(): void;
 }
 
 /**
- * The open tunnels of a pool's upstreams, and what ends them: the deadline of a drain, the pool's `closeTunnelsWhen`, or an
- * upstream that is unhealthy and that the operator has disabled or removed as well.
+ * The open tunnels of a pool's upstreams. They are closed by the timeout of a drain, by `closeTunnelsWhen`, and when an
+ * unhealthy upstream is also disabled or removed.
  */
 export class OpenTunnels {
   readonly #context: PoolContext;
   readonly #open = new Map<Member, Set<OpenTunnel>>();
   readonly #deadlines = new Map<Member, Timer>();
-  /** Tunnels that have been told to close. */
+  /** Tunnels on which `destroy` was called once. */
   readonly #ending = new WeakSet<OpenTunnel>();
 
   constructor(context: PoolContext) {
     this.#context = context;
   }
 
-  /** Returns what is to be called when the tunnel has closed. */
+  /** Returns the function to call when the tunnel has closed. */
   opened(member: Member, tunnel: OpenTunnel): () => void {
     const tunnels = this.#open.get(member) ?? new Set();
     this.#open.set(member, tunnels.add(tunnel));
-    // Its handshake has taken longer than the upstream had left. The head of its 101 goes first.
-    if (this.#isOut(member)) queueMicrotask(() => this.#end(member));
+    // The handshake has ended after the timeout. The 101 is written first.
+    if (this.#mustClose(member)) queueMicrotask(() => this.#end(member));
     return () => {
       if (tunnels.delete(tunnel) && tunnels.size === 0) this.#open.delete(member);
     };
   }
 
-  /** An operator has set the member's state. `timeoutMs` is how long tunnels may go on; undefined is as long as they like. */
+  /** An operator has set the state. Tunnels are closed after `timeoutMs`; undefined is no limit. */
   stateSet(member: Member, timeoutMs: number | undefined): void {
     this.forget(member);
     member.drained = false;
-    if (this.#isOut(member)) this.#end(member);
+    if (this.#mustClose(member)) this.#end(member);
     else if (timeoutMs !== undefined) this.#endAfter(member, timeoutMs);
   }
 
-  /** Probes have found the member unhealthy. */
   foundUnhealthy(member: Member): void {
-    if (this.#endsWhen("unhealthy") || this.#isOut(member)) this.#end(member);
+    if (this.#endsWhen("unhealthy") || this.#mustClose(member)) this.#end(member);
   }
 
-  /** The member has left the pool. */
   removed(member: Member): void {
-    if (this.#isOut(member)) this.#end(member);
+    if (this.#mustClose(member)) this.#end(member);
   }
 
-  /** The pool is closed. */
+  /** Clears all timers. */
   close(): void {
     for (const member of this.#deadlines.keys()) this.forget(member);
   }
 
-  /** No deadline holds for the member any more. */
+  /** Clears the timer of a member. */
   forget(member: Member): void {
     const timer = this.#deadlines.get(member);
     if (timer === undefined) return;
@@ -71,7 +69,7 @@ export class OpenTunnels {
     return this.#context.options.closeTunnelsWhen.has(reason);
   }
 
-  #isOut(member: Member): boolean {
+  #mustClose(member: Member): boolean {
     const { removed, drained, state } = member;
     const disabled = state === "disabled";
     const dead = member.health === "unhealthy" && (removed || disabled);

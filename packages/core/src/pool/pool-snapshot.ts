@@ -2,7 +2,7 @@ import type { PoolSnapshot } from "../snapshot.ts";
 import type { Pool } from "./pool.ts";
 import type { Member } from "./upstream.ts";
 
-/** Everything that can be seen of a pool and its members at this moment. */
+/** Takes a snapshot of a pool and its members. */
 export function poolSnapshot(pool: Pool, members: readonly Member[], policy: string = nameOf(pool)): PoolSnapshot {
   return Object.freeze({
     name: pool.name,
@@ -16,7 +16,7 @@ export function poolSnapshot(pool: Pool, members: readonly Member[], policy: str
     outage: pool.outage.snapshot,
     retryBudgetExhausted: pool.retryBudget.exhausted,
     ...pool.traffic.snapshot(),
-    discovery: pool.lookups.state,
+    discovery: pool.discoveryStatus.state,
     upstreams: Object.freeze(members.map((member) => member.snapshot())),
   });
 }

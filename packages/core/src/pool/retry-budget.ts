@@ -3,14 +3,13 @@ import type { Clock } from "../runtime/clock.ts";
 import { SlidingSum } from "../runtime/sliding-sum.ts";
 
 /**
- * Keeps retries a bounded share of the traffic, so that a failing pool is not buried under second tries.
+ * Bounds the share of retries in the traffic, so that retries do not overload a failing pool.
  *
- * Finagle's retry budget, counted over a sliding window of ten slots: a retry is allowed while the retries of the
- * window stay below `budget` of its requests plus `minRetriesPerSecond`. Connect failures never come here, since
- * they reach nobody.
+ * Finagle's retry budget over a sliding window of ten slots: a retry is allowed while the retries of the window stay below
+ * `budget` of its requests plus `minRetriesPerSecond`. Connect failures do not count, since they reach no upstream.
  */
 export class RetryBudget {
-  /** Replaced whole by a reload. */
+  /** A reload replaces the object. */
   options: { readonly budget: number; readonly minRetriesPerSecond: number };
   exhausted = 0;
   readonly #requests: SlidingSum;
@@ -27,7 +26,7 @@ export class RetryBudget {
     this.#requests.add(1);
   }
 
-  /** Takes room for one retry; false when there is none. */
+  /** Withdraws one retry. False when the budget is exhausted. */
   tryWithdraw(): boolean {
     const { budget, minRetriesPerSecond } = this.options;
     const allowed = budget * this.#requests.total + (minRetriesPerSecond * limits.retryBudgetWindowMs) / 1_000;

@@ -7,25 +7,25 @@ import { createTransport } from "../transport/create-transport.ts";
 import type { Transport } from "../transport/transport.ts";
 import type { Member } from "./upstream.ts";
 
-/** A member's connections, opened when first asked for and kept as long as it stays. */
+/** Returns the transport of a member, which is created at its first use. */
 export function transportOf(member: Member, options: ResolvedPool, runtime: Runtime, connector: Connector): Transport {
   member.transport ??= new ContextTransport(createTransport(member.address, options, runtime, connector));
   return member.transport;
 }
 
-/** Closes a member's connections once they are idle; the next request opens new ones. */
+/** Closes the connections of a member once they are idle. The next request opens new ones. */
 export function retireTransport(member: Member): void {
   member.transport?.close();
   member.transport = undefined;
 }
 
-/** Ends a member's connections now. */
+/** Ends the connections of a member now. */
 export function destroyTransport(member: Member): void {
   member.transport?.destroy();
   member.transport = undefined;
 }
 
-/** Whether open sockets would have been made in the same way with other options. */
-export function connectsAlike(one: ResolvedPool, other: ResolvedPool): boolean {
+/** Whether connections opened with one set of options may serve the other. */
+export function hasSameConnectionOptions(one: ResolvedPool, other: ResolvedPool): boolean {
   return isDeepStrictEqual([one.connections, one.timeouts, one.tls], [other.connections, other.timeouts, other.tls]);
 }

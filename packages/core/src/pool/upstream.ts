@@ -8,60 +8,60 @@ import type { Trial } from "./availability/half-open.ts";
 import { Histogram } from "./statistics/histogram.ts";
 import { PeakEwma } from "./statistics/peak-ewma.ts";
 
-/** One server in a pool, as the rest of the world sees it. Only its pool changes it. */
+/** A server of a pool. Only the pool changes it. */
 export interface Upstream extends Candidate {
   readonly address: UpstreamAddress;
   /** Used only while no upstream of a lower tier is available; primaries have 0. */
   readonly tier: number;
   readonly state: UpstreamState;
   readonly health: Health;
-  /** As configured, or as set by an operator since. */
+  /** The configured weight, or the one set by an operator since. */
   readonly weight: number;
   /** Infinity when there is no limit. */
   readonly maxInFlight: number;
-  /** Those of `inFlight` that are open tunnels. */
+  /** Open tunnels, which `inFlight` includes. */
   readonly tunnels: number;
-  /** The last verdict of probes, milliseconds since 1970, and what the deciding probe saw; undefined before the first. */
+  /** The last verdict of probes: its time in milliseconds since 1970, and the result of the deciding probe. */
   readonly verdict: { readonly at: number; readonly reason: string } | undefined;
-  /** May be picked now: active, not unhealthy, not ejected, not full. */
+  /** It may be picked now: active, not unhealthy, not ejected, not full. */
   readonly available: boolean;
-  /** When an ejection ends, milliseconds since 1970; undefined while it is not ejected. */
+  /** The end of its ejection in milliseconds since 1970; undefined while it is not ejected. */
   readonly ejectedUntil: number | undefined;
-  /** What it was last ejected for. */
+  /** The reason of its last ejection. */
   readonly ejectedFor: EjectionReason | undefined;
-  /** Its ejection is over, and it gets one request at a time until one has gone well. */
+  /** It is half-open: its ejection has ended, and it gets one request at a time until one succeeds. */
   readonly onTrial: boolean;
-  /** A request of its trial is in flight, and still awaited. */
-  readonly trialUnderWay: boolean;
-  /** As many requests and tunnels in flight as it may have: its limit, less of it in a slow start, one at a time on trial. */
+  /** Its trial request is in flight. */
+  readonly trialInFlight: boolean;
+  /** It has no room: at its limit, which a slow start lowers, or with its trial request in flight. */
   readonly full: boolean;
-  /** Takes no traffic before its first verdict, not even in panic. */
+  /** It takes no traffic before its first verdict, not even in panic. */
   readonly held: boolean;
-  /** What its weight is multiplied by, 1 unless it has just come back, fares worse than its fellows, or announces a load. */
+  /** The factors of its weight, 0 to 1: slow start, performance relative to its pool, and announced load. */
   readonly slowStart: number;
   readonly feedback: number;
   readonly announced: number;
 }
 
 /**
- * How an attempt ended: well, by the client's leaving, on a reused connection that the upstream had closed in the
- * meantime, or in one of the known ways to fail.
+ * The result of an attempt. `aborted`: the client has disconnected. `stale`: the upstream had closed the reused connection.
+ * Otherwise an error code.
  */
 export type Outcome = "success" | "aborted" | "stale" | ErrorCode;
 
 /**
- * Whether an outcome counts against the upstream. `aborted` and `stale` are nobody's failures, and our own limits, file
- * descriptors and deadlines are ours.
+ * Whether an outcome counts as a failure of the upstream. `aborted` and `stale` do not, nor do the proxy's own limits, file
+ * descriptors and deadlines.
  */
 export function isUpstreamFailure(outcome: Outcome): outcome is ErrorCode {
   if (outcome === "success" || outcome === "aborted" || outcome === "stale") return false;
   return errorKind(outcome).source === "upstream";
 }
 
-/** The mutable side of an upstream. Never leaves the pool's folder but as an `Upstream`. */
+/** The mutable side of an upstream. Code outside the pool's folder sees it as an `Upstream`. */
 export class Member implements Upstream {
-  // What policies read of every member at a pick stands first: in the cache line that V8 has to look at anyway.
-  /** With its tunnels. */
+  // Policies read these of every member at each pick. They come first, in the cache line of the object's header.
+  /** Includes tunnels. */
   inFlight = 0;
   effectiveWeight: number;
   slot: number;
@@ -70,7 +70,7 @@ export class Member implements Upstream {
   readonly address: UpstreamAddress;
   tier: number;
   maxInFlight: number;
-  /** What the configuration says, to tell an operator's weight from it at a reload. */
+  /** The configured weight, so that a reload can detect its change and keep an operator's weight otherwise. */
   configuredWeight: number;
   weight: number;
   state: UpstreamState = "active";
@@ -78,24 +78,24 @@ export class Member implements Upstream {
   verdict: { readonly at: number; readonly reason: string } | undefined;
   tunnels = 0;
   removed = false;
-  /** The deadline of a drain has passed: clients that are bound to it go elsewhere, too. */
+  /** The timeout of a drain has passed: bound clients use other upstreams too. */
   drained = false;
-  /** Found in DNS rather than listed. */
+  /** Discovered in DNS, not listed. */
   discovered = false;
-  /** Has answered a request. */
+  /** It has responded to a request. */
   served = false;
   held = false;
   ejectedUntil: number | undefined;
   ejectedFor: EjectionReason | undefined;
-  /** The one that goes on now: requests of earlier ones are like any other. */
+  /** The current trial. Requests of earlier trials do not count. */
   trial: Trial | undefined;
-  /** Has joined a pool that was at work, and was not let in yet. */
-  newcomer = false;
-  /** What the weight is multiplied by; see weighting.ts. */
+  /** It has joined a serving pool, and has had no traffic yet. */
+  joinedLate = false;
+  /** The factors of the weight; see effective-weight.ts. */
   slowStart = 1;
   feedback = 1;
   announced = 1;
-  warmingSince = 0;
+  slowStartSince = 0;
   announcedAt: number = -Infinity;
   readonly responsiveness: PeakEwma = new PeakEwma();
   transport: Transport | undefined;
@@ -118,7 +118,7 @@ export class Member implements Upstream {
     this.effectiveWeight = options.weight;
   }
 
-  /** Becomes a member again after it has left its pool, with what still says something about it. */
+  /** Resets a former member that joins again. */
   rejoin({ keepsVerdict, keepsEjection }: { keepsVerdict: boolean; keepsEjection: boolean }): void {
     this.removed = false;
     this.trial?.end();
@@ -140,18 +140,18 @@ export class Member implements Upstream {
   }
 
   get full(): boolean {
-    return this.trialUnderWay || this.atLimit;
+    return this.trialInFlight || this.atLimit;
   }
 
-  /** Has as many requests in flight as it is ever given, whatever it is on trial for. */
+  /** At its limit, apart from any trial. */
   get atLimit(): boolean {
-    // A slow start is for the limit as well, as in HAProxy.
+    // Slow start applies to the limit as well, as in HAProxy.
     const limit = this.slowStart === 1 ? this.maxInFlight : Math.max(1, Math.ceil(this.maxInFlight * this.slowStart));
     return this.inFlight >= limit;
   }
 
-  /** Something speaks against it that waiting for room does not help: a verdict, an ejection, or a trial. */
-  get doubtful(): boolean {
+  /** Includes half-open upstreams, whose ejection ends with their readmission. */
+  get unhealthyOrEjected(): boolean {
     return this.health === "unhealthy" || this.ejectedUntil !== undefined;
   }
 
@@ -160,25 +160,25 @@ export class Member implements Upstream {
     return this.state === "active" && this.health !== "unhealthy" && !out && !this.full && !this.held && !this.removed;
   }
 
-  get trialUnderWay(): boolean {
-    return this.trial?.underWay === true;
+  get trialInFlight(): boolean {
+    return this.trial?.inFlight === true;
   }
 
   get onTrial(): boolean {
     return this.trial !== undefined;
   }
 
-  /** Has its part of the traffic, or would have it if it were not full. */
-  get sharing(): boolean {
-    return this.state === "active" && this.weight > 0 && !this.doubtful && !this.held && !this.removed;
+  /** It gets traffic, or would if it were not full. */
+  get inRotation(): boolean {
+    return this.state === "active" && this.weight > 0 && !this.unhealthyOrEjected && !this.held && !this.removed;
   }
 
-  /** What it has in flight but tunnels. */
+  /** In flight without tunnels. */
   get requests(): number {
     return this.inFlight - this.tunnels;
   }
 
-  /** Nothing holds it any more. */
+  /** Nothing is in flight. */
   get idle(): boolean {
     return this.inFlight === 0;
   }
@@ -230,7 +230,7 @@ export class Member implements Upstream {
   }
 }
 
-/** Whether a member is the server that the options describe. Beside the URL, the name counts that it is asked by: two names in DNS may lead to one address. */
+/** Whether the options describe the server of this member. Compares the host name as well, since two names may resolve to one URL. */
 export function isSameServer(member: Member, upstream: ResolvedUpstream | undefined): boolean {
   return upstream?.url === member.url && upstream.address.host === member.address.host;
 }

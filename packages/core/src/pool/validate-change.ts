@@ -9,7 +9,7 @@ export interface UpstreamChange {
   /** A whole number, 0 to 256. */
   readonly weight?: number;
   readonly state?: UpstreamState;
-  /** How long the tunnels of an upstream that drains or is disabled may stay open. Default: no limit. */
+  /** Closes the tunnels of a draining or disabled upstream after this time. Default: no limit. */
   readonly timeout?: Duration;
 }
 
@@ -45,16 +45,16 @@ export function checkUpstreamChange(change: object): readonly ConfigIssue[] {
   return issues;
 }
 
-/** Throws an `OptionsError` for anything else than a change. */
-export function requireUpstreamChange(change: UpstreamChange): void {
+/** Throws an `OptionsError` for an invalid change. */
+export function assertUpstreamChange(change: UpstreamChange): void {
   const issues = checkUpstreamChange(change);
   if (issues.length > 0) throw new OptionsError(issues);
 }
 
-/** Throws an `OptionsError` for an id that is taken, or one member too many. */
-export function checkNewcomer(id: string, members: readonly { readonly id: string }[]): void {
+/** Throws an `OptionsError` for an id that is in use, or a pool that is at its limit. */
+export function checkNewUpstream(id: string, members: readonly { readonly id: string }[]): void {
   if (members.some((member) => member.id === id)) {
-    throw new OptionsError([{ path: ["id"], message: `the id "${id}" is taken in this pool; give it another` }]);
+    throw new OptionsError([{ path: ["id"], message: `the id "${id}" is already used in this pool` }]);
   }
   if (members.length >= limits.upstreamsPerPool) {
     throw new OptionsError([{ path: [], message: `a pool has at most ${limits.upstreamsPerPool} upstreams` }]);

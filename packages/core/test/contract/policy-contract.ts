@@ -118,8 +118,8 @@ export function policyContract(name: string, create: () => Policy, { shares }: P
 
     test("feedback and announced load scale the weight, fractions included", () => {
       const { pool, count } = balance({ a: 2, b: 1, c: 1 });
-      pool.weighting.setFeedback(memberOf(pool, "a"), 0.25, "slow");
-      pool.weighting.announce(memberOf(pool, "c"), 0.7);
+      pool.effectiveWeights.setFeedback(memberOf(pool, "a"), 0.25, "slow");
+      pool.effectiveWeights.announce(memberOf(pool, "c"), 0.7);
       expectShares(count(enough), { a: 0.5, b: 1, c: 0.3 });
     });
 
@@ -186,7 +186,7 @@ export function policyContract(name: string, create: () => Policy, { shares }: P
       });
       for (let warmUp = 0; warmUp < 17; warmUp++) policy.pick(context());
       respondOnce(pool);
-      pool.weighting.setFeedback(pool.upstreams.at(-1) as Upstream, 0.25, "slow");
+      pool.effectiveWeights.setFeedback(pool.upstreams.at(-1) as Upstream, 0.25, "slow");
       clock.advance(500);
       for (const [id, requests] of Object.entries(inFlight)) {
         for (let open = 0; open < requests; open++) pool.begin(memberOf(pool, id));

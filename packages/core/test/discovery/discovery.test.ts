@@ -80,7 +80,7 @@ describe("the next look-up comes", () => {
     discovery.start();
     await clock.advanceAsync(expected - 1);
     expect(asked).toEqual([0]);
-    expect(pool.lookups.state).toMatchObject({ status: "ok", lastSuccess: 0, nextLookup: expected });
+    expect(pool.discoveryStatus.state).toMatchObject({ status: "ok", lastSuccess: 0, nextLookup: expected });
     await clock.advanceAsync(1);
     expect(asked).toEqual([0, expected]);
     discovery.stop();
@@ -105,10 +105,10 @@ describe("the next look-up comes", () => {
     discovery.start();
     await clock.advanceAsync(4_999);
     expect(asked).toEqual([0]);
-    expect(pool.lookups.state).toMatchObject({ status: "awaited", nextLookup: null });
+    expect(pool.discoveryStatus.state).toMatchObject({ status: "awaited", nextLookup: null });
     await clock.advanceAsync(1);
     expect(dns.open).toBe(0);
-    expect(pool.lookups.state).toMatchObject({
+    expect(pool.discoveryStatus.state).toMatchObject({
       status: "failing",
       lastError: { reason: "timeout", at: 5_000 },
       nextLookup: 6_000,
@@ -237,7 +237,7 @@ describe.each([
     expect(idsOf(pool.available)).toEqual(["10.0.0.1:80"]);
     await clock.advanceAsync(1);
     expect(idsOf(pool.available)).toEqual([]);
-    expect(pool.lookups.state).toMatchObject({ status: "failing", lastError: { reason } });
+    expect(pool.discoveryStatus.state).toMatchObject({ status: "failing", lastError: { reason } });
     dns.answer = ["10.0.0.2"];
     await clock.advanceAsync(20_000);
     expect(told).toEqual([
@@ -307,7 +307,7 @@ describe("a lookup comes at once", () => {
       await clock.advanceAsync(100);
     }
     expect(asked).toEqual([0, 10_000]);
-    expect(pool.lookups.state?.nextLookup).toBe(11_000);
+    expect(pool.discoveryStatus.state?.nextLookup).toBe(11_000);
     await clock.advanceAsync(600);
     expect(asked).toEqual([0, 10_000, 11_000]);
     await clock.advanceAsync(60_000);

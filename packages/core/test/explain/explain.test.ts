@@ -181,8 +181,8 @@ test("shows trials, held upstreams and the factors of shares", async () => {
   expect(reasonsOf(explained(), "a", "against")).toEqual(["on-trial"]);
   trial.settle("success");
   pool.ejections.readmit(memberOf(pool, "a"), "trial");
-  pool.weighting.setFeedback(memberOf(pool, "b"), 0.25, "it is slow");
-  pool.weighting.announce(memberOf(pool, "c"), 0.5);
+  pool.effectiveWeights.setFeedback(memberOf(pool, "b"), 0.25, "it is slow");
+  pool.effectiveWeights.announce(memberOf(pool, "c"), 0.5);
   const found = explained();
   expect(found.upstreams.map(({ id }) => reasonsOf(found, id, "share"))).toEqual([
     ["slow-start"],

@@ -38,7 +38,7 @@ async function scene(names: readonly string[], options: Partial<PoolOptions> = {
   /** Lets the time of the next look-up come, and resolves when it has ended. */
   const lookUpAgain = async () => {
     const count = () => {
-      const { success = 0, failure = 0 } = onlyPool(started.proxy).lookups.state?.lookups ?? {};
+      const { success = 0, failure = 0 } = onlyPool(started.proxy).discoveryStatus.state?.lookups ?? {};
       return success + failure;
     };
     const before = count();
@@ -48,7 +48,7 @@ async function scene(names: readonly string[], options: Partial<PoolOptions> = {
   return { ...started, dns, clock, upstreams, idOf, leadTo, discovery, poolOptions, lookUpAgain };
 }
 
-const settled = (proxy: Proxy) => until(() => onlyPool(proxy).lookups.state?.status !== "awaited");
+const settled = (proxy: Proxy) => until(() => onlyPool(proxy).discoveryStatus.state?.status !== "awaited");
 
 test("requests that come before the first answer wait for it and are spread over all who are found", async () => {
   const { url, finished } = await scene(["a", "b"]);

@@ -315,11 +315,11 @@ test.each(["redistribute", "fail"] as const)(
     const cookie = await clientOf("b", ask);
     const lookedUp = { name: "app.internal", nextAt: null, lastOkAt: null, lastError: null };
     pool.remove("b");
-    pool.lookups.record({ ...lookedUp, status: "awaited" } as never);
+    pool.discoveryStatus.record({ ...lookedUp, status: "awaited" } as never);
     const waits = ask(cookie);
     await until(() => pool.queue.depth === 1);
     pool.add(upstreams[1] as (typeof upstreams)[number]);
-    pool.lookups.record({ ...lookedUp, status: "ok" } as never);
+    pool.discoveryStatus.record({ ...lookedUp, status: "ok" } as never);
     expect(await waits).toMatchObject({ text: "b", setCookies: [] });
   },
 );

@@ -18,7 +18,7 @@ describe("tiers", () => {
     expect(idsOf(pool.candidates)).toEqual(["b"]);
   });
 
-  test("a full primary lets a backup in, and takes over again when it has room", () => {
+  test("a backup serves while the primary is full", () => {
     const { pool } = poolOf({ a: { maxInFlight: 1 }, spare: { backup: true } });
     const attempt = pool.begin(memberOf(pool, "a"));
     expect(idsOf(pool.candidates)).toEqual(["spare"]);
@@ -39,15 +39,15 @@ describe("tiers", () => {
 
 describe("a client that is bound to a member", () => {
   test.each<[string, MemberSketch, (pool: Pool, a: Upstream) => void, Standing]>([
-    ["has it", 1, () => {}, "ready"],
-    ["has it while it drains", 1, (pool) => pool.setState("a", "draining"), "ready"],
-    ["has it without weight", 0, () => {}, "ready"],
-    ["waits while it is full", { maxInFlight: 1 }, (pool, a) => void pool.begin(a), "later"],
-    ["waits for its first check", 1, (pool, a) => pool.hold(a, true), "later"],
-    ["has lost it when it is disabled", 1, (pool) => pool.setState("a", "disabled"), "gone"],
-    ["has lost it when it is removed", 1, (pool) => pool.remove("a"), "gone"],
-    ["has lost it when it is unhealthy", 1, (pool, a) => pool.setHealth(a, "unhealthy", "a test"), "gone"],
-    ["has lost it when it is ejected", 1, (pool, a) => pool.ejections.eject(a, "failure-ratio", 1), "gone"],
+    ["is served", 1, () => {}, "ready"],
+    ["is served while the member drains", 1, (pool) => pool.setState("a", "draining"), "ready"],
+    ["is served at weight 0", 0, () => {}, "ready"],
+    ["waits while the member is full", { maxInFlight: 1 }, (pool, a) => void pool.begin(a), "later"],
+    ["waits for the first check", 1, (pool, a) => pool.hold(a, true), "later"],
+    ["moves when the member is disabled", 1, (pool) => pool.setState("a", "disabled"), "gone"],
+    ["moves when the member is removed", 1, (pool) => pool.remove("a"), "gone"],
+    ["moves when the member is unhealthy", 1, (pool, a) => pool.setHealth(a, "unhealthy", "a test"), "gone"],
+    ["moves when the member is ejected", 1, (pool, a) => pool.ejections.eject(a, "failure-ratio", 1), "gone"],
   ])("%s", (_, sketch, change, standing) => {
     const { pool } = poolOf({ a: sketch, b: 1 });
     const a = memberOf(pool, "a");
@@ -55,7 +55,7 @@ describe("a client that is bound to a member", () => {
     expect(pool.standing(a)).toBe(standing);
   });
 
-  test("may be the one to try it after an ejection", () => {
+  test("may send the trial request after an ejection", () => {
     const { pool } = poolOf({ a: 1, b: 1 });
     const a = memberOf(pool, "a");
     pool.ejections.eject(a, "consecutive-failures", 1);
@@ -65,7 +65,7 @@ describe("a client that is bound to a member", () => {
     expect(pool.standing(a)).toBe("gone");
   });
 
-  test("stays in panic, unless nobody may use it even then", () => {
+  test("stays in panic, unless panic does not use its member", () => {
     const { pool } = poolOf({ a: 1, b: 1 });
     for (const upstream of pool.upstreams) pool.setHealth(upstream, "unhealthy", "a test");
     expect(pool.standing(memberOf(pool, "a"))).toBe("ready");
@@ -76,7 +76,7 @@ describe("a client that is bound to a member", () => {
   test.each([
     ["others have room", 0],
     ["all are full", 1],
-  ])("waits in panic while it is full: %s", (_, begun) => {
+  ])("waits in panic while the member is full: %s", (_, begun) => {
     const { pool } = poolOf({ a: { maxInFlight: 1 }, b: { maxInFlight: 1 }, spare: { backup: true, maxInFlight: 1 } });
     for (const upstream of pool.upstreams) pool.setHealth(upstream, "unhealthy", "a test");
     const [a, b, spare] = ["a", "b", "spare"].map((id) => memberOf(pool, id)) as [Upstream, Upstream, Upstream];
@@ -84,14 +84,14 @@ describe("a client that is bound to a member", () => {
     for (let count = 0; count < begun; count++) for (const other of [b, spare]) pool.begin(other);
     expect(pool.panic).toBe(begun === 0);
     expect(pool.standing(a)).toBe("later");
-    // A backup is nobody's while a primary has room, in panic too.
+    // Clients of a backup move while a primary has room, in panic too.
     expect(pool.standing(spare)).toBe(begun === 0 ? "gone" : "later");
     attempt.settle("success");
     expect(pool.standing(a)).toBe("ready");
     expect(pool.standing(b)).toBe(begun === 0 ? "ready" : "later");
   });
 
-  test("does not wait in panic for one that is full and that panic does not use", () => {
+  test("does not wait in panic for a full member that panic does not use", () => {
     const { pool } = poolOf({ a: { maxInFlight: 1 }, b: 1 });
     const a = memberOf(pool, "a");
     pool.begin(a);
@@ -109,21 +109,21 @@ describe("a client that is bound to a member", () => {
 });
 
 describe("weight 0", () => {
-  test("is available to those who are bound to it, and no candidate for anybody else", () => {
+  test("is available to bound clients, but no candidate for others", () => {
     const { pool } = poolOf({ a: 0, b: 1 });
     expect(idsOf(pool.available)).toEqual(["a", "b"]);
     expect(idsOf(pool.candidates)).toEqual(["b"]);
     expect(idsOf(pool.candidatesExcept([memberOf(pool, "b")]))).toEqual([]);
   });
 
-  test("is not woken up by panic", () => {
+  test("gets no requests in panic", () => {
     const { pool } = poolOf({ a: 0, b: 1 });
     pool.setHealth(memberOf(pool, "b"), "unhealthy", "status 500");
     expect(idsOf(pool.candidates)).toEqual(["b"]);
     expect(pool.panic).toBe(true);
   });
 
-  test("everywhere leaves nothing to pick, and no panic either", () => {
+  test("on all members leaves no candidate, and causes no panic", () => {
     const { pool } = poolOf({ a: 0, b: 0 });
     expect(pool.candidates).toEqual([]);
     expect(pool.panic).toBe(false);
@@ -132,7 +132,7 @@ describe("weight 0", () => {
 });
 
 describe("panic", () => {
-  test("uses whatever is neither draining nor disabled, and says so", () => {
+  test("uses members that are neither draining nor disabled, and is reported", () => {
     const { pool } = poolOf({ a: 1, b: 1, c: 1, d: 1 });
     pool.setState("c", "draining");
     pool.setState("d", "disabled");
@@ -145,14 +145,14 @@ describe("panic", () => {
     expect(pool.panic).toBe(false);
   });
 
-  test("prefers doubtful primaries to doubtful backups", () => {
+  test("prefers unhealthy primaries to unhealthy backups", () => {
     const { pool } = poolOf({ a: 1, spare: { backup: true } });
     for (const id of ["a", "spare"]) pool.setHealth(memberOf(pool, id), "unhealthy", "status 500");
     expect(idsOf(pool.candidates)).toEqual(["a"]);
     expect(idsOf(pool.candidatesExcept([memberOf(pool, "a")]))).toEqual(["spare"]);
   });
 
-  test("waits for those at their limit, and not for those on trial", () => {
+  test("waits for members at their limit, but not for those on trial", () => {
     const { pool } = poolOf({ a: { maxInFlight: 1 }, b: { maxInFlight: 1 } });
     const [a, b] = [memberOf(pool, "a"), memberOf(pool, "b")];
     for (const upstream of [a, b]) pool.setHealth(upstream, "unhealthy", "status 500");
@@ -180,7 +180,7 @@ describe("panic", () => {
 });
 
 describe("full upstreams", () => {
-  test("are waited for rather than overrun, even while others are unhealthy", () => {
+  test("are waited for, even while others are unhealthy", () => {
     const { pool } = poolOf({ a: { maxInFlight: 2 }, b: 1 });
     pool.setHealth(memberOf(pool, "b"), "unhealthy", "status 500");
     const first = pool.begin(memberOf(pool, "a"));
@@ -194,14 +194,14 @@ describe("full upstreams", () => {
     expect(pool.mayFreeUp([])).toBe(false);
   });
 
-  test("that are unhealthy are nothing to wait for", () => {
+  test("that are unhealthy are not waited for", () => {
     const { pool } = poolOf({ a: { maxInFlight: 1 } }, { panic: "fail" });
     pool.begin(memberOf(pool, "a"));
     pool.setHealth(memberOf(pool, "a"), "unhealthy", "status 500");
     expect(pool.mayFreeUp([])).toBe(false);
   });
 
-  test("and in panic a doubtful one at its limit is left alone", () => {
+  test("that are unhealthy get no requests beyond their limit in panic", () => {
     const { pool } = poolOf({ a: { maxInFlight: 1 }, b: 1 });
     for (const id of ["a", "b"]) pool.setHealth(memberOf(pool, id), "unhealthy", "status 500");
     pool.begin(memberOf(pool, "a"));
@@ -210,7 +210,7 @@ describe("full upstreams", () => {
 });
 
 describe("the lists", () => {
-  test("are frozen, and replaced whole only when something changes", () => {
+  test("are frozen, and replaced only on a change", () => {
     const { pool } = poolOf({ a: 1, b: 1 });
     const { available, candidates, upstreams } = pool;
     for (const list of [available, candidates, upstreams]) expect(Object.isFrozen(list)).toBe(true);
@@ -230,7 +230,7 @@ describe("the lists", () => {
     expect(Object.isFrozen(pool.upstreams)).toBe(true);
   });
 
-  test("an empty pool has nothing, and needs nothing to wait for", () => {
+  test("an empty pool has no candidates and no reason to wait", () => {
     const { pool } = poolOf({});
     expect(pool.upstreams).toEqual([]);
     expect(pool.candidates).toEqual([]);
@@ -240,33 +240,33 @@ describe("the lists", () => {
 });
 
 describe("a pool serves", () => {
-  const everybody = (pool: Pool, change: (upstream: Upstream) => void) => pool.upstreams.forEach(change);
+  const changeAll = (pool: Pool, change: (upstream: Upstream) => void) => pool.upstreams.forEach(change);
 
   test.each<[string, "use-all" | "fail", (pool: Pool) => void, boolean]>([
     ["with an available upstream", "fail", () => {}, true],
-    ["while all are full", "fail", (pool) => everybody(pool, (one) => void pool.begin(one)), true],
-    ["in panic", "use-all", (pool) => everybody(pool, (one) => pool.setHealth(one, "unhealthy", "a test")), true],
+    ["while all are full", "fail", (pool) => changeAll(pool, (one) => void pool.begin(one)), true],
+    ["in panic", "use-all", (pool) => changeAll(pool, (one) => pool.setHealth(one, "unhealthy", "a test")), true],
     [
       "not without panic",
       "fail",
-      (pool) => everybody(pool, (one) => pool.setHealth(one, "unhealthy", "a test")),
+      (pool) => changeAll(pool, (one) => pool.setHealth(one, "unhealthy", "a test")),
       false,
     ],
     [
       "not when all are disabled",
       "use-all",
-      (pool) => everybody(pool, ({ id }) => pool.setState(id, "disabled")),
+      (pool) => changeAll(pool, ({ id }) => pool.setState(id, "disabled")),
       false,
     ],
     [
       "not when all are draining",
       "use-all",
-      (pool) => everybody(pool, ({ id }) => pool.setState(id, "draining")),
+      (pool) => changeAll(pool, ({ id }) => pool.setState(id, "draining")),
       false,
     ],
-    ["not when none has a weight", "use-all", (pool) => everybody(pool, ({ id }) => pool.setWeight(id, 0)), false],
-    ["not before the first check", "use-all", (pool) => everybody(pool, (one) => pool.hold(one, true)), false],
-    ["not without upstreams", "use-all", (pool) => everybody(pool, ({ id }) => pool.remove(id)), false],
+    ["not when none has a weight", "use-all", (pool) => changeAll(pool, ({ id }) => pool.setWeight(id, 0)), false],
+    ["not before the first check", "use-all", (pool) => changeAll(pool, (one) => pool.hold(one, true)), false],
+    ["not without upstreams", "use-all", (pool) => changeAll(pool, ({ id }) => pool.remove(id)), false],
   ])("%s (panic: %s)", (_, panic, change, serving) => {
     const { pool } = poolOf({ a: { maxInFlight: 1 }, b: { maxInFlight: 1 } }, { panic });
     change(pool);
@@ -274,7 +274,7 @@ describe("a pool serves", () => {
     expect(pool.snapshot().serving).toBe(serving);
   });
 
-  test("through the trial of its only upstream", () => {
+  test("during the trial of its only upstream", () => {
     const { pool } = poolOf({ a: { maxInFlight: 1 }, b: 1 }, { panic: "fail" });
     pool.setState("b", "disabled");
     const a = memberOf(pool, "a");

@@ -7,7 +7,7 @@ import { Pool } from "../../src/pool/pool.ts";
 import { idsOf, memberOf } from "../support/pools.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 
-/** Members as discovery finds them. */
+/** Members as reported by discovery. */
 function found(...urls: string[]): readonly ResolvedUpstream[] {
   return resolvePool({ upstreams: urls.map((url) => (url.includes("//") ? url : `http://${url}:80`)) }).upstreams;
 }
@@ -26,8 +26,8 @@ function lab(options: Parameters<typeof resolvePool>[0] = {}) {
   return { clock, pool, detector, failing };
 }
 
-describe("a member that DNS drops and names again", () => {
-  test("keeps its ejection, and gets its trial when the rest of the time has passed", async () => {
+describe("a member that DNS drops and returns", () => {
+  test("keeps its ejection, and gets its trial after the rest of it", async () => {
     const { clock, pool, failing } = lab();
     failing("a:80");
     expect(idsOf(pool.available)).toEqual(["b:80", "c:80"]);
@@ -41,12 +41,12 @@ describe("a member that DNS drops and names again", () => {
     clock.advance(1);
     expect(memberOf(pool, "a:80").onTrial).toBe(true);
     failing("a:80", 1);
-    // The second ejection lasts twice as long: the first one is not forgotten.
+    // The second ejection lasts twice as long, since the first one is remembered.
     expect(pool.snapshot().upstreams[0]).toMatchObject({ ejections: { "consecutive-failures": 1, "trial-failed": 1 } });
     expect((memberOf(pool, "a:80").ejectedUntil ?? 0) - clock.wallNow()).toBe(60_000);
   });
 
-  test("gets its trial at once when its time is over meanwhile", () => {
+  test("gets its trial at once when its ejection has ended meanwhile", () => {
     const { clock, pool, failing } = lab();
     failing("a:80");
     pool.setDiscovered(found("b", "c"));
@@ -58,7 +58,7 @@ describe("a member that DNS drops and names again", () => {
     expect(memberOf(pool, "a:80").ejectedUntil).toBeUndefined();
   });
 
-  test("keeps its verdict, its counters, and what an operator has said", () => {
+  test("keeps its verdict, its counters, and the weight and state set by an operator", () => {
     const { clock, pool, failing } = lab();
     pool.setHealth(memberOf(pool, "a:80"), "unhealthy", "status 503");
     pool.setState("b:80", "disabled");
@@ -74,7 +74,7 @@ describe("a member that DNS drops and names again", () => {
     ]);
   });
 
-  test("is a new one after a while, and where another server has its place", () => {
+  test("is a new member after a while, or when the server has changed", () => {
     const { clock, pool } = lab();
     const refuse = () => pool.setHealth(memberOf(pool, "a:80"), "unhealthy", "status 503");
     refuse();
@@ -88,7 +88,7 @@ describe("a member that DNS drops and names again", () => {
     expect(memberOf(pool, "a:80").health).toBe("unknown");
   });
 
-  test("has no verdict and no ejection any more when nothing is there to end them", () => {
+  test("loses its verdict and ejection when no watcher can end them", () => {
     const { pool, failing } = lab();
     failing("a:80");
     pool.setHealth(memberOf(pool, "b:80"), "unhealthy", "status 503");
@@ -99,7 +99,7 @@ describe("a member that DNS drops and names again", () => {
     expect(idsOf(pool.available)).toEqual(["a:80", "b:80", "c:80"]);
   });
 
-  test("may return while it still finishes what it had begun", () => {
+  test("may return with requests still in flight", () => {
     const { pool } = lab();
     const attempt = pool.begin(memberOf(pool, "a:80"));
     const before = memberOf(pool, "a:80");
@@ -113,7 +113,7 @@ describe("a member that DNS drops and names again", () => {
     expect(idsOf(pool.upstreams)).toEqual(["b:80", "c:80"]);
   });
 
-  test("never shares its slot, however members come and go", () => {
+  test("never shares its slot with another member", () => {
     const { pool } = lab();
     for (const round of [["b"], ["b", "d"], ["a", "b", "d"], ["d"], ["a", "b", "c", "d", "e"]]) {
       pool.setDiscovered(found(...round));
@@ -121,7 +121,7 @@ describe("a member that DNS drops and names again", () => {
     }
   });
 
-  test("comes back by a slow start, like one that joins", () => {
+  test("returns with a slow start, like a new member", () => {
     const { pool } = lab({ slowStart: { window: "30s" } });
     for (const upstream of pool.upstreams) {
       const attempt = pool.begin(upstream);
@@ -134,7 +134,7 @@ describe("a member that DNS drops and names again", () => {
   });
 });
 
-test("no more than a bounded number of departed members are remembered", () => {
+test("the number of remembered members is bounded", () => {
   const { pool } = lab();
   const crowd = Array.from({ length: limits.departedMembers + 1 }, (_, index) => `n${index}`);
   pool.setDiscovered(found(...crowd));

@@ -8,7 +8,7 @@ import type { Pool } from "../../src/pool/pool.ts";
 import { lineUp } from "../support/line-up.ts";
 import { memberOf, poolOf, upstreamsOf, urlOf } from "../support/pools.ts";
 
-/** Makes an upstream one that has served. */
+/** Lets an upstream serve one request. */
 function serve(pool: Pool, id: string): void {
   const attempt = pool.begin(memberOf(pool, id));
   attempt.responded(1, 200);
@@ -23,8 +23,8 @@ function recover(pool: Pool, id: string): void {
 function eventsOf(pool: Pool): string[] {
   const log: string[] = [];
   pool.on("weight", ({ upstream, from, to, reason, detail }: WeightEvent) => {
-    const figures = [from, to].map((weight) => Math.round(weight * 1_000) / 1_000).join(" -> ");
-    log.push(`${upstream} ${figures} ${reason}${detail === undefined ? "" : `: ${detail}`}`);
+    const weights = [from, to].map((weight) => Math.round(weight * 1_000) / 1_000).join(" -> ");
+    log.push(`${upstream} ${weights} ${reason}${detail === undefined ? "" : `: ${detail}`}`);
   });
   return log;
 }
@@ -37,7 +37,7 @@ describe("slow start", () => {
     return memberOf(pool, id).effectiveWeight;
   };
 
-  test("grows with the time that has passed, and never begins below the minimum", () => {
+  test("grows with time, from the minimum", () => {
     const { pool, clock } = slow();
     recover(pool, "a");
     const trace: number[] = [];
@@ -56,13 +56,13 @@ describe("slow start", () => {
     expect(clock.pending).toBe(0);
   });
 
-  test("begins with the share of one second when the window is that short", () => {
+  test("begins with the share of one second in a short window", () => {
     const { pool } = slow({ a: 10, b: 10 }, { slowStart: { window: "2s", minWeightPercent: 1 } });
     recover(pool, "a");
     expect(weightOf(pool, "a")).toBe(5);
   });
 
-  test("is told of at its beginning and its end, with the weights before and after", () => {
+  test("emits events at its beginning and end, with the weights before and after", () => {
     const { pool, clock } = slow();
     const events = eventsOf(pool);
     recover(pool, "a");
@@ -71,12 +71,12 @@ describe("slow start", () => {
     clock.advance(10_000);
     weightOf(pool, "a");
     expect(events).toEqual([
-      "a 10 -> 1 slow-start: to grow over 20000 ms",
+      "a 10 -> 1 slow-start: growing over 20000 ms",
       "a 5 -> 10 slow-start: it has its full share again",
     ]);
   });
 
-  test("is for a weight that is set meanwhile, too", () => {
+  test("applies to a weight that is set meanwhile", () => {
     const { pool, clock } = slow();
     recover(pool, "a");
     clock.advance(10_000);
@@ -84,20 +84,20 @@ describe("slow start", () => {
     expect(weightOf(pool, "a")).toBe(50);
   });
 
-  test("does not come without being asked for", () => {
+  test("is off by default", () => {
     const { pool } = poolOf({ a: 10, b: 10 });
     recover(pool, "a");
     expect(weightOf(pool, "a")).toBe(10);
   });
 
-  test("is not for a first verdict", () => {
+  test("does not begin at a first verdict", () => {
     const { pool } = slow();
     serve(pool, "b");
     pool.setHealth(memberOf(pool, "a"), "healthy", "status 200");
     expect(weightOf(pool, "a")).toBe(10);
   });
 
-  test("is not for those who are there first, but for whoever joins when the pool has served", () => {
+  test("does not begin for the first members, but for members that join a pool that has served", () => {
     const { pool } = slow();
     const add = (id: string) => pool.add({ id, url: urlOf(id), weight: 10 });
     add("early");
@@ -106,7 +106,7 @@ describe("slow start", () => {
     expect([weightOf(pool, "a"), weightOf(pool, "early"), weightOf(pool, "late")]).toEqual([10, 10, 1]);
   });
 
-  test("of one that is held back begins when it is let in", () => {
+  test("of a held member begins at its release", () => {
     const { pool, clock } = slow({ a: 10 }, { healthCheck: { initialState: "checking" } });
     pool.setHealth(memberOf(pool, "a"), "healthy", "status 200");
     serve(pool, "a");
@@ -117,7 +117,7 @@ describe("slow start", () => {
     expect(weightOf(pool, "late")).toBe(1);
   });
 
-  test("is not for who is held back at the start", () => {
+  test("does not begin for members held from the start", () => {
     const { pool } = slow({ a: 10, b: 10 }, { healthCheck: { initialState: "checking" } });
     pool.setHealth(memberOf(pool, "a"), "healthy", "status 200");
     serve(pool, "a");
@@ -125,7 +125,7 @@ describe("slow start", () => {
     expect([weightOf(pool, "a"), weightOf(pool, "b")]).toEqual([10, 10]);
   });
 
-  test("is not for one that has nobody beside it", () => {
+  test("does not begin for the only member", () => {
     const alone = slow({ a: 10 });
     serve(alone.pool, "a");
     recover(alone.pool, "a");
@@ -137,14 +137,14 @@ describe("slow start", () => {
     expect(weightOf(pool, "a")).toBe(10);
   });
 
-  test("is for one beside which all are full: they have their part", () => {
+  test("begins for a member beside full ones, which have their share", () => {
     const { pool } = slow({ a: 10, b: { maxInFlight: 1 } });
     pool.begin(memberOf(pool, "b"));
     recover(pool, "a");
     expect(weightOf(pool, "a")).toBe(1);
   });
 
-  test("is over when the others go", () => {
+  test("ends when the other members leave", () => {
     const { pool } = slow({ a: { weight: 10, maxInFlight: 10 }, b: 10 });
     const events = eventsOf(pool);
     recover(pool, "a");
@@ -153,17 +153,17 @@ describe("slow start", () => {
     pool.setState("b", "disabled");
     expect(weightOf(pool, "a")).toBe(10);
     expect(memberOf(pool, "a").available).toBe(true);
-    expect(events.at(-1)).toBe("a 1 -> 10 slow-start: there is nobody beside it");
+    expect(events.at(-1)).toBe("a 1 -> 10 slow-start: it is the only upstream");
   });
 
-  test("is over when a reload takes it out of the options", () => {
+  test("ends when a reload removes the option", () => {
     const { pool } = slow();
     recover(pool, "a");
     pool.reconfigure(resolvePool({ upstreams: upstreamsOf({ a: 10, b: 10 }) }));
     expect(weightOf(pool, "a")).toBe(10);
   });
 
-  test("goes by the new window after a reload that changes it", () => {
+  test("uses the new window after a reload", () => {
     const { pool, clock } = slow();
     recover(pool, "a");
     clock.advance(10_000);
@@ -173,7 +173,7 @@ describe("slow start", () => {
     expect(weightOf(pool, "a")).toBe(2);
   });
 
-  test("of one that leaves is forgotten", () => {
+  test("of a member that leaves is forgotten", () => {
     const { pool, clock } = slow();
     const events = eventsOf(pool);
     recover(pool, "a");
@@ -183,7 +183,7 @@ describe("slow start", () => {
     expect(events).toHaveLength(1);
   });
 
-  test.each<PolicyName>(["round-robin", "random", "p2c"])("is what %s shares by", (policy) => {
+  test.each<PolicyName>(["round-robin", "random", "p2c"])("changes the shares of %s", (policy) => {
     const { pool, clock, runtime } = slow({ a: 10, b: 10, c: 10 });
     const balancer = new Balancer(pool, { policy }, runtime);
     recover(pool, "a");
@@ -212,7 +212,7 @@ describe("the limit during a slow start", () => {
     return attempts.length;
   };
 
-  test("grows with it", () => {
+  test("grows with the share", () => {
     const { pool, clock } = limited();
     recover(pool, "a");
     const rooms = [0, 2, 0.2, 7.8, 9.9, 0.1].map((seconds) => {
@@ -222,7 +222,7 @@ describe("the limit during a slow start", () => {
     expect(rooms).toEqual([1, 1, 2, 5, 10, 10]);
   });
 
-  test("lets those who wait in as it grows, though nothing else happens", () => {
+  test("wakes waiters as it grows, without any other event", () => {
     const { pool, clock } = limited();
     const log: string[] = [];
     recover(pool, "a");
@@ -238,7 +238,7 @@ describe("the limit during a slow start", () => {
     expect(trace.slice(0, 5)).toEqual(["0s 0", "1s 0", "2s 1", "3s 1", "4s 2"]);
   });
 
-  test("wakes nobody who waits for somebody else, and leaves no timer when nobody waits", () => {
+  test("does not wake waiters for another upstream, and sets no timer without waiters", () => {
     const { pool, clock } = limited();
     const log: string[] = [];
     recover(pool, "a");
@@ -253,7 +253,7 @@ describe("the limit during a slow start", () => {
     expect(clock.pending).toBe(0);
   });
 
-  test("leaves no timer behind a pool that is closed", () => {
+  test("leaves no timer after the pool is closed", () => {
     const { pool, clock } = limited();
     recover(pool, "a");
     pool.begin(memberOf(pool, "b"));
@@ -271,7 +271,7 @@ describe("announced load", () => {
   const announced = () => {
     const { pool, clock } = poolOf({ a: 10, b: 10 }, { weights: { mode: "announced" } });
     const events = eventsOf(pool);
-    const say = (load: number) => pool.weighting.announce(memberOf(pool, "a"), load);
+    const say = (load: number) => pool.effectiveWeights.announce(memberOf(pool, "a"), load);
     const weight = () => {
       pool.candidatesExcept([]);
       return Math.round(memberOf(pool, "a").effectiveWeight * 1_000) / 1_000;
@@ -291,7 +291,7 @@ describe("announced load", () => {
     expect(weight()).toBe(left);
   });
 
-  test.each([-0.1, 1.1, Number.NaN, Infinity, -Infinity])("of %d is none", (load) => {
+  test.each([-0.1, 1.1, Number.NaN, Infinity, -Infinity])("of %d is ignored", (load) => {
     const { say, weight, clock } = announced();
     say(load);
     expect(weight()).toBe(10);
@@ -301,7 +301,7 @@ describe("announced load", () => {
     expect(weight()).toBe(5);
   });
 
-  test("is heeded once a second", () => {
+  test("is applied at most once per second", () => {
     const { say, weight, clock } = announced();
     say(0.5);
     clock.advance(limits.announcedIntervalMs - 1);
@@ -312,7 +312,7 @@ describe("announced load", () => {
     expect(weight()).toBe(9);
   });
 
-  test("is forgotten after three minutes without another, with no timer", () => {
+  test("expires after three minutes, without a timer", () => {
     const { say, weight, clock, events } = announced();
     say(0.5);
     expect(clock.pending).toBe(0);
@@ -322,33 +322,33 @@ describe("announced load", () => {
     expect(weight()).toBe(10);
     expect(events).toEqual([
       "a 10 -> 5 announced: it announces a load of 0.5",
-      "a 5 -> 10 announced: it has announced nothing for a while",
+      "a 5 -> 10 announced: its announcement has expired",
     ]);
   });
 
-  test("is forgotten when a reload switches dynamic weights off", () => {
+  test("ends when a reload switches dynamic weights off", () => {
     const { pool, say, weight } = announced();
     say(0.5);
     pool.reconfigure(resolvePool({ upstreams: upstreamsOf({ a: 10, b: 10 }) }));
     expect(weight()).toBe(10);
-    expect(pool.weighting.moving).toBe(false);
+    expect(pool.effectiveWeights.changesWithTime).toBe(false);
   });
 
-  test("of one that has left is not kept", () => {
+  test("of a member that has left is ignored", () => {
     const { pool, say } = announced();
     const a = memberOf(pool, "a");
     say(0.5);
     pool.remove("a");
-    pool.weighting.announce(a, 0.1);
-    expect(pool.weighting.moving).toBe(false);
+    pool.effectiveWeights.announce(a, 0.1);
+    expect(pool.effectiveWeights.changesWithTime).toBe(false);
   });
 
   test("multiplies with the other factors, and snapshots show each", () => {
     const { pool, clock } = poolOf({ a: 100, b: 10 }, { slowStart: { window: "20s" }, weights: {} });
     recover(pool, "a");
     clock.advance(10_000);
-    pool.weighting.announce(memberOf(pool, "a"), 0.5);
-    pool.weighting.setFeedback(memberOf(pool, "a"), 0.25, "test");
+    pool.effectiveWeights.announce(memberOf(pool, "a"), 0.5);
+    pool.effectiveWeights.setFeedback(memberOf(pool, "a"), 0.25, "test");
     expect(pool.snapshot().upstreams[0]).toMatchObject({
       weight: 100,
       effectiveWeight: 6.25,
@@ -360,10 +360,10 @@ describe("announced load", () => {
 });
 
 describe("events", () => {
-  test("an operator's change is told with the effective weights before and after", () => {
+  test("an operator's change is emitted with the effective weights before and after", () => {
     const { pool } = poolOf({ a: 10, b: 10 });
     const events = eventsOf(pool);
-    pool.weighting.setFeedback(memberOf(pool, "a"), 0.25, "test");
+    pool.effectiveWeights.setFeedback(memberOf(pool, "a"), 0.25, "test");
     pool.setWeight("a", 20);
     pool.setWeight("a", 20);
     expect(events).toEqual(["a 10 -> 2.5 feedback: test", "a 2.5 -> 5 operator"]);
@@ -371,7 +371,7 @@ describe("events", () => {
 });
 
 describe("the lists of candidates", () => {
-  test("stay the same while nothing changes, and are others after each change of a weight", () => {
+  test("stay the same without a change, and are replaced after each change of a weight", () => {
     const { pool, clock } = poolOf({ a: 2, b: 2 }, { slowStart: { window: "20s" } });
     const lists = () => [pool.candidates, pool.candidatesExcept([])];
     let known = lists();
@@ -387,9 +387,9 @@ describe("the lists of candidates", () => {
     expectSame();
     pool.setWeight("a", 3);
     expectOthers("the operator's weight");
-    pool.weighting.setFeedback(memberOf(pool, "a"), 0.5, "slow");
+    pool.effectiveWeights.setFeedback(memberOf(pool, "a"), 0.5, "slow");
     expectOthers("feedback");
-    pool.weighting.announce(memberOf(pool, "b"), 0.5);
+    pool.effectiveWeights.announce(memberOf(pool, "b"), 0.5);
     expectOthers("an announcement");
     recover(pool, "a");
     expectOthers("the begin of a slow start");
@@ -401,7 +401,7 @@ describe("the lists of candidates", () => {
     expectSame();
   });
 
-  test("are others once, however many weights have moved, and last while a slow start takes a step", () => {
+  test("are replaced once for several changed weights, and last for a step of a slow start", () => {
     const { pool, clock } = poolOf({ a: 1, b: 1, c: 1, d: 1 }, { slowStart: { window: "20s" } });
     for (const id of ["b", "c", "d"]) recover(pool, id);
     clock.advance(10_000);

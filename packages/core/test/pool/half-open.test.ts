@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { idsOf, memberOf, poolOf } from "../support/pools.ts";
 
-test("an upstream on trial that is still busy with what it had gets no request over its limit", () => {
+test("an upstream on trial gets no request beyond its limit", () => {
   const { pool } = poolOf({ a: { maxInFlight: 2 }, b: 1 });
   const a = memberOf(pool, "a");
   const [older] = [pool.begin(a), pool.begin(a)];
@@ -14,7 +14,7 @@ test("an upstream on trial that is still busy with what it had gets no request o
   expect(pool.candidates).not.toContain(a);
 });
 
-test("an upstream on trial that nobody stands beside gets more than the trial", () => {
+test("an upstream on trial gets more than the trial request in panic", () => {
   const { pool } = poolOf({ a: 1, b: 1 });
   const a = memberOf(pool, "a");
   pool.setHealth(memberOf(pool, "b"), "unhealthy", "status 500");

@@ -8,7 +8,7 @@ function histogramOf(...milliseconds: number[]): Histogram {
 }
 
 describe("counts", () => {
-  test("are cumulative, and a bound belongs to its own bucket", () => {
+  test("are cumulative, and include the upper bound", () => {
     const { bounds, counts, count, sum } = histogramOf(0, 1, 1.1, 5, 61_000).snapshot();
     expect(bounds.slice(0, 4)).toEqual([0.001, 0.0025, 0.005, 0.01]);
     expect(bounds).toHaveLength(counts.length);
@@ -18,7 +18,7 @@ describe("counts", () => {
     expect(sum).toBeCloseTo(61.0071, 6);
   });
 
-  test("a snapshot stays as it was taken", () => {
+  test("a snapshot does not change", () => {
     const histogram = histogramOf(1);
     const before = histogram.snapshot();
     histogram.record(1);
@@ -32,7 +32,7 @@ describe("quantiles", () => {
     expect(histogramOf().quantiles()).toEqual({ p50: null, p90: null, p99: null });
   });
 
-  test("are interpolated within the bucket that holds them", () => {
+  test("are interpolated within their bucket", () => {
     const even = histogramOf(...Array.from({ length: 100 }, (_, index) => index + 1));
     const { p50, p90, p99 } = even.quantiles();
     expect(p50).toBeCloseTo(50, 0);
@@ -40,7 +40,7 @@ describe("quantiles", () => {
     expect(p99).toBeCloseTo(99, 0);
   });
 
-  test("never claim more than the last bound", () => {
+  test("are at most the last bound", () => {
     expect(histogramOf(90_000, 120_000).quantiles()).toEqual({ p50: 60_000, p90: 60_000, p99: 60_000 });
   });
 });

@@ -7,16 +7,16 @@ import { checkUpstreamChange } from "../../src/pool/validate-change.ts";
 import { deepFrozen } from "../support/frozen.ts";
 import { idsOf, memberOf, poolOf } from "../support/pools.ts";
 
-/** Everything that the pool tells from now on, in order. */
+/** Collects the events of the pool from now on. */
 function listenTo(pool: Pool): object[] {
-  const told: object[] = [];
+  const events: object[] = [];
   for (const name of ["health", "weight", "state", "member"] as const) {
-    pool.on(name, (event: object) => told.push({ name, ...event }));
+    pool.on(name, (event: object) => events.push({ name, ...event }));
   }
-  return told;
+  return events;
 }
 
-/** What a call throws, which has to be one of our own errors. */
+/** The `ProxyError` that a call throws. */
 function thrownBy(call: () => unknown): ProxyError {
   try {
     call();
@@ -27,14 +27,14 @@ function thrownBy(call: () => unknown): ProxyError {
 }
 
 describe("weights", () => {
-  test("take effect at once and are told once", () => {
+  test("take effect at once and emit one event", () => {
     const { pool } = poolOf({ a: 3, b: 1 });
-    const told = listenTo(pool);
+    const events = listenTo(pool);
     pool.setWeight("a", 1);
     pool.setWeight("a", 1);
     expect(memberOf(pool, "a").weight).toBe(1);
     expect(memberOf(pool, "a").effectiveWeight).toBe(1);
-    expect(told).toEqual([{ name: "weight", pool: "api", upstream: "a", from: 3, to: 1, reason: "operator" }]);
+    expect(events).toEqual([{ name: "weight", pool: "api", upstream: "a", from: 3, to: 1, reason: "operator" }]);
   });
 
   test.each([-1, 257, 1.5, Number.NaN, Infinity, ...(["5", undefined, null] as unknown as number[])])(
@@ -51,9 +51,9 @@ describe("weights", () => {
 });
 
 describe("states", () => {
-  test.each(["draining", "disabled"] as const)("%s takes no new request and finishes what it has begun", (state) => {
+  test.each(["draining", "disabled"] as const)("%s takes no new request and finishes those in flight", (state) => {
     const { pool } = poolOf({ a: 1, b: 1 });
-    const told = listenTo(pool);
+    const events = listenTo(pool);
     const attempt = pool.begin(memberOf(pool, "a"));
     pool.setState("a", state);
     pool.setState("a", state);
@@ -63,13 +63,13 @@ describe("states", () => {
     expect(memberOf(pool, "a").inFlight).toBe(0);
     pool.setState("a", "active");
     expect(idsOf(pool.available)).toEqual(["a", "b"]);
-    expect(told).toEqual([
+    expect(events).toEqual([
       { name: "state", pool: "api", upstream: "a", from: "active", to: state },
       { name: "state", pool: "api", upstream: "a", from: state, to: "active" },
     ]);
   });
 
-  test("any other word is refused", () => {
+  test("any other state is refused", () => {
     const { pool } = poolOf({ a: 1 });
     for (const word of ["paused", undefined, null]) {
       expect(thrownBy(() => pool.setState("a", word as "active")).code).toBe("invalid_options");
@@ -79,7 +79,7 @@ describe("states", () => {
 });
 
 describe("a change from outside", () => {
-  test("names every mistake, and shows nothing that may be a secret", () => {
+  test("is refused with all mistakes, and without possible secrets", () => {
     const change = { wieght: 2, weight: { toString: 5, text: "s3cret" }, state: "down", timeout: "soon" };
     const issues = checkUpstreamChange(change);
     expect(issues.map(({ path }) => path)).toEqual([["wieght"], ["weight"], ["state"], ["timeout"]]);
@@ -91,7 +91,7 @@ describe("a change from outside", () => {
 });
 
 describe("the snapshot of one upstream", () => {
-  test("is its part of the pool's", () => {
+  test("equals its part of the pool's snapshot", () => {
     const { pool } = poolOf({ a: 3, b: 1 });
     expect(pool.upstreamSnapshot("b")).toEqual(pool.snapshot().upstreams[1]);
     expect(pool.upstreamSnapshot("c")).toBeUndefined();
@@ -101,21 +101,21 @@ describe("the snapshot of one upstream", () => {
 describe("members", () => {
   test("join at the end, with the defaults of the configuration", () => {
     const { pool } = poolOf({ a: 1 });
-    const told = listenTo(pool);
+    const events = listenTo(pool);
     const added = pool.add("http://10.0.0.7:3000");
     expect(added).toMatchObject({ id: "10.0.0.7:3000", weight: 1, tier: 0, maxInFlight: Infinity });
     expect(idsOf(pool.upstreams)).toEqual(["a", "10.0.0.7:3000"]);
-    expect(told).toEqual([{ name: "member", pool: "api", upstream: "10.0.0.7:3000", change: "added" }]);
+    expect(events).toEqual([{ name: "member", pool: "api", upstream: "10.0.0.7:3000", change: "added" }]);
   });
 
-  test("a taken id and a bad URL are refused", () => {
+  test("a used id and an invalid URL are refused", () => {
     const { pool } = poolOf({ a: 1 });
     expect(thrownBy(() => pool.add({ id: "a", url: "http://other" })).code).toBe("invalid_options");
     expect(thrownBy(() => pool.add("ftp://files")).code).toBe("invalid_options");
     expect(idsOf(pool.upstreams)).toEqual(["a"]);
   });
 
-  test("there is a limit to their number", () => {
+  test("their number is limited", () => {
     const names = Array.from({ length: limits.upstreamsPerPool }, (_, index) => [`u${index}`, 1]);
     const { pool } = poolOf(Object.fromEntries(names));
     expect(thrownBy(() => pool.add("http://one-too-many")).code).toBe("invalid_options");
@@ -123,7 +123,7 @@ describe("members", () => {
     expect(pool.add("http://fits").weight).toBe(1);
   });
 
-  test("what is not there cannot be changed", () => {
+  test("an unknown upstream cannot be changed", () => {
     const { pool } = poolOf({ a: 1 });
     expect(thrownBy(() => pool.remove("b")).code).toBe("unknown_upstream");
     expect(thrownBy(() => pool.setWeight("b", 1)).code).toBe("unknown_upstream");
@@ -131,18 +131,18 @@ describe("members", () => {
     expect(pool.get("b")).toBeUndefined();
   });
 
-  test("an idle one is gone at once", () => {
+  test("an idle member is removed at once", () => {
     const { pool } = poolOf({ a: 1, b: 1 });
-    const told = listenTo(pool);
+    const events = listenTo(pool);
     pool.remove("a");
     expect(idsOf(pool.upstreams)).toEqual(["b"]);
-    expect(told).toMatchObject([{ change: "removed" }, { change: "drained" }]);
+    expect(events).toMatchObject([{ change: "removed" }, { change: "drained" }]);
   });
 
-  test("one with requests or tunnels finishes them first", () => {
+  test("a member with requests or tunnels finishes them first", () => {
     const { pool } = poolOf({ a: 1, b: 1 });
     const a = memberOf(pool, "a");
-    const told = listenTo(pool);
+    const events = listenTo(pool);
     const attempt = pool.begin(a);
     const closeTunnel = pool.begin(a).becomeTunnel();
     expect(idsOf(pool.candidates)).toEqual(["a", "b"]);
@@ -153,14 +153,14 @@ describe("members", () => {
     expect([pool.inFlight, pool.tunnels]).toEqual([1, 1]);
     attempt.settle("success");
     attempt.settle("success");
-    expect(told).toMatchObject([{ change: "removed" }]);
+    expect(events).toMatchObject([{ change: "removed" }]);
     closeTunnel();
     closeTunnel();
-    expect(told).toMatchObject([{ change: "removed" }, { change: "drained" }]);
+    expect(events).toMatchObject([{ change: "removed" }, { change: "drained" }]);
     expect([pool.inFlight, pool.tunnels]).toEqual([0, 0]);
   });
 
-  test("the place of a removed one is only given away once it has drained", () => {
+  test("the slot of a removed member is reused only after it has drained", () => {
     const { pool } = poolOf({ a: 1, b: 1 });
     const a = memberOf(pool, "a");
     const attempt = pool.begin(a);
@@ -175,7 +175,7 @@ describe("members", () => {
 });
 
 describe("attempts", () => {
-  test("hold their place until they are settled, once", () => {
+  test("hold their place until they are settled; settling twice has no effect", () => {
     const { pool, clock } = poolOf({ a: 1 });
     const a = memberOf(pool, "a");
     clock.advance(50);
@@ -195,7 +195,7 @@ describe("attempts", () => {
     });
   });
 
-  test("only what the upstream is to blame for asks for a probe", () => {
+  test("only failures of the upstream request a probe", () => {
     const { pool } = poolOf({ a: 1 });
     const a = memberOf(pool, "a");
     const failed: string[] = [];
@@ -209,7 +209,7 @@ describe("attempts", () => {
     expect(failed).toEqual(["a", "a"]);
   });
 
-  test("a client that leaves, a stale connection and a limit of our own are no failures of the upstream", () => {
+  test("an aborted request, a stale connection and our own limits are no failures of the upstream", () => {
     const { pool } = poolOf({ a: 1 });
     const outcomes = ["aborted", "stale", "no_file_descriptors", "queue_timeout", "total_timeout"] as const;
     for (const outcome of outcomes) pool.begin(memberOf(pool, "a")).settle(outcome);
@@ -219,25 +219,25 @@ describe("attempts", () => {
 });
 
 describe("verdicts", () => {
-  test("are told when they change, and never for a member that has left", () => {
+  test("emit events when they change, but not for a member that has left", () => {
     const { pool } = poolOf({ a: 1, b: 1 });
     const a = memberOf(pool, "a");
-    const told = listenTo(pool);
+    const events = listenTo(pool);
     pool.setHealth(a, "unhealthy", "status 503");
     pool.setHealth(a, "unhealthy", "status 503");
-    expect(told).toEqual([
+    expect(events).toEqual([
       { name: "health", pool: "api", upstream: "a", from: "unknown", to: "unhealthy", reason: "status 503" },
     ]);
     pool.forgetHealth();
     expect(a.health).toBe("unknown");
     pool.remove("a");
     pool.setHealth(a, "healthy", "status 200");
-    expect(told.filter((event) => "to" in event)).toHaveLength(2);
+    expect(events.filter((event) => "to" in event)).toHaveLength(2);
   });
 });
 
 describe("snapshots", () => {
-  test("are plain, frozen all the way down, and do not change afterwards", () => {
+  test("are plain, deeply frozen, and do not change", () => {
     const { pool } = poolOf({ a: { weight: 3, maxInFlight: 10 }, spare: { backup: true } });
     const attempt = pool.begin(memberOf(pool, "a"));
     attempt.responded(12, 200);

@@ -7,7 +7,7 @@ function reconfigure(pool: Pool, members: Readonly<Record<string, MemberSketch>>
   return pool.reconfigure(resolvePool({ ...settings, upstreams: upstreamsOf(members) }));
 }
 
-describe("what stays", () => {
+describe("a member that stays", () => {
   test("keeps its verdict, state, counters, requests and place", () => {
     const { pool } = poolOf({ a: 1, b: 1 });
     const a = memberOf(pool, "a");
@@ -33,13 +33,13 @@ describe("what stays", () => {
     expect(memberOf(pool, "a").weight).toBe(7);
     reconfigure(pool, { a: 4, b: 1 });
     expect(memberOf(pool, "a").weight).toBe(4);
-    // Back to what it was configured with at first: that is a change of the configuration too.
+    // A return to the first configured weight is a change of the configuration too.
     reconfigure(pool, { a: 3, b: 1 });
     expect(memberOf(pool, "a").weight).toBe(3);
     expect(reasons).toEqual(["a 7 operator", "a 4 config", "a 3 config"]);
   });
 
-  test("an operator's weight that the configuration catches up with is no change", () => {
+  test("an operator's weight that equals the new configured one is no change", () => {
     const { pool } = poolOf({ a: 3 });
     pool.setWeight("a", 5);
     let told = 0;
@@ -51,7 +51,7 @@ describe("what stays", () => {
     expect(memberOf(pool, "a").weight).toBe(5);
   });
 
-  test("takes on its new limit and its new tier", () => {
+  test("gets its new limit and its new tier", () => {
     const { pool } = poolOf({ a: 1, b: 1 });
     pool.begin(memberOf(pool, "a"));
     reconfigure(pool, { a: { maxInFlight: 1 }, b: { backup: true } });
@@ -62,8 +62,8 @@ describe("what stays", () => {
   });
 });
 
-describe("who comes and goes", () => {
-  test("is told, and the list is in the order of the configuration", () => {
+describe("members that join and leave", () => {
+  test("emit events, and the list has the order of the configuration", () => {
     const { pool } = poolOf({ a: 1, b: 1, c: 1 });
     const told: string[] = [];
     pool.on("member", ({ upstream, change }) => told.push(`${upstream} ${change}`));
@@ -73,7 +73,7 @@ describe("who comes and goes", () => {
     expect(told).toEqual(["b removed", "b drained", "d added"]);
   });
 
-  test("a member under the same id with another URL is another member", () => {
+  test("the same id with another URL is another member", () => {
     const { pool } = poolOf({ a: 1 });
     const old = memberOf(pool, "a");
     const attempt = pool.begin(old);
@@ -89,7 +89,7 @@ describe("who comes and goes", () => {
     expect(pool.inFlight).toBe(0);
   });
 
-  test("what an operator added is gone unless the configuration has it now", () => {
+  test("a member added by an operator leaves unless the configuration has it", () => {
     const { pool } = poolOf({ a: 1 });
     pool.add({ id: "b", url: urlOf("b") });
     pool.add({ id: "c", url: urlOf("c") });
@@ -98,8 +98,8 @@ describe("who comes and goes", () => {
   });
 });
 
-describe("those who wait", () => {
-  test("never see a pool between its old members and its new ones", () => {
+describe("waiters", () => {
+  test("never see a half-applied reload", () => {
     const { pool } = poolOf({ a: { maxInFlight: 1 } });
     pool.begin(memberOf(pool, "a"));
     const seen: string[][] = [];
@@ -112,7 +112,7 @@ describe("those who wait", () => {
     ]);
   });
 
-  test("are let in by a new member, and by room in an old one", () => {
+  test("are woken by a new member, and by a raised limit", () => {
     const { pool } = poolOf({ a: { maxInFlight: 1 } });
     pool.begin(memberOf(pool, "a"));
     let woken = 0;
@@ -132,7 +132,7 @@ describe("those who wait", () => {
     expect(woken).toBe(2);
   });
 
-  test("new limits of the queue and of the retry budget hold from then on", () => {
+  test("new limits of the queue and of the retry budget apply", () => {
     const full = { a: { maxInFlight: 1 } };
     const { pool } = poolOf(full, { queue: { max: 1 }, retry: { budget: 0, minRetriesPerSecond: 0 } });
     pool.begin(memberOf(pool, "a"));

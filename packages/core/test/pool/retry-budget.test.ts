@@ -5,7 +5,7 @@ import { VirtualClock } from "../support/virtual-clock.ts";
 function budgetOf(budget: number, minRetriesPerSecond: number) {
   const clock = new VirtualClock();
   const retries = new RetryBudget({ budget, minRetriesPerSecond }, clock);
-  /** How many retries there is room for now; takes them. */
+  /** Withdraws all retries, and returns their number. */
   const drain = (atMost = 10_000) => {
     let taken = 0;
     while (taken < atMost && retries.tryWithdraw()) taken++;
@@ -24,13 +24,13 @@ describe("the share", () => {
     [1, 4, 4],
     [0.2, 4, 0],
     [0, 1_000, 0],
-  ])("%s of %s requests is %s retries", (share, requests, retries) => {
+  ])("%s of %s requests allows %s retries", (share, requests, retries) => {
     const { drain, deposit } = budgetOf(share, 0);
     deposit(requests);
     expect(drain()).toBe(retries);
   });
 
-  test("grows with further requests and is never paid out twice", () => {
+  test("grows with further requests, and is spent once", () => {
     const { drain, deposit } = budgetOf(0.2, 0);
     deposit(50);
     expect(drain()).toBe(10);
@@ -41,12 +41,12 @@ describe("the share", () => {
 });
 
 describe("the minimum", () => {
-  test("is there without any traffic, for the whole window at once", () => {
+  test("is available without traffic, for the whole window at once", () => {
     const { drain } = budgetOf(0, 3);
     expect(drain()).toBe(30);
   });
 
-  test("is there beside the share", () => {
+  test("is added to the share", () => {
     const { drain, deposit } = budgetOf(0.2, 1);
     deposit(100);
     expect(drain()).toBe(30);
@@ -85,7 +85,7 @@ describe("the window", () => {
     expect(drain()).toBe(9);
   });
 
-  test("survives any pause, and a clock that does not start at zero", () => {
+  test("handles any pause, and a clock that does not start at zero", () => {
     const { clock, drain, deposit, retries } = budgetOf(0.5, 0);
     deposit(10);
     clock.advance(7_654_321);
@@ -95,7 +95,7 @@ describe("the window", () => {
     expect(retries.exhausted).toBe(2);
   });
 
-  test("holds a steady storm to its share", () => {
+  test("bounds steady retries to their share", () => {
     const { clock, deposit, retries } = budgetOf(0.2, 0);
     let made = 0;
     for (let tick = 0; tick < 6_000; tick++) {

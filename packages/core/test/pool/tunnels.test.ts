@@ -5,7 +5,7 @@ import { idsOf, memberOf, poolOf } from "../support/pools.ts";
 const waiterIn = (told: string[]) => ({ onRoom: () => told.push("room"), onTimeout: () => told.push("timeout") });
 
 describe("an attempt that becomes a tunnel", () => {
-  test("is over as a request, and stays one of those in flight that limits and policies go by", () => {
+  test("ends as a request, and still counts in flight for limits and policies", () => {
     const { pool } = poolOf({ a: { maxInFlight: 2 }, b: 1 });
     const a = memberOf(pool, "a");
     const [first, second] = [pool.begin(a), pool.begin(a)];
@@ -23,7 +23,7 @@ describe("an attempt that becomes a tunnel", () => {
     expect(pool.snapshot().upstreams[0]).toMatchObject({ outcomes: { success: 2 } });
   });
 
-  test("that has been settled before becomes none", () => {
+  test("has no effect after it was settled", () => {
     const { pool } = poolOf({ a: 1 });
     const attempt = pool.begin(memberOf(pool, "a"));
     attempt.settle("aborted");
@@ -31,7 +31,7 @@ describe("an attempt that becomes a tunnel", () => {
     expect(memberOf(pool, "a")).toMatchObject({ inFlight: 0, tunnels: 0 });
   });
 
-  test("leaves no gap in between for who waits, who is let in when it closes", () => {
+  test("does not wake a waiter before the tunnel closes", () => {
     const { pool } = poolOf({ a: { maxInFlight: 1 } });
     const attempt = pool.begin(memberOf(pool, "a"));
     const told: string[] = [];
@@ -42,7 +42,7 @@ describe("an attempt that becomes a tunnel", () => {
     expect([told, idsOf(pool.candidates)]).toEqual([["room"], ["a"]]);
   });
 
-  test("on trial proves the upstream well, and is in the way of no other", () => {
+  test("on trial is a success, and does not block the next request", () => {
     const { pool } = poolOf({ a: 1, b: 1 });
     const a = memberOf(pool, "a");
     pool.ejections.eject(a, "consecutive-failures", 1_000);
@@ -55,7 +55,7 @@ describe("an attempt that becomes a tunnel", () => {
     expect(idsOf(pool.candidates)).toEqual(["a", "b"]);
   });
 
-  test("holds a place under a limit that is lowered meanwhile, and one of a slow start", () => {
+  test("keeps its place under a lowered limit and under the limit of a slow start", () => {
     const { pool } = poolOf({ a: { maxInFlight: 2 } });
     const a = memberOf(pool, "a");
     const close = [pool.begin(a).becomeTunnel(), pool.begin(a).becomeTunnel()];

@@ -33,7 +33,7 @@ describe("the queue alone", () => {
     expect(log).toEqual(["a room", "b room", "c room"]);
   });
 
-  test("passes over who waits for another upstream, and keeps its place", () => {
+  test("skips a waiter for another upstream, which keeps its place", () => {
     const { queue, log, waiter } = queueOf(10, 1_000);
     const waitsFor = memberOf(poolOf({ own: 1 }).pool, "own");
     const bound = { ...waiter("bound"), waitsFor };
@@ -45,16 +45,16 @@ describe("the queue alone", () => {
     expect(log).toEqual(["b room", "c room", "bound room", "d room"]);
   });
 
-  test("lets the garbage collector have who has left, also after a full collection", () => {
-    // A clock whose timers hold nobody.
+  test("does not retain waiters that have left, also after a full collection", () => {
+    // A clock whose timers retain nothing.
     const clock: Clock = { now: () => 0, wallNow: () => 0, setTimeout: () => undefined, clearTimeout: () => {} };
     const queue = new WaitQueue({ max: 1_000, timeoutMs: 1_000 }, clock);
-    class Laden implements Waiter {
+    class LargeWaiter implements Waiter {
       readonly load: number[] = Array<number>(500).fill(0.5);
       onRoom(): void {}
       onTimeout(): void {}
     }
-    const waiters = () => Array.from({ length: 64 }, () => new Laden());
+    const waiters = () => Array.from({ length: 64 }, () => new LargeWaiter());
     let present = waiters();
     for (const each of present) queue.enter(each);
     const grown = agedBytes(() => {
@@ -65,11 +65,11 @@ describe("the queue alone", () => {
       }
       present = next;
     });
-    // Of 25 MB that have come and gone.
+    // Of 25 MB that have entered and left.
     expect(grown).toBeLessThan(5_000_000);
   });
 
-  test("takes no more than its limit", () => {
+  test("refuses waiters beyond its limit", () => {
     const { queue, log, waiter } = queueOf(2, 1_000);
     expect(["a", "b", "c"].map((name) => queue.enter(waiter(name)))).toEqual([true, true, false]);
     wakeFirst(queue);
@@ -78,7 +78,7 @@ describe("the queue alone", () => {
     expect(queueOf(0, 1_000).queue.enter(waiter("x"))).toBe(false);
   });
 
-  test("loses patience for each on its own, and leaves no timer behind", () => {
+  test("times out each waiter separately, and leaves no timer", () => {
     const { clock, queue, log, waiter } = queueOf(10, 1_000);
     queue.enter(waiter("a"));
     clock.advance(400);
@@ -93,7 +93,7 @@ describe("the queue alone", () => {
     expect(clock.pending).toBe(0);
   });
 
-  test("forgets who leaves", () => {
+  test("forgets waiters that leave", () => {
     const { clock, queue, log, waiter } = queueOf(10, 1_000);
     const [a, b] = [waiter("a"), waiter("b")];
     queue.enter(a);
@@ -109,7 +109,7 @@ describe("the queue alone", () => {
 });
 
 describe("in a pool", () => {
-  /** Puts somebody in the queue who takes the first candidate as soon as there is one, as a request does. */
+  /** Puts waiters into the queue that take the first candidate once there is one, as requests do. */
   function line(pool: Pool, served: string[], names: readonly string[]): void {
     for (const name of names) {
       const onRoom = () => {
@@ -122,7 +122,7 @@ describe("in a pool", () => {
     }
   }
 
-  test.each(["success", "reset", "aborted"] as const)("a %s lets exactly one in, the first", (outcome) => {
+  test.each(["success", "reset", "aborted"] as const)("a %s wakes exactly one waiter, the first", (outcome) => {
     const { pool } = poolOf({ a: { maxInFlight: 1 } });
     const served: string[] = [];
     const attempt = pool.begin(memberOf(pool, "a"));
@@ -133,7 +133,7 @@ describe("in a pool", () => {
     expect(memberOf(pool, "a").inFlight).toBe(1);
   });
 
-  test("a member that returns, comes or recovers lets in as many as it has room for", () => {
+  test("a member that is enabled, joins or recovers wakes as many waiters as it has room for", () => {
     const { pool } = poolOf({ a: { maxInFlight: 2 }, b: { maxInFlight: 1 } }, { panic: "fail" });
     const served: string[] = [];
     pool.setState("a", "disabled");

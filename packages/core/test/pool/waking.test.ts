@@ -1,6 +1,6 @@
 import { expect, test, vi } from "vitest";
 import { OutlierDetector } from "../../src/health/outlier-detector.ts";
-import type { AttemptObserver } from "../../src/pool/attempt-accounting.ts";
+import type { AttemptObserver } from "../../src/pool/attempt.ts";
 import type { Pool } from "../../src/pool/pool.ts";
 import { memberOf, poolOf } from "../support/pools.ts";
 

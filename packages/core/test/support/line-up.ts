@@ -1,7 +1,7 @@
 import type { Pool } from "../../src/pool/pool.ts";
 import type { Upstream } from "../../src/pool/upstream.ts";
 
-/** Puts somebody in the queue who does as a request does: takes the first that it has not tried, or hears of none. */
+/** Puts a waiter into the queue that behaves like a request: it takes the first untried candidate, or logs that there is none. */
 export function lineUp(pool: Pool, log: string[], name: string, tried: readonly Upstream[] = []): void {
   const onRoom = () => {
     const [upstream] = pool.candidatesExcept(tried);

@@ -1,34 +1,34 @@
 import type { Timer } from "../../runtime/clock.ts";
-import type { Weighting } from "../effective-weight.ts";
+import type { EffectiveWeights } from "../effective-weight.ts";
 import type { Members } from "../members.ts";
 import type { PoolContext } from "../pool-context.ts";
 import type { Member, Upstream } from "../upstream.ts";
 import {
   type Availability,
+  candidatesExcept,
   computeAvailability,
   lastResort,
   mayFreeUp,
-  reweighed,
   type Standing,
   standingOf,
-  untried,
-  usableAmong,
+  usableMembers,
+  withNewCandidates,
 } from "./availability.ts";
-import type { LookupRecord } from "./discovery-status.ts";
+import type { DiscoveryStatus } from "./discovery-status.ts";
 import type { Waiter, WaitQueue } from "./wait-queue.ts";
 
 interface Parts {
   readonly members: Members;
-  readonly weighting: Weighting;
+  readonly effectiveWeights: EffectiveWeights;
   readonly queue: WaitQueue;
-  readonly lookups: LookupRecord;
+  readonly discoveryStatus: DiscoveryStatus;
 }
 
 /**
- * Which upstreams may be picked now, and when waiting requests are woken.
+ * The candidates of a pool, and the moment when waiting requests are woken.
  *
- * Call `reconsider` after any change. It wakes every waiter that can now be served or can never be served, in the order of
- * their arrival. Between `beginUpdate` and `endUpdate` changes are collected, and waiters are woken once, at the end: they
+ * Call `invalidate` after any change. It wakes every waiter that can now be served or can never be served, in the order of
+ * arrival. Between `beginUpdate` and `endUpdate` changes are collected, and waiters are woken once, at the end: they
  * never run while a change is half made. A change that a woken request makes is collected as well, so that no waiter runs
  * inside another one's pick.
  *
@@ -53,37 +53,37 @@ export class Candidates {
     parts.queue.onEntered = () => this.#awaitRoom();
   }
 
-  /** The lists in force; worked out when they are asked for. */
+  /** The current lists, computed at their first use after a change. */
   get lists(): Availability {
-    const { members, lookups } = this.#parts;
+    const { members, discoveryStatus } = this.#parts;
     if (this.#current === undefined) {
-      this.#current = computeAvailability(members.list, this.#panicAllowed, lookups.expectsMore);
+      this.#current = computeAvailability(members.list, this.#panicAllowed, discoveryStatus.pending);
     } else if (this.#reweighed) {
-      this.#current = reweighed(this.#current);
+      this.#current = withNewCandidates(this.#current);
     }
     this.#reweighed = false;
     return this.#current;
   }
 
-  /** Brings what time moves up to date. Whoever waits for the room that this makes is let in first. */
+  /** Updates the weights that change with time, and wakes the waiters for which that makes room. */
   refresh(): void {
-    const { weighting, members } = this.#parts;
-    if (weighting.moving && weighting.refresh(members.someWarm)) this.reconsider();
+    const { effectiveWeights, members } = this.#parts;
+    if (effectiveWeights.changesWithTime && effectiveWeights.refresh(members.hasWarmMember)) this.invalidate();
   }
 
   /** Whether there is an upstream that a request may use, now or once it has room. */
   get usable(): boolean {
-    const { members, lookups } = this.#parts;
-    return lookups.expectsMore || usableAmong(members.list, this.#panicAllowed).length > 0;
+    const { members, discoveryStatus } = this.#parts;
+    return discoveryStatus.pending || usableMembers(members.list, this.#panicAllowed).length > 0;
   }
 
-  /** Whether somebody who was not tried yet is only full, or may still be found. */
+  /** Whether an untried upstream is only full, or may still be discovered. */
   mayFreeUp(tried: readonly Upstream[]): boolean {
-    const { members, lookups } = this.#parts;
-    return lookups.expectsMore || mayFreeUp(members.list, tried, this.#panicAllowed);
+    const { members, discoveryStatus } = this.#parts;
+    return discoveryStatus.pending || mayFreeUp(members.list, tried, this.#panicAllowed);
   }
 
-  /** What is left to a request that could connect to no available upstream; empty where panic is off. */
+  /** The upstreams for a request that could connect to no available one; empty when panic is off. */
   lastResort(tried: readonly Upstream[]): readonly Upstream[] {
     return lastResort(this.#parts.members.list, tried, this.#panicAllowed);
   }
@@ -93,18 +93,18 @@ export class Candidates {
     return standingOf(upstream as Member, this.lists);
   }
 
-  /** The lists are no longer right, but nobody can have gained a place or lost the hope of one. */
-  forget(): void {
+  /** Drops the lists after a change that concerns no waiter. */
+  dropLists(): void {
     this.#current = undefined;
   }
 
-  /** A weight has changed, and with it nobody's place. */
+  /** A weight has changed, which concerns no waiter. */
   reweighed(): void {
     this.#reweighed = true;
   }
 
-  /** Something has changed that the lists follow from. */
-  reconsider(): void {
+  /** Drops the lists and wakes waiters. */
+  invalidate(): void {
     this.#current = undefined;
     this.#changed = true;
     if (this.#updates === 0) this.#wakeWaiters();
@@ -131,12 +131,12 @@ export class Candidates {
   }
 
   #wakeWaiters(): void {
-    const { weighting, members, queue } = this.#parts;
+    const { effectiveWeights, members, queue } = this.#parts;
     this.#updates++;
     try {
       while (this.#changed) {
         this.#changed = false;
-        if (weighting.moving) weighting.refresh(members.someWarm);
+        if (effectiveWeights.changesWithTime) effectiveWeights.refresh(members.hasWarmMember);
         this.#current = undefined;
         queue.wake((waiter) => !this.#hasToWait(waiter));
       }
@@ -150,15 +150,15 @@ export class Candidates {
     const { lists } = this;
     if (waitsFor !== undefined) return this.standing(waitsFor) === "later";
     if (tried.length === 0) return lists.candidates.length === 0 && lists.saturated;
-    return untried(lists, tried).length === 0 && this.mayFreeUp(tried);
+    return candidatesExcept(lists, tried).length === 0 && this.mayFreeUp(tried);
   }
 
   #awaitRoom(): void {
     const { clock } = this.#context.runtime;
-    const { queue, weighting } = this.#parts;
+    const { queue, effectiveWeights } = this.#parts;
     clock.clearTimeout(this.#roomTimer);
     this.#roomTimer = undefined;
-    const inMs = queue.depth > 0 && weighting.moving ? weighting.roomIn() : Infinity;
-    if (inMs !== Infinity) this.#roomTimer = clock.setTimeout(() => this.reconsider(), inMs);
+    const inMs = queue.depth > 0 && effectiveWeights.changesWithTime ? effectiveWeights.nextRoomMs() : Infinity;
+    if (inMs !== Infinity) this.#roomTimer = clock.setTimeout(() => this.invalidate(), inMs);
   }
 }

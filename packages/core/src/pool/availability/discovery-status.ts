@@ -2,8 +2,8 @@ import type { DiscoverySnapshot } from "../../snapshot.ts";
 import type { Members } from "../members.ts";
 import type { PoolContext } from "../pool-context.ts";
 
-/** The state of the lookups of a pool's members. Discovery writes it, and the pool shows and emits it. */
-export class LookupRecord {
+/** The state of a pool's DNS lookups. Discovery writes it; the pool shows it in snapshots and emits its changes. */
+export class DiscoveryStatus {
   readonly #context: PoolContext;
   readonly #members: Members;
   #state: DiscoverySnapshot | null = null;
@@ -13,13 +13,13 @@ export class LookupRecord {
     this.#members = members;
   }
 
-  /** Null when nothing is looked up. */
+  /** Null without discovery. */
   get state(): DiscoverySnapshot | null {
     return this.#state;
   }
 
-  /** The first look-up has not ended yet: it is worth waiting for whom it finds. */
-  get expectsMore(): boolean {
+  /** The first lookup has not ended: requests wait for the upstreams that it may find. */
+  get pending(): boolean {
     return this.#state?.status === "awaited";
   }
 
@@ -28,10 +28,10 @@ export class LookupRecord {
     this.#state = state;
     if (state?.status === before) return;
     this.#context.changed();
-    if (state !== null && state.status !== "awaited") this.#tell(state);
+    if (state !== null && state.status !== "awaited") this.#emit(state);
   }
 
-  #tell({ name, status, lastError }: DiscoverySnapshot): void {
+  #emit({ name, status, lastError }: DiscoverySnapshot): void {
     const members = this.#members.list.filter(({ discovered }) => discovered).length;
     const why = status === "failing" && lastError !== null ? { error: lastError.reason } : {};
     this.#context.emit("discovery", { pool: this.#context.name, name, ok: status === "ok", ...why, members });

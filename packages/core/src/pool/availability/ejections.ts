@@ -1,7 +1,7 @@
 /**
- * Members that requests have shown to be in trouble. An ejected member is out; after its time it is on trial, with one
- * request at a time; then it is readmitted, or out again. Who is ejected, for how long, and what a trial proves is
- * decided elsewhere (health/outlier-detector.ts): this keeps the state and tells of it.
+ * The ejections of a pool. An ejected upstream gets no requests. After its ejection it is half-open, on trial with one request
+ * at a time, then readmitted or ejected again. health/outlier-detector.ts decides which upstream is ejected, for how long, and
+ * the result of a trial. This class keeps the state and emits its changes.
  */
 
 import type { EjectionReason, ReadmissionReason } from "../../events.ts";
@@ -20,19 +20,19 @@ export class Ejections {
   }
 
   /**
-   * Whether one more may go when at most so many in a hundred are to be out, of those who would serve if nobody was. The
-   * first may always go while another stays, and the last of a pool of one never.
+   * Whether ejecting this upstream keeps the ejected share within `maxPercent` of the upstreams that would otherwise serve. The
+   * first ejection is always allowed while another upstream serves. The only upstream is never ejected.
    */
   mayEject(upstream: Upstream, maxPercent: number): boolean {
     const member = upstream as Member;
     if (maxPercent === 0 || member.removed) return false;
-    const others = this.#members.list.filter((other) => other !== member && (other.sharing || isOnlyOut(other)));
-    const out = others.filter(isOnlyOut).length;
-    if (out === 0) return others.length > 0;
-    return (out + 1) * 100 <= (others.length + 1) * maxPercent;
+    const others = this.#members.list.filter((other) => other !== member && (other.inRotation || isOnlyEjected(other)));
+    const ejected = others.filter(isOnlyEjected).length;
+    if (ejected === 0) return others.length > 0;
+    return (ejected + 1) * 100 <= (others.length + 1) * maxPercent;
   }
 
-  /** Takes an upstream out. `forMs` is what snapshots tell; `beginTrial` is the caller's to call when it has passed. */
+  /** Ejects an upstream. Snapshots show `forMs`, but the caller has to call `beginTrial` when it has passed. */
   eject(upstream: Upstream, reason: EjectionReason, forMs: number): void {
     const member = upstream as Member;
     if (member.removed) return;
@@ -44,7 +44,7 @@ export class Ejections {
     this.#context.emit("eject", { pool: this.#context.name, upstream: member.id, reason, forMs });
   }
 
-  /** Lets an ejected upstream have one request at a time. */
+  /** Makes an ejected upstream half-open, with one request at a time. */
   beginTrial(upstream: Upstream): void {
     const member = upstream as Member;
     if (member.ejectedUntil === undefined || member.onTrial) return;
@@ -52,20 +52,20 @@ export class Ejections {
     this.#context.changed();
   }
 
-  /** Takes it in again. Nothing happens when it is not out. */
+  /** Ends an ejection. Does nothing for an upstream that is not ejected. */
   readmit(upstream: Upstream, reason: ReadmissionReason): void {
     const member = upstream as Member;
     if (member.ejectedUntil === undefined) return;
     member.ejectedUntil = undefined;
     endTrial(member);
-    this.#members.warm(member);
+    this.#members.startSlowStart(member);
     this.#context.changed();
     this.#context.emit("readmit", { pool: this.#context.name, upstream: member.id, reason });
   }
 }
 
-/** Would serve if it were not ejected. */
-function isOnlyOut({ ejectedUntil, state, health, weight, held }: Member): boolean {
+/** The upstream would serve if it were not ejected. */
+function isOnlyEjected({ ejectedUntil, state, health, weight, held }: Member): boolean {
   return ejectedUntil !== undefined && state === "active" && health !== "unhealthy" && weight > 0 && !held;
 }
 

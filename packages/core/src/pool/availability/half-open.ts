@@ -1,28 +1,29 @@
 import type { Clock, Timer } from "../../runtime/clock.ts";
 
 /**
- * What stands between an upstream's ejection and its return: one request at a time, until one has shown how it is.
+ * The half-open state of an upstream between its ejection and its readmission, as in a circuit breaker: it gets one trial
+ * request at a time until one of them decides.
  *
- * A request that has no answer for long, such as a slow client's upload, makes room for the next one, or it would keep the
- * upstream out for as long as it lasts. What it brings in the end is as good a proof as that of any other.
+ * A trial request without a response for long, such as a slow upload, makes room for another one. Otherwise it would keep the
+ * upstream out for its whole duration. Its result still counts.
  */
 export class Trial {
   readonly #clock: Clock;
   readonly #onRoom: () => void;
-  /** Those begun on it and not settled, told by their identity. */
+  /** Trial requests that are not settled, by identity. */
   readonly #requests = new Set<object>();
-  /** The one of them that the next one has to wait for. */
+  /** The trial request that occupies the one place. */
   #awaited: object | undefined;
   #timer: Timer;
 
-  /** `onRoom` is called when a request has made room by lasting. */
+  /** `onRoom` is called when a trial request makes room because it takes too long. */
   constructor(clock: Clock, onRoom: () => void) {
     this.#clock = clock;
     this.#onRoom = onRoom;
   }
 
-  /** There is no room for another request. */
-  get underWay(): boolean {
+  /** The one place is taken. */
+  get inFlight(): boolean {
     return this.#awaited !== undefined;
   }
 
@@ -30,15 +31,15 @@ export class Trial {
     return this.#requests.has(request);
   }
 
-  /** In panic it is not the only request that the upstream gets: without room, one is like any other. */
-  begin(request: object, inPlaceOf: object | undefined, patienceMs: number): void {
+  /** In panic the upstream gets more requests. Those beyond the one place are no trial requests. */
+  begin(request: object, inPlaceOf: object | undefined, timeoutMs: number): void {
     if (this.#awaited !== undefined && this.#awaited !== inPlaceOf) return;
     this.#requests.add(request);
     this.#await(request);
     this.#timer = this.#clock.setTimeout(() => {
       this.#await(undefined);
       this.#onRoom();
-    }, patienceMs);
+    }, timeoutMs);
   }
 
   settled(request: object): void {

@@ -4,7 +4,7 @@ import type { PoolContext } from "../pool-context.ts";
 import type { Member } from "../upstream.ts";
 import type { Outage } from "./outage.ts";
 
-/** What active checks have found out about each member. What they probe and when is decided in health/. */
+/** The verdicts of active checks. health/ decides about probes and thresholds. */
 export class HealthVerdicts {
   readonly #context: PoolContext;
   readonly #members: Members;
@@ -16,27 +16,27 @@ export class HealthVerdicts {
     this.#outage = outage;
   }
 
-  /** Nothing happens when the verdict stays the same. */
+  /** An unchanged verdict has no effect. */
   set(member: Member, to: Health, reason: string, cause: string | undefined): void {
-    const letIn = member.held && to !== "unknown";
-    if (letIn) member.held = false;
+    const released = member.held && to !== "unknown";
+    if (released) member.held = false;
     if (member.removed || member.health === to) return;
     const from = member.health;
     member.health = to;
     member.verdict = to === "unknown" ? undefined : { at: this.#context.runtime.clock.wallNow(), reason };
-    if (letIn) this.#members.letIn(member);
-    if (from === "unhealthy") this.#members.warm(member);
+    if (released) this.#members.beginTraffic(member);
+    if (from === "unhealthy") this.#members.startSlowStart(member);
     if (to === "unhealthy") this.#members.tunnels.foundUnhealthy(member);
     this.#context.changed();
     const why = cause === undefined ? { reason } : { reason, cause };
     this.#context.emit("health", { pool: this.#context.name, upstream: member.id, from, to, ...why });
   }
 
-  /** Keeps a member from traffic, panic included, until its first verdict, or ends that. */
+  /** Holds a member back from traffic, also in panic, until its first verdict; or releases it. */
   hold(member: Member, held: boolean): void {
     if (member.held === held) return;
     member.held = held;
-    if (!held) this.#members.letIn(member);
+    if (!held) this.#members.beginTraffic(member);
     this.#context.changed();
   }
 
@@ -47,7 +47,7 @@ export class HealthVerdicts {
     this.#context.emit("probe", member, success, startedAt);
   }
 
-  /** Makes every verdict unknown again, for a pool without checks. */
+  /** Resets all verdicts to unknown, for a pool without health checks. */
   forget(): void {
     for (const member of this.#members.list) this.set(member, "unknown", "health checks are off", undefined);
   }

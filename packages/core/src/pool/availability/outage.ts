@@ -1,11 +1,11 @@
 /**
- * The outage of a pool: no upstream can be connected, and requests wait for that to end.
+ * The outage of a pool: no upstream can be connected, and requests wait for its end.
  *
  * It begins with the first connect failure after a success of the pool, and ends with the next success. So a restart of the
- * only upstream costs no request, and a long outage is answered at once. A pool that has had no success yet has no outage.
+ * only upstream fails no request, and in a long outage requests fail at once. A pool without any success has no outage.
  *
- * While requests wait, one of them connects again at growing intervals. Each connection that succeeds lets some more go on,
- * so that an upstream that is just back gets them in doubling numbers rather than all at once.
+ * While requests wait, one of them connects again at growing intervals. Each successful connection releases some more, so
+ * that an upstream that is back gets the waiting requests in doubling numbers instead of all at once.
  */
 
 import { limits } from "../../config/defaults.ts";
@@ -17,49 +17,50 @@ import type { PoolContext } from "../pool-context.ts";
 import type { Upstream } from "../upstream.ts";
 
 /** A request that waits for the end of an outage. */
-export interface Reconnecting {
+export interface OutageWaiter {
   /** The only upstream that it can use. Default: any. */
   readonly waitsFor?: Upstream | undefined;
-  /** Connect again now. The request keeps its place until it leaves. */
+  /** Connect again now. The request keeps its place until `leave`. */
   onReconnect(): void;
-  /** The wait is over. Undefined: the outage has lasted too long, and the last failure is the result. */
+  /** The wait has ended. Undefined: it has lasted too long, and the last failure is the error. */
   onWaitOver(code: ErrorCode | undefined): void;
 }
 
+/** The place of a waiting request. */
 interface Place {
   readonly until: number;
-  /** The request's own: another one's success may let it go on. */
+  /** The async context of the request, since the success of another request may release it. */
   readonly context: AsyncContext;
-  /** The request is connecting, and waits for nothing. */
+  /** The request is connecting again. */
   connecting: boolean;
 }
 
 export class Outage {
   readonly #context: PoolContext;
   readonly #usable: () => boolean;
-  readonly #places = new Map<Reconnecting, Place>();
-  /** On the monotonic clock. Undefined while the last attempt to tell was a success, -Infinity before the first success. */
+  readonly #places = new Map<OutageWaiter, Place>();
+  /** On the monotonic clock. Undefined after a success, -Infinity before the first success. */
   #since: number | undefined = -Infinity;
   #sinceWall = 0;
-  /** How often a request has connected again in this outage. */
+  /** Number of reconnects in this outage. */
   #rounds = 0;
   #timer: Timer;
   #toRelease = 0;
   #releaseTimer: Timer;
   #closed = false;
 
-  /** `usable` says whether the pool has an upstream left that a request may use. */
+  /** `usable` returns whether the pool has an upstream that a request may use. */
   constructor(context: PoolContext, usable: () => boolean) {
     this.#context = context;
     this.#usable = usable;
   }
 
-  /** Requests that wait or connect again. */
+  /** The number of requests that wait or connect again. */
   get depth(): number {
     return this.#places.size;
   }
 
-  /** Null while no connect failure stands behind the last success. */
+  /** Null without an outage. */
   get snapshot(): OutageSnapshot | null {
     if (this.#since === undefined || this.#since === -Infinity) return null;
     const { clock } = this.#context.runtime;
@@ -82,16 +83,16 @@ export class Outage {
     if (this.#places.size > 0) this.#release(upstream);
   }
 
-  /** Shows that the pool is in service. Does not end an outage: probes may go to another port. */
+  /** Counts as the first success of the pool. Does not end an outage, since probes may use another port. */
   onProbeSuccess(): void {
     if (this.#since === -Infinity) this.#since = undefined;
   }
 
   /**
-   * Lets a request wait, at most until `until` on the monotonic clock. False when it may not: the outage is too old, as many
-   * requests wait as `queue.max` allows, or the pool closes. A request that comes back keeps its place.
+   * Adds a request, which waits at most until `until` on the monotonic clock. False when the outage has lasted too long,
+   * `queue.max` requests wait already, or the pool is closed. A request that enters again keeps its place.
    */
-  enter(request: Reconnecting, until: number): boolean {
+  enter(request: OutageWaiter, until: number): boolean {
     const now = this.#context.runtime.clock.now();
     const ends = Math.min(until, (this.#since ?? now) + this.#connectForMs);
     const hasRoom = this.#places.has(request) || this.#places.size < this.#context.options.queue.max;
@@ -101,13 +102,13 @@ export class Outage {
     return true;
   }
 
-  /** For a request that has a connection, or has ended. */
-  leave(request: Reconnecting): void {
+  /** Call when the request is connected or has ended. */
+  leave(request: OutageWaiter): void {
     if (this.#places.size === 0 || !this.#places.delete(request) || this.#places.size > 0) return;
     this.#stop();
   }
 
-  /** Ends every wait, and lets no request wait any more. */
+  /** Ends all waits; no request waits from now on. */
   close(): void {
     this.#closed = true;
     this.#end("closed");
@@ -117,7 +118,7 @@ export class Outage {
     return this.#context.options.retry.connectForMs;
   }
 
-  /** For the next request to connect again, or the end of a wait that comes before. */
+  /** Sets the timer for the next reconnect, or for the end of a wait before it. */
   #schedule(): void {
     const { clock, random } = this.#context.runtime;
     const { reconnectMinMs, reconnectMaxMs } = limits;
@@ -141,7 +142,7 @@ export class Outage {
     if (this.#timer === undefined && this.#places.size > 0) this.#schedule();
   }
 
-  /** Not within the stack of the request that has succeeded. */
+  /** Releases requests in a timer, not inside the call stack of the request that has succeeded. */
   #release(upstream: Upstream): void {
     this.#toRelease += limits.reconnectsPerSuccess;
     this.#releaseTimer ??= inBackground(() =>
@@ -155,24 +156,24 @@ export class Outage {
     this.#releaseTimer = undefined;
     for (const [request, place] of this.#waiting()) {
       if (left === 0) return;
-      const concerned = request.waitsFor === undefined || request.waitsFor === upstream;
-      if (!concerned || this.#places.get(request) !== place || place.connecting) continue;
+      const usable = request.waitsFor === undefined || request.waitsFor === upstream;
+      if (!usable || this.#places.get(request) !== place || place.connecting) continue;
       left--;
       this.#reconnect(request, place);
     }
   }
 
-  #reconnect(request: Reconnecting, place: Place): void {
+  #reconnect(request: OutageWaiter, place: Place): void {
     place.connecting = true;
     place.context.run(request.onReconnect, request);
   }
 
-  /** A list of its own: requests leave and come back meanwhile. */
-  #waiting(): [Reconnecting, Place][] {
+  /** A copy, since requests leave and enter during the iteration. */
+  #waiting(): [OutageWaiter, Place][] {
     return [...this.#places].filter(([, { connecting }]) => !connecting);
   }
 
-  #giveUp(request: Reconnecting, place: Place, code: ErrorCode | undefined): void {
+  #giveUp(request: OutageWaiter, place: Place, code: ErrorCode | undefined): void {
     if (this.#places.delete(request)) place.context.run(request.onWaitOver, request, code);
   }
 

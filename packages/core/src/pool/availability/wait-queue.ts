@@ -5,39 +5,39 @@ import type { Upstream } from "../upstream.ts";
 
 /** A request that waits for an upstream with room. */
 export interface Waiter {
-  /** Those that are of no more use to it. Does not change while it waits. Default: nobody. */
+  /** Upstreams that it has tried. Constant while it waits. Default: none. */
   readonly tried?: readonly Upstream[];
-  /** The only one that will do. Does not change while it waits. Default: any. */
+  /** The only upstream that it can use. Constant while it waits. Default: any. */
   readonly waitsFor?: Upstream | undefined;
-  /** Where it stands in its queue, which alone reads and writes it. */
+  /** Its place; only the queue reads and writes it. */
   place?: Place | undefined;
-  /** There is room, or there will be none: pick now. */
+  /** There is room, or there will never be: pick now. */
   onRoom(): void;
   onTimeout(): void;
 }
 
-/** Emptied when it is left: V8 may keep it for long, as runtime/indexed-set.ts tells of sets. */
+/** Cleared when the waiter leaves, since V8 may retain deleted entries of a set; see runtime/indexed-set.ts. */
 interface Place {
   waiter: Waiter | undefined;
   timer: InputTimeout | undefined;
-  /** Where the waiter is called, whatever wakes it. */
+  /** The async context of the waiter. */
   readonly context: AsyncContext;
 }
 
 /**
- * Requests that wait while every available upstream is full: first in, first out, with a limit on their number
- * and on their patience. Woken by a release, never by polling (HAProxy's queue rather than Caddy's).
+ * Requests that wait while every available upstream is full: first in, first out, with a limit on their number and a timeout.
+ * Released places wake them; there is no polling (like HAProxy's queue, unlike Caddy's).
  */
 export class WaitQueue {
-  /** Replaced whole by a reload. */
+  /** A reload replaces the object. */
   options: { readonly max: number; readonly timeoutMs: number };
-  /** Called when somebody has begun to wait. */
+  /** Called when a waiter has entered. */
   onEntered: (() => void) | undefined;
   readonly #clock: Clock;
-  /** A set keeps the order of arrival and forgets in constant time. */
+  /** A set keeps the order of arrival and deletes in constant time. */
   readonly #places = new Set<Place>();
-  /** How many of them want not just anybody: for the others one answer holds for all. */
-  #choosy = 0;
+  /** Number of waiters that cannot use every upstream. Without any, one decision holds for all waiters. */
+  #selective = 0;
 
   constructor(options: { readonly max: number; readonly timeoutMs: number }, clock: Clock) {
     this.options = options;
@@ -48,7 +48,6 @@ export class WaitQueue {
     return this.#places.size;
   }
 
-  /** One more may wait. */
   get hasRoom(): boolean {
     return this.#places.size < this.options.max;
   }
@@ -63,12 +62,11 @@ export class WaitQueue {
     };
     waiter.place = { waiter, context, timer: new InputTimeout(this.#clock, expire, this.options.timeoutMs) };
     this.#places.add(waiter.place);
-    if (isChoosy(waiter)) this.#choosy++;
+    if (isSelective(waiter)) this.#selective++;
     this.onEntered?.();
     return true;
   }
 
-  /** For a client that left. */
   leave(waiter: Waiter): void {
     const { place } = waiter;
     if (place === undefined || !this.#places.delete(place)) return;
@@ -76,25 +74,25 @@ export class WaitQueue {
     waiter.place = undefined;
     place.waiter = undefined;
     place.timer = undefined;
-    if (isChoosy(waiter)) this.#choosy--;
+    if (isSelective(waiter)) this.#selective--;
   }
 
-  /** Wakes those who are to be woken, in the order of their arrival, each asked about after the one before has picked. */
-  wake(isToWake: (waiter: Waiter) => boolean): void {
-    // Whoever is woken may wait again, at the end: that is after this round.
+  /** Wakes waiters in order. `shouldWake` is called for each after the one before has picked. */
+  wake(shouldWake: (waiter: Waiter) => boolean): void {
+    // A woken waiter may enter again at the end; it is not part of this round.
     let left = this.#places.size;
     for (const { waiter, context } of this.#places) {
       if (left-- === 0) return;
-      if (waiter !== undefined && isToWake(waiter)) {
+      if (waiter !== undefined && shouldWake(waiter)) {
         this.leave(waiter);
         context.run(waiter.onRoom, waiter);
-      } else if (this.#choosy === 0) {
+      } else if (this.#selective === 0) {
         return;
       }
     }
   }
 }
 
-function isChoosy({ tried, waitsFor }: Waiter): boolean {
+function isSelective({ tried, waitsFor }: Waiter): boolean {
   return waitsFor !== undefined || (tried !== undefined && tried.length > 0);
 }

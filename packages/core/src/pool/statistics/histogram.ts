@@ -1,11 +1,11 @@
 import type { HistogramSnapshot, Quantiles } from "../../snapshot.ts";
 
-/** Upper bounds in seconds: the usual Prometheus ones, with two more below for what answers in under 5 ms. */
+/** Upper bounds in seconds: the defaults of Prometheus, and two lower ones for responses in under 5 ms. */
 const bounds: readonly number[] = Object.freeze([
   0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60,
 ]);
 
-/** Counts durations in fixed buckets: a short scan for each, nothing allocated. */
+/** Counts durations in fixed buckets, without allocation. */
 export class Histogram {
   readonly #buckets = new Array<number>(bounds.length + 1).fill(0);
   #sum = 0;
@@ -31,7 +31,7 @@ export class Histogram {
     return Object.freeze({ p50: this.#quantile(0.5), p90: this.#quantile(0.9), p99: this.#quantile(0.99) });
   }
 
-  /** Interpolates within the bucket that holds the quantile, as Prometheus does. Milliseconds. */
+  /** Milliseconds. Interpolates within the bucket of the quantile, as Prometheus does. */
   #quantile(q: number): number | null {
     const { counts, count } = this.snapshot();
     if (count === 0) return null;

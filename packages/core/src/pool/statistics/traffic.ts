@@ -1,4 +1,4 @@
-/** What a pool has carried. */
+/** The traffic of a pool. */
 export class Traffic {
   /** Bytes of request bodies. */
   bytesIn = 0;
@@ -6,7 +6,7 @@ export class Traffic {
   bytesOut = 0;
   readonly #retries: Record<string, number> = {};
 
-  /** `reason` is an error code, or the status that was not passed on. */
+  /** `reason` is an error code, or the status of the discarded response. */
   countRetry(reason: string): void {
     this.#retries[reason] = (this.#retries[reason] ?? 0) + 1;
   }

@@ -3,8 +3,8 @@ import { resolvePool } from "../config/resolve.ts";
 import type { ResolvedPool } from "../config/resolved.ts";
 import type { Connector } from "../transport/connector.ts";
 
-/** Options that need no second check, and the connector of the proxy that the pool belongs to. */
-export class CheckedOptions {
+/** Options that are already validated, and the connector that the pools of a proxy share. */
+export class ResolvedPoolOptions {
   readonly resolved: ResolvedPool;
   readonly connector: Connector | undefined;
 
@@ -14,7 +14,7 @@ export class CheckedOptions {
   }
 }
 
-/** Throws an `OptionsError` for options that do not check out. */
-export function toResolved(options: PoolOptions | CheckedOptions): ResolvedPool {
-  return options instanceof CheckedOptions ? options.resolved : resolvePool(options);
+/** Throws an `OptionsError` for invalid options. */
+export function toResolved(options: PoolOptions | ResolvedPoolOptions): ResolvedPool {
+  return options instanceof ResolvedPoolOptions ? options.resolved : resolvePool(options);
 }
