@@ -33,7 +33,7 @@ export class TwoDraws {
     return this.#comparison.ofSecond(second, now, typicalWeight) < bound ? second : first;
   }
 
-  /** Returns the exact probability of each candidate, with the figures that `describe` gives. */
+  /** Returns the exact probability of each candidate, with the numbers that `describe` formats. */
   weigh(context: PickContext, describe: (upstream: Candidate, now: number) => string): Weighed[] {
     const chances = this.#chances(context);
     return context.candidates.map((upstream, index) => ({

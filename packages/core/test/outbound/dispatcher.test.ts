@@ -23,35 +23,35 @@ function listener(
   });
   let abort: (reason?: Error) => void = () => {};
   let resume = () => {};
-  const tell = (what: string) => {
+  const record = (what: string) => {
     heard.push(what);
     return hear(what, () => resume(), abort) !== false;
   };
   const last = (what: string) => {
-    tell(what);
+    record(what);
     done();
   };
   const callbacks: Dispatcher.DispatchHandler = {
     onConnect: (ending) => {
       abort = ending;
-      tell("start");
+      record("start");
     },
     onHeaders: (status, headers, resuming, text) => {
       resume = resuming;
-      return tell(`${status} ${text} ${headers.filter((part) => Buffer.isBuffer(part)).length}`);
+      return record(`${status} ${text} ${headers.filter((part) => Buffer.isBuffer(part)).length}`);
     },
-    onData: (chunk) => tell(String(chunk)),
+    onData: (chunk) => record(String(chunk)),
     onComplete: () => last("end"),
     onError: (error) => last(`error ${error.name}`),
   };
   const pausing = (controller: Dispatcher.DispatchController, what: string) => {
     resume = () => controller.resume();
-    if (!tell(what)) controller.pause();
+    if (!record(what)) controller.pause();
   };
   const controlled: Dispatcher.DispatchHandler = {
     onRequestStart: (controller) => {
       abort = (reason) => controller.abort(reason as Error);
-      tell("start");
+      record("start");
     },
     onResponseStart: (controller, status, headers, text) =>
       pausing(controller, `${status} ${text} ${Object.keys(headers).length * 2}`),

@@ -42,11 +42,11 @@ describe("a member that stays", () => {
   test("an operator's weight that equals the new configured one is no change", () => {
     const { pool } = poolOf({ a: 3 });
     pool.setWeight("a", 5);
-    let told = 0;
-    pool.on("weight", () => told++);
+    let events = 0;
+    pool.on("weight", () => events++);
     reconfigure(pool, { a: 5 });
     expect(memberOf(pool, "a").weight).toBe(5);
-    expect(told).toBe(0);
+    expect(events).toBe(0);
     reconfigure(pool, { a: 5 });
     expect(memberOf(pool, "a").weight).toBe(5);
   });
@@ -65,12 +65,12 @@ describe("a member that stays", () => {
 describe("members that join and leave", () => {
   test("emit events, and the list has the order of the configuration", () => {
     const { pool } = poolOf({ a: 1, b: 1, c: 1 });
-    const told: string[] = [];
-    pool.on("member", ({ upstream, change }) => told.push(`${upstream} ${change}`));
+    const events: string[] = [];
+    pool.on("member", ({ upstream, change }) => events.push(`${upstream} ${change}`));
     expect(reconfigure(pool, { d: 1, c: 1, a: 1 })).toEqual({ added: ["d"], removed: ["b"] });
     expect(idsOf(pool.upstreams)).toEqual(["d", "c", "a"]);
     expect(Object.isFrozen(pool.upstreams)).toBe(true);
-    expect(told).toEqual(["b removed", "b drained", "d added"]);
+    expect(events).toEqual(["b removed", "b drained", "d added"]);
   });
 
   test("the same id with another URL is another member", () => {

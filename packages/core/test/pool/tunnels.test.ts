@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { Balancer } from "../../src/balancer/balancer.ts";
 import { idsOf, memberOf, poolOf } from "../support/pools.ts";
 
-const waiterIn = (told: string[]) => ({ onRoom: () => told.push("room"), onTimeout: () => told.push("timeout") });
+const waiterIn = (calls: string[]) => ({ onRoom: () => calls.push("room"), onTimeout: () => calls.push("timeout") });
 
 describe("an attempt that becomes a tunnel", () => {
   test("ends as a request, and still counts in flight for limits and policies", () => {
@@ -34,12 +34,12 @@ describe("an attempt that becomes a tunnel", () => {
   test("does not wake a waiter before the tunnel closes", () => {
     const { pool } = poolOf({ a: { maxInFlight: 1 } });
     const attempt = pool.begin(memberOf(pool, "a"));
-    const told: string[] = [];
-    pool.queue.enter(waiterIn(told));
+    const calls: string[] = [];
+    pool.queue.enter(waiterIn(calls));
     const close = attempt.becomeTunnel();
-    expect([told, idsOf(pool.candidates)]).toEqual([[], []]);
+    expect([calls, idsOf(pool.candidates)]).toEqual([[], []]);
     close();
-    expect([told, idsOf(pool.candidates)]).toEqual([["room"], ["a"]]);
+    expect([calls, idsOf(pool.candidates)]).toEqual([["room"], ["a"]]);
   });
 
   test("on trial is a success, and does not block the next request", () => {
@@ -62,12 +62,12 @@ describe("an attempt that becomes a tunnel", () => {
     const [listed] = pool.options.upstreams;
     if (listed === undefined) throw new Error("no upstream");
     pool.reconfigure({ ...pool.options, upstreams: [{ ...listed, maxInFlight: 1 }] });
-    const told: string[] = [];
-    pool.queue.enter(waiterIn(told));
+    const calls: string[] = [];
+    pool.queue.enter(waiterIn(calls));
     close[0]?.();
-    expect([told, a.full]).toEqual([[], true]);
+    expect([calls, a.full]).toEqual([[], true]);
     close[1]?.();
-    expect([told, a.full]).toEqual([["room"], false]);
+    expect([calls, a.full]).toEqual([["room"], false]);
   });
 });
 
