@@ -68,168 +68,168 @@ export const defaults = {
 } as const;
 
 export const limits = {
-  /** HAProxy's range of weights. */
+  /** Weights are 0 to this, as in HAProxy. */
   maxWeight: 256,
   upstreamsPerPool: 10_000,
   retryAttempts: 10,
-  /** The period that a retry budget looks back on, as in Finagle. */
+  /** The window of a retry budget, as in Finagle. */
   retryBudgetWindowMs: 10_000,
-  /** Full jitter between these before a retry that is not a connect failure. */
+  /** The random pause before a retry after another failure than a connect failure. */
   retryBackoffMinMs: 25,
   retryBackoffMaxMs: 250,
-  /** While nothing in a pool can be connected, one waiting request connects again at intervals that grow between these. */
+  /** The interval at which one waiting request connects again during an outage of its pool. It grows from the first to the second. */
   reconnectMinMs: 50,
   reconnectMaxMs: 250,
-  /** Waiting requests that go on for each connection that succeeds: their number doubles from round trip to round trip. */
+  /** The number of waiting requests that continue after each successful connection, so that it doubles each round trip. */
   reconnectsPerSuccess: 2,
-  /** Attempts of one request that its event and log line list: after these only the last one is. */
+  /** The most attempts of a request in its event and log line. The last attempt replaces the last of them. */
   recordedAttempts: 64,
-  /** An ejection is longer by up to this share of it, so that upstreams ejected together do not come back together. */
+  /** An ejection is longer by a random share up to this, so that upstreams ejected together are not readmitted together. */
   ejectionJitter: 0.1,
-  /** Milliseconds of good behaviour that take one off the count that makes ejections longer (Envoy's interval). */
+  /** Milliseconds without an ejection that reduce the ejection count by one. The count makes ejections longer (as in Envoy). */
   ejectionForgivenessMs: 10_000,
-  /** Milliseconds for which responsiveness is remembered: the time constant of its decay (Finagle, linkerd). */
+  /** The time constant in milliseconds with which responsiveness decays, as in Finagle and linkerd. */
   responsivenessMs: 10_000,
-  /** Milliseconds that a failure counts as at least, so that failing fast does not look like being fast. */
+  /** The least latency in milliseconds that a failure counts as, so that a fast failure is not a fast response. */
   failurePenaltyMs: 1_000,
-  /** Characters of a request's key that are hashed; of a longer one both ends and the length are. */
+  /** The most characters of a hash key that are hashed. Of a longer key, both ends and the length are hashed. */
   hashKeyLength: 1_024,
-  /** Cookies of the sticky one's name that are looked at. */
+  /** The most cookies with the name of the affinity cookie that are checked in a request. */
   stickyCookies: 8,
-  /** The lowest that feedback brings a weight to, and the share that one step leaves of it. */
+  /** The lowest feedback factor, and the factor of one step down. */
   feedbackFloor: 0.0625,
   feedbackStep: 0.25,
-  /** Milliseconds after a change of weights by feedback in which there is no other. */
+  /** Milliseconds after a change by feedback without another change. */
   feedbackFreezeMs: 10_000,
-  /** Requests that an upstream must have served in an interval to be rated by it. */
+  /** The fewest requests of an upstream in an interval for which feedback rates it. */
   feedbackMinimumRequests: 10,
-  /** In how many steps a slow start's share grows. */
+  /** The number of steps of a slow start. */
   slowStartSteps: 100,
-  /** The lowest that an announced load brings a weight to, and how many milliseconds an announcement holds. */
+  /** The lowest factor of an announced load, and the milliseconds for which an announcement is valid. */
   announcedFloor: 0.05,
   announcedMs: 180_000,
-  /** Milliseconds in which one announcement of an upstream is heeded. */
+  /** The least milliseconds between two announcements of an upstream that take effect. */
   announcedIntervalMs: 1_000,
-  /** The shortest time between two lookups of members, however short their TTL, and the pause after a failed one. */
+  /** The shortest time between two discovery lookups, whatever the TTL, and the first pause after a failed one. */
   discoveryMinMs: 1_000,
-  /** A look-up comes later than it would by up to this share, so that processes do not all ask at once. */
+  /** A discovery lookup is delayed by a random share up to this, so that processes do not all look up at once. */
   discoveryJitter: 0.1,
-  /** Milliseconds that one look-up may take, with all the names that it leads to. */
+  /** The timeout of a discovery lookup in milliseconds, including the targets of SRV records. */
   discoveryTimeoutMs: 5_000,
-  /** Targets of SRV records that are looked up at the same time. */
+  /** The most targets of SRV records that are looked up at the same time. */
   discoveryTargetsAtOnce: 32,
-  /** The longest TTL that is believed, in milliseconds. */
+  /** The longest TTL that is used, in milliseconds. */
   discoveryTtlMs: 86_400_000,
-  /** Members taken from one DNS answer. */
+  /** The most upstreams from one discovery lookup. */
   discoveredMembers: 1_000,
-  /** Milliseconds for which a member that DNS has dropped keeps its verdict and its ejection, and how many do. */
+  /** Milliseconds for which the verdict and the ejection of an upstream that has left DNS are kept, and of how many. */
   departedMs: 600_000,
   departedMembers: 1_000,
-  /** Addresses of an upstream's name that are used. */
+  /** The most addresses of an upstream's name that are used. */
   dnsAddresses: 32,
-  /** The shortest and the longest time for which an upstream's addresses are believed, whatever their TTL, in milliseconds. */
+  /** The range in milliseconds to which the TTL of an upstream's addresses is clamped. */
   dnsMinTtlMs: 1_000,
   dnsMaxTtlMs: 3_600_000,
-  /** Milliseconds for which addresses are believed that came without a TTL, from getaddrinfo. */
+  /** The TTL in milliseconds of addresses from getaddrinfo, which reports none. */
   dnsUnknownTtlMs: 30_000,
-  /** Milliseconds that the lookup of an upstream's name may take. */
+  /** The timeout of the lookup of an upstream's name, in milliseconds. */
   dnsTimeoutMs: 5_000,
-  /** Milliseconds that the first addresses of a name wait for those of the other family (RFC 8305 section 3). */
+  /** Milliseconds for which the first addresses of a name wait for those of the other family (RFC 8305 section 3). */
   dnsOtherFamilyMs: 50,
   /** The first and the longest pause after a failed lookup of an upstream's name, in milliseconds. */
   dnsRetryMinMs: 1_000,
   dnsRetryMaxMs: 30_000,
-  /** Milliseconds for which the addresses of an upstream's name stay in use after DNS has said that there are none. */
+  /** Milliseconds for which the addresses of an upstream's name stay in use after NXDOMAIN or a response without records. */
   dnsHoldMs: 30_000,
-  /** Milliseconds after its last use for which an upstream's name is looked up again. Its addresses stay longer. */
+  /** Milliseconds after the last use of an upstream's name until its lookups stop. Its addresses stay known. */
   dnsUnusedMs: 600_000,
-  /** Names of upstreams that are looked up at the same time. */
+  /** The most names of upstreams that are looked up at the same time. */
   dnsLookupsAtOnce: 128,
-  /** Names of upstreams that are remembered. */
+  /** The most names of upstreams whose addresses are cached. */
   dnsNames: 10_000,
-  /** Domains that short names are completed with: as many as Kubernetes allows. */
+  /** The most search domains for short names, as in Kubernetes. */
   dnsSearchDomains: 32,
-  /** Milliseconds for which addresses from the hosts file are believed. */
+  /** The TTL in milliseconds of addresses from the hosts file. */
   hostsFileTtlMs: 2_000,
-  /** Bytes that the hosts file and resolv.conf may have each. */
+  /** The largest size in bytes of the hosts file and of resolv.conf. */
   localFileBytes: 4_194_304,
-  /** Characters of the cause of a failed connection, in events and logs. */
+  /** The most characters of the cause of a failed connection, in events and logs. */
   failureCauseLength: 256,
-  /** Bytes and fields of the trailers of a response. */
+  /** The most bytes and fields of the trailers of a response. */
   trailerBytes: 16_384,
   trailerFields: 200,
-  /** The smallest and the largest head of a response that a pool may allow, in bytes, and the most header fields. */
+  /** The range of `connections.maxResponseHeaderSize` in bytes, and the largest `connections.maxResponseHeaders`. */
   minResponseHeadBytes: 1_024,
   maxResponseHeadBytes: 262_144,
   maxResponseHeaderFields: 2_000,
-  /** Bytes of all the chunk extensions of a response together. */
+  /** The most bytes of all chunk extensions of a response together. */
   chunkExtensionBytes: 16_384,
-  /** Informational responses before the final one. */
+  /** The most informational responses before the final response. */
   informationalResponses: 32,
-  /** Streams at a time on one HTTP/2 connection, when the upstream allows more; and until its settings have come, one. */
+  /** The most concurrent streams on an HTTP/2 connection, if the upstream allows as many. Before its SETTINGS it is one. */
   http2ConcurrentStreams: 250,
-  /** Bytes that an HTTP/2 upstream may send ahead of its reader, for each stream and for each connection. */
+  /** The flow control windows in bytes that an HTTP/2 upstream gets, per stream and per connection. */
   http2StreamWindowBytes: 262_144,
   http2ConnectionWindowBytes: 8_388_608,
-  /** Compressed bytes and frames of one HTTP/2 header block; its fields are bounded as those of HTTP/1.1 are. */
+  /** The most compressed bytes and frames of an HTTP/2 header block. Its fields have the same limits as those of HTTP/1.1. */
   http2HeaderBlockBytes: 65_536,
   http2HeaderBlockFrames: 1_024,
-  /** Frames without use (PING, SETTINGS, empty DATA and the like) that an HTTP/2 peer may send at once, and in each second. */
+  /** The rate limit of frames without payload (PING, SETTINGS, empty DATA and others) from an HTTP/2 peer: burst, and per second. */
   http2IdleFrames: 1_000,
   http2IdleFramesPerSecond: 100,
-  /** Streams that we reset on one HTTP/2 connection at once, and in each second, before another connection is used. */
+  /** The rate limit of streams that we reset on an HTTP/2 connection: burst, and per second. Beyond it another one is used. */
   http2ResetStreams: 100,
   http2ResetStreamsPerSecond: 10,
-  /** Bytes that wait to be written to an HTTP/2 peer that does not read, beside the bodies of requests. */
+  /** The most bytes queued for an HTTP/2 peer that does not read, without the bodies of requests. */
   http2QueuedBytes: 1_048_576,
-  /** Milliseconds of silence, with requests in flight, after which an HTTP/2 peer is probed, and those for its PING's answer. */
+  /** Milliseconds without a frame, with requests in flight, until an HTTP/2 peer gets a PING, and those for its response. */
   http2PingAfterMs: 360_000,
   http2PingTimeoutMs: 5_000,
-  /** Milliseconds for which a busy https upstream that has chosen HTTP/1.1 is not offered HTTP/2 again. */
+  /** Milliseconds for which a busy https upstream that has negotiated HTTP/1.1 is not offered HTTP/2 again. */
   alpnMemoryMs: 300_000,
-  /** Bytes of a probe's answer that are looked at. */
+  /** The most bytes that a probe reads of a response body. */
   probeBodyBytes: 65_536,
-  /** Probes that one checker runs at the same time. */
+  /** The most probes in flight of one health checker. */
   concurrentProbes: 64,
-  /** Milliseconds of silence of a tunnel's client after which TCP probes whether it is still there. */
+  /** Milliseconds without data from a tunnel's client until TCP keep-alive probes it. */
   tcpKeepAliveMs: 60_000,
-  /** Connections to upstreams that are kept for one client's connection each, since they may have authenticated it. */
+  /** The most upstream connections that are reserved for one client connection each, because they may be authenticated. */
   authenticatedConnections: 1_000,
-  /** Milliseconds for which such a connection may be idle, unless the upstream announces less. */
+  /** Milliseconds for which a reserved connection may be idle, unless the upstream announces less. */
   authenticatedIdleMs: 60_000,
-  /** Milliseconds between the two halves of a tunnel's end. */
+  /** Milliseconds from the end of one side of a tunnel to the close of the other. */
   tunnelEndMs: 1_000,
-  /** Milliseconds that what was told to end may take before its connections are cut. */
+  /** Milliseconds from asking requests and tunnels to end until their connections are destroyed. */
   closeGraceMs: 1_000,
-  /** Milliseconds between two warnings of the process about exceptions in the same place. */
+  /** The least milliseconds between two process warnings about exceptions with the same `where`. */
   exceptionWarningMs: 10_000,
-  /** Milliseconds between looks at whether a pool that is gone from the options has finished. */
+  /** The interval in milliseconds at which a removed pool is checked for requests in flight. */
   retireCheckMs: 1_000,
-  /** Bytes of a body that are written in one piece with the head, when they are all there is. */
+  /** The largest complete body in bytes that is written together with its head. */
   joinedBodyBytes: 8_192,
-  /** Milliseconds between the last bytes of an answer that broke off and the reset that says so. */
+  /** Milliseconds from the last bytes of a truncated response to the reset of its connection. */
   resetDelayMs: 20,
-  /** Milliseconds and bytes for which a client may go on sending after its last answer. */
+  /** The most milliseconds and bytes for which a client may continue to send after its last response (lingering close). */
   lingeringMs: 2_000,
   lingeringBytes: 4_194_304,
-  /** Bytes of a chunked request's body that are not data: what a reader may read ahead, and then some for extensions. */
+  /** The most bytes of a chunked request body that are not data: the read-ahead, and a margin for chunk extensions. */
   chunkOverheadBytes: 81_920,
-  /** Bytes beside its data that each piece of a chunked body may have on top: its size and its line ends. */
+  /** The bytes of chunk size and line ends that each chunk may have in addition to that. */
   chunkOverheadPerPiece: 24,
-  /** Requests under way for one connection beside the one whose turn to be answered it is; more wait. */
+  /** The most pipelined requests in flight on a connection, in addition to the one being answered. More wait. */
   pipelinedRequests: 31,
-  /** Requests that wait for their turn on one connection before no more of it is read. What has been read already comes on top. */
+  /** The number of pipelined requests waiting on a connection at which reading stops. Those already read come in addition. */
   pipelinedWaiting: 4_096,
-  /** Bytes that are read behind an upgrade that waits for the responses to earlier requests on its connection. */
+  /** The most bytes read after an upgrade request that waits for the responses to earlier requests on its connection. */
   heldUpgradeBytes: 65_536,
   /**
-   * Requests of one simulation, those of a trace that are checked before the next are looked at, slots of its timelines,
-   * and the steps of it in one turn of the event loop.
+   * The most requests of a simulation, requests of a trace that are checked at a time, slots of a timeline, and steps in one
+   * turn of the event loop.
    */
   simulatedRequests: 10_000_000,
   requestsCheckedAtOnce: 1_000,
   simulationSlots: 3_600,
   simulationTurn: 20_000,
-  /** Bytes of a request that is answered without an upstream, read so that the client sees the answer. */
+  /** The most bytes of a request body that are read and discarded after a locally generated response, so that the client receives it. */
   discardedBodyBytes: 65_536,
 } as const;

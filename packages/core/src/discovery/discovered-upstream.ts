@@ -2,8 +2,8 @@ import { isIPv6 } from "node:net";
 import type { ResolvedDiscovery, ResolvedUpstream } from "../config/resolved.ts";
 import { defaultUpstreamId } from "../config/upstream-url.ts";
 
-/** The options of a member with that address. It is asked by the name that led to it, as a browser would. */
-export function toFoundUpstream(
+/** Returns the options of an upstream at an address. Its `Host` is the name that was looked up, not the address. */
+export function toDiscoveredUpstream(
   hostname: string,
   port: number,
   { weight, tier }: { readonly weight: number; readonly tier: number },

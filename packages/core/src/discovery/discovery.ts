@@ -12,17 +12,17 @@ import { InputTimeout } from "../runtime/input-timeout.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { DiscoverySnapshot } from "../snapshot.ts";
 import type { KnownAddresses } from "./addresses.ts";
-import { type Findings, lookUp } from "./lookup.ts";
+import { type LookupResult, lookUp } from "./lookup.ts";
 
 const debug = createDebug("evenkeel:discovery");
 
 /**
- * Keeps a pool's members as DNS has them.
+ * Keeps the members of a pool in sync with DNS.
  *
- * A lookup is followed by the next one when the TTL of its records has passed, after the refresh time at the latest, and at
- * once when every member has failed or the configuration is loaded again. One that fails changes no members, and is
- * repeated after a pause that grows to the refresh time. After NXDOMAIN or an empty answer the members stay for the hold
- * time, and leave if DNS then still says so. There is never more than one lookup at a time.
+ * The next lookup starts when the TTL of the records has passed, after the refresh time at the latest, and at once when every
+ * member has failed or the configuration is reloaded. A failed lookup changes no members and is retried after a pause that
+ * grows up to the refresh time. After NXDOMAIN or an empty response the members stay for the hold time, and leave if the
+ * response is then still the same. At most one lookup is in flight.
  */
 export class Discovery implements PoolWatcher {
   readonly #pool: Pool;
@@ -31,13 +31,13 @@ export class Discovery implements PoolWatcher {
   readonly #openDns: OpenDns;
   #known: KnownAddresses = new Map();
   #found: readonly ResolvedUpstream[] | undefined;
-  /** In a row. */
+  /** Consecutive failed lookups. */
   #failures = 0;
-  /** When the first of the empty answers in a row came, on the clock. */
+  /** The time of the first of consecutive empty responses, on the monotonic clock. */
   #emptySince: number | undefined;
-  /** The ids of those that have failed since the last lookup. */
+  /** The ids of members that have failed since the last lookup. */
   readonly #failed = new Set<string>();
-  #flight: AbortController | undefined;
+  #inFlight: AbortController | undefined;
   #timer: Timer | undefined;
   #endedAt = -Infinity;
   #dueAt = Infinity;
@@ -52,19 +52,19 @@ export class Discovery implements PoolWatcher {
     this.#state = initialState(pool, options);
   }
 
-  /** Looks up at once. Until the first lookup has ended, requests that find no upstream wait for it. */
+  /** Starts the first lookup. Until it has ended, requests that find no upstream wait for it. */
   start(): void {
     this.#pool.on("failure", this.#onMemberFailed).on("health", this.#onHealth);
     void this.#lookUp();
   }
 
   /**
-   * The same options: keeps its members beside those that are listed, and looks up. Other ones: begins again, and the
-   * members stay until the first lookup has ended.
+   * With the same options, keeps the members and looks up at once. With different options, starts again; the old members stay
+   * until the first lookup has ended.
    */
   reconfigure({ discovery }: ResolvedPool): void {
     if (discovery === undefined || this.#stopped) return;
-    if (isDeepStrictEqual(discovery, this.#options)) return this.#renew();
+    if (isDeepStrictEqual(discovery, this.#options)) return this.#refresh();
     this.#end();
     this.#options = discovery;
     this.#known = new Map();
@@ -77,7 +77,7 @@ export class Discovery implements PoolWatcher {
     this.start();
   }
 
-  /** Ends it for good. Members stay. No request waits for a lookup that will not end. */
+  /** Ends discovery for good. Members stay. Requests no longer wait for a lookup. */
   stop(): void {
     this.#stopped = true;
     this.#end();
@@ -87,41 +87,41 @@ export class Discovery implements PoolWatcher {
   #end(): void {
     this.#pool.off("failure", this.#onMemberFailed).off("health", this.#onHealth);
     this.#runtime.clock.clearTimeout(this.#timer);
-    const flight = this.#flight;
-    this.#flight = undefined;
-    flight?.abort();
+    const controller = this.#inFlight;
+    this.#inFlight = undefined;
+    controller?.abort();
   }
 
-  #renew(): void {
+  #refresh(): void {
     if (this.#found !== undefined) this.#pool.setDiscovered(this.#found);
-    this.#hurry();
+    this.#lookUpSoon();
   }
 
   async #lookUp(): Promise<void> {
     const { clock } = this.#runtime;
-    const flight = new AbortController();
-    this.#flight = flight;
+    const controller = new AbortController();
+    this.#inFlight = controller;
     this.#dueAt = Infinity;
     this.#report({ nextLookup: null });
-    const deadline = new InputTimeout(clock, () => flight.abort(), limits.discoveryTimeoutMs);
-    let result: Findings | LookupFailure;
+    const deadline = new InputTimeout(clock, () => controller.abort(), limits.discoveryTimeoutMs);
+    let result: LookupResult | LookupFailure;
     try {
-      const client = this.#openDns(this.#options.servers, flight.signal);
+      const client = this.#openDns(this.#options.servers, controller.signal);
       result = await lookUp({ options: this.#options, client, known: this.#known, now: clock.now() });
     } catch (error) {
       result = LookupFailure.from(error);
     }
     deadline.clear();
-    if (this.#flight !== flight) return;
-    this.#flight = undefined;
+    if (this.#inFlight !== controller) return;
+    this.#inFlight = undefined;
     this.#endedAt = clock.now();
     this.#failed.clear();
     if (result instanceof LookupFailure) this.#onFailure(result);
-    else this.#onFound(result);
+    else this.#onSuccess(result);
   }
 
-  #onFound({ upstreams, ttlMs, passedOver, known }: Findings): void {
-    debug("%s: %s leads to %d upstreams", this.#pool.name, this.#options.name, upstreams.length);
+  #onSuccess({ upstreams, ttlMs, passedOver, known }: LookupResult): void {
+    debug("%s: %s has %d upstreams", this.#pool.name, this.#options.name, upstreams.length);
     this.#known = known;
     this.#found = upstreams;
     this.#failures = 0;
@@ -142,8 +142,8 @@ export class Discovery implements PoolWatcher {
     debug("%s: %s: %s", this.#pool.name, this.#options.name, reason);
     const { lookups } = this.#state;
     const pauseMs = Math.min(limits.discoveryMinMs * 2 ** this.#failures++, this.#options.refreshMs);
-    const leftMs = failure.empty ? this.#holdLeftMs() : Infinity;
-    if (leftMs <= 0) {
+    const remainingMs = failure.empty ? this.#remainingHoldMs() : Infinity;
+    if (remainingMs <= 0) {
       this.#found = [];
       this.#known = new Map();
       this.#pool.setDiscovered([]);
@@ -152,50 +152,52 @@ export class Discovery implements PoolWatcher {
       status: "failing",
       lookups: { ...lookups, failure: lookups.failure + 1 },
       lastError: Object.freeze({ reason, at: this.#runtime.clock.wallNow() }),
-      nextLookup: this.#schedule(leftMs > 0 ? Math.min(pauseMs, Math.max(leftMs, limits.discoveryMinMs)) : pauseMs),
+      nextLookup: this.#schedule(
+        remainingMs > 0 ? Math.min(pauseMs, Math.max(remainingMs, limits.discoveryMinMs)) : pauseMs,
+      ),
     });
   }
 
-  /** Milliseconds for which the members stay after an empty answer. */
-  #holdLeftMs(): number {
+  /** The milliseconds for which the members still stay after an empty response. */
+  #remainingHoldMs(): number {
     if (this.#found === undefined || this.#found.length === 0) return Infinity;
     const now = this.#runtime.clock.now();
     this.#emptySince ??= now;
     return this.#emptySince + this.#options.holdMs - now;
   }
 
-  readonly #onMemberFailed = ({ id }: { readonly id: string }): void => this.#noteFailed(id);
+  readonly #onMemberFailed = ({ id }: { readonly id: string }): void => this.#recordFailed(id);
 
   readonly #onHealth = ({ upstream, to }: HealthEvent): void => {
-    if (to === "unhealthy") this.#noteFailed(upstream);
+    if (to === "unhealthy") this.#recordFailed(upstream);
   };
 
-  /** When every member has failed, DNS may know others. */
-  #noteFailed(id: string): void {
+  /** When every member has failed, a lookup starts at once: DNS may have others. */
+  #recordFailed(id: string): void {
     const found = this.#found;
-    if (found === undefined || this.#flight !== undefined) return;
+    if (found === undefined || this.#inFlight !== undefined) return;
     this.#failed.add(id);
     if (this.#failed.size < found.length || !found.every((upstream) => this.#failed.has(upstream.id))) return;
     this.#failed.clear();
-    this.#hurry();
+    this.#lookUpSoon();
   }
 
-  /** Brings the next lookup forward to now, or to a moment after the last one. */
-  #hurry(): void {
+  /** Brings the next lookup forward to now, or to one second after the last one. */
+  #lookUpSoon(): void {
     const { clock } = this.#runtime;
     const dueAt = Math.max(clock.now(), this.#endedAt + limits.discoveryMinMs);
-    if (this.#flight !== undefined || dueAt >= this.#dueAt) return;
+    if (this.#inFlight !== undefined || dueAt >= this.#dueAt) return;
     clock.clearTimeout(this.#timer);
     if (dueAt <= clock.now()) void this.#lookUp();
-    else this.#report({ nextLookup: this.#scheduleExactly(dueAt - clock.now()) });
+    else this.#report({ nextLookup: this.#scheduleIn(dueAt - clock.now()) });
   }
 
-  /** Returns when that will be. Processes that began together do not go on asking together. */
+  /** Schedules the next lookup with jitter, so that processes started together diverge. Returns its time since 1970. */
   #schedule(delayMs: number): number {
-    return this.#scheduleExactly(Math.round(delayMs * (1 + limits.discoveryJitter * this.#runtime.random())));
+    return this.#scheduleIn(Math.round(delayMs * (1 + limits.discoveryJitter * this.#runtime.random())));
   }
 
-  #scheduleExactly(delayMs: number): number {
+  #scheduleIn(delayMs: number): number {
     const { clock } = this.#runtime;
     this.#dueAt = clock.now() + delayMs;
     this.#timer = clock.setTimeout(() => void this.#lookUp(), delayMs);

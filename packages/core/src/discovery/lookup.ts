@@ -4,82 +4,81 @@ import type { ResolvedDiscovery, ResolvedUpstream } from "../config/resolved.ts"
 import type { DnsClient } from "../dns/dns-client.ts";
 import { LookupFailure } from "../dns/lookup-failure.ts";
 import { type AddressLookup, addressesIn, isUsable, type KnownAddresses, lookUpAddresses } from "./addresses.ts";
-import { toFoundUpstream } from "./discovered-upstream.ts";
-import { type Service, toServices } from "./srv-records.ts";
+import { toDiscoveredUpstream } from "./discovered-upstream.ts";
+import { type SrvTarget, toSrvTargets } from "./srv-records.ts";
 
 const debug = createDebug("evenkeel:discovery");
 
-/** What one look-up has found. */
-export interface Findings {
-  /** Each once, in an order that is the same in every process that gets the same answer. */
+/** The result of a successful lookup. */
+export interface LookupResult {
+  /** Without duplicates. The order is the same in every process with the same DNS responses. */
   readonly upstreams: readonly ResolvedUpstream[];
-  /** How long all of it holds. */
+  /** The shortest TTL. */
   readonly ttlMs: number;
-  /** Records that made no member: without a usable address, or beyond the limit. */
+  /** The number of ignored records: without a usable address, or above the limit of members. */
   readonly passedOver: number;
-  /** To be handed to the next look-up. */
+  /** The input of the next lookup. */
   readonly known: KnownAddresses;
 }
 
-/** What one lookup starts from. */
 export interface LookupInput {
   readonly options: ResolvedDiscovery;
   readonly client: DnsClient;
-  /** What earlier lookups have found. */
+  /** The addresses from earlier lookups. */
   readonly known: KnownAddresses;
   /** Milliseconds on the monotonic clock. */
   readonly now: number;
 }
 
-/** Looks a name up. Rejects with a `LookupFailure` when there is no member to take. */
-export function lookUp(input: LookupInput): Promise<Findings> {
-  return input.options.type === "srv" ? lookUpServices(input) : lookUpHosts(input);
+/** Looks up the members of a pool. Rejects with a `LookupFailure` if there is none. */
+export function lookUp(input: LookupInput): Promise<LookupResult> {
+  return input.options.type === "srv" ? lookUpSrvRecords(input) : lookUpAddressRecords(input);
 }
 
-async function lookUpHosts(input: LookupInput): Promise<Findings> {
+async function lookUpAddressRecords(input: LookupInput): Promise<LookupResult> {
   const { options } = input;
   const next: KnownAddresses = new Map();
   const { addresses, ttl } = await lookUpAddresses({ ...input, next }, options.name);
   const usable = addresses.filter(isUsable);
-  const found = usable.map((address) => toFoundUpstream(address, options.port, { weight: 1, tier: 0 }, options));
-  return toFindings(found, addresses.length - usable.length, ttl, next);
+  const found = usable.map((address) => toDiscoveredUpstream(address, options.port, { weight: 1, tier: 0 }, options));
+  return toLookupResult(found, addresses.length - usable.length, ttl, next);
 }
 
-async function lookUpServices(input: LookupInput): Promise<Findings> {
+async function lookUpSrvRecords(input: LookupInput): Promise<LookupResult> {
   const { options, client } = input;
   const records = await client.services(options.name).catch((error: unknown) => {
     throw LookupFailure.from(error);
   });
-  const services = toServices(records).slice(0, limits.discoveredMembers);
-  if (services.length === 0) throw new LookupFailure("no records", "empty");
+  const targets = toSrvTargets(records).slice(0, limits.discoveredMembers);
+  if (targets.length === 0) throw new LookupFailure("no records", "empty");
   const next: KnownAddresses = new Map();
-  const ttl = await lookUpTargets(services, { ...input, next });
-  let passedOver = records.length - services.length;
-  const found = services.flatMap((service) => {
-    const addresses = addressesIn(next, service.target).filter(isUsable);
+  const ttl = await lookUpTargets(targets, { ...input, next });
+  let passedOver = records.length - targets.length;
+  const found = targets.flatMap((target) => {
+    const addresses = addressesIn(next, target.target).filter(isUsable);
     if (addresses.length === 0) passedOver++;
-    return addresses.map((address) => toFoundUpstream(address, service.port, service, options));
+    return addresses.map((address) => toDiscoveredUpstream(address, target.port, target, options));
   });
-  return toFindings(found, passedOver, ttl, next);
+  return toLookupResult(found, passedOver, ttl, next);
 }
 
 /**
- * Finds the targets' addresses, so many at a time, and returns the shortest TTL in seconds. A target that fails keeps those
- * it had, and does not hinder the others. When every target is empty, so is the whole answer.
+ * Looks up the addresses of the targets, a limited number at a time. Returns the shortest TTL in seconds. If the lookup of a
+ * target fails, its last good addresses stay and the others are used. If every target is empty, so is the whole lookup.
  */
-async function lookUpTargets(services: readonly Service[], lookup: AddressLookup): Promise<number> {
-  const names = new Set(services.map(({ target }) => target));
-  const targets = names.values();
+async function lookUpTargets(targets: readonly SrvTarget[], lookup: AddressLookup): Promise<number> {
+  const names = new Set(targets.map(({ target }) => target));
+  const pending = names.values();
   let ttl = Infinity;
   let empty = 0;
   const work = async () => {
-    for (const target of targets) {
+    for (const name of pending) {
       try {
-        const addresses = await lookUpAddresses(lookup, target);
+        const addresses = await lookUpAddresses(lookup, name);
         ttl = Math.min(ttl, addresses.ttl);
       } catch (error) {
         const failure = LookupFailure.from(error);
-        debug("%s: %s", target, failure.message);
+        debug("%s: %s", name, failure.message);
         if (failure.empty) empty++;
       }
     }
@@ -89,12 +88,12 @@ async function lookUpTargets(services: readonly Service[], lookup: AddressLookup
   return ttl;
 }
 
-function toFindings(
+function toLookupResult(
   found: readonly ResolvedUpstream[],
   passedOver: number,
   ttl: number,
   known: KnownAddresses,
-): Findings {
+): LookupResult {
   const first = new Map<string, ResolvedUpstream>();
   for (const upstream of found) {
     const same = first.get(upstream.id);

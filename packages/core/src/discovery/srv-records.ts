@@ -1,22 +1,21 @@
 import { limits } from "../config/defaults.ts";
 import type { ServiceRecord } from "../dns/dns-client.ts";
 
-/** An SRV record in a pool's own terms. */
-export interface Service {
+/** An SRV record with the tier and the weight of a pool. */
+export interface SrvTarget {
   /** In lower case. */
   readonly target: string;
   readonly port: number;
-  /** 0 for the lowest priority that is there, 1 for the next. */
+  /** 0 for the lowest priority of all records, 1 for the next. */
   readonly tier: number;
-  /** 1 to 256, beside others of its tier. */
+  /** 1 to 256, relative to the others of its tier. */
   readonly weight: number;
 }
 
 /**
- * Gives SRV records their tiers and weights, the most preferred first and always in the same order. Records of no
- * service (a target of ".", a port of 0) are left out.
+ * Converts SRV records, sorted by tier and name. Records without a service (the target "." or the port 0) are left out.
  */
-export function toServices(records: readonly ServiceRecord[]): Service[] {
+export function toSrvTargets(records: readonly ServiceRecord[]): SrvTarget[] {
   const byPriority = new Map<number, ServiceRecord[]>();
   for (const record of records) {
     if (record.name === "" || record.port === 0) continue;
@@ -29,11 +28,11 @@ export function toServices(records: readonly ServiceRecord[]): Service[] {
 }
 
 /**
- * SRV weights are 0 to 65535 and only mean something beside each other, so they are scaled where they do not fit. A weight
- * of 0 is a very small chance (RFC 2782), where a pool's 0 is none: it becomes the smallest share that there is beside
- * the others, and an equal one when all are 0.
+ * SRV weights are 0 to 65535 and relative to each other, so they are scaled if they exceed the range of a pool. An SRV weight
+ * of 0 is a very small share (RFC 2782), but a weight of 0 in a pool is none. So 0 becomes 1 while the largest becomes 256.
+ * If all are 0, all become 1.
  */
-function toTier(records: readonly ServiceRecord[], tier: number): Service[] {
+function toTier(records: readonly ServiceRecord[], tier: number): SrvTarget[] {
   const weights = records.map(({ weight }) => weight);
   const heaviest = Math.max(...weights);
   const fits = heaviest <= limits.maxWeight && !weights.includes(0);

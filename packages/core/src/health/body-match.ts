@@ -1,7 +1,7 @@
 import { limits } from "../config/defaults.ts";
 import { LinearPattern } from "../config/pattern/linear-pattern.ts";
 
-/** Looks for a substring or a pattern in the first 64 KiB of a body that comes in pieces. */
+/** Searches the first 64 KiB of a body, received in chunks, for a substring or a pattern. */
 export class BodyMatch {
   readonly #expected: Buffer | LinearPattern;
   readonly #bytes = Buffer.allocUnsafe(limits.probeBodyBytes);
@@ -12,10 +12,10 @@ export class BodyMatch {
     this.#expected = typeof expected === "string" ? Buffer.from(expected) : expected;
   }
 
-  /** Takes in a piece, and returns whether there is no need for more. */
-  add(piece: Buffer): boolean {
+  /** Adds a chunk. Returns true when no more is needed. */
+  add(chunk: Buffer): boolean {
     const before = this.#length;
-    this.#length += piece.copy(this.#bytes, before);
+    this.#length += chunk.copy(this.#bytes, before);
     if (!(this.#expected instanceof LinearPattern)) {
       const from = Math.max(0, before - this.#expected.length + 1);
       this.#found = this.#bytes.subarray(from, this.#length).includes(this.#expected);
@@ -23,7 +23,7 @@ export class BodyMatch {
     return this.#found || this.#length === this.#bytes.length;
   }
 
-  /** Whether it is there, once `add` needs no more or the body has ended. A pattern sees all of it at once. */
+  /** The result, after `add` has returned true or the body has ended. A pattern is matched once, against the whole text. */
   matches(): boolean {
     if (!(this.#expected instanceof LinearPattern)) return this.#found || this.#expected.length === 0;
     return this.#expected.test(this.#bytes.toString("utf8", 0, this.#length));

@@ -1,36 +1,36 @@
 import type { Clock, Timer } from "../runtime/clock.ts";
 
-/** Less than this is everyday life (garbage collection, a busy machine), however short the timeout. */
-const shortestStallMs = 100;
+/** Shorter delays are normal (garbage collection, a busy machine), however short the timeout. */
+const minStallMs = 100;
 
 /**
- * Notices when this process's own event loop stood still. A probe that ran meanwhile says nothing of its upstream:
- * the answer may have been there in time with nobody to read it.
+ * Detects stalls of the event loop of this process. The result of a probe during a stall says nothing about its upstream:
+ * the response may have arrived in time but was not read.
  *
- * A timer beats four times within the limit; a longer gap than the limit between two looks at the clock is a stall.
+ * A timer checks the clock four times within the limit. A gap between two checks that exceeds the limit is a stall.
  */
-export class StallWatch {
+export class EventLoopStallDetector {
   readonly #clock: Clock;
   readonly #limitMs: number;
   #timer: Timer | undefined;
-  #lastLook = 0;
+  #lastCheck = 0;
   #count = 0;
 
-  /** `limitMs` is what a stall has to exceed; less than 100 is taken as 100. */
+  /** A stall is longer than `limitMs`, or than 100 ms if that is more. */
   constructor(clock: Clock, limitMs: number) {
     this.#clock = clock;
-    this.#limitMs = Math.max(limitMs, shortestStallMs);
+    this.#limitMs = Math.max(limitMs, minStallMs);
   }
 
-  /** How many stalls there have been. Different before and after means that there was one in between. */
+  /** The number of stalls so far. If it has changed, there was a stall in between. */
   get count(): number {
-    this.#look();
+    this.#check();
     return this.#count;
   }
 
   start(): void {
     this.stop();
-    this.#lastLook = this.#clock.now();
+    this.#lastCheck = this.#clock.now();
     this.#schedule();
   }
 
@@ -40,14 +40,14 @@ export class StallWatch {
 
   #schedule(): void {
     this.#timer = this.#clock.setTimeout(() => {
-      this.#look();
+      this.#check();
       this.#schedule();
     }, this.#limitMs / 4);
   }
 
-  #look(): void {
+  #check(): void {
     const now = this.#clock.now();
-    if (now - this.#lastLook > this.#limitMs) this.#count++;
-    this.#lastLook = now;
+    if (now - this.#lastCheck > this.#limitMs) this.#count++;
+    this.#lastCheck = now;
   }
 }

@@ -9,33 +9,32 @@ import type { Pool } from "../pool/pool.ts";
 import type { PoolWatcher, Verdicts } from "../pool/pool-watcher.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import { type Runtime, resolveRuntime } from "../runtime/runtime.ts";
-import { StallWatch } from "./event-loop-stall.ts";
+import { EventLoopStallDetector } from "./event-loop-stall.ts";
 import { type Probe, type ProbeResult, probe } from "./probe.ts";
-import { Schedule, type ScheduleContext } from "./probe-schedule.ts";
+import { ProbeSchedule, type ProbeScheduleContext } from "./probe-schedule.ts";
 import { ProbeSlots } from "./probe-slots.ts";
 
 const debug = createDebug("evenkeel:health");
 
 /**
- * Probes every upstream of a pool and tells the pool which are healthy.
+ * Active health checks: probes every upstream of a pool and reports the verdicts to the pool.
  *
- * Follows the pool: whoever joins is probed, whoever leaves is forgotten. Draining upstreams are probed, disabled
- * ones are not. A request that fails on account of its upstream brings the next probe forward. Works alone, without
- * a proxy; its timers and sockets do not keep a process alive.
+ * It follows the membership of the pool. Draining upstreams are probed, disabled ones are not. A request that fails because
+ * of its upstream brings the next probe forward. It needs no proxy, and its timers and sockets do not keep a process alive.
  */
 export class HealthChecker implements PoolWatcher {
   readonly #pool: Pool;
   readonly #runtime: Runtime;
   readonly #slots = new ProbeSlots(limits.concurrentProbes);
-  readonly #schedules = new Map<string, Schedule>();
+  readonly #schedules = new Map<string, ProbeSchedule>();
   #check: ResolvedHealthCheck;
-  /** What probes connect with, as it was when they began. */
+  /** The TLS options of the current schedules. */
   #tls: ResolvedPool["tls"];
   #probe: Probe = probe;
-  /** Present while it runs. */
-  #context: ScheduleContext | undefined;
+  /** Undefined while it is stopped. */
+  #context: ProbeScheduleContext | undefined;
 
-  /** Without options those of the pool hold, or else the defaults. Throws an `OptionsError` with every mistake. */
+  /** Without options, those of the pool are used, or else the defaults. Throws an `OptionsError` with every mistake. */
   constructor(pool: Pool, options?: HealthCheckOptions, runtime?: Partial<Runtime>) {
     this.#pool = pool;
     this.#runtime = resolveRuntime(runtime);
@@ -43,7 +42,7 @@ export class HealthChecker implements PoolWatcher {
     this.#check = (options === undefined ? pool.options.healthCheck : undefined) ?? resolveHealthCheck(options ?? {});
   }
 
-  /** Makes one of options that are checked already, and with a probe of one's own. */
+  /** Creates a checker with checked options. `ownProbe` replaces the probe in tests and simulations. */
   static resolved(
     pool: Pool,
     check: ResolvedHealthCheck,
@@ -57,8 +56,8 @@ export class HealthChecker implements PoolWatcher {
   }
 
   /**
-   * Goes on from the verdicts that the pool knows of. Does nothing when it already runs. With `initialState` "checking" it
-   * holds back every upstream without a verdict that is not `serving` already.
+   * Starts from the verdicts of the pool. Does nothing while it runs. With `initialState` "checking" it holds back every
+   * upstream without a verdict that is not in `serving`.
    */
   start(serving: readonly Upstream[] = []): void {
     if (this.#context !== undefined) return;
@@ -66,7 +65,7 @@ export class HealthChecker implements PoolWatcher {
     for (const { upstream } of this.#schedules.values()) if (!serving.includes(upstream)) this.#holdBack(upstream);
   }
 
-  /** Begins again if the options differ. Upstreams that serve go on serving. */
+  /** Restarts if the options differ. Upstreams that get requests continue to get them. */
   reconfigure({ healthCheck, tls }: ResolvedPool): void {
     if (healthCheck === undefined || this.#context === undefined) return;
     if (isDeepStrictEqual(healthCheck, this.#check) && isDeepStrictEqual(tls, this.#tls)) return;
@@ -79,10 +78,9 @@ export class HealthChecker implements PoolWatcher {
   }
 
   /**
-   * Breaks off what is in flight; nothing happens afterwards, and it can be started again.
+   * Aborts the probes in flight, whose results have no effect. It can be started again.
    *
-   * Verdicts stay as they are, unless they are to be withdrawn. Upstreams that were held back until their first success are
-   * released.
+   * Verdicts stay, unless they are to be withdrawn. Upstreams that were held back are released.
    */
   stop(verdicts: Verdicts = "keep"): void {
     if (this.#context === undefined) return;
@@ -91,7 +89,7 @@ export class HealthChecker implements PoolWatcher {
   }
 
   #begin(): void {
-    const stalls = new StallWatch(this.#runtime.clock, this.#check.timeoutMs);
+    const stalls = new EventLoopStallDetector(this.#runtime.clock, this.#check.timeoutMs);
     this.#context = {
       check: this.#check,
       runtime: this.#runtime,
@@ -105,8 +103,8 @@ export class HealthChecker implements PoolWatcher {
     for (const upstream of this.#pool.upstreams) this.#watch(upstream);
   }
 
-  /** Returns the schedules that it has closed. */
-  #end(): readonly Schedule[] {
+  /** Stops all probes and returns the closed schedules. */
+  #end(): readonly ProbeSchedule[] {
     this.#context?.stalls.stop();
     this.#context = undefined;
     this.#pool.off("member", this.#onMember).off("state", this.#onState).off("failure", this.#onFailure);
@@ -119,7 +117,7 @@ export class HealthChecker implements PoolWatcher {
 
   #watch(upstream: Upstream): void {
     if (this.#context === undefined || upstream.state === "disabled") return;
-    this.#schedules.set(upstream.id, new Schedule(upstream, this.#context));
+    this.#schedules.set(upstream.id, new ProbeSchedule(upstream, this.#context));
   }
 
   #add(upstream: Upstream): void {
@@ -135,16 +133,16 @@ export class HealthChecker implements PoolWatcher {
     this.#release(schedule);
   }
 
-  /** Until its first verdict. */
+  /** Holds back an upstream until its first verdict, with `initialState` "checking". */
   #holdBack(upstream: Upstream): void {
     if (this.#check.initialState === "checking" && upstream.health === "unknown") this.#pool.hold(upstream, true);
   }
 
-  #release({ upstream, verdict }: Schedule): void {
+  #release({ upstream, verdict }: ProbeSchedule): void {
     if (verdict === "unknown") this.#pool.hold(upstream, false);
   }
 
-  readonly #send: ScheduleContext["probe"] = async (upstream, signal, deadline) => {
+  readonly #send: ProbeScheduleContext["probe"] = async (upstream, signal, deadline) => {
     try {
       return await this.#probe(upstream.address, this.#check, this.#pool.options.tls, {
         signal,
@@ -180,6 +178,6 @@ export class HealthChecker implements PoolWatcher {
 
   readonly #onFailure = (upstream: Upstream): void => {
     const schedule = this.#schedules.get(upstream.id);
-    if (schedule?.upstream === upstream) schedule.hurry();
+    if (schedule?.upstream === upstream) schedule.probeSoon();
   };
 }

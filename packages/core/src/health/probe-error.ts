@@ -1,11 +1,11 @@
 import type { ErrorCode } from "../errors.ts";
 import { connectFailureCode, errnoOf, isHandshakeAlert } from "../transport/failure-codes.ts";
 
-/** How far a probe had come when it failed. */
+/** The stage in which a probe has failed. */
 export type ProbeStage = "connect" | "tls" | "head" | "body";
 
-/** Names an error of node:net, node:tls or node:http; without one the connection has simply ended. */
-export function toReason(error: unknown, stage: ProbeStage, tls: boolean): ErrorCode {
+/** Returns the code for an error of node:net, node:tls or node:http. Without an error, the connection has ended. */
+export function toErrorCode(error: unknown, stage: ProbeStage, tls: boolean): ErrorCode {
   const code = errnoOf(error);
   if (stage === "connect") return connectFailureCode(error, tls);
   if (stage === "tls" || isHandshakeAlert(error)) return "tls_failed";

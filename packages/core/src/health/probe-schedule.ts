@@ -4,43 +4,43 @@ import type { Upstream } from "../pool/upstream.ts";
 import type { Timer } from "../runtime/clock.ts";
 import { InputTimeout } from "../runtime/input-timeout.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { StallWatch } from "./event-loop-stall.ts";
+import type { EventLoopStallDetector } from "./event-loop-stall.ts";
 import type { ProbeResult } from "./probe.ts";
 import type { ProbeSlots } from "./probe-slots.ts";
 import { Threshold } from "./threshold.ts";
 
-/** From one probe of an upstream to a next one that its failing requests ask for. */
-const hurriedGapMs = 250;
+/** The least milliseconds between two probes of an upstream when failing requests bring the second one forward. */
+const minGapMs = 250;
 
-/** What the schedules of one checker have in common. */
-export interface ScheduleContext {
+/** What the schedules of one health checker share. */
+export interface ProbeScheduleContext {
   readonly check: ResolvedHealthCheck;
   readonly runtime: Runtime;
   readonly slots: ProbeSlots;
-  readonly stalls: StallWatch;
+  readonly stalls: EventLoopStallDetector;
   probe(upstream: Upstream, signal: AbortSignal, deadline: { result: ProbeResult }): Promise<ProbeResult>;
-  /** Called after each probe that counts, with whether it changed the verdict, and when the probe began. */
+  /** Called after each probe that counts. `changed`: it has changed the verdict. `startedAt`: the start of the probe. */
   report(upstream: Upstream, result: ProbeResult, changed: boolean, startedAt: number): void;
 }
 
 /**
- * When one upstream is probed, and what follows from it.
+ * Schedules the probes of one upstream and derives its verdict.
  *
- * It is always in one of three places: waiting for its time, waiting for a slot, or with one probe in flight.
+ * It is always in one of three states: waiting for its time, waiting for a slot, or with one probe in flight.
  */
-export class Schedule {
+export class ProbeSchedule {
   readonly upstream: Upstream;
-  readonly #context: ScheduleContext;
+  readonly #context: ProbeScheduleContext;
   readonly #threshold: Threshold;
   #timer: Timer | undefined;
   #dueAt = 0;
   #startedAt = -Infinity;
-  #flight: Flight | undefined;
-  /** A request has failed while a probe was in flight, which may have been answered before that. */
-  #hurried = false;
+  #inFlight: ProbeInFlight | undefined;
+  /** A request has failed while a probe was in flight. The probe's response may be older than the failure. */
+  #probeSoonAgain = false;
 
-  /** The first probe comes at a random time within the fast interval, so that a pool's do not all come at once. */
-  constructor(upstream: Upstream, context: ScheduleContext) {
+  /** The first probe starts at a random time within the fast interval, so that the probes of a pool are spread. */
+  constructor(upstream: Upstream, context: ProbeScheduleContext) {
     this.upstream = upstream;
     this.#context = context;
     this.#threshold = new Threshold(context.check, upstream.health);
@@ -51,86 +51,86 @@ export class Schedule {
     return this.#threshold.health;
   }
 
-  /** Brings the next probe forward to now, or to a short while after the last one. */
-  hurry(): void {
-    if (this.#flight !== undefined) {
-      this.#hurried = true;
+  /** Brings the next probe forward to now, or to `minGapMs` after the start of the last one. */
+  probeSoon(): void {
+    if (this.#inFlight !== undefined) {
+      this.#probeSoonAgain = true;
       return;
     }
     const { clock } = this.#context.runtime;
-    const dueAt = Math.max(clock.now(), this.#startedAt + hurriedGapMs);
+    const dueAt = Math.max(clock.now(), this.#startedAt + minGapMs);
     if (dueAt < this.#dueAt) this.#waitFor(dueAt - clock.now());
   }
 
-  /** Ends it for good. A probe in flight is broken off and has no effect. */
+  /** Ends the schedule for good. A probe in flight is aborted and has no effect. */
   close(): void {
     this.#context.runtime.clock.clearTimeout(this.#timer);
-    this.#context.slots.cancel(this.#launch);
-    if (this.#flight !== undefined) this.#land();
+    this.#context.slots.cancel(this.#startProbe);
+    if (this.#inFlight !== undefined) this.#endProbe();
   }
 
   #waitFor(delayMs: number): void {
     const { clock } = this.#context.runtime;
     clock.clearTimeout(this.#timer);
     this.#dueAt = clock.now() + delayMs;
-    this.#timer = clock.setTimeout(() => this.#context.slots.enter(this.#launch), delayMs);
+    this.#timer = clock.setTimeout(() => this.#context.slots.acquire(this.#startProbe), delayMs);
   }
 
-  readonly #launch = (): void => {
+  readonly #startProbe = (): void => {
     const { check, runtime, stalls } = this.#context;
     const abort = new AbortController();
     const late = { result: timedOut };
     const onDeadline = () => {
-      // The probe tells during the abort what it waited for.
+      // During the abort the probe may replace the result, such as by a failed lookup.
       abort.abort();
-      this.#finish(flight, late.result);
+      this.#finish(probeInFlight, late.result);
     };
-    const flight: Flight = {
+    const probeInFlight: ProbeInFlight = {
       abort,
       deadline: new InputTimeout(
         runtime.clock,
         onDeadline,
         check.timeoutMs,
-        // After a longer stall the probe counts for nothing, whatever its result.
-        () => stalls.count === flight.stallsBefore,
+        // After a stall the probe does not count, whatever its result, so more time is useless.
+        () => stalls.count === probeInFlight.stallsBefore,
       ),
       stallsBefore: stalls.count,
     };
     this.#startedAt = runtime.clock.now();
-    this.#flight = flight;
-    this.#hurried = false;
-    void this.#context.probe(this.upstream, abort.signal, late).then((result) => this.#finish(flight, result));
+    this.#inFlight = probeInFlight;
+    this.#probeSoonAgain = false;
+    void this.#context.probe(this.upstream, abort.signal, late).then((result) => this.#finish(probeInFlight, result));
   };
 
-  #finish(flight: Flight, result: ProbeResult): void {
-    if (this.#flight !== flight) return;
-    this.#land();
-    const counts = this.#context.stalls.count === flight.stallsBefore && result.reason !== "no_file_descriptors";
+  #finish(probeInFlight: ProbeInFlight, result: ProbeResult): void {
+    if (this.#inFlight !== probeInFlight) return;
+    this.#endProbe();
+    const counts = this.#context.stalls.count === probeInFlight.stallsBefore && result.reason !== "no_file_descriptors";
     const changed = counts && this.#threshold.record(result.ok);
     this.#waitFor(this.#nextDelay(counts));
     if (counts) this.#context.report(this.upstream, result, changed, this.#startedAt);
   }
 
-  /** Brings the probe in flight to its end, whether it has an answer or not. */
-  #land(): void {
-    const flight = this.#flight;
-    this.#flight = undefined;
-    flight?.deadline.clear();
-    flight?.abort.abort();
-    this.#context.slots.leave();
+  /** Ends the probe in flight and releases its slot. */
+  #endProbe(): void {
+    const probeInFlight = this.#inFlight;
+    this.#inFlight = undefined;
+    probeInFlight?.deadline.clear();
+    probeInFlight?.abort.abort();
+    this.#context.slots.release();
   }
 
-  /** The time between two probes runs from start to start. A probe that said nothing is soon repeated. */
+  /** The interval runs from start to start. A probe that does not count is repeated after the fast interval. */
   #nextDelay(counted: boolean): number {
     const { check, runtime } = this.#context;
-    const interval = this.#threshold.wavering || !counted ? check.fastIntervalMs : check.intervalMs;
+    const interval = this.#threshold.undecided || !counted ? check.fastIntervalMs : check.intervalMs;
     const spread = 1 + check.jitter * (2 * runtime.random() - 1);
-    const gap = this.#hurried ? Math.min(hurriedGapMs, interval * spread) : interval * spread;
+    const gap = this.#probeSoonAgain ? Math.min(minGapMs, interval * spread) : interval * spread;
     return Math.max(0, this.#startedAt + gap - runtime.clock.now());
   }
 }
 
-interface Flight {
+interface ProbeInFlight {
   readonly abort: AbortController;
   readonly deadline: InputTimeout;
   readonly stallsBefore: number;

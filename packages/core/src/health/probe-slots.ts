@@ -1,15 +1,15 @@
-/** Permission for a limited number of probes to run at once; the others wait, first in, first out. */
+/** Limits the number of probes in flight. Further ones wait, first in, first out. */
 export class ProbeSlots {
   #free: number;
-  /** A set keeps the order of arrival and forgets in constant time. */
+  /** A set keeps the order of insertion and deletes in constant time. */
   readonly #waiting = new Set<() => void>();
 
   constructor(count: number) {
     this.#free = count;
   }
 
-  /** Calls `run` now or once there is a slot. Whoever was called owes a `leave`. */
-  enter(run: () => void): void {
+  /** Calls `run` now or once a slot is free. The slot must be released after the call. */
+  acquire(run: () => void): void {
     if (this.#free > 0) {
       this.#free--;
       run();
@@ -18,7 +18,7 @@ export class ProbeSlots {
     }
   }
 
-  leave(): void {
+  release(): void {
     for (const run of this.#waiting) {
       this.#waiting.delete(run);
       run();
@@ -27,12 +27,12 @@ export class ProbeSlots {
     this.#free++;
   }
 
-  /** Takes back an `enter` that has not been called yet. */
+  /** Removes a waiting `run`. */
   cancel(run: () => void): void {
     this.#waiting.delete(run);
   }
 
-  /** Takes back every `enter` that has not been called yet, so that those who leave let nobody in. */
+  /** Removes every waiting `run`, so that a release calls none. */
   clear(): void {
     this.#waiting.clear();
   }

@@ -6,31 +6,31 @@ import type { Runtime } from "../runtime/runtime.ts";
 import { type Connector, connectTimeoutError, readyEvent } from "../transport/connector.ts";
 import { causeToReport } from "../transport/failure-cause.ts";
 import { BodyMatch } from "./body-match.ts";
-import { type ProbeStage, toReason } from "./probe-error.ts";
+import { type ProbeStage, toErrorCode } from "./probe-error.ts";
 import { probeHeaders, probeOverTransport } from "./transport-probe.ts";
 
 export interface ProbeResult {
   readonly ok: boolean;
   /**
-   * What was seen: `status 200`, `connected`, `timeout`, `body_mismatch`, or an error code. `no_file_descriptors` is
-   * no verdict, since it is this process that has run out.
+   * The result: `status 200`, `connected`, `timeout`, `body_mismatch`, or an error code. `no_file_descriptors` does not
+   * count: it is a failure of this process.
    */
   readonly reason: string;
-  /** Why the connection failed, when `reason` alone does not say it. */
+  /** Why the connection has failed, if more is known than `reason`. */
   readonly cause?: string | undefined;
 }
 
 export interface ProbeOptions {
   readonly signal: AbortSignal;
   readonly connector: Connector;
-  /** Those of the pool: whether HTTP/2 is spoken, and how large a head may be. */
+  /** Those of the pool, for HTTP/2 and the limits of a response head. */
   readonly connections: ResolvedConnections;
   readonly runtime: Runtime;
-  /** Where the result of a probe whose signal is aborted is put during the abort. */
+  /** On abort the probe sets `result` synchronously; its promise resolves later. */
   readonly deadline?: { result: ProbeResult };
 }
 
-/** Probes one upstream once. Failures are results; the probe ends at once when the signal is aborted. */
+/** Probes one upstream once. It never rejects: a failure is a result. An abort of the signal ends it at once. */
 export type Probe = (
   address: UpstreamAddress,
   check: ResolvedHealthCheck,
@@ -39,17 +39,17 @@ export type Probe = (
 ) => Promise<ProbeResult>;
 
 /**
- * Probes over a connection of its own, which is destroyed afterwards.
+ * Probes over a new connection, which is destroyed afterwards.
  *
- * "tcp" needs no more than a connection, TLS included when the upstream has it. "http" sends one request for `path`, put
- * behind the path of the upstream's URL like that of any request, in the protocol that the pool speaks. `scheme` and `port`
- * replace the upstream's; a unix socket has no port. Redirects are not followed, and a protocol switch is a failure. Nothing
- * more is read than the verdict takes: the head, and the body as far as `expectBody` needs, at most 64 KiB.
+ * "tcp" only connects, TLS included. "http" sends one request for `path`, with the path of the upstream's URL as its prefix,
+ * over the protocol of the pool. `scheme` and `port` replace those of the upstream, except that a Unix socket has no port.
+ * Redirects are not followed, and a protocol switch is a failure. The probe reads only the head, and as much of the body as
+ * `expectBody` needs, at most 64 KiB.
  */
 export const probe: Probe = (upstream, check, tlsOptions, options) => {
   const address = probedAddress(upstream, check);
   const { http2 } = options.connections;
-  // A scheme of its own is that of another server than the app, such as a plain management port.
+  // With its own scheme the check addresses another server than the app, such as a plain HTTP management port.
   const speaksHttp2 = address.tls ? http2 !== false : http2 === "h2c" && check.scheme === undefined;
   return check.type === "http" && speaksHttp2
     ? probeOverTransport(address, check, tlsOptions, options)
@@ -61,7 +61,7 @@ function probedAddress(upstream: UpstreamAddress, { scheme, port }: ResolvedHeal
   return { ...upstream, tls: scheme === undefined ? upstream.tls : scheme === "https", port: port ?? upstream.port };
 }
 
-/** Over HTTP/1.1, or by a connection alone. */
+/** Probes over HTTP/1.1, or by a connection alone. */
 const probeOverSocket: Probe = (address, check, tlsOptions, { signal, connector, deadline, connections }) =>
   new Promise((resolve) => {
     let stage: ProbeStage = "connect";
@@ -71,20 +71,20 @@ const probeOverSocket: Probe = (address, check, tlsOptions, { signal, connector,
       socket?.destroy();
       resolve(cause === undefined ? { ok, reason } : { ok, reason, cause });
     };
-    /** The result stands at once for the caller that has set the time, whose promise is settled later. */
-    const late = (reason: string, cause?: string) => {
+    /** Sets the result synchronously for the caller that has aborted the probe. */
+    const finishAborted = (reason: string, cause?: string) => {
       if (deadline !== undefined)
         deadline.result = cause === undefined ? { ok: false, reason } : { ok: false, reason, cause };
       finish(false, reason, cause);
     };
     const fail = (error?: unknown) => {
-      const reason = toReason(error, stage, address.tls);
+      const reason = toErrorCode(error, stage, address.tls);
       finish(false, reason, causeToReport(reason, error));
     };
     const onAbort = () => {
       const { code, cause } = connectTimeoutError(stage === "connect" ? socket : undefined);
-      if (code === "dns_failed") late(code, causeToReport(code, cause));
-      else late("timeout");
+      if (code === "dns_failed") finishAborted(code, causeToReport(code, cause));
+      else finishAborted("timeout");
     };
     const onReady = () => {
       if (check.type === "tcp") return finish(true, "connected");
@@ -111,7 +111,7 @@ const probeOverSocket: Probe = (address, check, tlsOptions, { signal, connector,
     } catch (error) {
       return fail(error);
     }
-    // Stays attached to the end: a destroyed socket may still emit an error.
+    // Never removed: a destroyed socket can still emit an error.
     socket.on("error", fail);
     socket.unref();
     socket.once("connect", () => {
@@ -127,7 +127,7 @@ interface ExchangeEvents {
   readonly maxHeadBytes: number;
 }
 
-/** Sends the request over a connected socket and judges the answer. */
+/** Sends the request over a connected socket and checks the response. */
 function exchange(
   socket: Socket,
   address: UpstreamAddress,
@@ -157,16 +157,16 @@ function exchange(
     if (!expected || check.expectBody === undefined) return finish(expected, `status ${status}`);
 
     const body = new BodyMatch(check.expectBody);
-    const judge = () => {
-      // Pieces that were received together with the last one still follow; a pattern is not to run on each.
-      response.off("data", onData).off("end", judge);
+    const checkBody = () => {
+      // Chunks received together with this one still follow. The pattern must not run again for each of them.
+      response.off("data", onData).off("end", checkBody);
       const matches = body.matches();
       finish(matches, matches ? `status ${status}` : "body_mismatch");
     };
-    const onData = (piece: Buffer) => {
-      if (body.add(piece)) judge();
+    const onData = (chunk: Buffer) => {
+      if (body.add(chunk)) checkBody();
     };
-    response.on("data", onData).on("end", judge);
+    response.on("data", onData).on("end", checkBody);
   });
   request.end();
 }

@@ -1,17 +1,17 @@
 import type { Health } from "../events.ts";
 
 /**
- * Turns single results into a verdict: so many in a row against the present one overturn it (HAProxy's rise and
- * fall). The first verdict is easier to win than to lose: one success makes it healthy, failures have to add up.
+ * Derives a verdict from single results. A number of consecutive results against the verdict changes it (rise and fall in
+ * HAProxy). For the first verdict, one success is enough, but failures need the whole number.
  */
 export class Threshold {
   readonly #rise: number;
   readonly #fall: number;
   #health: Health;
-  /** Results in a row that speak against the verdict. */
+  /** The consecutive results against the verdict. */
   #streak = 0;
 
-  /** Goes on from `health`: a verdict that was reached before is not thrown away. */
+  /** `health` is the last known verdict. */
   constructor({ healthyThreshold, unhealthyThreshold }: ThresholdOptions, health: Health = "unknown") {
     this.#rise = healthyThreshold;
     this.#fall = unhealthyThreshold;
@@ -22,12 +22,12 @@ export class Threshold {
     return this.#health;
   }
 
-  /** There is no verdict yet, or the last result spoke against it: worth a closer look. */
-  get wavering(): boolean {
+  /** There is no verdict yet, or the last result was against it. Then probes use the fast interval. */
+  get undecided(): boolean {
     return this.#health === "unknown" || this.#streak > 0;
   }
 
-  /** Takes one result in, and returns whether it changed the verdict. */
+  /** Records a result. Returns true if it has changed the verdict. */
   record(success: boolean): boolean {
     const health = success ? "healthy" : "unhealthy";
     if (health === this.#health) {

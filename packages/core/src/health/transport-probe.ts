@@ -7,12 +7,12 @@ import type { Exchange, ExchangeHandler } from "../transport/transport.ts";
 import { BodyMatch } from "./body-match.ts";
 import type { ProbeOptions, ProbeResult } from "./probe.ts";
 
-/** Milliseconds beyond the timeout of any probe, which is the only one that counts. */
+/** Milliseconds: longer than the timeout of any probe, so that no timeout of the transport applies. */
 const noLimitMs = 86_400_000;
 
 /**
- * Probes by one exchange over a transport of its own, which is destroyed afterwards: as requests are sent to the upstream, over
- * HTTP/2 by ALPN or with prior knowledge, and over HTTP/1.1 where the upstream chooses that.
+ * Probes with one exchange over a new transport, which is destroyed afterwards. The protocol is that of requests to the
+ * upstream: HTTP/2 by ALPN or with prior knowledge, or HTTP/1.1 if the upstream negotiates it.
  */
 export function probeOverTransport(
   address: UpstreamAddress,
@@ -63,7 +63,7 @@ export function probeOverTransport(
   });
 }
 
-/** What a probe sends. The options' own headers replace ours of the same name. */
+/** The headers of a probe. Those of the options replace ours of the same name. */
 export function probeHeaders({ host }: UpstreamAddress, { headers }: ResolvedHealthCheck): [string, string][] {
   const own = Object.entries(headers);
   const names = new Set(own.map(([name]) => name.toLowerCase()));
@@ -80,7 +80,7 @@ function toFailure(reason: Parameters<typeof causeToReport>[0] & string, error: 
   return cause === undefined ? { ok: false, reason } : { ok: false, reason, cause };
 }
 
-/** Judges the response. Reads no more of it than the verdict takes. */
+/** Checks the response. It reads no more of it than the verdict needs. */
 class ProbeHandler implements ExchangeHandler {
   connected = false;
   readonly #check: ResolvedHealthCheck;
@@ -108,14 +108,14 @@ class ProbeHandler implements ExchangeHandler {
   }
 
   onData(chunk: Buffer): boolean {
-    if (this.#body?.add(chunk) === true) this.#judge();
+    if (this.#body?.add(chunk) === true) this.#checkBody();
     return true;
   }
 
   onFlush(): void {}
 
   onComplete(): void {
-    this.#judge();
+    this.#checkBody();
   }
 
   onFailure({ code, cause }: Parameters<ExchangeHandler["onFailure"]>[0]): void {
@@ -124,7 +124,7 @@ class ProbeHandler implements ExchangeHandler {
 
   onDrain(): void {}
 
-  #judge(): void {
+  #checkBody(): void {
     const body = this.#body;
     if (body === undefined) return;
     this.#body = undefined;

@@ -1,14 +1,14 @@
 /**
- * Dynamic weighting: upstreams that fare worse than their fellows lose share, and win it back.
+ * Dynamic weights: upstreams that perform worse than the rest of their pool get a smaller share for a while.
  *
- * Every interval each upstream is rated by its failure ratio and by its mean time to response headers. One that stands out
- * against the pool's median by more than the median absolute deviation explains, half as much again, is bad (the split
- * of vulcand/oxy's rebalancer): its factor is quartered, down to 1/16. The others' factors double back to 1. After a
- * change nothing moves for a while, so that the next rating sees its effect. Oxy raises the good ones instead; to
- * lower the bad ones keeps the weights in their range and the rest of the pool as it was configured.
+ * In each interval every upstream is rated by its failure ratio and by its mean time to response headers. An upstream is an
+ * outlier if it exceeds 1.5 times the sum of the pool's median and the median absolute deviation (the rule of the rebalancer
+ * of vulcand/oxy). The factor of an outlier is quartered, down to 1/16. The factors of the others double, up to 1. After a
+ * change there is none for a while, so that the next rating measures its effect. Oxy raises the weights of good upstreams;
+ * lowering those of outliers keeps the weights within their range and the other weights as configured.
  *
- * An upstream with too few requests to be rated counts as good: that is how one at the floor comes back. One that gets no
- * requests at all, being out or told to drain, is neither.
+ * An upstream with too few requests for a rating is no outlier, so that one at the lowest factor recovers. The factor of an
+ * upstream that gets no requests, such as an ejected or a draining one, does not change.
  */
 
 import { limits } from "../config/defaults.ts";
@@ -23,26 +23,26 @@ import type { Runtime } from "../runtime/runtime.ts";
 interface Tally {
   requests: number;
   failures: number;
-  /** Over the requests that did not fail. */
+  /** The sum of the times to response headers, of requests that have not failed. */
   headersMs: number;
 }
 
 interface Rating {
   readonly upstream: Upstream;
   readonly failureRatio: number;
-  /** Undefined when too few have gone well to tell. */
+  /** Undefined if too few requests have succeeded. */
   readonly latencyMs: number | undefined;
 }
 
-/** What a rating has to exceed its measure by, however even the pool is: an odd failure and a few milliseconds are noise. */
-const noise = { failureRatio: 0.05, latencyMs: 10 };
+/** The least difference of an outlier from the median: smaller differences are noise. */
+const minDifference = { failureRatio: 0.05, latencyMs: 10 };
 
 export class WeightFeedback implements AttemptObserver, PoolWatcher {
   readonly #pool: Pool;
   readonly #runtime: Runtime;
   #intervalMs: number;
   #tallies = new Map<Upstream, Tally>();
-  /** Ratings still to be left out after a change. Counted, since a timer is never quite on time. */
+  /** The number of ratings to skip after a change. Not a time, because timers are not exact. */
   #frozenFor = 0;
   #timer: Timer;
   #stopObserving: (() => void) | undefined;
@@ -53,14 +53,14 @@ export class WeightFeedback implements AttemptObserver, PoolWatcher {
     this.#runtime = runtime;
   }
 
-  /** Does nothing when it already runs. */
+  /** Does nothing while it runs. */
   start(): void {
     if (this.#stopObserving !== undefined) return;
     this.#stopObserving = this.#pool.observe(this);
     this.#schedule();
   }
 
-  /** With another interval it begins to rate anew. Factors stay. */
+  /** Restarts if the interval differs. Factors stay. */
   reconfigure({ weights }: ResolvedPool): void {
     if (weights === undefined || weights.intervalMs === this.#intervalMs || this.#stopObserving === undefined) return;
     this.stop("keep");
@@ -69,7 +69,7 @@ export class WeightFeedback implements AttemptObserver, PoolWatcher {
     this.start();
   }
 
-  /** Factors that are not kept become 1. */
+  /** Sets every factor to 1, unless the verdicts are to be kept. */
   stop(verdicts: Verdicts): void {
     this.#stopObserving?.();
     this.#stopObserving = undefined;
@@ -108,66 +108,66 @@ export class WeightFeedback implements AttemptObserver, PoolWatcher {
     }
     const tallies = this.#tallies;
     this.#tallies = new Map();
-    const atWork = this.#pool.upstreams.filter(isAtWork);
-    const faults = faultsAmong(atWork.map((upstream) => toRating(upstream, tallies.get(upstream))));
+    const rated = this.#pool.upstreams.filter(getsRequests);
+    const outliers = findOutliers(rated.map((upstream) => toRating(upstream, tallies.get(upstream))));
     let changed = false;
-    for (const upstream of atWork) {
+    for (const upstream of rated) {
       const before = upstream.feedback;
-      const fault = faults.get(upstream);
+      const reason = outliers.get(upstream);
       const after =
-        fault === undefined ? Math.min(1, before * 2) : Math.max(limits.feedbackFloor, before * limits.feedbackStep);
+        reason === undefined ? Math.min(1, before * 2) : Math.max(limits.feedbackFloor, before * limits.feedbackStep);
       if (after === before) continue;
       changed = true;
-      this.#pool.effectiveWeights.setFeedback(upstream, after, fault ?? "nothing speaks against it any more");
+      this.#pool.effectiveWeights.setFeedback(upstream, after, reason ?? "no longer an outlier");
     }
     if (changed) this.#frozenFor = Math.ceil(limits.feedbackFreezeMs / this.#intervalMs) - 1;
   }
 }
 
-/** Gets requests, so that it can show how it fares. */
-function isAtWork({ state, health, ejectedUntil, weight }: Upstream): boolean {
+/** Whether an upstream gets requests, so that it can be rated. */
+function getsRequests({ state, health, ejectedUntil, weight }: Upstream): boolean {
   return state === "active" && health !== "unhealthy" && ejectedUntil === undefined && weight > 0;
 }
 
-/** Undefined when too few requests have been made to tell. */
+/** Returns undefined if there were too few requests. */
 function toRating(upstream: Upstream, tally: Tally | undefined): Rating | undefined {
   if (tally === undefined || tally.requests < limits.feedbackMinimumRequests) return undefined;
   const { requests, failures, headersMs } = tally;
-  const answers = requests - failures;
-  const latencyMs = answers < limits.feedbackMinimumRequests ? undefined : headersMs / answers;
+  const successes = requests - failures;
+  const latencyMs = successes < limits.feedbackMinimumRequests ? undefined : headersMs / successes;
   return { upstream, failureRatio: failures / requests, latencyMs };
 }
 
-/** Those that stand out for the worse, with what for, in words. */
-function faultsAmong(maybe: readonly (Rating | undefined)[]): ReadonlyMap<Upstream, string> {
-  const faults = new Map<Upstream, string>();
+/** Returns the outliers, each with the figures that make it one, in words. */
+function findOutliers(maybe: readonly (Rating | undefined)[]): ReadonlyMap<Upstream, string> {
+  const outliers = new Map<Upstream, string>();
   const ratings = maybe.filter((rating) => rating !== undefined);
   const latencies = ratings.map(({ latencyMs }) => latencyMs).filter((ms) => ms !== undefined);
-  const failing = boundOf(
+  const failing = outlierBound(
     ratings.map(({ failureRatio }) => failureRatio),
-    noise.failureRatio,
+    minDifference.failureRatio,
   );
-  const slow = boundOf(latencies, noise.latencyMs);
+  const slow = outlierBound(latencies, minDifference.latencyMs);
   for (const { upstream, failureRatio, latencyMs = 0 } of ratings) {
     if (failureRatio > failing.bound) {
-      const figures = `${percent(failureRatio)} of its requests, the pool's median is ${percent(failing.median)}`;
-      faults.set(upstream, `it fails ${figures}`);
+      const figures = `${percent(failureRatio)}, the pool's median is ${percent(failing.median)}`;
+      outliers.set(upstream, `failure ratio ${figures}`);
     } else if (latencyMs > slow.bound) {
       const figures = `${Math.round(latencyMs)} ms, the pool's median is ${Math.round(slow.median)} ms`;
-      faults.set(upstream, `it answers in ${figures}`);
+      outliers.set(upstream, `mean time to response headers ${figures}`);
     }
   }
-  return faults;
+  return outliers;
 }
 
-/** What values stand out above: half as much again as the median and the median deviation from it, or the noise. */
-function boundOf(values: readonly number[], noiseOf: number): { median: number; bound: number } {
+/** Values above the bound are outliers. */
+function outlierBound(values: readonly number[], difference: number): { median: number; bound: number } {
   const median = lowerMedian(values);
   const deviation = lowerMedian(values.map((value) => Math.abs(value - median)));
-  return { median, bound: Math.max((median + deviation) * 1.5, median + noiseOf) };
+  return { median, bound: Math.max((median + deviation) * 1.5, median + difference) };
 }
 
-/** The lower of the two in the middle: of two upstreams, the better one is the measure of the other. */
+/** Of an even number of values, the lower one in the middle: of two upstreams, the better one is the median. */
 function lowerMedian(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[Math.ceil(values.length / 2) - 1] ?? 0;
 }

@@ -3,7 +3,7 @@ import { limits } from "../../src/config/defaults.ts";
 import type { DiscoveryOptions } from "../../src/config/options.ts";
 import { resolvePool } from "../../src/config/resolve.ts";
 import type { ResolvedDiscovery } from "../../src/config/resolved.ts";
-import { type Findings, lookUp } from "../../src/discovery/lookup.ts";
+import { type LookupResult, lookUp } from "../../src/discovery/lookup.ts";
 import { openNodeDns } from "../../src/dns/dns-client.ts";
 import { type DnsServer, type NameRecords, startDnsServer } from "../support/dns-server.ts";
 
@@ -14,14 +14,14 @@ function resolved(options: DiscoveryOptions): ResolvedDiscovery {
 function ask(
   dns: DnsServer,
   options: DiscoveryOptions,
-  { known }: Pick<Findings, "known"> = { known: new Map() },
+  { known }: Pick<LookupResult, "known"> = { known: new Map() },
   { signal = new AbortController().signal, now = 0 }: { signal?: AbortSignal; now?: number } = {},
-): Promise<Findings> {
+): Promise<LookupResult> {
   const discovery = resolved({ ...options, servers: [dns.address] });
   return lookUp({ options: discovery, client: openNodeDns(discovery.servers, signal), known, now });
 }
 
-const ids = ({ upstreams }: Findings) => upstreams.map(({ id }) => id);
+const ids = ({ upstreams }: LookupResult) => upstreams.map(({ id }) => id);
 
 describe("addresses", () => {
   const options = { name: "api.test", port: 3000 };

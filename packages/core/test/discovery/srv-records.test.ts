@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { toServices } from "../../src/discovery/srv-records.ts";
+import { toSrvTargets } from "../../src/discovery/srv-records.ts";
 
 const record = (name: string, priority: number, weight: number, port = 80) => ({ name, priority, weight, port });
 const weightsOf = (...weights: number[]) =>
-  toServices(weights.map((weight, index) => record(`t${index}`, 0, weight))).map(({ weight }) => weight);
+  toSrvTargets(weights.map((weight, index) => record(`t${index}`, 0, weight))).map(({ weight }) => weight);
 
 describe("weights", () => {
   test.each([
@@ -18,7 +18,7 @@ describe("weights", () => {
   });
 
   test("mean something among those of one priority only", () => {
-    const services = toServices([record("a", 0, 3), record("b", 0, 1), record("c", 7, 65_535), record("d", 7, 0)]);
+    const services = toSrvTargets([record("a", 0, 3), record("b", 0, 1), record("c", 7, 65_535), record("d", 7, 0)]);
     expect(services.map(({ target, tier, weight }) => [target, tier, weight])).toEqual([
       ["a", 0, 3],
       ["b", 0, 1],
@@ -36,7 +36,7 @@ test("priorities become tiers by their rank, and the order is that of the names"
     record("a", 10, 1),
     record("y", 65_535, 1),
   ];
-  const services = toServices(records);
+  const services = toSrvTargets(records);
   expect(services.map(({ target, port, tier }) => `${tier} ${target}:${port}`)).toEqual([
     "0 a:80",
     "0 a:81",
@@ -44,9 +44,9 @@ test("priorities become tiers by their rank, and the order is that of the names"
     "1 z:80",
     "2 y:80",
   ]);
-  expect(toServices(records.toReversed())).toEqual(services);
+  expect(toSrvTargets(records.toReversed())).toEqual(services);
 });
 
 test("a record of no service is none", () => {
-  expect(toServices([record("", 0, 1), record("a", 0, 1, 0)])).toEqual([]);
+  expect(toSrvTargets([record("", 0, 1), record("a", 0, 1, 0)])).toEqual([]);
 });

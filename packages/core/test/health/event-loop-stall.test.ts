@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
-import { StallWatch } from "../../src/health/event-loop-stall.ts";
+import { EventLoopStallDetector } from "../../src/health/event-loop-stall.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 
-function started(limitMs: number): { clock: VirtualClock; watch: StallWatch } {
+function started(limitMs: number): { clock: VirtualClock; watch: EventLoopStallDetector } {
   const clock = new VirtualClock();
-  const watch = new StallWatch(clock, limitMs);
+  const watch = new EventLoopStallDetector(clock, limitMs);
   watch.start();
   return { clock, watch };
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { type ProbeStage, toReason } from "../../src/health/probe-error.ts";
+import { type ProbeStage, toErrorCode } from "../../src/health/probe-error.ts";
 
 test.each<[string | undefined, ProbeStage, string]>([
   ["ENOTFOUND", "connect", "dns_failed"],
@@ -24,6 +24,6 @@ test.each<[string | undefined, ProbeStage, string]>([
   ["ERR_INVALID_CHAR", "head", "internal"],
 ])("%s while at %s is %s", (code, stage, reason) => {
   expect(
-    toReason(code && Object.assign(new Error("x"), { code }), stage, stage === "tls" || reason === "tls_failed"),
+    toErrorCode(code && Object.assign(new Error("x"), { code }), stage, stage === "tls" || reason === "tls_failed"),
   ).toBe(reason);
 });

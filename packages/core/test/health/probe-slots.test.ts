@@ -5,25 +5,25 @@ test("those beyond the limit wait, first in, first out, and may take it back", (
   const slots = new ProbeSlots(2);
   const order: string[] = [];
   const [a, b, c, d, e] = ["a", "b", "c", "d", "e"].map((name) => () => void order.push(name));
-  for (const run of [a, b, c, d, e]) slots.enter(run as () => void);
+  for (const run of [a, b, c, d, e]) slots.acquire(run as () => void);
   expect(order).toEqual(["a", "b"]);
   slots.cancel(c as () => void);
-  slots.leave();
+  slots.release();
   expect(order).toEqual(["a", "b", "d"]);
-  slots.leave();
-  slots.leave();
-  slots.leave();
+  slots.release();
+  slots.release();
+  slots.release();
   expect(order).toEqual(["a", "b", "d", "e"]);
 });
 
 test("a slot that nobody waits for is free for the next", () => {
   const slots = new ProbeSlots(1);
   const order: string[] = [];
-  slots.enter(() => order.push("a"));
-  slots.enter(() => order.push("dropped"));
+  slots.acquire(() => order.push("a"));
+  slots.acquire(() => order.push("dropped"));
   slots.clear();
-  slots.leave();
-  slots.enter(() => order.push("b"));
-  slots.enter(() => order.push("c"));
+  slots.release();
+  slots.acquire(() => order.push("b"));
+  slots.acquire(() => order.push("c"));
   expect(order).toEqual(["a", "b"]);
 });

@@ -33,10 +33,10 @@ test("thresholds of one follow every result", () => {
 
 test("it wavers without a verdict and while the last result speaks against it", () => {
   const threshold = new Threshold({ healthyThreshold: 2, unhealthyThreshold: 2 });
-  const wavering = [threshold.wavering];
+  const undecided = [threshold.undecided];
   for (const success of [true, false, true, false, false, true, true]) {
     threshold.record(success);
-    wavering.push(threshold.wavering);
+    undecided.push(threshold.undecided);
   }
-  expect(wavering).toEqual([true, false, true, false, true, false, true, false]);
+  expect(undecided).toEqual([true, false, true, false, true, false, true, false]);
 });

@@ -68,10 +68,10 @@ describe("a rating", () => {
     interval(even);
     interval({ ...even, a: { status: 500, times: 30 } });
     expect(events).toEqual([
-      "10s c 8 -> 2 feedback: it answers in 200 ms, the pool's median is 20 ms",
-      "20s c 2 -> 4 feedback: nothing speaks against it any more",
-      "30s a 8 -> 2 feedback: it fails 100 % of its requests, the pool's median is 0 %",
-      "30s c 4 -> 8 feedback: nothing speaks against it any more",
+      "10s c 8 -> 2 feedback: mean time to response headers 200 ms, the pool's median is 20 ms",
+      "20s c 2 -> 4 feedback: no longer an outlier",
+      "30s a 8 -> 2 feedback: failure ratio 100 %, the pool's median is 0 %",
+      "30s c 4 -> 8 feedback: no longer an outlier",
     ]);
   });
 
