@@ -1,4 +1,4 @@
-/** Classes of addresses that packages treat alike: loopback, link-local and metadata, and those that no server can have. */
+/** Classes of addresses: loopback, link-local and metadata, and those that no server can have. */
 
 import { BlockList, isIP } from "node:net";
 
@@ -14,20 +14,20 @@ unusable.addAddress("::", "ipv6");
 unusable.addSubnet("ff00::", 8, "ipv6");
 
 /**
- * Where clouds answer with credentials to requests from inside: link-local networks (RFC 3927, RFC 4291 section 2.5.6), and
- * the metadata services that have other addresses.
+ * Networks with services that hand out the credentials of a cloud's machines: link-local ones (RFC 3927, RFC 4291 section 2.5.6),
+ * and the metadata services with other addresses.
  */
 const guarded = new BlockList();
 guarded.addSubnet("169.254.0.0", 16, "ipv4");
 guarded.addSubnet("fe80::", 10, "ipv6");
-// AWS and Google over IPv6, Azure's WireServer, Alibaba, Oracle's first generation.
+// AWS and Google over IPv6, Azure WireServer, Alibaba, Oracle's first generation.
 guarded.addAddress("fd00:ec2::254", "ipv6");
 guarded.addAddress("fd20:ce::254", "ipv6");
 guarded.addAddress("168.63.129.16", "ipv4");
 guarded.addAddress("100.100.100.200", "ipv4");
 guarded.addAddress("192.0.0.192", "ipv4");
 
-/** Names that lead to such an address inside a cloud, whatever DNS this process asks. */
+/** Names that resolve to such an address inside a cloud. */
 const metadataNames: ReadonlySet<string> = new Set([
   "metadata.google.internal",
   "metadata.goog",
@@ -47,8 +47,8 @@ export function isServerAddress(address: string): boolean {
 }
 
 /**
- * Whether a host is link-local or a cloud's metadata service, neither of which may become an upstream by way of the network:
- * an IPv4 or IPv6 address (IPv4-mapped and NAT64 forms included, brackets and zone allowed), or a name.
+ * Whether a host is link-local or a cloud's metadata service, which DNS and the admin API must not make an upstream. Takes an
+ * IPv4 or IPv6 address (IPv4-mapped and NAT64 forms included, brackets and zone allowed), or a name.
  */
 export function isLinkLocalOrMetadata(host: string): boolean {
   const address = host.replace(/^\[(.*)\]$/, "$1").replace(/%.*$/, "");
@@ -64,7 +64,7 @@ function contains(list: BlockList, text: string): boolean {
   return family !== 0 && list.check(text, family === 4 ? "ipv4" : "ipv6");
 }
 
-/** The IPv4 address within an IPv6 one: mapped (::ffff:0:0/96), compatible (::/96), translated (64:ff9b::/96, RFC 6052). */
+/** Returns the IPv4 address within an IPv6 one: mapped (::ffff:0:0/96), compatible (::/96), translated (64:ff9b::/96, RFC 6052). */
 function embeddedIPv4(address: string): string | undefined {
   const groups = toGroups(address);
   const [prefix, rest] = [groups.slice(0, 6).join(":"), groups.slice(6)];
@@ -73,9 +73,9 @@ function embeddedIPv4(address: string): string | undefined {
   return bytes.join(".");
 }
 
-/** The eight groups of an IPv6 address, in hexadecimal without leading zeros. */
+/** Returns the eight groups of an IPv6 address, in hexadecimal without leading zeros. */
 function toGroups(address: string): readonly string[] {
-  // The URL parser writes the last two groups in hexadecimal too, whatever form they came in.
+  // The URL parser writes the last two groups in hexadecimal, even if they are given in dotted form.
   const canonical = new URL(`http://[${address}]/`).hostname.slice(1, -1);
   const [head = "", tail] = canonical.split("::");
   const before = head === "" ? [] : head.split(":");

@@ -2,8 +2,8 @@ import fs from "node:fs";
 import { devNull } from "node:os";
 
 /**
- * Whether the process has no file descriptor left. The system's resolver does not say so: to it a name that it has no
- * file to look up in is a name that does not exist.
+ * Whether the process has no file descriptor left. The system's resolver does not report that: it reports that the name does not
+ * exist.
  */
 export function isOutOfDescriptors(): boolean {
   try {

@@ -1,4 +1,4 @@
-/** One lookup of a host: the hosts file, then DNS with the search list, then getaddrinfo for what only the system knows. */
+/** One lookup of a host: in the hosts file, then DNS with the search list, then getaddrinfo for names that only the system knows. */
 
 import { limits } from "../config/defaults.ts";
 import type { Clock, Timer } from "../runtime/clock.ts";
@@ -10,7 +10,7 @@ import { LookupFailure } from "./lookup-failure.ts";
 import { parseResolvConf, type SearchRules, searchNames } from "./resolv-conf.ts";
 import { type SystemLookup, systemLookup } from "./system-lookup.ts";
 
-/** Where names are resolved; a test puts its own in place. */
+/** The sources of a lookup. Tests replace them. */
 export interface NameSources {
   readonly hosts: () => Promise<Hosts>;
   readonly search: () => Promise<SearchRules>;
@@ -27,31 +27,31 @@ export interface HostAnswer {
 export interface HostLookup {
   readonly signal: AbortSignal;
   readonly clock: Clock;
-  /** The last good addresses: those of a family stay when only its question fails. */
+  /** The last good addresses. Those of a family stay in use when only its query fails. */
   readonly known: readonly HostAddress[];
-  /** Called when one family is there and the other is late; the answer itself follows. */
+  /** Called with the addresses of one family when the other one is late; the complete answer follows. */
   readonly onEarly: (answer: HostAnswer) => void;
 }
 
 type FamilyAnswer = readonly AddressRecord[] | LookupFailure;
 
-/** The sources of this machine. */
+/** Returns the sources of this machine. */
 export function machineSources(): NameSources {
   const hosts = new LocalFile(hostsPath, parseHosts);
   const rules = new LocalFile("/etc/resolv.conf", parseResolvConf);
   return { hosts: () => hosts.read(), search: () => rules.read(), openDns: openNodeDns, system: systemLookup };
 }
 
-/** Rejects with a `LookupFailure`. */
+/** Resolves a host name. Rejects with a `LookupFailure`. */
 export async function lookUpHost(hostname: string, sources: NameSources, lookup: HostLookup): Promise<HostAnswer> {
   const local = localAddresses(await sources.hosts(), hostname);
   if (local !== undefined) return { addresses: local, ttlMs: limits.hostsFileTtlMs };
   const answer = await searchDns(hostname, sources, lookup);
   if (!(answer instanceof LookupFailure)) return answer;
-  // A silent DNS is no reason to let getaddrinfo hold a thread for as long as it likes to wait.
+  // While DNS does not answer, getaddrinfo would hold a thread until its own timeout.
   if (isFinal(answer)) throw answer;
   try {
-    // Names of mDNS (RFC 6762) lead to link-local addresses by design, and no further than the local network.
+    // mDNS names (RFC 6762) have link-local addresses by design, and are valid in the local network only.
     const found = await sources.system(hostname, lookup.signal);
     const addresses = /\.local\.?$/i.test(hostname) ? found : found.filter(isAllowed);
     if (addresses.length === 0 && found.length > 0) throw unusable();
@@ -63,7 +63,7 @@ export async function lookUpHost(hostname: string, sources: NameSources, lookup:
   throw answer;
 }
 
-/** As the system's resolver does: goes on to the next name after an empty answer or a failure, but not after silence. */
+/** Like the system's resolver, tries the next name after an empty answer or a failure, but not after a timeout. */
 async function searchDns(
   hostname: string,
   sources: NameSources,
@@ -72,7 +72,7 @@ async function searchDns(
   const client = sources.openDns(undefined, lookup.signal);
   let worst: LookupFailure | undefined;
   for (const name of searchNames(hostname, await sources.search())) {
-    const answer = await askBothFamilies(client, name, lookup);
+    const answer = await queryBothFamilies(client, name, lookup);
     if (!(answer instanceof LookupFailure)) return answer;
     if (worst === undefined || worst.empty) worst = answer;
     if (isFinal(answer)) return answer;
@@ -80,20 +80,20 @@ async function searchDns(
   return worst ?? new LookupFailure("a malformed name", "failed");
 }
 
-async function askBothFamilies(
+async function queryBothFamilies(
   client: DnsClient,
   name: string,
   { clock, known, onEarly }: HostLookup,
 ): Promise<HostAnswer | LookupFailure> {
   const answers = new Map<4 | 6, FamilyAnswer>();
   let timer: Timer;
-  const askFor = async (family: 4 | 6) => {
-    const answer = await ask(client, name, family);
+  const run = async (family: 4 | 6) => {
+    const answer = await query(client, name, family);
     answers.set(family, answer);
     if (answer instanceof LookupFailure || answers.size === 2) return;
     timer = clock.setTimeout(() => onEarly(toAnswer(answers, known)), limits.dnsOtherFamilyMs);
   };
-  await Promise.all([askFor(6), askFor(4)]);
+  await Promise.all([run(6), run(4)]);
   clock.clearTimeout(timer);
   const failures = [...answers.values()].filter((answer) => answer instanceof LookupFailure);
   if (failures.length < answers.size) return toAnswer(answers, known);
@@ -118,7 +118,7 @@ function toAnswer(answers: ReadonlyMap<4 | 6, FamilyAnswer>, known: readonly Hos
   return { addresses, ttlMs };
 }
 
-async function ask(client: DnsClient, name: string, family: 4 | 6): Promise<FamilyAnswer> {
+async function query(client: DnsClient, name: string, family: 4 | 6): Promise<FamilyAnswer> {
   try {
     const records = await client.addresses(name, family);
     if (records.length === 0) return new LookupFailure("no records", "empty");
@@ -129,12 +129,12 @@ async function ask(client: DnsClient, name: string, family: 4 | 6): Promise<Fami
   }
 }
 
-/** Neither another name nor another resolver is tried after it. */
+/** Whether neither another name nor another resolver is tried after this failure. */
 function isFinal({ kind }: LookupFailure): boolean {
-  return kind === "timeout" || kind === "unasked" || kind === "unusable";
+  return kind === "timeout" || kind === "not-sent" || kind === "unusable";
 }
 
-/** A forged answer of DNS must not lead to what hands out a machine's credentials; the hosts file and URLs may. */
+/** A forged DNS answer must not point to a service that hands out a machine's credentials. The hosts file and URLs may. */
 function isAllowed({ address }: { readonly address: string }): boolean {
   return !isLinkLocalOrMetadata(address);
 }

@@ -6,7 +6,7 @@ export interface HostAddress {
   readonly family: 4 | 6;
 }
 
-/** Names, in lower case and without a dot at the end, with their addresses in the order of the file. */
+/** Names in lower case without a final dot -> addresses in the order of the file. */
 export type Hosts = ReadonlyMap<string, readonly HostAddress[]>;
 
 export const hostsPath: string =
@@ -14,7 +14,7 @@ export const hostsPath: string =
     ? path.join(process.env["SystemRoot"] ?? "C:\\Windows", "System32", "drivers", "etc", "hosts")
     : "/etc/hosts";
 
-/** Reads the text of a hosts file (hosts(5)). Lines that are none are left out. */
+/** Parses the text of a hosts file (hosts(5)). Malformed lines are ignored. */
 export function parseHosts(text: string): Hosts {
   const hosts = new Map<string, HostAddress[]>();
   for (const line of text.split(/\r?\n/)) {
@@ -36,7 +36,7 @@ const loopback: readonly HostAddress[] = [
   { address: "127.0.0.1", family: 4 },
 ];
 
-/** What a name stands for without DNS: its lines of the hosts file, or this machine for `localhost` (RFC 6761 section 6.3). */
+/** Resolves a name without DNS: from the hosts file, or to loopback addresses for `localhost` (RFC 6761 section 6.3). */
 export function localAddresses(hosts: Hosts, hostname: string): readonly HostAddress[] | undefined {
   const name = toKey(hostname);
   const listed = hosts.get(name);
@@ -44,7 +44,7 @@ export function localAddresses(hosts: Hosts, hostname: string): readonly HostAdd
   return name === "localhost" || name.endsWith(".localhost") ? loopback : undefined;
 }
 
-/** As sockets report their addresses. A zone stays. */
+/** Normalizes an IPv6 address as sockets report it, with its zone. */
 function toCanonical(written: string): string {
   const [address = "", zone] = written.split("%");
   const canonical = new SocketAddress({ address, family: "ipv6" }).address;

@@ -3,8 +3,8 @@ import { open, stat } from "node:fs/promises";
 import { limits } from "../config/defaults.ts";
 
 /**
- * A small file of the system, parsed, and parsed again once it has changed. One that is missing, too large or not a
- * regular file counts as empty; one that cannot be read at the moment stays as it was.
+ * A small system file, parsed again when it has changed. A file that is missing, too large or not regular counts as empty. While
+ * it cannot be read, the last content stays in use.
  */
 export class LocalFile<T> {
   readonly #path: string;
@@ -37,14 +37,14 @@ export class LocalFile<T> {
       this.#parsed = this.#parse(mark === "missing" ? "" : await readRegular(this.#path));
       this.#mark = mark;
     } catch {
-      // Out of descriptors, or gone in this moment: the next read looks again.
+      // No file descriptor left, or just deleted: the next read tries again.
     }
   }
 }
 
-/** Opens without blocking: a FIFO without a writer would hold a thread for ever. */
+/** Opens without blocking: a FIFO without a writer would block a thread forever. */
 async function readRegular(path: string): Promise<string> {
-  // Windows has no O_NONBLOCK, and no FIFO in its file system either.
+  // Windows has no O_NONBLOCK, and no FIFOs in its file system.
   const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   try {
     const info = await file.stat();

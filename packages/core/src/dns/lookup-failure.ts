@@ -1,6 +1,6 @@
 import { isOutOfDescriptors } from "./file-descriptors.ts";
 
-/** The codes of node:dns in the words of DNS. */
+/** Codes of node:dns -> terms of DNS. */
 const reasons: Readonly<Record<string, string>> = {
   ENOTFOUND: "NXDOMAIN",
   ENODATA: "no records",
@@ -20,11 +20,10 @@ const reasons: Readonly<Record<string, string>> = {
 };
 
 /**
- * What a failure says: `empty` that DNS knows of nothing (NXDOMAIN, or no records of the kind), `timeout` that no answer
- * came in time, `unasked` that this process had no file descriptor left to ask with, `unusable` that every address is one
- * that DNS must not lead to, `failed` anything else.
+ * Why a lookup failed: `empty` is NXDOMAIN or no records of the type, `timeout` no answer in time, `not-sent` no file descriptor
+ * left for the query, `unusable` that all addresses are forbidden for DNS answers, `failed` anything else.
  */
-export type LookupFailureKind = "empty" | "timeout" | "unasked" | "unusable" | "failed";
+export type LookupFailureKind = "empty" | "timeout" | "not-sent" | "unusable" | "failed";
 
 const kinds: Readonly<Record<string, LookupFailureKind>> = {
   ENOTFOUND: "empty",
@@ -35,8 +34,8 @@ const kinds: Readonly<Record<string, LookupFailureKind>> = {
   ECANCELLED: "timeout",
 };
 
-/** Codes behind which there may be a lack of file descriptors, of which neither c-ares nor getaddrinfo tells. */
-const doubtful: ReadonlySet<string> = new Set(["ECONNREFUSED", "EMFILE", "ENFILE", "EAI_AGAIN", "ENOTFOUND"]);
+/** Codes that c-ares and getaddrinfo also report when no file descriptor is left. */
+const ambiguous: ReadonlySet<string> = new Set(["ECONNREFUSED", "EMFILE", "ENFILE", "EAI_AGAIN", "ENOTFOUND"]);
 
 /** A lookup without a usable result. */
 export class LookupFailure extends Error {
@@ -55,21 +54,21 @@ export class LookupFailure extends Error {
   static from(error: unknown): LookupFailure {
     if (error instanceof LookupFailure) return error;
     const code = String((error as { code?: unknown } | null)?.code);
-    if (doubtful.has(code) && isOutOfDescriptors()) {
-      return new LookupFailure("no file descriptor is left for a lookup", "unasked");
+    if (ambiguous.has(code) && isOutOfDescriptors()) {
+      return new LookupFailure("no file descriptor is left for a lookup", "not-sent");
     }
     return new LookupFailure(reasons[code] ?? "an unknown failure", kinds[code] ?? "failed");
   }
 }
 
-/** The error of a connection whose name was not resolved, with the code that Node's own lookup would have given it. */
+/** The error of a connection whose name was not resolved, with the code of Node's own lookup. */
 export class LookupError extends Error {
   override readonly name = "LookupError";
   readonly code: "ENOTFOUND" | "EAI_AGAIN" | "EMFILE";
 
   constructor(hostname: string, failure: LookupFailure) {
     super(`looking up ${hostname} failed: ${failure.message}`, { cause: failure });
-    if (failure.kind === "unasked") this.code = "EMFILE";
+    if (failure.kind === "not-sent") this.code = "EMFILE";
     else this.code = failure.empty ? "ENOTFOUND" : "EAI_AGAIN";
   }
 }

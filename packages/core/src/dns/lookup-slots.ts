@@ -1,12 +1,12 @@
 import { limits } from "../config/defaults.ts";
 
-/** Lets so many lookups run at the same time. Those that a connection waits for go before those that only refresh. */
+/** Limits the number of concurrent lookups. Those that a connection waits for go before those that only refresh. */
 export class LookupSlots {
   #free: number = limits.dnsLookupsAtOnce;
   readonly #urgent: Set<() => void> = new Set();
   readonly #others: Set<() => void> = new Set();
 
-  /** Calls `run` now or later. Each call of `run` is answered by one `leave`. */
+  /** Calls `run` now or later. The caller calls `leave` once after each call of `run`. */
   enter(run: () => void, urgent: boolean): void {
     if (this.#free === 0) {
       (urgent ? this.#urgent : this.#others).add(run);
@@ -16,8 +16,8 @@ export class LookupSlots {
     run();
   }
 
-  /** A connection has begun to wait for it. */
-  hurry(run: () => void): void {
+  /** Moves a lookup to the urgent ones: a connection waits for it. */
+  prioritize(run: () => void): void {
     if (this.#others.delete(run)) this.#urgent.add(run);
   }
 

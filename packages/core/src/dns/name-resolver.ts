@@ -4,10 +4,10 @@ import { machineSources, type NameSources } from "./host-lookup.ts";
 import { LookupSlots } from "./lookup-slots.ts";
 import { type NameContext, ResolvedName } from "./resolved-name.ts";
 
-/** The addresses of upstreams that are given by name. One of these serves all pools of a proxy. */
+/** Resolves the names of upstreams. All pools of a proxy share one resolver. */
 export class NameResolver {
   readonly #context: NameContext;
-  /** In the order of their last request. */
+  /** In the order of the last request. */
   readonly #names = new Map<string, ResolvedName>();
 
   constructor(runtime?: Partial<Runtime>, sources?: NameSources) {
@@ -19,7 +19,7 @@ export class NameResolver {
     };
   }
 
-  /** The name, not looked up before it is used. Beyond `limits.dnsNames` the least recently requested one is forgotten. */
+  /** Returns a name, which is looked up once it is used. Beyond `limits.dnsNames` the least recently requested one is dropped. */
   name(hostname: string): ResolvedName {
     const key = hostname.toLowerCase();
     const name = this.#names.get(key) ?? new ResolvedName(key, this.#context);
@@ -29,12 +29,12 @@ export class NameResolver {
     return name;
   }
 
-  /** Looks every name that is in use up again now. The known addresses stay in use meanwhile. */
+  /** Starts a lookup of every name in use. The known addresses stay in use meanwhile. */
   refresh(): void {
     for (const name of this.#names.values()) name.renew();
   }
 
-  /** Ends the lookups in the background. A name that is used again begins anew. */
+  /** Stops the lookups in the background. They begin again for a name that is used again. */
   stop(): void {
     for (const name of this.#names.values()) name.stop();
   }

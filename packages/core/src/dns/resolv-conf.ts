@@ -1,17 +1,17 @@
 import os from "node:os";
 import { limits } from "../config/defaults.ts";
 
-/** How a short name is completed (resolv.conf(5)). */
+/** How short names are completed (resolv.conf(5)). */
 export interface SearchRules {
   readonly domains: readonly string[];
-  /** A name with at least so many dots is tried as it is first. */
+  /** A name with at least this number of dots is tried unchanged first. */
   readonly ndots: number;
 }
 
 /** resolv.conf(5): "silently capped to 15". */
 const maxNdots = 15;
 
-/** Reads `search`, `domain` and `options ndots` from resolv.conf, and what LOCALDOMAIN and RES_OPTIONS put in their place. */
+/** Parses `search`, `domain` and `options ndots` of resolv.conf. LOCALDOMAIN and RES_OPTIONS override them. */
 export function parseResolvConf(text: string, environment: NodeJS.ProcessEnv = process.env): SearchRules {
   let domains: readonly string[] | undefined;
   let ndots = 1;
@@ -26,7 +26,7 @@ export function parseResolvConf(text: string, environment: NodeJS.ProcessEnv = p
       .replace(/[#;].*/, "")
       .trim()
       .split(/\s+/);
-    // The last of several `search` and `domain` lines is the one that counts.
+    // The last of several `search` and `domain` lines counts.
     if (keyword === "search") domains = values;
     else if (keyword === "domain") domains = values.slice(0, 1);
     else if (keyword === "options") readOptions(values);
@@ -39,7 +39,7 @@ export function parseResolvConf(text: string, environment: NodeJS.ProcessEnv = p
   return { domains: usable.slice(0, limits.dnsSearchDomains), ndots };
 }
 
-/** The names to look up for one, in order. A dot at its end says that it is complete. */
+/** Returns the names to look up for a host name, in order. A name with a final dot is complete. */
 export function searchNames(hostname: string, { domains, ndots }: SearchRules): readonly string[] {
   if (hostname.endsWith(".")) return [hostname.slice(0, -1)];
   const completed = domains.map((domain) => `${hostname}.${domain}`).filter((name) => name.length <= 253);

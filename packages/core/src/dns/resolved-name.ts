@@ -15,7 +15,7 @@ const debug = createDebug("evenkeel:dns");
 /** Receives the addresses, at least one, or why there are none. */
 export type NameCallback = (error: LookupError | null, addresses: readonly HostAddress[]) => void;
 
-/** What the names of one resolver share. */
+/** Shared by the names of one resolver. */
 export interface NameContext {
   readonly runtime: Runtime;
   readonly sources: NameSources;
@@ -42,7 +42,7 @@ export class ResolvedName {
   #inFlight = false;
   #failure: LookupFailure | undefined;
   #failures = 0;
-  /** When the first of the empty answers in a row came. */
+  /** The time of the first of consecutive empty answers. */
   #emptySince: number | undefined;
   #turn = 0;
   #preferred: 4 | 6 | undefined;
@@ -72,8 +72,8 @@ export class ResolvedName {
   }
 
   /**
-   * The addresses in the order in which to try them: the family that connected last or that this machine can route first,
-   * and within a family each one is the first in its turn.
+   * Returns the addresses in the order in which to try them: first the family that connected last or that this machine can
+   * route, and within a family in rotation.
    */
   inOrder(): readonly HostAddress[] {
     const all = this.#addresses;
@@ -88,7 +88,7 @@ export class ResolvedName {
     });
   }
 
-  /** Notes that the name is in use, and begins a lookup in the background when one is due. Costs a comparison otherwise. */
+  /** Marks the name as in use, and begins a lookup in the background when one is due. Otherwise costs one comparison. */
   use(): void {
     const now = this.#context.runtime.clock.now();
     this.#usedAt = now;
@@ -96,8 +96,8 @@ export class ResolvedName {
   }
 
   /**
-   * Calls back, never during the call, with the addresses once there are any, and at once when a lookup has failed a moment
-   * ago. Returns what takes the call back.
+   * Calls back, never during this call, with the addresses once they are known, or soon with an error if a lookup has just
+   * failed. Returns a function that removes the callback.
    */
   whenKnown(callback: NameCallback): () => void {
     this.use();
@@ -112,16 +112,16 @@ export class ResolvedName {
     // The callback belongs to its own request, not to the one that began the lookup.
     const bound = bindContext(callback);
     this.#waiting.add(bound);
-    if (this.#inFlight) this.#context.slots.hurry(this.#run);
+    if (this.#inFlight) this.#context.slots.prioritize(this.#run);
     return () => void this.#waiting.delete(bound);
   }
 
-  /** A connection stands. */
+  /** A connection has been opened. */
   connected(family: string | undefined): void {
     this.#preferred = family === "IPv6" ? 6 : 4;
   }
 
-  /** No address could be connected to: the next lookup comes at once, but not within a moment after the last one. */
+  /** No address could be connected to: begins a lookup at once, but not within `limits.dnsRetryMinMs` of the last one. */
   failed(): void {
     const { clock } = this.#context.runtime;
     this.#preferred = undefined;
@@ -140,12 +140,12 @@ export class ResolvedName {
     this.#context.slots.enter(this.#run, this.#waiting.size > 0);
   }
 
-  /** As `refresh`, for a name that is in use. */
+  /** Like `refresh`, but only if the name is in use. */
   renew(): void {
     if (this.#inUse) this.refresh();
   }
 
-  /** Ends the lookups in the background until it is used again. */
+  /** Stops the lookups in the background until the name is used again. */
   stop(): void {
     this.#context.runtime.clock.clearTimeout(this.#timer);
     this.#usedAt = -Infinity;
@@ -167,7 +167,7 @@ export class ResolvedName {
     const late = new Promise<never>((_resolve, reject) => {
       abort.signal.addEventListener("abort", () => reject(new LookupFailure("timeout", "timeout")), { once: true });
     });
-    // When the other family stays silent, this is all there is.
+    // The result if the other family never answers.
     let early: HostAnswer | undefined;
     const lookup = lookUpHost(this.hostname, sources, {
       signal: abort.signal,
@@ -215,7 +215,7 @@ export class ResolvedName {
       if (leftMs <= 0) this.#replace([]);
       else pauseMs = Math.min(pauseMs, leftMs);
     }
-    // Without addresses every connection waits for a lookup: the next one that is wanted may begin soon.
+    // Without addresses every connection waits for a lookup, so the next one may begin soon.
     if (this.known) this.#schedule(pauseMs);
     else this.#dueAt = now + limits.dnsRetryMinMs;
     this.#callBack(new LookupError(this.hostname, failure));
@@ -241,7 +241,7 @@ export class ResolvedName {
     }
   }
 
-  /** The next lookup in the background. A name that is not in use any more is left alone until it is used again. */
+  /** Schedules the next lookup in the background, unless the name is no longer in use. */
   #schedule(delayMs: number): void {
     const { clock } = this.#context.runtime;
     clock.clearTimeout(this.#timer);
@@ -258,7 +258,7 @@ function withoutZone(address: string): string {
   return zone === -1 ? address : address.slice(0, zone);
 }
 
-/** As getaddrinfo sorts them (RFC 6724): IPv6 first where this machine has an address that fits. */
+/** Like getaddrinfo (RFC 6724), prefers IPv6 where this machine has a matching address. */
 function likelyFamily(addresses: readonly HostAddress[]): 4 | 6 {
   if (addresses.every(({ family }) => family === 4)) return 4;
   const loopback = addresses.some(({ address }) => address === "::1");
@@ -269,7 +269,7 @@ function likelyFamily(addresses: readonly HostAddress[]): 4 | 6 {
   return fits ? 6 : 4;
 }
 
-/** Asking the system takes a file descriptor, which there may not be. */
+/** The system call needs a file descriptor, and fails if none is left. */
 function ownAddresses(): readonly os.NetworkInterfaceInfo[] {
   try {
     return Object.values(os.networkInterfaces()).flatMap((list) => list ?? []);

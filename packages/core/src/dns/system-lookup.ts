@@ -1,17 +1,17 @@
 import dns from "node:dns";
 import type { HostAddress } from "./hosts-file.ts";
 
-/** Resolves a name in the system's own way, or rejects with one of node's codes. */
+/** Resolves a name with the system's resolver. Rejects with one of Node's codes. */
 export type SystemLookup = (hostname: string, signal: AbortSignal) => Promise<readonly HostAddress[]>;
 
 /**
- * getaddrinfo cannot be cancelled and holds one of the few threads that file access and compression share, so it runs for
- * one name at a time in the whole process. Lookups that wait for their turn leave when their signal is aborted.
+ * getaddrinfo cannot be cancelled and holds one of the few threads that file access and compression share, so it runs for one
+ * name at a time in the whole process. A waiting lookup leaves the queue when its signal is aborted.
  */
 const waiting: Set<() => void> = new Set();
 let busy = false;
 
-/** Asks getaddrinfo, which knows what DNS alone does not: mDNS, and whatever else nsswitch.conf(5) names. */
+/** Resolves a name with getaddrinfo, which also uses mDNS and other sources of nsswitch.conf(5). */
 export const systemLookup: SystemLookup = (hostname, signal) =>
   new Promise((resolve, reject) => {
     const onAbort = () => {

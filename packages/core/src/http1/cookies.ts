@@ -1,6 +1,6 @@
 /**
- * The values of a cookie in a request, byte for byte as they came: its names are case-sensitive (RFC 6265), and a
- * repeated one has several. At most `limit` are looked for, in their order.
+ * Returns the first `limit` values of a cookie in a request, in order and byte for byte. Names of cookies are case-sensitive (RFC
+ * 6265), and may be repeated.
  */
 export function cookieValues(headers: readonly string[], cookie: string, limit: number): string[] {
   const values: string[] = [];

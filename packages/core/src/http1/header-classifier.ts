@@ -1,5 +1,5 @@
-/** Names that most messages carry and that nothing is done to. */
-const commonplace = [
+/** Common header names that are forwarded unchanged. */
+const unchanged = [
   ...["accept-encoding", "accept-language", "accept-ranges", "access-control-allow-origin", "age", "authorization"],
   ...["cache-control", "content-encoding", "content-language", "content-type", "cookie", "date", "dnt", "etag"],
   ...["expires", "if-modified-since", "if-none-match", "last-modified", "location", "origin", "pragma", "priority"],
@@ -8,16 +8,15 @@ const commonplace = [
 ];
 
 /**
- * A table that tells the kind of a header by its name as it is usually written, in lower case or with capitals, so that
- * most headers need no copy in lower case. What is commonplace gets `passed`; what is not found has to be looked up in lower
- * case.
+ * Returns a table of header kinds by the common spellings of names, in lower case and with capitals, so that most headers need
+ * no copy in lower case. Common names without a kind get `passed`. A name that is not found has to be looked up in lower case.
  */
 export function bySpelling<Kind extends string>(
   kinds: ReadonlyMap<string, Kind>,
   passed: Kind,
 ): ReadonlyMap<string, Kind> {
   const table = new Map<string, Kind>();
-  for (const name of commonplace) for (const spelling of spellingsOf(name)) table.set(spelling, passed);
+  for (const name of unchanged) for (const spelling of spellingsOf(name)) table.set(spelling, passed);
   for (const [name, kind] of kinds) for (const spelling of spellingsOf(name)) table.set(spelling, kind);
   return table;
 }
@@ -26,7 +25,7 @@ function spellingsOf(name: string): readonly string[] {
   return [name, name.replace(/(?:^|-)[a-z]/g, (start) => start.toUpperCase())];
 }
 
-/** Names that are treated in some way, and that most requests carry. */
+/** Common names of requests that are read, changed or dropped. */
 const treated = [
   ...["accept", "connection", "content-length", "expect", "forwarded", "host", "keep-alive", "referer", "te"],
   ...["traceparent", "transfer-encoding", "upgrade", "user-agent", "via", "x-forwarded-for", "x-forwarded-host"],
@@ -34,10 +33,10 @@ const treated = [
 ];
 
 const lowerNames: ReadonlyMap<string, string> = new Map(
-  [...commonplace, ...treated].flatMap((name) => spellingsOf(name).map((spelling) => [spelling, name] as const)),
+  [...unchanged, ...treated].flatMap((name) => spellingsOf(name).map((spelling) => [spelling, name] as const)),
 );
 
-/** A header's name in lower case, for usual ones without a copy. */
+/** Returns a header name in lower case, for common spellings without a copy. */
 export function lowerName(name: string): string {
   return lowerNames.get(name) ?? name.toLowerCase();
 }

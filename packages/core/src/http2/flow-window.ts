@@ -1,6 +1,6 @@
 import { errorCode, Http2Error, maxWindowBytes } from "./protocol.ts";
 
-/** The bytes that may still be sent on a stream or a connection. A changed setting can make it negative. */
+/** The bytes that may still be sent on a stream or a connection. A change of settings can make the window negative. */
 export class SendWindow {
   available: number;
   readonly #streamId: number;
@@ -18,21 +18,21 @@ export class SendWindow {
   increase(bytes: number): void {
     if (bytes === 0) throw new Http2Error(errorCode.protocolError, "a WINDOW_UPDATE of 0", this.#streamId);
     if (this.available + bytes > maxWindowBytes) {
-      throw new Http2Error(errorCode.flowControlError, "a window beyond its maximum", this.#streamId);
+      throw new Http2Error(errorCode.flowControlError, "a window above its maximum", this.#streamId);
     }
     this.available += bytes;
   }
 
-  /** The peer has changed its initial window by that many bytes: an overflow ends the connection (RFC 9113 section 6.9.2). */
+  /** The peer has changed its initial window by `bytes`. An overflow ends the connection (RFC 9113 section 6.9.2). */
   shift(bytes: number): void {
     this.available += bytes;
     if (this.available > maxWindowBytes) {
-      throw new Http2Error(errorCode.flowControlError, "a window beyond its maximum");
+      throw new Http2Error(errorCode.flowControlError, "a window above its maximum");
     }
   }
 }
 
-/** The bytes that the peer may still send, and those of them that have been dealt with and not been given back yet. */
+/** The bytes that the peer may still send, and the consumed bytes that have not been given back to it. */
 export class ReceiveWindow {
   readonly #bytes: number;
   readonly #streamId: number;
@@ -51,12 +51,12 @@ export class ReceiveWindow {
     this.#left -= bytes;
   }
 
-  /** Bytes have been dealt with. */
+  /** Marks received bytes as consumed. */
   consume(bytes: number): void {
     this.#consumed += bytes;
   }
 
-  /** The increment of a WINDOW_UPDATE that is due; 0 while less than half of the window is to be given back. */
+  /** Returns the increment of a WINDOW_UPDATE to send; 0 while less than half of the window has been consumed. */
   takeIncrement(): number {
     if (this.#consumed * 2 < this.#bytes) return 0;
     const increment = this.#consumed;

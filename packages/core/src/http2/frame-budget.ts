@@ -2,21 +2,21 @@ import { limits } from "../config/defaults.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { errorCode, Http2Error } from "./protocol.ts";
 
-/** Frames that a peer may send in return for one DATA frame: a WINDOW_UPDATE of the stream and of the connection, and a PING. */
+/** Frames that a peer may send in reply to one DATA frame: a WINDOW_UPDATE of the stream and of the connection, and a PING. */
 const repliesPerDataFrame = 3;
 
 /**
- * Bounds the frames of a peer that cost work and bring nothing: PING, SETTINGS, PRIORITY, empty DATA, frames of closed
+ * Bounds useless frames of a peer, which cost work and make no progress: PING, SETTINGS, PRIORITY, empty DATA, frames of closed
  * streams, unknown types (the floods of CVE-2019-9511 to 9518).
  *
- * A token bucket: each such frame takes one token, time and useful frames give tokens back. A peer that measures the round
- * trip with a PING for each DATA frame, as gRPC does, never empties it.
+ * A token bucket: each useless frame takes a token, time and useful frames add tokens. A peer that measures the round trip with
+ * a PING for each DATA frame, as gRPC does, never empties it.
  */
 export class FrameBudget {
   readonly #clock: Clock;
   #tokens: number = limits.http2IdleFrames;
   #filledAt: number;
-  /** Frames that are free, since what we have sent may call for them. Bounded by what we send. */
+  /** Frames that take no token, since the peer may send them in reply to ours. Bounded by the frames that we send. */
   #expected = 0;
 
   constructor(clock: Clock) {
@@ -24,7 +24,7 @@ export class FrameBudget {
     this.#filledAt = clock.now();
   }
 
-  /** A frame that brings nothing. Throws an `Http2Error` when there have been too many. */
+  /** Takes a token for a useless frame. Throws an `Http2Error` when there have been too many. */
   spend(): void {
     if (this.#expected > 0) {
       this.#expected--;
@@ -37,18 +37,18 @@ export class FrameBudget {
       Math.floor(((now - this.#filledAt) / 1_000) * limits.http2IdleFramesPerSecond) - 1,
     );
     this.#filledAt = now;
-    if (this.#tokens < 0) throw new Http2Error(errorCode.enhanceYourCalm, "a flood of frames that bring nothing");
+    if (this.#tokens < 0) throw new Http2Error(errorCode.enhanceYourCalm, "a flood of useless frames");
   }
 
   /**
-   * We have sent a DATA frame. A client that sends its body in small pieces has the upstream answer each of them: that must
-   * not look like a flood, which would end the connection for all who share it.
+   * Called for each DATA frame that we send. An upstream may reply to every small piece of a client's body: that must not count
+   * as a flood, which would close the connection for all requests on it.
    */
   expectReplies(): void {
     this.#expected += repliesPerDataFrame;
   }
 
-  /** A frame that brought something, or one that the peer may answer with frames of its own. */
+  /** Adds a token for a useful frame. */
   earn(): void {
     if (this.#tokens < limits.http2IdleFrames) this.#tokens++;
   }

@@ -1,14 +1,14 @@
 import { defaultFrameBytes, errorCode, flag, frameHeaderBytes, frameType, Http2Error } from "./protocol.ts";
 
-/** What a reader finds, in order. A method may throw; the reader is useless from then on. */
+/** Receives frames in order. A method may throw; the reader is useless from then on. */
 export interface FrameSink {
-  /** A DATA frame begins. `length` is what counts for flow control: its payload with padding. */
+  /** A DATA frame begins. `length` is the one for flow control: its payload with padding. */
   onData(streamId: number, length: number, endStream: boolean): void;
   /** A part of its data, valid during the call. */
   onDataBytes(bytes: Buffer): void;
-  /** The DATA frame has come whole. */
+  /** The DATA frame is complete. */
   onDataEnd(): void;
-  /** Any other frame. The payload is whole and valid during the call; that of an unknown type is left out. */
+  /** Any other frame. The payload is complete and valid during the call; that of an unknown type is empty. */
   onFrame(type: number, flags: number, streamId: number, payload: Buffer): void;
 }
 
@@ -17,10 +17,10 @@ type State = "header" | "padding-length" | "data" | "padding" | "payload" | "unk
 const none = Buffer.alloc(0);
 
 /**
- * Takes frames apart at any split of their bytes (RFC 9113 section 4.1).
+ * Parses frames at any split of their bytes (RFC 9113 section 4.1).
  *
- * The data of a DATA frame is handed on as it comes, without a copy. Every other frame is kept until it is whole, which is
- * at most the frame size that we have announced: the default. A longer frame of any type throws an `Http2Error`.
+ * The data of a DATA frame is passed on as received, without a copy. Any other frame is buffered until it is complete: at most
+ * the frame size that we announce, which is the default. A longer frame of any type throws an `Http2Error`.
  */
 export class FrameReader {
   readonly #sink: FrameSink;
@@ -30,10 +30,10 @@ export class FrameReader {
   #type = 0;
   #flags = 0;
   #streamId = 0;
-  /** Bytes of the payload, or of the data in it, that are still to come. */
+  /** Remaining bytes of the payload, or of the data in it. */
   #left = 0;
   #paddingLeft = 0;
-  /** A payload that has not come whole yet. */
+  /** The part of a payload that has been received. */
   #partial: Buffer | undefined;
   #partialLength = 0;
 
@@ -41,7 +41,7 @@ export class FrameReader {
     this.#sink = sink;
   }
 
-  /** Ignores what is still to come, the rest of the bytes that are being read included. */
+  /** Ignores all further bytes, those that are being read included. */
   stop(): void {
     this.#state = "stopped";
     this.#partial = undefined;
@@ -109,7 +109,7 @@ export class FrameReader {
   #beginData(length: number): void {
     const padded = (this.#flags & flag.padded) !== 0;
     if (padded && length === 0)
-      throw new Http2Error(errorCode.frameSizeError, "a padded frame without its padding's length");
+      throw new Http2Error(errorCode.frameSizeError, "a padded frame without the length of its padding");
     this.#paddingLeft = 0;
     this.#state = padded ? "padding-length" : "data";
     this.#sink.onData(this.#streamId, length, (this.#flags & flag.endStream) !== 0);

@@ -1,16 +1,16 @@
 import { defaultFrameBytes, flag, frameHeaderBytes, frameType } from "./protocol.ts";
 
-/** What a client says first (RFC 9113 section 3.4). */
+/** The first bytes of a client (RFC 9113 section 3.4). */
 export const clientPreface: Buffer = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
 
-/** The head of a frame, for a payload that is sent beside it. */
+/** Makes the header of a frame whose payload is sent separately. */
 export function frameHeader(type: number, flags: number, streamId: number, length: number): Buffer {
   const header = Buffer.allocUnsafe(frameHeaderBytes);
   writeFrameHeader(header, 0, type, flags, streamId, length);
   return header;
 }
 
-/** A HEADERS frame, and CONTINUATION frames for a block that is longer than one frame may be. */
+/** Makes a HEADERS frame, and CONTINUATION frames for a block that exceeds the frame size. */
 export function headersFrames(streamId: number, block: Buffer, endStream: boolean): Buffer {
   const frames = Math.max(1, Math.ceil(block.length / defaultFrameBytes));
   const bytes = Buffer.allocUnsafe(block.length + frames * frameHeaderBytes);
@@ -52,7 +52,7 @@ export function goawayFrame(lastStreamId: number, code: number): Buffer {
   return bytes;
 }
 
-/** Settings by turns: identifier and value. */
+/** Makes a SETTINGS frame of alternating identifiers and values. */
 export function settingsFrame(settings: readonly number[]): Buffer {
   const bytes = Buffer.allocUnsafe(frameHeaderBytes + settings.length * 3);
   writeFrameHeader(bytes, 0, frameType.settings, 0, 0, settings.length * 3);

@@ -4,8 +4,8 @@ import { errorCode, flag, Http2Error } from "./protocol.ts";
 /**
  * Assembles a header block from HEADERS and its CONTINUATION frames (RFC 9113 section 4.3).
  *
- * Bounded in bytes and in frames. A block that is too large cannot be passed over, since the compression of all that
- * follows depends on it: the connection ends.
+ * Bounded in bytes and in frames. A block that is too large cannot be skipped, since the decoding of later blocks depends on
+ * it: it ends the connection.
  */
 export class HeaderBlock {
   /** The stream of the block that is being received; 0 between blocks. */
@@ -19,7 +19,7 @@ export class HeaderBlock {
     this.#maxBytes = maxBytes;
   }
 
-  /** Takes a HEADERS frame. Returns the block when it is whole. */
+  /** Takes a HEADERS frame. Returns the block when it is complete. */
   begin(streamId: number, flags: number, payload: Buffer): Buffer | undefined {
     this.endStream = (flags & flag.endStream) !== 0;
     const fragment = fragmentOf(flags, payload);
@@ -29,10 +29,10 @@ export class HeaderBlock {
     return undefined;
   }
 
-  /** Takes a CONTINUATION frame. Returns the block when it is whole. */
+  /** Takes a CONTINUATION frame. Returns the block when it is complete. */
   continue(streamId: number, flags: number, payload: Buffer): Buffer | undefined {
     if (this.streamId === 0 || streamId !== this.streamId) {
-      throw new Http2Error(errorCode.protocolError, "a CONTINUATION that continues nothing");
+      throw new Http2Error(errorCode.protocolError, "a CONTINUATION outside a header block");
     }
     this.#keep(payload);
     if ((flags & flag.endHeaders) === 0) return undefined;
@@ -46,19 +46,19 @@ export class HeaderBlock {
   #keep(fragment: Buffer): void {
     this.#bytes += fragment.length;
     if (this.#bytes > this.#maxBytes || this.#fragments.length >= limits.http2HeaderBlockFrames) {
-      throw new Http2Error(errorCode.enhanceYourCalm, "a header block that does not end");
+      throw new Http2Error(errorCode.enhanceYourCalm, "a header block that is too large");
     }
-    // The reader's memory is used again.
+    // Copied, since the reader's memory is reused.
     this.#fragments.push(Buffer.from(fragment));
   }
 }
 
-/** The part of a HEADERS frame that is neither padding nor priority. */
+/** Returns a HEADERS frame's part of the header block, without padding and priority. */
 function fragmentOf(flags: number, payload: Buffer): Buffer {
   let start = 0;
   let end = payload.length;
   if ((flags & flag.padded) !== 0) {
-    if (end === 0) throw new Http2Error(errorCode.frameSizeError, "a padded frame without its padding's length");
+    if (end === 0) throw new Http2Error(errorCode.frameSizeError, "a padded frame without the length of its padding");
     start = 1;
     end -= payload[0] as number;
   }

@@ -1,4 +1,4 @@
-/** The numbers of RFC 9113, and the error that a violation of it is reported with. */
+/** The numbers of RFC 9113, and the error for violations of it. */
 
 export const frameType = {
   data: 0,
@@ -35,10 +35,10 @@ export const errorCode = {
 } as const;
 
 export const frameHeaderBytes = 9;
-/** The window of a stream and of a connection before any setting (RFC 9113 section 6.9.2). */
+/** The initial window of a stream and of a connection without settings (RFC 9113 section 6.9.2). */
 export const defaultWindowBytes = 65_535;
 export const maxWindowBytes = 2_147_483_647;
-/** The largest frame that every peer accepts (RFC 9113 section 4.2). */
+/** The frame size that every peer accepts (RFC 9113 section 4.2). */
 export const defaultFrameBytes = 16_384;
 export const maxStreamId = 2_147_483_647;
 
@@ -49,12 +49,12 @@ const names = new Map<number, string>(
   ]),
 );
 
-/** The name of an error code as RFC 9113 writes it, for messages. */
+/** Returns the name of an error code as in RFC 9113, for messages. */
 export function errorName(code: number): string {
   return names.get(code) ?? `error ${code}`;
 }
 
-/** A violation by the peer, or one of our limits that it exceeds. It ends one stream, or the connection when `streamId` is 0. */
+/** The peer violates the protocol or exceeds one of our limits. Ends one stream, or the connection when `streamId` is 0. */
 export class Http2Error extends Error {
   override readonly name = "Http2Error";
   readonly code: number;

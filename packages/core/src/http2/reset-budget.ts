@@ -2,8 +2,8 @@ import { limits } from "../config/defaults.ts";
 import type { Clock } from "../runtime/clock.ts";
 
 /**
- * Bounds how fast we reset streams of one connection. Clients that leave as soon as they have come would otherwise make us
- * do to the upstream what it takes for an attack (CVE-2023-44487), and lose the connection for all that share it.
+ * Bounds how fast we reset streams of one connection. Otherwise clients that abort many requests would make us send what the
+ * upstream takes for an attack (CVE-2023-44487), and it would close the connection for all requests on it.
  */
 export class ResetBudget {
   readonly #clock: Clock;
@@ -15,7 +15,7 @@ export class ResetBudget {
     this.#filledAt = clock.now();
   }
 
-  /** A stream is reset. False when another connection has to be used from now on. */
+  /** Counts a reset stream. False when the connection must not be used for new requests. */
   spend(): boolean {
     if (--this.#tokens >= 0) return true;
     const now = this.#clock.now();

@@ -10,19 +10,20 @@ export const setting = {
   maxHeaderListSize: 6,
 } as const;
 
-/** What a peer has set, with the protocol's own values for what it has not. */
+/** The settings of a peer, with the defaults of the protocol. */
 export class PeerSettings {
   headerTableBytes = 4_096;
-  /** The least that the last SETTINGS frame has set it to on the way (RFC 7541 section 4.2). */
+  /** The smallest table size within the last SETTINGS frame (RFC 7541 section 4.2). */
   leastHeaderTableBytes = 4_096;
-  /** Infinity while the peer has not said. */
+  /** Infinity unless the peer has set it. */
   maxConcurrentStreams: number = Infinity;
   initialWindowBytes: number = defaultWindowBytes;
   maxFrameBytes: number = defaultFrameBytes;
 
-  /** Takes over the payload of a SETTINGS frame, in its order, or throws an `Http2Error`. Unknown settings are ignored. */
+  /** Applies the payload of a SETTINGS frame in its order. Throws an `Http2Error`. Unknown settings are ignored. */
   apply(payload: Buffer): void {
-    if (payload.length % 6 !== 0) throw new Http2Error(errorCode.frameSizeError, "a SETTINGS frame of broken entries");
+    if (payload.length % 6 !== 0)
+      throw new Http2Error(errorCode.frameSizeError, "a SETTINGS frame with an incomplete entry");
     this.leastHeaderTableBytes = this.headerTableBytes;
     for (let position = 0; position < payload.length; position += 6) {
       this.#set(payload.readUInt16BE(position), payload.readUInt32BE(position + 2));
@@ -36,7 +37,7 @@ export class PeerSettings {
         this.leastHeaderTableBytes = Math.min(this.leastHeaderTableBytes, value);
         return;
       case setting.enablePush:
-        // Only a client may ask for pushes (RFC 9113 section 6.5.2).
+        // Only a client may enable pushes (RFC 9113 section 6.5.2).
         if (value !== 0) throw new Http2Error(errorCode.protocolError, "a server that sets ENABLE_PUSH");
         return;
       case setting.maxConcurrentStreams:

@@ -3,11 +3,8 @@
 import type { ChangedHeaders } from "../client/changed-headers.ts";
 import { show } from "../config/issues.ts";
 import { type HeaderRule, headerRule, hostText, refusedReason } from "../config/settable-header.ts";
+import { fieldText, token } from "../http1/grammar.ts";
 import type { RequestHeadIn } from "./request-head.ts";
-
-const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-/** Line breaks and control characters could split the message; anything outside Latin-1 could become them. */
-const valueText = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 /** Several lines of these mean the same as one line with their values joined (RFC 9110 section 5.3). */
 const lists: ReadonlySet<string> = new Set(["via", "forwarded", "x-forwarded-for"]);
@@ -62,7 +59,7 @@ export function checkField(name: unknown, value: unknown): void {
   if (typeof name !== "string" || !token.test(name)) {
     throw new TypeError(`the header name ${show(name)} has characters that no header name has`);
   }
-  if (typeof value === "string" && valueText.test(value)) return;
+  if (typeof value === "string" && fieldText.test(value)) return;
   throw new TypeError(`the header ${JSON.stringify(name)} has a value that is not one line of Latin-1 text`);
 }
 

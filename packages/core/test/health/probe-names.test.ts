@@ -54,7 +54,7 @@ describe("a probe of an upstream that is given by name", () => {
 
   test("is no verdict when this process has no file descriptor to look it up with", async () => {
     const { clock, names, pool, checker, events } = lab(["http://api.test"], {});
-    Object.assign(names, { hosts: () => Promise.reject(new LookupFailure("no file descriptor is left", "unasked")) });
+    Object.assign(names, { hosts: () => Promise.reject(new LookupFailure("no file descriptor is left", "not-sent")) });
     await clock.advanceAsync(30_000);
     checker.stop();
     expect(events).toEqual([]);

@@ -111,7 +111,7 @@ describe("an upstream's name", () => {
 
   test("that this process has no file descriptor to look up with is nobody's fault", async () => {
     const { names, to } = lab({});
-    Object.assign(names, { hosts: () => Promise.reject(new LookupFailure("no file descriptor is left", "unasked")) });
+    Object.assign(names, { hosts: () => Promise.reject(new LookupFailure("no file descriptor is left", "not-sent")) });
     expect((await ask(to(80), "/").ended()).failure).toMatchObject({ code: "no_file_descriptors", sent: false });
   });
 

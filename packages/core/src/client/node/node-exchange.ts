@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { limits } from "../../config/defaults.ts";
 import type { ErrorCode } from "../../errors.ts";
-import { fieldValue } from "../../http1/field-value.ts";
+import { fieldValue } from "../../http1/fields.ts";
 import { AsyncContext } from "../../runtime/async-context.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { ChangedHeaders, HeaderObject } from "../changed-headers.ts";

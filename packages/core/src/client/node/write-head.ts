@@ -1,5 +1,6 @@
 import { channel } from "node:diagnostics_channel";
 import { ServerResponse } from "node:http";
+import { fieldText } from "../../http1/grammar.ts";
 import { isPatched } from "./patched-response.ts";
 
 const { writeHead: ownWriteHead } = ServerResponse.prototype;
@@ -13,9 +14,6 @@ const passiveListener = Symbol.for("evenkeel.passiveListener");
 /** Node publishes each response here when it ends. */
 const finishChannel = channel("http.server.response.finish");
 
-/** The characters of a reason phrase (RFC 9112 section 4). Node throws at others, but accepts some from an upstream. */
-const reasonText = /^[\t\x20-\x7e\x80-\xff]*$/;
-
 /**
  * Writes a response's head with header names and values by turns, repeated names kept apart.
  *
@@ -27,7 +25,8 @@ const reasonText = /^[\t\x20-\x7e\x80-\xff]*$/;
  * read the headers.
  */
 export function writeHead(res: ServerResponse, status: number, statusText: string, headers: string[]): void {
-  const reason = reasonText.test(statusText) ? statusText : "";
+  // Node throws at other characters in a reason phrase, but accepts some of them from an upstream.
+  const reason = fieldText.test(statusText) ? statusText : "";
   const namesBefore = res.getHeaderNames();
   if (namesBefore.length === 0 && !isObserved(res)) {
     res.writeHead(status, reason, headers);

@@ -1,5 +1,5 @@
 import type { ClientExchange } from "../../client/client-exchange.ts";
-import { fieldValue } from "../../http1/field-value.ts";
+import { fieldValue } from "../../http1/fields.ts";
 import { isRefusal, type Refusal } from "../../request/request-head.ts";
 import { isRouted, type ReceivedRequest, type RoutedRequest } from "../../request/routed-request.ts";
 import type { Routing } from "../../request/routing.ts";

@@ -77,7 +77,7 @@ export function relayRefusal(
   upstreamResponse.on("data", (chunk: Buffer) => {
     expectData();
     if (response.write(chunk, stalled)) return;
-    // A client that does not read is not the upstream's fault.
+    // No deadline while the client does not read: that is no failure of the upstream.
     silence.deadline = Infinity;
     upstreamResponse.pause();
   });

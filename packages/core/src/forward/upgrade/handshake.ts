@@ -6,7 +6,7 @@ import { SessionAffinity } from "../../attempts/session-affinity.ts";
 import type { ClientExchange, ClientHandler } from "../../client/client-exchange.ts";
 import type { RawStream } from "../../client/raw-stream.ts";
 import { type ErrorCode, errorKind } from "../../errors.ts";
-import { fieldValue } from "../../http1/field-value.ts";
+import { fieldValue } from "../../http1/fields.ts";
 import type { Outcome, Upstream } from "../../pool/upstream.ts";
 import type { RoutedRequest } from "../../request/routed-request.ts";
 import type { Routing } from "../../request/routing.ts";

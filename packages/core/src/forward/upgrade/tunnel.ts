@@ -1,14 +1,14 @@
 /**
- * The one file that touches http-proxy, which sends a handshake. Its edges are taken over here:
+ * The only file that uses http-proxy, which sends a handshake. Some of what it does is replaced here:
  *
- * - its listeners for errors and refusals end the client's socket, which would rule out another attempt; they are
- *   replaced as soon as its call returns, before anything can have happened
- * - it would relay any 101, with headers joined, unfiltered and encoded again as UTF-8; the response is checked first, and
- *   its head is written here
- * - it joins and collapses paths; the path is set on its request afterwards, byte for byte
- * - it would push the client's early bytes back into the client's socket at each attempt; it is given neither
- * - it leaves the other side open when one closes; see `closeTogether`
- * - it verifies an https upstream under the Host that the client sent; it is given a socket of our own connector
+ * - its listeners for errors and refusals end the client's socket, which would prevent another attempt: they are replaced as
+ *   soon as its call returns, before an event can be emitted
+ * - it relays any 101, with headers joined, unfiltered and encoded as UTF-8: here the response is checked first, and its head is
+ *   written by us
+ * - it joins and collapses paths: here the path is set on its request afterwards, byte for byte
+ * - it pushes the client's early bytes back into the client's socket at each attempt: it gets neither of them
+ * - it leaves the other side open when one closes: see `closeTogether`
+ * - it verifies an https upstream under the client's Host: it gets a socket of our own connector
  */
 
 import { createHash } from "node:crypto";
@@ -27,7 +27,7 @@ import { type Connector, connectTimeoutError, readyEvent } from "../../transport
 import { writeRequestHead } from "../../transport/http1/request-writer.ts";
 import type { TransportError } from "../../transport/transport-error.ts";
 
-/** An upgrade as it goes to the upstream. */
+/** A handshake as it is sent to the upstream. */
 export interface TunnelRequest {
   readonly address: UpstreamAddress;
   readonly tls: ResolvedTls;
@@ -35,15 +35,15 @@ export interface TunnelRequest {
   /** Opens the socket to the upstream. */
   readonly connector: Connector;
   readonly path: string;
-  /** Names and values by turns, without those of the upgrade itself. */
+  /** Alternating names and values, without those of the upgrade itself. */
   readonly headers: readonly string[];
-  /** The client's Sec-WebSocket-Key, which the answer has to prove that it has read. */
+  /** The client's Sec-WebSocket-Key. The response has to prove that the upstream has read it. */
   readonly key: string;
 }
 
 /** The result of a handshake: exactly one of the last four, unless it is aborted. */
 export interface TunnelHandler {
-  /** The connection stands, TLS included; no response was received. */
+  /** The connection is open, TLS included; no response has been received. */
   onConnected(): void;
   /** A matching 101 with these headers. */
   onSwitch(headers: readonly string[], upstream: RawStream): void;
@@ -86,13 +86,13 @@ export function requestTunnel(request: TunnelRequest, handler: TunnelHandler): T
   let upstreamRequest: ClientRequest;
   let upstreamSocket: Socket | undefined;
   try {
-    // Not to send it: `http-proxy` and Node take a path as it is, line breaks and all.
+    // Only checks the head: `http-proxy` and Node send a path unchanged, even with line breaks.
     writeRequestHead({ ...request, method: "GET", bodyLength: 0 });
     upstreamSocket = request.connector.open(request.address, request.tls, { alpn: ["http/1.1"] });
     upstreamRequest = startRequest(request, upstreamSocket);
   } catch (error) {
     upstreamSocket?.on("error", () => {}).destroy();
-    // A client certificate that cannot be used throws, too. Told later, like any other failure.
+    // An unusable client certificate throws too. It is reported later, like any other failure.
     const timer = setImmediate(() => context.run(handler.onError, handler, error as Error));
     return { abort: () => clearImmediate(timer), connectTimeout: () => connectTimeoutError(undefined) };
   }
@@ -173,14 +173,14 @@ export function closeTunnel({ stream: client }: RawStream, { stream: upstream }:
 }
 
 function startRequest(request: TunnelRequest, upstreamSocket: Socket): ClientRequest {
-  // The protocol and the host are of no use to this agent. TLS, if any, is the socket's own.
+  // This agent does not use the protocol and the host. The socket has TLS already, if any.
   const target = { protocol: "http:", host: "upstream", port: 80, path: "/" };
   const headers = toFieldRecord([...request.headers, "connection", "Upgrade", "upgrade", "websocket"], "first");
   let started: ClientRequest | undefined;
   const capture = (upstreamRequest: ClientRequest) => {
     started = upstreamRequest;
     upstreamRequest.path = request.path;
-    // Node gives it to the parser once there is a socket.
+    // Node passes it to the parser once there is a socket.
     (upstreamRequest as { maxHeaderSize?: number }).maxHeaderSize = request.responseHead.bytes;
     // `http-proxy` copies its headers by assignment into an object with a prototype, which loses `__proto__`.
     for (const name of upstreamRequest.getHeaderNames()) upstreamRequest.removeHeader(name);
@@ -234,10 +234,10 @@ function watchPeer(socket: Duplex): void {
   socket.setKeepAlive(true, limits.tcpKeepAliveMs);
 }
 
-/** Why a 101 is not the answer to this handshake (RFC 6455 section 4.1), if it is not. */
+/** Returns why a 101 does not answer this handshake (RFC 6455 section 4.1), if it does not. */
 function mismatchOf(response: IncomingMessage, { key, responseHead }: TunnelRequest): string | undefined {
   const { upgrade, "sec-websocket-accept": accept } = response.headers;
-  if (response.rawHeaders.length > responseHead.fields * 2) return "the upstream's answer has too many fields";
+  if (response.rawHeaders.length > responseHead.fields * 2) return "the upstream's response has too many fields";
   if (upgrade?.toLowerCase() !== "websocket") return "the upstream switched to another protocol";
   const expected = createHash("sha1").update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64");
   return accept === expected ? undefined : "the upstream's Sec-WebSocket-Accept does not match";

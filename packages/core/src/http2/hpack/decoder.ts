@@ -4,18 +4,18 @@ import { readHuffman } from "./huffman.ts";
 import { integerEnd, readInteger } from "./integer.ts";
 import { staticName, staticTableLength, staticValue } from "./static-table.ts";
 
-/** The table size that a peer may use when nothing else has been announced to it (RFC 9113 section 6.5.2). */
+/** The table size that a peer may use without a setting of ours (RFC 9113 section 6.5.2). */
 const tableBytes = 4_096;
 
 /** The fields of a block. */
 export interface DecodedFields {
-  /** Names and values by turns, in Latin-1. What comes beyond the limits is left out. */
+  /** Alternating names and values in Latin-1. Those beyond the limits are left out. */
   readonly fields: string[];
-  /** The fields are more than the limits allow. */
+  /** The fields exceed the limits. */
   readonly tooLarge: boolean;
 }
 
-/** Limits of a decoded block: characters of names and values with 4 for each field, as it would take in HTTP/1.1. */
+/** Limits of a decoded block. `bytes` counts names, values and 4 for each field, as in HTTP/1.1. */
 export interface FieldLimits {
   readonly bytes: number;
   readonly fields: number;
@@ -24,9 +24,8 @@ export interface FieldLimits {
 /**
  * Decodes the header blocks of one connection (RFC 7541).
  *
- * A block that decodes to more than the limits is decoded to its end all the same, since the blocks behind it depend on
- * what it does to the table, but nothing of the surplus is kept. A broken block throws an `Http2Error` that ends the
- * connection.
+ * A block that exceeds the limits is decoded to its end, since later blocks depend on its changes to the table, but the surplus
+ * is dropped. A malformed block throws an `Http2Error` that ends the connection.
  */
 export class HpackDecoder {
   readonly #limits: FieldLimits;
@@ -51,8 +50,8 @@ export class HpackDecoder {
     while (this.#position < block.length) {
       const byte = block[this.#position] as number;
       if ((byte & 0xe0) === 0x20) {
-        // Before the first field alone (RFC 7541 section 4.2).
-        if (!first) throw broken("a change of the table's size behind a field");
+        // Allowed before the first field only (RFC 7541 section 4.2).
+        if (!first) throw broken("a change of the table size behind a field");
         this.#resize();
         continue;
       }
@@ -94,7 +93,7 @@ export class HpackDecoder {
   #nameAt(index: number): string {
     if (index > 0 && index <= staticTableLength) return staticName(index);
     const name = index === 0 ? undefined : this.#table.name(index - staticTableLength - 1);
-    if (name === undefined) throw broken("an index of nothing");
+    if (name === undefined) throw broken("an index without an entry");
     return name;
   }
 

@@ -1,15 +1,15 @@
 /** Bytes that an entry counts beside its name and value (RFC 7541 section 4.1). */
 const entryOverhead = 32;
 
-/** The fields that one side of a connection has sent of late, newest first, bounded in bytes (RFC 7541 section 2.3.2). */
+/** The latest fields of one direction of a connection, newest first, bounded in bytes (RFC 7541 section 2.3.2). */
 export class DynamicTable {
-  /** Oldest first; those before `#first` are gone. */
+  /** Oldest first. Entries before `#first` have been evicted. */
   #names: string[] = [];
   #values: string[] = [];
   #first = 0;
   #bytes = 0;
   #maxBytes: number;
-  /** Entries that there have been in all. */
+  /** The number of entries added so far, evicted ones included. */
   #added = 0;
 
   constructor(maxBytes: number) {
@@ -28,7 +28,7 @@ export class DynamicTable {
     return this.#added;
   }
 
-  /** The name at an index from 0, which is the newest. */
+  /** Returns the name at an index; 0 is the newest entry. */
   name(index: number): string | undefined {
     return index < this.length ? this.#names[this.#names.length - 1 - index] : undefined;
   }
@@ -37,7 +37,7 @@ export class DynamicTable {
     return index < this.length ? this.#values[this.#values.length - 1 - index] : undefined;
   }
 
-  /** Adds a field, which pushes out the oldest ones. One that is larger than the table leaves it empty. */
+  /** Adds a field and evicts the oldest ones. A field that is larger than the table empties it (RFC 7541 section 4.4). */
   add(name: string, value: string): boolean {
     const bytes = name.length + value.length + entryOverhead;
     this.#evict(this.#maxBytes - bytes);
@@ -62,7 +62,7 @@ export class DynamicTable {
       this.#values[this.#first] = "";
       this.#first++;
     }
-    // Copying now and then costs less than moving everything with each eviction.
+    // An occasional copy costs less than moving all entries with each eviction.
     if (this.#first < 64 || this.#first * 2 < this.#names.length) return;
     this.#names = this.#names.slice(this.#first);
     this.#values = this.#values.slice(this.#first);

@@ -3,33 +3,33 @@ import { huffmanLength, writeHuffman } from "./huffman.ts";
 import { writeInteger } from "./integer.ts";
 import { staticNames, staticTableLength } from "./static-table.ts";
 
-/** The largest table that is used, whatever the peer would allow. */
+/** The largest table that is used, even if the peer allows a larger one. */
 const maxTableBytes = 4_096;
 
 /**
- * Fields that are often the same from message to message, and of which no secret is part: only these go into the
- * table that later messages refer to (RFC 7541 section 7.1).
+ * Fields whose values often repeat and hold no secrets. Only these are added to the table, to which later messages refer (RFC
+ * 7541 section 7.1).
  */
 const repeated: ReadonlySet<string> = new Set([
   ...[":authority", "accept", "accept-encoding", "accept-language", "cache-control", "content-type", "server", "te"],
   ...["user-agent", "vary", "via", "x-forwarded-host", "x-forwarded-port", "x-forwarded-proto"],
 ]);
 
-/** Fields that no hop may put into a table (RFC 7541 section 7.1.3). */
+/** Fields that no hop may add to a table (RFC 7541 section 7.1.3). */
 const secret: ReadonlySet<string> = new Set(["authorization", "cookie", "proxy-authorization", "set-cookie"]);
 
 interface Remembered {
   value: string;
-  /** The number of the entry, counted over all that there have been. */
+  /** The number of the entry, counted over all entries added so far. */
   entry: number;
 }
 
-/** Encodes the header blocks of one connection (RFC 7541). Names have to be in lower case; texts are Latin-1. */
+/** Encodes the header blocks of one connection (RFC 7541). Names are in lower case, names and values in Latin-1. */
 export class HpackEncoder {
   readonly #table = new DynamicTable(maxTableBytes);
-  /** The newest entry of each name that is in the table or was. */
+  /** The newest entry of each name that has been added to the table. */
   readonly #newest = new Map<string, Remembered>();
-  /** Sizes that have to be told to the peer before the next field: the smallest since the last block, and the one that holds. */
+  /** Table sizes to send before the next field: the smallest since the last block, and the current one. */
   #smallest = maxTableBytes;
   #tableBytes = maxTableBytes;
   #resized = false;
@@ -67,7 +67,7 @@ export class HpackEncoder {
     this.#writeString(value, false);
   }
 
-  /** The block. Its memory is written into again. */
+  /** Returns the block, whose memory is reused by the next one. */
   end(): Buffer {
     return this.#bytes.subarray(0, this.#position);
   }
@@ -89,7 +89,7 @@ export class HpackEncoder {
     }
   }
 
-  /** A Huffman code is looked for only where its text is sent once for many messages. */
+  /** Huffman coding is tried only for strings that go into the table, which are sent once for many messages. */
   #writeString(text: string, mayCompress: boolean): void {
     const coded = mayCompress ? huffmanLength(text) : text.length;
     if (coded < text.length) {

@@ -1,9 +1,8 @@
 import { errorCode, Http2Error } from "../protocol.ts";
 
 /**
- * The lengths in bits of the Huffman codes of bytes 0 to 255 and of the end of a string, a digit of base 36 each
- * (RFC 7541 appendix B). The code is canonical: among codes of one length the order is that of the bytes, so the lengths
- * say everything.
+ * The lengths in bits of the Huffman codes of bytes 0 to 255 and of the end of a string, one base-36 digit each (RFC 7541
+ * appendix B). The code is canonical: codes of one length are in the order of their bytes, so the lengths define all codes.
  */
 const codeLengths =
   "dnsssssssoussussssssssusssssssss6aacd68baa8b8666555666666678f6ca" +
@@ -17,8 +16,8 @@ const codes = new Uint32Array(257);
 const lengths = Uint8Array.from(codeLengths, (digit) => Number.parseInt(digit, 36));
 
 /**
- * The decoder's states and what each nibble does to them: bits 0 to 7 are the byte that it completes, bit 8 says that it
- * does, bit 9 that the code is an error, and the rest is the next state. A state is a node of the tree of codes.
+ * The transitions of the decoder by state and nibble: bits 0 to 7 are a completed byte, bit 8 is set if there is one, bit 9 if
+ * the code is invalid, and the other bits are the next state. A state is a node of the tree of codes.
  */
 const emits = 0x100;
 const fails = 0x200;
@@ -30,7 +29,7 @@ let mayEnd: Uint8Array;
 assignCodes();
 buildDecoder();
 
-/** The bytes that a text takes when it is Huffman-coded. */
+/** Returns the length of a Huffman-coded text in bytes. */
 export function huffmanLength(text: string): number {
   let bits = 0;
   for (let index = 0; index < text.length; index++) bits += lengths[text.charCodeAt(index) & 0xff] as number;
@@ -46,7 +45,7 @@ export function writeHuffman(bytes: Buffer, start: number, text: string): number
     const byte = text.charCodeAt(index) & 0xff;
     let left = lengths[byte] as number;
     const code = codes[byte] as number;
-    // A code has up to 30 bits, and `pending` up to 7: taken over in parts that stay within 32.
+    // A code has up to 30 bits, and `pending` up to 7, so codes are appended in parts that stay within 32 bits.
     while (left > 0) {
       const taken = Math.min(left, 16);
       pending = (pending << taken) | ((code >>> (left - taken)) & ((1 << taken) - 1));
@@ -86,7 +85,7 @@ export function readHuffman(bytes: Buffer, start: number, end: number): string {
 }
 
 function broken(): Http2Error {
-  return new Http2Error(errorCode.compressionError, "a broken Huffman code");
+  return new Http2Error(errorCode.compressionError, "an invalid Huffman code");
 }
 
 function assignCodes(): void {
@@ -101,7 +100,7 @@ function assignCodes(): void {
   }
 }
 
-/** Builds the tree of codes, and from it what four bits at a time do. */
+/** Builds the tree of codes, and from it the transitions for four bits at a time. */
 function buildDecoder(): void {
   const children: [number, number][] = [[0, 0]];
   const symbols: number[] = [-1];
@@ -140,7 +139,7 @@ function follow(
   for (let bit = 3; bit >= 0; bit--) {
     node = (children[node] as [number, number])[(nibble >>> bit) & 1] as number;
     const symbol = symbols[node] as number;
-    // The end of a string is never part of one.
+    // The code of the end of a string never occurs in a string.
     if (symbol === endOfString) return fails;
     if (symbol === -1) continue;
     result |= emits | symbol;

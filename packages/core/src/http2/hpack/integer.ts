@@ -1,14 +1,14 @@
 import { errorCode, Http2Error } from "../protocol.ts";
 
-/** Where the integer that was read last ends. One reader at a time uses it, without calls in between. */
+/** The position behind the integer that `readInteger` has read last. To be used right after its call. */
 export let integerEnd = 0;
 
-/** Far above what any length or index may be, and so low that no sum with it loses a bit. */
+/** Far above any valid length or index, and low enough that sums stay exact. */
 const maxInteger = 0x0fff_ffff;
 
 /**
- * Reads an integer with a prefix of so many bits (RFC 7541 section 5.1) and sets `integerEnd`. Bounded: one that is larger
- * than any use of it, or that is written with more bytes than that takes, throws an `Http2Error`.
+ * Reads an integer with a prefix of `prefixBits` bits (RFC 7541 section 5.1) and sets `integerEnd`. Throws an `Http2Error` for an
+ * integer that is too large or has too many bytes.
  */
 export function readInteger(bytes: Buffer, start: number, end: number, prefixBits: number): number {
   if (start >= end) throw new Http2Error(errorCode.compressionError, "a header block that ends early");
@@ -32,7 +32,7 @@ export function readInteger(bytes: Buffer, start: number, end: number, prefixBit
   throw new Http2Error(errorCode.compressionError, "an integer out of range");
 }
 
-/** Writes an integer behind the bits above its prefix, and returns where it ends. At most 6 bytes. */
+/** Writes an integer of at most 6 bytes behind the bits above its prefix, and returns the position behind it. */
 export function writeInteger(bytes: Buffer, start: number, above: number, prefixBits: number, value: number): number {
   const mask = (1 << prefixBits) - 1;
   let position = start;

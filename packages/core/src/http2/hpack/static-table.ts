@@ -1,4 +1,4 @@
-/** The fields that every HPACK table begins with (RFC 7541 appendix A): names and values by turns, from index 1. */
+/** The static table (RFC 7541 appendix A): alternating names and values, from index 1. */
 const fields: readonly string[] = [
   ...[":authority", "", ":method", "GET", ":method", "POST", ":path", "/", ":path", "/index.html", ":scheme", "http"],
   ...[":scheme", "https", ":status", "200", ":status", "204", ":status", "206", ":status", "304", ":status", "400"],
@@ -24,7 +24,7 @@ export function staticValue(index: number): string {
   return fields[index * 2 - 1] as string;
 }
 
-/** Where a name stands in the static table, and where it stands with which value. */
+/** The first index of a name in the static table, and its index with each value. */
 export interface StaticName {
   readonly index: number;
   readonly values: ReadonlyMap<string, number>;
