@@ -115,7 +115,7 @@ test("a misspelt or misplaced hook is rejected", () => {
     'hooks.onRequst: unknown key, did you mean "onRequest"?',
   );
   expect(() => create({ upstreams, onRequest: () => {} } as never)).toThrow(
-    "onRequest: unknown key; hooks are functions, and are passed in code",
+    "onRequest: unknown key; hooks are functions beside the options",
   );
 });
 

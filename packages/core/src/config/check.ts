@@ -86,7 +86,7 @@ export function optionKeys(tables: Tables = {}): ReadonlySet<string> {
 }
 
 const hooksHint =
-  "; hooks are functions, and are passed in code: createProxy(options, { onRequest }), or hooks: { onRequest } for Express and Fastify";
+  "; hooks are functions beside the options: createProxy(options, { onRequest }), or hooks: { onRequest } for Express and Fastify";
 
 function isHook(path: readonly PropertyKey[], key: string): boolean {
   return path.length === 0 && ["hooks", "onRequest", "onResponse", "onError"].includes(key);

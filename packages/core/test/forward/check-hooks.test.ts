@@ -64,7 +64,7 @@ describe("hooks", () => {
     for (const options of [{ upstreams: [] }, { pools: { p: {} } }]) {
       const messages = checkOptions({ ...options, [key]: hook }).map(({ path, message }) => `${path}: ${message}`);
       expect(messages).toContainEqual(
-        expect.stringMatching(new RegExp(`^${key}: unknown key; hooks are functions, and are passed in code`)),
+        expect.stringMatching(new RegExp(`^${key}: unknown key; hooks are functions beside the options`)),
       );
     }
   });
