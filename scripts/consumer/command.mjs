@@ -1,4 +1,4 @@
-// The command as npm has linked it: says its version, writes and checks a configuration, serves, and stops when told.
+// The command as npm has linked it: prints its version, writes and checks a configuration, serves, and stops on a signal.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";

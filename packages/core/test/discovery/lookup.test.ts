@@ -11,7 +11,7 @@ function resolved(options: DiscoveryOptions): ResolvedDiscovery {
   return resolvePool({ discovery: options }).discovery as ResolvedDiscovery;
 }
 
-function ask(
+function lookUpWith(
   dns: DnsServer,
   options: DiscoveryOptions,
   { known }: Pick<LookupResult, "known"> = { known: new Map() },
@@ -26,11 +26,11 @@ const ids = ({ upstreams }: LookupResult) => upstreams.map(({ id }) => id);
 describe("addresses", () => {
   const options = { name: "api.test", port: 3000 };
 
-  test("of both kinds become members, each once, in order, for the shortest TTL", async () => {
+  test("of both families become members without duplicates, in order, for the shortest TTL", async () => {
     const dns = await startDnsServer({
       "api.test": { a: ["10.0.0.9", "10.0.0.1", "10.0.0.9"], aaaa: ["2001:db8::1"], ttl: 40 },
     });
-    const found = await ask(dns, options);
+    const found = await lookUpWith(dns, options);
     expect(found).toMatchObject({ ttlMs: 40_000, passedOver: 0 });
     expect(found.upstreams).toEqual(
       [
@@ -48,64 +48,64 @@ describe("addresses", () => {
     );
   });
 
-  test("are asked for by the name, without a port where that is the usual one", async () => {
+  test("have the name as their Host, without the default port", async () => {
     const dns = await startDnsServer({ "api.test": { a: ["10.0.0.1"] } });
     const hostOf = async (more: Partial<DiscoveryOptions>) =>
-      (await ask(dns, { name: "api.test.", ...more })).upstreams.map(({ address, url }) => [address.host, url]);
+      (await lookUpWith(dns, { name: "api.test.", ...more })).upstreams.map(({ address, url }) => [address.host, url]);
     expect(await hostOf({})).toEqual([["api.test", "http://10.0.0.1:80"]]);
     expect(await hostOf({ scheme: "https" })).toEqual([["api.test", "https://10.0.0.1:443"]]);
     expect(await hostOf({ scheme: "https", port: 80 })).toEqual([["api.test:80", "https://10.0.0.1:80"]]);
   });
 
-  test("of more than fit into a datagram come over TCP, and no more than a thousand are taken", async () => {
+  test("that do not fit into a datagram are queried over TCP, and at most a thousand are used", async () => {
     const many = Array.from({ length: 2_500 }, (_, index) => `10.1.${index >> 8}.${index & 255}`);
     const dns = await startDnsServer({ "api.test": { a: many } });
-    const found = await ask(dns, options);
+    const found = await lookUpWith(dns, options);
     expect(dns.questions).toContainEqual({ question: "A api.test", over: "tcp" });
     expect(found.upstreams).toHaveLength(1_000);
     expect(found).toMatchObject({ passedOver: 1_500, ttlMs: 60_000 });
     dns.zone = { "api.test": { a: many.toReversed() } };
-    expect(ids(await ask(dns, options))).toEqual(ids(found));
+    expect(ids(await lookUpWith(dns, options))).toEqual(ids(found));
   });
 
-  test("that nobody serves at, or where a machine keeps its secrets, are passed over; private ones are not", async () => {
+  test("that are no server's, link-local or of a metadata service are ignored; private ones are not", async () => {
     const bad = ["169.254.169.254", "0.0.0.0", "255.255.255.255", "224.0.0.1"];
     const bad6 = ["fd00:ec2::254", "fe80::1", "::", "ff02::1", "::ffff:169.254.169.254"];
     const good = ["10.0.0.1", "127.0.0.1", "192.168.0.1"];
     const dns = await startDnsServer({ "api.test": { a: [...bad, ...good], aaaa: [...bad6, "::1", "fd00::1"] } });
-    const found = await ask(dns, options);
+    const found = await lookUpWith(dns, options);
     expect(ids(found)).toEqual([...good.map((ip) => `${ip}:3000`), "[::1]:3000", "[fd00::1]:3000"]);
     expect(found.passedOver).toBe(9);
     dns.zone = { "api.test": { a: bad } };
-    await expect(ask(dns, options)).rejects.toThrow("no usable addresses");
+    await expect(lookUpWith(dns, options)).rejects.toThrow("no usable addresses");
   });
 
-  test("are believed for a day at most", async () => {
+  test("are valid for a day at most", async () => {
     const dns = await startDnsServer({ "api.test": { a: ["10.0.0.1"], ttl: 4_294_967_295 } });
-    expect((await ask(dns, options)).ttlMs).toBe(86_400_000);
+    expect((await lookUpWith(dns, options)).ttlMs).toBe(86_400_000);
   });
 
-  test("of a kind that fails stay as they were; of a kind that is gone they go", async () => {
+  test("of a family whose query fails stay; those of an empty family are removed", async () => {
     const dns = await startDnsServer({ "api.test": { a: ["10.0.0.1"], aaaa: ["fd00::1"] } });
-    const first = await ask(dns, options);
+    const first = await lookUpWith(dns, options);
     dns.zone = { "api.test": { a: ["10.0.0.2"], aaaa: "SERVFAIL" } };
-    const second = await ask(dns, options, first);
+    const second = await lookUpWith(dns, options, first);
     expect(ids(second)).toEqual(["10.0.0.2:3000", "[fd00::1]:3000"]);
-    // When it will change is not known: the refresh time decides.
+    // The TTL of the old addresses is unknown, so the refresh time applies.
     expect(second.ttlMs).toBe(limits.discoveryTtlMs);
     dns.zone = { "api.test": { a: "SERVFAIL", aaaa: [] } };
-    await expect(ask(dns, options, second)).rejects.toThrow("SERVFAIL");
+    await expect(lookUpWith(dns, options, second)).rejects.toThrow("SERVFAIL");
     dns.zone = { "api.test": { a: ["10.0.0.2"] } };
-    expect(ids(await ask(dns, options, second))).toEqual(["10.0.0.2:3000"]);
+    expect(ids(await lookUpWith(dns, options, second))).toEqual(["10.0.0.2:3000"]);
   });
 
   test.each([
     ["4", ["10.0.0.1:3000"], ["A api.test"]],
     ["6", ["[2001:db8::1]:3000"], ["AAAA api.test"]],
     ["any", ["10.0.0.1:3000", "[2001:db8::1]:3000"], ["A api.test", "AAAA api.test"]],
-  ] as const)("of the family %s alone are asked for and used", async (family, found, questions) => {
+  ] as const)("with the family %s are the only ones queried and used", async (family, found, questions) => {
     const dns = await startDnsServer({ "api.test": { a: ["10.0.0.1"], aaaa: ["2001:db8::1"] } });
-    expect(ids(await ask(dns, { ...options, family }))).toEqual(found);
+    expect(ids(await lookUpWith(dns, { ...options, family }))).toEqual(found);
     expect(dns.questions.map(({ question }) => question).sort()).toEqual(questions);
   });
 
@@ -114,23 +114,23 @@ describe("addresses", () => {
     ["SERVFAIL", "SERVFAIL"],
     ["REFUSED", "REFUSED"],
     ["no records", {}],
-  ] as const)("that there are none of: %s", async (reason, records) => {
+  ] as const)("that do not exist are a failure: %s", async (reason, records) => {
     const dns = await startDnsServer({ "api.test": records });
-    await expect(ask(dns, options)).rejects.toThrow(reason);
+    await expect(lookUpWith(dns, options)).rejects.toThrow(reason);
   });
 
-  test("that nobody tells of in time", async () => {
+  test("without a response in time are a timeout", async () => {
     const dns = await startDnsServer({ "api.test": "silence" });
     const deadline = new AbortController();
     dns.onQuestion = () => setImmediate(() => deadline.abort());
-    await expect(ask(dns, options, undefined, deadline)).rejects.toThrow("timeout");
+    await expect(lookUpWith(dns, options, undefined, deadline)).rejects.toThrow("timeout");
   });
 });
 
-describe("services", () => {
+describe("SRV records", () => {
   const options = { type: "srv", name: "_http._tcp.api.test" } as const;
 
-  test("become members at their targets' addresses, with tiers and weights, asked for by the domain", async () => {
+  test("become members at the addresses of their targets, with tiers and weights, and the domain as Host", async () => {
     const dns = await startDnsServer({
       "_http._tcp.api.test": {
         srv: [
@@ -143,7 +143,7 @@ describe("services", () => {
       "b.test": { a: ["10.0.0.2"], ttl: 20 },
       "spare.test": { a: ["10.0.0.3"], ttl: 90 },
     });
-    const found = await ask(dns, options);
+    const found = await lookUpWith(dns, options);
     expect(found.upstreams.map(({ id, tier, weight, address }) => [id, tier, weight, address.host])).toEqual([
       ["10.0.0.1:3000", 0, 30, "api.test:3000"],
       ["10.0.0.2:3001", 0, 10, "api.test:3001"],
@@ -153,7 +153,7 @@ describe("services", () => {
     expect(found.ttlMs).toBe(20_000);
   });
 
-  test("whose target does not resolve are passed over, and keep the addresses they had", async () => {
+  test("whose target does not resolve are ignored, or keep their last addresses", async () => {
     const zone = {
       "_http._tcp.api.test": {
         srv: [
@@ -166,15 +166,15 @@ describe("services", () => {
       "b.test": { a: ["10.0.0.2"] },
     };
     const dns = await startDnsServer(zone);
-    const first = await ask(dns, options);
+    const first = await lookUpWith(dns, options);
     expect(ids(first)).toEqual(["10.0.0.1:1", "10.0.0.2:2"]);
     expect(first).toMatchObject({ passedOver: 1, ttlMs: 60_000 });
     dns.zone = { ...zone, "b.test": "SERVFAIL" };
-    expect(ids(await ask(dns, options, first))).toEqual(["10.0.0.1:1", "10.0.0.2:2"]);
-    expect(ids(await ask(dns, options))).toEqual(["10.0.0.1:1"]);
+    expect(ids(await lookUpWith(dns, options, first))).toEqual(["10.0.0.1:1", "10.0.0.2:2"]);
+    expect(ids(await lookUpWith(dns, options))).toEqual(["10.0.0.1:1"]);
   });
 
-  test("whose target is gone stay for the hold time and then leave; after another failure they stay", async () => {
+  test("whose target has no addresses any more stay for the hold time; after another failure they stay", async () => {
     const zone = {
       "_http._tcp.api.test": {
         srv: [
@@ -186,10 +186,10 @@ describe("services", () => {
     };
     const dns = await startDnsServer({ ...zone, "b.test": { a: ["10.0.0.2"] } });
     const held = { ...options, hold: "10s" };
-    let last = await ask(dns, held);
+    let last = await lookUpWith(dns, held);
     const at = async (now: number, b: NameRecords | "SERVFAIL" | "NXDOMAIN") => {
       dns.zone = { ...zone, "b.test": b };
-      last = await ask(dns, held, last, { now });
+      last = await lookUpWith(dns, held, last, { now });
       return ids(last);
     };
     const both = ["10.0.0.1:1", "10.0.0.2:2"];
@@ -200,15 +200,15 @@ describe("services", () => {
     expect(await at(22_000, "SERVFAIL")).toEqual(["10.0.0.1:1"]);
   });
 
-  test("whose targets are all gone are an empty answer, and not one with unusable addresses", async () => {
+  test("whose targets all have no addresses are an empty response, unlike those with unusable addresses", async () => {
     const srv = [{ target: "a.test", port: 1 }];
     const dns = await startDnsServer({ "_http._tcp.api.test": { srv } });
-    await expect(ask(dns, options)).rejects.toMatchObject({ message: "no usable addresses", empty: true });
+    await expect(lookUpWith(dns, options)).rejects.toMatchObject({ message: "no usable addresses", empty: true });
     dns.zone = { "_http._tcp.api.test": { srv }, "a.test": { a: ["169.254.169.254"] } };
-    await expect(ask(dns, options)).rejects.toMatchObject({ message: "no usable addresses", empty: false });
+    await expect(lookUpWith(dns, options)).rejects.toMatchObject({ message: "no usable addresses", empty: false });
   });
 
-  test("whose targets are silent do not hold up the others beyond the deadline", async () => {
+  test("whose targets do not respond delay the others up to the deadline only", async () => {
     const targets = Array.from({ length: 80 }, (_, index) => `t${index}.test`);
     const dns = await startDnsServer({
       "_http._tcp.api.test": { srv: ["a.test", ...targets].map((target) => ({ target, port: 1 })) },
@@ -220,14 +220,14 @@ describe("services", () => {
     dns.onQuestion = (question) => {
       if (/ t\d+/.test(question) && ++silent === 32) setImmediate(() => deadline.abort());
     };
-    const found = await ask(dns, options, undefined, deadline);
+    const found = await lookUpWith(dns, options, undefined, deadline);
     expect(ids(found)).toEqual(["10.0.0.1:1"]);
     expect(found.passedOver).toBe(80);
-    // Never all at once, and none after the deadline.
+    // A limited number at the same time, and none after the deadline.
     expect(silent).toBeLessThanOrEqual(2 * 32);
   });
 
-  test("that share an address and a port are one member, of the most preferred tier", async () => {
+  test("with the same address and port are one member, of the lowest tier", async () => {
     const dns = await startDnsServer({
       "_http._tcp.api.test": {
         srv: [
@@ -238,22 +238,22 @@ describe("services", () => {
       "a.test": { a: ["10.0.0.1"] },
       "b.test": { a: ["10.0.0.1"] },
     });
-    expect((await ask(dns, options)).upstreams.map(({ id, tier }) => [id, tier])).toEqual([["10.0.0.1:1", 0]]);
+    expect((await lookUpWith(dns, options)).upstreams.map(({ id, tier }) => [id, tier])).toEqual([["10.0.0.1:1", 0]]);
   });
 
-  test("in thousands lead to a thousand at most", async () => {
+  test("become a thousand members at most", async () => {
     const srv = Array.from({ length: 1_200 }, (_, index) => ({ target: "a.test", port: index + 1 }));
     const dns = await startDnsServer({ "_http._tcp.api.test": { srv }, "a.test": { a: ["10.0.0.1", "10.0.0.2"] } });
-    const found = await ask(dns, options);
+    const found = await lookUpWith(dns, options);
     expect(found.upstreams).toHaveLength(1_000);
     expect(found.passedOver).toBe(1_200);
     expect(dns.questions.filter(({ question }) => question === "A a.test")).toHaveLength(1);
   });
 
-  test("of which there are decidedly none (RFC 2782), or none with an address", async () => {
+  test('with the target "." (RFC 2782), or without an address, are a failure', async () => {
     const dns = await startDnsServer({ "_http._tcp.api.test": { srv: [{ target: ".", port: 0 }] } });
-    await expect(ask(dns, options)).rejects.toThrow("no records");
+    await expect(lookUpWith(dns, options)).rejects.toThrow("no records");
     dns.zone = { "_http._tcp.api.test": { srv: [{ target: "gone.test", port: 1 }] } };
-    await expect(ask(dns, options)).rejects.toThrow("no usable addresses");
+    await expect(lookUpWith(dns, options)).rejects.toThrow("no usable addresses");
   });
 });

@@ -8,7 +8,7 @@ import { answering, run, serve } from "./raw-server.ts";
 
 test("a probe in flight does not keep the process alive", async () => {
   const alive = () => process.getActiveResourcesInfo().filter((name) => name === "TCPSocketWrap");
-  // What earlier tests had open has closed, or stays.
+  // Wait until the sockets of earlier tests have closed.
   await standstill(() => alive().length);
   const before = alive().length;
   let onRequest = (_socket: net.Socket) => {};
@@ -19,7 +19,7 @@ test("a probe in flight does not keep the process alive", async () => {
   const controller = new AbortController();
   const result = run(`http://127.0.0.1:${server.port}`, { signal: controller.signal });
   const accepted = await received;
-  // The server's side is the only one that counts.
+  // Only the server's side of the connection is referenced.
   expect(alive()).toHaveLength(before + 1);
   accepted.unref();
   expect(alive()).toHaveLength(before);
@@ -27,7 +27,7 @@ test("a probe in flight does not keep the process alive", async () => {
   await result;
 });
 
-test("a checker and a pool alone: a server goes away and comes back", async () => {
+test("a checker works with a pool alone: a server becomes unhealthy and healthy again", async () => {
   let app = http.createServer((_request, reply) => void reply.end("ok"));
   await new Promise<void>((resolve) => app.listen(0, "127.0.0.1", resolve));
   const { port } = app.address() as net.AddressInfo;

@@ -3,7 +3,7 @@ import { limits } from "../../src/config/defaults.ts";
 import { LinearPattern } from "../../src/config/pattern/linear-pattern.ts";
 import { BodyMatch } from "../../src/health/body-match.ts";
 
-/** Feeds pieces until it needs no more; tells how many it took and what it found. */
+/** Adds chunks until no more is needed. Returns the number of chunks added and the result. */
 function feed(expected: string | LinearPattern, pieces: readonly string[]): { taken: number; matches: boolean } {
   const match = new BodyMatch(expected);
   let taken = 0;
@@ -16,13 +16,13 @@ function feed(expected: string | LinearPattern, pieces: readonly string[]): { ta
 
 const filler = (length: number) => "x".repeat(length);
 
-test("a substring is found at once, across the borders of pieces too", () => {
+test("a substring is found at once, also across chunks", () => {
   expect(feed("ready", ["not yet, rea", "dy", "more", "more"])).toEqual({ taken: 2, matches: true });
   expect(feed("ready", ["r", "e", "a", "d", "y", "!"])).toEqual({ taken: 5, matches: true });
   expect(feed("ready", ["read", "ied"])).toEqual({ taken: 2, matches: false });
 });
 
-test("bytes outside ASCII match, even cut in two", () => {
+test("a character outside of ASCII matches, also across chunks", () => {
   const [first, second] = [Buffer.from("é").subarray(0, 1), Buffer.from("é").subarray(1)];
   const match = new BodyMatch("é");
   expect(match.add(first)).toBe(false);
@@ -30,7 +30,7 @@ test("bytes outside ASCII match, even cut in two", () => {
   expect(match.matches()).toBe(true);
 });
 
-test("nothing is looked at after 64 KiB", () => {
+test("nothing after 64 KiB is searched", () => {
   const limit = limits.probeBodyBytes;
   expect(feed("ok", [filler(limit - 2), "ok"])).toEqual({ taken: 2, matches: true });
   expect(feed("ok", [filler(limit - 1), "ok"])).toEqual({ taken: 2, matches: false });
@@ -45,7 +45,7 @@ test("nothing is looked at after 64 KiB", () => {
   });
 });
 
-test("a pattern sees the whole of it", () => {
+test("a pattern is matched against all chunks together", () => {
   expect(feed(new LinearPattern("^a+$"), ["aaa", "aab"])).toEqual({ taken: 2, matches: false });
   expect(feed(new LinearPattern("^a+b$"), ["aaa", "aab"])).toEqual({ taken: 2, matches: true });
   expect(feed(new LinearPattern(String.raw`"status":\s*"(?:ok|warn)"`), ['{"status":', ' "warn"}'])).toEqual({
@@ -54,14 +54,15 @@ test("a pattern sees the whole of it", () => {
   });
 });
 
-test("an empty expectation holds for an empty body", () => {
+test("an empty substring and an empty pattern match an empty body", () => {
   expect(feed("", []).matches).toBe(true);
   expect(feed(new LinearPattern("^$"), []).matches).toBe(true);
 });
 
-test("a pattern on which JavaScript's matcher would backtrack takes a moment", () => {
-  const startedAt = performance.now();
+test("a pattern on which a RegExp would backtrack matches in linear time", () => {
+  const start = process.cpuUsage();
   const pattern = new LinearPattern(String.raw`\s*\s*\s*x`);
   expect(feed(pattern, [" ".repeat(limits.probeBodyBytes)]).matches).toBe(false);
-  expect(performance.now() - startedAt).toBeLessThan(100);
+  const { user, system } = process.cpuUsage(start);
+  expect((user + system) / 1_000).toBeLessThan(100);
 });

@@ -6,7 +6,7 @@ import { memberOf, poolOf } from "../support/pools.ts";
 const text = readFileSync(new URL("../../../../docs/health.md", import.meta.url), "utf8");
 const [, table = ""] = text.split("## Defaults");
 
-test("the defaults it quotes are those in force, and none is left out", () => {
+test("the page quotes every default correctly", () => {
   const quoted = new Map([...table.matchAll(/^\| `([\w.]+)` \| `(.+)` \|$/gm)].map(([, key, value]) => [key, value]));
   const { panic, healthCheck, outlierDetection, slowStart, weights } = defaults;
   const inForce = new Map<string, string>(
@@ -21,7 +21,7 @@ test("the defaults it quotes are those in force, and none is left out", () => {
   );
 });
 
-test("the table of a slow start is what a pool does", () => {
+test("the table of a slow start matches the behaviour of a pool", () => {
   const rows = [...text.matchAll(/^\| (?:with|of) .*$/gm)].map(([row]) =>
     row.split("|").slice(2, -1).map(Number.parseFloat),
   );
@@ -40,7 +40,7 @@ test("the table of a slow start is what a pool does", () => {
   }
 });
 
-test("the limits it speaks of are those in force", () => {
+test("the page quotes the limits correctly", () => {
   const flat = text.replace(/\s+/g, " ");
   expect(flat).toContain(`up to ${limits.ejectionJitter * 100} % more by chance`);
   expect(flat).toContain(`Every ${limits.ejectionForgivenessMs / 1_000} seconds of good behaviour`);

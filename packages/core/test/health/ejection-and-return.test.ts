@@ -1,11 +1,11 @@
-// What an ejection means for the rest of the pool, and how an upstream comes back from it.
+// The effects of an ejection on the pool, and readmission.
 
 import { describe, expect, test } from "vitest";
 import { lineUp } from "../support/line-up.ts";
 import { memberOf, urlOf } from "../support/pools.ts";
 import { end, outlierLab } from "./outlier-lab.ts";
 
-/** `a` has been out and is on trial; `b` serves. */
+/** A pool in which `a` was ejected and is half-open, and `b` is available. */
 function onTrial(...args: Parameters<typeof outlierLab>) {
   const lab = outlierLab(args[0], { members: { a: 1, b: 1 }, ...args[1] });
   lab.send("a", "reset", 5);
@@ -14,8 +14,8 @@ function onTrial(...args: Parameters<typeof outlierLab>) {
   return lab;
 }
 
-describe("on trial", () => {
-  test("there is one request at a time", () => {
+describe("a half-open upstream", () => {
+  test("gets one request at a time", () => {
     const { begin, end, pool, ids } = onTrial();
     expect(ids(pool.candidates)).toBe("a,b");
     const trial = begin("a");
@@ -25,7 +25,7 @@ describe("on trial", () => {
     expect(ids(pool.candidates)).toBe("a,b");
   });
 
-  test("response headers are enough, and the rest of the answer goes on", () => {
+  test("is readmitted by response headers, while the response continues", () => {
     const { begin, log, pool } = onTrial();
     const trial = begin("a");
     trial.responded(5, 200);
@@ -38,7 +38,7 @@ describe("on trial", () => {
     });
   });
 
-  test("an answer that breaks off later is the first failure of a new count", () => {
+  test("is readmitted before its response is truncated, which is the first failure of a new count", () => {
     const { begin, send, log } = onTrial();
     const trial = begin("a");
     trial.responded(5, 200);
@@ -50,7 +50,7 @@ describe("on trial", () => {
   });
 
   test.each(["reset", "connect_refused", "headers_timeout"] as const)(
-    "%s is the way out again, for longer",
+    "is ejected again for longer by %s",
     (outcome) => {
       const { send, log, pool } = onTrial();
       send("a", outcome);
@@ -60,7 +60,7 @@ describe("on trial", () => {
     },
   );
 
-  test("so is a bad status, without waiting for the body that comes with it", () => {
+  test("is ejected again by a failure status, before the end of the body", () => {
     const { begin, log } = onTrial();
     const trial = begin("a");
     trial.responded(5, 503);
@@ -79,7 +79,7 @@ describe("on trial", () => {
     },
   );
 
-  test("an attempt that goes on over a fresh connection is the trial from then on", () => {
+  test("gets a retry over a fresh connection as its trial request", () => {
     const { begin, end, log, pool } = onTrial();
     const first = begin("a");
     const again = pool.begin(memberOf(pool, "a"), first);
@@ -89,21 +89,21 @@ describe("on trial", () => {
     expect(log).toEqual(["30s a in: trial"]);
   });
 
-  test("a request that has no answer in time makes room for the next one", () => {
+  test("gets the next request when the trial request has no response in time", () => {
     const { begin, clock, log, pool, ids } = onTrial({}, { members: { a: 1, b: { maxInFlight: 1 } } });
-    const told: string[] = [];
+    const events: string[] = [];
     const [, upload] = [begin("b"), begin("a")];
     pool.queue.options = { max: 1, timeoutMs: 60_000 };
-    pool.queue.enter({ onRoom: () => told.push("room"), onTimeout: () => {} });
+    pool.queue.enter({ onRoom: () => events.push("room"), onTimeout: () => {} });
     clock.advance(29_999);
-    expect([told, ids(pool.candidates)]).toEqual([[], ""]);
+    expect([events, ids(pool.candidates)]).toEqual([[], ""]);
     clock.advance(1);
-    expect([told, ids(pool.candidates)]).toEqual([["room"], "a"]);
+    expect([events, ids(pool.candidates)]).toEqual([["room"], "a"]);
     const next = begin("a");
     expect([upload.onTrial, next.onTrial, ids(pool.candidates)]).toEqual([true, true, ""]);
     end(next, "success");
     expect(log).toEqual(["60s a in: trial"]);
-    // By now it is one of those from before the return.
+    // This request was started before the readmission, so it does not count.
     upload.settle("reset");
     expect(pool.snapshot().upstreams[0]).toMatchObject({ ejectedUntil: null, outcomes: { reset: 6, success: 1 } });
   });
@@ -111,7 +111,7 @@ describe("on trial", () => {
   test.each([
     ["success", "75s a in: trial"],
     ["reset", "75s a out for 60s: trial-failed"],
-  ] as const)("what a request brings after that is as good a proof: %s", (outcome, line) => {
+  ] as const)("is decided by the late trial request too: %s", (outcome, line) => {
     const { begin, clock, log } = onTrial();
     const upload = begin("a");
     clock.advance(30_000);
@@ -123,7 +123,7 @@ describe("on trial", () => {
     expect(log).toHaveLength(1);
   });
 
-  test("an end after that takes the place of no other", () => {
+  test("gets no further request when the late trial request is aborted", () => {
     const { begin, clock, pool, ids } = onTrial({}, { timeouts: { headers: "5s" } });
     const upload = begin("a");
     clock.advance(5_000);
@@ -135,7 +135,7 @@ describe("on trial", () => {
     expect(clock.pending).toBe(0);
   });
 
-  test("streams from before neither stand in its way nor speak for the upstream", () => {
+  test("is neither blocked nor readmitted by streams started before the ejection", () => {
     const { begin, end, send, clock, log, pool } = outlierLab({}, { members: { a: 1, b: 1 } });
     const streams = Array.from({ length: 4 }, () => begin("a"));
     streams[0]?.responded(1, 200);
@@ -150,7 +150,7 @@ describe("on trial", () => {
     expect(log.at(-1)).toBe("31s a in: trial");
   });
 
-  test("the trial of an earlier ejection is one of those streams", () => {
+  test("is not blocked by the trial request of an earlier ejection, which is still a stream", () => {
     const { begin, send, clock, log, pool } = onTrial();
     const stream = begin("a");
     stream.responded(1, 200);
@@ -165,7 +165,7 @@ describe("on trial", () => {
     expect(log.at(-1)).toBe("150s a in: trial");
   });
 
-  test("a limit on requests holds all the same", () => {
+  test("respects maxInFlight", () => {
     const { begin, send, clock, pool } = outlierLab({}, { members: { a: { maxInFlight: 2 }, b: 1 } });
     const streams = [begin("a"), begin("a")];
     send("a", "reset", 5);
@@ -175,7 +175,7 @@ describe("on trial", () => {
     expect(memberOf(pool, "a").available).toBe(true);
   });
 
-  test("it comes back by slow start", () => {
+  test("is readmitted with a slow start", () => {
     const { send, pool } = onTrial({}, { slowStart: {} });
     expect(memberOf(pool, "a").effectiveWeight).toBe(1);
     send("a", "success");
@@ -187,7 +187,7 @@ describe("a probe", () => {
   const probe = ({ pool, clock }: ReturnType<typeof outlierLab>, startedAt = clock.now(), success = true) =>
     pool.countProbe(memberOf(pool, "a"), success, startedAt);
 
-  test("that goes well ends an ejection for connections that failed", () => {
+  test("that succeeds ends an ejection for failed connections", () => {
     const lab = outlierLab();
     lab.send("a", "connect_refused", 5);
     lab.clock.advance(1_000);
@@ -198,7 +198,7 @@ describe("a probe", () => {
     expect(lab.clock.pending).toBe(0);
   });
 
-  test("says nothing about one for statuses, were it a single one", () => {
+  test("does not end an ejection if one of its failures was a status", () => {
     const lab = outlierLab();
     lab.send("a", "reset", 4);
     lab.send("a", 500);
@@ -207,7 +207,7 @@ describe("a probe", () => {
     expect(lab.isOut("a")).toBe(true);
   });
 
-  test("is not held back by a status that has nothing to do with it", () => {
+  test("ends an ejection if the only failed status was not among its failures", () => {
     const lab = outlierLab();
     lab.send("a", 500);
     lab.send("a", "success");
@@ -216,7 +216,7 @@ describe("a probe", () => {
     expect(lab.log.at(-1)).toBe("0s a in: probe");
   });
 
-  test("asks for the whole window when the ratio was the reason", () => {
+  test("checks every failure in the window if the failure ratio was the reason", () => {
     const mixed = (status: 500 | "reset") => {
       const lab = outlierLab({ consecutiveFailures: 0, minimumRequests: 4 });
       lab.send("a", status);
@@ -229,7 +229,7 @@ describe("a probe", () => {
     expect([mixed("reset"), mixed(500)]).toEqual([false, true]);
   });
 
-  test("that began before the ejection is old news", () => {
+  test("started before the ejection does not count", () => {
     const lab = outlierLab();
     lab.clock.advance(500);
     lab.send("a", "reset", 5);
@@ -240,7 +240,7 @@ describe("a probe", () => {
     expect(lab.isOut("a")).toBe(false);
   });
 
-  test("counts while a trial is on, too", () => {
+  test("counts while a trial request is in flight", () => {
     const lab = onTrial();
     const trial = lab.begin("a");
     probe(lab);
@@ -251,7 +251,7 @@ describe("a probe", () => {
 });
 
 describe("panic", () => {
-  test("uses who is ejected, and says so; `fail` does not", () => {
+  test("uses ejected upstreams and reports it; `fail` does not use them", () => {
     const candidates = (panic: "use-all" | "fail") => {
       const { send, pool, ids } = outlierLab({ maxEjectionPercent: 100 }, { members: { a: 1, b: 1 }, panic });
       send("a", "reset", 5);
@@ -262,7 +262,7 @@ describe("panic", () => {
     expect(candidates("fail")).toEqual(["", false, false]);
   });
 
-  test("proves nothing, neither for nor against", () => {
+  test("requests neither readmit an upstream nor extend its ejection", () => {
     const { send, log, clock, isOut } = outlierLab({ maxEjectionPercent: 100 }, { members: { a: 1, b: 1 } });
     send("a", "reset", 5);
     send("b", "reset", 5);
@@ -274,8 +274,8 @@ describe("panic", () => {
   });
 });
 
-describe("those who wait", () => {
-  test("for one that is ejected are told at once that nobody will come", () => {
+describe("waiting requests", () => {
+  test("fail at once when the only upstream that they can use is ejected", () => {
     const { begin, pool, end } = outlierLab(
       { consecutiveFailures: 1 },
       { members: { a: { maxInFlight: 2 }, b: 1 }, panic: "fail" },
@@ -288,7 +288,7 @@ describe("those who wait", () => {
     expect(pool.queue.depth).toBe(0);
   });
 
-  test("go elsewhere, when there is room elsewhere", () => {
+  test("go to another upstream when it has room", () => {
     const { begin, pool, end } = outlierLab(
       { consecutiveFailures: 1 },
       { members: { a: { maxInFlight: 1 }, spare: { backup: true, maxInFlight: 1 } } },
@@ -303,7 +303,7 @@ describe("those who wait", () => {
     expect(memberOf(pool, "a").ejectedUntil).toBeDefined();
   });
 
-  test("are let in by a trial one by one", () => {
+  test("go to a half-open upstream one by one", () => {
     const { begin, send, clock, pool } = outlierLab(
       {},
       { members: { a: { maxInFlight: 3 }, b: { maxInFlight: 1 } }, queue: { timeout: "1m" } },
@@ -318,7 +318,7 @@ describe("those who wait", () => {
     expect(log).toEqual(["x: a"]);
   });
 
-  test("behind a trial come in with its success", () => {
+  test("go to a half-open upstream once its trial request has succeeded", () => {
     const { begin, send, clock, pool } = outlierLab({}, { members: { a: { maxInFlight: 3 }, b: { maxInFlight: 1 } } });
     const log: string[] = [];
     begin("b");
@@ -332,7 +332,7 @@ describe("those who wait", () => {
     expect(log).toEqual(["x: a", "y: a", "z: a"]);
   });
 
-  test("and have tried whoever comes free, stay where they are in the line", () => {
+  test("keep their position in the queue when they have tried the upstream that gets room", () => {
     const { begin, pool } = outlierLab({}, { members: { a: { maxInFlight: 1 }, b: { maxInFlight: 1 } } });
     const log: string[] = [];
     const [onA, onB] = [begin("a"), begin("b")];
@@ -344,7 +344,7 @@ describe("those who wait", () => {
     expect(log).toEqual(["next: a", "retry: b"]);
   });
 
-  test("and have tried all but the one that is ejected now, hear of it, though others are only full", () => {
+  test("fail when the only untried upstream is ejected, even if the others are only full", () => {
     const { begin, pool } = outlierLab(
       { consecutiveFailures: 1 },
       { members: { a: { maxInFlight: 1 }, b: { maxInFlight: 1 } } },
@@ -358,7 +358,7 @@ describe("those who wait", () => {
 });
 
 describe("reload and close", () => {
-  test("switching detection off brings everybody back, and leaves no timer", () => {
+  test("switching detection off readmits every upstream and leaves no timer", () => {
     const { send, reload, clock, log } = outlierLab();
     send("a", "reset", 5);
     clock.advance(1_000);
@@ -370,7 +370,7 @@ describe("reload and close", () => {
     expect(log).toHaveLength(4);
   });
 
-  test("switching it on begins with nothing", () => {
+  test("switching detection on starts with empty counts", () => {
     const { send, reload, log } = outlierLab(false);
     send("a", "reset", 100);
     reload({});
@@ -380,7 +380,7 @@ describe("reload and close", () => {
     expect(log).toHaveLength(1);
   });
 
-  test("other limits hold from the next failure on, and who is out stays out as long as it was told", () => {
+  test("new limits apply from the next failure on, and current ejections keep their duration", () => {
     const { send, reload, log, clock, pool } = outlierLab();
     send("a", "reset", 5);
     send("b", "reset", 2);
@@ -394,7 +394,7 @@ describe("reload and close", () => {
     expect(memberOf(pool, "a").onTrial).toBe(true);
   });
 
-  test("a reload that changes something else forgets nothing", () => {
+  test("a reload that changes other options keeps the counts", () => {
     const { send, reload, log } = outlierLab();
     send("a", "reset", 4);
     reload({}, undefined, { balance: "round-robin" });
@@ -402,7 +402,7 @@ describe("reload and close", () => {
     expect(log).toHaveLength(1);
   });
 
-  test("who leaves while out takes the timer along, and its successor begins with a clean sheet", () => {
+  test("removing an ejected upstream clears its timer, and a new upstream with its id starts with empty counts", () => {
     const { send, begin, end, pool, clock, log, isOut } = outlierLab();
     const late = begin("a");
     send("a", "reset", 5);
@@ -416,17 +416,20 @@ describe("reload and close", () => {
     expect(clock.pending).toBe(0);
   });
 
-  test.each([200, 500])("who leaves while its trial is under way (%d) is neither readmitted nor ejected", (status) => {
-    const { begin, end, pool, clock, log } = onTrial();
-    const trial = begin("a");
-    pool.remove("a");
-    end(trial, status);
-    expect(log).toEqual([]);
-    expect(clock.pending).toBe(0);
-    expect(pool.upstreams.map(({ id }) => id)).toEqual(["b"]);
-  });
+  test.each([200, 500])(
+    "an upstream removed during its trial request (%d) is neither readmitted nor ejected",
+    (status) => {
+      const { begin, end, pool, clock, log } = onTrial();
+      const trial = begin("a");
+      pool.remove("a");
+      end(trial, status);
+      expect(log).toEqual([]);
+      expect(clock.pending).toBe(0);
+      expect(pool.upstreams.map(({ id }) => id)).toEqual(["b"]);
+    },
+  );
 
-  test("failing requests of one that has left start no timer", () => {
+  test("failed requests of a removed upstream start no timer", () => {
     const { begin, end, pool, clock, log } = outlierLab();
     const attempts = Array.from({ length: 10 }, () => begin("a"));
     pool.remove("a");
@@ -435,7 +438,7 @@ describe("reload and close", () => {
     expect(clock.pending).toBe(0);
   });
 
-  test("a member that stays out over a reload of the members is let back in its time", () => {
+  test("an upstream that stays ejected over a reload of the members becomes half-open on time", () => {
     const { send, reload, clock, pool, log } = outlierLab();
     send("a", "reset", 5);
     reload({}, { a: 5, b: 1, e: 1 });
@@ -445,16 +448,16 @@ describe("reload and close", () => {
     expect(log.at(-1)).toBe("30s a in: trial");
   });
 
-  test("stopping the pool leaves nobody a timer, and sends no traffic to who is out", () => {
-    const { send, atWork, pool, clock, ids, log } = outlierLab();
+  test("stopping the pool leaves no timer, and ejected upstreams get no requests", () => {
+    const { send, managed, pool, clock, ids, log } = outlierLab();
     send("a", "reset", 5);
-    atWork.stop();
+    managed.stop();
     expect(clock.pending).toBe(0);
     expect(ids(pool.candidates)).toBe("b,c,d");
     expect(log).toHaveLength(1);
   });
 
-  test("an exchange of all members at once loses nobody who waits", () => {
+  test("replacing all members at once loses no waiting request", () => {
     const { begin, pool, reload } = outlierLab({}, { members: { a: { maxInFlight: 1 } } });
     const log: string[] = [];
     begin("a");

@@ -9,13 +9,13 @@ function started(limitMs: number): { clock: VirtualClock; watch: EventLoopStallD
   return { clock, watch };
 }
 
-test("time that passes with the loop running is no stall", () => {
+test("time during which the event loop runs is not a stall", () => {
   const { clock, watch } = started(2_000);
   clock.advance(60_000);
   expect(watch.count).toBe(0);
 });
 
-test("a stall longer than the limit counts as soon as somebody looks", () => {
+test("a stall longer than the limit counts as soon as `count` is read", () => {
   const { clock, watch } = started(2_000);
   clock.advance(10_000);
   clock.stall(2_001);
@@ -27,7 +27,7 @@ test("a stall longer than the limit counts as soon as somebody looks", () => {
   expect(watch.count).toBe(2);
 });
 
-test("a shorter stall does not count, nor two with a breath in between", () => {
+test("a shorter stall does not count, nor do two with a timer in between", () => {
   const { clock, watch } = started(2_000);
   clock.stall(1_900);
   clock.advance(0);
@@ -36,7 +36,7 @@ test("a shorter stall does not count, nor two with a breath in between", () => {
   expect(watch.count).toBe(0);
 });
 
-test("a timeout of a few milliseconds does not turn every delay into a stall", () => {
+test("with a timeout of a few milliseconds, delays below 100 ms are not stalls", () => {
   const { clock, watch } = started(5);
   clock.stall(90);
   expect(watch.count).toBe(0);
@@ -44,7 +44,7 @@ test("a timeout of a few milliseconds does not turn every delay into a stall", (
   expect(watch.count).toBe(1);
 });
 
-test("it leaves no timer behind", () => {
+test("stop leaves no timer", () => {
   const { clock, watch } = started(2_000);
   clock.advance(5_000);
   expect(clock.pending).toBe(1);

@@ -6,7 +6,7 @@ import { Pool } from "../../src/pool/pool.ts";
 import { bad, good, lab, toUpstream } from "./lab.ts";
 
 describe("membership and states", () => {
-  test("newcomers are probed, leavers are forgotten, and one id may change its server", async () => {
+  test("added upstreams are probed, removed ones are not, and an id can change its server", async () => {
     const { checker, clock, pool, probes } = lab({ chance: [0] });
     checker.start();
     await clock.advanceAsync(1_000);
@@ -25,7 +25,7 @@ describe("membership and states", () => {
     ]);
   });
 
-  test("the late result of one that was removed touches neither it nor its successor", async () => {
+  test("the late result of a removed upstream affects neither it nor a new one with its id", async () => {
     const { checker, clock, pool, events, open, upstream } = lab({ chance: [0], answers: { a: "." } });
     checker.start();
     await clock.advanceAsync(100);
@@ -38,7 +38,7 @@ describe("membership and states", () => {
     expect([before.health, upstream("a").health, events]).toEqual(["unknown", "unknown", []]);
   });
 
-  test("failing requests of one that was removed do not hurry its successor", async () => {
+  test("failed requests of a removed upstream do not bring the probe of a new one with its id forward", async () => {
     const { checker, clock, pool, probes, upstream } = lab({ chance: [0, 0.5, 0.4] });
     checker.start();
     await clock.advanceAsync(100);
@@ -53,7 +53,7 @@ describe("membership and states", () => {
     ]);
   });
 
-  test("disabled ones are left alone, draining ones are not", async () => {
+  test("disabled upstreams are not probed, draining ones are", async () => {
     const { checker, clock, pool, probes, open } = lab({
       members: ["a", "b"],
       chance: [0, 0.1],
@@ -79,7 +79,7 @@ describe("membership and states", () => {
     ]);
   });
 
-  test("one that was disabled from the start is probed once it is enabled", async () => {
+  test("an upstream that is disabled at the start is probed once it is enabled", async () => {
     const { checker, clock, pool, probes } = lab();
     pool.setState("a", "disabled");
     checker.start();
@@ -92,7 +92,7 @@ describe("membership and states", () => {
 });
 
 describe("start and stop", () => {
-  test("both may be called twice, and nothing is left after the second", async () => {
+  test("both can be called twice, and stop leaves no timer", async () => {
     const { checker, clock, probes } = lab({ chance: [0] });
     checker.stop();
     checker.start();
@@ -104,7 +104,7 @@ describe("start and stop", () => {
     expect(clock.pending).toBe(0);
   });
 
-  test("a result that comes after stop has no effect", async () => {
+  test("a result after stop has no effect", async () => {
     const { checker, clock, pool, events, open, fail } = lab({ chance: [0], answers: { a: "." } });
     checker.start();
     await clock.advanceAsync(100);
@@ -117,7 +117,7 @@ describe("start and stop", () => {
     expect([events, open.length, clock.pending]).toEqual([[], 1, 0]);
   });
 
-  test("starting again goes on from the verdicts there are", async () => {
+  test("a restart keeps the verdicts", async () => {
     const { checker, clock, events, upstream } = lab({ chance: [0], answers: { a: "---+" } });
     checker.start();
     await clock.advanceAsync(2_100);
@@ -125,14 +125,14 @@ describe("start and stop", () => {
     expect(upstream("a").health).toBe("unhealthy");
     checker.start();
     await clock.advanceAsync(10_000);
-    // Two successes are needed, as if nothing had happened in between.
+    // Two successes are needed, as without the restart.
     expect(events).toEqual([
       [2_000, "a", "unhealthy", "status 503"],
       [3_600, "a", "healthy", "status 200"],
     ]);
   });
 
-  test("starting again listens to the pool once", async () => {
+  test("after a restart the checker listens to the pool once", async () => {
     const { checker, clock, pool, probes } = lab({ members: [], chance: [0.2, 0.8] });
     for (let round = 0; round < 3; round++) {
       checker.stop();
@@ -143,7 +143,7 @@ describe("start and stop", () => {
     expect(probes).toEqual([[200, "a"]]);
   });
 
-  test("what was in flight at stop does not occupy a slot after the restart", async () => {
+  test("a probe in flight at stop occupies no slot after a restart", async () => {
     const members = Array.from({ length: limits.concurrentProbes }, (_, index) => `u${index}`);
     const answers = Object.fromEntries(members.map((id) => [id, "."]));
     const { checker, clock, probes } = lab({ members, answers });
@@ -157,7 +157,7 @@ describe("start and stop", () => {
 });
 
 describe('initialState = "checking"', () => {
-  test("no traffic before the first success, for newcomers too", async () => {
+  test("an upstream gets no requests before its first success, also one that is added later", async () => {
     const { checker, clock, pool } = lab({ initialState: "checking", chance: [0.2], answers: { a: "-+" } });
     const available = () => pool.available.map(({ id }) => id);
     expect(available()).toEqual(["a"]);
@@ -173,14 +173,14 @@ describe('initialState = "checking"', () => {
     expect(available()).toEqual(["a", "b"]);
   });
 
-  test("a verdict from before is not taken back", () => {
+  test("an upstream with a verdict is not held back", () => {
     const { checker, pool, upstream } = lab({ initialState: "checking" });
     pool.setHealth(upstream("a"), "healthy", "known");
     checker.start();
     expect(upstream("a").health).toBe("healthy");
   });
 
-  test("stopping lets go whom nobody has judged, and starting holds them back again", async () => {
+  test("stop releases upstreams without a verdict, and start holds them back again", async () => {
     const { checker, clock, pool, upstream } = lab({ initialState: "checking", chance: [0, 0], answers: { a: "-+" } });
     checker.start();
     await clock.advanceAsync(100);
@@ -196,7 +196,7 @@ describe('initialState = "checking"', () => {
 });
 
 describe("options", () => {
-  test("mistakes are named together", () => {
+  test("every mistake is reported at once", () => {
     const pool = new Pool("api");
     const wrong = { interval: "often", unhealthyThreshold: 0 } as HealthCheckOptions;
     expect(() => new HealthChecker(pool, wrong)).toThrow(

@@ -11,13 +11,13 @@ export const bad: ProbeResult = { ok: false, reason: "status 503" };
 
 export interface LabOptions extends HealthCheckOptions {
   readonly members?: readonly string[];
-  /** Used up in order; 0.5 afterwards, which is no jitter. */
+  /** Random numbers in order, then 0.5, which is no jitter. */
   readonly chance?: number[];
-  /** What the nth probe of an upstream gets: `+`, `-`, or `.` for no answer. The last one goes on for ever. */
+  /** The results of the probes of each upstream: `+`, `-`, or `.` for no response. The last one repeats. */
   readonly answers?: Readonly<Record<string, string>>;
 }
 
-/** A pool and a checker whose probes are scripted, and a record of what they did and when. */
+/** A pool and a checker with scripted probes, and a record of probes and events with their times. */
 export function lab({ members = ["a"], chance = [], answers = {}, ...options }: LabOptions = {}) {
   const clock = new VirtualClock();
   const runtime = { clock, random: () => chance.shift() ?? 0.5 };

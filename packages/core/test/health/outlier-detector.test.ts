@@ -6,7 +6,7 @@ import type { Outcome } from "../../src/pool/upstream.ts";
 import { memberOf, poolOf } from "../support/pools.ts";
 import { outlierLab } from "./outlier-lab.ts";
 
-describe("failures in a row", () => {
+describe("consecutive failures", () => {
   test("eject at the limit, not before", () => {
     const { send, isOut, log } = outlierLab();
     send("a", "reset", 4);
@@ -15,7 +15,7 @@ describe("failures in a row", () => {
     expect(log).toEqual(["0s a out for 30s: consecutive-failures"]);
   });
 
-  test("begin anew after a success", () => {
+  test("are counted from 0 after a success", () => {
     const { send, log } = outlierLab({ failureRatio: 0 });
     for (let round = 0; round < 20; round++) {
       send("a", "reset", 4);
@@ -24,7 +24,7 @@ describe("failures in a row", () => {
     expect(log).toEqual([]);
   });
 
-  test("are counted for each upstream on its own, however long they take", () => {
+  test("are counted for each upstream separately, over any time", () => {
     const { send, clock, log } = outlierLab();
     for (let round = 0; round < 4; round++) {
       send("a", 500);
@@ -36,7 +36,7 @@ describe("failures in a row", () => {
     expect(log).toEqual(["14400s b out for 30s: consecutive-failures"]);
   });
 
-  test("eject nobody when their limit is 0", () => {
+  test("eject no upstream when their limit is 0", () => {
     const { send, log } = outlierLab({ consecutiveFailures: 0, failureRatio: 0 });
     send("a", "reset", 1_000);
     expect(log).toEqual([]);
@@ -44,7 +44,7 @@ describe("failures in a row", () => {
 });
 
 describe("the failure ratio", () => {
-  /** In a row there are never two. */
+  /** Sends failures and successes such that no two failures are consecutive. */
   const alternate = ({ send }: ReturnType<typeof outlierLab>, pairs: number) => {
     for (let pair = 0; pair < pairs; pair++) {
       send("a", "success");
@@ -52,7 +52,7 @@ describe("the failure ratio", () => {
     }
   };
 
-  test("ejects with as many requests as it takes, at the very ratio", () => {
+  test("ejects at exactly the minimum of requests and exactly the ratio", () => {
     const lab = outlierLab();
     alternate(lab, 9);
     lab.send("a", "success");
@@ -61,14 +61,14 @@ describe("the failure ratio", () => {
     expect(lab.log).toEqual(["0s a out for 30s: failure-ratio"]);
   });
 
-  test("lets be what fails a little less", () => {
+  test("does not eject slightly below the ratio", () => {
     const lab = outlierLab();
     lab.send("a", "success");
     alternate(lab, 500);
     expect(lab.log).toEqual([]);
   });
 
-  test("looks back on its window, and no further", () => {
+  test("ignores requests older than its window", () => {
     const lab = outlierLab({ window: "10s" });
     alternate(lab, 9);
     lab.clock.advance(10_000);
@@ -79,14 +79,14 @@ describe("the failure ratio", () => {
     expect(lab.log).toEqual(["18.9s a out for 30s: failure-ratio"]);
   });
 
-  test("is nobody's business when it is 0", () => {
+  test("ejects no upstream when it is 0", () => {
     const lab = outlierLab({ failureRatio: 0 });
     alternate(lab, 1_000);
     expect(lab.log).toEqual([]);
   });
 });
 
-describe("what counts", () => {
+describe("outcomes", () => {
   const failures: readonly ErrorCode[] = [
     "dns_failed",
     "connect_refused",
@@ -102,7 +102,7 @@ describe("what counts", () => {
     "response_idle_timeout",
   ];
 
-  test.each([...failures, 500, 503, 599])("%s does", (outcome) => {
+  test.each([...failures, 500, 503, 599])("%s counts as a failure", (outcome) => {
     const { send, isOut } = outlierLab();
     send("a", outcome, 5);
     expect(isOut("a")).toBe(true);
@@ -128,7 +128,7 @@ describe("what counts", () => {
     499,
   ];
 
-  test.each(others)("%s does not", (outcome) => {
+  test.each(others)("%s does not count as a failure", (outcome) => {
     const { send, isOut, pool } = outlierLab();
     send("a", outcome, 100);
     expect(isOut("a")).toBe(false);
@@ -136,7 +136,7 @@ describe("what counts", () => {
   });
 
   test.each(["aborted", "stale", "no_file_descriptors", "total_timeout"] as const)(
-    "%s does not end a run of failures either",
+    "%s does not reset the count of consecutive failures",
     (outcome) => {
       const { send, isOut } = outlierLab();
       for (let count = 0; count < 5; count++) {
@@ -147,7 +147,7 @@ describe("what counts", () => {
     },
   );
 
-  test("the status does, though the client has left before the end of the body", () => {
+  test("a failure status counts when the client aborts before the end of the body", () => {
     const { begin, isOut } = outlierLab();
     for (let count = 0; count < 5; count++) {
       const attempt = begin("a");
@@ -157,7 +157,7 @@ describe("what counts", () => {
     expect(isOut("a")).toBe(true);
   });
 
-  test("statuses are those of the options", () => {
+  test("the statuses that count are those of the options", () => {
     const { send, isOut } = outlierLab({ failureStatuses: ["429", "503-504"] });
     send("a", 500, 10);
     send("b", 429, 5);
@@ -165,7 +165,7 @@ describe("what counts", () => {
     expect([isOut("a"), isOut("b"), isOut("c")]).toEqual([false, true, true]);
   });
 
-  test("what was begun before an ejection counts for nothing after it", () => {
+  test("attempts started before an ejection do not count after it", () => {
     const { begin, end, send, clock, log, pool } = outlierLab();
     const before = Array.from({ length: 20 }, () => begin("a"));
     const tail = before.splice(10);
@@ -183,8 +183,8 @@ describe("what counts", () => {
   });
 });
 
-describe("how long", () => {
-  test("each ejection is longer by the base time, up to the maximum, and the way back is not for free", () => {
+describe("the duration of ejections", () => {
+  test("grows by the base time up to the maximum, and is not reset by a readmission", () => {
     const { send, clock, log } = outlierLab({ baseEjectionTime: "30s", maxEjectionTime: "70s" });
     send("a", "reset", 5);
     for (const seconds of [30, 60, 70, 70]) {
@@ -200,7 +200,7 @@ describe("how long", () => {
     ]);
   });
 
-  test("up to a tenth more, by chance", () => {
+  test("is longer by a random share up to one tenth", () => {
     const lab = outlierLab({ baseEjectionTime: "30s", maxEjectionTime: "30s" }, { chance: 0.999_999 });
     lab.send("a", "reset", 5);
     expect(lab.log).toEqual(["0s a out for 33s: consecutive-failures"]);
@@ -218,7 +218,7 @@ describe("how long", () => {
     [2 * limits.ejectionForgivenessMs, 60],
     [3 * limits.ejectionForgivenessMs, 30],
     [1_000 * limits.ejectionForgivenessMs, 30],
-  ])("after %d ms of good behaviour the fourth lasts %d s", (goodMs, seconds) => {
+  ])("%d ms after a readmission the fourth ejection lasts %d s", (goodMs, seconds) => {
     const { send, clock, log } = outlierLab();
     send("a", "reset", 5);
     clock.advance(30_000);
@@ -232,7 +232,7 @@ describe("how long", () => {
     expect(log.at(-1)).toContain(`a out for ${seconds}s`);
   });
 
-  test("a long time out is paid off in as many steps as lead to the maximum", () => {
+  test("after a long series of ejections is reduced in as many steps as lead to the maximum", () => {
     const { send, clock, log } = outlierLab({ baseEjectionTime: "30s", maxEjectionTime: "90s" });
     send("a", "reset", 5);
     for (let day = 0; day < 1_000; day++) {
@@ -247,7 +247,7 @@ describe("how long", () => {
   });
 });
 
-describe("how many", () => {
+describe("the share of ejected upstreams", () => {
   test.each([
     { percent: 50, members: ["a", "b", "c", "d"], out: ["a", "b"] },
     { percent: 50, members: ["a", "b", "c"], out: ["a"] },
@@ -267,7 +267,7 @@ describe("how many", () => {
     expect(members.filter(isOut)).toEqual(out);
   });
 
-  test("who may not go goes with the next failure, once another is back", () => {
+  test("at the limit, a failing upstream is ejected with its next failure after another was readmitted", () => {
     const { send, isOut, clock } = outlierLab({}, { members: { a: 1, b: 1 } });
     send("a", "reset", 5);
     send("b", "reset", 50);
@@ -285,14 +285,14 @@ describe("how many", () => {
     ["without weight", (lab: ReturnType<typeof outlierLab>) => lab.pool.setWeight("b", 0)],
     ["held back", (lab: ReturnType<typeof outlierLab>) => lab.pool.hold(memberOf(lab.pool, "b"), true)],
     ["gone", (lab: ReturnType<typeof outlierLab>) => lab.pool.remove("b")],
-  ])("one that is %s is nobody who stays", (_, take) => {
+  ])("the last available upstream is not ejected when the other one is %s", (_, take) => {
     const lab = outlierLab({ maxEjectionPercent: 99 }, { members: { a: 1, b: 1 } });
     take(lab);
     lab.send("a", "reset", 10);
     expect(lab.isOut("a")).toBe(false);
   });
 
-  test("a backup is", () => {
+  test("the last primary is ejected when a backup is available", () => {
     const { send, pool, ids } = outlierLab({}, { members: { a: 1, spare: { backup: true } } });
     send("a", "reset", 5);
     expect(ids(pool.candidates)).toBe("spare");
@@ -300,7 +300,7 @@ describe("how many", () => {
 });
 
 describe("alone, without a proxy", () => {
-  test("it watches from start to stop, and stop brings everybody back", () => {
+  test("the detector observes from start to stop, and stop readmits every upstream", () => {
     const { pool, clock, runtime } = poolOf({ a: 1, b: 1 });
     const detector = new OutlierDetector(pool, { consecutiveFailures: 2 }, runtime);
     const fail = () => {
@@ -329,7 +329,7 @@ describe("alone, without a proxy", () => {
     expect(memberOf(pool, "a").ejectedUntil).toBeUndefined();
   });
 
-  test("options that are wrong are refused", () => {
+  test("invalid options throw", () => {
     const { pool } = poolOf({ a: 1 });
     expect(() => new OutlierDetector(pool, { failureRatio: 2 })).toThrow(/failureRatio/);
   });

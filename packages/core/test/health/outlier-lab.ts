@@ -11,11 +11,11 @@ type Settings = Omit<PoolOptions, "upstreams" | "outlierDetection">;
 
 interface LabOptions extends Settings {
   readonly members?: Readonly<Record<string, MemberSketch>>;
-  /** What every draw of chance comes to; without it, there is no jitter. */
+  /** The value of each random number. Default: 0, which is no jitter. */
   readonly chance?: number;
 }
 
-/** A pool at work on virtual time, with its detector, and a log of who went and came when. */
+/** A managed pool with its detector on virtual time, and a log of ejections and readmissions with their times. */
 export function outlierLab(
   detection: false | OutlierDetectionOptions = {},
   { members = { a: 1, b: 1, c: 1, d: 1 }, chance = 0, ...settings }: LabOptions = {},
@@ -27,8 +27,8 @@ export function outlierLab(
     upstreams: Readonly<Record<string, MemberSketch>> = members,
     others: Settings = settings,
   ) => resolvePool({ ...others, outlierDetection, upstreams: upstreamsOf(upstreams) });
-  const atWork = new ManagedPool("api", resolve(detection), runtime);
-  const { pool } = atWork;
+  const managed = new ManagedPool("api", resolve(detection), runtime);
+  const { pool } = managed;
   const log: string[] = [];
   const seconds = () => clock.now() / 1_000;
   pool.on("eject", ({ upstream, reason, forMs }) => {
@@ -39,21 +39,21 @@ export function outlierLab(
   return {
     clock,
     pool,
-    atWork,
+    managed,
     log,
     begin,
     end,
-    /** So many attempts, one after the other. */
+    /** Sends a number of sequential attempts. */
     send(id: string, outcome: Outcome | number, times = 1) {
       for (let count = 0; count < times; count++) end(begin(id), outcome);
     },
-    reload: (...args: Parameters<typeof resolve>) => atWork.reconfigure(resolve(...args)),
+    reload: (...args: Parameters<typeof resolve>) => managed.reconfigure(resolve(...args)),
     isOut: (id: string) => memberOf(pool, id).ejectedUntil !== undefined,
     ids: (upstreams: Pool["upstreams"]) => upstreams.map(({ id }) => id).join(),
   };
 }
 
-/** Ends an attempt with a status, that of a success too, or in another way before there was one. */
+/** Ends an attempt with a status, or with an outcome before any response. */
 export function end(attempt: Attempt, outcome: Outcome | number): void {
   const status = outcome === "success" ? 200 : outcome;
   if (typeof status === "number") attempt.responded(1, status);

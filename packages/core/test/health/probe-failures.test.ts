@@ -4,7 +4,7 @@ import type { HealthCheckOptions } from "../../src/config/options.ts";
 import { refusingPort } from "../support/refusing-port.ts";
 import { answering, flood, run, runAgainst, serve } from "./raw-server.ts";
 
-describe("what is no HTTP", () => {
+describe("malformed responses", () => {
   test.each<[string, string | Buffer, string]>([
     ["garbage", Buffer.from([0, 255, 1, 2, 254, 10, 13, 10]), "invalid_response"],
     ["another protocol", "SSH-2.0-OpenSSH_9.6\r\n", "invalid_response"],
@@ -16,12 +16,12 @@ describe("what is no HTTP", () => {
     expect(await runAgainst(bytes)).toEqual({ ok: false, reason });
   });
 
-  test("a tunnel", async () => {
+  test("a response to CONNECT", async () => {
     const result = await runAgainst("HTTP/1.1 200 Connection established\r\n\r\n", { method: "CONNECT" });
     expect(result).toEqual({ ok: false, reason: "reset" });
   });
 
-  test("bytes that come before the request", async () => {
+  test("bytes before the request", async () => {
     const server = await serve((socket) => socket.write("220 mail.example.com ESMTP\r\n"));
     const result = await run(`http://127.0.0.1:${server.port}`);
     expect(result).toEqual({ ok: false, reason: "invalid_response" });
@@ -44,7 +44,7 @@ describe("what is no HTTP", () => {
     expect(await runAgainst(broken, { expectBody: "ready" })).toEqual({ ok: false, reason: "invalid_response" });
   });
 
-  test("a reset instead of an answer", async () => {
+  test("a reset instead of a response", async () => {
     const server = await serve(answering((socket) => socket.resetAndDestroy()));
     expect(await run(`http://127.0.0.1:${server.port}`)).toEqual({ ok: false, reason: "reset" });
   });
@@ -58,8 +58,8 @@ describe("no connection", () => {
   });
 });
 
-describe("the signal ends it at once, at any point, and leaves no connection", () => {
-  /** Aborts when the server says so, and expects a timeout. */
+describe("an abort ends the probe at once, at any stage, and leaves no connection", () => {
+  /** Expects a timeout when the server calls `abort`. */
   async function abortedWhen(
     start: (socket: net.Socket, abort: () => void) => void,
     { secure = false, ...check }: HealthCheckOptions & { secure?: boolean } = {},
@@ -71,15 +71,15 @@ describe("the signal ends it at once, at any point, and leaves no connection", (
     expect(await server.closed()).toBe(1);
   }
 
-  test("a server that accepts and says nothing", () => abortedWhen((socket, abort) => answering(abort)(socket)));
+  test("a server that accepts and never responds", () => abortedWhen((socket, abort) => answering(abort)(socket)));
 
-  test("a TLS handshake without an answer", () =>
+  test("a TLS handshake without a response", () =>
     abortedWhen((socket, abort) => socket.once("data", abort), { secure: true }));
 
-  test("a TLS handshake without an answer, tcp", () =>
+  test("a TLS handshake without a response, tcp", () =>
     abortedWhen((socket, abort) => socket.once("data", abort), { secure: true, type: "tcp" }));
 
-  test("a head that drips", () =>
+  test("within a response head", () =>
     abortedWhen((socket, abort) => {
       answering(() => {
         socket.write("HTTP/1.1 200 OK\r\nX-");
@@ -87,7 +87,7 @@ describe("the signal ends it at once, at any point, and leaves no connection", (
       })(socket);
     }));
 
-  test("a body that drips", () =>
+  test("within a response body", () =>
     abortedWhen(
       (socket, abort) => {
         answering(() => {
@@ -98,13 +98,13 @@ describe("the signal ends it at once, at any point, and leaves no connection", (
       { expectBody: "ready" },
     ));
 
-  test("a signal that came before", async () => {
+  test("before the start", async () => {
     const result = await run(`http://127.0.0.1:${await refusingPort()}`, { signal: AbortSignal.abort() });
     expect(result).toEqual({ ok: false, reason: "timeout" });
   });
 });
 
-test("a header that node refuses is a failure and no exception", async () => {
+test("a header that Node rejects is a failure, not an exception", async () => {
   const server = await serve(() => {});
   const result = await run(`http://127.0.0.1:${server.port}`, { check: { headers: { Trailer: "X-A" } } });
   expect(result).toEqual({ ok: false, reason: "internal" });

@@ -22,7 +22,7 @@ interface Http2Upstream {
   readonly sessions: Set<http2.ServerHttp2Session>;
 }
 
-/** An upstream that speaks HTTP/2 only: over TLS, or with prior knowledge. */
+/** Starts an upstream that supports HTTP/2 only, over TLS or with prior knowledge. */
 async function startHttp2(
   secure: boolean,
   answer: (stream: http2.ServerHttp2Stream) => void = (stream) =>
@@ -51,8 +51,8 @@ async function startHttp2(
 }
 
 describe.each([
-  ["an https upstream that speaks HTTP/2 only", true],
-  ["an http upstream that speaks HTTP/2 with prior knowledge", false],
+  ["an https upstream with HTTP/2 only", true],
+  ["an http upstream with HTTP/2 and prior knowledge", false],
 ] as const)("%s", (_, secure) => {
   const probeAt = (port: number, check: HealthCheckOptions = {}, signal?: AbortSignal) =>
     run(`${secure ? "https" : "http"}://127.0.0.1:${port}/app`, {
@@ -62,7 +62,7 @@ describe.each([
       ...(signal !== undefined && { signal }),
     });
 
-  test("is probed over HTTP/2, by a connection that is closed afterwards", async () => {
+  test("is probed over an HTTP/2 connection that is closed afterwards", async () => {
     const { port, requests, sessions } = await startHttp2(secure);
     const check = { path: "/healthz?deep=1", headers: { "X-A": "b", "user-agent": "mine" } };
     expect(await probeAt(port, check)).toEqual(ok);
@@ -106,7 +106,7 @@ describe.each([
     await expect.poll(() => sessions.size).toBe(0);
   });
 
-  test("a response that does not come ends with the probe's own timeout", async () => {
+  test("a probe without a response ends with its timeout", async () => {
     const abort = new AbortController();
     const { port, sessions } = await startHttp2(secure, () => abort.abort());
     expect(await probeAt(port, {}, abort.signal)).toEqual({ ok: false, reason: "timeout" });
@@ -118,18 +118,18 @@ describe.each([
     expect(await probeAt(port)).toMatchObject({ ok: false, reason: "reset" });
   });
 
-  test("nothing that listens is refused", async () => {
+  test("a port without a listener is connect_refused", async () => {
     expect(await probeAt(await refusingPort())).toEqual({ ok: false, reason: "connect_refused" });
   });
 
-  test("a signal that came before opens nothing", async () => {
+  test("a signal aborted before the start opens no connection", async () => {
     const { port, sessions } = await startHttp2(secure);
     expect(await probeAt(port, {}, AbortSignal.abort())).toEqual({ ok: false, reason: "timeout" });
     expect(sessions.size).toBe(0);
   });
 });
 
-test("an https upstream of an HTTP/2 pool that chooses HTTP/1.1 is probed over that", async () => {
+test("an https upstream of an HTTP/2 pool that negotiates HTTP/1.1 is probed over HTTP/1.1", async () => {
   const server = https.createServer({ cert, key }, (req, res) => res.end(req.httpVersion));
   server.listen(0, "127.0.0.1");
   await new Promise((resolve) => server.once("listening", resolve));
@@ -153,11 +153,11 @@ test("the certificate of an HTTP/2 upstream is verified as for requests", async 
   expect(requests).toHaveLength(0);
 });
 
-describe("a scheme of the check's own", () => {
+describe("the scheme of the health check", () => {
   const respond = answering((socket) => socket.end(response("200 OK")));
 
   test.each([false, true, "h2c"] as const)(
-    "http: a plain port beside an https app, over HTTP/1.1 (http2 = %s)",
+    "http: a management port of an https app, over HTTP/1.1 (http2 = %s)",
     async (http2) => {
       const server = await serve(respond);
       const check = { scheme: "http", port: server.port } as const;
@@ -166,14 +166,14 @@ describe("a scheme of the check's own", () => {
     },
   );
 
-  test("http: a plain HTTP/1.1 port beside an app that speaks HTTP/2 with prior knowledge", async () => {
+  test("http: an HTTP/1.1 management port of an app with HTTP/2 and prior knowledge", async () => {
     const server = await serve(respond);
     const check = { scheme: "http", port: server.port } as const;
     const result = await run(`http://127.0.0.1:${await refusingPort()}`, { check, connections: { http2: "h2c" } });
     expect(result).toEqual(ok);
   });
 
-  test("https: beside a plain app, verified with the pool's tls", async () => {
+  test("https: a management port of an http app, verified with the pool's tls", async () => {
     const server = await serve(respond, { tlsOptions: { cert, key } });
     const url = `http://127.0.0.1:${await refusingPort()}`;
     const check = { scheme: "https", port: server.port } as const;
@@ -181,14 +181,14 @@ describe("a scheme of the check's own", () => {
     expect(await run(url, { check })).toMatchObject({ ok: false, reason: "tls_failed" });
   });
 
-  test("goes for connections alone, too", async () => {
+  test("applies to a check of type tcp", async () => {
     const plain = await serve(() => {});
     const url = `https://127.0.0.1:${plain.port}`;
     expect(await run(url, { check: { type: "tcp", scheme: "http" } })).toEqual({ ok: true, reason: "connected" });
   });
 });
 
-/** A process without a file descriptor left. */
+/** A connector of a process without free file descriptors. */
 class StarvedConnector extends Connector {
   override open(): Socket {
     const socket = new Socket();
@@ -203,7 +203,7 @@ test.each([
   ["http://127.0.0.1:1", { http2: "h2c" }],
   ["https://127.0.0.1:1", { http2: true }],
   ["https://127.0.0.1:1", {}],
-] as const)("file descriptors that have run out are no verdict: %s, %j", async (url, connections) => {
+] as const)("a probe without a free file descriptor does not count: %s, %j", async (url, connections) => {
   const [upstream] = resolvePool({ upstreams: [url], connections }).upstreams;
   const pool = resolvePool({ upstreams: [url], connections });
   const result = await probe(upstream?.address as UpstreamAddress, resolveHealthCheck({}), pool.tls, {

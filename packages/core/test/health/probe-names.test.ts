@@ -9,7 +9,7 @@ import { resolverOver, type ScriptedNames, scriptedNames } from "../support/name
 import { rawUpstream, response } from "../support/raw-upstream.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 
-/** A checked pool whose names are resolved by a scripted DNS, on virtual time. */
+/** A pool with health checks and scripted DNS, on virtual time. */
 function lab(urls: readonly string[], zone: ScriptedNames["zone"]) {
   const clock = new VirtualClock();
   const runtime = { clock, random: () => 0 };
@@ -24,8 +24,8 @@ function lab(urls: readonly string[], zone: ScriptedNames["zone"]) {
   return { clock, names, pool, checker, events };
 }
 
-describe("a probe of an upstream that is given by name", () => {
-  test("fails as a lookup when no DNS answers, and the upstreams of other names are probed meanwhile", async () => {
+describe("a probe of an upstream with a DNS name", () => {
+  test("fails with dns_failed when DNS does not respond, and upstreams with other names are still probed", async () => {
     const upstream = await rawUpstream({ onRequest: ({ socket }) => socket.write(response("ok")) });
     const urls = [`http://slow.test:${upstream.port}`, `http://good.test:${upstream.port}`];
     const { clock, events, checker } = lab(urls, { "slow.test": "silence", "good.test": ["127.0.0.1"] });
@@ -44,7 +44,7 @@ describe("a probe of an upstream that is given by name", () => {
     ]);
   });
 
-  test("fails with the cause that DNS gives", async () => {
+  test("fails with the cause of the failed lookup", async () => {
     const { clock, events, checker } = lab(["http://gone.test"], { "gone.test": "ENOTFOUND" });
     await clock.advanceAsync(3_000);
     checker.stop();
@@ -52,7 +52,7 @@ describe("a probe of an upstream that is given by name", () => {
     expect(events).toMatchObject([{ to: "unhealthy", reason: "dns_failed", cause }]);
   });
 
-  test("is no verdict when this process has no file descriptor to look it up with", async () => {
+  test("does not count when this process has no free file descriptor for the lookup", async () => {
     const { clock, names, pool, checker, events } = lab(["http://api.test"], {});
     Object.assign(names, { hosts: () => Promise.reject(new LookupFailure("no file descriptor is left", "not-sent")) });
     await clock.advanceAsync(30_000);

@@ -24,14 +24,14 @@ describe("timing", () => {
     ]);
   });
 
-  test("jitter spreads the waits by its share at most", async () => {
+  test("jitter changes an interval by its share at most", async () => {
     const { checker, clock, probes } = lab({ interval: "10s", jitter: 0.2, chance: [0, 0, 0.999999, 0.25] });
     checker.start();
     await clock.advanceAsync(31_000);
     expect(probes.map(([time]) => Math.round(time))).toEqual([0, 8_000, 20_000, 29_000]);
   });
 
-  test("it looks more often before the first verdict and while the verdict is about to change", async () => {
+  test("the fast interval applies before the first verdict and while the verdict is about to change", async () => {
     const { checker, clock, probes, events } = lab({ chance: [0], answers: { a: "--+-++---++" } });
     checker.start();
     await clock.advanceAsync(43_000);
@@ -45,26 +45,26 @@ describe("timing", () => {
     ]);
   });
 
-  test("a fast interval longer than the interval does not slow it down", async () => {
+  test("a fast interval longer than the interval is not used", async () => {
     const { checker, clock, probes } = lab({ interval: "500ms", fastInterval: "3s", chance: [0], answers: { a: "-" } });
     checker.start();
     await clock.advanceAsync(1_600);
     expect(probes.map(([time]) => time)).toEqual([0, 500, 1_000, 1_500]);
   });
 
-  test("a probe without an answer ends at the timeout and counts as a failure", async () => {
+  test("a probe without a response ends at the timeout and counts as a failure", async () => {
     const { checker, clock, probes, events, open } = lab({ chance: [0], answers: { a: "." } });
     checker.start();
     await clock.advanceAsync(1_999);
     expect(open.map(({ signal }) => signal.aborted)).toEqual([false]);
     await clock.advanceAsync(6_000);
-    // Longer than the fast interval: the next one follows at once, and there are never two at a time.
+    // The timeout is longer than the fast interval: the next probe follows at once, never two at a time.
     expect(probes.map(([time]) => time)).toEqual([0, 2_000, 4_000]);
     expect(open.map(({ signal }) => signal.aborted)).toEqual([true, true, true]);
     expect(events).toEqual([[6_000, "a", "unhealthy", "timeout"]]);
   });
 
-  test("an answer after the timeout is nobody's", async () => {
+  test("a result after the timeout has no effect", async () => {
     const { checker, clock, pool, events, open } = lab({ chance: [0], answers: { a: "." } });
     checker.start();
     await clock.advanceAsync(2_500);
@@ -74,7 +74,7 @@ describe("timing", () => {
     expect(pool.snapshot().upstreams[0]?.probes).toEqual({ success: 0, failure: 1 });
   });
 
-  test("an answer in time stops the clock: the interval runs from start to start", async () => {
+  test("the interval runs from the start of one probe to the start of the next", async () => {
     const { checker, clock, probes, open } = lab({ chance: [0], answers: { a: "." } });
     checker.start();
     await clock.advanceAsync(1_500);
@@ -84,10 +84,10 @@ describe("timing", () => {
   });
 });
 
-describe("how many at once", () => {
+describe("the limit of concurrent probes", () => {
   const many = Array.from({ length: limits.concurrentProbes + 3 }, (_, index) => `u${index}`);
 
-  test("those over the limit wait for a slot, first come, first served", async () => {
+  test("further probes wait for a slot, first in, first out", async () => {
     const { checker, clock, probes, open } = lab({
       members: many,
       chance: many.map((_, index) => index / 1_000),
@@ -105,7 +105,7 @@ describe("how many at once", () => {
     ]);
   });
 
-  test("a failing request does not get a second place for whoever waits already", async () => {
+  test("a failed request adds no second entry for an upstream that waits for a slot", async () => {
     const { checker, clock, fail, probes, open } = lab({
       members: many,
       chance: many.map((_, index) => index / 1_000),
@@ -120,7 +120,7 @@ describe("how many at once", () => {
     expect(probes.filter(([, id]) => id === many.at(-1))).toEqual([[1_000, many.at(-1)]]);
   });
 
-  test("whoever is removed or stopped while it waits gives up its place", async () => {
+  test("an upstream that is removed or stopped while it waits leaves the queue", async () => {
     const { checker, clock, pool, probes } = lab({
       members: many,
       chance: many.map((_, index) => index / 1_000),
@@ -137,8 +137,8 @@ describe("how many at once", () => {
   });
 });
 
-describe("failing requests", () => {
-  test("bring the next probe at once", async () => {
+describe("failed requests", () => {
+  test("bring the next probe forward to now", async () => {
     const { checker, clock, fail, probes, events } = lab({ chance: [0], answers: { a: "+-" } });
     checker.start();
     await clock.advanceAsync(3_000);
@@ -148,7 +148,7 @@ describe("failing requests", () => {
     expect(events.at(-1)).toEqual([5_000, "a", "unhealthy", "status 503"]);
   });
 
-  test("but no more than four a second, however many fail", async () => {
+  test("cause at most four probes per second", async () => {
     const { checker, clock, fail, probes } = lab({ chance: [0] });
     checker.start();
     await clock.advanceAsync(3_000);
@@ -161,7 +161,7 @@ describe("failing requests", () => {
     expect(probes.slice(6).map(([time]) => time)).toEqual([9_000]);
   });
 
-  test("never put it off", async () => {
+  test("never delay a probe", async () => {
     const { checker, clock, fail, probes } = lab({ interval: "100ms", jitter: 0, chance: [0] });
     checker.start();
     await clock.advanceAsync(150);
@@ -170,7 +170,7 @@ describe("failing requests", () => {
     expect(probes.map(([time]) => time)).toEqual([0, 100, 200]);
   });
 
-  test("a failure during a probe brings another one after it", async () => {
+  test("during a probe cause another one after it", async () => {
     const { checker, clock, fail, probes, open } = lab({ chance: [0], answers: { a: ".+" } });
     checker.start();
     await clock.advanceAsync(100);
@@ -181,7 +181,7 @@ describe("failing requests", () => {
     expect(probes.map(([time]) => time)).toEqual([0, 250]);
   });
 
-  test("a client that leaves and a request that succeeds bring none", async () => {
+  test("do not include client aborts, and successful requests cause no probe", async () => {
     const { checker, clock, pool, probes, upstream } = lab({ chance: [0] });
     checker.start();
     await clock.advanceAsync(1_000);
@@ -192,8 +192,8 @@ describe("failing requests", () => {
   });
 });
 
-describe("probes that say nothing", () => {
-  test("a stall of our own loop longer than the timeout discards what was in flight, to be repeated soon", async () => {
+describe("probes that do not count", () => {
+  test("probes in flight during an event loop stall longer than the timeout are discarded and soon repeated", async () => {
     const { checker, clock, pool, probes, events } = lab({
       unhealthyThreshold: 1,
       chance: [0],
@@ -211,7 +211,7 @@ describe("probes that say nothing", () => {
     expect(pool.snapshot().upstreams[0]?.probes).toEqual({ success: 1, failure: 1 });
   });
 
-  test("running out of file descriptors is not the upstream's failure", async () => {
+  test("a probe without a free file descriptor is discarded and soon repeated", async () => {
     const clock = new VirtualClock();
     const runtime = { clock, random: () => 0 };
     const pool = new Pool("api", { upstreams: ["http://a:3000"] }, runtime);
@@ -228,7 +228,7 @@ describe("probes that say nothing", () => {
     expect(pool.snapshot().upstreams[0]?.probes).toEqual({ success: 0, failure: 0 });
   });
 
-  test("a probe that throws is a failure and nothing worse", async () => {
+  test("a probe that throws counts as a failure", async () => {
     const clock = new VirtualClock();
     const runtime = { clock, random: () => 0 };
     const pool = new Pool("api", { upstreams: ["http://a:3000"] }, runtime);

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { ProbeSlots } from "../../src/health/probe-slots.ts";
 
-test("those beyond the limit wait, first in, first out, and may take it back", () => {
+test("calls above the limit wait, first in, first out, and can be cancelled", () => {
   const slots = new ProbeSlots(2);
   const order: string[] = [];
   const [a, b, c, d, e] = ["a", "b", "c", "d", "e"].map((name) => () => void order.push(name));
@@ -16,7 +16,7 @@ test("those beyond the limit wait, first in, first out, and may take it back", (
   expect(order).toEqual(["a", "b", "d", "e"]);
 });
 
-test("a slot that nobody waits for is free for the next", () => {
+test("a released slot without a waiting call is free for the next call", () => {
   const slots = new ProbeSlots(1);
   const order: string[] = [];
   slots.acquire(() => order.push("a"));

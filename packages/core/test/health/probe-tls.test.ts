@@ -10,7 +10,7 @@ const key = readFileSync(new URL("../support/certs/localhost.key", import.meta.u
 const failure = (cause: RegExp) => ({ ok: false, reason: "tls_failed", cause: expect.stringMatching(cause) });
 
 describe("tcp", () => {
-  test("is content with a connection and says nothing", async () => {
+  test("only connects and sends nothing", async () => {
     let received = 0;
     const server = await serve((socket) => socket.on("data", (bytes) => (received += bytes.length)));
     const result = await run(`http://127.0.0.1:${server.port}`, { check: { type: "tcp" } });
@@ -40,7 +40,7 @@ describe("tls", () => {
     serve(respond, { tlsOptions: { cert: certificate, key, ...tlsOptions } });
   const success = { ok: true, reason: "status 200" };
 
-  test("a certificate nobody vouches for is refused before the request is sent", async () => {
+  test("a certificate of an unknown authority is rejected before the request is sent", async () => {
     let received = 0;
     const server = await serve((socket) => socket.on("data", (bytes) => (received += bytes.length)), {
       tlsOptions: { cert: certificate, key },
@@ -50,38 +50,38 @@ describe("tls", () => {
     expect(received).toBe(0);
   });
 
-  test("and accepted with its authority, or unseen", async () => {
+  test("the certificate is accepted with its authority in `ca`, or with `verify` false", async () => {
     const server = await start();
     const url = `https://127.0.0.1:${server.port}`;
     expect(await run(url, { tlsOptions: { ca: certificate } })).toEqual(success);
     expect(await run(url, { tlsOptions: { verify: false } })).toEqual(success);
   });
 
-  test("the name is verified, and `servername` is the one that is asked for", async () => {
-    const asked: string[] = [];
+  test("`servername` is sent as SNI and verified", async () => {
+    const serverNames: string[] = [];
     const server = await start({
       SNICallback: (name, done) => {
-        asked.push(name);
+        serverNames.push(name);
         done(null);
       },
     });
     const url = `https://127.0.0.1:${server.port}`;
-    const ask = (servername: string) => run(url, { tlsOptions: { ca: certificate, servername } });
-    expect(await ask("localhost")).toEqual(success);
-    expect(await ask("other.example.com")).toEqual(failure(/^Host: other\.example\.com\. is not in/));
-    expect(await ask("127.0.0.1")).toEqual(success);
-    expect(await ask("127.0.0.2")).toEqual(failure(/^IP: 127\.0\.0\.2 is not in/));
-    expect(asked).toEqual(["localhost", "other.example.com"]);
+    const probeWith = (servername: string) => run(url, { tlsOptions: { ca: certificate, servername } });
+    expect(await probeWith("localhost")).toEqual(success);
+    expect(await probeWith("other.example.com")).toEqual(failure(/^Host: other\.example\.com\. is not in/));
+    expect(await probeWith("127.0.0.1")).toEqual(success);
+    expect(await probeWith("127.0.0.2")).toEqual(failure(/^IP: 127\.0\.0\.2 is not in/));
+    expect(serverNames).toEqual(["localhost", "other.example.com"]);
   });
 
-  test("a client certificate is shown", async () => {
+  test("a client certificate is sent", async () => {
     const server = await start({ requestCert: true, ca: certificate });
     const url = `https://127.0.0.1:${server.port}`;
     expect(await run(url, { tlsOptions: { ca: certificate, cert: certificate, key } })).toEqual(success);
     expect(await run(url, { tlsOptions: { ca: certificate } })).toMatchObject({ ok: false });
   });
 
-  test("a client certificate that is none is a failure and no exception", async () => {
+  test("a malformed client certificate is a failure, not an exception", async () => {
     const tlsOptions = { cert: "no certificate", key: "no key" };
     expect(await run(`https://127.0.0.1:${await refusingPort()}`, { tlsOptions })).toEqual(
       failure(/PEM_NO_START_LINE/),

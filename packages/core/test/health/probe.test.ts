@@ -8,7 +8,7 @@ import { refusingPort } from "../support/refusing-port.ts";
 import { answering, flood, response, run, runAgainst, serve } from "./raw-server.ts";
 
 describe("the request", () => {
-  test("is one of its own: no reuse, our name, the upstream's Host", async () => {
+  test("uses a new connection, our User-Agent and the upstream's Host", async () => {
     let head = "";
     const server = await serve(
       answering((socket, received) => {
@@ -18,7 +18,7 @@ describe("the request", () => {
     );
     const result = await run(`http://127.0.0.1:${server.port}`);
     expect(result).toEqual({ ok: true, reason: "status 200" });
-    // The server leaves its side open: it is the probe that ends the connection.
+    // The server leaves its side open, so the probe closes the connection.
     expect(await server.closed()).toBe(1);
     expect(head.split("\r\n")).toEqual([
       "GET / HTTP/1.1",
@@ -31,7 +31,7 @@ describe("the request", () => {
     ]);
   });
 
-  test("follows the options: method, path behind the upstream's, headers over ours, port", async () => {
+  test("uses the options: method, path after the upstream's, headers in place of ours, port", async () => {
     let head = "";
     const server = await serve(
       answering((socket, received) => {
@@ -55,7 +55,7 @@ describe("the request", () => {
     expect(lines).toContain("Content-Length: 0");
   });
 
-  test("goes through a unix socket, and `port` does not apply there", async () => {
+  test("works over a Unix socket, for which `port` is ignored", async () => {
     const folder = await mkdtemp(join(tmpdir(), "evenkeel-"));
     onTestFinished(() => rm(folder, { recursive: true }));
     const path = join(folder, "app.sock");
@@ -92,16 +92,16 @@ describe("the status", () => {
     expect(await runAgainst(response(status), expectStatus && { expectStatus })).toEqual(expected);
   });
 
-  test("a redirect is an answer and not a way to go", async () => {
-    let asked = 0;
-    const elsewhere = await serve(() => asked++);
+  test("a redirect is a response and is not followed", async () => {
+    let received = 0;
+    const elsewhere = await serve(() => received++);
     const redirect = `HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:${elsewhere.port}/\r\nContent-Length: 0\r\n\r\n`;
     expect(await runAgainst(redirect)).toEqual({ ok: true, reason: "status 302" });
     expect(await runAgainst(redirect, { expectStatus: ["200"] })).toEqual({ ok: false, reason: "status 302" });
-    expect(asked).toBe(0);
+    expect(received).toBe(0);
   });
 
-  test("informational answers come before the real one, but not for ever", async () => {
+  test("informational responses before the final one are ignored, up to a limit", async () => {
     const early = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
     const last = response("200 OK");
     expect(await runAgainst(early.repeat(limits.informationalResponses) + last)).toMatchObject({ ok: true });
@@ -111,14 +111,14 @@ describe("the status", () => {
     });
   });
 
-  test("a switch of protocols is a failure even where the status is expected", async () => {
+  test("a protocol switch is a failure, also when its status is expected", async () => {
     const upgrade = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
     expect(await runAgainst(upgrade, { expectStatus: ["100-399"] })).toEqual({ ok: false, reason: "status 101" });
   });
 });
 
 describe("the body", () => {
-  test("is not read when nothing is expected of it", async () => {
+  test("is not read without expectBody", async () => {
     const server = await serve(
       answering((socket) => {
         socket.write("HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n");
@@ -139,7 +139,7 @@ describe("the body", () => {
     expect(await runAgainst(response("200 OK", body), { expectBody })).toEqual(expected);
   });
 
-  test("counts within the first 64 KiB and not after", async () => {
+  test("is searched within its first 64 KiB only", async () => {
     const limit = limits.probeBodyBytes;
     const within = response("200 OK", `${"x".repeat(limit - 5)}ready${"x".repeat(limit)}`);
     const across = response("200 OK", `${"x".repeat(limit - 4)}ready${"x".repeat(limit)}`);
@@ -149,7 +149,7 @@ describe("the body", () => {
     }
   });
 
-  test("may be endless: it is read to 64 KiB, and the connection is cut", async () => {
+  test("without an end is read to 64 KiB, and the connection is closed", async () => {
     const server = await serve(
       answering((socket) => {
         socket.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
@@ -163,7 +163,7 @@ describe("the body", () => {
     expect(await server.closed()).toBe(2);
   });
 
-  test("meets a pattern once, however many pieces follow", async () => {
+  test("is matched against a pattern once, however many chunks follow", async () => {
     const pieces = `10000\r\n${" ".repeat(limits.probeBodyBytes)}\r\n${"1\r\n \r\n".repeat(100)}0\r\n\r\n`;
     const startedAt = performance.now();
     const result = await runAgainst(`HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${pieces}`, {
@@ -173,7 +173,7 @@ describe("the body", () => {
     expect(performance.now() - startedAt).toBeLessThan(4_000);
   });
 
-  test("is read no further than the match", async () => {
+  test("is read only up to the match", async () => {
     const server = await serve(
       answering((socket) => socket.write("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: ready\n\n")),
     );
@@ -182,7 +182,7 @@ describe("the body", () => {
     await server.closed();
   });
 
-  test("may end with the connection, but not before its announced length", async () => {
+  test("can end with the connection, but not before its Content-Length", async () => {
     const check = { expectBody: "/ready$/" };
     expect(await runAgainst("HTTP/1.0 200 OK\r\n\r\nready", check)).toMatchObject({ ok: true });
     const short = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nready";

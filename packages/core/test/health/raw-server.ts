@@ -9,11 +9,11 @@ import { Connector } from "../../src/transport/connector.ts";
 
 export interface RawServer {
   readonly port: number;
-  /** Resolves once the connections so far have closed, with how many there were. */
+  /** Resolves once all connections so far have closed, with their number. */
   closed(): Promise<number>;
 }
 
-/** Starts a server of bare sockets, plain or TLS, on a free port or on a path. */
+/** Starts a socket server, with or without TLS, on a free port or on a path. */
 export async function serve(
   onSocket: (socket: net.Socket) => void,
   { path, tlsOptions }: { path?: string; tlsOptions?: tls.TlsOptions } = {},
@@ -42,7 +42,7 @@ export async function serve(
   };
 }
 
-/** A server that reads a request's head and then does something. */
+/** A socket handler that reads the head of a request and then calls `respond`. */
 export function answering(respond: (socket: net.Socket, head: string) => void): (socket: net.Socket) => void {
   return (socket) => {
     let head = "";
@@ -60,7 +60,7 @@ export interface ProbeOptions extends Pick<PoolOptions, "connections"> {
   readonly signal?: AbortSignal;
 }
 
-/** Probes a URL; five seconds stand for ever. */
+/** Probes a URL, with a timeout of five seconds. */
 export function run(
   url: string,
   { check = {}, tlsOptions = {}, connections = {}, signal }: ProbeOptions = {},
@@ -77,7 +77,7 @@ export function run(
   });
 }
 
-/** Probes a server that answers each request with these bytes, and tells what came of it. */
+/** Probes a server that responds with the given bytes, and returns the result. */
 export async function runAgainst(response: string | Buffer, check: HealthCheckOptions = {}): Promise<ProbeResult> {
   const server = await serve(answering((socket) => socket.end(response)));
   const result = await run(`http://127.0.0.1:${server.port}`, { check });
@@ -89,7 +89,7 @@ export function response(status: string, body = ""): string {
   return `HTTP/1.1 ${status}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
 }
 
-/** Writes for as long as the other side reads. */
+/** Writes until the socket is destroyed. */
 export function flood(socket: net.Socket, bytes: string): void {
   const write = () => {
     while (!socket.destroyed && socket.write(bytes));

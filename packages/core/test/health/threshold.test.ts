@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import type { Health } from "../../src/events.ts";
 import { Threshold } from "../../src/health/threshold.ts";
 
-/** Feeds results, `+` or `-`, and writes the verdict after each: h, u or ?, in capitals when it has just changed. */
+/** Records results, `+` or `-`, and returns the verdict after each: h, u or ?, in upper case if it has changed. */
 function trace(results: string, from: Health = "unknown", rise = 2, fall = 3): string {
   const letters = { healthy: "h", unhealthy: "u", unknown: "?" };
   const threshold = new Threshold({ healthyThreshold: rise, unhealthyThreshold: fall }, from);
@@ -16,13 +16,13 @@ function trace(results: string, from: Health = "unknown", rise = 2, fall = 3): s
 test.each<[string, string, string, Health?]>([
   ["the first success is enough at the start", "+", "H"],
   ["the first success is enough even after failures", "--+", "??H"],
-  ["failures have to add up at the start", "---", "??U"],
-  ["failures in a row make it unhealthy", "+---", "HhhU"],
-  ["a success in between starts the count anew", "+--+--+---", "HhhhhhhhhU"],
-  ["successes in a row make it healthy again", "---++", "??UuH"],
-  ["a failure in between starts the count anew", "---+-+-++", "??UuuuuuH"],
-  ["a verdict from before is kept until it is overturned", "--+---", "hhhhhU", "healthy"],
-  ["an unhealthy verdict from before needs more than one success", "+-++", "uuuH", "unhealthy"],
+  ["the first failure is not enough at the start", "---", "??U"],
+  ["consecutive failures make it unhealthy", "+---", "HhhU"],
+  ["a success in between resets the count", "+--+--+---", "HhhhhhhhhU"],
+  ["consecutive successes make it healthy again", "---++", "??UuH"],
+  ["a failure in between resets the count", "---+-+-++", "??UuuuuuH"],
+  ["an earlier verdict is kept until enough results are against it", "--+---", "hhhhhU", "healthy"],
+  ["an earlier unhealthy verdict needs more than one success", "+-++", "uuuH", "unhealthy"],
 ])("%s", (_name, results, verdicts, from) => {
   expect(trace(results, from)).toBe(verdicts);
 });
@@ -31,7 +31,7 @@ test("thresholds of one follow every result", () => {
   expect(trace("-+-++", "unknown", 1, 1)).toBe("UHUHh");
 });
 
-test("it wavers without a verdict and while the last result speaks against it", () => {
+test("it is undecided without a verdict and while the last result is against it", () => {
   const threshold = new Threshold({ healthyThreshold: 2, unhealthyThreshold: 2 });
   const undecided = [threshold.undecided];
   for (const success of [true, false, true, false, false, true, true]) {

@@ -17,8 +17,8 @@ function feedbackLab(members: Members, settings: Omit<PoolOptions, "upstreams"> 
   const runtime = { clock, random: seededRandom() };
   const optionsOf = (others: Omit<PoolOptions, "upstreams">) =>
     resolvePool({ outlierDetection: false, weights: {}, ...others, upstreams: upstreamsOf(members) });
-  const atWork = new ManagedPool("api", optionsOf(settings), runtime);
-  const { pool } = atWork;
+  const managed = new ManagedPool("api", optionsOf(settings), runtime);
+  const { pool } = managed;
   const events: string[] = [];
   pool.on("weight", ({ upstream, from, to, reason, detail }) => {
     events.push(`${clock.now() / 1_000}s ${upstream} ${from} -> ${to} ${reason}: ${detail}`);
@@ -31,7 +31,7 @@ function feedbackLab(members: Members, settings: Omit<PoolOptions, "upstreams"> 
     }
   };
   const factors = () => pool.upstreams.map(({ feedback }) => feedback);
-  /** An interval of these loads, rated at its end. */
+  /** Sends the given loads and returns the factors after the rating at the end of the interval. */
   const interval = (loads: Readonly<Record<string, Parameters<typeof send>[1]>>) => {
     for (const [id, load] of Object.entries(loads)) send(id, load);
     clock.advance(intervalMs);
@@ -41,19 +41,19 @@ function feedbackLab(members: Members, settings: Omit<PoolOptions, "upstreams"> 
     clock,
     runtime,
     pool,
-    atWork,
+    managed,
     events,
     send,
     interval,
     factors,
-    reload: (others: Omit<PoolOptions, "upstreams">) => atWork.reconfigure(optionsOf(others)),
+    reload: (others: Omit<PoolOptions, "upstreams">) => managed.reconfigure(optionsOf(others)),
   };
 }
 
 const even = { a: {}, b: {}, c: {} };
 
 describe("a rating", () => {
-  test("quarters the weight of one that is slow, down to a sixteenth, and doubles it back", () => {
+  test("quarters the factor of a slow upstream, down to 1/16, and doubles it back", () => {
     const { interval } = feedbackLab({ a: 1, b: 1, c: 1 });
     const trace = [
       ...[1, 2, 3].map(() => interval({ ...even, c: { ms: 200 } })[2]),
@@ -62,7 +62,7 @@ describe("a rating", () => {
     expect(trace).toEqual([0.25, 0.0625, 0.0625, 0.125, 0.25, 0.5, 1, 1]);
   });
 
-  test("tells what it was for", () => {
+  test("emits events with its reason", () => {
     const { interval, events } = feedbackLab({ a: 8, b: 8, c: 8 });
     interval({ ...even, c: { ms: 200 } });
     interval(even);
@@ -76,10 +76,10 @@ describe("a rating", () => {
   });
 
   test.each([
-    ["failures at the noise", { a: [5, 100], b: [0, 100] }, [1, 1]],
-    ["failures above the noise", { a: [6, 100], b: [0, 100] }, [0.25, 1]],
-    ["many failures everywhere", { a: [60, 100], b: [40, 100] }, [1, 1]],
-    ["half as many again", { a: [61, 100], b: [40, 100] }, [0.25, 1]],
+    ["failures 5 points above the median", { a: [5, 100], b: [0, 100] }, [1, 1]],
+    ["failures 6 points above the median", { a: [6, 100], b: [0, 100] }, [0.25, 1]],
+    ["failures at 1.5 times the median", { a: [60, 100], b: [40, 100] }, [1, 1]],
+    ["failures above 1.5 times the median", { a: [61, 100], b: [40, 100] }, [0.25, 1]],
   ] as const)("of %s", (_, loads, expected) => {
     const { send, clock, factors } = feedbackLab({ a: 1, b: 1 });
     for (const [id, [failed, all]] of Object.entries(loads)) {
@@ -91,35 +91,35 @@ describe("a rating", () => {
   });
 
   test.each([
-    ["a few milliseconds are noise", { a: { ms: 11 }, b: { ms: 1 } }, [1, 1]],
-    ["in a pool of two the better one is the measure", { a: { ms: 31 }, b: { ms: 20 } }, [0.25, 1]],
-    ["half as much again is not yet too much", { a: { ms: 30 }, b: { ms: 20 } }, [1, 1]],
-    ["a pool that is slow throughout has no slow one", { a: { ms: 900 }, b: { ms: 1_000 } }, [1, 1]],
+    ["a difference of 10 ms is noise", { a: { ms: 11 }, b: { ms: 1 } }, [1, 1]],
+    ["in a pool of two the better one is the median", { a: { ms: 31 }, b: { ms: 20 } }, [0.25, 1]],
+    ["1.5 times the median is not an outlier", { a: { ms: 30 }, b: { ms: 20 } }, [1, 1]],
+    ["a pool of equally slow upstreams has no outlier", { a: { ms: 900 }, b: { ms: 1_000 } }, [1, 1]],
   ])("%s", (_, loads, expected) => {
     expect(feedbackLab({ a: 1, b: 1 }).interval(loads)).toEqual(expected);
   });
 
-  test("allows for a pool that is uneven anyway", () => {
+  test("takes the median deviation of the pool into account", () => {
     const { interval } = feedbackLab({ a: 1, b: 1, c: 1, d: 1, e: 1 });
     const uneven = { a: { ms: 20 }, b: { ms: 40 }, c: { ms: 60 }, d: { ms: 80 }, e: { ms: 100 } };
-    // The median is 60, the deviation 20: up to 120 is nothing out of the ordinary.
+    // The median is 60 and the deviation 20, so the bound is 120.
     expect(interval({ ...uneven, e: { ms: 120 } })).toEqual([1, 1, 1, 1, 1]);
     expect(interval({ ...uneven, e: { ms: 121 } })).toEqual([1, 1, 1, 1, 0.25]);
   });
 
-  test("punishes nobody when all fail", () => {
+  test("changes no factor when all upstreams fail", () => {
     const bad = { status: 503 };
     expect(feedbackLab({ a: 1, b: 1, c: 1 }).interval({ a: bad, b: bad, c: bad })).toEqual([1, 1, 1]);
   });
 
-  test("does not take one that only fails for a fast one", () => {
+  test("has no latency for an upstream that only fails", () => {
     const bad = { status: 503 };
     const { interval } = feedbackLab({ a: 1, b: 1, c: 1 });
     expect(interval({ a: bad, b: bad, c: { ms: 200 } })).toEqual([1, 1, 1]);
     expect(interval({ a: bad, b: { ms: 200 }, c: { ms: 210 } })).toEqual([0.25, 1, 1]);
   });
 
-  test("is not made of a few requests", () => {
+  test("needs a minimum of requests", () => {
     const { interval } = feedbackLab({ a: 1, b: 1, c: 1 });
     const slow = { ms: 5_000, times: limits.feedbackMinimumRequests - 1 };
     expect(interval({ ...even, c: slow })).toEqual([1, 1, 1]);
@@ -127,11 +127,11 @@ describe("a rating", () => {
     expect(interval({ ...even, c: slow })).toEqual([1, 1, 0.5]);
   });
 
-  test("needs somebody to compare with", () => {
+  test("needs a second upstream with requests", () => {
     expect(feedbackLab({ a: 1, b: 1 }).interval({ a: { ms: 5_000 } })).toEqual([1, 1]);
   });
 
-  test("counts neither clients that leave nor limits of our own", () => {
+  test("does not count client aborts and the proxy's own limits", () => {
     const { pool, interval } = feedbackLab({ a: 1, b: 1 });
     for (const outcome of ["aborted", "stale", "total_timeout", "no_file_descriptors"] as const) {
       for (let count = 0; count < 20; count++) pool.begin(memberOf(pool, "a")).settle(outcome);
@@ -140,7 +140,7 @@ describe("a rating", () => {
   });
 });
 
-describe("who is out", () => {
+describe("an upstream without requests", () => {
   test.each([
     [
       "ejected",
@@ -152,7 +152,7 @@ describe("who is out", () => {
       (id: string, { pool }: ReturnType<typeof feedbackLab>) => pool.setHealth(memberOf(pool, id), "unhealthy", ""),
     ],
     ["draining", (id: string, { pool }: ReturnType<typeof feedbackLab>) => pool.setState(id, "draining")],
-  ])("for being %s is neither rated nor forgiven", (_, take) => {
+  ])("because it is %s keeps its factor", (_, take) => {
     const lab = feedbackLab({ a: 1, b: 1, c: 1 });
     expect(lab.interval({ ...even, c: { ms: 200 } })).toEqual([1, 1, 0.25]);
     take("c", lab);
@@ -162,7 +162,7 @@ describe("who is out", () => {
 });
 
 describe("after a change", () => {
-  test("nothing moves for ten seconds, and the next rating is of the time since", () => {
+  test("no factor changes for ten seconds, and the next rating covers the time since", () => {
     const { clock, send, factors, events } = feedbackLab({ a: 1, b: 1 }, { weights: { interval: "4s" } });
     const trace = [1, 2, 3, 4, 5, 6, 7].map(() => {
       send("a", { ms: 200, times: 4 });
@@ -170,7 +170,7 @@ describe("after a change", () => {
       clock.advance(4_000);
       return factors()[0];
     });
-    // Four requests an interval are too few to tell, the twelve of three are not.
+    // Four requests per interval are too few for a rating, the twelve of three intervals are enough.
     expect(trace).toEqual([1, 1, 1, 1, 1, 1, 1]);
     send("a", { ms: 200 });
     send("b");
@@ -187,7 +187,7 @@ describe("after a change", () => {
 });
 
 describe("reload and close", () => {
-  test("switching it off gives the weights back and leaves no timer", () => {
+  test("switching feedback off resets the factors and leaves no timer", () => {
     const { interval, reload, factors, clock, events } = feedbackLab({ a: 1, b: 1 });
     interval({ a: { ms: 200 }, b: {} });
     reload({ weights: undefined } as never);
@@ -196,14 +196,14 @@ describe("reload and close", () => {
     expect(clock.pending).toBe(0);
   });
 
-  test("so does heeding announcements alone", () => {
+  test("so does the mode announced", () => {
     const { interval, reload, factors, clock } = feedbackLab({ a: 1, b: 1 });
     interval({ a: { ms: 200 }, b: {} });
     reload({ weights: { mode: "announced" } });
     expect([factors(), clock.pending]).toEqual([[1, 1], 0]);
   });
 
-  test("another interval holds from then on, and the factors stay", () => {
+  test("a new interval applies at once, and the factors stay", () => {
     const { interval, reload, factors, clock } = feedbackLab({ a: 1, b: 1 });
     interval({ a: { ms: 200 }, b: {} });
     reload({ weights: { interval: "3s" } });
@@ -214,15 +214,15 @@ describe("reload and close", () => {
   });
 
   test("stopping the pool leaves factors as they are, and no timer", () => {
-    const { interval, atWork, factors, clock } = feedbackLab({ a: 1, b: 1 });
+    const { interval, managed, factors, clock } = feedbackLab({ a: 1, b: 1 });
     interval({ a: { ms: 200 }, b: {} });
-    atWork.stop();
+    managed.stop();
     expect([factors(), clock.pending]).toEqual([[0.25, 1], 0]);
   });
 });
 
 describe("over time", () => {
-  /** Requests at random moments, picked by a real balancer and answered after the upstream's own time. */
+  /** Sends requests at random times through a real balancer, each with the latency of its upstream. */
   function simulate(policy: PoolOptions["balance"], msOf: (id: string, seconds: number) => number, seconds: number) {
     const lab = feedbackLab({ a: 1, b: 1, c: 1, d: 1 }, { balance: policy ?? "p2c" });
     const balancer = new Balancer(lab.pool, {}, lab.runtime);
@@ -248,7 +248,7 @@ describe("over time", () => {
   }
 
   test.each(["round-robin", "random", "p2c"] as const)(
-    "%s: one that is five times slower than its fellows has lost its share two intervals on, and back five after it is well",
+    "%s: an upstream five times slower than the others loses its share within two intervals and regains it within five",
     (policy) => {
       const shares = simulate(policy, (id, seconds) => (id === "a" && seconds < 60 ? 100 : 20), 130);
       expect(Math.max(...shares.slice(2, 6))).toBeLessThan(0.12);
@@ -256,14 +256,14 @@ describe("over time", () => {
     },
   );
 
-  test("one that stays slow is tried now and then, and never gets its share", () => {
+  test("an upstream that stays slow still gets a few requests, and never its full share", () => {
     const shares = simulate("round-robin", (id) => (id === "a" ? 200 : 20), 300);
     const later = shares.slice(2);
     expect(later.reduce((sum, share) => sum + share, 0) / later.length).toBeLessThan(0.08);
     expect(Math.min(...later)).toBeGreaterThan(0);
   });
 
-  test("four of a kind stay as they are", () => {
+  test("four equal upstreams keep their shares", () => {
     const shares = simulate("random", () => 50, 200);
     for (const share of shares) expect(Math.abs(share - 0.25)).toBeLessThan(0.06);
   });
