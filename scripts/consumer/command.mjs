@@ -1,4 +1,5 @@
-// The command as npm has linked it: prints its version, writes and checks a configuration, serves, and stops on a signal.
+// Runs the command that npm has linked: it prints its version, creates and checks a configuration, serves requests, and stops
+// on a signal.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -6,7 +7,7 @@ import { mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
-import { seeFailover, seeTunnel, startBackend } from "./lab.mjs";
+import { checkFailover, checkTunnel, startBackend } from "./lab.mjs";
 import manifests from "./manifests.json" with { type: "json" };
 
 const command = realpathSync(path.join(import.meta.dirname, "node_modules", ".bin", "evenkeel"));
@@ -35,8 +36,8 @@ async function serve() {
     log.push(JSON.parse(line));
     const { listen } = log.at(-1);
     if (listen === undefined) continue;
-    await seeTunnel(listen[0]);
-    await seeFailover(listen[0], backends);
+    await checkTunnel(listen[0]);
+    await checkFailover(listen[0], backends);
     child.kill("SIGTERM");
   }
   if (child.exitCode === null) await once(child, "exit");

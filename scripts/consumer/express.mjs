@@ -1,8 +1,8 @@
-// A small Express app with a pool of two behind /api.
+// A small Express app with a pool of two upstreams at /api.
 import { createServer } from "node:http";
 import { evenkeel } from "@evenkeel/express";
 import express from "express";
-import { listen, seeFailover, seeTunnel, startBackend } from "./lab.mjs";
+import { checkFailover, checkTunnel, listen, startBackend } from "./lab.mjs";
 
 const backends = { a: await startBackend("a"), b: await startBackend("b") };
 const api = evenkeel({ upstreams: [backends.a.url, backends.b.url], balance: "round-robin" });
@@ -11,8 +11,8 @@ app.use("/api", api);
 const server = createServer(app).on("upgrade", api.upgrade).on("clientError", api.clientError);
 const url = `http://127.0.0.1:${await listen(server)}/api/users`;
 
-await seeTunnel(url);
-await seeFailover(url, backends);
+await checkTunnel(url);
+await checkFailover(url, backends);
 
 server.close();
 await api.close({ timeout: "1s" });

@@ -1,7 +1,7 @@
-// A small Fastify app with a pool of two behind /api.
+// A small Fastify app with a pool of two upstreams at /api.
 import evenkeel from "@evenkeel/fastify";
 import fastify from "fastify";
-import { seeFailover, seeTunnel, startBackend } from "./lab.mjs";
+import { checkFailover, checkTunnel, startBackend } from "./lab.mjs";
 
 const backends = { a: await startBackend("a"), b: await startBackend("b") };
 const app = fastify({ forceCloseConnections: true });
@@ -13,8 +13,8 @@ await app.register(evenkeel, {
 });
 const url = `${await app.listen({ host: "127.0.0.1", port: 0 })}/api/users`;
 
-await seeTunnel(url);
-await seeFailover(url, backends);
+await checkTunnel(url);
+await checkFailover(url, backends);
 
 await app.close();
 backends.a.stop();

@@ -1,14 +1,14 @@
-// What the small programs beside this one have in common: backends, requests, and a failover that is seen to happen.
+// Helpers of the programs in this folder: backends, requests, and checks of failover and of a WebSocket tunnel.
 
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { createServer, request } from "node:http";
 
-/** RFC 6455, section 1.3. */
+/** RFC 6455 section 1.3. */
 const webSocketGuid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/** Starts a backend that answers with its name, and echoes what comes through a WebSocket's tunnel, byte for byte. */
+/** Starts a backend that responds with its name and echoes the bytes of a WebSocket tunnel. */
 export async function startBackend(name) {
   const server = createServer((_req, res) => res.end(name));
   server.on("upgrade", (req, socket) => {
@@ -31,14 +31,14 @@ export async function listen(server) {
   return server.address().port;
 }
 
-/** Stops one of two backends under way: every request has to be answered, from then on by the one that is left. */
-export async function seeFailover(url, backends) {
+/** Stops one of two backends. Every request before and after must succeed, afterwards at the other backend. */
+export async function checkFailover(url, backends) {
   assert.deepEqual(await names(url), new Set(["a", "b"]));
   backends.b.stop();
   assert.deepEqual(await names(url), new Set(["a"]));
 }
 
-/** Who answers twenty requests. */
+/** Sends twenty requests and returns the names of the backends that have responded. */
 async function names(url) {
   const seen = new Set();
   for (let count = 0; count < 20; count++) {
@@ -49,12 +49,12 @@ async function names(url) {
   return seen;
 }
 
-/** Opens a tunnel, and sees bytes come back through it. */
-export async function seeTunnel(url) {
+/** Opens a tunnel and checks that it echoes bytes. */
+export async function checkTunnel(url) {
   const key = randomBytes(16).toString("base64");
   const versioned = { "sec-websocket-key": key, "sec-websocket-version": "13" };
   const upgrade = request(url, { headers: { connection: "upgrade", upgrade: "websocket", ...versioned } }).end();
-  upgrade.on("response", ({ statusCode }) => upgrade.destroy(new Error(`no tunnel but ${statusCode}`)));
+  upgrade.on("response", ({ statusCode }) => upgrade.destroy(new Error(`expected status 101, found ${statusCode}`)));
   const [, socket] = await once(upgrade, "upgrade");
   socket.write("hello");
   const [bytes] = await once(socket, "data");
@@ -62,7 +62,7 @@ export async function seeTunnel(url) {
   socket.destroy();
 }
 
-/** What every entry of the packages in this folder is called, and whether it is JSON. */
+/** Returns the name of every public entry of the installed packages, and whether it is JSON. */
 export function entries(manifests) {
   return manifests.flatMap(({ name, exports }) =>
     Object.keys(exports).map((entry) => ({ entry: name + entry.slice(1), json: entry.endsWith(".json") })),

@@ -1,4 +1,4 @@
-// Requires every public entry: Node hands out ES modules since 20.19 and 22.12.
+// Requires every public entry: Node supports require() of ES modules since 20.19 and 22.12.
 const assert = require("node:assert/strict");
 const manifests = require("./manifests.json");
 

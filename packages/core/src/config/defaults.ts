@@ -216,7 +216,7 @@ export const limits = {
   chunkOverheadBytes: 81_920,
   /** The bytes of chunk size and line ends that each chunk may have in addition to that. */
   chunkOverheadPerPiece: 24,
-  /** The most pipelined requests in flight on a connection, in addition to the one being answered. More wait. */
+  /** The most pipelined requests in flight on a connection, in addition to the one whose response is sent. More wait. */
   pipelinedRequests: 31,
   /** The number of pipelined requests waiting on a connection at which reading stops. Those already read come in addition. */
   pipelinedWaiting: 4_096,
