@@ -36,9 +36,14 @@ export class StrictClient {
   }
 
   static async to(port: number): Promise<StrictClient> {
-    const client = new StrictClient(connect({ port, host: "127.0.0.1", allowHalfOpen: true }));
+    return StrictClient.over(connect({ port, host: "127.0.0.1", allowHalfOpen: true }), "connect");
+  }
+
+  /** A client over a socket that is connecting; `ready` is the event that it emits next. */
+  static async over(socket: Socket, ready: "connect" | "secureConnect"): Promise<StrictClient> {
+    const client = new StrictClient(socket);
     await new Promise<void>((resolve, reject) => {
-      client.socket.once("connect", resolve).once("error", reject);
+      socket.once(ready, resolve).once("error", reject);
     });
     return client;
   }

@@ -28,7 +28,9 @@ export class NodeExchange implements ClientExchange {
   #handler: ClientHandler | undefined;
   #context: AsyncContext | undefined;
   #reading = false;
+  /** The handler gets no more of the body: it has discarded the rest, or has received a fault. */
   #discarding = false;
+  #faulty = false;
   /** `socket.bytesRead` when the body began. */
   #bytesBefore = 0;
   #chunks = 0;
@@ -37,6 +39,7 @@ export class NodeExchange implements ClientExchange {
   #watchesDrain = false;
   #watchesClose = false;
   #closed = false;
+  #sent = false;
   #released = false;
   /** For the count of pipelined requests. */
   #onResponseClosed: (() => void) | undefined;
@@ -133,7 +136,7 @@ export class NodeExchange implements ClientExchange {
   onParseError(code: ErrorCode): boolean {
     if (this.#released || this.#closed) return false;
     if (this.#handler === undefined) this.fault = code;
-    else this.#call(this.#handler.onFault, code);
+    else this.#reportFault(code);
     return true;
   }
 
@@ -170,7 +173,10 @@ export class NodeExchange implements ClientExchange {
 
   begin(status: number, reason: string, headers: string[], last: boolean): boolean {
     if (this.res.headersSent) return false;
-    if (last) this.#connection.lingerOnClose(this.#clock);
+    if (last) {
+      this.res.shouldKeepAlive = false;
+      this.#connection.lingerOnClose(this.#clock);
+    }
     this.#headers = headers;
     writeHead(this.res, status, reason, headers);
     return true;
@@ -226,9 +232,15 @@ export class NodeExchange implements ClientExchange {
     this.bodyBytes += chunk.length;
     if (this.#discarding) return;
     this.#chunks++;
-    const handler = this.#handler as ClientHandler;
-    if (this.#isPadded()) this.#call(handler.onFault, "bad_request");
-    else this.#call(handler.onBody, chunk);
+    if (this.#isPadded()) this.#reportFault("bad_request");
+    else this.#call((this.#handler as ClientHandler).onBody, chunk);
+  }
+
+  #reportFault(code: ErrorCode): void {
+    if (this.#faulty) return;
+    this.#faulty = true;
+    this.#discarding = true;
+    this.#call((this.#handler as ClientHandler).onFault, code);
   }
 
   #onEnd(): void {
@@ -259,6 +271,7 @@ export class NodeExchange implements ClientExchange {
   protected readonly onClose = (): void => {
     if (this.#closed) return;
     this.#closed = true;
+    this.#sent = this.#isSent();
     this.#connection.offClose(this.onClose);
     if (this.#connection.latest === this) this.#connection.latest = undefined;
     this.#onResponseClosed?.();
@@ -266,7 +279,13 @@ export class NodeExchange implements ClientExchange {
   };
 
   #reportClosed(): void {
-    if (this.#handler !== undefined) this.#call(this.#handler.onClosed, this.res.writableFinished);
+    if (this.#handler !== undefined) this.#call(this.#handler.onClosed, this.#sent);
+  }
+
+  /** Node counts what a closed socket has dropped as written. A socket that Node closes itself has finished before. */
+  #isSent(): boolean {
+    const { socket } = this.req;
+    return this.res.writableFinished && !(socket.destroyed && !socket.writableFinished);
   }
 
   /** Calls the handler in the context of `start`: Node emits in that of the connection or of another request. */
