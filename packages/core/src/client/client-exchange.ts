@@ -32,7 +32,7 @@ export interface IncomingRequest {
 export interface ClientExchange extends IncomingRequest {
   /** The connection, where it carries the requests of this client one after another (HTTP/1); else undefined. */
   readonly connection: Duplex | undefined;
-  /** The body was received to its end, or there is none. */
+  /** The request was received to its end. Without a body, that is the case no later than after the event that handed it over. */
   readonly bodyComplete: boolean;
   /** Bytes of the body that were read, those of `discardBody` after `readBody` included. */
   readonly bodyBytes: number;
@@ -42,10 +42,10 @@ export interface ClientExchange extends IncomingRequest {
   readonly fault: ErrorCode | undefined;
   /** A 100 (Continue) was sent. */
   readonly continueSent: boolean;
-  /** The status of the response head that was sent, by the proxy or by an app in front of it; 0 before. */
+  /** The status given to `begin`, or sent by an app in front of the proxy; 0 before. */
   readonly status: number;
 
-  /** Called once, before any other method. */
+  /** Called once, before any other method. After `onClosed` the other methods have no effect. */
   start(handler: ClientHandler): void;
   /** Sends a 100 (Continue), which the client awaits before it sends its body. */
   sendContinue(): void;
@@ -62,7 +62,10 @@ export interface ClientExchange extends IncomingRequest {
    * sent a response already. Throws what an app's own code throws that looks at the head.
    */
   begin(status: number, reason: string, headers: string[], last: boolean): boolean;
-  /** Sends data; a string is Latin-1. A buffer is only read during the call. False asks to wait for `onWritable`. */
+  /**
+   * Sends data; a string is Latin-1. A buffer is only read during the call. False asks to wait for `onWritable`. Nothing is
+   * sent of the body of a response that cannot have one: to HEAD, and with the status 204 or 304.
+   */
   write(data: Buffer | string): boolean;
   /** Sends what is held back, the head included. */
   flush(): void;
@@ -93,7 +96,7 @@ export interface ClientHandler {
   onBodyEnd(): void;
   /** The rest of the request is malformed, too large or too slow. No more of the body follows. */
   onFault(code: ErrorCode): void;
-  /** After `write` has returned false: the data was taken. */
+  /** Once after `write` has returned false: the data was taken. */
   onWritable(): void;
   /** The response was sent (`finished`), or the connection has closed before. */
   onClosed(finished: boolean): void;

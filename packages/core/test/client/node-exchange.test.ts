@@ -3,14 +3,21 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createSecureServer } from "node:https";
 import { type AddressInfo, connect } from "node:net";
 import { connect as connectSecurely } from "node:tls";
-import { onTestFinished } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { connectionOf } from "../../src/client/node/node-connection.ts";
 import { NodeExchange } from "../../src/client/node/node-exchange.ts";
 import { handleParseError } from "../../src/client/node/parse-errors.ts";
 import { createUpgradeExchange } from "../../src/client/node/upgrade-exchange.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import { clientExchangeContract } from "../contract/client-exchange-contract.ts";
-import type { ClientExchangeTraits, OpenedExchange, RequestSketch } from "../contract/client-exchange-harness.ts";
+import {
+  type ClientExchangeTraits,
+  fieldsOf,
+  type OpenedExchange,
+  RecordingHandler,
+  type RequestSketch,
+} from "../contract/client-exchange-harness.ts";
+import { turns, until } from "../support/event-loop.ts";
 import { StrictClient } from "../support/raw-client.ts";
 import { requestBytes, SocketTestClient } from "../support/socket-test-client.ts";
 
@@ -28,7 +35,9 @@ async function serve(server: Server): Promise<{ readonly port: number; readonly 
       resolve({ exchange: new NodeExchange(req, res, connectionOf(req.socket), systemClock), res });
     };
     server.on("request", onRequest).on("checkContinue", onRequest);
-    server.on("clientError", (error, socket) => handleParseError(error, socket, systemClock, () => {}));
+    server.on("clientError", (error, socket) =>
+      handleParseError(error, socket, systemClock, (exchange) => exchange.cutOff()),
+    );
     server.on("upgrade", (req, socket, head) => {
       const options = { clock: systemClock, headers: undefined, responseHeaders: undefined };
       const exchange = createUpgradeExchange(req, socket, head, options);
@@ -52,7 +61,11 @@ interface Variant {
   readonly headers?: readonly string[];
 }
 
-async function open(sketch: RequestSketch, variant: Variant = {}): Promise<OpenedExchange> {
+interface Opened extends Handed {
+  readonly strict: StrictClient;
+}
+
+async function openNode(sketch: RequestSketch, variant: Variant = {}): Promise<Opened> {
   const { httpVersion = "1.1", secure = false, headers = [] } = variant;
   const { port, handed } = await serve(secure ? createSecureServer(certificate()) : createServer());
   const to = { port, host: "127.0.0.1", allowHalfOpen: true };
@@ -61,7 +74,11 @@ async function open(sketch: RequestSketch, variant: Variant = {}): Promise<Opene
     : await StrictClient.over(connect(to), "connect");
   onTestFinished(() => void strict.socket.destroy());
   strict.socket.write(requestBytes({ ...sketch, headers: [...headers, ...(sketch.headers ?? [])] }, httpVersion));
-  const { exchange, res } = await handed;
+  return { ...(await handed), strict };
+}
+
+async function open(sketch: RequestSketch, variant?: Variant): Promise<OpenedExchange> {
+  const { exchange, res, strict } = await openNode(sketch, variant);
   return {
     exchange,
     client: new SocketTestClient(strict, sketch),
@@ -106,4 +123,95 @@ const webSocket = ["Connection", "Upgrade", "Upgrade", "websocket"];
 clientExchangeContract("node:http, an upgrade", {
   traits: { ...http11, isUpgrade: true, hasRequestBodies: false, hasChunks: false, hasAppInFront: false },
   open: (sketch) => open(sketch, { headers: webSocket }),
+});
+
+describe("what an app in front of the proxy does", () => {
+  test("to the target and the body of a request is seen", async () => {
+    const { exchange, strict } = await openNode({ method: "POST", target: "/a", bodyLength: 5 });
+    exchange.req.url = "/changed";
+    new SocketTestClient(strict, {}).send(Buffer.from("hello"));
+    expect([exchange.target, exchange.bodyTaken]).toEqual(["/a", false]);
+    exchange.req.resume();
+    await until(() => exchange.bodyComplete);
+    expect(exchange.bodyTaken).toBe(true);
+  });
+
+  test("to the head of a response fails `begin` with what it throws", async () => {
+    const { exchange, res } = await openNode({});
+    exchange.start(new RecordingHandler(exchange, "a"));
+    if (res === undefined) throw new Error("no response");
+    res.writeHead = () => {
+      throw new RangeError("an app's own");
+    };
+    expect(() => exchange.begin(200, "OK", [], false)).toThrow("an app's own");
+  });
+
+  test("with a response that is left to it is reported, and its connection closes", async () => {
+    const { exchange, res, strict } = await openNode({ method: "POST", bodyLength: 5 });
+    const handler = new RecordingHandler(exchange, "a");
+    handler.start();
+    exchange.release({ close: true, last: true, setCookie: "a=1" });
+    res?.writeHead(418, { "X-App": "1" }).end();
+    const client = new SocketTestClient(strict, {});
+    await until(() => client.received.complete && handler.closed !== undefined);
+    const { headers } = client.received;
+    expect([client.received.status, exchange.status, handler.closed]).toEqual([418, 418, true]);
+    expect([fieldsOf(headers, "connection"), fieldsOf(headers, "set-cookie")]).toEqual([["close"], ["a=1"]]);
+    await until(() => client.received.closed);
+    expect(handler.violations).toEqual([]);
+  });
+
+  test("with a request that is left to it is not disturbed by a malformed rest", async () => {
+    const { exchange, strict } = await openNode({ method: "POST", bodyLength: "unknown" });
+    exchange.decline();
+    new SocketTestClient(strict, {}).sendMalformed();
+    await until(() => strict.how !== undefined);
+    expect(exchange.fault).toBeUndefined();
+  });
+});
+
+describe("a body", () => {
+  test("whose chunks are padded is one fault, and no more of it follows", async () => {
+    const { exchange, strict } = await openNode({ method: "POST", bodyLength: "unknown" });
+    const handler = new RecordingHandler(exchange, "a");
+    handler.start();
+    handler.exchange.readBody();
+    for (let sent = 0; sent < 40; sent++) {
+      strict.socket.write(`1;${"x".repeat(4_000)}\r\na\r\n`);
+      await turns(2);
+    }
+    await until(() => handler.faults.length > 0);
+    const { length } = handler.chunks;
+    strict.socket.write("1\r\nb\r\n0\r\n\r\n");
+    await until(() => exchange.bodyComplete);
+    await turns(5);
+    expect([handler.faults, handler.chunks.length, handler.bodyEnded]).toEqual([["bad_request"], length, false]);
+    expect(handler.violations).toEqual([]);
+  });
+});
+
+describe("an interim response", () => {
+  test("is not sent while an earlier response on the connection is not finished", async () => {
+    const server = createServer();
+    const exchanges: NodeExchange[] = [];
+    server.on("request", (req, res) => {
+      exchanges.push(new NodeExchange(req, res, connectionOf(req.socket), systemClock));
+    });
+    const { port } = await serve(server);
+    const strict = await StrictClient.to(port);
+    onTestFinished(() => void strict.socket.destroy());
+    strict.socket.write(Buffer.concat([requestBytes({}, "1.1"), requestBytes({}, "1.1")]));
+    await until(() => exchanges.length === 2);
+    const [first, second] = exchanges as [NodeExchange, NodeExchange];
+    for (const exchange of exchanges) exchange.start(new RecordingHandler(exchange, "a"));
+    second.inform(103, ["Link", "</second>"]);
+    first.inform(103, ["Link", "</first>"]);
+    for (const exchange of [second, first]) {
+      exchange.begin(200, "OK", ["Content-Length", "0"], false);
+      exchange.end(undefined, []);
+    }
+    await until(() => strict.read(["GET", "GET"]).responses.length === 2);
+    const { informational, violation } = strict.read(["GET", "GET"]);
+    expect([informational.map(({ fields }) => fields), violation]).toEqual([[[["Link", "</first>"]]], undefined]);
+  });
 });

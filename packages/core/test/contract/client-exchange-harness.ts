@@ -91,6 +91,8 @@ export interface ClientExchangeHarness {
   readonly open: (sketch: RequestSketch) => Promise<OpenedExchange>;
 }
 
+type Method = (...args: unknown[]) => unknown;
+
 const storage = new AsyncLocalStorage<string>();
 
 /**
@@ -121,7 +123,8 @@ export class RecordingHandler implements ClientHandler {
     this.exchange = new Proxy(exchange, {
       get: (target, key) => {
         const value: unknown = Reflect.get(target, key, target);
-        return typeof value === "function" ? (...args: unknown[]) => this.#call(target, key, value, args) : value;
+        if (typeof value !== "function") return value;
+        return (...args: unknown[]) => this.#call(target, key, value as Method, args);
       },
     });
   }
@@ -174,7 +177,7 @@ export class RecordingHandler implements ClientHandler {
     if (!allowed) this.#violations.push(`${name} too late or twice`);
   }
 
-  #call(target: ClientExchange, key: PropertyKey, method: (...args: unknown[]) => unknown, args: unknown[]): unknown {
+  #call(target: ClientExchange, key: PropertyKey, method: Method, args: unknown[]): unknown {
     if (key === "discardBody") this.#discarded = true;
     const isNested = this.#calling;
     this.#calling = true;
