@@ -15,7 +15,7 @@ const memory = readdirSync("packages")
 const command = ["packages/cli/test/*.test.ts", "packages/cli/test/{log,server}/**/*.test.ts", "examples/**/*.test.ts"];
 /** Folders whose tests open no socket; no-sockets.ts makes one that does fail. */
 const pure = [
-  "packages/core/test/{attempts,balancer,config,docs,explain,observe,pool,simulate,simulation}/**/*.test.ts",
+  "packages/core/test/{attempts,balancer,config,docs,explain,forward,observe,pool,simulate,simulation}/**/*.test.ts",
   "scripts/test/**/*.test.ts",
 ];
 

@@ -230,7 +230,7 @@ export class NodeExchange implements ClientExchange {
 
   #onData(chunk: Buffer): void {
     this.bodyBytes += chunk.length;
-    if (this.#discarding) return;
+    if (this.#discarding || this.#closed) return;
     this.#chunks++;
     if (this.#isPadded()) this.#reportFault("bad_request");
     else this.#call((this.#handler as ClientHandler).onBody, chunk);
@@ -244,7 +244,8 @@ export class NodeExchange implements ClientExchange {
   }
 
   #onEnd(): void {
-    if (!this.#discarding && this.#handler !== undefined) this.#call(this.#handler.onBodyEnd, undefined);
+    if (this.#discarding || this.#closed || this.#handler === undefined) return;
+    this.#call(this.#handler.onBodyEnd, undefined);
   }
 
   /**

@@ -1,0 +1,37 @@
+import { clientExchangeContract } from "../contract/client-exchange-contract.ts";
+import type { ClientExchangeTraits, OpenedExchange } from "../contract/client-exchange-harness.ts";
+import { ScriptedClient } from "../support/scripted-client.ts";
+import type { ScriptedRequest } from "../support/scripted-exchange.ts";
+
+function open(request: ScriptedRequest): Promise<OpenedExchange> {
+  const client = new ScriptedClient(request);
+  const respondAsApp = (status: number) => client.exchange.respondAsApp(status, [], "");
+  return Promise.resolve({ exchange: client.exchange, client, respondAsApp });
+}
+
+const http11: ClientExchangeTraits = {
+  httpVersion: "1.1",
+  remoteAddress: "127.0.0.1",
+  encrypted: false,
+  hasConnection: true,
+  keepsLetterCase: true,
+  hasReasonPhrase: true,
+  hasRequestBodies: true,
+  hasChunks: true,
+  hasTrailers: true,
+  hasInterimResponses: true,
+  isUpgrade: false,
+  hasAppInFront: true,
+};
+
+clientExchangeContract("scripted, HTTP/1.1", { traits: http11, open });
+
+clientExchangeContract("scripted, HTTP/1.0", {
+  traits: { ...http11, httpVersion: "1.0", hasChunks: false, hasTrailers: false, hasInterimResponses: false },
+  open: (sketch) => open({ ...sketch, httpVersion: "1.0" }),
+});
+
+clientExchangeContract("scripted, an upgrade", {
+  traits: { ...http11, isUpgrade: true, hasRequestBodies: false, hasChunks: false },
+  open: (sketch) => open({ ...sketch, isUpgrade: true }),
+});
