@@ -1,7 +1,7 @@
 import { clientExchangeContract } from "../contract/client-exchange-contract.ts";
 import type { ClientExchangeTraits, OpenedExchange } from "../contract/client-exchange-harness.ts";
 import { ScriptedClient } from "../support/scripted-client.ts";
-import type { ScriptedRequest } from "../support/scripted-exchange.ts";
+import type { ScriptedRequest } from "../support/scripted-request.ts";
 
 function open(request: ScriptedRequest): Promise<OpenedExchange> {
   const client = new ScriptedClient(request);

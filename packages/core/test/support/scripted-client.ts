@@ -9,7 +9,8 @@
 import type { Duplex } from "node:stream";
 import type { ErrorCode } from "../../src/errors.ts";
 import { fieldsOf, type ReceivedResponse, type TestClient } from "../contract/client-exchange-harness.ts";
-import { ScriptedExchange, type ScriptedRequest, type Sent, windowBytes } from "./scripted-exchange.ts";
+import { ScriptedExchange, type Sent, windowBytes } from "./scripted-exchange.ts";
+import type { ScriptedRequest } from "./scripted-request.ts";
 
 /** What the client has sent of its body and the server has not taken. */
 interface Outgoing {

@@ -4,8 +4,9 @@ import type { ClientExchange, ClientHandler } from "../../src/client/client-exch
 import { RawStream } from "../../src/client/raw-stream.ts";
 import type { ErrorCode } from "../../src/errors.ts";
 import { AsyncContext } from "../../src/runtime/async-context.ts";
-import { fieldsOf, type RequestSketch } from "../contract/client-exchange-harness.ts";
+import { fieldsOf } from "../contract/client-exchange-harness.ts";
 import type { ScriptedClient } from "./scripted-client.ts";
+import { headersOf, type ScriptedRequest } from "./scripted-request.ts";
 
 /** What the server holds of a body that is not read. */
 export const windowBytes = 65_536;
@@ -14,20 +15,6 @@ const highWaterBytes = 16_384;
 /** The largest chunk, and what is delivered in each direction before the event loop turns. */
 const chunkBytes = 65_536;
 const turnBytes = 262_144;
-
-export interface ScriptedRequest extends RequestSketch {
-  /** Default: 1.1. */
-  readonly httpVersion?: string;
-  /** In place of Host, `headers` and what frames the body. */
-  readonly rawHeaders?: readonly string[];
-  /** The whole body, sent at once. */
-  readonly body?: string | Buffer | undefined;
-  readonly remoteAddress?: string | undefined;
-  readonly encrypted?: boolean;
-  readonly isUpgrade?: boolean;
-  readonly changedHeaders?: ChangedHeaders | undefined;
-  readonly connection?: Duplex;
-}
 
 /** What is on its way to the client, in order. */
 export type Sent =
@@ -169,8 +156,7 @@ export class ScriptedExchange implements ClientExchange {
     return new RawStream(stream, early);
   }
 
-  // Called by the client.
-
+  /** Something has changed at the client or here. */
   schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
@@ -294,16 +280,4 @@ export class ScriptedExchange implements ClientExchange {
     const handler = this.#handler;
     if (handler !== undefined) this.#context?.run(call, undefined, handler);
   }
-}
-
-function headersOf({ headers = [], body, bodyLength, expectsContinue = false, isUpgrade }: ScriptedRequest): string[] {
-  const length = bodyLength ?? (body === undefined ? undefined : Buffer.byteLength(body));
-  return [
-    ...["Host", "h"],
-    ...headers,
-    ...(length === "unknown" ? ["Transfer-Encoding", "chunked"] : []),
-    ...(typeof length === "number" ? ["Content-Length", String(length)] : []),
-    ...(expectsContinue ? ["Expect", "100-continue"] : []),
-    ...(isUpgrade === true ? ["Connection", "Upgrade", "Upgrade", "websocket"] : []),
-  ];
 }

@@ -99,6 +99,15 @@ export class NodeConnection {
     socket.resume();
   }
 
+  /** Only TCP has a reset. Over TLS the missing close alert says the same; a unix socket has nothing like it. */
+  reset(): void {
+    try {
+      this.socket.resetAndDestroy();
+    } catch {
+      this.socket.destroy();
+    }
+  }
+
   /** Takes the input away from Node's parser and drops it. `onLimit` is called when it is more than a client may send. */
   dropInput(onLimit: () => void): void {
     const { socket } = this;

@@ -12,7 +12,7 @@ import { BodyBuffers } from "./body-buffers.ts";
 import { changedHeadersOf, isEncrypted } from "./incoming-request.ts";
 import type { NodeConnection } from "./node-connection.ts";
 import { responseBatch } from "./response-batch.ts";
-import { flushEvents, flushHead, writeHead } from "./write-head.ts";
+import { flushEvents, flushHead, interimResponse, writeHead } from "./write-head.ts";
 
 /** A request to Node's HTTP server and the response to it. */
 export class NodeExchange implements ClientExchange {
@@ -28,7 +28,6 @@ export class NodeExchange implements ClientExchange {
   #handler: ClientHandler | undefined;
   #context: AsyncContext | undefined;
   #reading = false;
-  /** The handler gets no more of the body: it has discarded the rest, or has received a fault. */
   #discarding = false;
   #faulty = false;
   /** `socket.bytesRead` when the body began. */
@@ -166,9 +165,7 @@ export class NodeExchange implements ClientExchange {
   inform(status: number, headers: readonly string[]): void {
     const { socket } = this.res;
     if (socket === null || this.req.httpVersionMinor === 0) return;
-    let text = `HTTP/1.1 ${status} ${status === 103 ? "Early Hints" : "Processing"}\r\n`;
-    for (let index = 0; index < headers.length; index += 2) text += `${headers[index]}: ${headers[index + 1]}\r\n`;
-    socket.write(`${text}\r\n`, "latin1");
+    socket.write(interimResponse(status, headers), "latin1");
   }
 
   begin(status: number, reason: string, headers: string[], last: boolean): boolean {
@@ -221,7 +218,7 @@ export class NodeExchange implements ClientExchange {
     if (socket === null || this.req.httpVersionMinor > 0) return void this.res.destroy();
     // Some readers, Node among them, take a reset that arrives together with data for an orderly end.
     socket.pause();
-    this.#clock.setTimeout(() => reset(socket), limits.resetDelayMs);
+    this.#clock.setTimeout(() => this.#connection.reset(), limits.resetDelayMs);
   }
 
   takeOver(_headers: readonly string[]): RawStream | undefined {
@@ -230,22 +227,24 @@ export class NodeExchange implements ClientExchange {
 
   #onData(chunk: Buffer): void {
     this.bodyBytes += chunk.length;
-    if (this.#discarding || this.#closed) return;
+    if (this.#dropsBody) return;
     this.#chunks++;
     if (this.#isPadded()) this.#reportFault("bad_request");
     else this.#call((this.#handler as ClientHandler).onBody, chunk);
   }
 
+  get #dropsBody(): boolean {
+    return this.#discarding || this.#faulty || this.#closed;
+  }
+
   #reportFault(code: ErrorCode): void {
     if (this.#faulty) return;
     this.#faulty = true;
-    this.#discarding = true;
     this.#call((this.#handler as ClientHandler).onFault, code);
   }
 
   #onEnd(): void {
-    if (this.#discarding || this.#closed || this.#handler === undefined) return;
-    this.#call(this.#handler.onBodyEnd, undefined);
+    if (!this.#dropsBody) this.#call((this.#handler as ClientHandler).onBodyEnd, undefined);
   }
 
   /**
@@ -292,15 +291,6 @@ export class NodeExchange implements ClientExchange {
   /** Calls the handler in the context of `start`: Node emits in that of the connection or of another request. */
   #call<Argument>(method: (this: ClientHandler, argument: Argument) => void, argument: Argument): void {
     this.#context?.run(method, this.#handler as ClientHandler, argument);
-  }
-}
-
-/** Only TCP has a reset. Over TLS the missing close alert says the same; a unix socket has nothing like it. */
-function reset(socket: Socket): void {
-  try {
-    socket.resetAndDestroy();
-  } catch {
-    socket.destroy();
   }
 }
 

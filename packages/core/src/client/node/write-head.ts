@@ -60,6 +60,13 @@ function hasReader(res: ServerResponse, event: "finish" | "close"): boolean {
   return count > 0 && count > res.listeners(event).filter((listener) => passiveListener in listener).length;
 }
 
+/** An interim response in Latin-1. */
+export function interimResponse(status: number, headers: readonly string[]): string {
+  let text = `HTTP/1.1 ${status} ${status === 103 ? "Early Hints" : "Processing"}\r\n`;
+  for (let index = 0; index < headers.length; index += 2) text += `${headers[index]}: ${headers[index + 1]}\r\n`;
+  return `${text}\r\n`;
+}
+
 /** Sends a head that has been written. Node's own `flushHeaders` would encode it as UTF-8, which changes 8-bit bytes. */
 export function flushHead(res: ServerResponse): void {
   res.write("", "latin1");
