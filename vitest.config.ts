@@ -23,7 +23,7 @@ const pure = [
 const projects = [
   { name: "sockets", include: everything, exclude: ["**/node_modules/**", ...memory, ...command, ...pure] },
   { name: "memory", include: memory, isolate: true },
-  { name: "command", include: command },
+  { name: "command", include: command, globalSetup: ["./scripts/test-run/bundle-command.ts"] },
   { name: "pure", include: pure, exclude: memory, setupFiles: ["./scripts/test-run/no-sockets.ts"] },
 ];
 

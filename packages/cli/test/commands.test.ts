@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import packageJson from "../package.json" with { type: "json" };
 import { starterConfig } from "../src/starter-config.ts";
 import { version } from "../src/version.ts";
-import { makeFolder, runCli, serve, writeFile } from "./support/cli.ts";
+import { makeFolder, publishedBin, runCli, serve, writeFile } from "./support/cli.ts";
 import { anyPort, nowhere, poolOf, withAdmin } from "./support/configs.ts";
 import { sendRequest, startUpstream } from "./support/http.ts";
 
@@ -27,7 +27,7 @@ const commands = [
 test("every command has a --help and a --version", async () => {
   expect(version).toBe(packageJson.version);
   const [whole] = await Promise.all([
-    runCli(["--help"]),
+    runCli(["--help"], { bin: publishedBin }),
     ...[[], ...commands.map((command) => [command])].map(async (command) => {
       expect(await runCli([...command, "--version"])).toEqual({ code: 0, stdout: `${version}\n`, stderr: "" });
       const help = await runCli([...command, "--help"]);

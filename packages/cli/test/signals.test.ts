@@ -3,11 +3,14 @@ import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import path from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { type Cli, makeFolder, serve, startCli, whenReady, writeFile } from "./support/cli.ts";
+import { type Cli, makeFolder, publishedBin, serve, startCli, whenReady, writeFile } from "./support/cli.ts";
 import { anyPort, nowhere, poolOf } from "./support/configs.ts";
 import { sendRequest, startUpstream } from "./support/http.ts";
 
 const isStopping = ({ msg }: { readonly msg?: string }) => msg?.startsWith("stopping") === true;
+
+/** What runs in the first moments of the process depends on the file that starts it. */
+const published = { bin: publishedBin };
 
 /** The address at which the inspector of a process listens, from its stderr. */
 function inspectorOf({ stderr }: Cli): string | undefined {
@@ -17,7 +20,7 @@ function inspectorOf({ stderr }: Cli): string | undefined {
 test("SIGUSR1 reopens the access log and does nothing else: no inspector, no reload", async () => {
   const upstream = await startUpstream((_req, res) => res.end());
   const log = path.join(makeFolder(), "access.log");
-  const served = await serve(`${anyPort}[accessLog]\npath = "${log}"\n${poolOf(upstream.url)}`);
+  const served = await serve(`${anyPort}[accessLog]\npath = "${log}"\n${poolOf(upstream.url)}`, published);
   const { url, config, kill, ended, stderr } = served;
   await sendRequest(url, { path: "/before" });
   renameSync(log, `${log}.1`);
@@ -35,7 +38,7 @@ test("SIGUSR1 reopens the access log and does nothing else: no inspector, no rel
 
 test("SIGUSR1 with the access log on stdout is ignored", async () => {
   const upstream = await startUpstream((_req, res) => res.end());
-  const served = await serve(anyPort + poolOf(upstream.url));
+  const served = await serve(anyPort + poolOf(upstream.url), published);
   served.kill("SIGUSR1");
   await sendRequest(served.url);
   await served.stdout.record(({ status }) => status === 200);
@@ -48,7 +51,7 @@ test("an inspector that SIGUSR1 opened while Node was starting is closed again",
   const preload = 'data:text/javascript,import i from "node:inspector"; i.open(0, "127.0.0.1")';
   const config = writeFile("config.toml", anyPort + poolOf(nowhere));
   // Simulates a SIGUSR1 between the start of Node and the command's first line.
-  const served = await whenReady(startCli(["run", config], { execArgv: ["--import", preload] }));
+  const served = await whenReady(startCli(["run", config], { ...published, execArgv: ["--import", preload] }));
   const [host, port] = String(inspectorOf(served)).split(":");
   const socket = connect(Number(port), String(host)).on("error", () => {});
   onTestFinished(() => void socket.destroy());
@@ -57,7 +60,7 @@ test("an inspector that SIGUSR1 opened while Node was starting is closed again",
 
 test("an inspector that was requested by --inspect stays open", async () => {
   const config = writeFile("config.toml", anyPort + poolOf(nowhere));
-  const served = await whenReady(startCli(["run", config], { execArgv: ["--inspect=127.0.0.1:0"] }));
+  const served = await whenReady(startCli(["run", config], { ...published, execArgv: ["--inspect=127.0.0.1:0"] }));
   const [host, port] = String(inspectorOf(served)).split(":");
   const socket = connect(Number(port), String(host));
   onTestFinished(() => void socket.destroy());
@@ -66,7 +69,7 @@ test("an inspector that was requested by --inspect stays open", async () => {
 
 test("SIGUSR2 is reported and changes nothing", async () => {
   const upstream = await startUpstream((_req, res) => res.end("hello"));
-  const { url, kill, ended, stderr } = await serve(anyPort + poolOf(upstream.url));
+  const { url, kill, ended, stderr } = await serve(anyPort + poolOf(upstream.url), published);
   kill("SIGUSR2");
   expect(await stderr.record(({ level }) => level === "warn")).toMatchObject({
     msg: expect.stringContaining("SIGUSR2 is ignored"),
@@ -83,7 +86,7 @@ test("SIGQUIT lets the request in flight finish, and a second signal of another 
     upstream.server.emit("waiting");
   });
   for (const patient of [true, false]) {
-    const { url, kill, ended, stderr } = await serve(anyPort + poolOf(upstream.url));
+    const { url, kill, ended, stderr } = await serve(anyPort + poolOf(upstream.url), published);
     const response = sendRequest(url).then(
       ({ status }) => status,
       () => "cut off",
@@ -106,7 +109,7 @@ test("signals that arrive before the server is ready wait for it", async () => {
     process.on("newListener", (name) => {
       if (name === "SIGQUIT") for (const signal of ["SIGHUP", "SIGUSR2", "SIGTERM"]) process.kill(process.pid, signal);
     })`;
-  const { ended, stderr } = startCli(["run", config], { execArgv: ["--import", preload] });
+  const { ended, stderr } = startCli(["run", config], { ...published, execArgv: ["--import", preload] });
   expect(await ended).toEqual({ code: 0, signal: null });
   const messages = stderr.records.map(({ msg }) => String(msg).split(/[: ]/)[0]);
   expect(messages.toSorted()).toEqual(["SIGUSR2", "ready", "reloaded", "stopped", "stopping"].toSorted());
