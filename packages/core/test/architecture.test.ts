@@ -102,6 +102,13 @@ describe("the layers of the core", () => {
     expect(new Set(uses.map((use) => use.split(": ")[1])).size).toBeGreaterThan(4);
   });
 
+  test("one file sets up TLS to upstreams", () => {
+    const importers = core.filter(({ imports }) =>
+      imports.some(({ specifier, typeOnly }) => specifier === "node:tls" && !typeOnly),
+    );
+    expect(importers.map(({ name }) => name)).toEqual(["transport/connector.ts"]);
+  });
+
   test("no file loads itself by a detour", () => {
     expect(findCycles(core)).toEqual([]);
   });

@@ -29,7 +29,7 @@ const v4 = (...addresses: string[]) => addresses.map((address): HostAddress => (
 const v6 = (...addresses: string[]) => addresses.map((address): HostAddress => ({ address, family: 6 }));
 
 describe("a host", () => {
-  test("of the hosts file is not asked for in DNS", async () => {
+  test("of the hosts file is not looked up in DNS", async () => {
     const { names, ask } = lab({ "api.test": ["10.0.0.1"] });
     names.hostsText = "10.0.0.9 api.test\n";
     expect(await ask("api.test")).toEqual({ addresses: v4("10.0.0.9"), ttlMs: limits.hostsFileTtlMs });
@@ -54,7 +54,7 @@ describe("a host", () => {
     ]);
   });
 
-  test("is searched for behind a server failure, and not behind silence", async () => {
+  test("is searched for after a server failure, and not after a timeout", async () => {
     const { names, clock, abort, ask } = lab({ "api.a.test": "ESERVFAIL", "api.b.test": ["10.0.0.2"] });
     names.rules = { domains: ["a.test", "b.test"], ndots: 5 };
     expect((await ask("api")).addresses).toEqual(v4("10.0.0.2"));
@@ -71,7 +71,7 @@ describe("a host", () => {
 describe("link-local and metadata addresses", () => {
   const forged = { 4: ["169.254.169.254"], 6: ["fd00:ec2::254", "fe80::1"] };
 
-  test("of DNS are not used, and getaddrinfo is not asked for them either", async () => {
+  test("of DNS are not used, and getaddrinfo is not used for them either", async () => {
     const { names, ask } = lab({ "api.test": forged });
     names.system = vi.fn(names.system);
     await expect(ask("api.test")).rejects.toMatchObject({ kind: "unusable" });
@@ -80,7 +80,7 @@ describe("link-local and metadata addresses", () => {
     expect((await ask("api.test", { known: v6("fd00::1") })).addresses).toEqual([...v6("fd00::1"), ...v4("10.0.0.1")]);
   });
 
-  test("of getaddrinfo are used for names of mDNS alone", async () => {
+  test("of getaddrinfo are used for mDNS names only", async () => {
     const { names, ask } = lab({ "api.test": "ESERVFAIL" });
     names.system = async () => v4("169.254.1.2");
     await expect(ask("api.test")).rejects.toMatchObject({ kind: "unusable" });
@@ -95,7 +95,7 @@ describe("link-local and metadata addresses", () => {
 });
 
 describe("when one family fails", () => {
-  test("the last good addresses of it stay; when it is gone they go", async () => {
+  test("its last good addresses stay; without records they are dropped", async () => {
     const { names, ask } = lab();
     const known = [...v6("fd00::1"), ...v4("10.0.0.1")];
     names.zone["api.test"] = { 4: ["10.0.0.2"], 6: "ESERVFAIL" };
@@ -104,7 +104,7 @@ describe("when one family fails", () => {
     expect((await ask("api.test", { known })).addresses).toEqual(v4("10.0.0.2"));
   });
 
-  test("by silence, the other one is there after a moment", async () => {
+  test("by a timeout, the other one is used after a moment", async () => {
     const { clock, abort, early, ask } = lab({ "api.test": { 4: ["10.0.0.1"], 6: "silence" } });
     const lookup = ask("api.test");
     await clock.advanceAsync(limits.dnsOtherFamilyMs - 1);
@@ -116,14 +116,14 @@ describe("when one family fails", () => {
   });
 });
 
-describe("getaddrinfo is asked", () => {
+describe("getaddrinfo is used", () => {
   test.each(["ENOTFOUND", "ENODATA", "ESERVFAIL", "ECONNREFUSED"] as const)("after %s", async (code) => {
     const { names, ask } = lab({ "printer.local": code });
     names.system = async () => v4("192.168.0.9");
     expect(await ask("printer.local")).toEqual({ addresses: v4("192.168.0.9"), ttlMs: limits.dnsUnknownTtlMs });
   });
 
-  test("never while DNS is silent: it would hold a thread for as long as it waits", async () => {
+  test("never after a timeout of DNS: it would hold a thread until its own timeout", async () => {
     const { names, clock, abort, ask } = lab({ "slow.test": "silence" });
     names.system = vi.fn(names.system);
     const lookup = ask("slow.test");
@@ -133,7 +133,7 @@ describe("getaddrinfo is asked", () => {
     expect(names.system).not.toHaveBeenCalled();
   });
 
-  test("and its own failure counts, unless it knows nothing either", async () => {
+  test("and its own failure is reported, unless it has no addresses either", async () => {
     const { names, ask } = lab();
     await expect(ask("gone.test")).rejects.toMatchObject({ kind: "empty", message: "NXDOMAIN" });
     names.system = () => Promise.reject(failure("EAI_AGAIN"));
@@ -141,7 +141,7 @@ describe("getaddrinfo is asked", () => {
   });
 });
 
-test("over real DNS, answers that do not fit into a datagram come over TCP, each address with a TTL", async () => {
+test("over real DNS, answers that exceed a datagram use TCP, each address with a TTL", async () => {
   const a = Array.from({ length: 600 }, (_, index) => `10.1.${index >> 8}.${index & 255}`);
   const dns = await startDnsServer({ "api.test": { a, ttl: 5 } });
   const { names, clock } = lab();

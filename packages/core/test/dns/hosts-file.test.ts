@@ -36,7 +36,7 @@ test.each([
 });
 
 describe("localhost", () => {
-  test.each(["localhost", "LOCALHOST.", "app.localhost"])("%s is this machine without a line of its own", (name) => {
+  test.each(["localhost", "LOCALHOST.", "app.localhost"])("%s is loopback without a line of its own", (name) => {
     expect(localAddresses(parseHosts(""), name)).toEqual([
       { address: "::1", family: 6 },
       { address: "127.0.0.1", family: 4 },

@@ -28,7 +28,7 @@ test("a file that changes is read again, and one that stays is not", async () =>
   expect(await file.read()).toBe(4);
 });
 
-test("reads at the same time look once", async () => {
+test("concurrent reads check the file once", async () => {
   const { at, parse, file } = lab();
   writeFileSync(at, "text");
   expect(await Promise.all([file.read(), file.read(), file.read()])).toEqual([4, 4, 4]);
@@ -44,7 +44,7 @@ test("what is too large, a folder or missing counts as empty", async () => {
   expect(await new LocalFile(path.dirname(at), (text) => text.length).read()).toBe(0);
 });
 
-test.skipIf(process.platform === "win32")("a FIFO holds up nothing", async () => {
+test.skipIf(process.platform === "win32")("a FIFO blocks nothing", async () => {
   const { at, file } = lab();
   execFileSync("mkfifo", [at]);
   expect(await file.read()).toBe(0);

@@ -28,7 +28,7 @@ describe("resolv.conf", () => {
     ["search a.test\noptions ndots:0\n", ["a.test"], 0],
     ["search a.test\noptions ndots:x ndots:\n", ["a.test"], 1],
     ["; search c.test\nsearch a.test\r\n", ["a.test"], 1],
-  ])("%j is understood", (text, domains, ndots) => {
+  ])("%j is parsed", (text, domains, ndots) => {
     expect(parse(text)).toEqual({ domains, ndots });
   });
 
@@ -38,13 +38,13 @@ describe("resolv.conf", () => {
     expect(parse("").domains).toEqual([]);
   });
 
-  test("gives way to LOCALDOMAIN and RES_OPTIONS", () => {
+  test("is overridden by LOCALDOMAIN and RES_OPTIONS", () => {
     const environment = { LOCALDOMAIN: "x.test y.test", RES_OPTIONS: "ndots:2 rotate" };
     expect(parse(kubernetes, environment)).toEqual({ domains: ["x.test", "y.test"], ndots: 2 });
     expect(parse(kubernetes, { LOCALDOMAIN: "" }).domains).toEqual([]);
   });
 
-  test("may not have names looked up without end", () => {
+  test("is bounded in its search domains", () => {
     const domains = Array.from({ length: 1_000 }, (_, index) => `d${index}.test`);
     expect(parse(`search ${domains.join(" ")}\n`).domains).toHaveLength(limits.dnsSearchDomains);
   });
@@ -63,7 +63,7 @@ describe("the names to look up", () => {
     expect(searchNames(name, rules)).toEqual(names);
   });
 
-  test("are never longer than a name may be", () => {
+  test("never exceed the length of a name", () => {
     expect(searchNames("x".repeat(240), rules)).toEqual([`${"x".repeat(240)}`]);
   });
 });

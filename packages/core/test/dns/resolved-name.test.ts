@@ -29,7 +29,7 @@ function wait(name: ResolvedName) {
 }
 
 describe("a name", () => {
-  test("is looked up once for all who wait for it, and by whatever spelling", async () => {
+  test("is looked up once for all waiting callers, in any letter case", async () => {
     const { names, resolver, api } = lab({ "api.test": ["10.0.0.1"] });
     const waits = [api, resolver.name("API.Test"), api].map(wait);
     expect(waits.map(({ now }) => now)).toEqual(["waits", "waits", "waits"]);
@@ -46,7 +46,7 @@ describe("a name", () => {
     expect(clock.pending).toBe(0);
   });
 
-  test("does not call back one that has gone", async () => {
+  test("does not call a removed callback", async () => {
     const { api } = lab({ "api.test": ["10.0.0.1"] });
     const heard = wait(api);
     heard.takeBack();
@@ -77,7 +77,7 @@ describe("a name", () => {
   });
 });
 
-describe("addresses are believed", () => {
+describe("addresses are kept", () => {
   test.each([
     ["for their TTL", 20, 20_000],
     ["not for less than a second", 0, limits.dnsMinTtlMs],
@@ -113,7 +113,7 @@ describe("addresses are believed", () => {
     expect([api.has("10.0.0.1"), api.has("10.0.0.2"), api.has(undefined)]).toEqual([false, true, false]);
   });
 
-  test("for a name out of use without further lookups; its next use gets them at once, and looks up", async () => {
+  test("for a name out of use without further lookups; its next use gets them at once, and begins a lookup", async () => {
     const { names, clock, api, lookups } = lab({ "api.test": { 4: ["10.0.0.1"], ttl: 60 } });
     api.use();
     await clock.advanceAsync(limits.dnsUnusedMs + 60_000);
@@ -177,7 +177,7 @@ describe("while DNS fails", () => {
     expect(times).toEqual([0, 5_000, 6_000, 8_000, 12_000, 20_000, 36_000, 66_000, 96_000]);
   });
 
-  test.each(["ENOTFOUND", "ENODATA"] as const)("after %s they stay for a while and then go", async (answer) => {
+  test.each(["ENOTFOUND", "ENODATA"] as const)("after %s they stay for a while and are dropped", async (answer) => {
     const { names, clock, api } = lab({ "api.test": { 4: ["10.0.0.1"], ttl: 5 } });
     api.use();
     await clock.advanceAsync(0);
@@ -222,7 +222,7 @@ describe("a name without an address", () => {
     expect([heard.now, lookups()]).toEqual(["10.0.0.1", 2]);
   });
 
-  test("makes those wait who come while a lookup is in flight", async () => {
+  test("makes callers wait while a lookup is in flight", async () => {
     const { clock, api } = lab({ "api.test": "silence" });
     const first = wait(api);
     await clock.advanceAsync(2_000);
@@ -233,7 +233,7 @@ describe("a name without an address", () => {
   });
 });
 
-describe("a lookup comes at once", () => {
+describe("a lookup begins at once", () => {
   test("when no address could be connected to, and once in a second at most", async () => {
     const { names, clock, api, lookups } = lab({ "api.test": { 4: ["10.0.0.1"], ttl: 600 } });
     api.use();
@@ -291,7 +291,7 @@ describe("the order of addresses", () => {
   });
 });
 
-test("addresses of both families are used when the system cannot tell which of them this machine has", async () => {
+test("addresses of both families are used when the system cannot list this machine's addresses", async () => {
   const interfaces = vi.spyOn(os, "networkInterfaces").mockImplementation(() => {
     throw failure("EMFILE");
   });
@@ -328,7 +328,7 @@ describe("a resolver", () => {
     expect(resolver.name("n9999.test")).toBe(resolver.name("N9999.test"));
   });
 
-  test("survives whatever its sources do", async () => {
+  test("survives any failure of its sources", async () => {
     const { names, clock, api } = lab();
     Object.assign(names, { hosts: () => Promise.reject(failure("EIO")) });
     const heard = wait(api);

@@ -17,7 +17,7 @@ function lab() {
 
 const found = (address: string) => [{ address, family: 4 }];
 
-test("one lookup runs at a time, in order, and a silent one holds up no thread but its own", async () => {
+test("one lookup runs at a time, in order, and one without an answer holds only its own thread", async () => {
   const { running, ask } = lab();
   const answers = ["a", "b", "c"].map((name) => ask(name));
   expect(running.map(({ name }) => name)).toEqual(["a"]);
@@ -30,7 +30,7 @@ test("one lookup runs at a time, in order, and a silent one holds up no thread b
   expect(await answers[2]).toEqual([]);
 });
 
-test("one that is given up leaves the queue, and does not free the place of one that runs", async () => {
+test("an aborted lookup leaves the queue, and does not free the place of the one that runs", async () => {
   const { running, ask } = lab();
   const [first, second] = [new AbortController(), new AbortController()];
   const answers = [ask("a", first.signal), ask("b", second.signal), ask("c")];

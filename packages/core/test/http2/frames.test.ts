@@ -79,7 +79,7 @@ describe("a reader of frames", () => {
     ...["data 3 16384 true", `= ${"x".repeat(16_384)}`],
   ];
 
-  test("finds the same frames whole, byte by byte, and cut at any place", () => {
+  test("finds the same frames at any split", () => {
     expect(readFrames([bytes])).toEqual(found);
     expect(readFrames([...bytes].map((byte) => Buffer.from([byte])))).toEqual(found);
     for (let cut = 0; cut <= 300; cut++)
@@ -100,7 +100,7 @@ describe("a reader of frames", () => {
     expect(readFrames([...wrong.subarray(0, 12)].map((byte) => Buffer.from([byte])))).toEqual(whole);
   });
 
-  test("stops where it is told to, within the bytes that it reads", () => {
+  test("stops within the bytes that it reads", () => {
     const notes = new FrameNotes();
     const reader: FrameReader = new FrameReader({
       onData: (...given) => notes.onData(...given),
@@ -151,7 +151,7 @@ describe("a writer of frames", () => {
 describe("windows", () => {
   const overflow = (streamId: number) => expect.objectContaining({ code: errorCode.flowControlError, streamId });
 
-  test("for what is sent grow by updates and by settings, may be negative, and never overflow", () => {
+  test("for sending grow by updates and by settings, may be negative, and never overflow", () => {
     const window = new SendWindow(100, 5);
     window.take(100);
     window.shift(-50);
@@ -165,7 +165,7 @@ describe("windows", () => {
     expect(() => window.shift(1)).toThrow(overflow(0));
   });
 
-  test("for what is received are given back by halves", () => {
+  test("for receiving are given back by halves", () => {
     const window = new ReceiveWindow(100, 5);
     window.receive(60);
     window.consume(49);
@@ -179,7 +179,7 @@ describe("windows", () => {
 });
 
 describe("settings of a peer", () => {
-  test("hold until they are changed, in the order in which they come", () => {
+  test("hold until they are changed, in the order in which they arrive", () => {
     const peer = new PeerSettings();
     expect(peer).toMatchObject({
       headerTableBytes: 4_096,
@@ -200,7 +200,7 @@ describe("settings of a peer", () => {
 });
 
 describe("a header block", () => {
-  test("is what its frames have beside padding and priority", () => {
+  test("consists of its frames without padding and priority", () => {
     const block = new HeaderBlock();
     expect(block.begin(1, flag.endHeaders, Buffer.from("abc"))?.toString()).toBe("abc");
     const full = Buffer.concat([Buffer.from([2]), uint32(3), Buffer.from([9]), Buffer.from("abc"), Buffer.alloc(2)]);
@@ -226,7 +226,7 @@ describe("a header block", () => {
 });
 
 describe("budgets", () => {
-  test("of frames without use are filled by time and by frames of use", () => {
+  test("of useless frames are filled by time and by useful frames", () => {
     const clock = new VirtualClock();
     const budget = new FrameBudget(clock);
     const spend = (count: number) => {

@@ -93,7 +93,7 @@ describe("the examples of RFC 7541 appendix C", () => {
   });
 });
 
-describe("a block that is broken ends the connection", () => {
+describe("a malformed block ends the connection", () => {
   test.each([
     ["the index 0", "80"],
     ["an index behind the tables", "be"],
@@ -117,7 +117,7 @@ describe("a block that is broken ends the connection", () => {
 describe("a block that is too large", () => {
   const large = Buffer.concat([hex("400161 7f8119"), Buffer.alloc(0x7f + 0x19 * 128 - 0x7f, "x")]);
 
-  test("is decoded to its end, so that the next one is understood", () => {
+  test("is decoded to its end, so that the next one can be decoded", () => {
     const one = decoder({ bytes: 100, fields: 10 });
     const field = (name: string, value: string) =>
       Buffer.concat([
@@ -171,7 +171,7 @@ describe("the encoder", () => {
     return Buffer.from(encoder.end());
   }
 
-  test("uses the static table, and its own for what repeats", () => {
+  test("uses the static table, and its own for fields that repeat", () => {
     const encoder = new HpackEncoder();
     const fields = [":method", "GET", ":path", "/", ":authority", "example.com", "accept", "*/*"];
     const first = encode(encoder, fields);
@@ -181,7 +181,7 @@ describe("the encoder", () => {
     expect([one.decode(first).fields, one.decode(second).fields]).toEqual([fields, fields]);
   });
 
-  test("never puts into a table what may be secret", () => {
+  test("never adds fields to a table that may be secret", () => {
     for (const name of ["authorization", "cookie", "set-cookie", "proxy-authorization", "x-api-key"]) {
       const encoder = new HpackEncoder();
       const block = encode(encoder, [name, "secret"]);
@@ -192,7 +192,7 @@ describe("the encoder", () => {
     }
   });
 
-  test("says so when its peer shrinks the table, and what was in it is gone", () => {
+  test("announces a table that its peer has shrunk, and evicts its entries", () => {
     const encoder = new HpackEncoder();
     const one = decoder();
     const fields = ["accept", "text/html"];
@@ -210,7 +210,7 @@ describe("the encoder", () => {
     expect(one.decode(encode(encoder, fields)).fields).toEqual(fields);
   });
 
-  test("is understood over thousands of blocks, whatever their fields", () => {
+  test("is decoded over thousands of blocks, whatever their fields", () => {
     const random = seededRandom(7);
     const below = (limit: number) => Math.floor(random() * limit);
     const encoder = new HpackEncoder();

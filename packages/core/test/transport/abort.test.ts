@@ -8,7 +8,7 @@ function calls({ phase, connectMs, status, body, failure }: Recording): unknown 
   return { phase, connectMs, status, body, failure };
 }
 
-describe("an exchange that is given up", () => {
+describe("an aborted exchange", () => {
   test("while it waits for a connection leaves the queue", async () => {
     const upstream = await rawUpstream({
       onRequest: ({ path, ...request }) => path !== "/1" && echo({ path, ...request }),
@@ -37,7 +37,7 @@ describe("an exchange that is given up", () => {
     expect(upstream.requests).toEqual([]);
   });
 
-  test("while it has a connection and nothing is written sends nothing", async () => {
+  test("that has a connection and has written nothing sends nothing", async () => {
     const clock = new VirtualClock();
     const upstream = await rawUpstream({ onRequest: echo });
     const transport = transportTo(upstream.port, { runtime: { clock } });
@@ -53,7 +53,7 @@ describe("an exchange that is given up", () => {
     expect(upstream.sockets).toHaveLength(1);
   });
 
-  test("from the call that says it is connected sends no body", async () => {
+  test("from within onConnected sends no body", async () => {
     const upstream = await rawUpstream({});
     const exchange = ask(transportTo(upstream.port), "/", { method: "PUT", bodyLength: 5 });
     await exchange.until(() => {
@@ -67,7 +67,7 @@ describe("an exchange that is given up", () => {
     expect(upstream.requests).toEqual([]);
   });
 
-  test("while it waits for the answer does not hear of it", async () => {
+  test("that waits for the response does not receive it", async () => {
     const upstream = await rawUpstream({});
     const exchange = ask(transportTo(upstream.port), "/");
     await upstream.until(() => upstream.requests.length === 1);
@@ -81,7 +81,7 @@ describe("an exchange that is given up", () => {
   });
 
   test.each(["onInformation", "onResponse", "onData", "onFlush"] as const)(
-    "from within %s hears no more",
+    "from within %s gets no further call",
     async (name) => {
       const upstream = await rawUpstream({
         onRequest: ({ socket }) => {
@@ -140,10 +140,10 @@ describe("an exchange that is given up", () => {
     expect(exchange.phase).toBe("connected");
   });
 
-  test("after it has failed, and before it was told, is not told", async () => {
+  test("that has failed, before its handler is called, is not called", async () => {
     const upstream = await rawUpstream({});
     const transport = transportTo(upstream.port);
-    // Refused at once; told later.
+    // Refused at once, reported later.
     const refused = ask(transport, "/ \r\n");
     refused.exchange.abort();
     await turns(20);
@@ -157,7 +157,7 @@ describe("an exchange that is given up", () => {
     expect(exchange).toMatchObject({ phase: "connected", failure: undefined });
   });
 
-  test("after its end changes nothing, also for whoever has the connection now", async () => {
+  test("after its end changes nothing, also for the next exchange on the connection", async () => {
     const clock = new VirtualClock();
     const upstream = await rawUpstream({ onRequest: echo });
     const transport = transportTo(upstream.port, { runtime: { clock } });
@@ -173,7 +173,7 @@ describe("an exchange that is given up", () => {
   });
 });
 
-test("a connection that is given up while TLS shakes hands is gone", async () => {
+test("a connection that is aborted within the TLS handshake is closed", async () => {
   const upstream = await rawUpstream({});
   const exchange = ask(transportTo(upstream.port, { address: { tls: true } }), "/");
   await upstream.until(() => (upstream.sockets[0]?.bytesRead ?? 0) > 0);

@@ -23,7 +23,7 @@ describe("a chunked body", () => {
     expect(verdict).toMatchObject({ body, complete: true, trailers: [], consumed: head.length + text.length });
   });
 
-  test("is over before whatever follows it", () => {
+  test("ends before any surplus bytes", () => {
     const text = "1\r\na\r\n0\r\n\r\n";
     for (const surplus of ["x", "\r\n", "0\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n"]) {
       expect(judge(head + text + surplus)).toMatchObject({
@@ -67,7 +67,7 @@ describe("chunk sizes", () => {
     expect(refusal(`${head}1\r\na\r\n${size}\r\nhello\r\n0\r\n\r\n`)).toBe("invalid_response");
   });
 
-  test("the largest that can be counted is waited for, one digit more is refused", () => {
+  test("the largest that can be counted is accepted, one more digit is refused", () => {
     expect(judge(`${head}fffffffffffff\r\nhello`)).toMatchObject({ body: "hello", complete: false, code: undefined });
     expect(refusal(`${head}10000000000000\r\nhello`)).toBe("invalid_response");
   });
@@ -190,7 +190,7 @@ describe("trailers", () => {
     expect(judge(`${head}0\r\n${line}\r\n\r\n`)).toMatchObject({ trailers: [], complete: true });
   });
 
-  test("of just the limit are read, one byte more is too large, in whatever pieces they come", () => {
+  test("of exactly the limit are read, one more byte is too large, at any split", () => {
     const ofSize = (bytes: number) => `${head}0\r\nX: ${"x".repeat(bytes - 3)}\r\n\r\n`;
     expect(codesOf(ofSize(limits.trailerBytes))).toEqual([undefined]);
     for (const more of [1, 2, 3, 4, 5, 60_000]) {
@@ -203,7 +203,7 @@ describe("trailers", () => {
     expect(feed([endless]).code).toBe("response_headers_too_large");
   });
 
-  test("of so many fields are read and no more", () => {
+  test("are bounded in the number of fields", () => {
     const fields = (count: number) => Buffer.from(`${head}0\r\n${"X: y\r\n".repeat(count)}\r\n`);
     expect(feed([fields(limits.trailerFields)]).trailers).toHaveLength(limits.trailerFields * 2);
     expect(feed([fields(limits.trailerFields + 1)]).code).toBe("response_headers_too_large");

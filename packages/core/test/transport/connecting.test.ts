@@ -12,7 +12,7 @@ const cert = readFileSync(new URL("../support/certs/localhost.crt", import.meta.
 const key = readFileSync(new URL("../support/certs/localhost.key", import.meta.url), "utf8");
 
 describe("connecting", () => {
-  test("to nobody is refused", async () => {
+  test("to a closed port is refused", async () => {
     const gone = createServer();
     await new Promise<void>((resolve) => {
       gone.listen(0, "127.0.0.1", resolve);
@@ -26,12 +26,12 @@ describe("connecting", () => {
     expect(exchange.failure).toMatchObject({ code: "connect_refused", reused: false, sent: false });
   });
 
-  test("to a name that there is not fails as such", async () => {
+  test("to an unknown name fails with dns_failed", async () => {
     const exchange = await ask(transportTo(80, { address: { hostname: "nowhere.invalid" } }), "/").ended();
     expect(exchange.failure).toMatchObject({ code: "dns_failed", sent: false });
   });
 
-  test("to an address that is none fails, and does not throw", async () => {
+  test("to an invalid address fails, and does not throw", async () => {
     const tooLong = path.join(tmpdir(), "x".repeat(300));
     for (const address of [
       { port: 70_000 },
@@ -46,9 +46,9 @@ describe("connecting", () => {
     }
   });
 
-  test("to a queue that is full ends in time", async () => {
+  test("to a full backlog ends in time", async () => {
     const { port } = await startDeafListener();
-    // What its queue takes, and one that hangs: only then nobody else gets in.
+    // Fills the backlog, and one more hangs: only then no other connection is accepted.
     const fillers = Array.from({ length: 8 }, () => connectTo(port, "127.0.0.1").on("error", () => {}));
     onTestFinished(() => {
       for (const filler of fillers) filler.destroy();
@@ -62,7 +62,7 @@ describe("connecting", () => {
     expect((await exchange.ended()).failure).toMatchObject({ code: "connect_timeout", sent: false });
   });
 
-  test("over IPv6 works where there is a ::1, and fails as connecting does where there is none", async () => {
+  test("over IPv6 works where there is a ::1, and is a connect failure where there is none", async () => {
     const there = Object.values(networkInterfaces()).some((list) => list?.some(({ address }) => address === "::1"));
     const upstream = await rawUpstream({ onRequest: echo, listen: there ? { port: 0, host: "::1" } : { port: 0 } });
     const exchange = await ask(transportTo(upstream.port, { address: { hostname: "::1" } }), "/six").ended();
@@ -70,7 +70,7 @@ describe("connecting", () => {
     else expect(["connect_failed", "connect_refused"]).toContain(exchange.failure?.code);
   });
 
-  test("by a name reaches whichever of its addresses answers", async () => {
+  test("by a name reaches the address that accepts", async () => {
     const upstream = await rawUpstream({ onRequest: echo });
     const exchange = await ask(transportTo(upstream.port, { address: { hostname: "localhost" } }), "/name").ended();
     expect(exchange).toMatchObject({ phase: "complete", body: "/name" });
@@ -117,7 +117,7 @@ describe("TLS", () => {
     }
   });
 
-  test("asks for HTTP/1.1", async () => {
+  test("offers HTTP/1.1", async () => {
     const upstream = await rawUpstream({ tls: { ...tls, ALPNProtocols: ["h2", "http/1.1"] }, onRequest: echo });
     const transport = transportTo(upstream.port, { address: { tls: true, hostname: "localhost" }, tls: { ca: cert } });
     await ask(transport, "/").ended();
@@ -135,7 +135,7 @@ describe("TLS", () => {
     expect(upstream.requests).toEqual([]);
   });
 
-  test("may go without verification, and under a name of its own", async () => {
+  test("may skip verification, and may use another server name", async () => {
     const upstream = await rawUpstream({ tls, onRequest: echo });
     const address = { tls: true, hostname: "127.0.0.1" };
     for (const options of [
@@ -173,7 +173,7 @@ describe("TLS", () => {
   });
 
   test.each(["end", "resetAndDestroy"] as const)(
-    "fails with an upstream that leaves by %s before or in the handshake",
+    "fails with an upstream that closes by %s before or within the handshake",
     async (how) => {
       for (const when of ["before", "in"]) {
         const upstream = await rawUpstream({
@@ -188,7 +188,7 @@ describe("TLS", () => {
     },
   );
 
-  test("spoken to a plain upstream's client is no HTTP", async () => {
+  test("to a client that expects plain HTTP is an invalid response", async () => {
     const upstream = await rawUpstream({ onConnection: (socket) => socket.write("\x16\x03\x01\x02\x00", "latin1") });
     const exchange = await ask(transportTo(upstream.port), "/").ended();
     expect(exchange.failure?.code).toBe("invalid_response");

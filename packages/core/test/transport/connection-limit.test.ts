@@ -9,7 +9,7 @@ function ended(exchanges: readonly Recording[]): Promise<Recording[]> {
 }
 
 describe("a limit of connections", () => {
-  test("is kept, and those who wait are served in order", async () => {
+  test("is kept, and waiting exchanges are served in order", async () => {
     const clock = new VirtualClock();
     let most = 0;
     const upstream = await rawUpstream({
@@ -32,13 +32,13 @@ describe("a limit of connections", () => {
       clock.advance(5);
     }
     await ended(exchanges);
-    // The first three connect together; from then on everybody has to wait.
+    // The first three connect together; all others have to wait.
     expect([...order.slice(0, 3).sort(), ...order.slice(3)]).toEqual(exchanges.map((_, index) => index));
     expect(exchanges.map(({ body }) => body)).toEqual(exchanges.map((_, index) => `/${index}`));
     expect([most, upstream.sockets.length]).toEqual([3, 3]);
   });
 
-  test("lets a connection rest all the same: whoever waits waits for that too", async () => {
+  test("lets a connection rest even while an exchange waits", async () => {
     const clock = new VirtualClock();
     const upstream = await rawUpstream({ onRequest: echo });
     const transport = transportTo(upstream.port, { runtime: { clock }, connections: { max: 1 } });
@@ -56,7 +56,7 @@ describe("a limit of connections", () => {
     expect(upstream.sockets).toHaveLength(1);
   });
 
-  test("has a place for whoever waits when a connection is lost", async () => {
+  test("serves a waiting exchange when a connection is lost", async () => {
     const clock = new VirtualClock();
     const upstream = await rawUpstream({ onRequest: (request) => request.path !== "/1" && echo(request) });
     const transport = transportTo(upstream.port, { runtime: { clock }, connections: { max: 1 } });
@@ -74,7 +74,7 @@ describe("a limit of connections", () => {
     expect(upstream.requests.map(({ connection }) => connection)).toEqual([0, 1, 1]);
   });
 
-  test("fails those who have waited for as long as connecting may take", async () => {
+  test("fails exchanges that have waited for the connect timeout", async () => {
     const clock = new VirtualClock();
     const upstream = await rawUpstream({});
     const transport = transportTo(upstream.port, {
@@ -93,7 +93,7 @@ describe("a limit of connections", () => {
     expect(first.over).toBe(false);
   });
 
-  test("makes room for a fresh connection, and never gives a used one to whoever asked for a fresh one", async () => {
+  test("makes room for a fresh connection, and never uses another one in its place", async () => {
     const clock = new VirtualClock();
     const upstream = await rawUpstream({ onRequest: echo });
     const transport = transportTo(upstream.port, { runtime: { clock }, connections: { max: 1 } });
@@ -108,7 +108,7 @@ describe("a limit of connections", () => {
     expect(upstream.requests.map(({ connection }) => connection)).toEqual([0, 1, 1, 2]);
   });
 
-  test("holds under load, and everybody gets an answer of their own", async () => {
+  test("holds under load, and each request gets its own response", async () => {
     const upstream = await rawUpstream({ onRequest: echo });
     const transport = transportTo(upstream.port, { connections: { max: 4 } });
     const exchanges = await ended(

@@ -9,7 +9,7 @@ function ended(exchanges: readonly Recording[]): Promise<Recording[]> {
 }
 
 describe("idle connections", () => {
-  test("rest for five milliseconds, and serve again after that", async () => {
+  test("rest for five milliseconds, and are reused after that", async () => {
     const clock = new VirtualClock();
     const upstream = await rawUpstream({ onRequest: echo });
     const transport = transportTo(upstream.port, { runtime: { clock } });
@@ -41,7 +41,7 @@ describe("idle connections", () => {
     expect(["/3", "/4", "/5"].map(connectionOf)).toEqual(["/2", "/0", "/1"].map(connectionOf));
   });
 
-  test("end when they were not wanted for as long as the settings say", async () => {
+  test("are closed after the idle timeout", async () => {
     const clock = new VirtualClock();
     const upstream = await rawUpstream({ onRequest: echo });
     const transport = transportTo(upstream.port, { runtime: { clock }, connections: { keepAlive: "4s" } });
@@ -61,7 +61,7 @@ describe("idle connections", () => {
     ["timeout=3", 2_000],
     ["timeout=60", 4_000],
     ["max=5, timeout=2", 1_000],
-  ])("end a second before an upstream that says Keep-Alive: %s ends them", async (hint, expected) => {
+  ])("are closed a second before the timeout of the upstream's Keep-Alive: %s", async (hint, expected) => {
     const clock = new VirtualClock();
     const upstream = await rawUpstream({
       onRequest: ({ socket }) => socket.write(response("a", { headers: [`Keep-Alive: ${hint}`] })),
@@ -75,7 +75,7 @@ describe("idle connections", () => {
     await upstream.until(() => upstream.open === 0);
   });
 
-  test.each(["timeout=1", "timeout=0"])("are none with an upstream that says Keep-Alive: %s", async (hint) => {
+  test.each(["timeout=1", "timeout=0"])("are not kept for an upstream that sends Keep-Alive: %s", async (hint) => {
     const upstream = await rawUpstream({
       onRequest: ({ socket }) => socket.write(response("a", { headers: [`Keep-Alive: ${hint}`] })),
     });
@@ -83,7 +83,7 @@ describe("idle connections", () => {
     await upstream.until(() => upstream.open === 0);
   });
 
-  test("end with the upstream's own end, and nobody is told", async () => {
+  test("close when the upstream closes, and no exchange fails", async () => {
     const clock = new VirtualClock();
     const upstream = await rawUpstream({ onRequest: echo });
     const transport = transportTo(upstream.port, { runtime: { clock } });
@@ -108,7 +108,7 @@ describe("idle connections", () => {
     ["HTTP/1.0 200 OK\r\nContent-Length: 1\r\nConnection: keep-alive\r\n\r\na", true],
     ["HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na", true],
     ["HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX: y\r\n\r\n", true],
-  ])("are there after %j: %s", async (bytes, kept) => {
+  ])("are kept after %j: %s", async (bytes, kept) => {
     const clock = new VirtualClock();
     const upstream = await rawUpstream({
       onRequest: ({ socket }) => {
@@ -126,7 +126,7 @@ describe("idle connections", () => {
 });
 
 describe("closing", () => {
-  test("lets the busy finish and ends the idle", async () => {
+  test("finishes busy connections and closes idle ones", async () => {
     const clock = new VirtualClock();
     const upstream = await rawUpstream({ onRequest: (request) => request.path === "/idle" && echo(request) });
     const transport = transportTo(upstream.port, { runtime: { clock } });
@@ -140,7 +140,7 @@ describe("closing", () => {
     await upstream.until(() => upstream.open === 0);
   });
 
-  test("serves those who waited before", async () => {
+  test("serves exchanges that wait already", async () => {
     const upstream = await rawUpstream({ onRequest: echo });
     const transport = transportTo(upstream.port, { connections: { max: 1 } });
     const exchanges = ["/1", "/2", "/3"].map((path) => ask(transport, path));
@@ -149,7 +149,7 @@ describe("closing", () => {
     await upstream.until(() => upstream.open === 0);
   });
 
-  test("takes nothing new", async () => {
+  test("accepts no new exchange", async () => {
     const upstream = await rawUpstream({ onRequest: echo });
     const transport = transportTo(upstream.port);
     transport.close();
@@ -158,7 +158,7 @@ describe("closing", () => {
   });
 });
 
-test("destroying fails everything at once: waiting, connecting, claimed, busy and in the body", async () => {
+test("destroying fails all exchanges at once: waiting, connecting, claimed, busy and in the body", async () => {
   const clock = new VirtualClock();
   const upstream = await rawUpstream({
     onRequest: ({ socket, path }) => {

@@ -5,7 +5,7 @@ import { echo, rawUpstream, response } from "../support/raw-upstream.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 
 describe("an exchange", () => {
-  test("tells its handler everything, in order, once", async () => {
+  test("calls its handler in order, once each", async () => {
     const bytes = [
       "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n",
       "HTTP/1.1 207 Multi \xe4\r\nX-A: 1\r\nTransfer-Encoding: chunked\r\nx-a: 2\r\n\r\n",
@@ -33,13 +33,13 @@ describe("an exchange", () => {
     ["HTTP/1.1 304 Same\r\nContent-Length: 5\r\n\r\n", 0],
     ["HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", -1],
     ["HTTP/1.1 200 OK\r\n\r\n", -1],
-  ])("is told the length of the body to come: %j is %i", async (bytes, length) => {
+  ])("reports the length of the body: %j is %i", async (bytes, length) => {
     const upstream = await rawUpstream({ onRequest: ({ socket }) => socket.end(bytes) });
     const exchange = await ask(transportTo(upstream.port), "/").ended();
     expect(exchange).toMatchObject({ phase: "complete", length });
   });
 
-  test("says how long connecting took on a new connection, and nothing on a used one", async () => {
+  test("reports the connect time on a new connection, and none on a used one", async () => {
     const clock = new VirtualClock();
     const upstream = await rawUpstream({ onRequest: echo });
     const transport = transportTo(upstream.port, { runtime: { clock } });
@@ -55,7 +55,7 @@ describe("an exchange", () => {
     ]);
   });
 
-  test("is not told of a response of which only a part of the head has come", async () => {
+  test("does not report a response before its head is complete", async () => {
     const bytes = response("hello", { headers: ["X: y"] });
     const upstream = await rawUpstream({
       onRequest: ({ socket }) => {
@@ -74,7 +74,7 @@ describe("an exchange", () => {
     expect(exchange.flushes).toBeGreaterThan(0);
   });
 
-  test("is flushed when the head has come and nothing else", async () => {
+  test("is flushed when the head has arrived and nothing else", async () => {
     const upstream = await rawUpstream({
       onRequest: ({ socket }) => socket.write("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"),
     });
@@ -85,7 +85,7 @@ describe("an exchange", () => {
     expect(await exchange.ended()).toMatchObject({ phase: "complete", body: "hello", flushes: 1 });
   });
 
-  test("takes the body at the handler's pace: what it does not take stays upstream", async () => {
+  test("applies the handler's backpressure to the upstream", async () => {
     const size = 64 * 1024 * 1024;
     let written = 0;
     const upstream = await rawUpstream({
@@ -114,7 +114,7 @@ describe("an exchange", () => {
     await upstream.until(() => upstream.open === 0);
   });
 
-  test("ends a paused body all the same when it is resumed", async () => {
+  test("completes a paused body when it is resumed", async () => {
     const upstream = await rawUpstream({ onRequest: echo });
     const transport = transportTo(upstream.port);
     for (let round = 0; round < 20; round++) {
@@ -126,7 +126,7 @@ describe("an exchange", () => {
 });
 
 describe("what the upstream sees", () => {
-  test("is names, values, order and repetition as given, 8-bit bytes both ways", async () => {
+  test("has the same names, values, order and repetition, 8-bit bytes both ways", async () => {
     const all = Array.from({ length: 128 }, (_, index) => String.fromCharCode(128 + index)).join("");
     const headers = ["hOST", "a", "X-B", "1", "x-b", "2", "X-8", all, "X-B", "\t3 ", "X-Empty", ""];
     const upstream = await rawUpstream({
@@ -154,7 +154,7 @@ describe("what the upstream sees", () => {
     ["a method with a line break", { method: "GET\r\n" }],
     ["a second length", { headers: ["Host", "a", "Content-Length", "5"] }],
     ["a second coding", { headers: ["Host", "a", "transfer-encoding", "chunked"] }],
-  ])("is nothing of a request with %s, which fails as internal", async (_, head) => {
+  ])("is nothing of a request with %s, which fails with internal", async (_, head) => {
     const upstream = await rawUpstream({ onRequest: echo });
     const transport = transportTo(upstream.port);
     const exchange = await ask(transport, "/", head).ended();

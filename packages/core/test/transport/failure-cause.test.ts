@@ -47,17 +47,17 @@ test.each<[string, unknown, string | undefined]>([
   ["nothing", undefined, undefined],
   ["a word that was thrown", "boom", undefined],
   ["an empty message", failure(""), undefined],
-])("tells %s", (_, error, cause) => {
+])("reports %s", (_, error, cause) => {
   expect(causeOf(error)).toBe(cause);
 });
 
-test("is one line of bounded length, whatever a certificate says", () => {
+test("is one line of bounded length, whatever text a certificate has", () => {
   const cause = causeOf(failure(`Host: a.\r\n2026 fake line\u001b[31m\u2028${"x".repeat(10_000)}`));
   expect(cause).toHaveLength(limits.failureCauseLength);
   expect(cause).toMatch(/^Host: a\. 2026 fake line \[31m x+$/);
 });
 
-test("ends with a chain of causes that leads back to itself", () => {
+test("is found in a circular chain of causes", () => {
   const error = new TransportError("tls_failed", "a circle");
   Object.defineProperty(error, "cause", { value: error });
   expect(causeOf(error)).toBe("a circle");

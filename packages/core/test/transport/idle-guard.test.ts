@@ -1,5 +1,5 @@
 /**
- * An upstream that says more than it was asked, at once, late or out of turn: nobody may ever be given another's answer.
+ * An upstream that sends surplus bytes, at once, late or out of turn: no request may get the response of another.
  *
  * Time is virtual, so that "late" and "rested" mean what they say on any machine. The sockets are real: what one side has
  * written is waited for on the other before time moves on.
@@ -17,9 +17,9 @@ import { VirtualClock } from "../support/virtual-clock.ts";
 
 const restMs = 5;
 
-describe("a connection that shows a byte too many", () => {
+describe("a connection with a surplus byte", () => {
   test.each(["x", "\r\n", "\0", response("stolen")])(
-    "%j behind the answer is destroyed; the answer is good",
+    "%j behind the response closes it; the response is complete",
     async (surplus) => {
       const clock = new VirtualClock();
       const upstream = await rawUpstream({ onRequest: ({ socket, path }) => socket.write(response(path) + surplus) });
@@ -40,7 +40,7 @@ describe("a connection that shows a byte too many", () => {
     ["a 304 with chunks", "GET", "HTTP/1.1 304 Same\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"],
     ["a length of 0", "GET", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nhello"],
     ["the last chunk", "GET", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nhello"],
-  ])("because of a body behind %s is destroyed, and none of the body is seen", async (_, method, bytes) => {
+  ])("with a body behind %s is closed, and none of the body is passed on", async (_, method, bytes) => {
     const clock = new VirtualClock();
     const upstream = await rawUpstream({ onRequest: ({ socket }) => socket.write(bytes) });
     const transport = transportTo(upstream.port, { runtime: { clock } });
@@ -48,7 +48,7 @@ describe("a connection that shows a byte too many", () => {
     await upstream.until(() => upstream.open === 0);
   });
 
-  test("while it rests or waits is destroyed", async () => {
+  test("while it rests or is idle is closed", async () => {
     for (const afterMs of [0, 1, restMs - 1, restMs, restMs + 1, 1_000]) {
       const clock = new VirtualClock();
       const upstream = await rawUpstream({ onRequest: echo });
@@ -62,7 +62,7 @@ describe("a connection that shows a byte too many", () => {
     }
   });
 
-  test("that our own reading held up is destroyed", async () => {
+  test("that we read late is closed", async () => {
     const clock = new VirtualClock();
     const upstream = await rawUpstream({
       onRequest: ({ socket, path }) => socket.write(response(path) + response("stolen")),
@@ -76,14 +76,14 @@ describe("a connection that shows a byte too many", () => {
   });
 });
 
-describe("a connection that has been given a request which is not written yet", () => {
+describe("a connection with a claimed request that is not written yet", () => {
   test.each([
     ["a whole answer", (socket: Socket) => socket.write(response("stolen"))],
     ["a byte", (socket: Socket) => socket.write("x")],
     ["a FIN", (socket: Socket) => socket.end()],
     ["a RST", (socket: Socket) => socket.resetAndDestroy()],
     ["a whole answer and a FIN", (socket: Socket) => socket.end(response("stolen"))],
-  ])("gives it to another when %s comes in the same turn of the event loop", async (_, spoil) => {
+  ])("moves it to another one when %s arrives in the same turn of the event loop", async (_, spoil) => {
     const trigger = await socketPair();
     for (let trial = 0; trial < 20; trial++) {
       const clock = new VirtualClock();
@@ -106,7 +106,7 @@ describe("a connection that has been given a request which is not written yet", 
     }
   });
 
-  test("gives it to another when a sister connection is caught with a surplus", async () => {
+  test("moves it to another one when another connection receives surplus bytes", async () => {
     const clock = new VirtualClock();
     const upstream = await rawUpstream({ onRequest: echo });
     const transport = transportTo(upstream.port, { runtime: { clock } });
@@ -123,8 +123,8 @@ describe("a connection that has been given a request which is not written yet", 
   });
 });
 
-describe("an upstream that was caught with a surplus", () => {
-  test("gets one request a connection for a minute, and is trusted again after that", async () => {
+describe("an upstream that has sent surplus bytes", () => {
+  test("gets one request for each connection for a minute, and more after that", async () => {
     const clock = new VirtualClock();
     let honest = false;
     const upstream = await rawUpstream({
@@ -151,7 +151,7 @@ describe("an upstream that was caught with a surplus", () => {
     expect(await get("/again")).toBe(7);
   });
 
-  test("loses its other idle connections at once", async () => {
+  test("has its other idle connections closed at once", async () => {
     const clock = new VirtualClock();
     const upstream = await rawUpstream({ onRequest: echo });
     const transport = transportTo(upstream.port, { runtime: { clock } });
@@ -163,7 +163,7 @@ describe("an upstream that was caught with a surplus", () => {
     await upstream.until(() => upstream.open === 0);
   });
 
-  test("finishes what it is busy with", async () => {
+  test("finishes its busy connections", async () => {
     const clock = new VirtualClock();
     const upstream = await rawUpstream({ onRequest: (request) => request.path !== "/busy" && echo(request) });
     const transport = transportTo(upstream.port, { runtime: { clock } });
@@ -202,7 +202,7 @@ const manners: Readonly<Record<string, Manner>> = {
   },
   "out of turn": ({ socket, path }, later, random) => {
     socket.write(response(path));
-    if (random() < 0.5) later(random() < 0.5 ? 4.5 : 40, response("nobody asked"));
+    if (random() < 0.5) later(random() < 0.5 ? 4.5 : 40, response("surplus"));
   },
   "with half an answer too many": ({ socket, path }, later) => {
     socket.write(response(path));
@@ -210,17 +210,17 @@ const manners: Readonly<Record<string, Manner>> = {
   },
 };
 
-describe.each(Object.entries(manners))("an upstream that answers %s", (_, manner) => {
+describe.each(Object.entries(manners))("an upstream that responds %s", (_, manner) => {
   test.each([
     ["one after the other", 1, undefined],
     ["eight at a time", 8, undefined],
     ["eight at a time over two connections", 8, 2],
-  ])("never gives a request another's answer, %s, in 60 trials", async (_way, atATime, max) => {
+  ])("never gets the response of another request, %s, in 60 trials", async (_way, atATime, max) => {
     for (let trial = 0; trial < 60; trial++) await runTrial(manner, trial, { atATime, max });
   });
 });
 
-/** Some rounds of tagged requests, with pauses between them in which whatever is late comes in. */
+/** Some rounds of tagged requests, with pauses between them in which late bytes arrive. */
 async function runTrial(
   manner: Manner,
   seed: number,
@@ -232,7 +232,7 @@ async function runTrial(
   let inFlight = 0;
   const later = (socket: Socket) => (ms: number, bytes: string) => {
     clock.setTimeout(() => {
-      // Once a connection may be used again, a surplus that comes while it is used could be anybody's: see README.md.
+      // Surplus bytes on a reused connection cannot be told from a response: see README.md.
       if (!socket.writable || (ms >= restMs && inFlight > 0)) return;
       socket.write(bytes);
       // It has been seen when the connection is gone.

@@ -37,7 +37,7 @@ function fickleUpstream(seed: number): Promise<RawUpstream & { ends(): number }>
 }
 
 describe(`${total} requests to an upstream that ends idle connections at random times`, () => {
-  test("all succeed over the transport, tried again where a used connection was reset", async () => {
+  test("all succeed over the transport, retried where a used connection was reset", async () => {
     const upstream = await fickleUpstream(1);
     const transport = transportTo(upstream.port);
     const outcomes = await underLoad(total, 16, (index) => getInTheEnd(transport, `/${index}`));
@@ -63,7 +63,7 @@ describe(`${total} requests to an upstream that ends idle connections at random 
     const expected = answers.map((_, index) => [200, methods[index % methods.length] === "HEAD" ? "" : `/${index}`]);
     expect(answers).toEqual(expected);
     expect(upstream.ends()).toBeGreaterThan(total / 20);
-    // Such a race is nobody's failure.
+    // Such a race is no failure of the upstream.
     expect(onlyPool(proxy).snapshot().upstreams).toMatchObject([{ health: "unknown", inFlight: 0 }]);
   });
 });

@@ -57,7 +57,7 @@ describe("an upstream's name", () => {
     expect(upstream.sockets.length).toBeGreaterThan(3);
   });
 
-  test("that no DNS answers for holds up nobody else, and is reported as a lookup that failed", async () => {
+  test("without a DNS answer holds up no other name, and fails with dns_failed", async () => {
     const upstream = await rawUpstream({ onRequest: echo });
     const { to, clock } = lab({ "slow.test": "silence", "api.test": ["127.0.0.1"] });
     const options = { timeouts: { connect: "2s" } };
@@ -71,7 +71,7 @@ describe("an upstream's name", () => {
     expect(causeOf(failures[0]?.cause)).toBe("looking up slow.test failed: no answer in time (EAI_AGAIN)");
   });
 
-  test("that no DNS answers for is reported as such over HTTP/2, too", async () => {
+  test("without a DNS answer fails with dns_failed over HTTP/2, too", async () => {
     const { connector, clock } = lab({ "slow.test": "silence" });
     const settings = transportSettings({ connections: { http2: "h2c" }, timeouts: { connect: "2s" } });
     const address = { ...plainAddress(80), hostname: "slow.test" };
@@ -85,7 +85,7 @@ describe("an upstream's name", () => {
     transport.destroy();
   });
 
-  test("that is resolved is not to blame for a connection that does not come", async () => {
+  test("that is resolved does not turn a connect timeout into dns_failed", async () => {
     const upstream = await rawUpstream({});
     const { connector, names } = lab({ "api.test": ["127.0.0.1"] });
     const { tls } = transportSettings();
@@ -109,13 +109,13 @@ describe("an upstream's name", () => {
     expect(causeOf(failure?.cause)).toBe(`looking up api.test failed: ${cause}`);
   });
 
-  test("that this process has no file descriptor to look up with is nobody's fault", async () => {
+  test("without a file descriptor for its lookup is no failure of the upstream", async () => {
     const { names, to } = lab({});
     Object.assign(names, { hosts: () => Promise.reject(new LookupFailure("no file descriptor is left", "not-sent")) });
     expect((await ask(to(80), "/").ended()).failure).toMatchObject({ code: "no_file_descriptors", sent: false });
   });
 
-  test("is not waited for by a request that has gone", async () => {
+  test("is not waited for by an aborted request", async () => {
     const { to, names } = lab({ "api.test": "silence" });
     const exchange = ask(to(80), "/");
     await turns(5);
@@ -136,7 +136,7 @@ describe("an upstream's name", () => {
 });
 
 describe("of several addresses", () => {
-  test("those that refuse are passed over, and both families are tried", async () => {
+  test("those that refuse are skipped, and both families are tried", async () => {
     const [upstream] = await serversAt("127.0.0.1");
     const { to, lookups } = lab({ "api.test": { 4: ["127.0.0.2", "127.0.0.1", "127.0.0.3"], 6: ["::1"] } });
     const transport = to(upstream.port);
@@ -154,7 +154,7 @@ describe("of several addresses", () => {
     expect([one.requests.length, two?.requests.length]).toEqual([3, 3]);
   });
 
-  test("IPv6 alone will do", async () => {
+  test("IPv6 alone works", async () => {
     const there = Object.values(networkInterfaces()).some((list) => list?.some(({ address }) => address === "::1"));
     const upstream = await rawUpstream({ onRequest: echo, listen: { port: 0, host: there ? "::1" : "127.0.0.1" } });
     const { to } = lab({ "api.test": there ? { 6: ["::1"] } : { 4: ["127.0.0.1"] } });
@@ -202,7 +202,7 @@ describe("a connection that is kept", () => {
     await old.until(() => old.open === 0);
   });
 
-  test("stays while DNS fails, and while its address is one of several", async () => {
+  test("is reused while DNS fails, and while its address is one of several", async () => {
     const { names, clock, next, old } = await moved();
     names.zone["api.test"] = "silence";
     await clock.advanceAsync(60_000);
@@ -230,7 +230,7 @@ describe("a connection that is kept", () => {
     expect(old.sockets).toHaveLength(0);
   });
 
-  test("ends with its age, busy or idle", async () => {
+  test("is closed at its maximum age, busy or idle", async () => {
     const upstream = await rawUpstream({ onRequest: echo });
     const { clock, to } = lab({ "api.test": ["127.0.0.1"] });
     const transport = to(upstream.port, { connections: { keepAlive: "1h", maxAge: "5m" } });
@@ -243,7 +243,7 @@ describe("a connection that is kept", () => {
     await upstream.until(() => upstream.open === 0);
   });
 
-  test("ends up to a tenth sooner, by chance", async () => {
+  test("is closed up to a tenth earlier, at random", async () => {
     const upstream = await rawUpstream({ onRequest: echo });
     const clock = new VirtualClock();
     const connections = { keepAlive: "1h", maxAge: "100s" };
@@ -256,7 +256,7 @@ describe("a connection that is kept", () => {
     await upstream.until(() => upstream.open === 0);
   });
 
-  test("ends after so many requests", async () => {
+  test("is closed after its maximum number of requests", async () => {
     const upstream = await rawUpstream({ onRequest: echo });
     const { clock, to } = lab({ "api.test": ["127.0.0.1"] });
     const transport = to(upstream.port, { connections: { keepAlive: "1h", maxRequests: 3 } });

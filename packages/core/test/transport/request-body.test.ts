@@ -27,7 +27,7 @@ describe("a request's body", () => {
     ]);
   });
 
-  test("that is there at once goes out in one packet with the head", async () => {
+  test("that is available at once is sent in one packet with the head", async () => {
     const packets: number[] = [];
     const upstream = await rawUpstream({
       onConnection: (socket) => socket.on("data", ({ length }) => packets.push(length)),
@@ -42,7 +42,7 @@ describe("a request's body", () => {
   test.each([
     ["by length", 1024 * 1024 * 1024],
     ["in chunks", -1],
-  ])("%s waits for an upstream that does not read, and goes on when it does", async (_, bodyLength) => {
+  ])("%s waits for an upstream that does not read, and continues when it does", async (_, bodyLength) => {
     const upstream = await rawUpstream({ onHead: ({ socket }) => socket.pause() });
     const exchange = ask(transportTo(upstream.port), "/", { method: "PUT", bodyLength });
     await exchange.until(() => exchange.phase === "connected");
@@ -71,7 +71,7 @@ describe("a request's body", () => {
     await upstream.until(() => upstream.open === 0);
   });
 
-  test("longer than announced is never sent: it would be the next request", async () => {
+  test("that is longer than announced is never sent: it would be the next request", async () => {
     const upstream = await rawUpstream({});
     const transport = transportTo(upstream.port);
     for (const body of [["hello!"], ["hello", "!"], ["he", "llo", "GET / HTTP/1.1\r\nHost: a\r\n\r\n"]]) {
@@ -82,7 +82,7 @@ describe("a request's body", () => {
     expect(upstream.requests.map(({ body }) => body.toString()).filter((body) => body !== "hello")).toEqual([]);
   });
 
-  test("shorter than announced is never taken for whole", async () => {
+  test("that is shorter than announced never looks complete", async () => {
     const upstream = await rawUpstream({});
     const exchange = ask(transportTo(upstream.port), "/", { method: "PUT", body: "hell", bodyLength: 5 });
     await exchange.until(() => exchange.phase === "connected");
@@ -92,7 +92,7 @@ describe("a request's body", () => {
     expect(upstream.requests).toEqual([]);
   });
 
-  test("in chunks that is never ended is never whole upstream", async () => {
+  test("in chunks that is never ended is never complete upstream", async () => {
     const upstream = await rawUpstream({});
     const exchange = ask(transportTo(upstream.port), "/", { method: "PUT", bodyLength: -1 });
     await exchange.until(() => exchange.phase === "connected");
@@ -103,7 +103,7 @@ describe("a request's body", () => {
     expect(upstream.requests).toEqual([]);
   });
 
-  test("does not get into another exchange that has the connection now", async () => {
+  test("does not reach the next exchange on the connection", async () => {
     const clock = new VirtualClock();
     const upstream = await rawUpstream({ onRequest: echo });
     const transport = transportTo(upstream.port, { runtime: { clock } });

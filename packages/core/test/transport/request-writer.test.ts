@@ -25,7 +25,7 @@ function refusal(head: Partial<RequestHead>): string {
 }
 
 describe("a request's head", () => {
-  test("has names, values, order and repetition as given, 8-bit bytes included", () => {
+  test("keeps names, values, order and repetition, 8-bit bytes included", () => {
     const headers = ["hOsT", "a:80", "X-A", "1", "x-a", "", "X-A", "\t2 ", "X-8", "\x80\xff"];
     expect(write({ path: "//a/../%zz?q#", headers })).toBe(
       "GET //a/../%zz?q# HTTP/1.1\r\nhOsT: a:80\r\nX-A: 1\r\nx-a: \r\nX-A: \t2 \r\nX-8: \x80\xff\r\n\r\n",
@@ -47,7 +47,7 @@ describe("a request's head", () => {
     expect(write({ method, bodyLength })).toBe(`${method} / HTTP/1.1\r\nHost: a\r\n${framing}\r\n`);
   });
 
-  test("with TE says that it is for this connection alone", () => {
+  test("with TE lists it in Connection", () => {
     expect(write({ headers: ["Host", "a", "TE", "trailers", "X-A", "1"] })).toBe(
       "GET / HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nX-A: 1\r\nConnection: TE\r\n\r\n",
     );
@@ -92,7 +92,7 @@ describe("a request's head", () => {
   );
 
   test.each(["Content-Length", "content-length", "Transfer-Encoding", "TRANSFER-ENCODING"])(
-    "is not written with a %s from elsewhere: framing is our own",
+    "is not written with a %s: the writer frames the message",
     (name) => {
       for (const bodyLength of [0, 5, -1]) {
         expect(refusal({ headers: ["Host", "a", name, "5"], bodyLength })).toBe("internal");
@@ -104,7 +104,7 @@ describe("a request's head", () => {
     expect(refusal({ bodyLength })).toBe("internal"),
   );
 
-  test("is checked all the same when a great many names have been seen", () => {
+  test("is still checked after many names", () => {
     for (let index = 0; index < 5_000; index++) write({ headers: [`x-${index}`, "y"] });
     expect(refusal({ headers: ["x-new\r\nX", "y"] })).toBe("internal");
     expect(write({ headers: ["x-4999", "y"] })).toContain("x-4999: y\r\n");

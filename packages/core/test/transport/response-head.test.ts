@@ -129,7 +129,7 @@ describe("framing", () => {
     expect(read([line])).toMatchObject({ framing, length });
   });
 
-  test.each(["HEAD", "GET", "POST"])("1xx, 204, 304 and what answers a HEAD have no body, after %s", (method) => {
+  test.each(["HEAD", "GET", "POST"])("1xx, 204, 304 and responses to HEAD have no body, after %s", (method) => {
     for (const status of [100, 103, 199, 204, 304, ...(method === "HEAD" ? [200, 206, 404, 500] : [])]) {
       for (const line of ["Content-Length: 5", "Transfer-Encoding: chunked", "X: y"]) {
         const head = read([line], { method, status: `HTTP/1.1 ${status} x` });
@@ -197,7 +197,7 @@ describe("framing", () => {
     "Content-Length: 5\t ",
     "transfer-encoding: chunked\t",
     "Transfer-Encoding: chunked \t ",
-  ])("%j is refused: others do not take a tab for white space there, and read another length", (line) =>
+  ])("%j is refused: other parsers do not take the tab for white space, and read another length", (line) =>
     expect(refusal(response([line]))).toBe("invalid_response"),
   );
 
@@ -208,7 +208,7 @@ describe("framing", () => {
   });
 });
 
-describe("what becomes of the connection", () => {
+describe("persistence of the connection", () => {
   const length = "Content-Length: 0";
   test.each([
     ["HTTP/1.1 200 OK", [length], true],
@@ -224,7 +224,7 @@ describe("what becomes of the connection", () => {
     ["HTTP/1.0 200 OK", [length, "Connection: Keep-Alive"], true],
     ["HTTP/1.0 200 OK", [length, "Connection: keep-alive, close"], false],
     ["HTTP/1.0 200 OK", ["Connection: keep-alive"], false],
-  ])("%s with %j: may it be used again? %s", (status, lines, keepAlive) => {
+  ])("%s with %j: is it reusable? %s", (status, lines, keepAlive) => {
     expect(read(lines, { status }).keepAlive).toBe(keepAlive);
   });
 
@@ -258,7 +258,7 @@ describe("limits", () => {
     return [...new Set(splits.map((pieces) => feedCode(pieces)))];
   }
 
-  test("a head of just the limit is read, one byte more is too large, in whatever pieces it comes", () => {
+  test("a head of exactly the limit is read, one more byte is too large, at any split", () => {
     expect(codesAround(ofSize(usualHead.bytes))).toEqual([undefined]);
     for (const more of [1, 2, 3, 4, 5, 1_000, 60_000]) {
       expect(codesAround(ofSize(usualHead.bytes + more))).toEqual(["response_headers_too_large"]);
@@ -271,12 +271,12 @@ describe("limits", () => {
     expect(feedCode([endless.subarray(0, usualHead.bytes)])).toBeUndefined();
   });
 
-  test("ten megabytes without a line end are refused at the first of them", () => {
+  test("bytes that are no HTTP are refused at the first of them", () => {
     expect(feedCode([Buffer.alloc(65_536, "x")])).toBe("invalid_response");
     expect(feedCode([Buffer.from("x")])).toBe("invalid_response");
   });
 
-  test("so many fields are read and no more", () => {
+  test("the number of fields is bounded", () => {
     const fields = (count: number) => response(["Content-Length: 0", ...new Array<string>(count - 1).fill("X: y")]);
     expect(judge(fields(usualHead.fields)).head?.headers).toHaveLength(usualHead.fields * 2);
     expect(refusal(fields(usualHead.fields + 1))).toBe("response_headers_too_large");

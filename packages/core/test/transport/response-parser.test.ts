@@ -27,7 +27,7 @@ describe.each(framings)("a response with %s", (_, head, body, options = {}) => {
     expect(judge(text, options)).toMatchObject({ complete: true, consumed: text.length, code: undefined });
   });
 
-  test("does not take a byte more", () => {
+  test("consumes no surplus byte", () => {
     for (const surplus of ["x", "\r\n", "\n", "\0", "hello", "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nstolen"]) {
       const verdict = judge(text + surplus, options);
       expect(verdict).toMatchObject({ complete: true, consumed: text.length, code: undefined });
@@ -53,7 +53,7 @@ describe("a response that lasts until the upstream ends", () => {
     expect(judge(head + body, { end: true })).toMatchObject({ body, complete: true, consumed: (head + body).length });
   });
 
-  test("has not begun before its head is whole", () => {
+  test("does not begin before its head is complete", () => {
     for (let length = 0; length < head.length; length++) {
       expect(judge(head.slice(0, length), { end: true })).toMatchObject({ complete: false, code: "reset" });
     }
@@ -63,7 +63,7 @@ describe("a response that lasts until the upstream ends", () => {
 describe("informational responses", () => {
   const final = "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na";
 
-  test("are handed on, a 100 is swallowed, and none has a body", () => {
+  test("are passed on, but not a 100, and have no body", () => {
     const text = [
       "HTTP/1.1 100 Continue\r\nX: y\r\n\r\n",
       "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nlink: </b>\r\nContent-Length: 5\r\n\r\n",
@@ -81,14 +81,14 @@ describe("informational responses", () => {
     });
   });
 
-  test("cannot bring a body along", () => {
+  test("cannot have a body", () => {
     expect(refusal(`HTTP/1.1 103 Early Hints\r\nContent-Length: 5\r\n\r\nhello${final}`)).toBe("invalid_response");
     expect(refusal(`HTTP/1.1 100 Continue\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n${final}`)).toBe(
       "invalid_response",
     );
   });
 
-  test("that say the connection ends are passed on: the final response follows, and nothing behind it", () => {
+  test("with Connection: close are passed on: the final response follows, and then the connection is closed", () => {
     for (const informational of ["103 Early Hints", "102 x", "100 Continue"]) {
       const verdict = judge(`HTTP/1.1 ${informational}\r\nConnection: close\r\n\r\n${final}`);
       expect(verdict).toMatchObject({ complete: true, head: { keepAlive: false } });
@@ -96,12 +96,12 @@ describe("informational responses", () => {
     expect(judge(`HTTP/1.1 103 x\r\n\r\n${final}`).head).toMatchObject({ keepAlive: true });
   });
 
-  test("of HTTP/1.0 are refused: there are none", () => {
+  test("of HTTP/1.0 are refused", () => {
     expect(refusal(`HTTP/1.0 103 Early Hints\r\n\r\n${final}`)).toBe("invalid_response");
     expect(judge(`HTTP/1.1 103 Early Hints\r\nConnection: keep-alive\r\n\r\n${final}`).complete).toBe(true);
   });
 
-  test("are no more than so many", () => {
+  test("are bounded in number", () => {
     const interim = (count: number) => "HTTP/1.1 102 x\r\n\r\n".repeat(count);
     expect(judge(interim(limits.informationalResponses) + final)).toMatchObject({ complete: true });
     expect(refusal(interim(limits.informationalResponses + 1) + final)).toBe("invalid_response");
@@ -110,7 +110,7 @@ describe("informational responses", () => {
     );
   });
 
-  test("of 101 are refused: nobody asked to switch", () => {
+  test("of 101 are refused without an upgrade", () => {
     const lines = "Connection: upgrade\r\nUpgrade: websocket\r\n\r\n";
     expect(refusal(`HTTP/1.1 101 Switching Protocols\r\n${lines}`)).toBe("invalid_response");
     expect(refusal(`HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 101 Switching Protocols\r\n${lines}`)).toBe(
@@ -120,14 +120,14 @@ describe("informational responses", () => {
 });
 
 describe("a parser", () => {
-  test("takes nothing while no response is waited for", () => {
+  test("consumes nothing while no response is expected", () => {
     const parser = silentParser();
     expect(parser.idle).toBe(true);
     expect(parser.execute(Buffer.from("HTTP/1.1 200 OK\r\n\r\n"))).toBe(0);
     parser.finish();
   });
 
-  test("reads one response after another, each for the method it answers", () => {
+  test("reads one response after another, each for the method of its request", () => {
     const parser = silentParser();
     const informational = "HTTP/1.1 102 x\r\n\r\n".repeat(limits.informationalResponses);
     const responses = [
@@ -145,7 +145,7 @@ describe("a parser", () => {
     }
   });
 
-  test("does not keep the bytes it was given: their memory may be used again", () => {
+  test("does not keep the bytes: their memory is reused", () => {
     const heads: (readonly string[])[] = [];
     const parser = new ResponseParser(
       {

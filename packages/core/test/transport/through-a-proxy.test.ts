@@ -6,7 +6,7 @@ import { fetchFrom, keepAlive, underLoad } from "../support/client.ts";
 import { rawUpstream, response } from "../support/raw-upstream.ts";
 import { startProxy } from "../support/start-proxy.ts";
 
-test("a response that comes byte by byte reaches the client as it is", async () => {
+test("a response that arrives byte by byte reaches the client unchanged", async () => {
   const bytes = response("hello", { status: "418 I'm a teapot", headers: ["X-A: 1"] });
   const upstream = await rawUpstream({ onRequest: ({ socket }) => setImmediate(playBytes, socket, bytes) });
   const { url } = await startProxy({ upstreams: [`http://127.0.0.1:${upstream.port}`] });
@@ -23,7 +23,7 @@ test.each([
       setImmediate(() => socket.write(response(`surplus ${path}`)));
     },
   ],
-])("of an upstream that answers twice, %s, every client gets its own answer", async (_, answer) => {
+])("of an upstream that responds twice, %s, every client gets its own response", async (_, answer) => {
   const upstream = await rawUpstream({ onRequest: ({ socket, path }) => answer(socket, path) });
   const { url } = await startProxy({ upstreams: [`http://127.0.0.1:${upstream.port}`] });
   for (const clients of [1, 8]) {
@@ -35,7 +35,7 @@ test.each([
   }
 });
 
-test("an answer that comes before the body was read, and a reset behind it, reach the client as the answer", async () => {
+test("a response before the body was read, with a reset behind it, reaches the client", async () => {
   const upstream = await rawUpstream({
     onHead: ({ socket }) => {
       socket.write(response("too much", { status: "413 Content Too Large" }));

@@ -10,7 +10,7 @@ const timeouts = { connect: "1s", headers: "2s", idle: "3s" };
 const tickMs = 20;
 
 describe("connecting", () => {
-  test("to what accepts and then shakes no hands ends in time", async () => {
+  test("to an upstream without a TLS handshake ends in time", async () => {
     const clock = new VirtualClock();
     const upstream = await rawUpstream({});
     const exchange = ask(transportTo(upstream.port, { runtime: { clock }, timeouts, address: { tls: true } }), "/");
@@ -23,7 +23,7 @@ describe("connecting", () => {
     await upstream.until(() => upstream.open === 0);
   });
 
-  test("counts the handshake in", async () => {
+  test("includes the TLS handshake", async () => {
     const clock = new VirtualClock();
     const upstream = await rawUpstream({ onConnection: () => clock.advance(900) });
     const exchange = ask(transportTo(upstream.port, { runtime: { clock }, timeouts, address: { tls: true } }), "/");
@@ -34,7 +34,7 @@ describe("connecting", () => {
 });
 
 describe("response headers", () => {
-  test("that do not come end the exchange in time, neither before nor long after", async () => {
+  test("that do not arrive end the exchange at the deadline", async () => {
     const clock = new VirtualClock();
     const upstream = await rawUpstream({});
     const transport = transportTo(upstream.port, { runtime: { clock }, timeouts });
@@ -55,7 +55,7 @@ describe("response headers", () => {
     }
   });
 
-  test("are waited for as long on a connection that has served before", async () => {
+  test("have the same deadline on a used connection", async () => {
     const clock = new VirtualClock();
     const upstream = await rawUpstream({ onRequest: (request) => request.index === 0 && echo(request) });
     const transport = transportTo(upstream.port, { runtime: { clock }, timeouts });
@@ -74,7 +74,7 @@ describe("response headers", () => {
   test.each([
     ["a header", "X: y\r\n"],
     ["a byte of a header", "x"],
-  ])("of which %s comes each second for ever are given up: the wait is for all of them", async (_, drip) => {
+  ])("of which %s arrives each second end as well: the deadline is absolute", async (_, drip) => {
     const clock = new VirtualClock();
     const upstream = await rawUpstream({ onRequest: ({ socket }) => socket.write("HTTP/1.1 200 OK\r\n") });
     const exchange = ask(
@@ -93,7 +93,7 @@ describe("response headers", () => {
     expect(seconds).toBeLessThanOrEqual(6);
   });
 
-  test("behind informational responses without an end are given up as well", async () => {
+  test("behind endless informational responses end as well", async () => {
     const clock = new VirtualClock();
     const upstream = await rawUpstream({});
     const exchange = ask(
@@ -109,7 +109,7 @@ describe("response headers", () => {
     expect((await exchange.ended()).failure?.code).toBe("headers_timeout");
   });
 
-  test("are not waited for while the request's body is: a slow client is not the upstream's fault", async () => {
+  test("have no deadline while the request body is incomplete: a slow client is no failure of the upstream", async () => {
     const clock = new VirtualClock();
     const upstream = await rawUpstream({ onRequest: echo });
     const transport = transportTo(upstream.port, { runtime: { clock }, timeouts });
@@ -125,7 +125,7 @@ describe("response headers", () => {
     expect(await exchange.ended()).toMatchObject({ phase: "complete", body: "/slow" });
   });
 
-  test("are waited for from the end of the request's body on", async () => {
+  test("have their deadline from the end of the request body on", async () => {
     const clock = new VirtualClock();
     const upstream = await rawUpstream({});
     const exchange = ask(transportTo(upstream.port, { runtime: { clock }, timeouts }), "/", {
@@ -142,7 +142,7 @@ describe("response headers", () => {
     expect((await exchange.ended()).failure?.code).toBe("headers_timeout");
   });
 
-  test("are not waited for when the upstream does not even read the request", async () => {
+  test("have their deadline when the upstream does not read the request", async () => {
     const clock = new VirtualClock();
     const upstream = await rawUpstream({ onHead: ({ socket }) => socket.pause() });
     const exchange = ask(transportTo(upstream.port, { runtime: { clock }, timeouts }), "/", {
@@ -166,7 +166,7 @@ describe("response headers", () => {
 describe("a response's body", () => {
   const head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n";
 
-  test("may take as long as it likes as long as something comes", async () => {
+  test("has no deadline as long as bytes arrive", async () => {
     const clock = new VirtualClock();
     const upstream = await rawUpstream({ onRequest: ({ socket }) => socket.write(`${head}\r\n`) });
     const exchange = ask(transportTo(upstream.port, { runtime: { clock }, timeouts }), "/");
@@ -185,7 +185,7 @@ describe("a response's body", () => {
   });
 
   test.each(["text/event-stream", "TEXT/Event-Stream; charset=utf-8", "text/event-stream ;x"])(
-    "of %s may pause for as long as it likes",
+    "of %s may pause without a limit",
     async (type) => {
       const clock = new VirtualClock();
       const upstream = await rawUpstream({
@@ -210,7 +210,7 @@ describe("a response's body", () => {
     expect((await exchange.ended()).failure?.code).toBe("response_idle_timeout");
   });
 
-  test("without a limit may pause as well", async () => {
+  test("without a limit may pause", async () => {
     const clock = new VirtualClock();
     const upstream = await rawUpstream({ onRequest: ({ socket }) => socket.write(`${head}\r\n`) });
     const exchange = ask(
@@ -223,7 +223,7 @@ describe("a response's body", () => {
     expect(exchange.over).toBe(false);
   });
 
-  test("that the handler does not take is not waited for, and is again when it does", async () => {
+  test("has no deadline while its reader is paused", async () => {
     const clock = new VirtualClock();
     const upstream = await rawUpstream({ onRequest: ({ socket }) => socket.write(`${head}\r\n1\r\nx\r\n`) });
     const exchange = ask(transportTo(upstream.port, { runtime: { clock }, timeouts }), "/", { onData: () => false });
@@ -240,7 +240,7 @@ describe("a response's body", () => {
   });
 });
 
-test("nothing ticks when there is no connection", async () => {
+test("no timer runs without a connection", async () => {
   const clock = new VirtualClock();
   const upstream = await rawUpstream({
     onRequest: ({ socket }) => socket.end(response("a", { headers: ["Connection: close"] })),

@@ -53,7 +53,7 @@ describe.each(framings)("a response framed by %s", (_, framing, body) => {
       }
     });
 
-    test("with silence is given up", async () => {
+    test("with silence ends at the deadline", async () => {
       const clock = new VirtualClock();
       const upstream = await rawUpstream({ onRequest: ({ socket }) => socket.write(sent, "latin1") });
       const timeouts = { headers: "2s", idle: "3s" };
@@ -77,7 +77,7 @@ describe.each(framings)("a response framed by %s", (_, framing, body) => {
 });
 
 describe("a response that lasts until the upstream ends", () => {
-  test("is complete with a FIN, whatever came before it", async () => {
+  test("is complete with a FIN, whatever its bytes", async () => {
     for (const body of ["", "a", "0123456789"]) {
       const upstream = await rawUpstream({ onRequest: ({ socket }) => socket.end(`${head}\r\n${body}`) });
       const exchange = await ask(transportTo(upstream.port), "/").ended();
@@ -106,7 +106,7 @@ describe("a response that lasts until the upstream ends", () => {
     for (const body of ["", "a", "0123456789", "a".repeat(100_000)]) {
       const upstream = await rawUpstream({
         ...script,
-        // Both are in the kernel before anybody else in this process gets to read.
+        // Both are in the kernel before other code of this process can read.
         onRequest: ({ socket }) => void socket.write(`${head}\r\n${body}`, () => reset(socket)),
       });
       const exchange = await ask(transportTo(upstream.port, to), "/").ended();
@@ -121,7 +121,7 @@ describe("a response that lasts until the upstream ends", () => {
   });
 });
 
-test("what is wrong in a body that has begun is a body that broke off", async () => {
+test("a malformed body is reported as one that broke off", async () => {
   const upstream = await rawUpstream({
     onRequest: ({ socket }) => socket.write(`${head}Transfer-Encoding: chunked\r\n\r\n5\r\nhelloX`),
   });
@@ -135,7 +135,7 @@ test.each([
   ["a byte of a response", "H", "reset", false],
   ["an informational response", "HTTP/1.1 103 Hints\r\n\r\n", "reset", false],
 ])(
-  "an end after %s on a used connection: is it a mere race with the upstream's keep-alive? ",
+  "an end after %s on a used connection: is it reported as a race with the upstream's keep-alive?",
   async (_, sent, code, reused) => {
     const clock = new VirtualClock();
     const upstream = await rawUpstream({

@@ -18,7 +18,7 @@ function lab(timeoutMs: number) {
   return { clock, log, waiting, exchange };
 }
 
-test("exchanges wait in order, and leave while the others are walked", () => {
+test("exchanges wait in order, and may leave during an iteration", () => {
   const { waiting, exchange } = lab(1_000);
   const [a, b, c] = [exchange("a"), exchange("b"), exchange("c")];
   for (const each of [a, b, c]) waiting.enter(each);

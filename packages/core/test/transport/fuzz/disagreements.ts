@@ -1,13 +1,12 @@
 /**
- * Where our parser and llhttp part company, the one that node:http has and the one that undici has.
+ * Known differences between our parser and llhttp, which node:http and undici use.
  *
- * Ours may be the stricter one, and each way in which it is has its line here: what it says, what the bytes show that it
- * says so for, and why that is right for a proxy. Where it is they that refuse what the RFC has clients accept, that has a
- * line too. Whatever else they disagree on is a fault.
+ * Each way in which ours is stricter has an entry: its reason, a pattern of the bytes, and why that is right for a proxy. Each
+ * way in which llhttp refuses what the RFC lets clients accept has an entry, too. Any other difference is a fault.
  */
 
 export interface Stricter {
-  /** What our parser says. */
+  /** The message of our parser. */
   readonly reason: string;
   /** Found in the bytes. */
   readonly shows: RegExp;
@@ -29,7 +28,7 @@ export const stricter: readonly Stricter[] = [
   {
     reason: "a bare CR or LF in the head",
     shows: /\r(?!\n)|(?:^|[^\r])\n/,
-    why: "Line ends in front of a status line are skipped by llhttp: bytes that nobody asked for, of which there are none.",
+    why: "llhttp skips line ends in front of a status line. They are surplus bytes, which a proxy must not ignore.",
   },
   {
     reason: "not an HTTP/1 response",
@@ -44,7 +43,7 @@ export const stricter: readonly Stricter[] = [
   {
     reason: "a Content-Length that is not a plain number",
     shows: /^content-length:[ \t]*(?:0\d|\d{16}|[ \t]*\r)/im,
-    why: "Leading zeros are octal to some readers, no digits no length to others, and past 2^53 nobody counts alike.",
+    why: "Leading zeros are octal to some readers, no digits are no length to others, and past 2^53 counts differ.",
   },
   {
     reason: "a tab behind a length or a transfer coding",

@@ -3,7 +3,7 @@ import type { Dice } from "./dice.ts";
 /** Puts something wrong into a response, in place. */
 export type Fault = (tokens: string[], dice: Dice) => void;
 
-/** What is known to be read differently by somebody. */
+/** Faults that some parsers are known to read differently. */
 const nastyLines = [
   ...["Content-Length: 5", "Content-Length: 0", "Content-Length: +5", "Content-Length: -1", "Content-Length: 0x5"],
   ...["Content-Length: 05", "Content-Length: 5, 5", "Content-Length:", "Content-Length: 5 5", "Content-Length: 1_0"],

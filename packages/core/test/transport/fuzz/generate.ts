@@ -2,7 +2,7 @@
  * Responses from a grammar, and what goes wrong with them.
  *
  * A response is made as a list of tokens, so that a fault falls on something that means something: a size, a colon, a line
- * end. Whoever makes a well-formed one also says what has to be read from it.
+ * end. A well-formed one comes with the result that parsers have to read from it.
  */
 
 import type { Random } from "../../../src/runtime/random.ts";

@@ -14,7 +14,7 @@ import { VirtualClock } from "../../support/virtual-clock.ts";
 const http1 = { cert, key, ALPNProtocols: ["http/1.1"] };
 const both = { cert, key, ALPNProtocols: ["h2", "http/1.1"] };
 
-test("HTTP/2 is spoken over TLS where the settings say so, and without it with prior knowledge alone", () => {
+test("HTTP/2 is used over TLS where the settings allow it, and without TLS with prior knowledge only", () => {
   const kindOf = (tls: boolean, http2: boolean | "h2c") => {
     const settings = transportSettings({ connections: { http2 } });
     const transport = createTransport({ ...plainAddress(1), tls }, settings, resolveRuntime(), new Connector());
@@ -34,7 +34,7 @@ test("HTTP/2 is spoken over TLS where the settings say so, and without it with p
 });
 
 describe("an https upstream that chooses HTTP/2", () => {
-  test("gets it, with https for the scheme", async () => {
+  test("gets it, with the scheme https", async () => {
     const upstream = await frameServer({ tls: both, onRequest: ({ peer, id }) => peer.send(respond(id, "fine")) });
     const transport = alpnTransport(upstream.port);
     for (let count = 0; count < 5; count++) {
@@ -47,7 +47,7 @@ describe("an https upstream that chooses HTTP/2", () => {
     expect(upstream.peers[0]?.requests.get(1)?.fields).toContain("https");
   });
 
-  test("and then wants HTTP/1.1 after all gets that", async () => {
+  test("and then requires HTTP/1.1 gets that", async () => {
     const upstream = await frameServer({
       tls: both,
       onRequest: ({ peer, id }) => peer.send(reset(id, errorCode.http11Required)),
@@ -81,7 +81,7 @@ describe("an https upstream that chooses HTTP/1.1", () => {
     expect(exchanges.every(({ connectMs }) => connectMs !== undefined)).toBe(true);
   });
 
-  test("has its connections used again, after their rest", async () => {
+  test("has its connections reused, after their rest", async () => {
     const clock = new VirtualClock();
     const upstream = await rawUpstream({ tls: http1, onRequest: echo });
     const transport = alpnTransport(upstream.port, { runtime: { clock } });
@@ -108,7 +108,7 @@ describe("an https upstream that chooses HTTP/1.1", () => {
     });
   });
 
-  test("is held to the rules of HTTP/1.1: what was not asked for ends the connection", async () => {
+  test("is held to the rules of HTTP/1.1: surplus bytes close the connection", async () => {
     const upstream = await rawUpstream({
       tls: http1,
       onRequest: ({ socket, path }) => socket.write(response(path) + response("poison")),
@@ -128,7 +128,7 @@ describe("an https upstream that chooses HTTP/1.1", () => {
     expect(upstream.sockets.length).toBeLessThanOrEqual(2);
   });
 
-  test("is offered HTTP/2 again when its connections have gone, and now and then while it is busy", async () => {
+  test("is offered HTTP/2 again when its connections are closed, and at intervals while it is busy", async () => {
     let choice = "http/1.1";
     const clock = new VirtualClock();
     const tls = { cert, key, ALPNCallback: () => choice };
@@ -151,7 +151,7 @@ describe("an https upstream that chooses HTTP/1.1", () => {
     expect((await third.ended()).failure?.code).toBe("invalid_response");
   });
 
-  test("while it is being dialled for a request that was given up serves the next one", async () => {
+  test("serves the next request when the one that it was dialled for is aborted", async () => {
     const upstream = await rawUpstream({ tls: http1, onRequest: echo });
     const transport = alpnTransport(upstream.port);
     const exchange = ask(transport, "/1");
@@ -161,7 +161,7 @@ describe("an https upstream that chooses HTTP/1.1", () => {
     expect(upstream.sockets).toHaveLength(1);
   });
 
-  test("passes abort, pause and the body on", async () => {
+  test("passes on abort, pause and the body", async () => {
     const upstream = await rawUpstream({
       tls: http1,
       onHead: ({ socket, path }) => path === "/large" && socket.write(response("x".repeat(300_000))),
@@ -185,8 +185,8 @@ describe("an https upstream that chooses HTTP/1.1", () => {
   });
 });
 
-describe("failures before a connection stands have reached no upstream", () => {
-  test("refused, for all who wait for it", async () => {
+describe("failures before a connection is open have reached no upstream", () => {
+  test("refused, for all exchanges that wait for it", async () => {
     for (const transport of [alpnTransport(1), h2cTransport(1)]) {
       const exchanges = [1, 2, 3].map(() => ask(transport, "/"));
       for (const exchange of exchanges) {
@@ -209,7 +209,7 @@ describe("failures before a connection stands have reached no upstream", () => {
     expect(upstream.requests).toBe(0);
   });
 
-  test("a client certificate that is missing, of which TLS 1.3 tells behind the handshake", async () => {
+  test("a missing client certificate, which TLS 1.3 reports after the handshake", async () => {
     const upstream = await frameServer({ tls: { ...both, ca: cert, requestCert: true, rejectUnauthorized: true } });
     expect((await ask(alpnTransport(upstream.port), "/").ended()).failure?.code).toBe("tls_failed");
     expect(upstream.requests).toBe(0);
@@ -237,7 +237,7 @@ describe("failures before a connection stands have reached no upstream", () => {
     });
   });
 
-  test("one that was given up after it failed, and before it was reported, is not reported", async () => {
+  test("an exchange that is aborted after its failure, before it was reported, gets no report", async () => {
     const exchange = ask(h2cTransport(1), "/\r\n");
     exchange.exchange.abort();
     await turns(20);

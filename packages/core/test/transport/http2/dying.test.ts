@@ -89,7 +89,7 @@ describe("a request that the upstream has not processed", () => {
     }
   });
 
-  test("is not counted when a connection that had served refuses it: the upstream is leaving", async () => {
+  test("is not counted when a used connection refuses it: the upstream is closing", async () => {
     const upstream = await frameServer({
       onRequest: ({ peer, id }) => peer.send(id === 1 ? respond(1) : reset(id, errorCode.refusedStream)),
     });

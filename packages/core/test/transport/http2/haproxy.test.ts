@@ -65,7 +65,7 @@ describe.skipIf(!hasProgram("haproxy"))("HAProxy", () => {
     expect(exchanges[1]?.informations).toEqual([[103, ["link", "</a>; rel=preload"]]]);
   });
 
-  test("resets the stream when its backend dies within a body, and it never passes for whole", async () => {
+  test("resets the stream when its backend dies within a body, which never looks complete", async () => {
     const { server } = await haproxy();
     const transport = h2cTransport(0, socketOf(server));
     for (let count = 0; count < 10; count++) {
@@ -84,7 +84,7 @@ describe.skipIf(!hasProgram("haproxy"))("HAProxy", () => {
     expect(exchanges.filter(({ connectMs }) => connectMs !== undefined).length).toBeGreaterThan(3);
   });
 
-  test("answers before it has read the body", async () => {
+  test("responds before it has read the body", async () => {
     const { server } = await haproxy();
     const transport = h2cTransport(0, socketOf(server));
     for (let count = 0; count < 5; count++) {
@@ -93,7 +93,7 @@ describe.skipIf(!hasProgram("haproxy"))("HAProxy", () => {
     }
   });
 
-  test("stops gracefully behind what is in flight", async () => {
+  test("stops gracefully after the requests in flight", async () => {
     const { server } = await haproxy();
     const transport = h2cTransport(0, socketOf(server));
     await ask(transport, "/").ended();

@@ -54,7 +54,7 @@ function lab(zone: ScriptedNames["zone"]) {
 }
 
 describe("an HTTP/2 connection", () => {
-  test("takes no more requests once its name has moved, and finishes those it has", async () => {
+  test("accepts no more requests once its name has moved, and finishes those in flight", async () => {
     const old = await serverAt("127.0.0.2");
     await serverAt("127.0.0.1", old.port);
     const { names, clock, to } = lab({ "api.test": { 4: ["127.0.0.2"], ttl: 5 } });
@@ -71,7 +71,7 @@ describe("an HTTP/2 connection", () => {
     await closed;
   });
 
-  test("is replaced when it is old, however busy", async () => {
+  test("is replaced at its maximum age, however busy", async () => {
     const server = await serverAt("127.0.0.1");
     const { clock, to } = lab({ "api.test": ["127.0.0.1"] });
     const transport = to(server.port, { connections: { maxAge: "5m" } });
@@ -82,7 +82,7 @@ describe("an HTTP/2 connection", () => {
     expect(server.carriers).toEqual([0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 2, 2]);
   });
 
-  test("carries so many requests and no more, those of one moment included", async () => {
+  test("carries its maximum number of requests, those of one turn included", async () => {
     const server = await serverAt("127.0.0.1");
     const { to } = lab({ "api.test": ["127.0.0.1"] });
     const transport = to(server.port, { connections: { maxRequests: 3 } });
@@ -94,7 +94,7 @@ describe("an HTTP/2 connection", () => {
     expect(carried.reduce((sum, count) => sum + count, 0)).toBe(9);
   });
 
-  test("whose name no DNS answers for fails as a lookup", async () => {
+  test("whose name has no DNS answer fails with dns_failed", async () => {
     const { clock, to } = lab({ "api.test": "silence" });
     const exchange = ask(to(80, { timeouts: { connect: "1s" } }), "/");
     await clock.advanceAsync(1_100);

@@ -73,7 +73,7 @@ describe.skipIf(!hasProgram("nginx"))("nginx", () => {
     expect(exchanges.filter(({ connectMs }) => connectMs !== undefined)).toHaveLength(1);
   });
 
-  test("closes each connection after so many requests, and none is lost", async () => {
+  test("closes each connection after a number of requests, and none is lost", async () => {
     const transport = h2cTransport(0, socketOf(await nginx({ requests: 10 })));
     let connections = 0;
     for (let round = 0; round < 60; round++) {
@@ -103,7 +103,7 @@ describe.skipIf(!hasProgram("nginx"))("nginx", () => {
     expect(await ask(transport, "/fine").ended()).toMatchObject({ phase: "complete", body: "fine" });
   });
 
-  test("answers a body that is too large before it has read it", async () => {
+  test("responds to a body that is too large before it has read it", async () => {
     const transport = h2cTransport(0, socketOf(await nginx()));
     for (let count = 0; count < 5; count++) {
       const exchange = ask(transport, "/echo", { method: "POST", body: Buffer.alloc(3_000_000) });
@@ -111,7 +111,7 @@ describe.skipIf(!hasProgram("nginx"))("nginx", () => {
     }
   });
 
-  test("breaks off what its backend breaks off, and it never passes for whole", async () => {
+  test("breaks off when its backend breaks off, which never looks complete", async () => {
     const transport = h2cTransport(0, socketOf(await nginx()));
     for (let count = 0; count < 5; count++) {
       expect((await ask(transport, "/die").ended()).failure?.code).toBe("response_truncated");
@@ -129,7 +129,7 @@ describe.skipIf(!hasProgram("nginx"))("nginx", () => {
     expect((await ask(transport, "/fine").ended()).failure).toMatchObject({ sent: false });
   });
 
-  test("stops gracefully behind what is in flight", async () => {
+  test("stops gracefully after the requests in flight", async () => {
     const server = await nginx();
     const transport = h2cTransport(0, socketOf(server));
     const exchange = ask(transport, "/large", { onData: () => false });

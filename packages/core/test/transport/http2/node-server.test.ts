@@ -212,7 +212,7 @@ describe("a server of node:http2", () => {
   ];
 
   test.each(deaths)("breaks a body off by %s, and it never passes for whole", async (name, die) => {
-    // `close` sends END_STREAM first: only a length tells that something is missing.
+    // `close` sends END_STREAM first: only the length shows that something is missing.
     for (const head of [...(name.startsWith("stream.close") ? [] : [{}]), { "content-length": "100" }]) {
       const { transports } = await nodeServer((stream) => {
         ignoreErrors(stream).respond({ ":status": 200, ...head });
@@ -244,7 +244,7 @@ describe("a server of node:http2", () => {
         const exchanges = Array.from({ length: 10 }, () => ask(transport, "/", { method: "POST", body: "x" }));
         for (const exchange of exchanges) {
           await exchange.ended();
-          // Whatever failed was not processed.
+          // A request that failed was not processed.
           if (exchange.phase === "failed") expect(exchange.failure).toMatchObject({ code: "reset", sent: false });
         }
       }

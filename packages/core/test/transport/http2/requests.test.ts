@@ -107,7 +107,7 @@ describe("the fields of a request", () => {
       await ask(transport, "/", { headers: ["Host", "a", "Accept", "b"] }).ended();
     const blocks = upstream.peers[0]?.of(frameType.headers).map(({ payload }) => payload) ?? [];
     expect(blocks).toHaveLength(3);
-    // A size of 0 is told once, in front of the first field behind the settings, and nothing is referred to.
+    // A size of 0 is announced once, before the first field after the settings, and no entry is referred to.
     expect(blocks.filter((bytes) => bytes[0] === 0x20)).toHaveLength(1);
     expect([...(upstream.peers[0]?.requests.values() ?? [])].map(({ fields }) => fields.at(-1))).toEqual([
       "b",

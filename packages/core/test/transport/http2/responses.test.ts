@@ -104,7 +104,7 @@ describe("a malformed head is an invalid response, and nothing of it is passed o
   });
 });
 
-describe("malformed trailers make a broken response", () => {
+describe("malformed trailers break a response off", () => {
   test.each<[string, Fields]>([
     ["CR LF in a value", [["x", "a\r\nb"]]],
     ["capitals in a name", [["X", "a"]]],
@@ -126,7 +126,7 @@ describe("a response", () => {
     expect(exchange).toMatchObject({ phase: "complete", status: Number(status), length: 0 });
   });
 
-  test("keeps its fields as they came: order, repetition, 8-bit bytes, and names that JavaScript's objects have", async () => {
+  test("keeps order, repetition, 8-bit bytes, and names of JavaScript's object properties", async () => {
     const fields: Fields = [
       ["set-cookie", "a"],
       ["x", "J\xfcr\xff"],
@@ -191,7 +191,7 @@ describe("a response", () => {
     });
   });
 
-  test("may have early hints in front of it; a 100 is swallowed", async () => {
+  test("may have early hints in front of it; a 100 is dropped", async () => {
     const upstream = await frameServer({
       onRequest: ({ peer, id }) => {
         peer.send(
@@ -220,7 +220,7 @@ describe("a response", () => {
     ]);
   });
 
-  test("is flushed when everything that has arrived was handed over", async () => {
+  test("is flushed when its handler has received everything that has arrived", async () => {
     const upstream = await frameServer({
       onRequest: ({ peer, id }) => peer.send(headers(id, ok), data(id, "a"), data(id, "b")),
     });
@@ -230,8 +230,8 @@ describe("a response", () => {
   });
 });
 
-describe("a reader that makes no room", () => {
-  test("lets the upstream send its window, and the rest when it goes on", async () => {
+describe("a reader that pauses", () => {
+  test("lets the upstream send its window, and the rest when it resumes", async () => {
     const size = 1_000_000;
     const upstream = await frameServer({ onRequest: ({ peer, id }) => peer.send(headers(id, ok)) });
     let take = false;

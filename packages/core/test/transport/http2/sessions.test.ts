@@ -29,7 +29,7 @@ function connected(exchange: Recording): Promise<Recording> {
 }
 
 describe("requests share connections", () => {
-  test("fifty at once have one, and so do fifty more", async () => {
+  test("fifty at once use one, and so do fifty more", async () => {
     const waiting: FrameRequest[] = [];
     const upstream = await frameServer({ onRequest: (request) => void waiting.push(request) });
     const transport = h2cTransport(upstream.port);
@@ -47,7 +47,7 @@ describe("requests share connections", () => {
     );
   });
 
-  test("as many at a time as the upstream allows; more get another connection", async () => {
+  test("as many at a time as the upstream allows; others use another connection", async () => {
     let most = 0;
     const upstream = await frameServer({
       settings: [3, 5],
@@ -64,7 +64,7 @@ describe("requests share connections", () => {
     for (const exchange of exchanges) expect((await exchange.ended()).phase).toBe("complete");
   });
 
-  test("with a limit of connections the rest waits its turn, in order", async () => {
+  test("with a limit of connections the others wait, in order", async () => {
     const order: string[] = [];
     const upstream = await frameServer({
       settings: [3, 2],
@@ -95,7 +95,7 @@ describe("requests share connections", () => {
     for (const exchange of exchanges) expect((await exchange.ended()).phase).toBe("complete");
   });
 
-  test("until the settings of the upstream have come it gets one", async () => {
+  test("one at a time before the upstream's settings are known", async () => {
     const upstream = await frameServer({ settings: false });
     const transport = h2cTransport(upstream.port);
     const exchanges = [1, 2, 3].map(() => ask(transport, "/"));
@@ -109,7 +109,7 @@ describe("requests share connections", () => {
     for (const exchange of exchanges) expect((await exchange.ended()).phase).toBe("complete");
   });
 
-  test("an upstream that allows no stream at all is not dialled over and over", async () => {
+  test("an upstream that allows no stream gets no further connections", async () => {
     const clock = new VirtualClock();
     const upstream = await frameServer({ settings: [3, 0], onRequest: ({ peer, id }) => peer.send(respond(id)) });
     const transport = h2cTransport(upstream.port, { runtime: { clock }, timeouts: { connect: "1s" } });
@@ -122,7 +122,7 @@ describe("requests share connections", () => {
     expect(upstream.peers.length).toBeLessThanOrEqual(2);
   });
 
-  test("never more than our own limit, whatever the upstream allows", async () => {
+  test("at most our own limit, whatever the upstream allows", async () => {
     const upstream = await frameServer({ onRequest: ({ peer, id }) => id === 1 && peer.send(respond(id)) });
     const transport = h2cTransport(upstream.port);
     await ask(transport, "/").ended();
@@ -132,7 +132,7 @@ describe("requests share connections", () => {
     for (const { exchange } of exchanges) exchange.abort();
   });
 
-  test("one that is given up while it waits costs nothing", async () => {
+  test("one that is aborted while it waits uses no stream", async () => {
     const upstream = await frameServer({ onRequest: ({ peer, id }) => peer.send(respond(id)) });
     const transport = h2cTransport(upstream.port);
     const exchanges = [1, 2, 3].map(() => ask(transport, "/"));
@@ -144,7 +144,7 @@ describe("requests share connections", () => {
 });
 
 describe("a graceful end", () => {
-  test("of a connection lets what is in flight end, and the next request gets another at once", async () => {
+  test("of a connection finishes the requests in flight, and the next request gets another one at once", async () => {
     const upstream = await frameServer({
       onRequest: ({ peer, id }) =>
         peer.send(
@@ -185,7 +185,7 @@ describe("a graceful end", () => {
     expect((await ask(h2cTransport(upstream.port), "/").ended()).failure).toMatchObject({ code: "reset", sent: false });
   });
 
-  test("by close() ends idle connections at once, and others behind what is in flight", async () => {
+  test("by close() closes idle connections at once, and others after the requests in flight", async () => {
     const upstream = await frameServer({});
     const transport = h2cTransport(upstream.port);
     const exchange = ask(transport, "/");
@@ -198,7 +198,7 @@ describe("a graceful end", () => {
     expect(upstream.peers[0]?.goawayCode).toBe(errorCode.noError);
   });
 
-  test("by close() while a connection is being opened still serves what waits for it", async () => {
+  test("by close() while a connection is being opened still serves the exchanges that wait for it", async () => {
     const upstream = await frameServer({ onRequest: ({ peer, id }) => peer.send(respond(id, "fine")) });
     const transport = h2cTransport(upstream.port);
     const exchanges = [1, 2].map(() => ask(transport, "/"));
@@ -207,7 +207,7 @@ describe("a graceful end", () => {
     await upstream.until(() => upstream.peers[0]?.ended === true);
   });
 
-  test("by destroy() fails what is in flight and what waits", async () => {
+  test("by destroy() fails exchanges in flight and waiting ones", async () => {
     const upstream = await frameServer({ settings: [3, 1] });
     const transport = h2cTransport(upstream.port, { connections: { max: 1 } });
     const exchanges = [1, 2].map(() => ask(transport, "/"));
@@ -220,7 +220,7 @@ describe("a graceful end", () => {
 });
 
 describe("time", () => {
-  test("a connection without requests is kept for keepAlive, and then ended with GOAWAY", async () => {
+  test("an idle connection is kept for keepAlive, and then closed with GOAWAY", async () => {
     const clock = new VirtualClock();
     const upstream = await frameServer({ onRequest: ({ peer, id }) => peer.send(respond(id)) });
     const transport = h2cTransport(upstream.port, { runtime: { clock }, connections: { keepAlive: "2s" } });
@@ -235,7 +235,7 @@ describe("time", () => {
     expect(upstream.peers).toHaveLength(1);
   });
 
-  test("a head that does not come in time is a timeout, the stream is reset, and a PING asks whether anybody is there", async () => {
+  test("a head that does not arrive in time is a timeout: the stream is reset, and a PING is sent", async () => {
     const clock = new VirtualClock();
     const upstream = await frameServer({
       onRequest: ({ peer, id, fields }) => fields.includes("/late") || peer.send(respond(id)),
@@ -260,7 +260,7 @@ describe("time", () => {
     expect((await late.ended()).failure).toMatchObject({ code: "headers_timeout" });
   });
 
-  test("an upstream that does not answer the PING is given up with all of its streams", async () => {
+  test("an upstream that does not answer the PING loses the connection and all of its streams", async () => {
     const clock = new VirtualClock();
     const upstream = await frameServer({});
     const transport = h2cTransport(upstream.port, { runtime: { clock }, timeouts: { headers: "10s", idle: "10s" } });
@@ -293,7 +293,7 @@ describe("time", () => {
     expect(exchange.phase).toBe("responding");
   });
 
-  test("a body that pauses for too long is a timeout, but for event streams, and not while its reader makes no room", async () => {
+  test("a body that pauses for too long is a timeout, except event streams, and not while its reader is paused", async () => {
     for (const [type, take, over] of [
       ["text/plain", true, true],
       ["text/event-stream", true, false],
@@ -314,7 +314,7 @@ describe("time", () => {
     }
   });
 
-  test("while the client is slow to send its body no upstream is blamed", async () => {
+  test("a client that is slow to send its body is no failure of the upstream", async () => {
     const clock = new VirtualClock();
     const upstream = await frameServer({});
     const transport = h2cTransport(upstream.port, { runtime: { clock }, timeouts: { headers: "1s" } });
@@ -328,7 +328,7 @@ describe("time", () => {
     expect(exchange.failure?.code).toBe("headers_timeout");
   });
 
-  test("an upstream that gives no window for the body is blamed", async () => {
+  test("an upstream that gives no window for the body fails", async () => {
     const clock = new VirtualClock();
     const upstream = await frameServer({});
     const transport = h2cTransport(upstream.port, { runtime: { clock }, timeouts: { headers: "1s" } });
@@ -340,7 +340,7 @@ describe("time", () => {
 });
 
 describe("a connection is replaced", () => {
-  test("when it has carried maxRequests, also when they come at once", async () => {
+  test("when it has carried maxRequests, also at once", async () => {
     const upstream = await frameServer({ onRequest: ({ peer, id }) => setImmediate(() => peer.send(respond(id))) });
     const transport = h2cTransport(upstream.port, { connections: { maxRequests: 3 } });
     for (let count = 0; count < 4; count++) expect((await ask(transport, "/").ended()).phase).toBe("complete");
@@ -351,7 +351,7 @@ describe("a connection is replaced", () => {
     expect(upstream.peers[0]?.goawayCode).toBe(errorCode.noError);
   });
 
-  test("when it is older than maxAge, and what is in flight goes on", async () => {
+  test("when it is older than maxAge, and requests in flight continue", async () => {
     const clock = new VirtualClock();
     const upstream = await frameServer({
       onRequest: ({ peer, id, fields }) => fields.includes("/long") || peer.send(respond(id, "fine")),
@@ -372,8 +372,8 @@ describe("a connection is replaced", () => {
   });
 });
 
-describe("clients that leave", () => {
-  test("at once, one after another, do not make us flood the upstream with resets: other connections take over", async () => {
+describe("clients that abort", () => {
+  test("at once, one after another, do not make us flood the upstream with resets: other connections are used", async () => {
     const upstream = await frameServer({});
     const transport = h2cTransport(upstream.port);
     for (let count = 0; count < 350; count++) {

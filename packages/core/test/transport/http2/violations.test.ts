@@ -139,7 +139,7 @@ describe("a violation ends the connection with GOAWAY and fails its streams", ()
     expect(upstream.peers[0]?.goawayCode).toBe(protocolError);
   });
 
-  test("of which the innocent streams may be sent again", async () => {
+  test("whose other streams may be retried", async () => {
     const upstream = await frameServer({
       onRequest: ({ peer, id }) => id === 3 && peer.send(headers(3, Buffer.from([0xbf]))),
     });
@@ -250,7 +250,7 @@ describe("a violation of one stream resets that stream alone", () => {
   });
 });
 
-describe("what is of no use is bounded", () => {
+describe("useless frames are bounded", () => {
   const ping = frame(frameType.ping, 0, 0, Buffer.alloc(8));
   test.each([
     ["PING", ping],
@@ -279,7 +279,7 @@ describe("what is of no use is bounded", () => {
     expect(await ask(transport, "/").ended()).toMatchObject({ phase: "complete", body: "fine" });
   });
 
-  test("the frames of a connection that works are not: a PING for each piece of data", async () => {
+  test("frames in reply to data are not: a PING for each piece of data", async () => {
     const upstream = await frameServer({
       onRequest: ({ peer, id }) => {
         peer.send(headers(id, ok));
@@ -305,7 +305,7 @@ describe("what is of no use is bounded", () => {
     expect(upstream.peers[0]?.goawayCode).toBe(enhanceYourCalm);
   });
 
-  test("a head that is too large, by its bytes or its fields, fails that stream alone", async () => {
+  test("a head with too many bytes or fields fails that stream alone", async () => {
     const large = block(...ok, ["x", "y".repeat(16_384)]);
     const heads = [
       [headers(1, large.subarray(0, 9_000), { endHeaders: false }), continuation(1, large.subarray(9_000))],
@@ -324,7 +324,7 @@ describe("what is of no use is bounded", () => {
   });
 });
 
-describe("what is allowed is taken", () => {
+describe("what RFC 9113 allows is accepted", () => {
   const allowed: [name: string, frames: Buffer[]][] = [
     ["a head in one byte a frame", splitHead()],
     [

@@ -5,8 +5,8 @@ import { VirtualClock } from "../support/virtual-clock.ts";
 
 const mebibyte = Buffer.alloc(1024 * 1024, "x");
 
-describe("an answer that comes before the body was read", () => {
-  test("of 413 and a close reaches the caller, and the connection is gone", async () => {
+describe("a response before the body was read", () => {
+  test("of 413 and a close reaches the caller, and the connection is closed", async () => {
     const upstream = await rawUpstream({
       onHead: ({ socket }) => socket.end(response("no", { status: "413 Too Large", headers: ["Connection: close"] })),
     });
@@ -40,7 +40,7 @@ describe("an answer that comes before the body was read", () => {
     expect(upstream.sockets).toHaveLength(2);
   });
 
-  test("does not keep the connection while a part of the body still waits to be sent", async () => {
+  test("does not keep the connection while a part of the body is unsent", async () => {
     const clock = new VirtualClock();
     const upstream = await rawUpstream({
       onHead: ({ socket }) => {
@@ -105,7 +105,7 @@ describe("an answer that comes before the body was read", () => {
     }
   });
 
-  test("but broke off is never complete, RST or not", async () => {
+  test("that breaks off is never complete, RST or not", async () => {
     const upstream = await rawUpstream({
       onHead: ({ socket }) => {
         socket.write("HTTP/1.1 413 Too Large\r\nContent-Length: 10\r\n\r\n01234");
@@ -126,7 +126,7 @@ describe("an answer that comes before the body was read", () => {
     }
   });
 
-  test("until the connection ends is not complete when that end is a RST", async () => {
+  test("that lasts until the end of the connection is not complete with a RST", async () => {
     const upstream = await rawUpstream({
       onHead: ({ socket }) => {
         socket.write("HTTP/1.1 413 Too Large\r\n\r\n01234");
