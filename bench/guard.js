@@ -1,5 +1,5 @@
-// Whether the core has become slower: `pnpm bench:guard`. Half a minute; compares its CPU time for each request with the
-// bare relay's, and what it allocates for each, with the figures kept in guard.json. `--write` keeps what is measured now.
+// Detects a slower core: `pnpm bench:guard`. Takes half a minute. Compares the core's CPU time per request with that of the bare
+// relay, and its allocated bytes per request, with the values in guard.json. `--write` stores the new values.
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { startNodeBackend } from "./backends/start.js";

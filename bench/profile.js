@@ -1,6 +1,6 @@
-// Where a request's time goes: `pnpm bench:profile [FILE]`. Loads Evenkeel core with 27-byte responses under V8's sampling
-// profiler, and sorts self time by file into the parts of the work (profile/groups.js); with the name of a .cpuprofile, it
-// sorts that instead.
+// Profiles the CPU time of a request: `pnpm bench:profile [FILE]`. Loads Evenkeel core with 27-byte responses under V8's sampling
+// profiler, and sorts self time by file into the parts of the work (profile/groups.js). With the name of a .cpuprofile file, it
+// sorts that one instead.
 
 import { readFileSync } from "node:fs";
 import { startBackends } from "./backends/start.js";

@@ -1,4 +1,4 @@
-// Evenkeel beside its peers, the same work in one run: `pnpm bench --help`, and docs/performance.md for what it means.
+// Compares Evenkeel with other proxies in one run: `pnpm bench --help`. docs/performance.md explains the results.
 
 import { writeFileSync } from "node:fs";
 import { readArguments } from "./arguments.js";

@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test, vi } from "vitest";
 import { startProxy, startUpstream } from "./announced-load/main.ts";
 
-test("an upstream that announces a load gets that much less", async () => {
+test("an upstream that announces its load gets a smaller share", async () => {
   const log = vi.spyOn(console, "log").mockImplementation(() => {});
   onTestFinished(() => log.mockRestore());
   const calm = await startUpstream("calm", { loadOf: () => 0 });

@@ -2,7 +2,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { ask, askSeen, closeServer, startUpstream } from "../packages/core/test/support/adapter-lab.ts";
 import { start } from "./api-gateway/main.ts";
 
-test("the gateway lets in whom it knows, and tells the upstreams who it is", async () => {
+test("the gateway forwards requests of known users, and sends the user's name to the upstreams", async () => {
   const [users, orders] = [await startUpstream("users"), await startUpstream("orders")];
   const { port, proxy, server } = await start([users.url], [orders.url], 0);
   onTestFinished(async () => {

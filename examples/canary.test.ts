@@ -19,7 +19,7 @@ async function lab(green: RequestListener) {
     await closeServer(server);
   });
   const shares: number[] = [];
-  /** A soak of a hundred requests, which notes green's share of them. */
+  /** A soak of a hundred requests, which records green's share of them. */
   const soak = async () => {
     const before = served.green;
     for (let count = 0; count < 100; count++) await ask(port);
@@ -28,7 +28,7 @@ async function lab(green: RequestListener) {
   return { proxy, shares, soak };
 }
 
-test("a version that is well gets more and more, and in the end everything", async () => {
+test("a healthy version gets a growing share, and finally all requests", async () => {
   const { proxy, shares, soak } = await lab((_req, res) => void res.end());
   expect(await rollOut(proxy, soak, [0, 50, 100])).toBe(true);
   expect([shares[0], shares[2]]).toEqual([0, 100]);
@@ -36,7 +36,7 @@ test("a version that is well gets more and more, and in the end everything", asy
   expect(shares[1]).toBeLessThan(80);
 });
 
-test("a version that fails is taken back", async () => {
+test("a failing version is rolled back", async () => {
   const { proxy, shares, soak } = await lab((_req, res) => void res.writeHead(500).end());
   expect(await rollOut(proxy, soak, [50, 100])).toBe(false);
   await soak();

@@ -3,7 +3,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { ask, closeServer, startUpstream } from "../packages/core/test/support/adapter-lab.ts";
 import { judge, start } from "./custom-health-check/main.ts";
 
-test("a word in the answer, and a verdict of one's own, decide who is asked", async () => {
+test("a word in the response of a probe, and a custom check, decide which upstreams get requests", async () => {
   const say = (name: string, database: string) =>
     startUpstream(name, (req, res) => {
       const probed = req.url === "/status" && req.headers.host === "probe.internal";

@@ -10,7 +10,7 @@ import { startUpstream } from "../packages/core/test/support/start-upstream.ts";
 const require = createRequire(import.meta.url);
 const command = path.join(path.dirname(require.resolve("@evenkeel/cli")), "../bin/evenkeel.js");
 
-test("the upstreams of the discovery example come and go with SRV records", async () => {
+test("the upstreams of the discovery example follow the SRV records", async () => {
   const [a, b] = await Promise.all([startUpstream("a"), startUpstream("b")]);
   const leadTo = (...ports: number[]): Zone => ({
     "web.test": { srv: ports.map((port) => ({ target: "node.test", port })), ttl: 0 },
@@ -24,7 +24,7 @@ test("the upstreams of the discovery example come and go with SRV records", asyn
   onTestFinished(() => void proxy.kill("SIGKILL"));
   const log: { msg: string; listen?: string[] }[] = [];
   const lines = createInterface({ input: proxy.stderr })[Symbol.asyncIterator]();
-  /** Resolves with the first line that says so, new or old. */
+  /** Resolves with the first line that contains the text, past or future. */
   const said = async (message: string) => {
     for (;;) {
       const line = log.find(({ msg }) => msg.includes(message));

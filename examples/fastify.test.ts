@@ -2,7 +2,7 @@ import { expect, onTestFinished, test, vi } from "vitest";
 import { ask, askSeen, startUpstream } from "../packages/core/test/support/adapter-lab.ts";
 import { start } from "./fastify/main.ts";
 
-test("the Fastify app serves its own paths, and lets nobody past its hook who is not known", async () => {
+test("the Fastify app serves its own paths, and its hook rejects unauthenticated requests to the proxy", async () => {
   vi.stubEnv("USERS_1", (await startUpstream("one")).url);
   vi.stubEnv("USERS_2", (await startUpstream("two")).url);
   onTestFinished(() => void vi.unstubAllEnvs());

@@ -7,7 +7,7 @@ import { closeServer, startUpstream } from "../packages/core/test/support/adapte
 import { rawClient } from "../packages/core/test/support/client.ts";
 import { start } from "./guarded-path/main.ts";
 
-/** All of these are /admin to one server or another. */
+/** There are servers that resolve each of these to /admin. */
 const spellings = [
   "//admin",
   "/%61dmin",
@@ -24,7 +24,7 @@ const spellings = [
 ];
 const credentials = "Authorization: Bearer open sesame\r\n";
 
-/** The first line of the response and the path that the upstream saw, if it saw any. */
+/** The first line of the response, and the path that the upstream got, if any. */
 async function get(port: number, path: string, headers = ""): Promise<{ status: number; seen: string | undefined }> {
   const client = await rawClient(port, `GET ${path} HTTP/1.1\r\nHost: a\r\n${headers}Connection: close\r\n\r\n`);
   const { text } = await client.over();
@@ -48,7 +48,7 @@ describe("a guard in front of a proxy that forwards everything", () => {
     return port;
   }
 
-  test("is none when it is middleware on a path: every other spelling passes, as the document says", async () => {
+  test("does not protect when it is middleware on a path: every other spelling passes, as docs/security.md says", async () => {
     const guard: RequestHandler = (_req, res) => void res.status(401).end();
     const api = evenkeel({ upstreams: [upstream] });
     const server: Server = createServer(express().use("/admin", guard).use(api)).listen(0, "127.0.0.1");
@@ -62,7 +62,7 @@ describe("a guard in front of a proxy that forwards everything", () => {
     for (const path of spellings) expect(await get(port, path)).toEqual({ status: 200, seen: path });
   });
 
-  test("holds in a hook that refuses what can be read in several ways", async () => {
+  test("protects in a hook that rejects ambiguous paths", async () => {
     const port = await serveGuarded();
     for (const path of ["/admin", "/admin/users", "/ADMIN", "/admin?x=//", "/admin/"]) {
       expect([path, await get(port, path)]).toEqual([path, { status: 401, seen: undefined }]);
@@ -73,7 +73,7 @@ describe("a guard in front of a proxy that forwards everything", () => {
     }
   });
 
-  test("lets through what is not ambiguous, byte for byte", async () => {
+  test("forwards unambiguous paths byte for byte", async () => {
     const port = await serveGuarded();
     for (const path of [
       "/",
@@ -88,7 +88,7 @@ describe("a guard in front of a proxy that forwards everything", () => {
     }
   });
 
-  test("holds for handshakes", async () => {
+  test("protects handshakes", async () => {
     const port = await serveGuarded();
     const handshake = (path: string) =>
       `GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${"A".repeat(22)}==\r\n\r\n`;

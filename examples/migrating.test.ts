@@ -22,11 +22,11 @@ import { rawClient } from "../packages/core/test/support/client.ts";
 const folder = path.join(import.meta.dirname, "migrating");
 const peers = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isDirectory());
 const page = readFileSync(new URL("../docs/migrating.md", import.meta.url), "utf8");
-/** No port of chance is this low, so nobody can come to listen there. */
+/** Ephemeral ports are higher, so no other process listens there. */
 const nobody = "http://127.0.0.1:1";
 const authorization = "Bearer open sesame";
 
-/** What an upstream has seen of a request, as far as both snippets promise it. */
+/** The parts of a request that an upstream must get from both snippets. */
 interface Outcome {
   readonly status: number;
   readonly upstream?: string;
@@ -37,13 +37,13 @@ interface Outcome {
   readonly gateway?: string;
 }
 
-/** The snippet with the addresses of this test in place of those that it is printed with. */
+/** The snippet with the addresses of this test instead of the printed ones. */
 function withAddresses(file: string, upstreams: readonly string[]): string {
   const text = readFileSync(path.join(folder, file), "utf8").replace("8080", "0");
   return upstreams.reduce((all, url, index) => all.replaceAll(`127.0.0.1:${3001 + index}`, new URL(url).host), text);
 }
 
-/** Runs a snippet as it stands in the document, and returns the port that it listens on. */
+/** Runs a snippet of the page, and returns the port that it listens on. */
 async function run(file: string, upstreams: readonly string[]): Promise<number> {
   const scratch = mkdtempSync(path.join(folder, ".run-"));
   onTestFinished(() => rmSync(scratch, { recursive: true }));
@@ -77,7 +77,7 @@ async function outcomeOf(port: number, asking: Asking): Promise<Outcome> {
   };
 }
 
-/** Asks both snippets the same, one after the other, each in front of the same upstreams. */
+/** Sends the same requests to both snippets, one after the other, with the same upstreams. */
 async function compare(peer: string, upstreams: readonly string[], askings: readonly Asking[]): Promise<Outcome[]> {
   const [before, after] = [await run(`${peer}/before.js`, upstreams), await run(`${peer}/after.ts`, upstreams)];
   const outcomes: Outcome[] = [];
@@ -223,7 +223,7 @@ describe("the snippets do the same before and after", () => {
 });
 
 describe("what the page says beside the snippets", () => {
-  /** An upstream that closes so many connections without a response before it gives one. */
+  /** An upstream that closes a number of connections without a response before it responds. */
   async function startHangingUp(times: number) {
     let left = times;
     const server = new NetServer((socket) => {
@@ -274,7 +274,7 @@ describe("what the page says beside the snippets", () => {
     expect((await ask(await serve({ upstreams: [await startBusy()], retry: { on: [503] } }))).status).toBe(200);
   });
 
-  test("Via is sent, and a route can take it off", async () => {
+  test("Via is sent, and a route can remove it", async () => {
     const { url } = await startUpstream();
     const seen = async (options: object) => (await askSeen(await serve({ upstreams: [url], ...options }))).headers;
     expect(await seen({})).toMatchObject({ via: "1.1 evenkeel" });
@@ -293,7 +293,7 @@ describe("what the page says beside the snippets", () => {
         "POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 10\r\n\r\n",
       );
       const response = client.over();
-      // A byte now and then, over more time than the limit of the server.
+      // A byte from time to time, for longer than the limit of the server.
       for (let count = 0; count < 10 && !client.socket.destroyed; count++) {
         client.socket.write("x");
         await new Promise((resolve) => setTimeout(resolve, 50));
@@ -306,7 +306,7 @@ describe("what the page says beside the snippets", () => {
 });
 
 describe("the document", () => {
-  test("shows every snippet as it is run here, and no other", () => {
+  test("has exactly the snippets that these tests run", () => {
     const shown = [...page.matchAll(/^```(?:js|ts|toml|nginx)\n(.*?)^```$/gms)].map(([, text]) => text);
     const files = peers.flatMap(({ name }) =>
       readdirSync(path.join(folder, name)).map((file) => path.join(name, file)),

@@ -3,7 +3,7 @@ import { ask, startUpstream } from "../packages/core/test/support/adapter-lab.ts
 import { refusingUrl } from "../packages/core/test/support/refusing-port.ts";
 import { start } from "./outbound/main.ts";
 
-test("the app's own calls get past an upstream that is down, as those that it proxies do", async () => {
+test("the app's own requests fail over when an upstream is down, like proxied ones", async () => {
   vi.stubEnv("USERS_1", await refusingUrl());
   vi.stubEnv("USERS_2", (await startUpstream("two")).url);
   onTestFinished(() => void vi.unstubAllEnvs());

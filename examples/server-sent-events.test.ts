@@ -4,7 +4,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { begin, closeServer, startUpstream } from "../packages/core/test/support/adapter-lab.ts";
 import { start } from "./server-sent-events/main.ts";
 
-/** Sends the events behind the last one that a client has seen, and leaves the stream open. */
+/** Sends the events after the last one that a client has received, and leaves the stream open. */
 async function startEvents(name: string, streams: Map<string, ServerResponse>): Promise<string> {
   const { url } = await startUpstream(name, (req, res) => {
     streams.set(name, res);
@@ -15,7 +15,7 @@ async function startEvents(name: string, streams: Map<string, ServerResponse>): 
   return url;
 }
 
-/** Opens a stream, and hands out its pieces one by one. */
+/** Opens a stream, and returns its chunks one by one. */
 async function listenTo(port: number, lastEventId?: number) {
   const req = begin(port, { headers: lastEventId === undefined ? {} : { "last-event-id": lastEventId } }).end();
   onTestFinished(() => void req.destroy());
@@ -24,7 +24,7 @@ async function listenTo(port: number, lastEventId?: number) {
   return { next: async () => String((await pieces.next()).value) };
 }
 
-test("events pass one by one, and a client that is cut off goes on elsewhere", async () => {
+test("events are forwarded one by one, and a disconnected client continues at another upstream", async () => {
   const streams = new Map<string, ServerResponse>();
   const { port, proxy, server } = await start([await startEvents("a", streams), await startEvents("b", streams)], 0);
   onTestFinished(async () => {

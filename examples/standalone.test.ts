@@ -38,7 +38,7 @@ async function startUpstream(): Promise<{ child: ChildProcess; port: string }> {
   return { child, port: line.replace("listening on ", "") };
 }
 
-test("the standalone example balances three to one, and goes on when an upstream is killed", async () => {
+test("the standalone example balances three to one, and keeps serving when an upstream is killed", async () => {
   const [a, b] = await Promise.all([startUpstream(), startUpstream()]);
   const proxy = start([command, "run", "config.toml"], { PORT: "0", ADMIN_PORT: "0", A_PORT: a.port, B_PORT: b.port });
   proxy.stdout?.resume();

@@ -15,7 +15,7 @@ async function startChat(name: string): Promise<string> {
   return url;
 }
 
-/** Opens a socket; resolves with who answers, and the cookie that comes with the answer. */
+/** Opens a socket. Resolves with the name of the server, and the cookie in the response. */
 async function join(port: number, cookie = ""): Promise<{ socket: WebSocket; server: string; cookie: string }> {
   const socket = new WebSocket(`ws://127.0.0.1:${port}/`, { headers: cookie === "" ? {} : { cookie } });
   onTestFinished(() => socket.terminate());
@@ -25,7 +25,7 @@ async function join(port: number, cookie = ""): Promise<{ socket: WebSocket; ser
   return { socket, server: server.toString(), cookie: headers["set-cookie"]?.[0]?.split(";")[0] ?? cookie };
 }
 
-test("a chat client comes back to its server, also while that one drains", async () => {
+test("a chat client reconnects to its server, also while that one drains", async () => {
   const { port, proxy, server } = await start(
     [await startChat("a"), await startChat("b"), await startChat("c")],
     "a secret of the test",

@@ -11,7 +11,7 @@ test("the tests of the testing example pass", async () => {
   expect((await run("--test", "--test-reporter=tap", "failover.test.js")).stdout).toMatch(/^# pass 1$/m);
 });
 
-test("what docs/testing.md shows works as it stands", async () => {
+test("the code in docs/testing.md works", async () => {
   const text = readFileSync(path.join(import.meta.dirname, "../docs/testing.md"), "utf8");
   const snippets = [...text.matchAll(/^```js\n(.*?)^```$/gms)].map(([, code = ""]) => code);
   expect(snippets.length).toBeGreaterThan(3);

@@ -5,7 +5,7 @@ import { ask, closeServer } from "../packages/core/test/support/adapter-lab.ts";
 import { startUpstream } from "../packages/core/test/support/start-upstream.ts";
 import { deploy, start } from "./zero-downtime-deploy/main.ts";
 
-test("no request is lost while every upstream is replaced, whatever its method", async () => {
+test("no request is lost while every upstream is replaced, with any method", async () => {
   const version =
     (name: string): RequestListener =>
     (req, res) => {

@@ -1,11 +1,11 @@
-/** What the backends answer, by path. */
+/** The responses of the backends by path. */
 export const bodies = {
   "/small": "Twenty-seven bytes, no more",
   "/1k": "x".repeat(1_000),
   "/100k": "x".repeat(100_000),
 };
 
-/** What an application says beside its own. */
+/** Further headers of a typical application. */
 export const headers = {
   "Cache-Control": "private, max-age=0, must-revalidate",
   Vary: "Accept-Encoding, Cookie",

@@ -1,6 +1,6 @@
 /**
- * Sends every WebSocket frame back, unmasked (RFC 6455 section 5.2). Takes frames of at most 125 bytes, which is what the
- * bench sends.
+ * Sends every WebSocket frame back, unmasked (RFC 6455 section 5.2). Accepts frames of at most 125 bytes; the bench sends no
+ * larger ones.
  */
 export function echoFrames(socket) {
   socket.setNoDelay(true);

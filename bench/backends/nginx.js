@@ -4,7 +4,7 @@ import { end, folder, startCommand } from "../machine/children.js";
 import { accepting, freePorts } from "../machine/ports.js";
 import { bodies, headers } from "./answers.js";
 
-/** One process of nginx on so many ports. */
+/** One process of nginx on several ports. */
 export async function startNginxBackend(count) {
   const ports = await freePorts(count);
   const home = path.join(folder, `backend-${ports[0]}`);

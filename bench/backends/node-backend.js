@@ -1,5 +1,5 @@
-// A backend of Node's, started as `node-backend.js COUNT`: listens on so many ports, and tells its parent which. It answers
-// what nginx would, and what nginx cannot: uploads that are read to their end, WebSockets, endless bodies.
+// A Node backend, started as `node-backend.js COUNT`: listens on COUNT ports, and sends them to its parent. It responds like
+// nginx, and supports what nginx cannot: uploads that are read to their end, WebSockets, endless bodies.
 
 import { createHash } from "node:crypto";
 import { createServer } from "node:http";
@@ -9,7 +9,7 @@ import { echoFrames } from "./echo-frames.js";
 const piece = Buffer.alloc(65_536, "x");
 
 const answers = {
-  /** What has come in, as JSON: headers as they came, bytes of the body, and their hash. */
+  /** The received request as JSON: raw headers, bytes of the body, and their hash. */
   "/echo": async (req, res) => {
     const hash = createHash("sha256");
     let bytes = 0;
@@ -28,7 +28,7 @@ const answers = {
     });
     req.on("end", () => answer(res, `${bytes} bytes`));
   },
-  /** As many bytes as the query says, no faster than they are taken. */
+  /** The number of bytes in the query, with backpressure. */
   "/stream": (_req, res, query) => {
     let left = Number(query);
     res.writeHead(200, { "Content-Type": "application/octet-stream", "Content-Length": left });

@@ -3,12 +3,12 @@ import { end, nextMessage, startScript } from "../machine/children.js";
 import { has } from "../machine/commands.js";
 import { startNginxBackend } from "./nginx.js";
 
-/** Ports of a pool of many. */
+/** The ports of the large pool. */
 const many = 50;
 
 /**
- * Starts what stands behind the proxies, and says which ports are for what: `web` answers with bodies of several sizes,
- * `many` is the same on fifty ports, `app` takes uploads and WebSockets.
+ * Starts the backends of the proxies. Returns their ports: `web` responds with bodies of several sizes, `many` is the same on
+ * fifty ports, `app` accepts uploads and WebSockets.
  */
 export async function startBackends() {
   const startWeb = has("nginx") ? startNginxBackend : startNodeBackend;

@@ -7,7 +7,7 @@ import { startContender } from "./start.js";
 
 const requests = 20;
 
-/** Holds a contender to what it promises. Rejects with its name and what is wrong. */
+/** Checks the features that a contender claims. Rejects with its name and the failure. */
 export async function check(contender, backends, load) {
   try {
     await withContender(contender, backends.ports.app, async ({ port }) => {
@@ -24,7 +24,7 @@ export async function check(contender, backends, load) {
   }
 }
 
-/** That what comes is what the workload is about to ask for. */
+/** Checks the responses that the workloads request. */
 export async function checkAnswer(port, target) {
   const response = await ask(port, target);
   const body = await response.text();
@@ -61,7 +61,7 @@ async function checkBalance(port) {
   assert.equal(reached.size, 2, "upstreams reached");
 }
 
-/** One of two upstreams is not there: nobody may notice. */
+/** One of two upstreams is down: no request may fail. */
 async function checkFailover(contender, backends) {
   const [nobody] = await freePorts(1);
   await withContender(contender, [nobody, backends.ports.app[0]], async ({ port }) => {

@@ -2,7 +2,7 @@ import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { folder } from "../machine/children.js";
 
-/** Says the same as evenkeel-options.js. Returns the file. */
+/** Writes the same options as evenkeel-options.js. Returns the file. */
 export function writeCliConfig({ port, adminPort, ports, log }) {
   const urls = ports.map((one) => `"http://127.0.0.1:${one}"`);
   const file = path.join(folder, `evenkeel-${port}.toml`);

@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import { createAdmin } from "@evenkeel/admin";
 import { listen } from "./listen.js";
 
-/** Everything that is on in production. */
+/** All features that are on in production. */
 export function toOptions(upstreams) {
   return {
     pools: {
@@ -18,7 +18,7 @@ export function toOptions(upstreams) {
   };
 }
 
-/** The admin API with its metrics on a port of its own, and the access log if it is asked for. */
+/** The admin API with its metrics on a separate port, and the access log if requested. */
 export async function observe(proxy, { log }) {
   await listen(createServer(createAdmin(proxy).handler));
   if (!log) return;

@@ -1,11 +1,11 @@
-// Who is measured, how each is set up, and what each promises: what is promised is checked before anything is measured.
+// The contenders, their setup and their claimed features, which are checked before the measurement.
 //
-// `balances` spreads over all upstreams by itself; `failover` moves on from one that is down; `forwarded` sends
-// X-Forwarded-For; `tunnels` WebSockets; `uploads` bodies of requests.
+// `balances`: spreads requests over all upstreams itself. `failover`: fails over when an upstream is down. `forwarded`: sends
+// X-Forwarded-For. `tunnels`: WebSockets. `uploads`: request bodies.
 
 import { has } from "../machine/commands.js";
 
-/** What every ratio is taken to, unless another is asked for. */
+/** The default baseline of all ratios. */
 export const base = "undici";
 
 const everything = ["balances", "failover", "forwarded", "tunnels", "uploads"];
@@ -54,7 +54,7 @@ export const contenders = [
     : []),
 ];
 
-/** No proxy at all: what the load, the backends and the machine take by themselves. */
+/** No proxy: the cost of the load, the backends and the machine alone. */
 export const direct = {
   name: "direct",
   title: "no proxy",

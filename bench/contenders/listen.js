@@ -1,4 +1,4 @@
-/** Room for a thousand clients that come at once. */
+/** Enough for a thousand clients that connect at the same time. */
 export const place = { port: 0, host: "127.0.0.1", backlog: 4_096 };
 
 /** Resolves with the port. */
@@ -8,7 +8,7 @@ export function listen(server) {
   });
 }
 
-/** One after the other, again and again. */
+/** Returns the items in rotation. */
 export function byTurns(list) {
   let next = 0;
   return () => list[next++ % list.length];

@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { folder } from "../machine/children.js";
 
-/** Returns the file, and where errors go. */
+/** Returns the file, and the path of the error log. */
 export function writeNginxConfig({ port, ports, buffering }) {
   const home = path.join(folder, `nginx-${port}`);
   mkdirSync(home);

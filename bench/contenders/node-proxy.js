@@ -1,5 +1,4 @@
-// One proxy in a process of its own, which loads nothing of the others: `node-proxy.js MODULE URLS OPTIONS`. Tells its
-// parent its port.
+// One proxy in its own process, which loads no other proxy: `node-proxy.js MODULE URLS OPTIONS`. Sends its port to its parent.
 
 const [module, urls, options] = process.argv.slice(2);
 const { start } = await import(`./${module}.js`);

@@ -12,8 +12,8 @@ const cli = path.resolve(import.meta.dirname, "../../packages/cli/bin/evenkeel.j
 const ways = { node: startNode, cli: startCli, nginx: startNginx, haproxy: startHaproxy, direct: startNothing };
 
 /**
- * Starts one in front of upstreams on these ports. Resolves with its own port, with what tells what it has used, and with
- * what stops it.
+ * Starts a contender with upstreams on these ports. Resolves with its port, a function that returns its resource usage, and one
+ * that stops it.
  */
 export async function startContender(contender, ports, nodeOptions = []) {
   const started = await ways[contender.type](contender, ports, nodeOptions);
@@ -56,10 +56,10 @@ function startNothing(_contender, [port]) {
 function scriptControls(child) {
   return {
     usage: (options) => ask(child, { usage: true, ...options }),
-    /** Where report-heap.js has been loaded. */
+    /** If report-heap.js is loaded. */
     heap: (options) => ask(child, { heap: true, ...options }),
     stop: () => end(child),
-    /** Ends it as a process ends by itself, which is when profiles are written. */
+    /** Ends the process normally, so that profiles are written. */
     leave: () => {
       const gone = new Promise((resolve) => child.once("exit", resolve));
       child.disconnect();

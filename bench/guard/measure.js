@@ -6,7 +6,7 @@ const task = { target: "/small", connections: 64 };
 const warmSeconds = 2;
 const rounds = 10;
 const roundSeconds = 0.5;
-/** Short enough for what is allocated meanwhile to fit into the young generation below. */
+/** Short enough that all allocations fit into the young generation below. */
 const countSeconds = 0.1;
 const youngMegabytes = 256;
 const heapOptions = [
@@ -15,7 +15,7 @@ const heapOptions = [
   ...["--import", new URL("report-heap.js", import.meta.url).href],
 ];
 
-/** CPU time of the core for each request beside the bare relay's, and what it allocates for each. */
+/** The core's CPU time per request relative to the bare relay, and its allocated bytes per request. */
 export async function measureGuard(ports, load) {
   const [core, relay] = await Promise.all(
     ["core", "undici"].map((name) => {
@@ -41,7 +41,7 @@ async function cpuPerAnswer({ port, usage }, load) {
   return ((await usage()).cpu - before.cpu) / answers;
 }
 
-/** Where nothing is collected, the heap grows by what is allocated. */
+/** Without garbage collection, the heap grows by the allocated bytes. */
 async function bytesPerAnswer({ port, heap }, load) {
   const before = await heap({ collect: true });
   const { answers } = await load.drive({ ...task, port, seconds: countSeconds });

@@ -1,5 +1,5 @@
-// Loaded into a proxy beside report-usage.js: tells its parent how much of the heap is in use, and whether garbage has been
-// collected since it was last asked.
+// Loaded into a proxy together with report-usage.js: reports to its parent the used heap, and whether garbage was collected since
+// the last report.
 
 import { PerformanceObserver } from "node:perf_hooks";
 
@@ -12,7 +12,7 @@ process.on("message", ({ heap, collect }) => {
   if (!heap) return;
   if (collect) globalThis.gc();
   const { heapUsed } = process.memoryUsage();
-  // The observer hears of a collection a little later.
+  // The observer is called a little after a collection.
   setTimeout(() => {
     process.send({ heapUsed, collections });
     collections = 0;

@@ -1,17 +1,17 @@
 import net from "node:net";
 
 /**
- * One connection that is kept alive, with one request at a time. It connects again when the other side has closed it, and
- * takes nothing but whole answers of 200 with a length: everything else fails.
+ * One kept-alive connection with one request at a time. It reconnects when the server has closed the connection, and accepts only
+ * complete 200 responses with a Content-Length: anything else is a failure.
  */
 export class Client {
   #port;
   #onAnswer;
   #onFailure;
   #socket;
-  /** The head so far, while it is not whole. */
+  /** The incomplete head. */
   #held;
-  /** Bytes of the body to come; undefined while there is no head. */
+  /** Remaining bytes of the body; undefined before the head is complete. */
   #left;
   #closes = false;
   #busy = false;

@@ -1,7 +1,7 @@
 import { Client } from "./client.js";
 import { toRequest } from "./request.js";
 
-/** Every connection asks again as soon as it is answered. Resolves with how many answers came, and in what time. */
+/** Every connection sends its next request after a response. Resolves with the number of responses and the time. */
 export function saturate({ port, target, connections, seconds, uploadBytes }) {
   const request = toRequest(target, uploadBytes);
   const started = performance.now();

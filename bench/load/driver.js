@@ -1,4 +1,4 @@
-// Clients of every kind, in a process of their own. Does one task at a time, and answers with its result.
+// All kinds of clients, in a separate process. Runs one task at a time, and sends back its result.
 
 import { saturate } from "./closed-loop.js";
 import { pace } from "./open-loop.js";

@@ -2,10 +2,9 @@ import { Client } from "./client.js";
 import { toRequest } from "./request.js";
 
 /**
- * So many requests a second, whether or not the earlier ones have been answered. Each is due at a moment that is fixed
- * beforehand, and its latency counts from there: time that it had to wait for a connection, or for this process, is its
- * latency too, and a stall shows in all that were due meanwhile (no coordinated omission). They are due in bunches, one
- * every two milliseconds, since timers are no finer.
+ * Sends requests at a fixed rate, independent of the responses. Each request is due at a fixed time, and its latency counts from
+ * that time: waiting for a connection, or for this process, is included, and a stall affects all requests that were due during it
+ * (no coordinated omission). They are due in batches, one every two milliseconds, since timers are not more precise.
  */
 export function pace({ port, target, connections, perSecond, seconds }) {
   const bunchMs = 2;

@@ -1,4 +1,4 @@
-/** What a browser sends. */
+/** The headers of a browser. */
 export const browserHeaders = [
   "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
   "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
@@ -7,7 +7,7 @@ export const browserHeaders = [
   "Cookie: session=0123456789abcdef; theme=dark",
 ];
 
-/** A whole request as bytes: a GET, or a POST when there are bytes to upload. */
+/** A complete request as bytes: a GET, or a POST if there is a body. */
 export function toRequest(target, uploadBytes = 0) {
   const line = `${uploadBytes > 0 ? "POST" : "GET"} ${target} HTTP/1.1`;
   const length = uploadBytes > 0 ? [`Content-Length: ${uploadBytes}`] : [];

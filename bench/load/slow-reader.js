@@ -4,7 +4,7 @@ import { toRequest } from "./request.js";
 const restMs = 20;
 const sliceBytes = 16 * 1_024 * 1_024;
 
-/** Takes nothing at first, then slice after slice with rests between. Resolves with the bytes of the whole answer's body. */
+/** Reads nothing at first, then in slices with pauses. Resolves with the bytes of the response body. */
 export function readSlowly({ port, bytes, firstRestMs }) {
   return new Promise((resolve, reject) => {
     const socket = net.connect(port, "127.0.0.1", () => socket.write(toRequest(`/stream?${bytes}`)));

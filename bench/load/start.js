@@ -3,7 +3,7 @@ import { end, nextMessage, startScript } from "../machine/children.js";
 import { has } from "../machine/commands.js";
 import { saturateWithWrk } from "./wrk.js";
 
-/** Clients in a process of their own, with a method for each task of driver.js. Saturates with wrk where it is installed. */
+/** Clients in a separate process, with a method for each task of driver.js. Saturates with wrk if it is installed. */
 export function startLoad() {
   const child = startScript("others", path.join(import.meta.dirname, "driver.js"), []);
   const ask = (task) => async (options) => {
@@ -16,7 +16,7 @@ export function startLoad() {
   return {
     name: withWrk ? "wrk" : "the bundled driver, since wrk is not installed",
     saturate: withWrk ? saturateWithWrk : ask("saturate"),
-    /** As `saturate`, always with the bundled driver, which can do with less than a second. */
+    /** Like `saturate`, but always with the bundled driver, which can run for less than a second. */
     drive: ask("saturate"),
     pace: ask("pace"),
     echo: ask("echo"),

@@ -1,7 +1,7 @@
 import net from "node:net";
 
 const payload = 64;
-/** A masked binary frame, and what comes back: the same without a mask. */
+/** A masked binary frame, and its echo without a mask. */
 const frame = Buffer.concat([Buffer.from([0x82, 0x80 | payload, 7, 7, 7, 7]), Buffer.alloc(payload, "x")]);
 const echoBytes = 2 + payload;
 
@@ -15,10 +15,10 @@ const handshake = [
   "\r\n",
 ].join("\r\n");
 
-/** What has been opened and not yet closed, over several tasks. */
+/** The open sockets, over several tasks. */
 let held = [];
 
-/** Each connection sends a message as soon as the one before has come back. */
+/** Each connection sends its next message after the echo of the previous one. */
 export async function echo({ port, connections, seconds }) {
   const sockets = await Promise.all(Array.from({ length: connections }, () => open(port)));
   const started = performance.now();
@@ -27,7 +27,7 @@ export async function echo({ port, connections, seconds }) {
   return { answers: counts.reduce((sum, count) => sum + count, 0), seconds: (performance.now() - started) / 1_000 };
 }
 
-/** Opens so many, each of which carries one message and then nothing. They stay open until `release`. */
+/** Opens sockets with one message each, which then stay idle and open until `release`. */
 export async function hold({ port, count }) {
   while (held.length < count) {
     const some = Array.from({ length: Math.min(50, count - held.length) }, () => open(port));

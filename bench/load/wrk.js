@@ -6,7 +6,7 @@ import { folder } from "../machine/children.js";
 import { pinned } from "../machine/cpus.js";
 import { browserHeaders } from "./request.js";
 
-/** As `saturate` of closed-loop.js. Seconds are whole ones. */
+/** Like `saturate` of closed-loop.js, in whole seconds. */
 export async function saturateWithWrk({ port, target, connections, seconds, uploadBytes = 0 }) {
   const words = ["-t1", `-c${connections}`, `-d${Math.ceil(seconds)}s`, "--timeout", "30s"];
   if (uploadBytes > 0) words.push("-s", uploadScript(uploadBytes));

@@ -1,5 +1,5 @@
-// Every process that is started, so that none is left behind: whatever ends this one, Ctrl-C included, ends them all.
-// Those of Node end by themselves, too, once their channel to this process is gone.
+// Tracks all started processes, so that none is left behind: when this process ends, also by Ctrl-C, all of them end. Node
+// processes also end by themselves once their channel to this process is closed.
 
 import { spawn } from "node:child_process";
 import { mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
@@ -10,10 +10,10 @@ import { pinned } from "./cpus.js";
 const alive = new Set();
 const codes = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
 
-/** For configurations and logs; gone at the end. nginx, started as root, writes as somebody else. */
+/** For configurations and logs; removed at the end. nginx, if started as root, writes as another user. */
 export const folder = mkdtempSync(path.join(tmpdir(), "evenkeel-bench-"));
 
-/** Where all of them write what goes wrong. */
+/** The file for the standard error of all of them. */
 const errorFile = path.join(folder, "stderr");
 const errors = openSync(errorFile, "a");
 
@@ -23,7 +23,7 @@ process.on("exit", () => {
 });
 for (const [signal, code] of Object.entries(codes)) process.on(signal, () => process.exit(code));
 
-/** The last of what any of them has said on its standard error. */
+/** The end of their standard error. */
 export function lastWords() {
   return readFileSync(errorFile, "utf8").slice(-2_000);
 }
@@ -34,14 +34,14 @@ export function startCommand(place, command) {
   return follow(spawn(file, words, { stdio: ["ignore", "ignore", errors] }));
 }
 
-/** Starts a script with a channel to it. Everybody runs as in production. */
+/** Starts a script with a channel to it, in production mode. */
 export function startScript(place, script, words, nodeOptions = []) {
   const [file, ...rest] = pinned(place, [process.execPath, ...nodeOptions, script, ...words]);
   const env = { ...process.env, NODE_ENV: "production" };
   return follow(spawn(file, rest, { stdio: ["ignore", "ignore", errors, "ipc"], env }));
 }
 
-/** Ends one, and waits until it is gone. */
+/** Ends a process, and waits for its exit. */
 export function end(child, signal = "SIGKILL") {
   if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
   return new Promise((resolve) => {
@@ -50,14 +50,14 @@ export function end(child, signal = "SIGKILL") {
   });
 }
 
-/** Sends a script a message, and resolves with its answer. */
+/** Sends a message to a script, and resolves with its reply. */
 export function ask(child, message) {
   const answer = nextMessage(child);
   child.send(message);
   return answer;
 }
 
-/** The next message of a script. Rejects when it ends instead, or takes too long. */
+/** Resolves with the next message of a script. Rejects if it exits or takes too long. */
 export function nextMessage(child, withinMs = 30_000) {
   return new Promise((resolve, reject) => {
     const settle = (settled, value) => {

@@ -1,20 +1,20 @@
-// Who runs where: the proxy under test has one core for itself, and what loads it and what stands behind it the others.
+// CPU pinning: the proxy under test has its own core, and the load and the backends have the others.
 
 import { readFileSync } from "node:fs";
 import { has } from "./commands.js";
 
 const cpus = has("taskset") ? allowed() : [];
 
-/** Undefined where nothing can be pinned, or where there is but one core. */
+/** Undefined if processes cannot be pinned, or if there is only one core. */
 export const pinning = cpus.length < 2 ? undefined : { proxy: [cpus[0]], others: cpus.slice(1) };
 
-/** A command as it is started on some of the cores. */
+/** Returns the command that runs another one on some of the cores. */
 export function pinned(place, [file, ...words]) {
   if (pinning === undefined) return [file, ...words];
   return ["taskset", "-c", pinning[place].join(","), file, ...words];
 }
 
-/** Those that this process may run on, which in a container are not all. */
+/** The cores that this process may use: in a container not all of them. */
 function allowed() {
   try {
     const [, list] = /^Cpus_allowed_list:\s*(\S+)/m.exec(readFileSync("/proc/self/status", "latin1")) ?? [];

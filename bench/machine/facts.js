@@ -17,7 +17,7 @@ const peers = [
   "fast-proxy",
 ];
 
-/** What figures mean nothing without. */
+/** The environment of a measurement. */
 export function facts() {
   return {
     date: new Date().toISOString().slice(0, 10),

@@ -1,6 +1,6 @@
 import net from "node:net";
 
-/** Ports of the loopback address that nobody uses now. */
+/** Finds free ports of the loopback address. */
 export async function freePorts(count) {
   const servers = Array.from({ length: count }, () => net.createServer().listen(0, "127.0.0.1"));
   const ports = await Promise.all(
@@ -10,7 +10,7 @@ export async function freePorts(count) {
   return ports;
 }
 
-/** Waits until somebody accepts, for ten seconds at most. */
+/** Waits until a server accepts connections, for ten seconds at most. */
 export async function accepting(port) {
   const giveUp = performance.now() + 10_000;
   while (!(await accepts(port))) {

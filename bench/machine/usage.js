@@ -1,16 +1,16 @@
-// What a process that is not of Node's has used so far: CPU time in microseconds, memory (RSS) in bytes now and at its
-// highest. Those of Node tell it themselves, see report-usage.js.
+// The resource usage of a process that is not a Node process: CPU time in microseconds, current and peak memory (RSS) in bytes.
+// Node processes report it themselves, see report-usage.js.
 
 import { readdirSync, readFileSync } from "node:fs";
 
-/** Of a process of one thread or many, on Linux. */
+/** For a process with any number of threads, on Linux. */
 export function usageOfProcess({ pid }) {
   const status = readFileSync(`/proc/${pid}/status`, "latin1");
   const kilobytes = (name) => Number(new RegExp(`^${name}:\\s*(\\d+)`, "m").exec(status)?.[1] ?? 0) * 1_024;
   return { cpu: cpuOf(pid), rss: kilobytes("VmRSS"), peakRss: kilobytes("VmHWM") };
 }
 
-/** By the scheduler's own count, in nanoseconds, where the kernel keeps it; in ticks of 10 ms otherwise. */
+/** The scheduler's count in nanoseconds if the kernel has it, else in ticks of 10 ms. */
 function cpuOf(pid) {
   try {
     const threads = readdirSync(`/proc/${pid}/task`);

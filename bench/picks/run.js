@@ -1,8 +1,7 @@
-// What one pick costs, for each policy, on a real pool: `pnpm bench:picks`.
+// Measures one pick of each policy on a real pool: `pnpm bench:picks`.
 //
-// Each figure is the CPU time of one `balancer.pick()` in nanoseconds: the median over the rounds, and the least of them,
-// which is what the code costs when nothing else runs on the machine. Weights are unequal, latencies are known, and some
-// requests are in flight.
+// Each value is the CPU time of one `balancer.pick()` in nanoseconds: the median over the rounds, and the minimum, which is the cost
+// of the code when nothing else runs on the machine. Weights are unequal, latencies are known, and some requests are in flight.
 
 import { Balancer, Pool } from "evenkeel";
 
@@ -42,7 +41,7 @@ function poolOf(size) {
   return pool;
 }
 
-/** In CPU time, which leaves out what else the machine does meanwhile. */
+/** In CPU time, which excludes other work on the machine. */
 function nanosecondsOfPick(balancer) {
   const before = process.cpuUsage();
   for (let picks = 0; ; picks += 64) {

@@ -4,15 +4,15 @@ const collector = "garbage collection";
 const shared = "sockets and event loop, for either side";
 
 /**
- * Sorts the self time of a profile of V8's into the parts of the work, garbage collection, and what no part called: microseconds
- * by part. Only samples between two moments count, in microseconds of the machine's monotonic clock.
+ * Sorts the self time of a V8 profile into the parts of the work, garbage collection, and time outside of all parts, in
+ * microseconds. Only samples between two times count, in microseconds of the monotonic clock.
  */
 export function split({ nodes, samples, timeDeltas, startTime }, from, until) {
   const parts = partsOf(nodes);
   const spent = Object.fromEntries([...groups, shared, collector].map((part) => [part, 0]));
   let time = startTime;
   for (const [index, id] of samples.entries()) {
-    // A delta lies before its sample, so that each sample lasts until the next.
+    // A delta is the time before its sample, so each sample lasts until the next one.
     time += timeDeltas[index];
     const part = parts.get(id);
     if (time >= from && time < until && part !== undefined) {

@@ -7,7 +7,7 @@ import { targetRows } from "./targets.js";
 
 const docs = path.resolve(import.meta.dirname, "../../docs");
 
-/** Puts what was measured between the marks of docs/performance.md, and every figure of every turn beside it. */
+/** Writes the results between the marks of docs/performance.md, and all values of all turns into performance.json. */
 export function writePerformanceDoc(results) {
   const file = path.join(docs, "performance.md");
   const sections = {
@@ -56,7 +56,7 @@ function settingsRows() {
   return [...contenders, direct].map(({ title, settings }) => [title, settings]);
 }
 
-/** Six digits are more than any of it is worth. */
+/** Six digits are more precise than any measurement. */
 function rounded(value) {
   if (typeof value === "number") return Number(value.toPrecision(6));
   if (Array.isArray(value)) return value.map(rounded);

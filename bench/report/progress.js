@@ -1,4 +1,4 @@
-/** Counts steps: on a terminal in one line that changes, elsewhere in a line at the beginning. */
+/** Shows progress: on a terminal in a line that is updated, elsewhere in one line at the beginning. */
 export function progressOf(title, steps) {
   let done = 0;
   const live = process.stderr.isTTY;

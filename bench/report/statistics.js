@@ -5,7 +5,7 @@ export function median(figures) {
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
-/** Of two that took turns: round by round, since what disturbs one round disturbs both. */
+/** The median of the ratios of each round, since a disturbance of a round affects both. */
 export function medianRatio(figures, others) {
   return median(figures.slice(0, others.length).map((figure, round) => figure / others[round]));
 }

@@ -34,7 +34,7 @@ test("the client's head is read on the client's side, and shared syntax counts f
   expect(groupOf({ url: "node:net", functionName: "f" })).toBeUndefined();
 });
 
-/** The longest place that a file is in. */
+/** The most specific entry that contains a file. */
 function nearest(file) {
   const inIt = places.filter((place) => place === file || (place.endsWith("/") && file.startsWith(place)));
   return inIt.toSorted((a, b) => b.length - a.length)[0];

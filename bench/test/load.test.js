@@ -29,7 +29,7 @@ test("a stall shows in the latency of every request that was due meanwhile", asy
   });
   const { p50, answers } = await pace({ port, target: "/", connections: 1, perSecond: 500, seconds: 0.1 });
   expect(answers).toBe(50);
-  // Those due in the middle of the stall have waited for half of it at least; of their own they take next to nothing.
+  // Requests due in the middle of the stall have waited for at least half of it. Their own latency is nearly zero.
   expect(p50).toBeGreaterThan(stallMs / 3);
 });
 

@@ -1,5 +1,5 @@
-// What stands behind the relays: nginx where there is one, a server of Node's otherwise. Both answer /small with a few
-// bytes and /large with 100 KB.
+// The backend of the relays: nginx if it is installed, else a Node server. Both respond to /small with a few bytes and to /large
+// with 100 KB.
 
 import { execFileSync, spawn } from "node:child_process";
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 
 const small = "hello from the upstream\n";
-/** Beside its own, what an application usually says. */
+/** Further headers of a typical application. */
 const headers = {
   "Cache-Control": "private, max-age=0, must-revalidate",
   Vary: "Accept-Encoding, Cookie",
@@ -19,7 +19,7 @@ const headers = {
 };
 const large = "x".repeat(100_000);
 
-/** Starts one; resolves with its name, its port and what stops it. */
+/** Starts a backend. Resolves with its name, its port and a function that stops it. */
 export function startBackend() {
   return has("nginx") ? startNginx() : startNode();
 }
@@ -30,7 +30,7 @@ export function has(command) {
     execFileSync(command, ["-v"], { stdio: "ignore" });
     return true;
   } catch (error) {
-    // wrk says its version and fails.
+    // wrk prints its version and exits with an error.
     return error.code !== "ENOENT";
   }
 }
@@ -38,7 +38,7 @@ export function has(command) {
 async function startNginx() {
   const folder = mkdtempSync(path.join(tmpdir(), "bench-"));
   const port = await freePort();
-  // Started as root, nginx reads files as somebody else.
+  // nginx, if started as root, reads files as another user.
   chmodSync(folder, 0o755);
   writeFileSync(path.join(folder, "large"), large);
   const config = `
@@ -92,7 +92,7 @@ function freePort() {
   });
 }
 
-/** Tries until somebody accepts. */
+/** Retries until the server accepts a connection. */
 function accepting(port) {
   return new Promise((resolve) => {
     const socket = net.connect(port, "127.0.0.1", () => {

@@ -1,11 +1,11 @@
-// Keeps so many connections busy for so long: with wrk where it is installed, with bare sockets of Node's otherwise.
+// Keeps a number of connections busy for some time: with wrk if it is installed, else with raw Node sockets.
 
 import { execFile } from "node:child_process";
 import net from "node:net";
 import { promisify } from "node:util";
 import { has } from "./backend.js";
 
-/** What a browser sends. */
+/** The headers of a browser. */
 const headers = [
   "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
   "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
@@ -16,7 +16,7 @@ const headers = [
 
 export const loadName = has("wrk") ? "wrk" : "bare sockets of Node";
 
-/** Resolves with how many whole answers came. Rejects when one was not a 200, or a connection failed. */
+/** Resolves with the number of complete responses. Rejects if one was not a 200, or a connection failed. */
 export function load(port, target, { connections, seconds }) {
   return loadName === "wrk"
     ? loadWithWrk(port, target, connections, seconds)

@@ -1,5 +1,5 @@
-// One relay, in a process of its own. It is started by run.js as `relay.js KIND PORT`, and tells its parent its own port,
-// and when asked what it has used. The kinds: `wire` is our own connections, `undici` undici as it comes.
+// One relay in its own process. run.js starts it as `relay.js KIND PORT`. It sends its port to its parent, and on request its
+// resource usage. The kinds: `wire` uses our own connections, `undici` plain undici.
 
 import { createServer } from "node:http";
 import { relayOverUndici, relayOverWire } from "./relays.js";

@@ -1,5 +1,5 @@
-// Relays and nothing more: node:http in front, one way or another to the upstream behind. They take no bodies of requests
-// but `undici`, and change no header.
+// Bare relays: node:http for clients, and different clients for the upstream. Only `undici` accepts request bodies. They change no
+// header.
 
 import { Pool } from "undici";
 import { resolvePool } from "../../packages/core/dist/config/resolve.js";
@@ -7,7 +7,7 @@ import { systemRuntime } from "../../packages/core/dist/runtime/runtime.js";
 import { Connector } from "../../packages/core/dist/transport/connector.js";
 import { createTransport } from "../../packages/core/dist/transport/create-transport.js";
 
-/** What belongs to one hop, and what frames the message. */
+/** Hop-by-hop and framing headers. */
 const dropped = new Set(["connection", "keep-alive", "transfer-encoding", "content-length"]);
 
 function passed(raw) {
@@ -36,7 +36,7 @@ class TransportHandler {
   }
 
   onData(chunk) {
-    // Its memory is read into again.
+    // Its memory is reused for the next read.
     return this.#res.write(Buffer.from(chunk));
   }
 
@@ -97,7 +97,7 @@ class UndiciHandler {
   }
 }
 
-/** Over undici as it comes. */
+/** Over plain undici. */
 export function relayOverUndici(port) {
   const pool = new Pool(`http://127.0.0.1:${port}`, { connections: null, pipelining: 1, keepAliveTimeout: 60_000 });
   return (req, res) => {

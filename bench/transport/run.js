@@ -1,11 +1,11 @@
-// What our own connections cost beside undici's: the same relay over each, taking turns in one run. CPU time per request
-// with small bodies, a browser's headers and 64 connections, and memory with bodies of 100 KB and 1,000 connections.
-// `undici` is undici as it comes.
+// Compares our own connections with undici's: the same relay over each, in turns in one run. Measures the CPU time per request with
+// small bodies, a browser's headers and 64 connections, and the memory with bodies of 100 KB and 1,000 connections. `undici` is
+// plain undici.
 //
 //     pnpm build && pnpm bench:transport [ROUNDS] [SECONDS]
 //
-// Each figure is the median of its rounds, and so is each ratio. What else the machine does at the time weighs on both
-// alike, since they take turns; ratios say more than microseconds.
+// Each value is the median of its rounds, and so is each ratio. Since they take turns, other work on the machine affects both
+// equally; ratios are more reliable than microseconds.
 
 import { fork } from "node:child_process";
 import { startBackend } from "./backend.js";
@@ -29,7 +29,7 @@ try {
   backend.stop();
 }
 
-/** One process to each kind for all rounds: warm, and only the difference counts. */
+/** One process of each kind for all rounds: it is warm, and only the difference counts. */
 async function measureCpu() {
   const relays = await Promise.all(kinds.map(startRelay));
   const figures = kinds.map(() => []);
@@ -46,7 +46,7 @@ async function measureCpu() {
   return figures;
 }
 
-/** A new process for each figure: what a process has once taken it keeps. */
+/** A new process for each value: a process does not release memory. */
 async function measureMemory() {
   const figures = kinds.map(() => []);
   for (let round = 0; round < rounds; round++) {
@@ -60,12 +60,12 @@ async function measureMemory() {
   return figures;
 }
 
-/** Who goes first changes with the round. */
+/** The order changes with the round. */
 function turnsOf(round) {
   return kinds.map((_, index) => (index + round) % kinds.length);
 }
 
-/** A relay in a process of its own, whose answers have been looked at. */
+/** A relay in its own process, whose responses have been checked. */
 async function startRelay(kind) {
   const child = fork(new URL("relay.js", import.meta.url), [kind, String(backend.port)], { execArgv: [] });
   const next = () => new Promise((resolve) => child.once("message", resolve));

@@ -1,5 +1,5 @@
-// What is measured. `needs` is what a contender must promise to take part; `logs` lets in those with an access log; the
-// numbers of rounds are such that all together take about ten minutes. `quick` is what is different in a quick run.
+// The workloads. `needs` lists the features that a contender must have; `logs` includes contenders with an access log; all rounds
+// together take about ten minutes. `quick` has the changes for a quick run.
 
 const mega = 1_000_000;
 
@@ -95,7 +95,7 @@ export const workloads = [
   },
 ];
 
-/** In a quick run these alone are measured; checked are all. */
+/** A quick run measures only these, and checks all. */
 const quickNames = ["core", "undici", "http-proxy-agent", "nginx"];
 
 export function takesPart(workload, contender, quick) {

@@ -6,7 +6,7 @@ const warmTunnels = 20;
 const warmConnections = 16;
 const firstRestMs = 1_000;
 
-/** What memory one idle tunnel takes: a new process for each contender, garbage collected before each look. */
+/** The memory of one idle tunnel: a new process for each contender, with garbage collection before each measurement. */
 export function measureTunnels({ count }, contenders, surroundings) {
   return forEach(contenders, surroundings, async ({ port, usage }, { load }) => {
     await load.hold({ port, count: warmTunnels });
@@ -21,16 +21,16 @@ export function measureTunnels({ count }, contenders, surroundings) {
   });
 }
 
-/** What memory is taken while a reader lets a large answer lie: a new process for each contender. */
+/** The memory during a large response to a slow reader: a new process for each contender. */
 export function measureSlowReader({ bytes }, contenders, surroundings) {
   return forEach(contenders, surroundings, async ({ port, usage }, { load }) => {
-    // A process that has just started grows with whatever it does first.
+    // A process that has just started grows with its first requests.
     await checkAnswer(port, "/small");
     await load.saturate({ port, target: "/small", connections: warmConnections, seconds: 1 });
     const before = await usage();
     const read = await load.readSlowly({ port, bytes, firstRestMs });
     const { peakRss } = await usage();
-    // The peak counts from the start of the process, and may have been before.
+    // The peak since the start of the process may be from before this workload.
     return { extra: Math.max(0, peakRss - before.rss), bytes: read.bytes };
   });
 }

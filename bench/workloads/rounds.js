@@ -3,13 +3,13 @@ import { direct } from "../contenders/list.js";
 import { startContender } from "../contenders/start.js";
 import { median } from "../report/statistics.js";
 
-/** The highest rate at which latencies are taken: what the clients do by themselves stays small. */
+/** The highest rate for latencies, at which the clients' own latency stays small. */
 const paceLimit = 4_000;
 
 /**
- * All contenders are up at the same time and take turns; who goes first changes with the round. Each turn begins with some
- * that warm up and do not count: a process that has waited for its turn costs up to twice as much at first. A contender
- * that fails is out, and what failed is its result.
+ * All contenders run at the same time and take turns; the order changes with the round. Each turn starts with a warm-up that does
+ * not count: a process that has been idle costs up to twice as much at first. A contender that fails is removed, and its failure
+ * is its result.
  */
 export async function measureRounds(workload, contenders, { backends, load, warmUps, rounds, seconds, progress }) {
   const { name: task, ...options } = workload.task;
@@ -43,7 +43,7 @@ export async function measureRounds(workload, contenders, { backends, load, warm
   }
 }
 
-/** How many steps `progress` is told of. */
+/** The number of steps for `progress`. */
 export function stepsOfRounds(workload, count, rounds) {
   const taking = workload.paced ? count + 1 : count;
   return taking * (rounds + 2 + (workload.paced?.rounds ?? 0));
@@ -54,7 +54,7 @@ async function startRun(run, workload, backends) {
   if (workload.task.name === "saturate") await checkAnswer(run.running.port, workload.task.target);
 }
 
-/** CPU time of the proxy for each answer, answers a second, and which share of its core the proxy had. */
+/** The proxy's CPU time per response, responses per second, and the proxy's share of its core. */
 async function measure({ port, usage }, attack) {
   const before = await usage();
   const { answers, seconds } = await attack(port);
@@ -67,7 +67,7 @@ async function memoryOf({ usage }) {
   return { rss, peakRss };
 }
 
-/** At one rate for all, well below what the slowest can do. */
+/** At the same rate for all, far below the limit of the slowest. */
 async function measureLatencies(workload, runs, { load, attempt }) {
   const slowest = Math.min(...runs.filter(({ failed }) => failed === undefined).map(({ rate }) => median(rate)));
   const perSecond = Math.min(paceLimit, Math.max(500, Math.floor((slowest * 0.6) / 500) * 500));

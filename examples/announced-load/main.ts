@@ -1,4 +1,4 @@
-// How do I let Node upstreams say how busy they are, so that a busy one gets less?
+// How do Node upstreams report their load, so that a busy one gets fewer requests?
 
 import { once } from "node:events";
 import { createServer } from "node:http";
@@ -6,13 +6,13 @@ import type { AddressInfo } from "node:net";
 import { createProxy } from "evenkeel";
 import { type AnnounceLoadOptions, announceLoad } from "evenkeel/announce-load";
 
-/** An upstream: `announceLoad` comes in front of the app. Without options it announces how busy its event loop is. */
+/** An upstream: `announceLoad` runs in front of the app. Without options it announces the utilization of the event loop. */
 export async function startUpstream(name: string, options?: AnnounceLoadOptions) {
   const server = createServer(announceLoad(options)).on("request", (_req, res) => void res.end(`${name}\n`));
   return listen(server, 0);
 }
 
-/** A proxy that heeds what its upstreams announce, and passes none of it on. */
+/** A proxy that uses the announced load of its upstreams, and does not forward the header. */
 export async function startProxy(upstreams: string[], port = 8080) {
   const proxy = createProxy({ upstreams, weights: { mode: "announced" } });
   proxy.on("weight", ({ upstream, from, to, detail }) => console.log(`${upstream}: ${from} -> ${to}, ${detail}`));

@@ -1,16 +1,16 @@
-// How do I find out who is asking, before a request reaches any upstream?
+// How do I authenticate clients before a request reaches an upstream?
 
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createProxy } from "evenkeel";
 
-/** Stands for a look-up of your own; it may take its time. */
+/** Stands for your own lookup, which may be asynchronous. */
 async function userOf(authorization: string | undefined): Promise<string | undefined> {
   return authorization === "Bearer open sesame" ? "ali" : undefined;
 }
 
-/** `/users` and `/orders` are served to whoever is known; the upstreams are told who it is. */
+/** Serves `/users` and `/orders` to authenticated clients, and sends the user's name to the upstreams. */
 export async function start(users: string[], orders: string[], port = 8080) {
   const proxy = createProxy(
     {
@@ -21,7 +21,7 @@ export async function start(users: string[], orders: string[], port = 8080) {
       ],
     },
     {
-      // Runs for WebSocket handshakes too. If it throws, the request is 500 and goes nowhere.
+      // Runs for WebSocket handshakes too. If it throws, the response is 500 and nothing is forwarded.
       async onRequest({ headers, respond }) {
         const user = await userOf(headers.get("Authorization"));
         if (user === undefined) return respond({ status: 401, headers: { "WWW-Authenticate": "Bearer" } });

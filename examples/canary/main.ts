@@ -1,11 +1,11 @@
-// How do I give a new version a few requests first, and take them back when it fails?
+// How do I send a few requests to a new version first, and stop when it fails?
 
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createProxy, type Proxy } from "evenkeel";
 
-/** Everything goes to blue at first. For blue and green in one step, roll out with `[100]`. */
+/** All requests go to blue at first. For blue-green in one step, roll out with `[100]`. */
 export async function start(blue: string, green: string, port = 8080) {
   const proxy = createProxy({
     upstreams: [
@@ -18,13 +18,13 @@ export async function start(blue: string, green: string, port = 8080) {
   return { port: (server.address() as AddressInfo).port, proxy, server };
 }
 
-/** Holds from the next request on; what is on its way is finished where it began. */
+/** Applies from the next request on. Requests in flight finish at their upstream. */
 export function shift(proxy: Proxy, percent: number): void {
   proxy.pools.get("default")?.setWeight("green", percent);
   proxy.pools.get("default")?.setWeight("blue", 100 - percent);
 }
 
-/** Gives green more and more, for as long as `soak` takes each time. Its first failure gives everything back to blue. */
+/** Raises green's share step by step, after `soak` each time. The first failure sends all requests to blue again. */
 export async function rollOut(proxy: Proxy, soak: () => Promise<void>, steps = [1, 10, 50, 100]): Promise<boolean> {
   let failures = 0;
   proxy.on("attempt", ({ upstream, status = 502 }) => {

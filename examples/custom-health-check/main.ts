@@ -1,11 +1,11 @@
-// How do I say myself what "healthy" means: by a word in the probe's answer, or by a verdict of my own?
+// How do I write my own health check: by a word in the response of a probe, or in code?
 
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createProxy, type Proxy } from "evenkeel";
 
-/** The pool `web` is probed for a word; the verdicts on the pool `replicas` are given by `judge` alone. */
+/** Probes of the pool `web` look for a word. Only `judge` sets the health of the pool `replicas`. */
 export async function start(web: string[], replicas: string[], port = 8080) {
   const proxy = createProxy({
     pools: {
@@ -29,7 +29,7 @@ export async function start(web: string[], replicas: string[], port = 8080) {
   return { port: (server.address() as AddressInfo).port, proxy, server };
 }
 
-/** A replica that is more than ten seconds behind is not asked, however well it answers. */
+/** A replica that is more than ten seconds behind gets no requests, even if it responds. */
 export async function judge(proxy: Proxy): Promise<void> {
   const pool = proxy.pools.get("replicas");
   for (const upstream of pool?.upstreams ?? []) {

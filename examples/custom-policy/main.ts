@@ -1,11 +1,11 @@
-// How do I choose upstreams by a rule of my own, such as "in my zone, while it has one"?
+// How do I write my own balancing policy, such as "in my zone, if one is available there"?
 
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type Candidate, createProxy, type PickContext, type Policy } from "evenkeel";
 
-/** The least busy for its weight of those whose id begins with the zone; of all, when there are none. */
+/** Picks the least busy upstream for its weight among those whose id begins with the zone, or among all if there are none. */
 class NearestFirst implements Policy {
   readonly name = "nearest-first";
   readonly #zone: string;
@@ -14,7 +14,7 @@ class NearestFirst implements Policy {
     this.#zone = zone;
   }
 
-  /** Whoever is unhealthy, full, or was tried before for this request is not among the candidates. */
+  /** Upstreams that are unhealthy, full, or were tried before for this request are not candidates. */
   pick({ candidates }: PickContext): Candidate {
     const near = candidates.filter(({ id }) => id.startsWith(`${this.#zone}-`));
     const load = ({ inFlight, effectiveWeight }: Candidate) => (inFlight + 1) / effectiveWeight;

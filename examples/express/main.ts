@@ -7,18 +7,18 @@ import path from "node:path";
 import { evenkeel } from "@evenkeel/express";
 import express from "express";
 
-/** Starts the app. `close` lets what is on its way finish, tunnels for two seconds at most. */
+/** Starts the app. `close` lets requests in flight finish, tunnels for two seconds at most. */
 export async function start(port = 8080): Promise<{ readonly port: number; close(): Promise<void> }> {
   const api = evenkeel({ config: path.join(import.meta.dirname, "proxy.toml"), prefix: "/api" });
 
   const app = express();
   app.get("/", (_req, res) => void res.send("the app's own page\n"));
-  // In front of body parsers, so that bodies stream through untouched.
+  // In front of body parsers, so that bodies stream unchanged.
   app.use("/api", api);
   app.use(express.json());
   app.post("/echo", (req, res) => void res.json(req.body));
 
-  // Express never runs for upgrades: that is what `prefix` above is for.
+  // Express does not run for upgrades, so `prefix` above is needed.
   const server = createServer(app).on("upgrade", api.upgrade).listen(port);
   await once(server, "listening");
   return {

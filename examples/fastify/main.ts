@@ -5,12 +5,12 @@ import path from "node:path";
 import evenkeel from "@evenkeel/fastify";
 import Fastify from "fastify";
 
-/** Starts the app. `close` lets what is on its way finish, tunnels for two seconds at most. */
+/** Starts the app. `close` lets requests in flight finish, tunnels for two seconds at most. */
 export async function start(port = 8080): Promise<{ readonly port: number; close(): Promise<void> }> {
   const app = Fastify();
   app.get("/", () => "the app's own page\n");
 
-  // Hooks in a scope run for everything registered in it: for requests and for WebSocket handshakes.
+  // Hooks in a scope run for all routes in it, for requests and for WebSocket handshakes.
   await app.register(async (scope) => {
     scope.addHook("preHandler", async (request, reply) => {
       if (request.headers.authorization !== "Bearer open sesame")

@@ -7,20 +7,20 @@ import { evenkeel } from "@evenkeel/express";
 import express from "express";
 
 /**
- * What servers read in more than one way: empty and dot segments, backslashes, semicolons, and percent-encodings of
- * letters, digits, `-._~` (RFC 3986 section 6.2.2.2), `/`, `\`, `%` and NUL. Other encodings, as in `/caf%C3%A9`, pass.
+ * Matches paths that servers resolve in different ways: empty and dot segments, backslashes, semicolons, and percent-encodings
+ * of letters, digits, `-._~` (RFC 3986 section 6.2.2.2), `/`, `\`, `%` and NUL. Other encodings, as in `/caf%C3%A9`, pass.
  */
 const ambiguous = /\/\/|\/\.\.?(?:\/|$)|[\\;]|%(?:00|2[5def]|3\d|4[1-9a-f]|5[\dacf]|6[1-9a-f]|7[\dae])/i;
 
-/** Upstreams may take letters of either case for the same. */
+/** Upstreams may ignore letter case. */
 const admin = /^\/admin(?:\/|$)/i;
 
-/** Forwards everything; what lies under /admin for administrators only. */
+/** Forwards all requests, those under /admin for administrators only. */
 export async function start(upstream: string, port = 8080) {
   const api = evenkeel({
     upstreams: [upstream],
     hooks: {
-      // Sees the path that the upstream gets, and runs for WebSocket handshakes too, which no middleware sees.
+      // The path is the one that the upstream gets. The hook runs for WebSocket handshakes too, unlike middleware.
       onRequest({ path, headers, respond }) {
         const [name = ""] = path.split("?");
         if (ambiguous.test(name)) return respond({ status: 400 });

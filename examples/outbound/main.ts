@@ -1,11 +1,11 @@
-// How do my own calls to a service share the balancing, the retries and the limits that my proxy uses?
+// How do my own requests to a service share the balancing, the retries and the limits of my proxy?
 
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createProxy } from "evenkeel";
 
-/** Starts an app that proxies `/users` and asks the same service itself for its front page. */
+/** Starts an app that proxies `/users`, and requests data from the same service for its front page. */
 export async function start(port = 8080): Promise<{ readonly port: number; close(): Promise<void> }> {
   const { USERS_1 = "http://127.0.0.1:3001", USERS_2 = "http://127.0.0.1:3002" } = process.env;
   const proxy = createProxy({
@@ -20,7 +20,7 @@ export async function start(port = 8080): Promise<{ readonly port: number; close
   }
 
   const server = createServer((req, res) => {
-    // Whatever no route matches is the app's own.
+    // The app serves the requests that no route matches.
     proxy.handler(req, res, () => {
       frontPage().then(
         (page) => res.end(page),

@@ -1,4 +1,4 @@
-// How do I put Server-Sent Events behind a proxy, so that none is held back and a client survives its upstream?
+// How do I put Server-Sent Events behind a proxy, without buffering, and with clients that survive their upstream?
 
 import { once } from "node:events";
 import { createServer } from "node:http";
@@ -6,15 +6,15 @@ import type { AddressInfo } from "node:net";
 import { createProxy } from "evenkeel";
 
 /**
- * Each event goes on as it comes. When an upstream dies, its streams are cut, which is what makes an EventSource
- * connect again, with `Last-Event-ID`: it then meets one that is up.
+ * Each event is forwarded at once. When an upstream dies, its streams are closed, so that an EventSource reconnects with
+ * `Last-Event-ID`, to an upstream that is up.
  */
 export async function start(upstreams: string[], port = 8080) {
   const proxy = createProxy({
     upstreams,
-    // Streams last: the next one goes to whoever has the fewest.
+    // Streams are long: the next one goes to the upstream with the fewest.
     balance: "least-requests",
-    // Quiet event streams are left alone, whatever this says; other answers are not.
+    // This timeout does not end idle event streams, but other responses.
     timeouts: { headers: "5s", idle: "10s" },
   });
   const server = createServer(proxy.handler).on("upgrade", proxy.upgrade).on("clientError", proxy.clientError);

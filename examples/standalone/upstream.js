@@ -1,4 +1,4 @@
-// A server to put behind the proxy: `node upstream.js 3001` answers with its port.
+// A server to put behind the proxy: `node upstream.js 3001` responds with its port.
 import { createServer } from "node:http";
 
 const server = createServer((req, res) => {

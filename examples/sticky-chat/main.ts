@@ -1,4 +1,4 @@
-// How does a chat client come back to the server that knows it, when its WebSocket breaks?
+// How does a chat client reconnect to its server when its WebSocket breaks?
 
 import { once } from "node:events";
 import { createServer } from "node:http";
@@ -13,9 +13,9 @@ export async function start(
 ) {
   const proxy = createProxy({
     upstreams,
-    // An open socket is no request any more, so what is spread are the handshakes.
+    // Spreads the handshakes evenly, and with them the sockets.
     balance: "round-robin",
-    // Browsers send the cookie with WebSocket handshakes, and get it with the first answer, be it a page or a 101.
+    // Browsers get the cookie with the first response, a page or a 101, and send it with WebSocket handshakes.
     sticky: { cookie: "chat", secret, ttl: "1h" },
   });
   const server = createServer(proxy.handler).on("upgrade", proxy.upgrade).on("clientError", proxy.clientError);

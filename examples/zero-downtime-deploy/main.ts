@@ -1,4 +1,4 @@
-// How do I put a new version in place of every upstream, one after the other, without losing a request?
+// How do I replace every upstream by a new version, one after the other, without losing a request?
 
 import { once } from "node:events";
 import { createServer } from "node:http";
@@ -6,7 +6,7 @@ import type { AddressInfo } from "node:net";
 import { setTimeout as wait } from "node:timers/promises";
 import { createProxy, type Proxy } from "evenkeel";
 
-/** Upstreams with names, behind one address. */
+/** Named upstreams behind one address. */
 export async function start(upstreams: { id: string; url: string }[], port = 8080) {
   const proxy = createProxy({ upstreams });
   const server = createServer(proxy.handler).on("upgrade", proxy.upgrade).on("clientError", proxy.clientError);
@@ -15,8 +15,8 @@ export async function start(upstreams: { id: string; url: string }[], port = 808
 }
 
 /**
- * `replace` stops an upstream and starts its successor at the same address; it resolves when that one serves. Against a
- * proxy that runs on its own, the same steps are `evenkeel drain default/a`, `evenkeel status`, `evenkeel enable default/a`.
+ * `replace` stops an upstream, starts its successor at the same address, and resolves when that one serves. For a standalone
+ * proxy, the same steps are `evenkeel drain default/a`, `evenkeel status`, `evenkeel enable default/a`.
  */
 export async function deploy(proxy: Proxy, replace: (id: string) => Promise<void>): Promise<void> {
   const pool = proxy.pools.get("default");
