@@ -8,7 +8,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { WebSocketServer } from "ws";
 import type { ProxyOptions, TlsOptions } from "../../src/config/options.ts";
 import type { AttemptEvent, HealthEvent } from "../../src/events.ts";
-import { fetchFrom, rawOver } from "../support/client.ts";
+import { fetchFrom, rawClient, rawOver } from "../support/client.ts";
 import { nextEvent, startProxy } from "../support/start-proxy.ts";
 import { connectSocket, echo, handshake } from "../support/web-sockets.ts";
 
@@ -144,4 +144,13 @@ describe("an https upstream with", () => {
     expect(errors[0]).toMatchObject({ code: "tls_failed" });
     expect(errors[0]?.cause).toMatchObject({ cause: { code: "DEPTH_ZERO_SELF_SIGNED_CERT" } });
   });
+});
+
+test("a client certificate that cannot be used is 502 for a WebSocket, and the process lives", async () => {
+  const upstream = await secureUpstream();
+  const broken = { cert: "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----", key: "not a key" };
+  const { port, finished } = await startProxy({ upstreams: [`https://127.0.0.1:${upstream.port}`], tls: broken });
+  const client = await rawClient(port, handshake());
+  await client.until(/502 Bad Gateway/);
+  expect((await finished(1))[0]).toMatchObject({ status: 502, error: "tls_failed" });
 });
