@@ -58,7 +58,7 @@ describe("a response before the body was read", () => {
     expect(upstream.sockets).toHaveLength(2);
   });
 
-  // Node destroys a socket at the first write that fails, and with it what has arrived before: see salvage.ts.
+  // Node destroys a socket at the first write that fails, and with it the bytes that have arrived: see read-pending.ts.
   test.each([
     ["by length", 2 ** 40],
     ["in chunks", -1],
