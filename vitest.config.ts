@@ -22,7 +22,7 @@ const pure = [
 /** A test file belongs to the first project that includes it; what no other project includes, to `sockets`. */
 const projects = [
   { name: "sockets", include: everything, exclude: ["**/node_modules/**", ...memory, ...command, ...pure] },
-  { name: "memory", include: memory, isolate: true },
+  { name: "memory", include: memory, isolate: true, execArgv: [] },
   { name: "command", include: command, globalSetup: ["./scripts/test-run/bundle-command.ts"] },
   { name: "pure", include: pure, exclude: memory, setupFiles: ["./scripts/test-run/no-sockets.ts"] },
 ];
@@ -36,6 +36,8 @@ export default defineConfig({
     // Files share their worker's modules: a process and a fresh import for each cost more than most files' tests. So what
     // one test puts in the place of something real is taken back after it.
     isolate: false,
+    // Their workers live long: fewer and larger steps of the garbage collector.
+    execArgv: ["--max-semi-space-size=64"],
     restoreMocks: true,
     unstubEnvs: true,
     maxWorkers: "100%",

@@ -1,5 +1,6 @@
 import type { RequestEvent } from "evenkeel";
 import { expect, test } from "vitest";
+import { cpuMs } from "../../../core/test/support/cpu-time.ts";
 import { toCombinedLine, toJsonLine } from "../../src/log/access-log-format.ts";
 import { toSafeField, toSafeJson, toSafeText, withoutUserInfo } from "../../src/log/escape.ts";
 
@@ -113,8 +114,6 @@ test.each([
 test("user info is found in linear time in a long URL", () => {
   for (const part of ["a", "://", "://@", "a@", "//"]) {
     const url = part.repeat(16_384 / part.length);
-    const startedAt = performance.now();
-    withoutUserInfo(`${url}@`);
-    expect(performance.now() - startedAt).toBeLessThan(100);
+    expect(cpuMs(() => void withoutUserInfo(`${url}@`))).toBeLessThan(100);
   }
 });

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { cpuMs } from "../../../core/test/support/cpu-time.ts";
 import { maskSource } from "../../src/errors/mask-source.ts";
 import { shownKeys } from "../../src/errors/shown-keys.ts";
 
@@ -89,9 +90,8 @@ describe("in the source of a configuration", () => {
     const pieces = ['a="', "#", "[", "{", '"""', "//", "\\", "a:b@", "x = 1\n", '"', "'''", "?token="];
     for (const piece of pieces) {
       const text = piece.repeat(Math.floor(1_000_000 / piece.length));
-      const startedAt = performance.now();
-      expect(mask(text)).toHaveLength(text.length);
-      expect(performance.now() - startedAt, piece).toBeLessThan(3_000);
+      const ms = cpuMs(() => expect(mask(text)).toHaveLength(text.length));
+      expect(ms, piece).toBeLessThan(3_000);
     }
   });
 });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { clientAddress, peerAddress, TrustedProxies } from "../../src/request/client-address.ts";
+import { cpuMs } from "../support/cpu-time.ts";
 
 describe("a trusted peer", () => {
   const trusted = new TrustedProxies(["10.0.0.0/8", "192.0.2.7", "2001:db8::/32", "::1"]);
@@ -76,8 +77,7 @@ describe("the client", () => {
 
   test("of a long chain is found in no time", () => {
     const chain = Array.from({ length: 2_000 }, (_, index) => `10.0.${index >> 8}.${index & 255}`).join(",");
-    const before = performance.now();
-    expect(clientAddress("10.0.0.1", chain, trusted)).toBe("10.0.0.0");
-    expect(performance.now() - before).toBeLessThan(500);
+    const ms = cpuMs(() => expect(clientAddress("10.0.0.1", chain, trusted)).toBe("10.0.0.0"));
+    expect(ms).toBeLessThan(500);
   });
 });
