@@ -16,7 +16,7 @@ export type * from "./events.ts";
 export { poolEventNames } from "./events.ts";
 export type * from "./explain/explanation.ts";
 export { checkHooks } from "./forward/check-hooks.ts";
-export type { Answer, ErrorContext, Hooks, RequestContext, ResponseContext } from "./forward/hooks.ts";
+export type { ErrorContext, HookResponse, Hooks, RequestContext, ResponseContext } from "./forward/hooks.ts";
 export { HealthChecker } from "./health/health-checker.ts";
 export { OutlierDetector } from "./health/outlier-detector.ts";
 export type { HeaderList } from "./http1/header-list.ts";

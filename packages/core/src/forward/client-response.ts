@@ -8,7 +8,7 @@ import { type ErrorResponse, errorResponse } from "./error-response.ts";
 import { clientHeaders, connectionNames } from "./headers/client-headers.ts";
 import { hookResponseHeaders } from "./headers/hook-response-headers.ts";
 import { clientTrailers } from "./headers/trailers.ts";
-import { type Answer, runErrorHook } from "./hooks.ts";
+import { type HookResponse, runErrorHook } from "./hooks.ts";
 import type { OnError, RequestRecord } from "./request-record.ts";
 
 /** Receives the timeout of a client that does not read the response. */
@@ -108,7 +108,7 @@ export class ClientResponse {
   }
 
   /** Sends a hook's response. Headers that frame it or belong to the connection are the proxy's. */
-  answer(given: Answer, mayKeepOpen: boolean): void {
+  sendHookResponse(given: HookResponse, mayKeepOpen: boolean): void {
     if (this.#client.status !== 0) return this.#leaveToApp();
     const bodySettled = this.#mayKeepOpen(mayKeepOpen);
     const body = Buffer.from(given.body ?? "");
@@ -133,7 +133,7 @@ export class ClientResponse {
     const { status } = errorKind(code);
     const instead = hooks.onError && runErrorHook(hooks, { req, requestId, code, status, cause }, this.#record);
     if (instead === undefined) this.#sendError(code, bodySettled, detail);
-    else this.answer(instead, bodySettled && errorKind(code).source !== "client");
+    else this.sendHookResponse(instead, bodySettled && errorKind(code).source !== "client");
   }
 
   /** Ends a response that broke off. */

@@ -9,7 +9,7 @@ import type { Routing } from "../request/routing.ts";
 import { ClientResponse } from "./client-response.ts";
 import type { ForwardContext } from "./context.ts";
 import { isSettled } from "./error-response.ts";
-import { type Answer, runRequestHook } from "./hooks.ts";
+import { type HookResponse, runRequestHook } from "./hooks.ts";
 import { ProxiedRequest } from "./proxied-request.ts";
 import { type OnError, type RecordOptions, RequestRecord } from "./request-record.ts";
 
@@ -142,7 +142,7 @@ export function afterRequestHook(
     if ("thrown" in outcome) {
       record.threw("onRequest", outcome.thrown, "request_hook_failed");
       refuse(context, client, record, "request_hook_failed");
-    } else if ("answer" in outcome) sendHookResponse(context, client, record, outcome.answer);
+    } else if ("response" in outcome) sendHookResponse(context, client, record, outcome.response);
     else if (client.fault !== undefined) refuse(context, client, record, client.fault);
     else {
       record.route = outcome.route;
@@ -156,10 +156,10 @@ function sendHookResponse(
   context: ForwardContext,
   client: ClientExchange,
   record: RequestRecord,
-  answer: Answer,
+  given: HookResponse,
 ): void {
   const settled = isSettled(client, record.head?.bodyLength ?? -1);
-  respond(context, client, record, (response) => response.answer(answer, settled));
+  respond(context, client, record, (response) => response.sendHookResponse(given, settled));
 }
 
 interface RefusalOptions {

@@ -16,7 +16,7 @@ const pathText = /^\/[\x21\x22\x24-\x7e]*$/;
  * A response that a hook gives in place of the upstream's or the proxy's. Headers that frame it or belong to one connection are
  * ignored: the proxy sets them.
  */
-export interface Answer {
+export interface HookResponse {
   /** 200 to 599. */
   readonly status: number;
   /** Several values of one name are sent as several lines. */
@@ -45,7 +45,7 @@ export interface RequestContext<Req = IncomingMessage> {
    */
   readonly headers: HeaderList;
   /** Responds at once; the request is not forwarded. */
-  respond(answer: Answer): void;
+  respond(response: HookResponse): void;
 }
 
 /** An upstream's response, before its head is sent to the client. */
@@ -70,7 +70,7 @@ export interface ErrorContext<Req = IncomingMessage> {
   /** What was thrown or failed underneath, where it is known. */
   readonly cause: unknown;
   /** Replaces the proxy's own response. */
-  respond(answer: Answer): void;
+  respond(response: HookResponse): void;
 }
 
 /** The hooks of a proxy. They stay the same over reloads. */
@@ -84,7 +84,7 @@ export interface Hooks<Req = IncomingMessage> {
 }
 
 /** The result of `onRequest`: the request to forward, a response, or an exception. */
-export type HookOutcome = RoutedRequest | { readonly answer: Answer } | { readonly thrown: unknown };
+export type HookOutcome = RoutedRequest | { readonly response: HookResponse } | { readonly thrown: unknown };
 
 /** Where the exception of a hook is reported. */
 interface ExceptionReporter {
@@ -96,11 +96,11 @@ export function runRequestHook(
   hooks: Hooks,
   { req, method }: { readonly req: IncomingMessage; readonly method: string },
   routing: Routing,
-  arrival: RoutedRequest,
+  received: RoutedRequest,
   onOutcome: (outcome: HookOutcome) => void,
 ): void {
-  let answer: Answer | undefined;
-  const { head, facts, target, route } = arrival;
+  let response: HookResponse | undefined;
+  const { head, facts, target, route } = received;
   const context: RequestContext = {
     req,
     requestId: facts.requestId,
@@ -112,14 +112,14 @@ export function runRequestHook(
     path: target.path + target.query,
     headers: new HeaderList([...head.passed]),
     respond: (given) => {
-      answer ??= checkedAnswer(given);
+      response ??= checkedResponse(given);
     },
   };
   const fail = (error: unknown) => onOutcome({ thrown: error });
   const finish = () => {
     let outcome: HookOutcome;
     try {
-      outcome = answer === undefined ? changedArrival(arrival, context, routing) : { answer };
+      outcome = response === undefined ? changedRequest(received, context, routing) : { response };
     } catch (error) {
       return fail(error);
     }
@@ -162,10 +162,10 @@ export function runErrorHook(
   hooks: Hooks,
   about: Omit<ErrorContext, "respond">,
   reporter: ExceptionReporter,
-): Answer | undefined {
-  let answer: Answer | undefined;
-  const respond = (given: Answer) => {
-    answer ??= checkedAnswer(given);
+): HookResponse | undefined {
+  let response: HookResponse | undefined;
+  const respond = (given: HookResponse) => {
+    response ??= checkedResponse(given);
   };
   try {
     watchRejection(hooks.onError?.({ ...about, respond }), "onError", reporter);
@@ -173,7 +173,7 @@ export function runErrorHook(
     reporter.threw("onError", error);
     return undefined;
   }
-  return answer;
+  return response;
 }
 
 /** These hooks are not awaited. An async one can still reject, and a rejection that has no handler ends the process. */
@@ -182,7 +182,7 @@ function watchRejection(result: unknown, where: "onResponse" | "onError", report
 }
 
 /** Throws during the call of `respond`, so that the stack names the hook, for a response that cannot be sent. */
-function checkedAnswer(given: Answer): Answer {
+function checkedResponse(given: HookResponse): HookResponse {
   const { status, headers = {}, body } = given;
   if (!Number.isInteger(status) || status < 200 || status > 599) {
     throw new RangeError(`the status of a response is a number from 200 to 599, found ${show(status)}`);
@@ -201,15 +201,15 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
 }
 
 /** Throws a `TypeError` for a header that cannot be sent, an unknown pool, and a malformed path. */
-function changedArrival(arrival: RoutedRequest, context: RequestContext, routing: Routing): RoutedRequest {
-  const { head, route } = arrival;
+function changedRequest(received: RoutedRequest, context: RequestContext, routing: Routing): RoutedRequest {
+  const { head, route } = received;
   const destination = routing.pools.get(context.pool);
   if (destination === undefined) {
     const name = String(context.pool);
     throw new TypeError(`there is no pool ${show(context.pool)}${didYouMean(name, [...routing.pools.keys()])}`);
   }
   return {
-    ...arrival,
+    ...received,
     head: withAppHeaders(head, context.headers.raw, head.passed),
     target: changedTarget(context.path, route.options),
     route: { options: route.options, ...destination },

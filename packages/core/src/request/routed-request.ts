@@ -21,8 +21,8 @@ export interface RoutedRequest extends ReceivedRequest {
   readonly route: Route;
 }
 
-export function isRouted(arrival: ReceivedRequest): arrival is RoutedRequest {
-  return arrival.route !== undefined;
+export function isRouted(request: ReceivedRequest): request is RoutedRequest {
+  return request.route !== undefined;
 }
 
 /** What a framework in front of the proxy has made of a request: see `ForwardOptions`. */

@@ -1,8 +1,8 @@
 import { headerRule } from "../../config/settable-header.ts";
-import type { Answer } from "../hooks.ts";
+import type { HookResponse } from "../hooks.ts";
 
 /** The headers of a hook's response, names and values by turns, with the proxy's own unless the hook has set them. */
-export function hookResponseHeaders({ headers = {} }: Answer, requestId: string): string[] {
+export function hookResponseHeaders({ headers = {} }: HookResponse, requestId: string): string[] {
   const result: string[] = [];
   const seen = new Set<string>();
   for (const [name, value] of Object.entries(headers)) {
