@@ -1,9 +1,9 @@
 import { once } from "node:events";
-import http from "node:http";
 import { connect } from "node:net";
 import { createProxy } from "evenkeel";
 import { register } from "prom-client";
 import { expect, onTestFinished, test } from "vitest";
+import { refusingUrl } from "../../core/test/support/refusing-port.ts";
 import { createAdmin } from "../src/index.ts";
 import { parseExposition, sampleValue } from "./support/exposition.ts";
 import {
@@ -155,13 +155,9 @@ test("metrics can be switched off", async () => {
 
 test("label injection: the metrics contain no byte that a client sent", async () => {
   const upstream = await serve((_, res) => res.end("ok"));
-  const dead = http.createServer().listen(0, "127.0.0.1");
-  await once(dead, "listening");
-  const { port: deadPort } = dead.address() as { port: number };
-  await new Promise((resolve) => dead.close(resolve));
   const url = `http://127.0.0.1:${upstream.port}`;
   const proxy = createProxy({
-    pools: { api: { upstreams: [{ id: "live", url }] }, down: { upstreams: [`http://127.0.0.1:${deadPort}`] } },
+    pools: { api: { upstreams: [{ id: "live", url }] }, down: { upstreams: [await refusingUrl()] } },
     routes: [
       { path: "/down", pool: "down" },
       { path: "/", pool: "api" },
