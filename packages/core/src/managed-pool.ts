@@ -56,7 +56,7 @@ export class ManagedPool {
   reconfigure(options: ResolvedPool): MemberChanges {
     const { pool } = this;
     const { balance, hashBalanceFactor } = pool.options;
-    const serving = pool.available;
+    const serving = pool.upstreams.filter(({ held }) => !held);
     const members = pool.reconfigure(options);
     const sameBalance = isDeepStrictEqual([balance, hashBalanceFactor], [options.balance, options.hashBalanceFactor]);
     if (!sameBalance) this.balancer = new Balancer(pool, {}, this.#runtime);
@@ -83,7 +83,7 @@ export class ManagedPool {
         this.#watchers.set(factory, made);
         made.start(serving);
       } else {
-        running.reconfigure(options);
+        running.reconfigure(options, serving);
       }
     }
   }

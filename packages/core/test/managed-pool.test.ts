@@ -117,7 +117,15 @@ describe("health checks that hold upstreams back until their first verdict", () 
   });
 
   test("hold back the upstreams that join when checks are switched on, and not those that serve", () => {
-    const { held, reload } = lab({});
+    const { held, reload, begin } = lab({});
+    for (const _ of [1, 2]) begin("a");
+    reload(checking, ["a", "b", "c", "d"]);
+    expect(held()).toEqual(["d"]);
+  });
+
+  test("hold back the upstreams that join with the reload that asks for it, and not those that serve", () => {
+    const { held, reload, begin } = lab({ healthCheck });
+    for (const _ of [1, 2]) begin("a");
     reload(checking, ["a", "b", "c", "d"]);
     expect(held()).toEqual(["d"]);
   });

@@ -62,18 +62,18 @@ export class HealthChecker implements PoolWatcher {
   start(serving: readonly Upstream[] = []): void {
     if (this.#context !== undefined) return;
     this.#begin();
-    for (const { upstream } of this.#schedules.values()) if (!serving.includes(upstream)) this.#holdBack(upstream);
+    this.#holdBackExcept(serving);
   }
 
   /** Restarts if the options differ. Upstreams that get requests continue to get them. */
-  reconfigure({ healthCheck, tls }: ResolvedPool): void {
+  reconfigure({ healthCheck, tls }: ResolvedPool, serving: readonly Upstream[]): void {
     if (healthCheck === undefined || this.#context === undefined) return;
     if (isDeepStrictEqual(healthCheck, this.#check) && isDeepStrictEqual(tls, this.#tls)) return;
     this.#end();
     this.#check = healthCheck;
     this.#tls = tls;
     this.#begin();
-    if (healthCheck.initialState === "checking") return;
+    if (healthCheck.initialState === "checking") return this.#holdBackExcept(serving);
     for (const { upstream } of this.#schedules.values()) this.#pool.hold(upstream, false);
   }
 
@@ -136,6 +136,10 @@ export class HealthChecker implements PoolWatcher {
   /** Holds back an upstream until its first verdict, with `initialState` "checking". */
   #holdBack(upstream: Upstream): void {
     if (this.#check.initialState === "checking" && upstream.health === "unknown") this.#pool.hold(upstream, true);
+  }
+
+  #holdBackExcept(serving: readonly Upstream[]): void {
+    for (const { upstream } of this.#schedules.values()) if (!serving.includes(upstream)) this.#holdBack(upstream);
   }
 
   #release({ upstream, verdict }: ProbeSchedule): void {

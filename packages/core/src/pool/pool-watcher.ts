@@ -17,8 +17,11 @@ export type Verdicts = "keep" | "withdraw";
 export interface PoolWatcher {
   /** Begins to watch. Upstreams that are `serving` already keep their traffic until a verdict takes it from them. */
   start(serving: readonly Upstream[]): void;
-  /** Called at every reload, with the same options or with different ones. Verdicts stay. */
-  reconfigure(options: ResolvedPool): void;
+  /**
+   * Called at every reload, with the same options or with different ones. Verdicts stay. `serving` as in `start`: upstreams
+   * that join with the reload are not among them.
+   */
+  reconfigure(options: ResolvedPool, serving: readonly Upstream[]): void;
   /** Ends it: what is in flight has no effect any more, and no timer is left. */
   stop(verdicts: Verdicts): void;
 }
