@@ -91,3 +91,26 @@ test("a client that leaves behind thousands of requests takes no more of a turn,
   expect(requests.every(({ status }) => status === 499)).toBe(true);
   expect(ended.counts.most).toBeLessThanOrEqual(3 * (limits.pipelinedRequests + 1));
 });
+
+test("requests that one proxy leaves to the next take one place each, and all get their responses", async () => {
+  const upstream = await startUpstream("a");
+  const pools = { a: { upstreams: [upstream.url] } };
+  const [first, second] = ["/first", "/ahead"].map((path) => createProxy({ pools, routes: [{ path, pool: "a" }] }));
+  if (first === undefined || second === undefined) throw new Error("no proxies");
+  const server = http.createServer((req, res) => first.handler(req, res, () => second.handler(req, res)));
+  server.listen(0, "127.0.0.1");
+  await new Promise((resolve) => server.once("listening", resolve));
+  onTestFinished(async () => {
+    server.closeAllConnections();
+    server.close();
+    for (const proxy of [first, second]) await proxy.close({ timeout: "0s" });
+  });
+  const requests = limits.pipelinedRequests * 4;
+  let finished = 0;
+  second.on("request", ({ status }) => {
+    if (status === 200) finished++;
+  });
+  const client = await rawClient((server.address() as AddressInfo).port, request.repeat(requests));
+  await until(() => finished === requests);
+  client.socket.destroy();
+});

@@ -23,6 +23,8 @@ export function keepContext(res: ServerResponse): void {
 
 /** A pipelined request. */
 interface Pipelined {
+  /** Node's object, which several proxies may receive one after the other. */
+  readonly req: object;
   /** Calls back once its response is finished or the connection has closed. */
   onResponseClosed(callback: () => void): void;
 }
@@ -36,6 +38,8 @@ interface Waiting {
 export class Pipelining {
   readonly #socket: Socket;
   #inFlight = 0;
+  /** The requests that were counted. One that a proxy has left to the next keeps its place. */
+  readonly #counted = new WeakSet<object>();
   #waiting: Waiting[] = [];
   #scheduled = false;
   #pausing = false;
@@ -47,10 +51,16 @@ export class Pipelining {
 
   /** Counts a request as in flight. False when too many are in flight: then it has to wait. */
   start(request: Pipelined): boolean {
+    if (this.#counted.has(request.req)) return true;
     if (this.#waiting.length > 0 || this.#inFlight >= limits.pipelinedRequests) return false;
+    this.#count(request);
+    return true;
+  }
+
+  #count(request: Pipelined): void {
+    this.#counted.add(request.req);
     this.#inFlight++;
     request.onResponseClosed(this.#onResponseClosed);
-    return true;
   }
 
   /** Calls back when the request may start and is counted as in flight. `gone`: the connection has closed before. */
@@ -105,10 +115,7 @@ export class Pipelining {
     const { destroyed } = this.#socket;
     const room = destroyed ? limits.pipelinedRequests : limits.pipelinedRequests - this.#inFlight;
     for (const { request, start } of this.#waiting.splice(0, room)) {
-      if (!destroyed) {
-        this.#inFlight++;
-        request.onResponseClosed(this.#onResponseClosed);
-      }
+      if (!destroyed) this.#count(request);
       start(destroyed);
     }
     if (destroyed) this.#schedule();
