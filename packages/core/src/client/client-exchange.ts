@@ -94,7 +94,7 @@ export interface ClientHandler {
   /** The chunk belongs to the handler. */
   onBody(chunk: Buffer): void;
   onBodyEnd(): void;
-  /** The rest of the request is malformed, too large or too slow. No more of the body follows. */
+  /** The rest of the request is malformed, too large or too slow. No more of the body follows, and no request behind it. */
   onFault(code: ErrorCode): void;
   /** Once after `write` has returned false: the data was taken. */
   onWritable(): void;

@@ -72,7 +72,7 @@ function startForwarding(
   }
   const forward = (routed: RoutedRequest) => {
     // The app may have responded while a hook was running.
-    if (options.leftToApp?.aborted === true) return client.start(new RecordOnClose(record, client));
+    if (options.leftToApp?.aborted === true) return client.start(new RecordOnClose(record));
     const { mountPath = "" } = options;
     const proxied = new ProxiedRequest({ context, routing, client, record, mountPath, parsedBody, received: routed });
     options.leftToApp?.addEventListener("abort", () => proxied.leaveToApp());
@@ -189,19 +189,17 @@ function respond(
   send: (response: ClientResponse) => void,
   onClosed?: () => void,
 ): void {
-  client.start(new RecordOnClose(record, client, onClosed));
+  client.start(new RecordOnClose(record, onClosed));
   send(new ClientResponse(client, record, context));
 }
 
 /** The client of a locally generated response: nothing of the request is read, and its end is recorded. */
 class RecordOnClose implements ClientHandler {
   readonly #record: RequestRecord;
-  readonly #client: ClientExchange;
   readonly #onClosed: (() => void) | undefined;
 
-  constructor(record: RequestRecord, client: ClientExchange, onClosed?: () => void) {
+  constructor(record: RequestRecord, onClosed?: () => void) {
     this.#record = record;
-    this.#client = client;
     this.#onClosed = onClosed;
   }
 
@@ -209,10 +207,8 @@ class RecordOnClose implements ClientHandler {
   onBodyEnd(): void {}
   onWritable(): void {}
 
-  /** A response that has begun cannot be replaced by another. */
-  onFault(): void {
-    this.#client.cutOff();
-  }
+  /** The response is complete, or the app's. */
+  onFault(): void {}
 
   onClosed(finished: boolean): void {
     this.#record.finish(finished);

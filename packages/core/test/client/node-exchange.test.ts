@@ -215,3 +215,70 @@ describe("an interim response", () => {
     expect([informational.map(({ fields }) => fields), violation]).toEqual([[[["Link", "</first>"]]], undefined]);
   });
 });
+
+/** Two requests of one connection, the second one incomplete, as an app receives them. */
+async function openTwo() {
+  const server = createServer();
+  const received: (readonly [IncomingMessage, ServerResponse])[] = [];
+  server.on("request", (req, res) => void received.push([req, res]));
+  const { port } = await serve(server);
+  const strict = await StrictClient.to(port);
+  onTestFinished(() => void strict.socket.destroy());
+  const second = { method: "POST", bodyLength: "unknown" } as const;
+  strict.socket.write(Buffer.concat([requestBytes({}, "1.1"), requestBytes(second, "1.1")]));
+  await until(() => received.length === 2);
+  const exchangeOf = (index: number) => {
+    const [req, res] = received[index] as readonly [IncomingMessage, ServerResponse];
+    return new NodeExchange(req, res, connectionOf(req.socket), systemClock);
+  };
+  return { exchangeOf, client: new SocketTestClient(strict, second) };
+}
+
+describe("a fault in the rest of a request", () => {
+  test("reaches that request, though an app hands over an earlier one later", async () => {
+    const { exchangeOf, client } = await openTwo();
+    const second = exchangeOf(1);
+    exchangeOf(0);
+    client.sendMalformed();
+    await until(() => second.fault !== undefined);
+    expect(second.fault).toBe("bad_request");
+  });
+
+  test("does not disturb a response that is left to the app, which is the last of its connection", async () => {
+    const { exchange, res, strict } = await openNode({ method: "POST", bodyLength: "unknown" });
+    const handler = new RecordingHandler(exchange, "a");
+    handler.start();
+    exchange.release({ close: false, last: false, setCookie: undefined });
+    const client = new SocketTestClient(strict, { bodyLength: "unknown" });
+    client.sendMalformed();
+    await until(() => exchange.fault !== undefined);
+    res?.writeHead(418, { "Content-Length": "4" }).end("mine");
+    await until(() => client.received.closed);
+    expect([client.received.status, client.received.body.toString(), handler.faults]).toEqual([418, "mine", []]);
+    expect(strict.how).toBe("end");
+  });
+});
+
+test("an app's response to a client that has left is not reported as sent", async () => {
+  const { exchange, res, strict } = await openNode({});
+  strict.socket.end();
+  await until(() => exchange.req.socket.closed);
+  res?.end("too late");
+  const handler = new RecordingHandler(exchange, "a");
+  handler.start();
+  await until(() => handler.closed !== undefined);
+  expect(handler.closed).toBe(false);
+});
+
+test("a response that was sent is reported as sent, though the next one on its connection was cut off before", async () => {
+  const { exchangeOf, client } = await openTwo();
+  const [first, second] = [exchangeOf(0), exchangeOf(1)];
+  const handlers = [first, second].map((exchange, index) => new RecordingHandler(exchange, `${index}`));
+  for (const handler of handlers) handler.start();
+  second.cutOff();
+  first.begin(200, "OK", ["Content-Length", "2"], false);
+  first.end(Buffer.from("ok"), []);
+  await until(() => handlers.every(({ closed }) => closed !== undefined));
+  expect(handlers.map(({ closed }) => closed)).toEqual([true, false]);
+  expect(client.received.body.toString()).toBe("ok");
+});

@@ -8,8 +8,7 @@ import { Pipelining } from "./pipelining.ts";
 /** A request of which more is to be received. */
 interface IncompleteRequest {
   readonly bodyComplete: boolean;
-  /** Returns false if it can no longer be refused. */
-  onParseError(code: ErrorCode): boolean;
+  onParseError(code: ErrorCode): void;
 }
 
 const connections = new WeakMap<Duplex, NodeConnection>();
@@ -50,11 +49,17 @@ export class NodeConnection {
     return this.#pipelining;
   }
 
-  /** Refuses the request that is incomplete. False if there is none, or if it can no longer be refused. */
-  refuseIncomplete(code: ErrorCode): boolean {
+  /** Reports a parse error to the request that is incomplete. False if the proxy has none, or has already responded to it. */
+  failIncomplete(code: ErrorCode): boolean {
     const { latest } = this;
     this.latest = undefined;
-    return latest !== undefined && !latest.bodyComplete && latest.onParseError(code);
+    if (latest === undefined || latest.bodyComplete) return false;
+    latest.onParseError(code);
+    return true;
+  }
+
+  forget(request: IncompleteRequest): void {
+    if (this.latest === request) this.latest = undefined;
   }
 
   /** Calls back when the connection closes. One listener on the socket serves all requests that a client has pipelined. */

@@ -57,7 +57,8 @@ export class NodeExchange implements ClientExchange {
     this.#clock = clock;
     this.target = req.url ?? "";
     this.changedHeaders = changedHeadersOf(req, headers);
-    connection.latest = this;
+    // A request that an app has held back may come after later ones of its connection.
+    if (!req.complete) connection.latest = this;
   }
 
   get method(): string {
@@ -119,7 +120,7 @@ export class NodeExchange implements ClientExchange {
 
   /** The request is the app's from now on: no route matches it. */
   decline(): void {
-    this.#released = true;
+    this.#connection.forget(this);
   }
 
   /** Leaves the response to the app. Its end is still reported to the handler. */
@@ -131,12 +132,11 @@ export class NodeExchange implements ClientExchange {
     if (setCookie !== undefined) this.res.appendHeader("Set-Cookie", setCookie);
   }
 
-  /** Called when Node's parser fails in the rest of this request. False if the proxy can no longer refuse it. */
-  onParseError(code: ErrorCode): boolean {
-    if (this.#released || this.#closed) return false;
-    if (this.#handler === undefined) this.fault = code;
-    else this.#reportFault(code);
-    return true;
+  /** Called when Node's parser fails in the rest of this request. A response that is left to the app is not disturbed. */
+  onParseError(code: ErrorCode): void {
+    if (this.#handler !== undefined && !this.#released) return this.#reportFault(code);
+    this.#faulty = true;
+    this.fault = code;
   }
 
   sendContinue(): void {
@@ -263,29 +263,33 @@ export class NodeExchange implements ClientExchange {
     if (this.#watchesClose) return;
     this.#watchesClose = true;
     if (this.res.destroyed || this.req.socket.destroyed) return process.nextTick(this.onClose);
-    // Only one listener of the proxy: see `isObserved` in write-head.ts.
+    // Before Node's listener, which may close the connection.
+    this.res.prependListener("finish", this.#onFinish);
+    // No other listeners of the proxy: see `isObserved` in write-head.ts.
     this.res.on("close", this.onClose);
     if (this.res.socket === null) this.#connection.onClose(this.onClose);
   }
 
+  /** Node counts what a closed socket has dropped as written. */
+  readonly #onFinish = (): void => {
+    this.#sent = !this.req.socket.destroyed;
+  };
+
   protected readonly onClose = (): void => {
     if (this.#closed) return;
     this.#closed = true;
-    this.#sent = this.#isSent();
+    // What follows is no request: Node's parser has failed, or the client is still in the body.
+    if (this.#faulty && !this.#connection.ending && !this.req.socket.destroyed) {
+      this.#connection.endLingering(this.#clock);
+    }
     this.#connection.offClose(this.onClose);
-    if (this.#connection.latest === this) this.#connection.latest = undefined;
+    this.#connection.forget(this);
     this.#onResponseClosed?.();
     this.#reportClosed();
   };
 
   #reportClosed(): void {
     if (this.#handler !== undefined) this.#call(this.#handler.onClosed, this.#sent);
-  }
-
-  /** Node counts what a closed socket has dropped as written. A socket that Node closes itself has finished before. */
-  #isSent(): boolean {
-    const { socket } = this.req;
-    return this.res.writableFinished && !(socket.destroyed && !socket.writableFinished);
   }
 
   /** Calls the handler in the context of `start`: Node emits in that of the connection or of another request. */

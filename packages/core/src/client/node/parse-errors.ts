@@ -36,7 +36,7 @@ export function handleParseError(error: ParserError, duplex: Duplex, clock: Cloc
     else afterResponses(connection, () => socket.destroy());
     return;
   }
-  if (connection.refuseIncomplete(code)) return;
+  if (connection.failIncomplete(code)) return;
   // What is still received is dropped, or waits when it is too much, until earlier responses are sent.
   connection.dropInput(() => socket.pause());
   afterResponses(connection, () => refuseConnection(connection, clock, (exchange) => refuse(exchange, code)));

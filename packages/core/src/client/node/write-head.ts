@@ -6,7 +6,7 @@ import { isPatched } from "./patched-response.ts";
 const { writeHead: ownWriteHead } = ServerResponse.prototype;
 
 /** The listeners of Node and of the proxy to the end of a response. */
-const ownListeners = { finish: 1, close: 1 };
+const ownListeners = { finish: 2, close: 1 };
 
 /** Marks a listener to the end of a response that does not read its headers, such as the one of the command's server. */
 const passiveListener = Symbol.for("evenkeel.passiveListener");
