@@ -104,13 +104,18 @@ export class NodeConnection {
     socket.resume();
   }
 
-  /** Only TCP has a reset. Over TLS the missing close alert says the same; a unix socket has nothing like it. */
-  reset(): void {
-    try {
-      this.socket.resetAndDestroy();
-    } catch {
-      this.socket.destroy();
-    }
+  /** Resets the connection. Some readers, Node among them, take a reset that arrives together with data for an orderly end. */
+  resetAfterData(clock: Clock): void {
+    const { socket } = this;
+    socket.pause();
+    clock.setTimeout(() => {
+      try {
+        socket.resetAndDestroy();
+      } catch {
+        // Only TCP has a reset. Over TLS the missing close alert says the same; a unix socket has nothing like it.
+        socket.destroy();
+      }
+    }, limits.resetDelayMs);
   }
 
   /** Takes the input away from Node's parser and drops it. `onLimit` is called when it is more than a client may send. */

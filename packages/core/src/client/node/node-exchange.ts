@@ -214,11 +214,8 @@ export class NodeExchange implements ClientExchange {
    * (HTTP/1.0), the connection is reset, since an orderly end would pass for a complete response.
    */
   cutOff(): void {
-    const { socket } = this.res;
-    if (socket === null || this.req.httpVersionMinor > 0) return void this.res.destroy();
-    // Some readers, Node among them, take a reset that arrives together with data for an orderly end.
-    socket.pause();
-    this.#clock.setTimeout(() => this.#connection.reset(), limits.resetDelayMs);
+    if (this.res.socket === null || this.req.httpVersionMinor > 0) this.res.destroy();
+    else this.#connection.resetAfterData(this.#clock);
   }
 
   takeOver(_headers: readonly string[]): RawStream | undefined {
