@@ -1,6 +1,5 @@
 import { once } from "node:events";
 import http from "node:http";
-import { createConnection } from "node:net";
 import { createProxy } from "evenkeel";
 import express from "express";
 import { describe, expect, onTestFinished, test } from "vitest";
@@ -8,6 +7,7 @@ import { WebSocket, WebSocketServer } from "ws";
 import { connect, echo, startEcho } from "../../core/test/support/adapter-contract.ts";
 import { ask, askSeen, listen, startUpstream } from "../../core/test/support/adapter-lab.ts";
 import { until } from "../../core/test/support/event-loop.ts";
+import { handshake, talk } from "../../core/test/support/talk.ts";
 import { refusal as refusedWith } from "../../core/test/support/web-socket-refusal.ts";
 import { type EvenkeelOptions, evenkeel } from "../src/index.ts";
 import { create } from "./support/app.ts";
@@ -16,29 +16,6 @@ import { create } from "./support/app.ts";
 async function refusal(port: number, target: string): Promise<number | undefined> {
   return (await refusedWith(port, target)).statusCode;
 }
-
-/** Sends bytes and reads until the server closes the connection. */
-async function talk(port: number, text: string): Promise<string> {
-  const socket = createConnection({ port, host: "127.0.0.1" }).on("error", () => {});
-  onTestFinished(() => void socket.destroy());
-  socket.write(text);
-  let response = "";
-  socket.on("data", (chunk: Buffer) => {
-    response += chunk.toString("latin1");
-  });
-  await once(socket, "close");
-  return response;
-}
-
-const handshake = [
-  "Host: localhost",
-  "Connection: Upgrade",
-  "Upgrade: websocket",
-  "Sec-WebSocket-Version: 13",
-  `Sec-WebSocket-Key: ${"A".repeat(22)}==`,
-  "",
-  "",
-].join("\r\n");
 
 describe("mounting", () => {
   test("a nested router and a parameter are part of the mount path", async () => {

@@ -6,8 +6,9 @@ import { WebSocket } from "ws";
 import { startEcho } from "../../core/test/support/adapter-contract.ts";
 import { ask, nextRequest, patterned, sha256, startUpstream } from "../../core/test/support/adapter-lab.ts";
 import { refusingUrl } from "../../core/test/support/refusing-port.ts";
+import { handshake, talk } from "../../core/test/support/talk.ts";
 import evenkeel, { type EvenkeelOptions } from "../src/index.ts";
-import { closeTimeout, createApp, handshake, refusal, serve, talk } from "./support/app.ts";
+import { closeTimeout, createApp, refusal, serve } from "./support/app.ts";
 
 const get = "GET /api/x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
 

@@ -3,8 +3,9 @@ import type { FastifyServerOptions } from "fastify";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { connect, startEcho } from "../../core/test/support/adapter-contract.ts";
 import { ask, askSeen, nextRequest, patterned, sha256, startUpstream } from "../../core/test/support/adapter-lab.ts";
+import { talk } from "../../core/test/support/talk.ts";
 import evenkeel, { type EvenkeelOptions, evenkeel as named } from "../src/index.ts";
-import { createApp, serve, talk } from "./support/app.ts";
+import { createApp, serve } from "./support/app.ts";
 
 describe("registering", () => {
   test("the plugin is the default export and a named one", () => {

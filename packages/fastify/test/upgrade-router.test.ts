@@ -7,8 +7,9 @@ import { WebSocket, WebSocketServer } from "ws";
 import { connect, echo, startEcho } from "../../core/test/support/adapter-contract.ts";
 import { startUpstream } from "../../core/test/support/adapter-lab.ts";
 import { until } from "../../core/test/support/event-loop.ts";
+import { handshake, talk } from "../../core/test/support/talk.ts";
 import evenkeel from "../src/index.ts";
-import { closeTimeout, createApp, handshake, refusal, serve, talk } from "./support/app.ts";
+import { closeTimeout, createApp, refusal, serve } from "./support/app.ts";
 
 describe("upgrades", () => {
   test("hooks run first, and may reply instead", async () => {

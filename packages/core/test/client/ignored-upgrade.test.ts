@@ -1,5 +1,4 @@
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
 import http, { type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import https from "node:https";
 import { type AddressInfo, connect as connectTcp, type Socket } from "node:net";
@@ -7,13 +6,9 @@ import { Duplex } from "node:stream";
 import { connect as connectTls } from "node:tls";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { declineUpgrade } from "../../src/client/node/shared-upgrades.ts";
+import { cert, key } from "../support/certificates.ts";
 import { rawClient, rawOver } from "../support/client.ts";
 import { until } from "../support/event-loop.ts";
-
-const certificate = {
-  key: readFileSync(new URL("../support/certs/localhost.key", import.meta.url)),
-  cert: readFileSync(new URL("../support/certs/localhost.crt", import.meta.url)),
-};
 
 const offer = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n";
 
@@ -123,7 +118,7 @@ describe("an upgrade that no listener takes", () => {
   });
 
   test("comes over TLS as well", async () => {
-    const { port, seen, server } = await startApp(https.createServer(certificate) as unknown as Server);
+    const { port, seen, server } = await startApp(https.createServer({ cert, key }) as unknown as Server);
     const connections: Socket[] = [];
     server.on("secureConnection", (socket: Socket) => void connections.push(socket));
     const bytes = `POST /a HTTP/1.1\r\nHost: h\r\n${offer}Content-Length: 5\r\n\r\nhello`;

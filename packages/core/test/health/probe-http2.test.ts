@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import http2 from "node:http2";
 import https from "node:https";
 import { type AddressInfo, Socket } from "node:net";
@@ -9,11 +8,10 @@ import type { UpstreamAddress } from "../../src/config/resolved.ts";
 import { probe } from "../../src/health/probe.ts";
 import { resolveRuntime } from "../../src/runtime/runtime.ts";
 import { Connector } from "../../src/transport/connector.ts";
+import { cert, key } from "../support/certificates.ts";
 import { refusingPort } from "../support/refusing-port.ts";
 import { answering, response, run, serve } from "./raw-server.ts";
 
-const cert = readFileSync(new URL("../support/certs/localhost.crt", import.meta.url), "utf8");
-const key = readFileSync(new URL("../support/certs/localhost.key", import.meta.url), "utf8");
 const ok = { ok: true, reason: "status 200" };
 
 interface Http2Upstream {

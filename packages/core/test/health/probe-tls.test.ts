@@ -1,11 +1,8 @@
-import { readFileSync } from "node:fs";
 import type * as tls from "node:tls";
 import { describe, expect, test } from "vitest";
+import { cert, key } from "../support/certificates.ts";
 import { refusingPort } from "../support/refusing-port.ts";
 import { answering, response, run, serve } from "./raw-server.ts";
-
-const certificate = readFileSync(new URL("../support/certs/localhost.crt", import.meta.url), "utf8");
-const key = readFileSync(new URL("../support/certs/localhost.key", import.meta.url), "utf8");
 
 const failure = (cause: RegExp) => ({ ok: false, reason: "tls_failed", cause: expect.stringMatching(cause) });
 
@@ -20,7 +17,7 @@ describe("tcp", () => {
   });
 
   test("to an https upstream includes the handshake", async () => {
-    const secure = await serve(() => {}, { tlsOptions: { cert: certificate, key } });
+    const secure = await serve(() => {}, { tlsOptions: { cert, key } });
     const check = { type: "tcp" } as const;
     const plain = await serve((socket) => socket.once("data", () => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n")));
     expect(await run(`https://127.0.0.1:${plain.port}`, { check })).toEqual(
@@ -29,21 +26,20 @@ describe("tcp", () => {
     expect(await run(`https://127.0.0.1:${secure.port}`, { check })).toEqual(
       failure(/\(DEPTH_ZERO_SELF_SIGNED_CERT\)$/),
     );
-    const result = await run(`https://127.0.0.1:${secure.port}`, { check, tlsOptions: { ca: certificate } });
+    const result = await run(`https://127.0.0.1:${secure.port}`, { check, tlsOptions: { ca: cert } });
     expect(result).toEqual({ ok: true, reason: "connected" });
   });
 });
 
 describe("tls", () => {
   const respond = answering((socket) => socket.end(response("200 OK")));
-  const start = (tlsOptions: tls.TlsOptions = {}) =>
-    serve(respond, { tlsOptions: { cert: certificate, key, ...tlsOptions } });
+  const start = (tlsOptions: tls.TlsOptions = {}) => serve(respond, { tlsOptions: { cert, key, ...tlsOptions } });
   const success = { ok: true, reason: "status 200" };
 
   test("a certificate of an unknown authority is rejected before the request is sent", async () => {
     let received = 0;
     const server = await serve((socket) => socket.on("data", (bytes) => (received += bytes.length)), {
-      tlsOptions: { cert: certificate, key },
+      tlsOptions: { cert, key },
     });
     expect(await run(`https://127.0.0.1:${server.port}`)).toEqual(failure(/\(DEPTH_ZERO_SELF_SIGNED_CERT\)$/));
     await server.closed();
@@ -53,7 +49,7 @@ describe("tls", () => {
   test("the certificate is accepted with its authority in `ca`, or with `verify` false", async () => {
     const server = await start();
     const url = `https://127.0.0.1:${server.port}`;
-    expect(await run(url, { tlsOptions: { ca: certificate } })).toEqual(success);
+    expect(await run(url, { tlsOptions: { ca: cert } })).toEqual(success);
     expect(await run(url, { tlsOptions: { verify: false } })).toEqual(success);
   });
 
@@ -66,7 +62,7 @@ describe("tls", () => {
       },
     });
     const url = `https://127.0.0.1:${server.port}`;
-    const probeWith = (servername: string) => run(url, { tlsOptions: { ca: certificate, servername } });
+    const probeWith = (servername: string) => run(url, { tlsOptions: { ca: cert, servername } });
     expect(await probeWith("localhost")).toEqual(success);
     expect(await probeWith("other.example.com")).toEqual(failure(/^Host: other\.example\.com\. is not in/));
     expect(await probeWith("127.0.0.1")).toEqual(success);
@@ -75,10 +71,10 @@ describe("tls", () => {
   });
 
   test("a client certificate is sent", async () => {
-    const server = await start({ requestCert: true, ca: certificate });
+    const server = await start({ requestCert: true, ca: cert });
     const url = `https://127.0.0.1:${server.port}`;
-    expect(await run(url, { tlsOptions: { ca: certificate, cert: certificate, key } })).toEqual(success);
-    expect(await run(url, { tlsOptions: { ca: certificate } })).toMatchObject({ ok: false });
+    expect(await run(url, { tlsOptions: { ca: cert, cert, key } })).toEqual(success);
+    expect(await run(url, { tlsOptions: { ca: cert } })).toMatchObject({ ok: false });
   });
 
   test("a malformed client certificate is a failure, not an exception", async () => {

@@ -7,9 +7,9 @@
  * command's, in packages/cli/test: start-failures, reload and shutdown.
  */
 
-import { readFileSync } from "node:fs";
 import type { Socket } from "node:net";
 import { describe, expect, test } from "vitest";
+import { cert, key } from "../support/certificates.ts";
 import { get, observe, own, play, post, saying, startScene, urlOf, well } from "../support/failure-scene.ts";
 import { StrictClient } from "../support/raw-client.ts";
 import { echo, rawUpstream } from "../support/raw-upstream.ts";
@@ -17,9 +17,7 @@ import { refusingUrl } from "../support/refusing-port.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 
 describe("1 an upstream that cannot be reached is 502, and any method moves on", () => {
-  const ca = readFileSync(new URL("../support/certs/localhost.crt", import.meta.url), "utf8");
-  const key = readFileSync(new URL("../support/certs/localhost.key", import.meta.url), "utf8");
-  const stranger = () => rawUpstream({ tls: { cert: ca, key } });
+  const stranger = () => rawUpstream({ tls: { cert, key } });
 
   test.each<[string, () => Promise<string>, string, string]>([
     ["refused", refusingUrl, "connect_refused", "connection_refused"],

@@ -3,10 +3,10 @@
 import { describe, expect, test } from "vitest";
 import type { OnePoolOptions } from "../../src/config/options.ts";
 import { errorCode } from "../../src/http2/protocol.ts";
+import { cert, key } from "../support/certificates.ts";
 import { fetchFrom } from "../support/client.ts";
 import { until } from "../support/event-loop.ts";
 import { data, type FrameRequest, frameServer, goaway, headers, reset, respond } from "../support/frame-server.ts";
-import { cert, key } from "../support/http2-transports.ts";
 import { StrictClient } from "../support/raw-client.ts";
 import { startProxy } from "../support/start-proxy.ts";
 

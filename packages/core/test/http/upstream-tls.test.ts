@@ -1,6 +1,5 @@
 /** How an https upstream is verified, by requests, probes and tunnels alike, and what is reported when that fails. */
 
-import { readFileSync } from "node:fs";
 import { createServer, type Server } from "node:https";
 import { type AddressInfo, connect } from "node:net";
 import type { SecureVersion, TlsOptions as ServerTlsOptions, TLSSocket } from "node:tls";
@@ -8,12 +7,10 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { WebSocketServer } from "ws";
 import type { ProxyOptions, TlsOptions } from "../../src/config/options.ts";
 import type { AttemptEvent, HealthEvent } from "../../src/events.ts";
+import { cert, expired, key } from "../support/certificates.ts";
 import { fetchFrom, rawClient, rawOver } from "../support/client.ts";
 import { nextEvent, startProxy } from "../support/start-proxy.ts";
 import { connectSocket, echo, handshake } from "../support/web-sockets.ts";
-
-const read = (name: string) => readFileSync(new URL(`../support/certs/${name}`, import.meta.url), "utf8");
-const [cert, key, expired] = [read("localhost.crt"), read("localhost.key"), read("expired.crt")];
 
 /** An upstream with a WebSocket echo. `names` are those that TLS asked for (SNI), in order. */
 async function secureUpstream(options: ServerTlsOptions = {}, host = "127.0.0.1") {

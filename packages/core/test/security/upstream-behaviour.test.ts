@@ -1,15 +1,12 @@
-import { readFileSync } from "node:fs";
 import { createServer as createSecureServer } from "node:https";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { describe, expect, onTestFinished, test } from "vitest";
 import type { TlsOptions } from "../../src/config/options.ts";
+import { cert, expired, key } from "../support/certificates.ts";
 import { fetchFrom, rawClient, underLoad } from "../support/client.ts";
 import { until } from "../support/event-loop.ts";
 import { startProxy } from "../support/start-proxy.ts";
 import { startRawUpstream } from "../support/start-upstream.ts";
-
-const read = (name: string) => readFileSync(new URL(`../support/certs/${name}`, import.meta.url), "utf8");
-const [cert, key, expired] = [read("localhost.crt"), read("localhost.key"), read("expired.crt")];
 
 /** Says something again and again, until the connection is gone. */
 function drip(socket: Socket, text: string): void {

@@ -14,6 +14,7 @@ import type {
   RequestHead,
   Transport,
 } from "../../src/transport/transport.ts";
+import { Conditions } from "./conditions.ts";
 
 /** What an upstream at a port of 127.0.0.1 is reached by. */
 export function plainAddress(port: number): UpstreamAddress {
@@ -90,7 +91,7 @@ export class Recording implements ExchangeHandler {
   drains = 0;
   readonly #chunks: Buffer[] = [];
   readonly #options: Ask;
-  readonly #waiting = new Set<() => void>();
+  readonly #conditions = new Conditions();
   #phase: "waiting" | "connected" | "responding" | "complete" | "failed" = "waiting";
   #dispatching = true;
 
@@ -125,16 +126,9 @@ export class Recording implements ExchangeHandler {
   }
 
   /** Resolves as soon as the condition holds; it is looked at after each call. */
-  until(condition: () => boolean): Promise<this> {
-    return new Promise((resolve) => {
-      const check = () => {
-        if (!condition()) return;
-        this.#waiting.delete(check);
-        resolve(this);
-      };
-      this.#waiting.add(check);
-      check();
-    });
+  async until(condition: () => boolean): Promise<this> {
+    await this.#conditions.until(condition);
+    return this;
   }
 
   onConnected(exchange: Exchange, connectMs: number | undefined): void {
@@ -146,54 +140,54 @@ export class Recording implements ExchangeHandler {
     for (const piece of pieces) exchange.write(piece);
     const { body, bodyLength = total } = this.#options;
     if (body !== undefined && bodyLength !== 0 && (bodyLength === -1 || bodyLength === total)) exchange.end();
-    this.#changed();
+    this.#conditions.check();
   }
 
   onInformation(status: number, headers: readonly string[]): void {
     this.#step("onInformation", ["connected"]);
     this.informations.push([status, headers]);
-    this.#changed();
+    this.#conditions.check();
   }
 
   onResponse(status: number, statusText: string, headers: string[], length: number): void {
     this.#step("onResponse", ["connected"]);
     this.#phase = "responding";
     Object.assign(this, { status, statusText, headers, length });
-    this.#changed();
+    this.#conditions.check();
   }
 
   onData(chunk: Buffer): boolean {
     this.#step("onData", ["responding"]);
     this.#chunks.push(Buffer.from(chunk));
     const more = this.#options.onData?.(chunk) ?? true;
-    this.#changed();
+    this.#conditions.check();
     return more;
   }
 
   onFlush(): void {
     this.#step("onFlush", ["responding"]);
     this.flushes++;
-    this.#changed();
+    this.#conditions.check();
   }
 
   onComplete(trailers: readonly string[]): void {
     this.#step("onComplete", ["responding"]);
     this.#phase = "complete";
     this.trailers = trailers;
-    this.#changed();
+    this.#conditions.check();
   }
 
   onFailure(failure: ExchangeFailure): void {
     this.#step("onFailure", ["waiting", "connected", "responding"]);
     this.#phase = "failed";
     this.failure = failure;
-    this.#changed();
+    this.#conditions.check();
   }
 
   onDrain(): void {
     this.#step("onDrain", ["connected", "responding"]);
     this.drains++;
-    this.#changed();
+    this.#conditions.check();
   }
 
   #pieces(): Uint8Array[] {
@@ -205,10 +199,6 @@ export class Recording implements ExchangeHandler {
   #step(call: string, allowed: readonly string[]): void {
     if (this.#dispatching) violations.push(`${call} during dispatch`);
     if (!allowed.includes(this.#phase)) violations.push(`${call} while ${this.#phase}`);
-  }
-
-  #changed(): void {
-    for (const check of this.#waiting) check();
   }
 }
 

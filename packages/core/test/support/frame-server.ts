@@ -3,6 +3,7 @@ import { createServer as createTlsServer, type TlsOptions } from "node:tls";
 import { onTestFinished } from "vitest";
 import { HpackDecoder } from "../../src/http2/hpack/decoder.ts";
 import { flag, frameType } from "../../src/http2/protocol.ts";
+import { Conditions } from "./conditions.ts";
 
 /** A frame, written from scratch: what is tested is not asked how. */
 export function frame(type: number, flags: number, streamId: number, payload: Uint8Array | string = ""): Buffer {
@@ -246,13 +247,10 @@ export interface FrameServer {
 /** A server of bare frames, by a script. Gone when the test is over. */
 export async function frameServer(script: FrameScript): Promise<FrameServer> {
   const peers: FramePeer[] = [];
-  const waiting = new Set<() => void>();
-  const changed = () => {
-    for (const check of waiting) check();
-  };
+  const conditions = new Conditions();
   const accept = (socket: Socket) => {
-    peers.push(new FramePeer(socket, script, changed));
-    changed();
+    peers.push(new FramePeer(socket, script, conditions.check));
+    conditions.check();
   };
   const server =
     script.tls === undefined ? createServer({ allowHalfOpen: true }, accept) : createTlsServer(script.tls, accept);
@@ -274,16 +272,7 @@ export async function frameServer(script: FrameScript): Promise<FrameServer> {
     get requests() {
       return peers.reduce((sum, { requests }) => sum + requests.size, 0);
     },
-    until: (condition) =>
-      new Promise((resolve) => {
-        const check = () => {
-          if (!condition()) return;
-          waiting.delete(check);
-          resolve();
-        };
-        waiting.add(check);
-        check();
-      }),
+    until: (condition) => conditions.until(condition),
     stop,
   };
 }

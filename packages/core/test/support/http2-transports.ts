@@ -1,13 +1,10 @@
-import { readFileSync } from "node:fs";
 import { onTestFinished } from "vitest";
 import { resolveRuntime } from "../../src/runtime/runtime.ts";
 import { Connector } from "../../src/transport/connector.ts";
 import { createTransport } from "../../src/transport/create-transport.ts";
 import type { Transport } from "../../src/transport/transport.ts";
+import { cert } from "./certificates.ts";
 import { plainAddress, type TestTransportOptions, transportSettings } from "./exchanges.ts";
-
-export const cert: string = readFileSync(new URL("./certs/localhost.crt", import.meta.url), "utf8");
-export const key: string = readFileSync(new URL("./certs/localhost.key", import.meta.url), "utf8");
 
 /** HTTP/2 with prior knowledge to a port, the timeouts and limits of a pool's options. Gone when the test is over. */
 export function h2cTransport(

@@ -1,6 +1,7 @@
 import { type AddressInfo, createServer, type ListenOptions, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer, type TlsOptions } from "node:tls";
 import { onTestFinished } from "vitest";
+import { Conditions } from "./conditions.ts";
 
 /** A request as it came over a bare connection. */
 export interface RawRequest {
@@ -45,11 +46,8 @@ export interface RawUpstream {
 export async function rawUpstream(script: RawScript): Promise<RawUpstream> {
   const sockets: Socket[] = [];
   const requests: RawRequest[] = [];
-  const waiting = new Set<() => void>();
+  const conditions = new Conditions();
   let open = 0;
-  const changed = () => {
-    for (const check of waiting) check();
-  };
   const accept = (socket: Socket) => {
     const connection = sockets.push(socket) - 1;
     open++;
@@ -57,17 +55,17 @@ export async function rawUpstream(script: RawScript): Promise<RawUpstream> {
     socket.on("error", () => {});
     socket.on("close", () => {
       open--;
-      changed();
+      conditions.check();
     });
     script.onConnection?.(socket, connection);
     const onRequest = (request: RawRequest) => {
       requests.push(request);
       script.onRequest?.(request);
-      changed();
+      conditions.check();
     };
     readRequests(socket, connection, { onHead: script.onHead, onRequest });
-    socket.on("data", changed);
-    changed();
+    socket.on("data", conditions.check);
+    conditions.check();
   };
   const server = script.tls === undefined ? createServer(accept) : createTlsServer(script.tls, accept);
   // A handshake that fails is the client's to tell.
@@ -82,16 +80,7 @@ export async function rawUpstream(script: RawScript): Promise<RawUpstream> {
     get open() {
       return open;
     },
-    until: (condition) =>
-      new Promise((resolve) => {
-        const check = () => {
-          if (!condition()) return;
-          waiting.delete(check);
-          resolve();
-        };
-        waiting.add(check);
-        check();
-      }),
+    until: (condition) => conditions.until(condition),
   };
 }
 

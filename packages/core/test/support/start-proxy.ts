@@ -4,6 +4,7 @@ import { expect, onTestFinished } from "vitest";
 import type { ProxyOptions } from "../../src/config/options.ts";
 import type { ProxyEvents, RequestEvent } from "../../src/events.ts";
 import { createProxy, type Proxy, type ProxySurroundings } from "../../src/proxy.ts";
+import { Conditions } from "./conditions.ts";
 
 export interface TestProxy {
   readonly proxy: Proxy;
@@ -40,21 +41,12 @@ export async function startProxy(
   const { port } = server.address() as AddressInfo;
 
   const requests: RequestEvent[] = [];
-  const waiting = new Set<() => void>();
+  const conditions = new Conditions();
   proxy.on("request", (event) => {
     requests.push(event);
-    for (const check of waiting) check();
+    conditions.check();
   });
-  const finished = (count: number) =>
-    new Promise<readonly RequestEvent[]>((resolve) => {
-      const check = () => {
-        if (requests.length < count) return;
-        waiting.delete(check);
-        resolve(requests);
-      };
-      waiting.add(check);
-      check();
-    });
+  const finished = (count: number) => conditions.until(() => requests.length >= count).then(() => requests);
 
   onTestFinished(async () => {
     server.close();

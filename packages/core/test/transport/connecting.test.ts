@@ -1,15 +1,13 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { connect as connectTo, createServer } from "node:net";
 import { networkInterfaces, tmpdir } from "node:os";
 import path from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { cert, key } from "../support/certificates.ts";
 import { ask, transportTo } from "../support/exchanges.ts";
 import { echo, rawUpstream } from "../support/raw-upstream.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
-
-const cert = readFileSync(new URL("../support/certs/localhost.crt", import.meta.url), "utf8");
-const key = readFileSync(new URL("../support/certs/localhost.key", import.meta.url), "utf8");
 
 describe("connecting", () => {
   test("to a closed port is refused", async () => {

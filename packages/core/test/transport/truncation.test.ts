@@ -1,13 +1,10 @@
-import { readFileSync } from "node:fs";
 import type { Socket } from "node:net";
 import { describe, expect, test } from "vitest";
+import { cert, key } from "../support/certificates.ts";
 import { ask, transportTo } from "../support/exchanges.ts";
 import { rawUpstream } from "../support/raw-upstream.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 
-const [cert, key] = ["crt", "key"].map((kind) =>
-  readFileSync(new URL(`../support/certs/localhost.${kind}`, import.meta.url), "utf8"),
-) as [string, string];
 const head = "HTTP/1.1 200 OK\r\nX: y\r\n";
 const framings: readonly (readonly [name: string, head: string, body: string])[] = [
   ["a length", `${head}Content-Length: 10\r\n\r\n`, "0123456789"],

@@ -1,5 +1,4 @@
-import { once } from "node:events";
-import { type AddressInfo, createConnection } from "node:net";
+import type { AddressInfo } from "node:net";
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from "fastify";
 import { onTestFinished } from "vitest";
 
@@ -20,26 +19,3 @@ export async function serve(app: FastifyInstance): Promise<number> {
 
 /** For apps whose tunnels would delay the close. */
 export const closeTimeout = "0ms";
-
-/** Sends bytes and reads until the server closes the connection. */
-export async function talk(port: number, text: string): Promise<string> {
-  const socket = createConnection({ port, host: "127.0.0.1" }).on("error", () => {});
-  onTestFinished(() => void socket.destroy());
-  socket.write(text);
-  let response = "";
-  socket.on("data", (chunk: Buffer) => {
-    response += chunk.toString("latin1");
-  });
-  await once(socket, "close");
-  return response;
-}
-
-export const handshake = [
-  "Host: localhost",
-  "Connection: Upgrade",
-  "Upgrade: websocket",
-  "Sec-WebSocket-Version: 13",
-  `Sec-WebSocket-Key: ${"A".repeat(22)}==`,
-  "",
-  "",
-].join("\r\n");

@@ -4,10 +4,11 @@ import { errorCode } from "../../../src/http2/protocol.ts";
 import { resolveRuntime } from "../../../src/runtime/runtime.ts";
 import { Connector } from "../../../src/transport/connector.ts";
 import { createTransport } from "../../../src/transport/create-transport.ts";
+import { cert, key } from "../../support/certificates.ts";
 import { turns } from "../../support/event-loop.ts";
 import { ask, plainAddress, transportSettings } from "../../support/exchanges.ts";
 import { frameServer, reset, respond } from "../../support/frame-server.ts";
-import { alpnTransport, cert, h2cTransport, key } from "../../support/http2-transports.ts";
+import { alpnTransport, h2cTransport } from "../../support/http2-transports.ts";
 import { echo, rawUpstream, response } from "../../support/raw-upstream.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
 

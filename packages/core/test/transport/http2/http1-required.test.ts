@@ -1,8 +1,9 @@
 import { expect, test } from "vitest";
 import { errorCode } from "../../../src/http2/protocol.ts";
+import { cert, key } from "../../support/certificates.ts";
 import { ask } from "../../support/exchanges.ts";
 import { frameServer, reset, respond } from "../../support/frame-server.ts";
-import { alpnTransport, cert, key } from "../../support/http2-transports.ts";
+import { alpnTransport } from "../../support/http2-transports.ts";
 
 test("an upstream that requires HTTP/1.1 for one request and does not offer it gets the others over HTTP/2", async () => {
   const upstream = await frameServer({

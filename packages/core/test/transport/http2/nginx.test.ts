@@ -2,8 +2,9 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import path from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { cert, key } from "../../support/certificates.ts";
 import { ask } from "../../support/exchanges.ts";
-import { alpnTransport, cert, h2cTransport, key } from "../../support/http2-transports.ts";
+import { alpnTransport, h2cTransport } from "../../support/http2-transports.ts";
 import { hasProgram, type ServerProgram, startProgram } from "../../support/server-programs.ts";
 
 const large = 5_000_000;

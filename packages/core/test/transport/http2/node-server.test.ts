@@ -2,9 +2,10 @@ import { createHash } from "node:crypto";
 import http2, { type Http2Server, type ServerHttp2Stream } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { cert, key } from "../../support/certificates.ts";
 import { until } from "../../support/event-loop.ts";
 import { ask } from "../../support/exchanges.ts";
-import { alpnTransport, cert, h2cTransport, key } from "../../support/http2-transports.ts";
+import { alpnTransport, h2cTransport } from "../../support/http2-transports.ts";
 import { seededRandom } from "../../support/seeded-random.ts";
 
 type OnStream = (stream: ServerHttp2Stream, headers: http2.IncomingHttpHeaders, flags: number, raw: string[]) => void;
