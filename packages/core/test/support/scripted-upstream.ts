@@ -31,7 +31,7 @@ export function scriptedUpstream(name: string, respond?: Respond): ScriptedUpstr
 }
 
 /** Responds 200 with this body once the request was received whole. */
-export function respondWith(body: string): Respond {
+function respondWith(body: string): Respond {
   return (request) => request.whenEnded(() => request.respond(200, [], body));
 }
 
@@ -153,6 +153,11 @@ export class UpstreamRequest {
   /** The body in Latin-1, as far as it was received. */
   get body(): string {
     return Buffer.concat(this.#chunks).toString("latin1");
+  }
+
+  /** What is still to be reported to the proxy. */
+  get heldSteps(): number {
+    return this.#steps.length;
   }
 
   connect(then: () => void): void {
