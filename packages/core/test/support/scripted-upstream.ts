@@ -31,7 +31,7 @@ export function scriptedUpstream(name: string, respond?: Respond): ScriptedUpstr
 }
 
 /** Responds 200 with this body once the request was received whole. */
-function respondWith(body: string): Respond {
+export function respondWith(body: string): Respond {
   return (request) => request.whenEnded(() => request.respond(200, [], body));
 }
 
