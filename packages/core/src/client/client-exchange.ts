@@ -71,7 +71,7 @@ export interface ClientExchange extends IncomingRequest {
   flush(): void;
   /** Ends the response. A string is Latin-1 and the whole body; it may be sent at the end of the event loop's turn. */
   end(body: Uint8Array | string | undefined, trailers: readonly [name: string, value: string][]): void;
-  /** Ends an incomplete response so that the client cannot take it for complete. */
+  /** Ends an incomplete response so that the client cannot take it for complete. Nothing more is sent. */
   cutOff(): void;
   /**
    * Accepts an upgrade: writes a 101 (Switching Protocols) and hands over the connection. The handler is not called any more.

@@ -31,6 +31,20 @@ export function closingContract(harness: ClientExchangeHarness): void {
       await expectCutOff(scene);
     });
 
+    test("sends nothing more", async () => {
+      const scene = await start();
+      const { exchange, client } = scene;
+      exchange.begin(200, "OK", [], false);
+      exchange.write("hello");
+      await until(() => client.received.body.length === 5);
+      exchange.cutOff();
+      expect(exchange.write("late")).toBe(true);
+      exchange.flush();
+      exchange.end("later", noTrailers);
+      await expectCutOff(scene);
+      expect(client.received.body.toString()).toBe("hello");
+    });
+
     test("is not complete with nothing but its head", async () => {
       const scene = await start();
       scene.exchange.begin(200, "OK", [], false);

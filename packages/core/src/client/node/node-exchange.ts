@@ -38,6 +38,7 @@ export class NodeExchange implements ClientExchange {
   #watchesDrain = false;
   #watchesClose = false;
   #closed = false;
+  #cut = false;
   #sent = false;
   #released = false;
   /** For the count of pipelined requests. */
@@ -164,7 +165,7 @@ export class NodeExchange implements ClientExchange {
 
   inform(status: number, headers: readonly string[]): void {
     const { socket } = this.res;
-    if (socket === null || this.req.httpVersionMinor === 0) return;
+    if (this.#cut || socket === null || this.req.httpVersionMinor === 0) return;
     socket.write(interimResponse(status, headers), "latin1");
   }
 
@@ -180,12 +181,10 @@ export class NodeExchange implements ClientExchange {
   }
 
   write(data: Buffer | string): boolean {
-    if (this.#send(data)) return true;
+    if (this.#cut || this.#send(data)) return true;
     if (!this.#watchesDrain) {
       this.#watchesDrain = true;
-      this.res.on("drain", () => {
-        if (this.#handler !== undefined) this.#call(this.#handler.onWritable, undefined);
-      });
+      this.res.on("drain", () => this.#call((this.#handler as ClientHandler).onWritable, undefined));
     }
     return false;
   }
@@ -197,11 +196,13 @@ export class NodeExchange implements ClientExchange {
   }
 
   flush(): void {
+    if (this.#cut) return;
     flushHead(this.res);
     flushEvents(this.res, this.#headers);
   }
 
   end(body: Uint8Array | string | undefined, trailers: readonly [name: string, value: string][]): void {
+    if (this.#cut) return;
     if (trailers.length > 0) this.res.addTrailers(trailers);
     if (body === undefined) this.res.end();
     // Node joins a head with a string; it sends a buffer in a write of its own.
@@ -214,6 +215,7 @@ export class NodeExchange implements ClientExchange {
    * (HTTP/1.0), the connection is reset, since an orderly end would pass for a complete response.
    */
   cutOff(): void {
+    this.#cut = true;
     if (this.res.socket === null || this.req.httpVersionMinor > 0) this.res.destroy();
     else this.#connection.resetAfterData(this.#clock);
   }
