@@ -211,6 +211,8 @@ class RecordOnClose implements ClientHandler {
   onFault(): void {}
 
   onClosed(finished: boolean): void {
+    // The app was to respond, and nothing was sent.
+    if (!finished && this.#record.status === 0) this.#record.clientAborted();
     this.#record.finish(finished);
     this.#onClosed?.();
   }

@@ -175,10 +175,7 @@ export class ProxiedRequest
     const { record, context } = this.#in;
     // A proxy that closes ends a pipeline with the response to its first request.
     const sent = finished || record.error === "closed";
-    if (!sent && !record.flags.has("truncated")) {
-      record.status = errorKind("client_aborted").status;
-      record.error = "client_aborted";
-    }
+    if (!sent && !record.flags.has("truncated")) record.clientAborted();
     this.#stop("aborted", "client_aborted");
     this.#body.release();
     this.#response.release();

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import type { ClientExchange, IncomingRequest, ResponseLead } from "../client/client-exchange.ts";
 import { limits } from "../config/defaults.ts";
-import type { ErrorCode, ProxyError } from "../errors.ts";
+import { type ErrorCode, errorKind, type ProxyError } from "../errors.ts";
 import type { AttemptRecord, ExceptionEvent, RequestEvent, RequestFlag } from "../events.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import { peerAddress } from "../request/client-address.ts";
@@ -123,6 +123,12 @@ export class RequestRecord {
   /** The response is the app's. Its status is recorded once it is sent. */
   answeredByApp(client: Pick<ClientExchange, "status">): void {
     this.#answeredByApp = client;
+  }
+
+  /** Records that the client has left before it received the whole response. */
+  clientAborted(): void {
+    this.error = "client_aborted";
+    this.status = errorKind("client_aborted").status;
   }
 
   /** Reports the request, the first time it is called. `sent`: the response was sent completely. */

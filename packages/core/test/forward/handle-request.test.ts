@@ -131,6 +131,22 @@ describe("an app that responds after all", () => {
     expect((await lab.finished(1))[0]).toMatchObject({ status: 418, error: undefined, attempts: [] });
     expect(upstream.received).toEqual([]);
   });
+
+  test("to a client that has left while a hook ran, is recorded as aborted by the client", async () => {
+    let proceed = () => {};
+    const onRequest = () =>
+      new Promise<void>((resolve) => {
+        proceed = resolve;
+      });
+    const { lab } = start({ onRequest });
+    const left = new AbortController();
+    const client = lab.begin("/api", { options: { leftToApp: left.signal } });
+    left.abort();
+    client.leave();
+    await settle();
+    proceed();
+    expect((await lab.finished(1))[0]).toMatchObject({ status: 499, error: "client_aborted", attempts: [] });
+  });
 });
 
 describe("while a hook runs", () => {

@@ -1,8 +1,10 @@
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { limits } from "../../src/config/defaults.ts";
 import { createProxy, type ProxyOptions, type RequestEvent } from "../../src/index.ts";
 import { rawClient } from "../support/client.ts";
+import { until } from "../support/event-loop.ts";
 import { startRawUpstream } from "../support/start-upstream.ts";
 import { handshake } from "../support/web-sockets.ts";
 
@@ -203,6 +205,17 @@ describe("what an app decides in req.headers goes on, for requests and handshake
     expect(client.text).toMatch(/^HTTP\/1\.1 431 /);
     expect(app.heads()).toEqual([]);
   });
+});
+
+test("what an app sets while a pipelined request waits for its turn is forwarded", async () => {
+  const app = await startApp((req) => {
+    if (req.url === "/last") queueMicrotask(() => Object.assign(req.headers, { "x-user": "7" }));
+  });
+  const ahead = "GET / HTTP/1.1\r\nHost: h\r\n\r\n".repeat(2 * limits.pipelinedRequests);
+  await rawClient(app.port, `${ahead}GET /last HTTP/1.1\r\nHost: h\r\n\r\n`);
+  const last = () => app.heads().find(([line]) => line === "GET /last HTTP/1.1");
+  await until(() => last() !== undefined);
+  expect(last()).toContain("x-user: 7");
 });
 
 test("an app that deletes Transfer-Encoding from req.headers does not lift the limit on padded chunks", async () => {

@@ -19,8 +19,9 @@ export class BodyBuffers {
   readonly #free: Buffer[] = [];
   #sent = 0;
 
-  /** False asks to wait until the response drains. The chunk may be overwritten afterwards. */
-  send(res: ServerResponse, chunk: Buffer): boolean {
+  /** False asks to wait until the response drains. A string is Latin-1; a buffer may be overwritten afterwards. */
+  send(res: ServerResponse, chunk: Buffer | string): boolean {
+    if (typeof chunk === "string") return res.write(chunk, "latin1");
     if (this.#sent++ < unshared || !fits(chunk) || isPatched(res)) return res.write(Buffer.from(chunk));
     const block = this.#free.pop() ?? Buffer.allocUnsafeSlow(blockBytes);
     chunk.copy(block);

@@ -34,8 +34,8 @@ export class NodeConnection {
   ending = false;
   /** A parse error was handled. Node may report more. */
   faulty = false;
-  /** The latest request; the only one whose body can still be incomplete. */
-  latest: IncompleteRequest | undefined;
+  /** The request of which more is to be received, at most one: the client sends the next one behind it. */
+  incomplete: IncompleteRequest | undefined;
   #pipelining: Pipelining | undefined;
   /** Callbacks of pipelined requests whose responses have no socket yet. */
   #onClose: Set<() => void> | undefined;
@@ -51,15 +51,15 @@ export class NodeConnection {
 
   /** Reports a parse error to the request that is incomplete. False if the proxy has none, or has already responded to it. */
   failIncomplete(code: ErrorCode): boolean {
-    const { latest } = this;
-    this.latest = undefined;
-    if (latest === undefined || latest.bodyComplete) return false;
-    latest.onParseError(code);
+    const { incomplete } = this;
+    this.incomplete = undefined;
+    if (incomplete === undefined || incomplete.bodyComplete) return false;
+    incomplete.onParseError(code);
     return true;
   }
 
   forget(request: IncompleteRequest): void {
-    if (this.latest === request) this.latest = undefined;
+    if (this.incomplete === request) this.incomplete = undefined;
   }
 
   /** Calls back when the connection closes. One listener on the socket serves all requests that a client has pipelined. */

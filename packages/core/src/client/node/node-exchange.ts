@@ -18,13 +18,13 @@ import { flushEvents, flushHead, interimResponse, writeHead } from "./write-head
 export class NodeExchange implements ClientExchange {
   /** As it was at the start: frameworks change `req.url` while they pass a request on. */
   readonly target: string;
-  readonly changedHeaders: ChangedHeaders | undefined;
   bodyBytes = 0;
   fault: ErrorCode | undefined;
   readonly req: IncomingMessage;
   protected readonly res: ServerResponse;
   readonly #connection: NodeConnection;
   readonly #clock: Clock;
+  readonly #appHeaders: HeaderObject | undefined;
   #handler: ClientHandler | undefined;
   #context: AsyncContext | undefined;
   #reading = false;
@@ -57,9 +57,9 @@ export class NodeExchange implements ClientExchange {
     this.#connection = connection;
     this.#clock = clock;
     this.target = req.url ?? "";
-    this.changedHeaders = changedHeadersOf(req, headers);
+    this.#appHeaders = headers;
     // A request that an app has held back may come after later ones of its connection.
-    if (!req.complete) connection.latest = this;
+    if (!req.complete) connection.incomplete = this;
   }
 
   get method(): string {
@@ -72,6 +72,11 @@ export class NodeExchange implements ClientExchange {
 
   get rawHeaders(): readonly string[] {
     return this.req.rawHeaders;
+  }
+
+  /** Compared when it is read: an app may change the headers of a pipelined request until its turn. */
+  get changedHeaders(): ChangedHeaders | undefined {
+    return changedHeadersOf(this.req, this.#appHeaders);
   }
 
   get remoteAddress(): string | undefined {
@@ -181,18 +186,13 @@ export class NodeExchange implements ClientExchange {
   }
 
   write(data: Buffer | string): boolean {
-    if (this.#cut || this.#send(data)) return true;
+    this.#buffers ??= new BodyBuffers();
+    if (this.#cut || this.#buffers.send(this.res, data)) return true;
     if (!this.#watchesDrain) {
       this.#watchesDrain = true;
       this.res.on("drain", () => this.#call((this.#handler as ClientHandler).onWritable, undefined));
     }
     return false;
-  }
-
-  #send(data: Buffer | string): boolean {
-    if (typeof data === "string") return this.res.write(data, "latin1");
-    this.#buffers ??= new BodyBuffers();
-    return this.#buffers.send(this.res, data);
   }
 
   flush(): void {

@@ -5,7 +5,7 @@ import { takeLoadReport } from "../../attempts/load-report.ts";
 import { SessionAffinity } from "../../attempts/session-affinity.ts";
 import type { ClientExchange, ClientHandler } from "../../client/client-exchange.ts";
 import type { RawStream } from "../../client/raw-stream.ts";
-import { type ErrorCode, errorKind } from "../../errors.ts";
+import type { ErrorCode } from "../../errors.ts";
 import { fieldValue } from "../../http1/fields.ts";
 import type { Outcome, Upstream } from "../../pool/upstream.ts";
 import type { RoutedRequest } from "../../request/routed-request.ts";
@@ -144,10 +144,7 @@ export class Handshake implements ClientHandler, TunnelHandler, AttemptHandler, 
   onClosed(finished: boolean): void {
     const { context, record } = this.#in;
     this.#stop("aborted", "client_aborted");
-    if (!finished && record.error !== "closed" && !record.flags.has("truncated")) {
-      record.status = errorKind("client_aborted").status;
-      record.error = "client_aborted";
-    }
+    if (!finished && record.error !== "closed" && !record.flags.has("truncated")) record.clientAborted();
     this.#response.release();
     context.inFlight.delete(this);
     record.finish();
