@@ -21,17 +21,19 @@ export interface PoolSurroundings {
   readonly probe?: Probe;
 }
 
-/** Makes a watcher, which has no effect before its start, or nothing when the options do not ask for its kind. */
-type WatcherFactory = (options: ResolvedPool, pool: Pool, runtime: Runtime, probe?: Probe) => PoolWatcher | undefined;
+/** Creates a watcher, which has no effect before its start. */
+type CreateWatcher = (pool: Pool, runtime: Runtime, probe: Probe | undefined) => PoolWatcher;
 
-/** In the order in which they start. */
-const watcherFactories: readonly WatcherFactory[] = [
-  ({ healthCheck }, pool, runtime, probe) => healthCheck && HealthChecker.resolved(pool, healthCheck, runtime, probe),
-  ({ outlierDetection }, pool, runtime) => outlierDetection && new OutlierDetector(pool, undefined, runtime),
-  ({ weights }, pool, runtime) =>
-    weights?.mode === "feedback" ? new WeightFeedback(pool, weights, runtime) : undefined,
-  ({ discovery }, pool, runtime) => discovery && new Discovery(pool, discovery, runtime),
-];
+/** For each kind of watcher how it is created, or undefined if the options do not ask for it. In the order of their start. */
+const watcherKinds: Readonly<Record<string, (options: ResolvedPool) => CreateWatcher | undefined>> = {
+  healthChecker: ({ healthCheck }) =>
+    healthCheck && ((pool, runtime, probe) => HealthChecker.resolved(pool, healthCheck, runtime, probe)),
+  outlierDetector: ({ outlierDetection }) =>
+    outlierDetection && ((pool, runtime) => new OutlierDetector(pool, undefined, runtime)),
+  weightFeedback: ({ weights }) =>
+    weights?.mode === "feedback" ? (pool, runtime) => new WeightFeedback(pool, weights, runtime) : undefined,
+  discovery: ({ discovery }) => discovery && ((pool, runtime) => new Discovery(pool, discovery, runtime)),
+};
 
 /** A pool of a proxy, with its balancer and the watchers that its options ask for. */
 export class ManagedPool {
@@ -40,7 +42,8 @@ export class ManagedPool {
   /** For watchers. The failure of a request brings probes and lookups forward, and they do not run in its async context. */
   readonly #runtime: Runtime;
   readonly #probe: Probe | undefined;
-  readonly #watchers = new Map<WatcherFactory, PoolWatcher>();
+  /** By kind. */
+  readonly #watchers = new Map<string, PoolWatcher>();
 
   /** `probe` takes the place of the one that goes over the network. */
   constructor(name: string, options: ResolvedPool, runtime: Runtime, { connector, probe }: PoolSurroundings = {}) {
@@ -73,15 +76,16 @@ export class ManagedPool {
   /** Starts, changes and ends watchers, until they are those that the pool's options ask for. */
   #watch(serving: readonly Upstream[]): void {
     const { options } = this.pool;
-    for (const factory of watcherFactories) {
-      const running = this.#watchers.get(factory);
-      const made = factory(options, this.pool, this.#runtime, this.#probe);
-      if (made === undefined) {
+    for (const [kind, creationFor] of Object.entries(watcherKinds)) {
+      const running = this.#watchers.get(kind);
+      const create = creationFor(options);
+      if (create === undefined) {
         running?.stop("withdraw");
-        this.#watchers.delete(factory);
+        this.#watchers.delete(kind);
       } else if (running === undefined) {
-        this.#watchers.set(factory, made);
-        made.start(serving);
+        const watcher = create(this.pool, this.#runtime, this.#probe);
+        this.#watchers.set(kind, watcher);
+        watcher.start(serving);
       } else {
         running.reconfigure(options, serving);
       }
