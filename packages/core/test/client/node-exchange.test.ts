@@ -11,8 +11,8 @@ import { createUpgradeExchange } from "../../src/client/node/upgrade-exchange.ts
 import { systemClock } from "../../src/runtime/clock.ts";
 import { clientExchangeContract } from "../contract/client-exchange-contract.ts";
 import {
-  type ClientExchangeTraits,
   fieldsOf,
+  http11Traits,
   type OpenedExchange,
   RecordingHandler,
   type RequestSketch,
@@ -91,37 +91,22 @@ function certificate(): { readonly cert: Buffer; readonly key: Buffer } {
   return { cert: read("localhost.crt"), key: read("localhost.key") };
 }
 
-const http11: ClientExchangeTraits = {
-  httpVersion: "1.1",
-  remoteAddress: "127.0.0.1",
-  encrypted: false,
-  hasConnection: true,
-  keepsLetterCase: true,
-  hasReasonPhrase: true,
-  hasRequestBodies: true,
-  hasChunks: true,
-  hasTrailers: true,
-  hasInterimResponses: true,
-  isUpgrade: false,
-  hasAppInFront: true,
-};
-
-clientExchangeContract("node:http, HTTP/1.1", { traits: http11, open });
+clientExchangeContract("node:http, HTTP/1.1", { traits: http11Traits, open });
 
 clientExchangeContract("node:http, HTTP/1.0", {
-  traits: { ...http11, httpVersion: "1.0", hasChunks: false, hasTrailers: false, hasInterimResponses: false },
+  traits: { ...http11Traits, httpVersion: "1.0", hasChunks: false, hasTrailers: false, hasInterimResponses: false },
   open: (sketch) => open(sketch, { httpVersion: "1.0" }),
 });
 
 clientExchangeContract("node:http, HTTP/1.1 over TLS", {
-  traits: { ...http11, encrypted: true },
+  traits: { ...http11Traits, encrypted: true },
   open: (sketch) => open(sketch, { secure: true }),
 });
 
 const webSocket = ["Connection", "Upgrade", "Upgrade", "websocket"];
 
 clientExchangeContract("node:http, an upgrade", {
-  traits: { ...http11, isUpgrade: true, hasRequestBodies: false, hasChunks: false, hasAppInFront: false },
+  traits: { ...http11Traits, isUpgrade: true, hasRequestBodies: false, hasChunks: false, hasAppInFront: false },
   open: (sketch) => open(sketch, { headers: webSocket }),
 });
 

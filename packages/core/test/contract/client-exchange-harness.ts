@@ -226,3 +226,31 @@ export async function startScene(harness: ClientExchangeHarness, sketch: Request
 export function fieldsOf(headers: readonly string[], name: string): string[] {
   return headers.filter((_, index) => index % 2 === 1 && headers[index - 1]?.toLowerCase() === name.toLowerCase());
 }
+
+/** Those of HTTP/1.1 over a plain TCP connection. */
+export const http11Traits: ClientExchangeTraits = {
+  httpVersion: "1.1",
+  remoteAddress: "127.0.0.1",
+  encrypted: false,
+  hasConnection: true,
+  keepsLetterCase: true,
+  hasReasonPhrase: true,
+  hasRequestBodies: true,
+  hasChunks: true,
+  hasTrailers: true,
+  hasInterimResponses: true,
+  isUpgrade: false,
+  hasAppInFront: true,
+};
+
+/** What a client has received before anything was sent. */
+export const nothingReceived: ReceivedResponse = {
+  informational: [],
+  status: 0,
+  reason: "",
+  headers: [],
+  body: Buffer.alloc(0),
+  trailers: [],
+  complete: false,
+  closed: false,
+};

@@ -1,5 +1,5 @@
 import { clientExchangeContract } from "../contract/client-exchange-contract.ts";
-import type { ClientExchangeTraits, OpenedExchange } from "../contract/client-exchange-harness.ts";
+import { http11Traits, type OpenedExchange } from "../contract/client-exchange-harness.ts";
 import { ScriptedClient } from "../support/scripted-client.ts";
 import type { ScriptedRequest } from "../support/scripted-request.ts";
 
@@ -9,29 +9,14 @@ function open(request: ScriptedRequest): Promise<OpenedExchange> {
   return Promise.resolve({ exchange: client.exchange, client, respondAsApp });
 }
 
-const http11: ClientExchangeTraits = {
-  httpVersion: "1.1",
-  remoteAddress: "127.0.0.1",
-  encrypted: false,
-  hasConnection: true,
-  keepsLetterCase: true,
-  hasReasonPhrase: true,
-  hasRequestBodies: true,
-  hasChunks: true,
-  hasTrailers: true,
-  hasInterimResponses: true,
-  isUpgrade: false,
-  hasAppInFront: true,
-};
-
-clientExchangeContract("scripted, HTTP/1.1", { traits: http11, open });
+clientExchangeContract("scripted, HTTP/1.1", { traits: http11Traits, open });
 
 clientExchangeContract("scripted, HTTP/1.0", {
-  traits: { ...http11, httpVersion: "1.0", hasChunks: false, hasTrailers: false, hasInterimResponses: false },
+  traits: { ...http11Traits, httpVersion: "1.0", hasChunks: false, hasTrailers: false, hasInterimResponses: false },
   open: (sketch) => open({ ...sketch, httpVersion: "1.0" }),
 });
 
 clientExchangeContract("scripted, an upgrade", {
-  traits: { ...http11, isUpgrade: true, hasRequestBodies: false, hasChunks: false },
+  traits: { ...http11Traits, isUpgrade: true, hasRequestBodies: false, hasChunks: false },
   open: (sketch) => open({ ...sketch, isUpgrade: true }),
 });

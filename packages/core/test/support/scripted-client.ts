@@ -8,7 +8,12 @@
 
 import type { Duplex } from "node:stream";
 import type { ErrorCode } from "../../src/errors.ts";
-import { fieldsOf, type ReceivedResponse, type TestClient } from "../contract/client-exchange-harness.ts";
+import {
+  fieldsOf,
+  nothingReceived,
+  type ReceivedResponse,
+  type TestClient,
+} from "../contract/client-exchange-harness.ts";
 import { ScriptedExchange, type Sent, windowBytes } from "./scripted-exchange.ts";
 import type { ScriptedRequest } from "./scripted-request.ts";
 
@@ -27,16 +32,7 @@ export class ScriptedClient implements TestClient {
   /** Bytes of the body that the server has not taken. */
   unread = 0;
   #chunks: Buffer[] = [];
-  #received: Mutable<ReceivedResponse> = {
-    informational: [],
-    status: 0,
-    reason: "",
-    headers: [],
-    body: Buffer.alloc(0),
-    trailers: [],
-    complete: false,
-    closed: false,
-  };
+  #received: Mutable<ReceivedResponse> = { ...nothingReceived, informational: [], headers: [], trailers: [] };
   #bodyChunks: Buffer[] = [];
   #bodyLength = 0;
   #raw: { readonly stream: Duplex; readonly peer: Duplex; readonly count: (bytes: number) => void } | undefined;

@@ -1,17 +1,11 @@
 import { TLSSocket } from "node:tls";
-import type { ReceivedResponse, RequestSketch, TestClient } from "../contract/client-exchange-harness.ts";
+import {
+  nothingReceived,
+  type ReceivedResponse,
+  type RequestSketch,
+  type TestClient,
+} from "../contract/client-exchange-harness.ts";
 import type { StrictClient } from "./raw-client.ts";
-
-const nothing: ReceivedResponse = {
-  informational: [],
-  status: 0,
-  reason: "",
-  headers: [],
-  body: Buffer.alloc(0),
-  trailers: [],
-  complete: false,
-  closed: false,
-};
 
 /** The client of one request over HTTP/1, on a connection of its own. */
 export class SocketTestClient implements TestClient {
@@ -85,7 +79,7 @@ export class SocketTestClient implements TestClient {
     const [response] = responses;
     const all = informational.map(({ status, fields }) => ({ status, headers: fields.flat() }));
     const closed = this.#client.how !== undefined;
-    if (response === undefined) return { ...nothing, informational: all, closed };
+    if (response === undefined) return { ...nothingReceived, informational: all, closed };
     return {
       informational: all,
       status: response.status,
