@@ -25,7 +25,7 @@ import {
   type UpgradeListener,
   wantsRequest,
 } from "./node-listeners.ts";
-import { createReporter } from "./observe/reporter.ts";
+import { createReporter } from "./observe/create-reporter.ts";
 import { RequestMetrics } from "./observe/request-metrics.ts";
 import { createOutbound, type Outbound, type OutboundOptions, unknownPoolError } from "./outbound/outbound.ts";
 import type { Pool } from "./pool/pool.ts";

@@ -9,7 +9,7 @@ import { poolEventNames } from "../../src/events.ts";
 import type { ForwardContext } from "../../src/forward/context.ts";
 import { handleRequest, type RequestOptions } from "../../src/forward/handle-request.ts";
 import type { Hooks } from "../../src/forward/hooks.ts";
-import { createReporter } from "../../src/observe/reporter.ts";
+import { createReporter } from "../../src/observe/create-reporter.ts";
 import { RequestMetrics } from "../../src/observe/request-metrics.ts";
 import type { Pool } from "../../src/pool/pool.ts";
 import type { Member } from "../../src/pool/upstream.ts";
