@@ -4,6 +4,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { HealthChecker } from "../../src/health/health-checker.ts";
 import { Pool } from "../../src/pool/pool.ts";
 import { standstill } from "../support/event-loop.ts";
+import { holdPort } from "../support/refusing-port.ts";
 import { answering, run, serve } from "./raw-server.ts";
 
 test("a probe in flight does not keep the process alive", async () => {
@@ -42,10 +43,12 @@ test("a checker works with a pool alone: a server becomes unhealthy and healthy 
   expect(await up).toBe("healthy: status 200");
   const down = change();
   app.close();
+  const releasePort = holdPort(port);
   expect(await down).toBe("unhealthy: connect_refused");
   expect(pool.available).toEqual([]);
   const back = change();
   app = http.createServer((_request, reply) => void reply.end("ok"));
+  releasePort();
   app.listen(port, "127.0.0.1");
   expect(await back).toBe("healthy: status 200");
   expect(pool.available).toHaveLength(1);

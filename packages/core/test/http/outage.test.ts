@@ -3,6 +3,7 @@ import type { PoolSettings } from "../../src/config/options.ts";
 import type { RequestEvent } from "../../src/events.ts";
 import { begin, fetchFrom, rawClient, underLoad } from "../support/client.ts";
 import { until } from "../support/event-loop.ts";
+import { holdPort } from "../support/refusing-port.ts";
 import { onlyPool, startProxy, type TestProxy } from "../support/start-proxy.ts";
 import { startUpstream, type TestUpstream } from "../support/start-upstream.ts";
 import { handshake, startEcho } from "../support/web-sockets.ts";
@@ -30,12 +31,14 @@ async function loadWhile(url: string, during: () => Promise<void>): Promise<void
 }
 
 /** Stops taking connections, lets what is in flight end, and is back when it has ended. */
-async function restart({ server, sockets, revive }: TestUpstream, whileDown: () => Promise<void>): Promise<void> {
+async function restart({ server, sockets, port, revive }: TestUpstream, whileDown: () => Promise<void>): Promise<void> {
   const closed = new Promise<void>((resolve) => void server.close(() => resolve()));
+  const releasePort = holdPort(port);
   server.closeIdleConnections();
   await until(() => sockets.size === 0);
   await closed;
   await whileDown();
+  releasePort();
   await revive();
 }
 

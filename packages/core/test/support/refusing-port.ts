@@ -1,47 +1,32 @@
 import { once } from "node:events";
-import { type AddressInfo, connect, createServer, type Server } from "node:net";
+import { type AddressInfo, connect, createServer } from "node:net";
 import { onTestFinished } from "vitest";
 
 /**
- * A port of 127.0.0.1 that refuses every connection until the test is over, whatever else listens on this machine
- * meanwhile: it is the client's end of a connection. The system gives other ports to listeners than to clients, so that no
- * client that connects to it is given the same one.
+ * Keeps a port of 127.0.0.1 that has no listener, so that it refuses every connection whatever else listens on this machine
+ * meanwhile. Otherwise a server of another test can get it: of 20 ports given out one after another, one in 400 is a
+ * repetition. Both ends of a connection of the port with itself hold it. Returns the function that gives the port up.
+ *
+ * To be called in the turn in which the listener is closed.
  */
+export function holdPort(port: number): () => void {
+  const socket = connect({ host: "127.0.0.1", port, localAddress: "127.0.0.1", localPort: port });
+  // The port is bound when `connect` returns, unless something else has it.
+  socket.on("error", () => {});
+  return () => void socket.resetAndDestroy();
+}
+
+/** A port of 127.0.0.1 that refuses every connection until the test is over. */
 export async function refusingPort(): Promise<number> {
-  const localPort = await freePort();
-  const server = createServer((socket) => void socket.on("error", () => {}));
-  const { port } = await listening(server);
-  const socket = connect({ host: "127.0.0.1", port, localPort, localAddress: "127.0.0.1" });
-  try {
-    await once(socket, "connect");
-  } catch (error) {
-    server.close();
-    // Something has taken the port in between.
-    if ((error as NodeJS.ErrnoException).code === "EADDRINUSE") return refusingPort();
-    throw error;
-  }
-  onTestFinished(() => {
-    socket.resetAndDestroy();
-    server.close();
-  });
-  return localPort;
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  onTestFinished(holdPort(port));
+  return port;
 }
 
 /** The URL of an upstream that refuses every connection. */
 export async function refusingUrl(): Promise<string> {
   return `http://127.0.0.1:${await refusingPort()}`;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  const { port } = await listening(server);
-  server.close();
-  await once(server, "close");
-  return port;
-}
-
-async function listening(server: Server): Promise<AddressInfo> {
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  return server.address() as AddressInfo;
 }

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server } from "node:http";
 import { type AddressInfo, createServer as createRawServer, type Server as RawServer, type Socket } from "node:net";
 import { onTestFinished } from "vitest";
+import { holdPort } from "./refusing-port.ts";
 
 /** What an upstream has been asked. */
 export interface Received {
@@ -91,16 +92,23 @@ async function listen(server: Server | RawServer): Promise<TestServer> {
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
+  let releasePort: (() => void) | undefined;
   const kill = () =>
     new Promise<void>((resolve) => {
+      const wasListening = server.listening;
       server.close(() => resolve());
       for (const socket of sockets) socket.resetAndDestroy();
+      if (wasListening) releasePort = holdPort(port);
     });
   const revive = async () => {
+    releasePort?.();
     server.listen(port, "127.0.0.1");
     await once(server, "listening");
   };
-  onTestFinished(kill);
+  onTestFinished(async () => {
+    await kill();
+    releasePort?.();
+  });
   return { url: `http://127.0.0.1:${port}`, port, sockets, kill, revive };
 }
 

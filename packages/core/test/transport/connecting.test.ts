@@ -7,19 +7,12 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { cert, key } from "../support/certificates.ts";
 import { ask, transportTo } from "../support/exchanges.ts";
 import { echo, rawUpstream } from "../support/raw-upstream.ts";
+import { refusingPort } from "../support/refusing-port.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 
 describe("connecting", () => {
   test("to a closed port is refused", async () => {
-    const gone = createServer();
-    await new Promise<void>((resolve) => {
-      gone.listen(0, "127.0.0.1", resolve);
-    });
-    const address = gone.address();
-    const port = typeof address === "object" ? (address?.port ?? 0) : 0;
-    await new Promise((resolve) => {
-      gone.close(resolve);
-    });
+    const port = await refusingPort();
     const exchange = await ask(transportTo(port), "/").ended();
     expect(exchange.failure).toMatchObject({ code: "connect_refused", reused: false, sent: false });
   });
