@@ -20,6 +20,7 @@ export const parts = {
     "forward/handle-request",
     "forward/request-body",
     "node-listeners",
+    "server-listeners",
     "proxy",
     "request/",
   ],

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { InFlightSet } from "./attempts/in-flight.ts";
 import type { NodeRequestHead } from "./client/node/incoming-request.ts";
+import type { RequestSink } from "./client/server/request-sink.ts";
 import { defaults } from "./config/defaults.ts";
 import { parseDuration } from "./config/duration.ts";
 import { OptionsError } from "./config/issues.ts";
@@ -34,6 +35,7 @@ import { createRouting } from "./request/create-routing.ts";
 import type { Routing } from "./request/routing.ts";
 import { SafeEmitter } from "./runtime/emitter.ts";
 import { type Runtime, resolveRuntime } from "./runtime/runtime.ts";
+import { ForwardingSink } from "./server-listeners.ts";
 import type { ProxySnapshot } from "./snapshot.ts";
 import { Connector } from "./transport/connector.ts";
 import { version } from "./version.ts";
@@ -85,6 +87,7 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
     });
     this.#routing = createRouting(resolved, this.#registry.current);
     this.#context = this.#createContext();
+    this.requests = new ForwardingSink(this.#context);
   }
 
   /**
@@ -106,6 +109,9 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
   readonly clientError = (error: Error, socket: Duplex): void => {
     forwardClientError(this.#context, error, socket);
   };
+
+  /** Receives the requests of the servers of `evenkeel/server`. */
+  readonly requests: RequestSink;
 
   /** `handler` for adapters, with what they know of a request beside the request. */
   forward(req: IncomingMessage, res: ServerResponse, options: ForwardOptions = {}): void {

@@ -1,0 +1,39 @@
+/** What a proxy does with the requests of a server of our own: the counterpart of node-listeners.ts. */
+
+import createDebug from "debug";
+import type { ClientExchange } from "./client/client-exchange.ts";
+import type { RequestSink } from "./client/server/request-sink.ts";
+import type { ErrorCode } from "./errors.ts";
+import type { ForwardContext } from "./forward/context.ts";
+import { createRecord, handleRequest, refuse } from "./forward/handle-request.ts";
+import { RequestRecord } from "./forward/request-record.ts";
+import { handleUpgrade } from "./forward/upgrade/handle-upgrade.ts";
+import { readRequest } from "./request/routed-request.ts";
+
+const debug = createDebug("evenkeel:forward");
+
+/** Forwards every request of a server. A request that no route matches gets a 404 response. */
+export class ForwardingSink implements RequestSink {
+  readonly #context: ForwardContext;
+
+  constructor(context: ForwardContext) {
+    this.#context = context;
+  }
+
+  onRequest(exchange: ClientExchange, refusal: ErrorCode | undefined): void {
+    const { routing } = this.#context;
+    handleRequest(this.#context, routing, exchange, readRequest(exchange, routing), { refusal });
+  }
+
+  onHandshake(exchange: ClientExchange, refusal: ErrorCode | undefined): void {
+    const { routing } = this.#context;
+    const received = readRequest(exchange, routing);
+    const record = createRecord(this.#context, exchange, received, {});
+    handleUpgrade(this.#context, routing, exchange, received, record, { refusal });
+  }
+
+  onMalformed(exchange: ClientExchange, code: ErrorCode): void {
+    debug("no request: %s", code);
+    refuse(this.#context, exchange, new RequestRecord(this.#context, exchange, undefined), code, { last: true });
+  }
+}
