@@ -111,6 +111,8 @@ export class UpstreamRequest {
   aborted = false;
   /** The body was received to its end, or there is none. */
   bodyEnded: boolean;
+  /** Called with each chunk of the body. */
+  onChunk: (chunk: Buffer) => void = () => {};
   /** The proxy's side. */
   readonly exchange: Exchange;
   readonly #handler: ExchangeHandler;
@@ -245,7 +247,9 @@ export class UpstreamRequest {
   }
 
   #onBody(chunk: Uint8Array): boolean {
-    this.#chunks.push(Buffer.from(chunk));
+    const bytes = Buffer.from(chunk);
+    this.#chunks.push(bytes);
+    this.onChunk(bytes);
     return !this.#bodyPaused;
   }
 
