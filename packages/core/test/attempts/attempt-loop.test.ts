@@ -218,6 +218,17 @@ describe("while no upstream can be connected", () => {
     expect(ask()).toMatchObject({ result: "connect_refused", attempts: ["a refuse"] });
   });
 
+  test.each([120, 150, 200, 300, 500])("a request that waits alone fails after %d ms and no later", (connectForMs) => {
+    const { send, clock } = down({ retry: { connectFor: `${connectForMs}ms` } });
+    const startedAt = clock.now();
+    const sent = send();
+    clock.advance(connectForMs + 1_000);
+    expect(sent.result).toBe("connect_refused");
+    // The outage begins with the failure of the first attempt, and the last attempt takes 1 ms too.
+    expect(sent.endedAt - startedAt).toBeGreaterThanOrEqual(connectForMs);
+    expect(sent.endedAt - startedAt).toBeLessThanOrEqual(connectForMs + 2.001);
+  });
+
   test("the next outage is waited for again", () => {
     const { ask, does } = down({ retry: { connectFor: "1s" } });
     expect(ask().result).toBe("connect_refused");

@@ -45,6 +45,8 @@ export class Outage {
   /** Number of reconnects in this outage. */
   #rounds = 0;
   #timer: Timer;
+  /** The time of the timer. */
+  #tickAt = Infinity;
   #toRelease = 0;
   #releaseTimer: Timer;
   #closed = false;
@@ -98,7 +100,9 @@ export class Outage {
     const hasRoom = this.#places.has(request) || this.#places.size < this.#context.options.queue.max;
     if (this.#closed || ends <= now || !hasRoom) return false;
     this.#places.set(request, { until: ends, context: new AsyncContext(), connecting: false });
+    // The timer was set while this request was connecting, and regards no request that connects.
     if (this.#timer === undefined) this.#schedule();
+    else if (ends < this.#tickAt) this.#setTimer(ends);
     return true;
   }
 
@@ -125,6 +129,13 @@ export class Outage {
     const pauseMs = Math.min(reconnectMaxMs, reconnectMinMs * 1.5 ** this.#rounds) * (0.5 + random() / 2);
     let at = clock.now() + pauseMs;
     for (const { until, connecting } of this.#places.values()) if (!connecting) at = Math.min(at, until);
+    this.#setTimer(at);
+  }
+
+  #setTimer(at: number): void {
+    const { clock } = this.#context.runtime;
+    clock.clearTimeout(this.#timer);
+    this.#tickAt = at;
     this.#timer = inBackground(() => clock.setTimeout(() => this.#tick(), at - clock.now()));
   }
 
