@@ -1,7 +1,6 @@
 import { describe, expect, test } from "vitest";
-import type { PoolSettings } from "../../src/config/options.ts";
 import type { RequestEvent } from "../../src/events.ts";
-import { begin, fetchFrom, rawClient, underLoad } from "../support/client.ts";
+import { fetchFrom, rawClient, underLoad } from "../support/client.ts";
 import { until } from "../support/event-loop.ts";
 import { holdPort } from "../support/refusing-port.ts";
 import { onlyPool, startProxy, type TestProxy } from "../support/start-proxy.ts";
@@ -9,7 +8,6 @@ import { startUpstream, type TestUpstream } from "../support/start-upstream.ts";
 import { handshake, startEcho } from "../support/web-sockets.ts";
 
 const repeatable = ["GET", "PUT", "DELETE"] as const;
-const methods = ["GET", "POST", "PUT", "DELETE"] as const;
 
 function failedOf(requests: readonly RequestEvent[]): string[] {
   return requests.filter(({ status }) => status !== 200).map(({ status, error }) => `${status} ${error}`);
@@ -74,32 +72,19 @@ describe("a rolling restart of two upstreams", () => {
 
 describe("a restart of the only upstream", () => {
   /** A proxy whose upstream has served a request and is gone. */
-  async function gone(options: PoolSettings = {}, server?: TestUpstream) {
+  async function gone(server?: TestUpstream) {
     const upstream = server ?? (await startUpstream("a"));
     // No connection is left over that a POST could be lost on.
     upstream.answer = (_req, res) => void res.setHeader("Connection", "close").end("a");
-    const started = await startProxy({ upstreams: [{ id: "a", url: upstream.url }], ...options });
+    const started = await startProxy({ upstreams: [{ id: "a", url: upstream.url }] });
     expect((await fetchFrom(started.url)).status).toBe(200);
     await upstream.kill();
     const pool = onlyPool(started.proxy);
     return { ...started, upstream, pool, waiting: (count: number) => until(() => pool.outage.depth === count) };
   }
 
-  test("costs no request, whatever the method", async () => {
-    const { url, upstream, waiting, requests } = await gone();
-    const answers = underLoad(20, 20, (index) => {
-      const method = methods[index % methods.length] as string;
-      return fetchFrom(url, { method, ...(method !== "GET" && { body: `body ${index}` }) });
-    });
-    await waiting(20);
-    await upstream.revive();
-    expect((await answers).map(({ status }) => status)).toEqual(Array(20).fill(200));
-    // The first one came before the outage.
-    expect(requests.slice(1).every(({ flags }) => flags.includes("outage"))).toBe(true);
-  });
-
   test("costs no handshake", async () => {
-    const { port, upstream, waiting, finished } = await gone({}, await startEcho("a"));
+    const { port, upstream, waiting, finished } = await gone(await startEcho("a"));
     const client = await rawClient(port, handshake());
     await waiting(1);
     await upstream.revive();
@@ -116,25 +101,6 @@ describe("a restart of the only upstream", () => {
     expect((await answer).status).toBe(200);
   });
 
-  test("is 502 when it takes too long, and 502 at once from then on", async () => {
-    const { url, requests } = await gone({ retry: { connectFor: "150ms" } });
-    expect((await fetchFrom(url)).status).toBe(502);
-    expect(requests.at(-1)).toMatchObject({ error: "connect_refused", flags: ["outage", "retried"] });
-    const { headers } = await fetchFrom(url);
-    expect(headers["proxy-status"]).toContain("connect_refused");
-    expect(requests.at(-1)?.attempts).toHaveLength(1);
-  });
-
-  test("a client that leaves meanwhile is 499", async () => {
-    const { url, waiting, finished, pool } = await gone();
-    const request = begin(url);
-    request.end();
-    await waiting(1);
-    request.destroy();
-    expect((await finished(2))[1]).toMatchObject({ status: 499, error: "client_aborted" });
-    expect(pool.outage.depth).toBe(0);
-  });
-
   test("a proxy that closes meanwhile answers 503", async () => {
     const { url, port, proxy, waiting } = await gone();
     const answer = fetchFrom(url);
@@ -149,31 +115,5 @@ describe("a restart of the only upstream", () => {
     ]);
     expect((await client.over()).text).toMatch(/^HTTP\/1\.1 503 /);
     await closed;
-  });
-
-  test("is to be seen in the snapshot and explained", async () => {
-    const { url, proxy, upstream, waiting } = await gone();
-    const answer = fetchFrom(url);
-    await waiting(1);
-    const { outage } = proxy.explain({ url: "/" }).pool ?? {};
-    expect(outage).toMatchObject({ waiting: 1 });
-    expect((outage?.until ?? 0) - (outage?.since ?? 0)).toBeCloseTo(2_000, -1);
-    expect(proxy.snapshot().pools[0]?.outage).toMatchObject({ since: outage?.since, waiting: 1 });
-    await upstream.revive();
-    await answer;
-    expect(proxy.snapshot().pools[0]?.outage).toBeNull();
-  });
-
-  test("an event lists a bounded number of attempts, the last among them", async () => {
-    const { url, proxy, finished } = await gone({ retry: { connectFor: "2s" } });
-    const many = Array.from({ length: 30 }, (_, index) => ({
-      id: `u${index}`,
-      url: proxy.pools.get("default")?.upstreams[0]?.url ?? "",
-    }));
-    proxy.reload({ upstreams: many, retry: { connectFor: "300ms" } });
-    expect((await fetchFrom(url)).status).toBe(502);
-    const { attempts = [] } = (await finished(2))[1] ?? {};
-    expect(attempts).toHaveLength(64);
-    expect(attempts.every(({ error }) => error === "connect_refused")).toBe(true);
   });
 });
