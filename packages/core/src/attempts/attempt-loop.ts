@@ -24,7 +24,9 @@ const debug = createDebug("evenkeel:forward");
 
 export interface AttemptLoopInput extends SelectionInput {
   readonly runtime: Runtime;
+  /** The method of the request, which decides whether a retry is safe. */
   readonly method: string;
+  /** Receives each attempt and each retry, for events, logs and metrics. */
   readonly notes: AttemptNotes;
 }
 

@@ -13,6 +13,7 @@ export interface BalancedPool {
 }
 
 export interface SelectionInput {
+  /** The pool of the request's route with its balancer, as they were when the request arrived. */
   readonly to: BalancedPool;
   /** The key for a hashing policy. */
   readonly key: string | undefined;
