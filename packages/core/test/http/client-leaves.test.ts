@@ -84,19 +84,6 @@ describe("the upstream's request ends within 100 ms of a client that leaves", ()
 });
 
 describe("a client that leaves", () => {
-  test("between two attempts stops the next one", async () => {
-    const bad = await startRawUpstream((socket) => socket.destroy());
-    const good = await startUpstream("good");
-    const upstreams = [{ url: bad.url }, { url: good.url, backup: true }];
-    // The longest pause before the retry that there is.
-    const { port, proxy, finished } = await startProxy({ upstreams }, { runtime: { random: () => 0.999 } });
-    const client = await rawClient(port);
-    proxy.once("retry", () => client.socket.destroy());
-    client.socket.write(get);
-    expect((await finished(1))[0]).toMatchObject({ status: 499, error: "client_aborted", flags: ["retried"] });
-    expect(good.received).toHaveLength(0);
-  });
-
   test("after its answer leaves nothing to be told", async () => {
     const upstream = await startUpstream("a");
     const { port, finished, requests } = await startProxy({ upstreams: [upstream.url] });

@@ -1,10 +1,10 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Writable } from "node:stream";
 import { describe, expect, test } from "vitest";
-import { answerOf, begin, rawClient, responseTo } from "../support/client.ts";
+import { begin, rawClient, responseTo } from "../support/client.ts";
 import { standstill, turns } from "../support/event-loop.ts";
 import { heldBytes } from "../support/memory.ts";
-import { onlyPool, startProxy } from "../support/start-proxy.ts";
+import { startProxy } from "../support/start-proxy.ts";
 import { startRawUpstream, startUpstream } from "../support/start-upstream.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 
@@ -114,40 +114,6 @@ describe("backpressure", () => {
     expect(ahead).toBeLessThan(most);
   });
 
-  /** A client that has begun to read an answer that is too long to be held anywhere, and has stopped. */
-  async function stalled(options: { sendTimeout?: string }) {
-    const clock = new VirtualClock();
-    let count = { sent: 0 };
-    const upstream = await startUpstream("a", (_req, res) => {
-      count = pump(res, total);
-    });
-    const started = await startProxy({ upstreams: [upstream.url], ...options }, { runtime: { clock } });
-    const response = await responseTo(begin(started.url).end());
-    response.pause();
-    await standstill(() => count.sent);
-    expect(count.sent).toBeLessThan(most);
-    return { ...started, clock, response };
-  }
-
-  test("a client that reads nothing for too long is cut off, and that is not the upstream's fault", async () => {
-    const { proxy, clock, response, finished } = await stalled({});
-    await clock.advanceAsync(59_000);
-    expect(onlyPool(proxy).inFlight).toBe(1);
-    await clock.advanceAsync(2_000);
-    expect((await finished(1))[0]).toMatchObject({ status: 200, error: "send_timeout", flags: ["truncated"] });
-    expect(onlyPool(proxy).snapshot().upstreams[0]).toMatchObject({ outcomes: { aborted: 1 }, lastFailure: null });
-    await expect(answerOf(response)).rejects.toMatchObject({ code: "ECONNRESET" });
-  });
-
-  test("a client that may take its time gets everything, an hour later too", async () => {
-    const { clock, response, finished } = await stalled({ sendTimeout: "0s" });
-    await clock.advanceAsync(3_600_000);
-    let received = 0;
-    for await (const chunk of response as AsyncIterable<Buffer>) received += chunk.length;
-    expect(received).toBe(total);
-    expect((await finished(1))[0]).toMatchObject({ status: 200, error: undefined, flags: [] });
-  });
-
   test("an upstream that reads nothing of an upload for as long as it may is 504", async () => {
     const clock = new VirtualClock();
     const upstream = await startRawUpstream((socket) => void socket.pause());
@@ -164,15 +130,6 @@ describe("backpressure", () => {
 });
 
 describe("what comes goes on at once", () => {
-  test("the head, before there is any body", async () => {
-    const upstream = await startUpstream("a", (_req, res) => void res.writeHead(200, { "X-A": "1" }).flushHeaders());
-    const { url } = await startProxy({ upstreams: [upstream.url] });
-    const request = begin(url).end();
-    const response = await responseTo(request);
-    expect([response.statusCode, response.headers["x-a"]]).toEqual([200, "1"]);
-    request.destroy();
-  });
-
   test("every event of an event stream, however long between them", async () => {
     let stream: ServerResponse | undefined;
     const upstream = await startUpstream("a", (_req, res) => {
@@ -193,43 +150,5 @@ describe("what comes goes on at once", () => {
     await clock.advanceAsync(3_600_000);
     stream?.end("data: last\n\n");
     await client.until(/data: last\n\n\r\n0\r\n\r\n$/);
-  });
-
-  test("every piece of a request", async () => {
-    let arrived: (piece: string) => void = () => {};
-    const upstream = await startUpstream("a", (req, res) => {
-      req.on("data", (chunk: Buffer) => arrived(chunk.toString()));
-      req.on("end", () => res.end());
-    });
-    const { url } = await startProxy({ upstreams: [upstream.url] });
-    const request = begin(url, { method: "POST" });
-    for (const word of ["one", "two", "three"]) {
-      const arrival = new Promise<string>((resolve) => {
-        arrived = resolve;
-      });
-      request.write(word);
-      expect(await arrival).toBe(word);
-    }
-    request.end();
-    (await responseTo(request)).resume();
-  });
-
-  test("answer and request at the same time", async () => {
-    const upstream = await startUpstream("echo", (req, res) => void req.pipe(res));
-    const { url } = await startProxy({ upstreams: [upstream.url] });
-    const request = begin(url, { method: "POST" });
-    request.write("0");
-    const response = await responseTo(request);
-    for (let round = 1; round <= 10; round++) {
-      const echo = new Promise<string>((resolve) => {
-        response.once("data", (chunk: Buffer) => resolve(chunk.toString()));
-      });
-      if (round > 1) request.write(`${round - 1}`);
-      expect(await echo).toBe(`${round - 1}`);
-    }
-    request.end();
-    await new Promise((resolve) => {
-      response.once("end", resolve).resume();
-    });
   });
 });
