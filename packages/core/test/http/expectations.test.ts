@@ -1,9 +1,7 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
-import type { ProxyOptions } from "../../src/config/options.ts";
-import type { ProxySurroundings } from "../../src/proxy.ts";
-import { StrictClient, saysClose } from "../support/raw-client.ts";
+import { StrictClient } from "../support/raw-client.ts";
 import { recordingUpstream } from "../support/recording-upstream.ts";
 import { startProxy } from "../support/start-proxy.ts";
 
@@ -11,10 +9,9 @@ const patienceMs = 5_000;
 const head = (more: string) => `POST /case HTTP/1.1\r\nHost: h\r\n${more}\r\n`;
 const waiting = head("Expect: 100-continue\r\nContent-Length: 5\r\n");
 
-async function serve(options: Partial<ProxyOptions> = {}, hooks: ProxySurroundings = {}) {
+async function serve() {
   const upstream = await recordingUpstream({});
-  const merged = { pools: { app: { upstreams: [upstream.url] } }, ...options } as ProxyOptions;
-  const served = await startProxy(merged, { runtime: hooks });
+  const served = await startProxy({ pools: { app: { upstreams: [upstream.url] } } });
   const { handler } = served.proxy;
   served.server.on("checkContinue", handler).on("checkExpectation", handler);
   const client = await StrictClient.to(served.port);
@@ -36,24 +33,6 @@ test("100 comes when an upstream takes the body, which is sent on without the ex
   // The connection goes on.
   client.socket.write("GET /next HTTP/1.1\r\nHost: h\r\n\r\n");
   expect(await client.when(() => client.read([]).responses.length === 2, patienceMs)).toBe(true);
-});
-
-const refusals: readonly (readonly [string, number, Partial<ProxyOptions>, ProxySurroundings])[] = [
-  ["a body over the limit", 413, { routes: [{ pool: "app", maxBodySize: "4b" }] }, {}],
-  ["no route", 404, { routes: [{ pool: "app", path: "/elsewhere" }] }, {}],
-  ["nobody there", 502, { pools: { app: { upstreams: ["http://127.0.0.1:1"] } } }, {}],
-  ["a hook that answers", 401, {}, { onRequest: (context) => context.respond({ status: 401 }) }],
-];
-
-test.each(refusals)("%s is %i without a 100, and the connection ends", async (_what, status, options, hooks) => {
-  const { client, upstream, requests } = await serve(options, hooks);
-  client.socket.write(waiting);
-  expect(await client.when(() => client.how !== undefined, patienceMs)).toBe(true);
-  const { responses, informational, violation } = client.read([]);
-  expect([informational, violation]).toEqual([[], undefined]);
-  expect(responses.map((response) => [response.status, saysClose(response)])).toEqual([[status, true]]);
-  expect(requests.map((event) => event.status)).toEqual([status]);
-  expect(upstream.requests).toEqual([]);
 });
 
 test("behind another request's answer, 100 waits for its turn", async () => {
