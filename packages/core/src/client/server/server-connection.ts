@@ -1,4 +1,7 @@
 import type { ErrorCode } from "../../errors.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import type { RequestSink } from "./request-sink.ts";
+import type { ServerLimits } from "./server-limits.ts";
 
 /** One connection of a client to a server of our own, whatever its protocol. */
 export interface ServerConnection {
@@ -12,6 +15,23 @@ export interface ServerConnection {
   readonly idleSince: number;
   /** It sends what is in flight and accepts no more: the next response says `Connection: close`, or GOAWAY is sent. */
   closeAfterResponses(): void;
+  /** Closes it if it is idle and no part of another request was received. */
+  closeIfUnused(): void;
   /** Ends the connection at once. No response that it cuts off can pass for complete. */
   destroy(): void;
+}
+
+/** What the listener gives to the connection of a socket that it has accepted. */
+export interface ServerConnectionOptions {
+  readonly sink: RequestSink;
+  readonly clock: Clock;
+  readonly limits: ServerLimits;
+  /** Bytes that the listener has read from the socket. */
+  readonly early: Buffer | undefined;
+  /** The client's address; undefined over a unix socket. A proxy in front may have given it. */
+  readonly remoteAddress: string | undefined;
+  /** The connection uses TLS, or did so at the proxy in front. */
+  readonly encrypted: boolean;
+  /** Called once, when the connection is closed. */
+  readonly onClosed: () => void;
 }
