@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { Balancer } from "./balancer/balancer.ts";
 import type { ResolvedPool } from "./config/resolved.ts";
 import { Discovery } from "./discovery/discovery.ts";
+import type { OpenDns } from "./dns/dns-client.ts";
 import { HealthChecker } from "./health/health-checker.ts";
 import { OutlierDetector } from "./health/outlier-detector.ts";
 import type { Probe } from "./health/probe.ts";
@@ -14,25 +15,31 @@ import { backgroundClock } from "./runtime/async-context.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import type { Connector } from "./transport/connector.ts";
 
+/** What replaces probes and lookups that go over the network. */
+export interface WatcherNetwork {
+  readonly probe?: Probe | undefined;
+  readonly openDns?: OpenDns | undefined;
+}
+
 /** What a pool does its work with beside its options. */
-export interface PoolSurroundings {
+export interface PoolSurroundings extends WatcherNetwork {
   /** That of its proxy, for all its pools. */
   readonly connector?: Connector;
-  readonly probe?: Probe;
 }
 
 /** Creates a watcher, which has no effect before its start. */
-type CreateWatcher = (pool: Pool, runtime: Runtime, probe: Probe | undefined) => PoolWatcher;
+type CreateWatcher = (pool: Pool, runtime: Runtime, network: WatcherNetwork) => PoolWatcher;
 
 /** For each kind of watcher how it is created, or undefined if the options do not ask for it. In the order of their start. */
 const watcherKinds: Readonly<Record<string, (options: ResolvedPool) => CreateWatcher | undefined>> = {
   healthChecker: ({ healthCheck }) =>
-    healthCheck && ((pool, runtime, probe) => HealthChecker.resolved(pool, healthCheck, runtime, probe)),
+    healthCheck && ((pool, runtime, { probe }) => HealthChecker.resolved(pool, healthCheck, runtime, probe)),
   outlierDetector: ({ outlierDetection }) =>
     outlierDetection && ((pool, runtime) => new OutlierDetector(pool, undefined, runtime)),
   weightFeedback: ({ weights }) =>
     weights?.mode === "feedback" ? (pool, runtime) => new WeightFeedback(pool, weights, runtime) : undefined,
-  discovery: ({ discovery }) => discovery && ((pool, runtime) => new Discovery(pool, discovery, runtime)),
+  discovery: ({ discovery }) =>
+    discovery && ((pool, runtime, { openDns }) => new Discovery(pool, discovery, runtime, openDns)),
 };
 
 /** A pool of a proxy, with its balancer and the watchers that its options ask for. */
@@ -41,14 +48,18 @@ export class ManagedPool {
   balancer: Balancer;
   /** For watchers. The failure of a request brings probes and lookups forward, and they do not run in its async context. */
   readonly #runtime: Runtime;
-  readonly #probe: Probe | undefined;
+  readonly #network: WatcherNetwork;
   /** By kind. */
   readonly #watchers = new Map<string, PoolWatcher>();
 
-  /** `probe` takes the place of the one that goes over the network. */
-  constructor(name: string, options: ResolvedPool, runtime: Runtime, { connector, probe }: PoolSurroundings = {}) {
+  constructor(
+    name: string,
+    options: ResolvedPool,
+    runtime: Runtime,
+    { connector, probe, openDns }: PoolSurroundings = {},
+  ) {
     this.#runtime = { ...runtime, clock: backgroundClock(runtime.clock) };
-    this.#probe = probe;
+    this.#network = { probe, openDns };
     this.pool = Pool.resolved(name, options, runtime, connector);
     this.balancer = new Balancer(this.pool, {}, runtime);
     if (connector !== undefined) this.#lookUpNames(connector);
@@ -83,7 +94,7 @@ export class ManagedPool {
         running?.stop("withdraw");
         this.#watchers.delete(kind);
       } else if (running === undefined) {
-        const watcher = create(this.pool, this.#runtime, this.#probe);
+        const watcher = create(this.pool, this.#runtime, this.#network);
         this.#watchers.set(kind, watcher);
         watcher.start(serving);
       } else {
