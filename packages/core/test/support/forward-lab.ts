@@ -4,6 +4,7 @@ import { expect, onTestFinished } from "vitest";
 import { InFlightSet } from "../../src/attempts/in-flight.ts";
 import type { ProxyOptions } from "../../src/config/options.ts";
 import { resolveOptions } from "../../src/config/resolve.ts";
+import type { OpenDns } from "../../src/dns/dns-client.ts";
 import type { ProxyEvents, RequestEvent } from "../../src/events.ts";
 import { poolEventNames } from "../../src/events.ts";
 import type { ForwardContext } from "../../src/forward/context.ts";
@@ -24,6 +25,7 @@ import { Connector } from "../../src/transport/connector.ts";
 import { ContextTransport } from "../../src/transport/context-transport.ts";
 import type { ReceivedResponse } from "../contract/client-exchange-harness.ts";
 import { ScriptedClient } from "./scripted-client.ts";
+import { scriptedProbe } from "./scripted-probe.ts";
 import type { ScriptedRequest } from "./scripted-request.ts";
 import { upstreamAt } from "./scripted-upstream.ts";
 import { seededRandom } from "./seeded-random.ts";
@@ -31,6 +33,8 @@ import { VirtualClock } from "./virtual-clock.ts";
 
 export interface LabOptions extends Hooks {
   readonly random?: Random;
+  /** What discovery asks. Default: DNS. */
+  readonly openDns?: OpenDns;
 }
 
 /** What an adapter knows of a request, and what its client sends. */
@@ -72,7 +76,7 @@ export class ForwardLab extends LabEvents {
   readonly #metrics = new RequestMetrics();
   #routing: Routing;
 
-  constructor(options: ProxyOptions, { random, ...hooks }: LabOptions) {
+  constructor(options: ProxyOptions, { random, openDns, ...hooks }: LabOptions) {
     super();
     const runtime: Runtime = { clock: this.clock, random: random ?? seededRandom() };
     const resolved = resolveOptions(options);
@@ -80,6 +84,8 @@ export class ForwardLab extends LabEvents {
       runtime,
       connector: new Connector(runtime),
       onAdded: (pool) => this.#onPool(pool),
+      probe: scriptedProbe,
+      openDns,
     });
     this.#routing = createRouting(resolved, this.#registry.current);
     this.on("request", (event) => this.requests.push(event));
