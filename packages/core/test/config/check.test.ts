@@ -345,3 +345,15 @@ describe("a key that accepts a table or a word", () => {
     expect(check({ upstreams: ["http://a"], outlierDetection })).toEqual([text]);
   });
 });
+
+describe("the head of a response", () => {
+  it("is bounded by what a pool may allow", () => {
+    const issues = (connections: object) => check({ upstreams: ["http://u"], connections });
+    expect(issues({ maxResponseHeaderSize: "257kb" })).toEqual([
+      'connections.maxResponseHeaderSize: expected a size from 1kb to 256kb, found "257kb"',
+    ]);
+    expect(issues({ maxResponseHeaderSize: "1023b" })).toHaveLength(1);
+    expect(issues({ maxResponseHeaders: 2_001 })).toHaveLength(1);
+    expect(issues({ maxResponseHeaderSize: "1kb", maxResponseHeaders: 1 })).toEqual([]);
+  });
+});

@@ -104,24 +104,6 @@ describe("closing", () => {
     expect((await finished(1))[0]).toMatchObject({ status: 503, error: "closed" });
   });
 
-  test("refuses what is no duration", async () => {
-    const { proxy } = await startProxy({ pools: { none: {} } });
-    await expect(proxy.close({ timeout: "soon" })).rejects.toMatchObject({ code: "invalid_options" });
-    expect(proxy.draining).toBe(false);
-  });
-
-  test("rules a reload out", async () => {
-    const { proxy } = await startProxy({ pools: { none: {} } });
-    await proxy.close();
-    expect(() => proxy.reload({ pools: { none: {} } })).toThrow(expect.objectContaining({ code: "closed" }));
-  });
-
-  test("is what disposing means", async () => {
-    const { proxy } = await startProxy({ pools: { none: {} } });
-    await proxy[Symbol.asyncDispose]();
-    expect(proxy.draining).toBe(true);
-  });
-
   test("stops the probes", async () => {
     const upstream = await startUpstream("a");
     const healthCheck = { interval: "100ms", path: "/healthz" };

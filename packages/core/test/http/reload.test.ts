@@ -1,10 +1,9 @@
-import type { ServerResponse } from "node:http";
 import { describe, expect, test } from "vitest";
 import { OptionsError } from "../../src/config/issues.ts";
 import type { ProxyOptions } from "../../src/config/options.ts";
 import { ProxyError } from "../../src/errors.ts";
 import type { ReloadEvent } from "../../src/events.ts";
-import { begin, fetchFrom, keepAlive, rawClient, responseTo, underLoad } from "../support/client.ts";
+import { fetchFrom, keepAlive, underLoad } from "../support/client.ts";
 import { turns, until } from "../support/event-loop.ts";
 import { onlyPool, startProxy } from "../support/start-proxy.ts";
 import { startUpstream } from "../support/start-upstream.ts";
@@ -94,89 +93,9 @@ describe("a reload that has no options to check", () => {
     expect(proxy.snapshot().reloads).toEqual({ succeeded: 0, failed: 3, lastSuccessful: false });
     expect((await fetchFrom(url)).text).toBe("a");
   });
-
-  test("options whose getter throws fail in the same way", async () => {
-    const { proxy } = await startProxy({ upstreams: ["http://127.0.0.1:1"] });
-    const events: ReloadEvent[] = [];
-    proxy.on("reload", (event) => events.push(event));
-    const options = {
-      get upstreams(): never {
-        throw new TypeError("broken");
-      },
-    };
-    expect(() => proxy.reload(options)).toThrow(TypeError);
-    expect(events).toEqual([{ ok: false, error: expect.objectContaining({ code: "invalid_options" }) }]);
-    expect(proxy.snapshot().reloads.failed).toBe(1);
-  });
-});
-
-describe("the pools of a proxy", () => {
-  test("are a view that follows every reload", async () => {
-    const { proxy } = await startProxy({ pools: { a: { upstreams: ["http://h:1"] } }, routes: [{ pool: "a" }] });
-    const { pools } = proxy;
-    const kept = pools.get("a");
-    proxy.reload({
-      pools: { a: { upstreams: ["http://h:1"] }, b: { upstreams: ["http://h:2"] } },
-      routes: [{ pool: "a" }],
-    });
-    expect([...pools.keys()]).toEqual(["a", "b"]);
-    expect(pools.get("a")).toBe(kept);
-    expect(pools.get("b")?.upstreams.map(({ url }) => url)).toEqual(["http://h:2"]);
-  });
-});
-
-describe("what a reload says that it changed", () => {
-  test("is what it changed", async () => {
-    const { proxy } = await startProxy({
-      pools: { a: { upstreams: ["http://h:1", "http://h:2"] }, b: { upstreams: ["http://h:3"] }, c: { upstreams: [] } },
-      routes: [{ pool: "a" }],
-    });
-    const changes = proxy.reload({
-      pools: { a: { upstreams: ["http://h:2", "http://h:4"] }, c: { upstreams: [] }, d: { upstreams: ["http://h:5"] } },
-      routes: [{ path: "/d", pool: "d" }, { pool: "a" }],
-    });
-    expect(changes).toEqual({
-      pools: { added: ["d"], removed: ["b"], changed: ["a"] },
-      upstreams: { added: ["a/h:4", "d/h:5"], removed: ["a/h:1", "b/h:3"] },
-      routes: 2,
-    });
-    expect([...proxy.pools.keys()].sort()).toEqual(["a", "c", "d"]);
-  });
-
-  test.each<[string, object, object]>([
-    ["a status to retry on", { retry: { on: ["503"] } }, { retry: { on: ["502"] } }],
-    ["a method to retry", { retry: { methods: ["GET"] } }, { retry: { methods: ["GET", "PUT"] } }],
-    ["a limit", { upstreams: ["http://h:1"] }, { upstreams: [{ url: "http://h:1", maxInFlight: 5 }] }],
-    ["a pattern", { healthCheck: { expectBody: "/a/" } }, { healthCheck: { expectBody: "/b/" } }],
-  ])("notices %s", async (_name, before, after) => {
-    const { proxy } = await startProxy({ upstreams: ["http://h:9"], ...before });
-    expect(proxy.reload({ upstreams: ["http://h:9"], ...before }).pools.changed).toEqual([]);
-    expect(proxy.reload({ upstreams: ["http://h:9"], ...after }).pools.changed).toEqual(["default"]);
-  });
 });
 
 describe("what stays over a reload", () => {
-  test("connections, counters, weights of an operator, and the place in the round", async () => {
-    const [a, b] = [await startUpstream("a"), await startUpstream("b")];
-    const options: ProxyOptions = {
-      balance: "round-robin",
-      upstreams: [upstreamOf("a", a.url, 3), upstreamOf("b", b.url)],
-    };
-    const { url, proxy } = await startProxy(options);
-    let names = "";
-    for (let request = 0; request < 6; request++) names += (await fetchFrom(url)).text;
-    onlyPool(proxy).setWeight("b", 3);
-    const pool = onlyPool(proxy);
-    const sockets = [...a.sockets];
-    expect(proxy.reload(options).pools).toEqual({ added: [], removed: [], changed: [] });
-    expect(onlyPool(proxy)).toBe(pool);
-    expect(pool.get("b")?.weight).toBe(3);
-    expect(pool.snapshot().upstreams.map(({ outcomes }) => outcomes.success)).toEqual([5, 1]);
-    expect([...a.sockets]).toEqual(sockets);
-    names += (await fetchFrom(url)).text;
-    expect(names).toBe("aabaaab");
-  });
-
   test("the tunnels of an upstream that stays, and of one that goes", async () => {
     const [a, b] = [await startEcho("a"), await startEcho("b")];
     const { url, proxy } = await startProxy({
@@ -196,51 +115,6 @@ describe("what stays over a reload", () => {
     expect(drained).toEqual(["b removed", "b drained"]);
     first.close();
     await until(() => onlyPool(proxy).tunnels === 0);
-  });
-
-  test("requests on their way, with everything they began with", async () => {
-    const held: ServerResponse[] = [];
-    const a = await startUpstream("a", (_req, res) => void held.push(res));
-    const b = await startUpstream("b");
-    const pools = { p: { upstreams: [upstreamOf("a", a.url)] } };
-    const { url, proxy, finished } = await startProxy({
-      pools,
-      routes: [{ path: "/x", pool: "p", responseHeaders: { set: { "X-Version": "1" } } }],
-    });
-    const request = begin(`${url}/x`).end();
-    await until(() => held.length === 1);
-    proxy.reload({ pools: { q: { upstreams: [upstreamOf("b", b.url)] } }, routes: [{ pool: "q" }] });
-    expect(proxy.pools.has("p")).toBe(false);
-    expect((await fetchFrom(`${url}/x`)).text).toBe("b");
-    held[0]?.end("late");
-    const response = await responseTo(request);
-    response.resume();
-    expect([response.statusCode, response.headers["x-version"]]).toEqual([200, "1"]);
-    const events = await finished(2);
-    expect(events.map(({ pool, route, upstream }) => [pool, route, upstream])).toEqual([
-      ["q", "/*", "b"],
-      ["p", "/x/*", "a"],
-    ]);
-    // Drained, the old pool's connection is not kept for anybody.
-    await until(() => a.sockets.size === 0);
-  });
-
-  test("a request in the queue of a pool that goes gets its answer", async () => {
-    const held: ServerResponse[] = [];
-    const a = await startUpstream("a", (_req, res) => void held.push(res));
-    const upstreams = [{ id: "a", url: a.url, maxInFlight: 1 }];
-    const { url, port, proxy } = await startProxy({
-      pools: { p: { upstreams, queue: { timeout: "100ms" } } },
-      routes: [{ pool: "p" }],
-    });
-    const first = begin(url).end();
-    await until(() => held.length === 1);
-    const waiting = await rawClient(port, "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
-    await until(() => onlyPool(proxy).queue.depth === 1);
-    proxy.reload({ pools: { q: { upstreams } }, routes: [{ pool: "q" }] });
-    expect((await waiting.over()).text).toMatch(/^HTTP\/1\.1 503 /);
-    held[0]?.end();
-    (await responseTo(first)).resume();
   });
 });
 

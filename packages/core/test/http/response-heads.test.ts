@@ -1,7 +1,6 @@
 import { once } from "node:events";
 import { createServer as createHttp2Server } from "node:http2";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { checkOptions } from "../../src/config/check.ts";
 import { fetchFrom, rawClient } from "../support/client.ts";
 import { startProxy } from "../support/start-proxy.ts";
 import { startRawUpstream } from "../support/start-upstream.ts";
@@ -68,19 +67,6 @@ describe("the head of a response", () => {
       const { url } = await startProxy({ upstreams: [`http://127.0.0.1:${port}`], connections });
       expect((await fetchFrom(url, { maxHeaderSize: 200_000 })).status).toBe(status);
     }
-  });
-
-  test("is bounded by what a pool may allow", () => {
-    const issues = (connections: object) =>
-      checkOptions({ upstreams: ["http://u"], connections }).map(
-        ({ path, message }) => `${path.join(".")}: ${message}`,
-      );
-    expect(issues({ maxResponseHeaderSize: "257kb" })).toEqual([
-      'connections.maxResponseHeaderSize: expected a size from 1kb to 256kb, found "257kb"',
-    ]);
-    expect(issues({ maxResponseHeaderSize: "1023b" })).toHaveLength(1);
-    expect(issues({ maxResponseHeaders: 2_001 })).toHaveLength(1);
-    expect(issues({ maxResponseHeaderSize: "1kb", maxResponseHeaders: 1 })).toEqual([]);
   });
 });
 

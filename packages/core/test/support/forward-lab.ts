@@ -5,7 +5,7 @@ import { InFlightSet } from "../../src/attempts/in-flight.ts";
 import type { ProxyOptions } from "../../src/config/options.ts";
 import { resolveOptions } from "../../src/config/resolve.ts";
 import type { OpenDns } from "../../src/dns/dns-client.ts";
-import type { ProxyEvents, RequestEvent } from "../../src/events.ts";
+import type { ProxyEvents, ReloadChanges, RequestEvent } from "../../src/events.ts";
 import { poolEventNames } from "../../src/events.ts";
 import type { ForwardContext } from "../../src/forward/context.ts";
 import { handleRequest, type RequestOptions } from "../../src/forward/handle-request.ts";
@@ -148,10 +148,11 @@ export class ForwardLab extends LabEvents {
     });
   }
 
-  reload(options: ProxyOptions): void {
+  reload(options: ProxyOptions): Omit<ReloadChanges, "routes"> {
     const resolved = resolveOptions(options);
-    this.#registry.apply(resolved.pools);
+    const changes = this.#registry.apply(resolved.pools);
     this.#routing = createRouting(resolved, this.#registry.current);
+    return changes;
   }
 
   snapshot() {

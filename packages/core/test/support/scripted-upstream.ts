@@ -60,6 +60,8 @@ export class ScriptedUpstream implements Transport {
   refusal: ErrorCode = "connect_refused";
   /** Requests are sent on a connection that has carried others. */
   reuses = false;
+  /** How often a proxy has closed its connections. */
+  closings = 0;
 
   constructor(name: string, respond: Respond = respondWith(name)) {
     this.name = name;
@@ -90,9 +92,12 @@ export class ScriptedUpstream implements Transport {
     this.refuses = false;
   }
 
-  close(): void {}
+  close(): void {
+    this.closings++;
+  }
 
   destroy(): void {
+    this.closings++;
     for (const request of this.received) request.fail("reset");
   }
 }

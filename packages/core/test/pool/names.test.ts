@@ -1,9 +1,9 @@
 import { expect, onTestFinished, test, vi } from "vitest";
 import { resolvePool } from "../../src/config/resolve.ts";
 import { ManagedPool } from "../../src/managed-pool.ts";
+import { createProxy } from "../../src/proxy.ts";
 import { Connector } from "../../src/transport/connector.ts";
 import { resolverOver, scriptedNames } from "../support/names.ts";
-import { startProxy } from "../support/start-proxy.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 
 test("the names of a pool are looked up before its first request, and those that join as they come", async () => {
@@ -32,7 +32,7 @@ test("a reload looks all names up again, and a closed proxy none", async () => {
     refresh.mockRestore();
     stop.mockRestore();
   });
-  const { proxy } = await startProxy({ upstreams: ["http://localhost:1"] });
+  const proxy = createProxy({ upstreams: ["http://localhost:1"] }, { clock: new VirtualClock() });
   proxy.reload({ upstreams: ["http://localhost:1"] });
   expect(refresh).toHaveBeenCalledTimes(1);
   expect(() => proxy.reload({ upstreams: ["nonsense"] })).toThrow();
