@@ -234,6 +234,9 @@ path = "/"
 #maxRequests = 0
 # true uses HTTP/2 with https upstreams that offer it; "h2c" also with http upstreams.
 #http2 = false
+# An HTTP/2 connection with requests in flight that is silent for this long gets a PING, and is closed without a reply.
+#pingInterval = "6m"
+#pingTimeout = "5s"
 
 # For https upstreams. Their certificates are verified.
 #[pools.app.tls]

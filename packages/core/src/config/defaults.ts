@@ -61,6 +61,8 @@ export const defaults = {
     maxResponseHeaderSize: "16kb",
     maxResponseHeaders: 200,
     http2: false,
+    pingInterval: "6m",
+    pingTimeout: "5s",
   },
   tls: { verify: true },
   /** How long `close` waits for requests in flight. */
@@ -182,9 +184,6 @@ export const limits = {
   http2ResetStreamsPerSecond: 10,
   /** The most bytes queued for an HTTP/2 peer that does not read, without the bodies of requests. */
   http2QueuedBytes: 1_048_576,
-  /** Milliseconds without a frame, with requests in flight, until an HTTP/2 peer gets a PING, and those for its response. */
-  http2PingAfterMs: 360_000,
-  http2PingTimeoutMs: 5_000,
   /** Milliseconds for which a busy https upstream that has negotiated HTTP/1.1 is not offered HTTP/2 again. */
   alpnMemoryMs: 300_000,
   /** The most bytes that a probe reads of a response body. */

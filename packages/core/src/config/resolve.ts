@@ -132,6 +132,8 @@ function toResolvedPool(pool: PoolOptions): ResolvedPool {
       maxAgeMs: milliseconds(connections.maxAge),
       maxRequests: connections.maxRequests,
       http2: connections.http2,
+      pingIntervalMs: milliseconds(connections.pingInterval),
+      pingTimeoutMs: milliseconds(connections.pingTimeout),
       responseHead: { bytes: bytes(connections.maxResponseHeaderSize), fields: connections.maxResponseHeaders },
     },
     tls: {

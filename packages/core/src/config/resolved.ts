@@ -93,6 +93,9 @@ export interface ResolvedConnections {
   readonly maxRequests: number;
   /** True: by ALPN with https upstreams. "h2c": also with prior knowledge with http upstreams. */
   readonly http2: boolean | "h2c";
+  /** 0 is no PING. */
+  readonly pingIntervalMs: number;
+  readonly pingTimeoutMs: number;
   readonly responseHead: HeadLimits;
 }
 

@@ -26,6 +26,11 @@ describe("valid options", () => {
     [{ pools: { a: {}, b: {} }, routes: [{ pool: "b", host: "*.example.com" }, { pool: "a" }] }],
     [{ pools: { constructor: {}, toString: {} }, routes: [{ pool: "toString" }] }],
     [{ pools: { a: { tls: { key: "K" } } }, defaults: { tls: { cert: "C" } } }],
+    [{ upstreams: ["http://a", "https://b"], connections: { http2: true } }],
+    [{ upstreams: ["http://a", "https://b"], connections: { http2: "h2c" } }],
+    [{ pools: { a: { upstreams: [], connections: { http2: "h2c" } } } }],
+    [{ upstreams: ["http://a"], discovery: { name: "b", scheme: "https" }, connections: { http2: true } }],
+    [{ pools: { a: { upstreams: ["http://a"] } }, defaults: { connections: { http2: true } } }],
     [
       {
         upstreams: [
@@ -177,6 +182,20 @@ describe("every mistake at once", () => {
       "a port for SRV records",
       { pools: { a: { discovery: { type: "srv", name: "a", port: 80 } } } },
       ['pools.a.discovery.port: SRV records contain the ports: remove this key, or set type = "dns"'],
+    ],
+    [
+      "HTTP/2 by negotiation with http upstreams alone",
+      { upstreams: ["http://a", "http+unix:///run/a.sock"], connections: { http2: true } },
+      [
+        'connections.http2: true is for https upstreams, and this pool has none; set "h2c" if its upstreams support HTTP/2 without TLS',
+      ],
+    ],
+    [
+      "HTTP/2 with prior knowledge with https upstreams alone",
+      { pools: { a: { upstreams: ["https://a", { url: "https://b" }], connections: { http2: "h2c" } } } },
+      [
+        'pools.a.connections.http2: "h2c" is for http upstreams, and this pool has none; set true to negotiate HTTP/2 with its https upstreams',
+      ],
     ],
     [
       "DNS servers with invalid ports",

@@ -77,6 +77,7 @@ const settings: Complete<PoolSettings> = {
   queue: { max: 0, timeout: "1s" },
   connections: {
     ...{ max: 1, keepAlive: "1s", maxAge: "1s", maxRequests: 1, http2: true },
+    ...{ pingInterval: "1s", pingTimeout: "1s" },
     ...{ maxResponseHeaderSize: "32kb", maxResponseHeaders: 300 },
   },
   tls: { ca: "CA", cert: "CERT", key: "KEY", servername: "a", verify: false },

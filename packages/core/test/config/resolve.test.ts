@@ -83,6 +83,7 @@ describe("absent options", () => {
           queue: { max: 100, timeoutMs: 5_000 },
           connections: {
             ...{ max: 0, keepAliveMs: 4_000, maxAgeMs: 300_000, maxRequests: 0, http2: false },
+            ...{ pingIntervalMs: 360_000, pingTimeoutMs: 5_000 },
             responseHead: { bytes: 16_384, fields: 200 },
           },
           tls: { ca: undefined, cert: undefined, key: undefined, servername: undefined, verify: true },

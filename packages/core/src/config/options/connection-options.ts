@@ -22,6 +22,13 @@ export interface ConnectionOptions {
    */
   readonly http2?: boolean | "h2c";
   /**
+   * How long an HTTP/2 connection with requests in flight may be silent before a PING is sent. "0s" sends none. Most gRPC
+   * servers end connections that get more than one PING in 5 minutes. Default: "6m".
+   */
+  readonly pingInterval?: Duration;
+  /** How long an HTTP/2 connection may stay silent after a PING before it is closed. Default: "5s". */
+  readonly pingTimeout?: Duration;
+  /**
    * The largest response head, from the status line to the last header, "1kb" to "256kb". A response with a larger one is
    * replaced by 502. Default: "16kb".
    */

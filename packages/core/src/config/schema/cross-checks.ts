@@ -8,6 +8,7 @@
 import { defaults as builtIn } from "../defaults.ts";
 import { type ConfigIssue, didYouMean } from "../issues.ts";
 import { isTable, mergeKeys } from "../merge.ts";
+import type { UpstreamAddress } from "../resolved.ts";
 import { defaultUpstreamId, parseUpstreamUrl } from "../upstream-url.ts";
 
 type Path = readonly (string | number)[];
@@ -21,6 +22,7 @@ export function crossCheckPools(options: unknown): ConfigIssue[] {
   return [
     ...names.flatMap((name) => checkUpstreamIds(pools[name], ["pools", name])),
     ...names.flatMap((name) => checkDiscovery(pools[name], ["pools", name])),
+    ...names.flatMap((name) => checkHttp2(pools[name], ["pools", name])),
     ...checkTls(names, pools, shared),
     ...checkStickyCookies(pools, isTable(defaults) ? defaults["sticky"] : undefined),
     ...checkRoutes(options["routes"], names),
@@ -37,7 +39,24 @@ export function crossCheckOnePool(options: unknown): ConfigIssue[] {
 export function crossCheckPool(options: unknown): ConfigIssue[] {
   if (!isTable(options)) return [];
   const tls = isHalfPair(options["tls"]) ? [halfPairIssue(["tls"])] : [];
-  return [...checkUpstreamIds(options, []), ...checkDiscovery(options, []), ...tls];
+  return [...checkUpstreamIds(options, []), ...checkDiscovery(options, []), ...checkHttp2(options, []), ...tls];
+}
+
+/**
+ * HTTP/2 is negotiated over TLS only, and "h2c" is for upstreams without it. A value that applies to none of a pool's upstreams
+ * is a mistake; in the defaults it may be for other pools.
+ */
+function checkHttp2(pool: unknown, path: Path): ConfigIssue[] {
+  if (!isTable(pool) || !isTable(pool["connections"]) || pool["discovery"] !== undefined) return [];
+  const { http2 } = pool["connections"];
+  if ((http2 !== true && http2 !== "h2c") || !Array.isArray(pool["upstreams"])) return [];
+  const addresses = pool["upstreams"].map(upstreamAddress).filter((address) => address !== undefined);
+  if (addresses.length === 0 || addresses.some(({ tls }) => tls === (http2 === true))) return [];
+  const message =
+    http2 === true
+      ? 'true is for https upstreams, and this pool has none; set "h2c" if its upstreams support HTTP/2 without TLS'
+      : '"h2c" is for http upstreams, and this pool has none; set true to negotiate HTTP/2 with its https upstreams';
+  return [{ path: [...path, "connections", "http2"], message }];
 }
 
 function checkDiscovery(pool: unknown, path: Path): ConfigIssue[] {
@@ -67,9 +86,14 @@ function checkUpstreamIds(pool: unknown, path: Path): ConfigIssue[] {
 
 function upstreamId(entry: unknown): string | undefined {
   if (isTable(entry) && entry["id"] !== undefined) return typeof entry["id"] === "string" ? entry["id"] : undefined;
+  const address = upstreamAddress(entry);
+  return address && defaultUpstreamId(address);
+}
+
+function upstreamAddress(entry: unknown): UpstreamAddress | undefined {
   const url = isTable(entry) ? entry["url"] : entry;
   const address = typeof url === "string" ? parseUpstreamUrl(url) : "";
-  return typeof address === "string" ? undefined : defaultUpstreamId(address);
+  return typeof address === "string" ? undefined : address;
 }
 
 /** A pool's certificate can be in the pool and its key in the defaults, so the merged table is checked. */

@@ -151,6 +151,8 @@ const settings = {
     maxResponseHeaderSize: size(limits.minResponseHeadBytes, limits.maxResponseHeadBytes).optional(),
     maxResponseHeaders: integer(1, limits.maxResponseHeaderFields).optional(),
     http2: flagOr("h2c").optional(),
+    pingInterval: duration().optional(),
+    pingTimeout: duration(1).optional(),
   }).optional(),
   tls: table({
     ca: text("PEM or the path of a PEM file").optional(),

@@ -145,6 +145,7 @@ export class Http2Transport implements Transport, SessionOwner, DialOwner {
     const session = new Session(opened, {
       owner: this,
       timeouts: this.#timeouts,
+      liveness: this.#settings.connections,
       responseHead: this.#settings.connections.responseHead,
       ticker: this.#ticker,
       clock,

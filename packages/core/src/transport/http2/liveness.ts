@@ -1,4 +1,3 @@
-import { limits } from "../../config/defaults.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Ticker, Timed } from "../../runtime/ticker.ts";
 
@@ -9,32 +8,42 @@ export interface LivenessHost {
   sendPing(): void;
   /** The connection has been idle for `keepAliveMs` and accepts no more requests. */
   retire(): void;
-  /** The peer has not answered a PING in time. */
+  /** The peer has sent nothing in time after a PING. */
   onDead(): void;
+}
+
+export interface LivenessTimeouts {
+  /** Idle connections are retired after this time. */
+  readonly keepAliveMs: number;
+  /** 0 is no PING for silence. */
+  readonly pingIntervalMs: number;
+  readonly pingTimeoutMs: number;
 }
 
 /**
  * Detects idle and dead connections. An idle one is retired after a while. With requests in flight, a PING is sent when a
- * request has timed out and after minutes without input: gRPC servers take more frequent PINGs for a flood, and TCP keep-alive
- * probes too.
+ * request has timed out, and when nothing was received for the interval. Idle connections get none: gRPC servers take
+ * those for a flood, whatever the interval.
  */
 export class Liveness implements Timed {
   deadline: number = Infinity;
   readonly #host: LivenessHost;
   readonly #clock: Clock;
   readonly #ticker: Ticker;
-  readonly #keepAliveMs: number;
+  readonly #timeouts: LivenessTimeouts;
   #lastInputAt: number;
   #pinging = false;
+  /** Requests are in flight. */
+  #busy = false;
 
   constructor(
     host: LivenessHost,
-    options: { readonly clock: Clock; readonly ticker: Ticker; readonly keepAliveMs: number },
+    options: { readonly clock: Clock; readonly ticker: Ticker; readonly timeouts: LivenessTimeouts },
   ) {
     this.#host = host;
     this.#clock = options.clock;
     this.#ticker = options.ticker;
-    this.#keepAliveMs = options.keepAliveMs;
+    this.#timeouts = options.timeouts;
     this.#lastInputAt = options.clock.now();
     this.#ticker.watch(this);
   }
@@ -47,14 +56,18 @@ export class Liveness implements Timed {
   /** Restarts the timer when requests have begun or ended. */
   restart(): void {
     if (this.#pinging) return;
-    this.deadline = this.#clock.now() + (this.#host.active === 0 ? this.#keepAliveMs : limits.http2PingAfterMs);
+    const wasBusy = this.#busy;
+    this.#busy = this.#host.active > 0;
+    if (!this.#busy) this.deadline = this.#clock.now() + this.#timeouts.keepAliveMs;
+    else if (!wasBusy) this.deadline = this.#pingAt();
   }
 
-  /** Bytes have been received. True when they end the wait for the answer to a PING. */
+  /** Bytes have been received. True when they end the wait for the reply to a PING. */
   onInput(): boolean {
     this.#lastInputAt = this.#clock.now();
     if (!this.#pinging) return false;
     this.#pinging = false;
+    this.#busy = false;
     this.restart();
     return true;
   }
@@ -62,7 +75,7 @@ export class Liveness implements Timed {
   ping(): void {
     if (this.#pinging) return;
     this.#pinging = true;
-    this.deadline = this.#clock.now() + limits.http2PingTimeoutMs;
+    this.deadline = this.#clock.now() + this.#timeouts.pingTimeoutMs;
     this.#host.sendPing();
   }
 
@@ -73,8 +86,16 @@ export class Liveness implements Timed {
 
   onDeadline(): void {
     if (this.#pinging) return this.#host.onDead();
-    if (this.#host.active === 0) return this.#host.retire();
-    if (this.#clock.now() - this.#lastInputAt >= limits.http2PingAfterMs) return this.ping();
-    this.deadline = this.#lastInputAt + limits.http2PingAfterMs;
+    if (!this.#busy) return this.#host.retire();
+    const { pingIntervalMs } = this.#timeouts;
+    if (this.#clock.now() - this.#lastInputAt >= pingIntervalMs) return this.ping();
+    this.deadline = this.#lastInputAt + pingIntervalMs;
+  }
+
+  /** A connection that was silent while it was idle has some time for the reply to its next request. */
+  #pingAt(): number {
+    const { pingIntervalMs, pingTimeoutMs } = this.#timeouts;
+    if (pingIntervalMs === 0) return Infinity;
+    return Math.max(this.#lastInputAt + pingIntervalMs, this.#clock.now() + Math.min(pingIntervalMs, pingTimeoutMs));
   }
 }

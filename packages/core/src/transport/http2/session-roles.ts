@@ -6,6 +6,7 @@ import type { Clock } from "../../runtime/clock.ts";
 import type { Ticker } from "../../runtime/ticker.ts";
 import type { ConnectionTimeouts } from "../http1/connection-setup.ts";
 import type { Http2Exchange } from "./http2-exchange.ts";
+import type { LivenessTimeouts } from "./liveness.ts";
 import type { Session } from "./session.ts";
 import type { SessionOutput } from "./session-output.ts";
 import type { Http2Stream } from "./stream.ts";
@@ -28,6 +29,7 @@ export interface SessionOwner {
 export interface SessionSetup {
   readonly owner: SessionOwner;
   readonly timeouts: ConnectionTimeouts;
+  readonly liveness: LivenessTimeouts;
   readonly responseHead: HeadLimits;
   readonly ticker: Ticker;
   readonly clock: Clock;

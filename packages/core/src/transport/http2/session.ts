@@ -59,11 +59,8 @@ export class Session implements StreamHost, InputHost, LivenessHost, OutputOwner
     this.#owner = options.owner;
     this.#socket = socket;
     this.#connectMs = opened.connectMs;
-    this.#liveness = new Liveness(this, {
-      clock: options.clock,
-      ticker: options.ticker,
-      keepAliveMs: options.timeouts.keepAliveMs,
-    });
+    const { clock, ticker, liveness } = options;
+    this.#liveness = new Liveness(this, { clock, ticker, timeouts: liveness });
     this.#budget = new FrameBudget(options.clock);
     this.output = new SessionOutput(socket, this, this.#budget);
     this.#input = new SessionInput(this, this.#budget, options.responseHead);

@@ -24,6 +24,8 @@ async function advance(clock: VirtualClock, ms: number): Promise<void> {
   await turns(10);
 }
 
+const minutes = (count: number) => count * 60_000;
+
 function connected(exchange: Recording): Promise<Recording> {
   return exchange.until(() => exchange.phase !== "waiting");
 }
@@ -270,7 +272,7 @@ describe("time", () => {
     await upstream.until(() => upstream.requests === 2);
     await advance(clock, 200);
     expect((await first.ended()).failure?.code).toBe("headers_timeout");
-    await advance(clock, limits.http2PingTimeoutMs + 100);
+    await advance(clock, 5_100);
     expect((await other.ended()).failure).toMatchObject({ code: "reset", sent: true });
     await upstream.until(() => upstream.peers[0]?.ended === true || upstream.peers[0]?.socket.destroyed === true);
   });
@@ -285,11 +287,58 @@ describe("time", () => {
     });
     const exchange = ask(h2cTransport(upstream.port, { runtime: { clock } }), "/");
     await exchange.until(() => exchange.status === 200);
-    await advance(clock, limits.http2PingAfterMs - 1_000);
+    await advance(clock, minutes(6) - 1_000);
     expect(upstream.peers[0]?.of(frameType.ping)).toHaveLength(0);
     await advance(clock, 2_000);
     await upstream.until(() => upstream.peers[0]?.of(frameType.ping).length === 1);
-    await advance(clock, limits.http2PingTimeoutMs + 1_000);
+    await advance(clock, 6_000);
+    expect(exchange.phase).toBe("responding");
+  });
+
+  test("the silence before a PING, and after it, is what the options say; none is sent on an idle connection", async () => {
+    const clock = new VirtualClock();
+    const upstream = await frameServer({
+      onRequest: ({ peer, id, fields }) => fields.includes("/mute") || peer.send(respond(id, "fine")),
+    });
+    const connections = { pingInterval: "30s", pingTimeout: "10s", keepAlive: "10m" };
+    const transport = h2cTransport(upstream.port, { runtime: { clock }, connections, timeouts: { headers: "1h" } });
+    expect(await ask(transport, "/").ended()).toMatchObject({ body: "fine" });
+    await advance(clock, minutes(2));
+    const mute = ask(transport, "/mute");
+    await upstream.until(() => upstream.requests === 2);
+    // The connection was silent while it was idle: the upstream has the timeout to respond.
+    await advance(clock, 9_000);
+    expect(upstream.peers[0]?.of(frameType.ping)).toHaveLength(0);
+    await advance(clock, 2_000);
+    await upstream.until(() => upstream.peers[0]?.of(frameType.ping).length === 1);
+    await advance(clock, 8_000);
+    expect(mute.phase).toBe("connected");
+    await advance(clock, 2_000);
+    expect(await mute.ended()).toMatchObject({ failure: { code: "reset" } });
+  });
+
+  test("requests that begin meanwhile do not delay the PING", async () => {
+    const clock = new VirtualClock();
+    const upstream = await frameServer({});
+    const connections = { pingInterval: "30s", pingTimeout: "1m" };
+    const transport = h2cTransport(upstream.port, { runtime: { clock }, connections, timeouts: { headers: "1h" } });
+    // Until 45 seconds have passed, a request begins every 9 seconds.
+    for (let count = 1; count <= 5; count++) {
+      ask(transport, "/mute");
+      await upstream.until(() => upstream.requests === count);
+      await advance(clock, 9_000);
+    }
+    await upstream.until(() => upstream.peers[0]?.of(frameType.ping).length === 1);
+  });
+
+  test("without an interval no PING is sent for silence", async () => {
+    const clock = new VirtualClock();
+    const upstream = await frameServer({ onRequest: ({ peer, id }) => peer.send(headers(id, ok)) });
+    const options = { runtime: { clock }, connections: { pingInterval: "0s" }, timeouts: { idle: "0s" } } as const;
+    const exchange = ask(h2cTransport(upstream.port, options), "/");
+    await exchange.until(() => exchange.status === 200);
+    await advance(clock, minutes(10));
+    expect(upstream.peers[0]?.of(frameType.ping)).toHaveLength(0);
     expect(exchange.phase).toBe("responding");
   });
 
@@ -367,8 +416,10 @@ describe("a connection is replaced", () => {
     expect(await ask(transport, "/").ended()).toMatchObject({ phase: "complete" });
     expect(upstream.peers.map(({ requests }) => requests.size)).toEqual([2, 1]);
     upstream.peers[0]?.send(respond(1, "done"));
+    expect(upstream.peers[0]?.of(frameType.goaway)).toEqual([]);
     expect(await long.ended()).toMatchObject({ phase: "complete", body: "done" });
     await upstream.until(() => upstream.peers[0]?.ended === true);
+    expect(upstream.peers[0]?.goawayCode).toBe(errorCode.noError);
   });
 });
 
