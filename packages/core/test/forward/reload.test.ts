@@ -147,3 +147,30 @@ describe("what stays over a reload", () => {
     expect((await first).status).toBe(200);
   });
 });
+
+test("health checks go on, change and stop with the options", async () => {
+  const a = scriptedUpstream("a", (request) => request.respond(request.url === "/bad" ? 500 : 200));
+  const base = { upstreams: [upstreamOf(a)] };
+  const intervalMs = 100;
+  const check = (path: string) => ({ path, interval: `${intervalMs}ms`, unhealthyThreshold: 1, jitter: 0 }) as const;
+  const lab = startLab({ ...base, healthCheck: check("/good") });
+  const health = () => lab.pool.get("a")?.health;
+  /** The probes of the next few intervals. */
+  const probes = async () => {
+    const before = a.received.length;
+    await lab.clock.advanceAsync(3 * intervalMs);
+    return a.received.slice(before).map(({ url }) => url);
+  };
+  await probes();
+  expect(health()).toBe("healthy");
+  lab.reload({ ...base, healthCheck: check("/good"), balance: "random" });
+  expect(health()).toBe("healthy");
+  expect(await probes()).toEqual(["/good", "/good", "/good"]);
+  lab.reload({ ...base, healthCheck: check("/bad") });
+  expect(new Set(await probes())).toEqual(new Set(["/bad"]));
+  expect(health()).toBe("unhealthy");
+  lab.reload(base);
+  expect(health()).toBe("unknown");
+  expect(lab.pool.get("a")?.available).toBe(true);
+  expect(await probes()).toEqual([]);
+});

@@ -128,19 +128,3 @@ test("connections are made anew when what they are made with changes", async () 
   await until(() => a.sockets.size === 0);
   expect((await fetchFrom(url)).text).toBe("a");
 });
-
-test("health checks go on, change and stop with the options", async () => {
-  const a = await startUpstream("a", (req, res) => void res.writeHead(req.url === "/bad" ? 500 : 200).end());
-  const base = { upstreams: [upstreamOf("a", a.url)] };
-  const check = (path: string) => ({ path, interval: "100ms", unhealthyThreshold: 1, jitter: 0 });
-  const { proxy } = await startProxy({ ...base, healthCheck: check("/good") });
-  const health = () => onlyPool(proxy).get("a")?.health;
-  await until(() => health() === "healthy");
-  proxy.reload({ ...base, healthCheck: check("/good"), balance: "random" });
-  expect(health()).toBe("healthy");
-  proxy.reload({ ...base, healthCheck: check("/bad") });
-  await until(() => health() === "unhealthy");
-  proxy.reload(base);
-  expect(health()).toBe("unknown");
-  expect(onlyPool(proxy).get("a")?.available).toBe(true);
-});
