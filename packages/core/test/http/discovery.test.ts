@@ -3,19 +3,18 @@ import * as https from "node:https";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
-import type { DiscoveryOptions, PoolOptions } from "../../src/config/options.ts";
-import type { Proxy } from "../../src/proxy.ts";
+import type { DiscoveryOptions } from "../../src/config/options.ts";
 import { fetchFrom } from "../support/client.ts";
 import { startDnsServer, type Zone } from "../support/dns-server.ts";
 import { until } from "../support/event-loop.ts";
 import { idsOf } from "../support/pools.ts";
-import { nextEvent, onlyPool, startProxy } from "../support/start-proxy.ts";
+import { onlyPool, startProxy } from "../support/start-proxy.ts";
 import { startUpstream } from "../support/start-upstream.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 import { connectSocket, echo, startEcho } from "../support/web-sockets.ts";
 
 /** Upstreams by name, a DNS server whose SRV records lead to those that are named, and a proxy on virtual time. */
-async function scene(names: readonly string[], options: Partial<PoolOptions> = {}) {
+async function scene(names: readonly string[]) {
   const upstreams = new Map(
     await Promise.all(["a", "b", "c"].map(async (name) => [name, await startUpstream(name)] as const)),
   );
@@ -33,8 +32,7 @@ async function scene(names: readonly string[], options: Partial<PoolOptions> = {
     servers: [dns.address],
   };
   const clock = new VirtualClock();
-  const poolOptions = { balance: "round-robin", discovery, ...options } as const;
-  const started = await startProxy(poolOptions, { runtime: { clock, random: () => 0.5 } });
+  const started = await startProxy({ balance: "round-robin", discovery }, { runtime: { clock, random: () => 0.5 } });
   /** Lets the time of the next look-up come, and resolves when it has ended. */
   const lookUpAgain = async () => {
     const count = () => {
@@ -45,37 +43,8 @@ async function scene(names: readonly string[], options: Partial<PoolOptions> = {
     await clock.advanceAsync(1_100);
     await until(() => count() > before);
   };
-  return { ...started, dns, clock, upstreams, idOf, leadTo, discovery, poolOptions, lookUpAgain };
+  return { ...started, dns, clock, upstreams, idOf, leadTo, lookUpAgain };
 }
-
-const settled = (proxy: Proxy) => until(() => onlyPool(proxy).discoveryStatus.state?.status !== "awaited");
-
-test("requests that come before the first answer wait for it and are spread over all who are found", async () => {
-  const { url, finished } = await scene(["a", "b"]);
-  const answers = await Promise.all(Array.from({ length: 10 }, () => fetchFrom(url)));
-  expect(answers.map(({ text }) => text).sort()).toEqual([..."aaaaabbbbb"]);
-  const events = await finished(10);
-  expect(events.every(({ status, attempts }) => status === 200 && attempts.length === 1)).toBe(true);
-});
-
-test("requests that come before a first look-up that fails get 503 as soon as it has", async () => {
-  const { url, dns, proxy, finished, lookUpAgain, leadTo } = await scene([]);
-  dns.zone = { "_http._tcp.api.test": "SERVFAIL" };
-  const failing = nextEvent(proxy, "discovery");
-  expect((await fetchFrom(url)).status).toBe(503);
-  expect(await failing).toEqual({
-    pool: "default",
-    name: "_http._tcp.api.test",
-    ok: false,
-    error: "SERVFAIL",
-    members: 0,
-  });
-  expect((await fetchFrom(url)).status).toBe(503);
-  expect((await finished(2)).map(({ error }) => error)).toEqual(["none_available", "none_available"]);
-  dns.zone = leadTo("a");
-  await lookUpAgain();
-  expect((await fetchFrom(url)).text).toBe("a");
-});
 
 test("no request is lost while members come and go under load", async () => {
   const { url, dns, proxy, upstreams, idOf, leadTo, lookUpAgain } = await scene(["a"]);
@@ -117,45 +86,6 @@ test("no request is lost while members come and go under load", async () => {
   expect(idsOf(onlyPool(proxy).upstreams)).toEqual([idOf("b"), idOf("c")].sort());
 });
 
-test("a member that is gone from DNS finishes what it has begun", async () => {
-  const { url, dns, proxy, upstreams, idOf, leadTo, lookUpAgain } = await scene(["a"]);
-  let answer = () => {};
-  const a = upstreams.get("a");
-  if (a !== undefined) a.answer = (_req, res) => (answer = () => void res.end("late"));
-  const first = fetchFrom(url);
-  await until(() => a?.received.length === 1);
-  dns.zone = leadTo("b");
-  await lookUpAgain();
-  expect(idsOf(onlyPool(proxy).upstreams)).toEqual([idOf("b")]);
-  expect((await fetchFrom(url)).text).toBe("b");
-  answer();
-  expect((await first).text).toBe("late");
-});
-
-test("members that were found are probed by their name, and ejected when they fail", async () => {
-  const healthCheck = { interval: "10s", fastInterval: "1s", unhealthyThreshold: 1, healthyThreshold: 1 };
-  const outlierDetection = { consecutiveFailures: 1, maxEjectionPercent: 100 };
-  const { url, proxy, upstreams, idOf, clock } = await scene(["a", "b", "c"], { healthCheck, outlierDetection });
-  for (const [name, upstream] of upstreams) {
-    upstream.answer = (req, res) => {
-      const bad = name === "a" && req.headers["user-agent"] === "evenkeel-health";
-      res.writeHead(bad || (name === "b" && req.url === "/fail") ? 503 : 200).end(name);
-    };
-  }
-  const verdicts = new Map<string, string>();
-  proxy.on("health", ({ upstream, to }) => verdicts.set(upstream, to));
-  const ejected = nextEvent(proxy, "eject");
-  await settled(proxy);
-  await clock.advanceAsync(1_000);
-  await until(() => verdicts.size === 3);
-  expect(["a", "b", "c"].map((name) => verdicts.get(idOf(name)))).toEqual(["unhealthy", "healthy", "healthy"]);
-  expect(upstreams.get("a")?.received[0]?.headers.host).toBe(`api.test:${upstreams.get("a")?.port}`);
-  const first = [await fetchFrom(`${url}/fail`), await fetchFrom(`${url}/fail`)];
-  expect(first.map(({ status }) => status).sort()).toEqual([200, 503]);
-  expect(await ejected).toMatchObject({ upstream: idOf("b") });
-  expect([(await fetchFrom(url)).text, (await fetchFrom(url)).text]).toEqual(["c", "c"]);
-});
-
 describe("a Host header that is not kept", () => {
   test("is the name that led there, for requests and for upgrades", async () => {
     const upstream = await startEcho();
@@ -194,58 +124,6 @@ test("the certificate of an https member has to name what was looked up", async 
   };
   expect(await statusFor("_https._tcp.localhost")).toBe(200);
   expect(await statusFor("_https._tcp.example.test")).toBe(502);
-});
-
-describe("a reload", () => {
-  test("that changes nothing of discovery looks nothing up", async () => {
-    const { proxy, dns, poolOptions, idOf } = await scene(["a"]);
-    await settled(proxy);
-    const [before] = onlyPool(proxy).upstreams;
-    const asked = dns.questions.length;
-    const { upstreams } = proxy.reload({ ...poolOptions, balance: "random" });
-    expect(upstreams).toEqual({ added: [], removed: [] });
-    expect(onlyPool(proxy).get(idOf("a"))).toBe(before);
-    expect(dns.questions).toHaveLength(asked);
-  });
-
-  test("with another name keeps the members until that has an answer", async () => {
-    const { url, proxy, dns, discovery, idOf, leadTo, poolOptions } = await scene(["a"]);
-    await settled(proxy);
-    dns.zone = { ...leadTo("b"), "other.test": leadTo("b")["_http._tcp.api.test"] ?? "NXDOMAIN" };
-    proxy.reload({ ...poolOptions, discovery: { ...discovery, name: "other.test" } });
-    expect(idsOf(onlyPool(proxy).upstreams)).toEqual([idOf("a")]);
-    expect((await fetchFrom(url)).text).toBe("a");
-    await settled(proxy);
-    expect(idsOf(onlyPool(proxy).upstreams)).toEqual([idOf("b")]);
-    expect((await fetchFrom(url)).text).toBe("b");
-  });
-
-  test("without discovery lets its members go", async () => {
-    const { proxy, clock, upstreams, idOf, poolOptions } = await scene(["a", "b"]);
-    await settled(proxy);
-    const listed = upstreams.get("c")?.url ?? "";
-    const { discovery: _none, ...rest } = poolOptions;
-    const changes = proxy.reload({ ...rest, upstreams: [listed] });
-    expect(changes.upstreams.added).toEqual([`default/${idOf("c")}`]);
-    expect(changes.upstreams.removed.toSorted()).toEqual([`default/${idOf("a")}`, `default/${idOf("b")}`].sort());
-    expect(proxy.snapshot().pools[0]?.discovery).toBeNull();
-    await clock.advanceAsync(60_000);
-    expect(idsOf(onlyPool(proxy).upstreams)).toEqual([idOf("c")]);
-  });
-
-  test("that lists an address that was found, or does not any more, leaves no gap", async () => {
-    const { url, proxy, upstreams, idOf, poolOptions } = await scene(["a"]);
-    await settled(proxy);
-    await fetchFrom(url);
-    const a = onlyPool(proxy).get(idOf("a"));
-    // It is asked by another name now, so it is another member.
-    proxy.reload({ ...poolOptions, upstreams: [upstreams.get("a")?.url ?? ""] });
-    expect(proxy.snapshot().pools[0]?.upstreams).toMatchObject([{ id: idOf("a"), discovered: false }]);
-    expect(onlyPool(proxy).get(idOf("a"))).not.toBe(a);
-    proxy.reload(poolOptions);
-    expect(proxy.snapshot().pools[0]?.upstreams).toMatchObject([{ id: idOf("a"), discovered: true }]);
-    expect((await fetchFrom(url)).text).toBe("a");
-  });
 });
 
 test("a proxy that closes ends its look-ups, and nobody waits for them", async () => {
