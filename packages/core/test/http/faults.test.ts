@@ -5,11 +5,11 @@ import { startProxy } from "../support/start-proxy.ts";
 import { startRawUpstream, startUpstream } from "../support/start-upstream.ts";
 
 /** A proxy over one upstream that says exactly this and then does as told. */
-async function saying(bytes: string, then: (socket: Socket) => void = () => {}, timeouts = {}) {
+async function saying(bytes: string, then: (socket: Socket) => void = () => {}) {
   const upstream = await startRawUpstream((socket) => {
     socket.write(Buffer.from(bytes, "latin1"), () => then(socket));
   });
-  const started = await startProxy({ upstreams: [upstream.url], timeouts, retry: { attempts: 0 } });
+  const started = await startProxy({ upstreams: [upstream.url], retry: { attempts: 0 } });
   return { ...started, upstream };
 }
 
@@ -56,37 +56,6 @@ describe("an answer that cannot be right is 502", () => {
     const [event] = await finished(1);
     expect(event?.attempts).toHaveLength(1);
     expect(event).toMatchObject({ status: 502, upstream: expect.any(String) });
-  });
-});
-
-describe("silence", () => {
-  test("longer than the whole exchange may take is 504, whatever the attempts", async () => {
-    const { url, finished } = await saying("", () => {}, { total: "60ms" });
-    expect((await fetchFrom(url)).status).toBe(504);
-    expect((await finished(1))[0]).toMatchObject({
-      status: 504,
-      error: "total_timeout",
-      attempts: [{ error: "total_timeout" }],
-    });
-  });
-
-  test("of a slow body longer than the whole exchange may take cuts it off", async () => {
-    const upstream = await startUpstream("a", (_req, res) => {
-      const timer = setInterval(() => res.write("."), 10);
-      res.on("close", () => clearInterval(timer));
-    });
-    const { port, finished } = await startProxy({ upstreams: [upstream.url], timeouts: { total: "100ms" } });
-    const client = await rawClient(port, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
-    expect((await client.over()).text).not.toContain("0\r\n\r\n");
-    expect((await finished(1))[0]).toMatchObject({ status: 200, error: "total_timeout", flags: ["truncated"] });
-  });
-
-  test("of one attempt can be told apart from that of the upstream, and tried again", async () => {
-    const slow = await startRawUpstream(() => {});
-    const quick = await startUpstream("quick");
-    const upstreams = [{ url: slow.url }, { url: quick.url, backup: true }];
-    const { url } = await startProxy({ upstreams, retry: { on: ["timeout"], perTryTimeout: "60ms" } });
-    expect((await fetchFrom(url)).text).toBe("quick");
   });
 });
 

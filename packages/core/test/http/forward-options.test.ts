@@ -62,36 +62,6 @@ describe("onError", () => {
     const { status, headers, body } = await ask(port, { method: "POST", body: "x".repeat(100_000) });
     expect([status, headers.connection, body.toString()]).toEqual([413, "close", "body_too_large"]);
   });
-
-  test("is not asked about what no route matches, nor about what is no request to forward", async () => {
-    const options = { pools: { api: { upstreams: [await refusingUrl()] } }, routes: [{ pool: "api", path: "/api" }] };
-    const asked: string[] = [];
-    const { port } = await serve(options, () => ({ onError: ({ code }) => void asked.push(code) }));
-    expect((await ask(port, { path: "/other" })).status).toBe(404);
-    expect((await ask(port, { method: "TRACE", path: "/api" })).status).toBe(405);
-    expect(asked).toEqual([]);
-  });
-
-  test("that throws leaves the answer to the proxy", async () => {
-    const { port } = await serve({ upstreams: [await refusingUrl()] }, () => ({
-      onError: () => {
-        throw new Error("not my day");
-      },
-    }));
-    const { status, headers } = await ask(port);
-    expect([status, headers["proxy-status"]]).toEqual([502, expect.stringContaining("connect_refused")]);
-  });
-
-  test("an answer that breaks off is cut off, and nobody is asked", async () => {
-    const { url } = await startUpstream("a", (req, res) => {
-      res.writeHead(200, { "Content-Length": 100 });
-      res.write("some", () => req.socket.destroy());
-    });
-    const asked: string[] = [];
-    const { port } = await serve({ upstreams: [url] }, () => ({ onError: ({ code }) => void asked.push(code) }));
-    await expect(ask(port)).rejects.toMatchObject({ code: "ECONNRESET" });
-    expect(asked).toEqual([]);
-  });
 });
 
 describe("a body that was read before", () => {
