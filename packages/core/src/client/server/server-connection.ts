@@ -5,8 +5,6 @@ import type { ServerLimits } from "./server-limits.ts";
 
 /** One connection of a client to a server of our own, whatever its protocol. */
 export interface ServerConnection {
-  /** The code with which its requests are refused; undefined when they are served. */
-  refusal: ErrorCode | undefined;
   /** It has sent a request. */
   readonly requested: boolean;
   /** No request is in flight on it, and it is no tunnel. A request with an incomplete head does not count. */
@@ -32,6 +30,8 @@ export interface ServerConnectionOptions {
   readonly remoteAddress: string | undefined;
   /** The connection uses TLS, or did so at the proxy in front. */
   readonly encrypted: boolean;
-  /** Called once, when the connection is closed. */
+  /** The code with which its requests are refused, the first of which is the last; undefined when they are served. */
+  readonly refusal: ErrorCode | undefined;
+  /** Called once, when the connection is closed, and not during the construction. */
   readonly onClosed: () => void;
 }
