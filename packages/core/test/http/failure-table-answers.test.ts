@@ -3,10 +3,11 @@
 import type { Socket } from "node:net";
 import { describe, expect, test } from "vitest";
 import { until } from "../support/event-loop.ts";
-import { get, observe, own, play, post, saying, startScene, urlOf, well } from "../support/failure-scene.ts";
+import { get, observe, play, post, saying, startScene, urlOf, well } from "../support/failure-scene.ts";
 import { StrictClient } from "../support/raw-client.ts";
 import { rawUpstream, response } from "../support/raw-upstream.ts";
 import { refusingUrl } from "../support/refusing-port.ts";
+import { own } from "../support/scene-result.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 import { handshake } from "../support/web-sockets.ts";
 
@@ -100,18 +101,6 @@ test("11 an error that the upstream answers is passed on, and both connections a
   await until(() => upstream.requests.length === 2);
   expect(upstream.sockets).toHaveLength(1);
   next.socket.destroy();
-});
-
-test("11 an error that the options name is asked of another upstream instead, where the method allows", async () => {
-  const [busy, good] = [await saying(response("busy", { status: "503 Busy" })), await well()];
-  const scene = { upstreams: [busy, good].map(urlOf), settings: { retry: { on: ["503"] } } } as const;
-  expect(await play(scene)).toMatchObject({
-    client: [200],
-    attempts: ["a 503", "b 200"],
-    flags: ["retried"],
-    blamed: [],
-  });
-  expect(await play({ ...scene, request: post })).toMatchObject({ client: [503], attempts: ["a 503"], flags: [] });
 });
 
 describe("20 an upgrade that is refused", () => {

@@ -1,19 +1,21 @@
 /**
  * The table of failures, 1 to 6: an upstream gives no answer, or none that can be right. What the client sees, what the log
  * says, what is tried again, whom it counts against, and what becomes of the connections on both sides. Each row has
- * exactly one request event and one count: `observe` sees to it.
+ * exactly one request event and one count: `observe` checks it.
  *
- * 7 to 11, 20 and 21 are in failure-table-answers.test.ts, 12 to 19, 22 and 25 in failure-table-own.test.ts; 23 and 24 are the
+ * 7 to 11, 20 and 21 are in failure-table-answers.test.ts, 12 to 19, 22 and 25 in failure-table-own.test.ts. The files of these
+ * names in test/forward have the rows that need no socket: 11 in part, 12 to 16, 17 in part, 19 and 25. 23 and 24 are the
  * command's, in packages/cli/test: start-failures, reload and shutdown.
  */
 
 import type { Socket } from "node:net";
 import { describe, expect, test } from "vitest";
 import { cert, key } from "../support/certificates.ts";
-import { get, observe, own, play, post, saying, startScene, urlOf, well } from "../support/failure-scene.ts";
+import { get, observe, play, post, saying, startScene, urlOf, well } from "../support/failure-scene.ts";
 import { StrictClient } from "../support/raw-client.ts";
 import { echo, rawUpstream } from "../support/raw-upstream.ts";
 import { refusingUrl } from "../support/refusing-port.ts";
+import { own } from "../support/scene-result.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 
 describe("1 an upstream that cannot be reached is 502, and any method moves on", () => {
