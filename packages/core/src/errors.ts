@@ -33,6 +33,7 @@ export type ErrorCode =
   | "expectation_failed"
   | "method_not_allowed"
   | "not_implemented"
+  | "version_not_supported"
   | "client_aborted"
   | "send_timeout"
   | "connection_limit"
@@ -86,6 +87,7 @@ const table: Readonly<Record<ErrorCode, ErrorKind>> = {
   expectation_failed: kind(417, "client", "request", "never", "http_request_error"),
   method_not_allowed: kind(405, "client", "request", "never", "http_request_denied"),
   not_implemented: kind(501, "client", "request", "never", "http_request_error"),
+  version_not_supported: kind(505, "client", "request", "never", "http_request_error"),
   client_aborted: kind(499, "client", "body", "never", "http_request_error"),
   send_timeout: kind(499, "client", "body", "never", "connection_write_timeout"),
 

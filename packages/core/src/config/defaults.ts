@@ -219,6 +219,12 @@ export const limits = {
   pipelinedRequests: 31,
   /** The number of pipelined requests waiting on a connection at which reading stops. Those already read come in addition. */
   pipelinedWaiting: 4_096,
+  /** The bytes of a response that waits for the responses to earlier requests at which the upstream is paused. */
+  heldResponseBytes: 65_536,
+  /** The bytes of request bodies that wait to be forwarded at which a client's connection is no longer read. */
+  heldRequestBytes: 65_536,
+  /** Milliseconds after the end of a client's side until it is checked that the client still reads. */
+  halfClosedMs: 250,
   /** The most bytes read after an upgrade request that waits for the responses to earlier requests on its connection. */
   heldUpgradeBytes: 65_536,
   /**

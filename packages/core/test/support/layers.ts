@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
+import type { AddressInfo, Server as NetServer, Socket } from "node:net";
 import type { ProxyOptions } from "../../src/config/options.ts";
 import type { RequestEvent } from "../../src/events.ts";
 import { createProxy, type Proxy } from "../../src/proxy.ts";
@@ -94,7 +94,7 @@ export function inProcess(traits: LayerTraits, host: (proxy: Proxy) => Promise<H
 }
 
 /** Listens on a free port of the loopback. */
-export async function listenAnywhere(server: Server): Promise<Server> {
+export async function listenAnywhere<Listening extends NetServer>(server: Listening): Promise<Listening> {
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   return server;
