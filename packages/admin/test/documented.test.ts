@@ -23,6 +23,7 @@ const full = proxySnapshot({
     }),
   ],
   requests: [{ route: "/*", pool: "api", method: "GET", code: 200, count: 1 }],
+  grpcCalls: [{ route: "/*", pool: "api", status: "OK", count: 1 }],
   durations: [{ route: "/*", pool: "api", histogram }],
 });
 

@@ -50,6 +50,7 @@ const full = proxySnapshot({
     { route: "/api", pool: "api", method: "GET", code: 200, count: 12 },
     { route: "/api", pool: "api", method: "other", code: 502, count: 1 },
   ],
+  grpcCalls: [{ route: "/api", pool: "api", status: "UNAVAILABLE", count: 6 }],
   durations: [{ route: "/api", pool: "api", histogram }],
   reloads: { succeeded: 2, failed: 1, lastSuccessful: false },
 });
@@ -68,6 +69,8 @@ test("has everything that the snapshot counts", async () => {
   expect(
     sampleValue(families, "evenkeel_requests_total", { route: "/api", pool: "api", method: "GET", code: "200" }),
   ).toBe(12);
+  const unavailable = { route: "/api", pool: "api", status: "UNAVAILABLE" };
+  expect(sampleValue(families, "evenkeel_grpc_calls_total", unavailable)).toBe(6);
   expect(sampleValue(families, "evenkeel_requests_in_flight", { pool: "api" })).toBe(3);
   expect(sampleValue(families, "evenkeel_upstream_requests_total", { ...a, outcome: "reset" })).toBe(2);
   expect(sampleValue(families, "evenkeel_upstream_in_flight", a)).toBe(3);

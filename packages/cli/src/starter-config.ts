@@ -198,7 +198,7 @@ path = "/"
 # Retries after the first attempt: first at upstreams that were not tried, then at those that failed.
 #attempts = 3
 # May include "timeout" and statuses such as "503" too.
-#on = ["connect-failure", "reset"]
+#on = ["connect-failure", "reset", "grpc-unavailable"]
 #methods = ["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]
 # The share of requests that may be retried, and the retries per second that are always allowed.
 #budget = 0.2

@@ -15,6 +15,7 @@ const event: RequestEvent = {
   url: "/",
   protocol: "HTTP/1.1",
   status: 502,
+  grpcStatus: 14,
   bytesIn: 0,
   bytesOut: 0,
   durationMs: 1,
@@ -23,7 +24,7 @@ const event: RequestEvent = {
   upstream: "a",
   attempts: [
     { upstream: "a", error: "reset", cause: "c", connectMs: 1 },
-    { upstream: "b", status: 503, headersMs: 1 },
+    { upstream: "b", status: 503, grpcStatus: 14, headersMs: 1 },
   ],
   error: "reset",
   cause: "c",

@@ -12,6 +12,8 @@ export interface AttemptRecord {
   readonly upstream: string;
   /** The status of its response. Absent without a response. */
   readonly status?: number;
+  /** The status with which the upstream has ended a gRPC call. Absent for other requests and without a status. */
+  readonly grpcStatus?: number;
   /** Why the attempt failed. Absent if it has not failed. */
   readonly error?: ErrorCode;
   /**
@@ -48,6 +50,11 @@ export interface RequestEvent {
   readonly protocol: string;
   /** The status of the response; 499 if the client closed the connection first. */
   readonly status: number;
+  /**
+   * The status of a gRPC call, 0 to 16: the upstream's, that of a locally generated response, or 1 (CANCELLED) if the client
+   * closed the call. Absent for other requests, and if the response is not one of gRPC.
+   */
+  readonly grpcStatus?: number;
   /** Bytes received of the request's body. */
   readonly bytesIn: number;
   /** Bytes of the response's body that were written to the client's socket. */
@@ -73,13 +80,16 @@ export interface AttemptEvent extends AttemptRecord {
   readonly durationMs: number;
 }
 
+/** Why a request is retried: an error code, a status that the retry options list, or UNAVAILABLE as the status of a gRPC call. */
+export type RetryReason = ErrorCode | `${number}` | "grpc_unavailable";
+
 export interface RetryEvent {
   readonly pool: string;
   readonly requestId: string;
   /** The upstream that failed. */
   readonly upstream: string;
-  /** Why it failed: an error code, or a status that the retry options list. */
-  readonly reason: ErrorCode | `${number}`;
+  /** Why it failed. */
+  readonly reason: RetryReason;
 }
 
 export interface HealthEvent {

@@ -17,6 +17,7 @@ export { poolEventNames } from "./events.ts";
 export type * from "./explain/explanation.ts";
 export { checkHooks } from "./forward/check-hooks.ts";
 export type { ErrorContext, HookResponse, Hooks, RequestContext, ResponseContext } from "./forward/hooks.ts";
+export type { GrpcStatusName } from "./grpc/status.ts";
 export { HealthChecker } from "./health/health-checker.ts";
 export { OutlierDetector } from "./health/outlier-detector.ts";
 export type { HeaderList } from "./http1/header-list.ts";

@@ -200,6 +200,7 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
       version,
       pools: Object.freeze(pools.map(({ pool, balancer }) => pool.snapshot(balancer.policy.name))),
       requests: this.#metrics.requests(),
+      grpcCalls: this.#metrics.grpcCalls(),
       durations: this.#metrics.durations(),
       reloads: Object.freeze({ ...this.#reloads }),
     });

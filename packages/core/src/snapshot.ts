@@ -2,6 +2,7 @@
 
 import type { ErrorCode } from "./errors.ts";
 import type { EjectionReason, Health, UpstreamState } from "./events.ts";
+import type { GrpcStatusName } from "./grpc/status.ts";
 
 /** A distribution of durations, cumulative like a Prometheus histogram. */
 export interface HistogramSnapshot {
@@ -120,6 +121,14 @@ export interface RequestCount {
   readonly count: number;
 }
 
+/** The count of finished gRPC calls with one status, such as `OK` or `UNAVAILABLE`. They count as requests too. */
+export interface GrpcCallCount {
+  readonly route: string;
+  readonly pool: string;
+  readonly status: GrpcStatusName;
+  readonly count: number;
+}
+
 export interface RequestDurations {
   readonly route: string;
   readonly pool: string;
@@ -134,6 +143,7 @@ export interface ProxySnapshot {
   readonly version: string;
   readonly pools: readonly PoolSnapshot[];
   readonly requests: readonly RequestCount[];
+  readonly grpcCalls: readonly GrpcCallCount[];
   readonly durations: readonly RequestDurations[];
   readonly reloads: { readonly succeeded: number; readonly failed: number; readonly lastSuccessful: boolean };
 }

@@ -49,12 +49,17 @@ function toFamilies(snapshot: ProxySnapshot): readonly Family[] {
   ];
 }
 
-function requestFamilies({ requests, durations }: ProxySnapshot): readonly Family[] {
+function requestFamilies({ requests, grpcCalls, durations }: ProxySnapshot): readonly Family[] {
   return [
     counter(
       "evenkeel_requests_total",
       "Finished requests.",
       requests.map(({ count, route, pool, method, code }) => sample({ route, pool, method, code }, count)),
+    ),
+    counter(
+      "evenkeel_grpc_calls_total",
+      "Finished gRPC calls by status.",
+      grpcCalls.map(({ count, route, pool, status }) => sample({ route, pool, status }, count)),
     ),
     histogram(
       "evenkeel_request_duration_seconds",

@@ -74,6 +74,7 @@ export function proxySnapshot(changes: Partial<ProxySnapshot> = {}): ProxySnapsh
     version: "1.2.3",
     pools: [],
     requests: [],
+    grpcCalls: [],
     durations: [],
     reloads: { succeeded: 0, failed: 0, lastSuccessful: true },
     ...changes,

@@ -18,6 +18,7 @@ export function toJsonLine(event: RequestEvent): string {
     url: withoutUserInfo(event.url),
     protocol: event.protocol,
     status: event.status,
+    grpcStatus: event.grpcStatus,
     bytesIn: event.bytesIn,
     bytesOut: event.bytesOut,
     durationMs: toMicroseconds(event.durationMs),
@@ -56,10 +57,10 @@ function describeCause(cause: unknown): string | undefined {
   return messages.join(": ").slice(0, maxCauseLength);
 }
 
-function toAttempt({ upstream, status, error, cause, connectMs, headersMs }: AttemptRecord): object {
+function toAttempt({ upstream, status, grpcStatus, error, cause, connectMs, headersMs }: AttemptRecord): object {
   return {
     upstream,
-    ...(error === undefined ? { status } : { error, cause }),
+    ...(error === undefined ? { status, grpcStatus } : { error, cause }),
     connectMs: connectMs === undefined ? undefined : toMicroseconds(connectMs),
     headersMs: headersMs === undefined ? undefined : toMicroseconds(headersMs),
   };

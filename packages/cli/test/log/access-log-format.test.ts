@@ -30,6 +30,11 @@ const event: RequestEvent = {
   referer: undefined,
 };
 
+test("a JSON line of a gRPC call has its status, and that of each attempt", () => {
+  const attempts = [{ upstream: "b", status: 200, grpcStatus: 0, headersMs: 1 }];
+  expect(JSON.parse(toJsonLine({ ...event, grpcStatus: 0, attempts }))).toMatchObject({ grpcStatus: 0, attempts });
+});
+
 test("a JSON line has every known field, in the order of the documentation", () => {
   expect(toJsonLine(event)).toBe(
     '{"time":"2024-02-29T23:59:59.007Z","requestId":"r1","client":"192.0.2.1","method":"GET","host":"example.com",' +

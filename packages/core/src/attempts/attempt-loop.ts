@@ -8,7 +8,9 @@
  */
 
 import createDebug from "debug";
+import { limits } from "../config/defaults.ts";
 import { type ErrorCode, isConnectFailure } from "../errors.ts";
+import type { RetryReason } from "../events.ts";
 import type { Outage, OutageWaiter } from "../pool/availability/outage.ts";
 import type { OpenTunnel } from "../pool/open-tunnels.ts";
 import type { Outcome, Upstream } from "../pool/upstream.ts";
@@ -17,7 +19,14 @@ import { InputTimeout } from "../runtime/input-timeout.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { ExchangeFailure } from "../transport/transport.ts";
 import { type AttemptNotes, type AttemptResult, CurrentAttempt } from "./current-attempt.ts";
-import { decideAfterFailure, decideAfterStatus, isStale, type RetryFacts, retryPauseMs } from "./retry-policy.ts";
+import {
+  decideAfterFailure,
+  decideAfterStatus,
+  decideAfterUnavailable,
+  isStale,
+  type RetryFacts,
+  retryPauseMs,
+} from "./retry-policy.ts";
 import { type SelectionHandler, type SelectionInput, UpstreamSelector } from "./upstream-selector.ts";
 
 const debug = createDebug("evenkeel:forward");
@@ -28,6 +37,8 @@ export interface AttemptLoopInput extends SelectionInput {
   readonly method: string;
   /** Receives each attempt and each retry, for events, logs and metrics. */
   readonly notes: AttemptNotes;
+  /** Milliseconds that the client gives the request. `timeouts.total` applies as well. */
+  readonly timeoutMs?: number | undefined;
 }
 
 /** Makes each attempt, and reports its progress to the loop. */
@@ -52,7 +63,7 @@ export class AttemptLoop implements SelectionHandler, OutageWaiter {
   /** On the monotonic clock: the request waits no longer for the end of an outage. */
   #reconnectUntil: number | undefined;
   #pauseTimer: Timer;
-  /** On the monotonic clock: the end of `timeouts.total`. */
+  /** On the monotonic clock: the end of `timeouts.total`, or of the client's own timeout. */
   #deadline = Infinity;
   #deadlineTimer: InputTimeout | undefined;
 
@@ -65,9 +76,10 @@ export class AttemptLoop implements SelectionHandler, OutageWaiter {
 
   start(): void {
     const { pool } = this.#in.to;
-    const { totalMs } = pool.options.timeouts;
+    const { totalMs: optionMs } = pool.options.timeouts;
+    const totalMs = Math.min(optionMs === 0 ? Infinity : optionMs, this.#in.timeoutMs ?? Infinity);
     pool.retryBudget.deposit();
-    if (totalMs > 0) {
+    if (totalMs !== Infinity) {
       const { clock } = this.#in.runtime;
       this.#deadline = clock.now() + totalMs;
       this.#deadlineTimer = new InputTimeout(clock, () => this.#handler.onGiveUp("total_timeout"), totalMs);
@@ -100,6 +112,21 @@ export class AttemptLoop implements SelectionHandler, OutageWaiter {
     this.#reached = true;
     this.#attempt.settle("success", { status });
     this.#retry(`${status}`, facts.pauseMs);
+    return true;
+  }
+
+  /**
+   * Retries a gRPC call that the upstream has ended with UNAVAILABLE before any message, if the options say so. False: the
+   * response is to be passed on. `pushbackMs` is the pause that the upstream asks for; Infinity is no retry.
+   */
+  retriedOnUnavailable(result: AttemptResult, pushbackMs = 0): boolean {
+    if (pushbackMs > limits.retryPushbackMs) return false;
+    const facts = this.#facts();
+    const pauseMs = Math.max(facts.pauseMs, pushbackMs);
+    if (decideAfterUnavailable({ ...facts, pauseMs }) !== "retry") return false;
+    this.#reached = true;
+    this.#attempt.settle("success", result);
+    this.#retry("grpc_unavailable", pauseMs);
     return true;
   }
 
@@ -222,7 +249,7 @@ export class AttemptLoop implements SelectionHandler, OutageWaiter {
   }
 
   /** Retries after a pause: on an untried upstream, or in a new round. */
-  #retry(reason: ErrorCode | `${number}`, pauseMs: number): void {
+  #retry(reason: RetryReason, pauseMs: number): void {
     this.#in.notes.retried(this.#upstream, reason);
     this.#retriesUsed++;
     this.#pauseTimer = this.#in.runtime.clock.setTimeout(() => {

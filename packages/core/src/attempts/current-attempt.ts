@@ -1,5 +1,5 @@
 import type { ErrorCode } from "../errors.ts";
-import type { AttemptRecord, RequestFlag } from "../events.ts";
+import type { AttemptRecord, RequestFlag, RetryReason } from "../events.ts";
 import type { Attempt } from "../pool/attempt.ts";
 import type { OpenTunnel } from "../pool/open-tunnels.ts";
 import type { Pool } from "../pool/pool.ts";
@@ -12,11 +12,14 @@ export interface AttemptNotes {
   upstream: Upstream | undefined;
   readonly flags: { add(flag: RequestFlag): void };
   attemptEnded(startedAt: number, attempt: AttemptRecord): void;
-  retried(failed: Upstream, reason: ErrorCode | `${number}`): void;
+  retried(failed: Upstream, reason: RetryReason): void;
 }
 
 export interface AttemptResult {
   readonly status?: number;
+  readonly grpcStatus?: number;
+  /** The status by which the attempt is judged. Default: `status`. */
+  readonly countsAs?: number;
   readonly error?: ErrorCode;
   /** The exception or socket error behind `error`. */
   readonly cause?: unknown;
@@ -73,13 +76,15 @@ export class CurrentAttempt {
   }
 
   /** Records the result. The caller settles the returned attempt. */
-  #end({ status, error, cause: thrown }: AttemptResult): Attempt | undefined {
+  #end({ status, grpcStatus, countsAs, error, cause: thrown }: AttemptResult): Attempt | undefined {
     const attempt = this.#attempt;
     if (attempt === undefined) return undefined;
     this.#attempt = undefined;
+    if (countsAs !== undefined) attempt.status = countsAs;
     const { startedAt, connectMs, headersMs } = attempt;
     const record: { -readonly [Key in keyof AttemptRecord]: AttemptRecord[Key] } = { upstream: attempt.upstream.id };
     if (status !== undefined) record.status = status;
+    if (grpcStatus !== undefined) record.grpcStatus = grpcStatus;
     if (error !== undefined) record.error = error;
     const cause = causeToReport(error, thrown);
     if (cause !== undefined) record.cause = cause;

@@ -62,6 +62,14 @@ export function decideAfterStatus(status: number, facts: RetryFacts): RetryDecis
   return options.onStatus.has(status) && isRepeatable(facts, true) ? chargedRetry(facts) : "give-up";
 }
 
+/**
+ * Decides whether a gRPC call is retried that the upstream has ended with UNAVAILABLE before any message. All calls are POSTs,
+ * so the method says nothing about them: the status does, which asks to retry just the failing call.
+ */
+export function decideAfterUnavailable(facts: RetryFacts): RetryDecision {
+  return facts.options.onGrpcUnavailable && facts.replayable ? chargedRetry(facts) : "give-up";
+}
+
 /** Full jitter: requests that failed at the same time do not retry at the same time. */
 export function retryPauseMs(random: Random): number {
   return limits.retryBackoffMinMs + random() * (limits.retryBackoffMaxMs - limits.retryBackoffMinMs);

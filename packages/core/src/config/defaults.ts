@@ -43,7 +43,7 @@ export const defaults = {
   discovery: { type: "dns", scheme: "http", refresh: "30s", hold: "30s", family: "any" },
   retry: {
     attempts: 3,
-    on: ["connect-failure", "reset"],
+    on: ["connect-failure", "reset", "grpc-unavailable"],
     methods: ["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"],
     budget: 0.2,
     minRetriesPerSecond: 10,
@@ -79,6 +79,8 @@ export const limits = {
   /** The random pause before a retry after another failure than a connect failure. */
   retryBackoffMinMs: 25,
   retryBackoffMaxMs: 250,
+  /** The longest pause before a retry that a gRPC upstream may ask for; if it asks for more, the call is not retried. */
+  retryPushbackMs: 5_000,
   /** The interval at which one waiting request connects again during an outage of its pool. It grows from the first to the second. */
   reconnectMinMs: 50,
   reconnectMaxMs: 250,

@@ -56,8 +56,8 @@ export interface UpstreamOptions {
   readonly maxInFlight?: number;
 }
 
-/** A failure that may be retried: a transport failure, a timeout, or a status. */
-export type RetryCondition = "connect-failure" | "reset" | "timeout" | `${number}`;
+/** A failure that may be retried: a transport failure, a timeout, a status, or a gRPC call that ended with UNAVAILABLE. */
+export type RetryCondition = "connect-failure" | "reset" | "timeout" | "grpc-unavailable" | `${number}`;
 
 export interface RetryOptions {
   /**
@@ -65,7 +65,10 @@ export interface RetryOptions {
    * fail to connect do not count. Default: 3.
    */
   readonly attempts?: number;
-  /** Failures to retry: "connect-failure", "reset", "timeout", 429 and 500 to 599. Default: ["connect-failure", "reset"]. */
+  /**
+   * Failures to retry: "connect-failure", "reset", "timeout", "grpc-unavailable", 429 and 500 to 599. Default:
+   * ["connect-failure", "reset", "grpc-unavailable"].
+   */
   readonly on?: readonly (RetryCondition | number)[];
   /** Methods of requests that may be sent twice, in capitals. Default: GET, HEAD, OPTIONS, TRACE, PUT, DELETE. */
   readonly methods?: readonly string[];

@@ -227,6 +227,7 @@ function toResolvedRetry(options: RetryOptions): ResolvedRetry {
     onConnectFailure: on.has("connect-failure"),
     onReset: on.has("reset"),
     onTimeout: on.has("timeout"),
+    onGrpcUnavailable: on.has("grpc-unavailable"),
     onStatus: new Set([...on].map(Number).filter((status) => status > 0)),
     methods: new Set<string>(retry.methods),
     budget: retry.budget,

@@ -59,6 +59,7 @@ export interface ResolvedRetry {
   readonly onConnectFailure: boolean;
   readonly onReset: boolean;
   readonly onTimeout: boolean;
+  readonly onGrpcUnavailable: boolean;
   readonly onStatus: ReadonlySet<number>;
   readonly methods: ReadonlySet<string>;
   readonly budget: number;

@@ -178,12 +178,14 @@ export class ClientResponse {
       detail,
       requestId,
       accept: head?.accept,
+      grpc: this.#record.isGrpc,
       setCookie,
       close: last || draining,
     });
     this.#record.error = code;
     this.#record.status = response.status;
-    if (this.#sendWhole(response.status, response.headers, response.body, last)) this.#countBody(response.body.length);
+    if (this.#sendWhole(response.status, response.headers, response.body, last))
+      this.#countBody(response.body?.length ?? 0);
   }
 
   /** A client that never received the 100 it expects may send its body or not: the next bytes have no certain meaning. */

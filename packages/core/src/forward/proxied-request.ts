@@ -28,11 +28,13 @@ import type { Routing } from "../request/routing.ts";
 import type { Exchange, ExchangeFailure, ExchangeHandler } from "../transport/transport.ts";
 import { ClientResponse, type SendTimeoutHandler } from "./client-response.ts";
 import type { ForwardContext } from "./context.ts";
+import { createRequestBody } from "./create-request-body.ts";
 import { isSettled } from "./error-response.ts";
+import { GrpcCall } from "./grpc-call.ts";
 import { clientHeaders } from "./headers/client-headers.ts";
 import { upstreamHeaders, upstreamPath } from "./headers/upstream-headers.ts";
 import { runResponseHook } from "./hooks.ts";
-import { type Body, type BodyFaultHandler, noBody, RequestBody } from "./request-body.ts";
+import type { Body, BodyFaultHandler } from "./request-body.ts";
 import type { RequestRecord } from "./request-record.ts";
 
 /** A routed request, with everything known of it. */
@@ -57,6 +59,7 @@ export class ProxiedRequest
   readonly #response: ClientResponse;
   readonly #affinity: SessionAffinity | undefined;
   readonly #attempts: AttemptLoop;
+  readonly #grpc: GrpcCall | undefined;
   /** The headers of the upstream's response, as received. */
   #upstreamHead: readonly string[] = [];
   /** The exchange of the attempt in progress. */
@@ -69,6 +72,7 @@ export class ProxiedRequest
     this.#in = input;
     const { route } = received;
     this.#affinity = route.sticky && new SessionAffinity(route.sticky, received, record);
+    this.#grpc = received.head.grpc ? new GrpcCall(received.head.passed, context.runtime.clock.now()) : undefined;
     this.#attempts = new AttemptLoop(
       {
         to: route,
@@ -78,11 +82,12 @@ export class ProxiedRequest
         affinity: this.#affinity,
         client: client.connection,
         notes: record,
+        timeoutMs: this.#grpc?.timeoutMs,
       },
       this,
     );
     this.#response = new ClientResponse(client, record, context);
-    this.#body = requestBody(input, this);
+    this.#body = createRequestBody(input, context.runtime.clock, this);
   }
 
   start(): void {
@@ -114,14 +119,15 @@ export class ProxiedRequest
     const { client, received, routing, mountPath } = this.#in;
     const { route, head, facts, target } = received;
     const { pool } = route;
+    const headers = upstreamHeaders(head, facts, route.options, upstream.address, {
+      forwarded: routing.forwarded,
+      mountPath,
+    });
     this.#exchange = pool.transport(upstream).dispatch(
       {
         method: client.method,
         path: upstreamPath(target, route.options, upstream.address),
-        headers: upstreamHeaders(head, facts, route.options, upstream.address, {
-          forwarded: routing.forwarded,
-          mountPath,
-        }),
+        headers: this.#grpc?.withTimeLeft(headers, this.#in.context.runtime.clock.now()) ?? headers,
         bodyLength: this.#body.length,
         headersTimeoutMs: pool.options.retry.perTryTimeoutMs,
         freshConnection,
@@ -199,20 +205,33 @@ export class ProxiedRequest
     this.#response.inform(status, withoutLoadReport(this.#in.record, headers));
   }
 
-  onResponse(status: number, statusText: string, raw: readonly string[]): void {
-    this.#attempts.responded(status);
+  onResponse(status: number, statusText: string, raw: readonly string[], length: number): void {
+    this.#grpc?.onHead(status, raw, length === 0);
+    const result = this.#grpc?.result() ?? { status };
+    this.#attempts.responded(result.countsAs ?? status);
     const headers = takeLoadReport(this.#in.record, raw);
-    if (this.#attempts.retriedOn(status)) {
+    if (this.#retriedOn(status)) {
       this.#exchange?.abort();
       return this.#body.detach();
     }
     this.#upstreamHead = headers;
     const passed = this.#responseHeaders(headers, status);
     if (passed === undefined) {
-      this.#attempts.settle("success", { status });
+      this.#attempts.settle("success", result);
       return this.onGiveUp("response_hook_failed");
     }
-    this.#response.begin(status, statusText, passed, !this.#body.complete);
+    this.#response.begin(status, statusText, passed, this.#isLast);
+  }
+
+  #retriedOn(status: number): boolean {
+    if (this.#attempts.retriedOn(status)) return true;
+    const grpc = this.#grpc;
+    return grpc?.isUnavailable === true && this.#attempts.retriedOnUnavailable(grpc.result(), grpc.pushbackMs);
+  }
+
+  /** The rest of a body that the upstream did not wait for must not be read as the next request of the connection. */
+  get #isLast(): boolean {
+    return !this.#body.complete && this.#in.client.connection !== undefined;
   }
 
   onData(chunk: Buffer): boolean {
@@ -224,10 +243,13 @@ export class ProxiedRequest
   }
 
   onComplete(trailers: readonly string[]): void {
-    this.#attempts.settle("success", { status: this.#in.record.status });
+    const { record } = this.#in;
+    this.#grpc?.onEnd(trailers);
+    record.grpcStatus = this.#grpc?.status;
+    this.#attempts.settle("success", this.#grpc?.result() ?? { status: record.status });
     this.#exchange = undefined;
     this.#body.discard();
-    this.#response.end(withoutLoadReport(this.#in.record, trailers), this.#upstreamHead);
+    this.#response.end(withoutLoadReport(record, trailers), this.#upstreamHead);
   }
 
   onFailure(failure: ExchangeFailure): void {
@@ -248,9 +270,8 @@ export class ProxiedRequest
       context.hooks.onResponse === undefined
         ? passed
         : runResponseHook(context.hooks, { ...record.names(), req: record.appRequest, status }, passed, record);
-    // The rest of a body that the upstream did not wait for must not be read as the next request.
-    if (!this.#body.complete) record.flags.add("early");
-    if (!this.#body.complete || context.draining) headers?.push("Connection", "close");
+    if (this.#isLast) record.flags.add("early");
+    if (this.#isLast || context.draining) headers?.push("Connection", "close");
     return headers;
   }
 
@@ -265,24 +286,4 @@ export class ProxiedRequest
     const { status } = this.#in.record;
     this.#attempts.settle(outcome, this.#response.committed ? { status, error } : { error });
   }
-}
-
-function requestBody(input: ProxiedRequestInput, handler: BodyFaultHandler): Body {
-  const { client, received, routing, context, parsedBody } = input;
-  const { head, route } = received;
-  if (head.bodyLength === 0 && parsedBody === undefined && !head.expectsContinue) return noBody;
-  return new RequestBody(
-    client,
-    {
-      length: head.bodyLength,
-      copyLimit: route.pool.options.retry.bodyBufferBytes,
-      maxBytes: route.options.maxBodyBytes,
-      parsed: parsedBody,
-      awaitsContinue: head.expectsContinue && !client.continueSent,
-      clock: context.runtime.clock,
-      timeoutMs: routing.requestBodyTimeoutMs,
-      minRate: routing.requestBodyMinRate,
-    },
-    handler,
-  );
 }

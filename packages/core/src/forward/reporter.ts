@@ -18,4 +18,5 @@ export interface RequestCountLabels {
   readonly pool: string | undefined;
   readonly method: string;
   readonly status: number;
+  readonly grpcStatus?: number | undefined;
 }

@@ -3,7 +3,10 @@ import type { IncomingMessage } from "node:http";
 import type { ClientExchange, IncomingRequest, ResponseLead } from "../client/client-exchange.ts";
 import { limits } from "../config/defaults.ts";
 import { type ErrorCode, errorKind, type ProxyError } from "../errors.ts";
-import type { AttemptRecord, ExceptionEvent, RequestEvent, RequestFlag } from "../events.ts";
+import type { AttemptRecord, ExceptionEvent, RequestEvent, RequestFlag, RetryReason } from "../events.ts";
+import { isGrpcType } from "../grpc/protocol.ts";
+import { grpcStatusOfError } from "../grpc/status.ts";
+import { fieldValue } from "../http1/fields.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import { peerAddress } from "../request/client-address.ts";
 import type { RequestHeadIn } from "../request/request-head.ts";
@@ -40,6 +43,8 @@ export class RequestRecord {
   /** The request as hooks receive it; a framework's own where it has one. */
   appRequest: IncomingMessage;
   status = 0;
+  /** The status with which the upstream has ended a gRPC call. */
+  grpcStatus: number | undefined;
   bytesIn = 0;
   bytesOut = 0;
 
@@ -93,7 +98,7 @@ export class RequestRecord {
     this.failure = { code, cause };
   }
 
-  retried(failed: Upstream, reason: ErrorCode | `${number}`): void {
+  retried(failed: Upstream, reason: RetryReason): void {
     this.flags.add("retried");
     this.route?.pool.traffic.countRetry(reason);
     const { reporter } = this.#context;
@@ -143,8 +148,20 @@ export class RequestRecord {
       route.pool.traffic.bytesIn += this.bytesIn;
       route.pool.traffic.bytesOut += this.bytesOut;
     }
-    reporter.count({ route: route?.options.name, pool: route?.pool.name, method, status }, this.#elapsedMs());
-    if (reporter.wants("request")) reporter.request(this.#toEvent());
+    const grpcStatus = this.isGrpc ? this.#finalGrpcStatus() : undefined;
+    const labels = { route: route?.options.name, pool: route?.pool.name, method, status, grpcStatus };
+    reporter.count(labels, this.#elapsedMs());
+    if (reporter.wants("request")) reporter.request(this.#toEvent(grpcStatus));
+  }
+
+  /** The request is a gRPC call. One whose head was refused may be one too. */
+  get isGrpc(): boolean {
+    return this.head?.grpc ?? isGrpcType(fieldValue(this.#request.rawHeaders, "content-type") ?? "");
+  }
+
+  /** That of the error, also where the upstream has sent another one before the response broke off. */
+  #finalGrpcStatus(): number | undefined {
+    return this.error === undefined ? this.grpcStatus : grpcStatusOfError(this.error);
   }
 
   #elapsedMs(): number {
@@ -156,7 +173,7 @@ export class RequestRecord {
     return { pool: this.route?.pool.name ?? "", upstream: this.upstream?.id ?? "", requestId: this.requestId };
   }
 
-  #toEvent(): RequestEvent {
+  #toEvent(grpcStatus: number | undefined): RequestEvent {
     const { head, route } = this;
     return {
       time: this.#time,
@@ -167,6 +184,7 @@ export class RequestRecord {
       url: this.#url,
       protocol: this.#request.httpVersion === "" ? "" : `HTTP/${this.#request.httpVersion}`,
       status: this.status,
+      ...(grpcStatus !== undefined && { grpcStatus }),
       bytesIn: this.bytesIn,
       bytesOut: this.bytesOut,
       durationMs: this.#elapsedMs(),

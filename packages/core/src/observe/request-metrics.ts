@@ -1,6 +1,7 @@
 import type { RequestCountLabels } from "../forward/reporter.ts";
+import { grpcStatusNames } from "../grpc/status.ts";
 import { Histogram } from "../pool/statistics/histogram.ts";
-import type { RequestCount, RequestDurations } from "../snapshot.ts";
+import type { GrpcCallCount, RequestCount, RequestDurations } from "../snapshot.ts";
 
 /** Methods with a label of their own. The label of any other method is `other`, which bounds the number of series. */
 const methods: ReadonlySet<string> = new Set(["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "QUERY"]);
@@ -11,6 +12,8 @@ interface Series {
   readonly histogram: Histogram;
   /** By method, then by status. */
   readonly counts: Map<string, Map<number, number>>;
+  /** Of gRPC calls, by status. */
+  readonly grpcCounts: Map<number, number>;
 }
 
 /** Counts finished requests. The number of series is bounded by the options. */
@@ -26,6 +29,8 @@ export class RequestMetrics {
     const byStatus = series.counts.get(method) ?? new Map<number, number>();
     series.counts.set(method, byStatus);
     byStatus.set(status, (byStatus.get(status) ?? 0) + 1);
+    const { grpcStatus } = labels;
+    if (grpcStatus !== undefined) series.grpcCounts.set(grpcStatus, (series.grpcCounts.get(grpcStatus) ?? 0) + 1);
   }
 
   requests(): readonly RequestCount[] {
@@ -35,6 +40,15 @@ export class RequestMetrics {
       ),
     );
     return Object.freeze(requests);
+  }
+
+  grpcCalls(): readonly GrpcCallCount[] {
+    const calls = this.#all().flatMap(({ route, pool, grpcCounts }) =>
+      [...grpcCounts].map(([code, count]) =>
+        Object.freeze({ route, pool, status: grpcStatusNames[code] ?? "UNKNOWN", count }),
+      ),
+    );
+    return Object.freeze(calls);
   }
 
   durations(): readonly RequestDurations[] {
@@ -53,7 +67,7 @@ export class RequestMetrics {
     this.#series.set(route, byPool);
     const known = byPool.get(pool);
     if (known !== undefined) return known;
-    const series = { route, pool, histogram: new Histogram(), counts: new Map() };
+    const series = { route, pool, histogram: new Histogram(), counts: new Map(), grpcCounts: new Map() };
     byPool.set(pool, series);
     return series;
   }

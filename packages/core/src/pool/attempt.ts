@@ -16,10 +16,12 @@ export class Attempt {
   connectMs: number | undefined;
   /** Milliseconds to the response headers; undefined before they have arrived. */
   headersMs: number | undefined;
-  /** The status of the response. */
+  /** The status of the response; of a gRPC call in the end the HTTP status with the meaning of its own. */
   status: number | undefined;
   /** No available upstream could be connected, and this one is not available. A success counts as its trial. */
   readonly lastResort: boolean;
+  /** Its response head counts as a failure, which the upstream's responsiveness includes. */
+  failedAtHead = false;
   readonly #member: Member;
   readonly #accounting: AttemptAccounting;
   #settled = false;
@@ -102,6 +104,7 @@ export class AttemptAccounting {
   responded(member: Member, attempt: Attempt): void {
     const { options, runtime } = this.#context;
     const failed = isFailureStatus(attempt.status, options);
+    attempt.failedAtHead = failed;
     member.served = true;
     this.#outage.onSuccess(member);
     member.recordHeaders(attempt.headersMs ?? 0, failed, runtime.clock.now());
@@ -155,12 +158,12 @@ export class AttemptAccounting {
     const { options, runtime } = this.#context;
     member.recordOutcome(outcome, runtime.clock.wallNow());
     const fault = isUpstreamFailure(outcome);
-    if (fault) {
-      if (isConnectFailure(outcome)) this.#outage.onConnectFailure();
+    const failed = fault || isFailureStatus(attempt.status, options);
+    if (fault && isConnectFailure(outcome)) this.#outage.onConnectFailure();
+    if (fault || (failed && !attempt.failedAtHead)) {
       const now = runtime.clock.now();
       member.responsiveness.record(now - attempt.startedAt, true, now);
     }
-    const failed = fault || isFailureStatus(attempt.status, options);
     for (const observer of this.observers) observer.onSettled(attempt, outcome, failed);
     member.trial?.settled(attempt);
     if (fault) this.#context.emit("failure", member);

@@ -7,6 +7,7 @@ import type { ChangedHeaders } from "../client/changed-headers.ts";
 import type { IncomingRequest } from "../client/client-exchange.ts";
 import { hostText } from "../config/settable-header.ts";
 import type { ErrorCode } from "../errors.ts";
+import { isGrpcType } from "../grpc/protocol.ts";
 import { continueExpectation } from "../http1/expect-continue.ts";
 import { withoutFields } from "../http1/fields.ts";
 import type { HeaderChangeSet } from "../http1/header-changes.ts";
@@ -35,7 +36,10 @@ export interface RequestHeadIn {
   readonly traceparent: string | undefined;
   readonly userAgent: string | undefined;
   readonly referer: string | undefined;
+  /** True for gRPC, whose clients need them. */
   readonly wantsTrailers: boolean;
+  /** The request is a gRPC call. */
+  readonly grpc: boolean;
   /** The client sends the body after a 100 (Continue). */
   readonly expectsContinue: boolean;
 }
@@ -103,6 +107,7 @@ class HeadReader {
   #coding: string | undefined;
   #via: string | undefined;
   #wantsTrailers = false;
+  #grpc = false;
   #expect: string | undefined;
 
   read(name: string, value: string): void {
@@ -140,6 +145,9 @@ class HeadReader {
         break;
       case "accept":
         this.#accept = value;
+        break;
+      case "content-type":
+        this.#grpc = isGrpcType(value);
         break;
       case "traceparent":
         this.#traceparent = value;
@@ -205,7 +213,8 @@ class HeadReader {
       traceparent: this.#traceparent,
       userAgent: this.#userAgent,
       referer: this.#referer,
-      wantsTrailers: this.#wantsTrailers,
+      wantsTrailers: this.#wantsTrailers || this.#grpc,
+      grpc: this.#grpc,
       expectsContinue: this.#expect !== undefined && httpVersion !== "1.0",
     };
   }

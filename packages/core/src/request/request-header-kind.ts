@@ -6,7 +6,7 @@ import { hopByHopNames } from "../http1/hop-by-hop.ts";
 /** How a header of a request is treated: see `HeadReader`. */
 export type RequestHeaderKind =
   | ("passed" | "claim" | "hop" | "host" | "length" | "coding" | "connection" | "te" | "expect" | "forwarded" | "via")
-  | ("accept" | "traceparent" | "user-agent" | "referer");
+  | ("accept" | "content-type" | "traceparent" | "user-agent" | "referer");
 
 const kinds: ReadonlyMap<string, RequestHeaderKind> = new Map<string, RequestHeaderKind>([
   ...hopByHopNames.map((name) => [name, "hop"] as const),
@@ -30,6 +30,7 @@ const kinds: ReadonlyMap<string, RequestHeaderKind> = new Map<string, RequestHea
   ["forwarded", "forwarded"],
   ["via", "via"],
   ["accept", "accept"],
+  ["content-type", "content-type"],
   ["traceparent", "traceparent"],
   ["user-agent", "user-agent"],
   ["referer", "referer"],
@@ -46,6 +47,7 @@ const claims = /^(?:x-forwarded-.+|front-end-https|x-original-url|x-rewrite-url)
 /** Kinds whose aliases are harmless: nothing is decided by them. */
 const harmless: ReadonlySet<RequestHeaderKind | undefined> = new Set([
   "accept",
+  "content-type",
   "traceparent",
   "user-agent",
   "referer",

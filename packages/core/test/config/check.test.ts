@@ -138,7 +138,7 @@ describe("every mistake at once", () => {
           (text, index) =>
             `healthCheck.expectStatus[${index}]: expected a status or a range such as "200-399", found "${text}"`,
         ),
-        'retry.on[1]: expected "connect-failure", "reset", "timeout", 429 or a status from 500 to 599, found 404',
+        'retry.on[1]: expected "connect-failure", "reset", "timeout", "grpc-unavailable", 429 or a status from 500 to 599, found 404',
       ],
     ],
     ["no pool", { pools: {} }, ["pools: expected at least one pool"]],

@@ -71,6 +71,7 @@ describe("absent options", () => {
             onConnectFailure: true,
             onReset: true,
             onTimeout: false,
+            onGrpcUnavailable: true,
             onStatus: new Set(),
             methods: new Set(["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]),
             budget: 0.2,

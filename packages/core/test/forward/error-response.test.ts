@@ -11,10 +11,11 @@ function respond(input: Partial<ErrorResponseInput> = {}) {
     requestId: "r-1",
     accept: undefined,
     setCookie: undefined,
+    grpc: false,
     close: false,
     ...input,
   });
-  const body = Buffer.from(response.body).toString();
+  const body = Buffer.from(response.body ?? "").toString();
   return { ...response, body, field: (name: string) => fieldsOf(response.headers, name) };
 }
 

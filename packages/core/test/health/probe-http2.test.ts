@@ -154,7 +154,7 @@ test("the certificate of an HTTP/2 upstream is verified as for requests", async 
 describe("the scheme of the health check", () => {
   const respond = answering((socket) => socket.end(response("200 OK")));
 
-  test.each([false, true, "h2c"] as const)(
+  test.each([false, true] as const)(
     "http: a management port of an https app, over HTTP/1.1 (http2 = %s)",
     async (http2) => {
       const server = await serve(respond);

@@ -22,6 +22,17 @@ test("counts by route, pool, method and status, and times by route and pool", ()
   ]);
 });
 
+test("counts gRPC calls by status as well", () => {
+  const metrics = new RequestMetrics();
+  const labels = { route: "/*", pool: "api", method: "POST", status: 200 };
+  for (const grpcStatus of [0, 14, 0, undefined]) metrics.count({ ...labels, grpcStatus }, 1);
+  expect(metrics.grpcCalls()).toEqual([
+    { route: "/*", pool: "api", status: "OK", count: 2 },
+    { route: "/*", pool: "api", status: "UNAVAILABLE", count: 1 },
+  ]);
+  expect(deepFrozen(metrics.grpcCalls())).toBe(true);
+});
+
 test("a client cannot choose a label", () => {
   const metrics = new RequestMetrics();
   for (const method of ["get", "PROPFIND", "__proto__", 'G="<>', "X".repeat(10_000)]) {

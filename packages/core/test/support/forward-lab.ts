@@ -160,6 +160,10 @@ export class ForwardLab extends LabEvents {
     return { requests: this.#metrics.requests(), durations: this.#metrics.durations(), pools };
   }
 
+  grpcCalls() {
+    return this.#metrics.grpcCalls();
+  }
+
   /** What is still held, in words. */
   leftovers(): string[] {
     return this.snapshot().pools.flatMap(({ name, inFlight, queueDepth, outage }) => [

@@ -32,7 +32,7 @@ export class ScriptedExchange implements ClientExchange {
   readonly changedHeaders: ChangedHeaders | undefined;
   readonly remoteAddress: string | undefined;
   readonly encrypted: boolean;
-  readonly connection: Duplex;
+  readonly connection: Duplex | undefined;
   bodyComplete = false;
   bodyBytes = 0;
   bodyTaken = false;
@@ -66,7 +66,7 @@ export class ScriptedExchange implements ClientExchange {
     this.changedHeaders = request.changedHeaders;
     this.remoteAddress = "remoteAddress" in request ? request.remoteAddress : "127.0.0.1";
     this.encrypted = request.encrypted ?? false;
-    this.connection = request.connection ?? new PassThrough();
+    this.connection = "connection" in request ? request.connection : new PassThrough();
     this.schedule();
   }
 

@@ -14,7 +14,8 @@ export interface ScriptedRequest extends RequestSketch {
   readonly encrypted?: boolean;
   readonly isUpgrade?: boolean;
   readonly changedHeaders?: ChangedHeaders | undefined;
-  readonly connection?: Duplex;
+  /** Default: one of HTTP/1. */
+  readonly connection?: Duplex | undefined;
 }
 
 /** The header fields that a client sends. */

@@ -165,8 +165,8 @@ export const statusRange = (): z.ZodType<string, string | number> => {
 };
 
 export const retryCondition = (): z.ZodType<RetryCondition, RetryCondition | number> => {
-  const condition = text("a condition").regex(/^(?:connect-failure|reset|timeout|429|5\d\d)$/, {
-    error: 'expected "connect-failure", "reset", "timeout", 429 or a status from 500 to 599',
+  const condition = text("a condition").regex(/^(?:connect-failure|reset|timeout|grpc-unavailable|429|5\d\d)$/, {
+    error: 'expected "connect-failure", "reset", "timeout", "grpc-unavailable", 429 or a status from 500 to 599',
   });
   return orNumber(condition, [429, 599]) as z.ZodType<string, never> as z.ZodType<
     RetryCondition,

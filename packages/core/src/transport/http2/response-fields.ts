@@ -1,3 +1,4 @@
+import { isGrpcType } from "../../grpc/protocol.ts";
 import { contentLength } from "../../http1/grammar.ts";
 import { faultOfField } from "../../http2/field-rules.ts";
 import { TransportError } from "../transport-error.ts";
@@ -11,9 +12,11 @@ export interface Http2ResponseHead {
   readonly length: number;
   /** There can be no body, whatever the Content-Length. */
   readonly bodiless: boolean;
-  /** Events may be far apart. */
-  readonly eventStream: boolean;
+  /** An event stream or a gRPC call, whose events and messages may be far apart. */
+  readonly mayPause: boolean;
 }
+
+const eventStreamType = /^text\/event-stream[ \t]*(?:;|$)/i;
 
 const statusText = /^[1-9]\d\d$/;
 
@@ -23,7 +26,7 @@ export function readResponseFields(fields: readonly string[], method: string): H
   const status = Number(fields[1]);
   if (status === 101) throw invalid("a 101 over HTTP/2");
   let length: string | undefined;
-  let eventStream = false;
+  let mayPause = false;
   for (let index = 2; index < fields.length; index += 2) {
     const name = fields[index] as string;
     const value = fields[index + 1] as string;
@@ -33,7 +36,7 @@ export function readResponseFields(fields: readonly string[], method: string): H
       if (length !== undefined) throw invalid("more than one Content-Length");
       if (!contentLength.test(value)) throw invalid("a Content-Length that is not a plain number");
       length = value;
-    } else if (name === "content-type") eventStream = /^text\/event-stream[ \t]*(?:;|$)/i.test(value);
+    } else if (name === "content-type") mayPause = eventStreamType.test(value) || isGrpcType(value);
   }
   const bodiless = method === "HEAD" || status < 200 || status === 204 || status === 304;
   return {
@@ -41,7 +44,7 @@ export function readResponseFields(fields: readonly string[], method: string): H
     headers: fields.slice(2),
     length: bodiless ? 0 : length === undefined ? -1 : Number(length),
     bodiless,
-    eventStream,
+    mayPause,
   };
 }
 

@@ -281,7 +281,7 @@ export class Http2Stream implements Timed, UploadOwner {
     if (this.#over) return;
     const { clock, timeouts } = this.#host;
     if (this.#head !== undefined) {
-      const limited = !this.#download.paused && timeouts.idleMs > 0 && !this.#head.eventStream;
+      const limited = !this.#download.paused && timeouts.idleMs > 0 && !this.#head.mayPause;
       this.deadline = limited ? clock.now() + timeouts.idleMs : Infinity;
     } else if (this.upload.done || this.upload.blocked) {
       const own = this.exchange.head.headersTimeoutMs;

@@ -342,10 +342,11 @@ describe("time", () => {
     expect(exchange.phase).toBe("responding");
   });
 
-  test("a body that pauses for too long is a timeout, except event streams, and not while its reader is paused", async () => {
+  test("a body that pauses for too long is a timeout, except event streams and gRPC, and not while its reader is paused", async () => {
     for (const [type, take, over] of [
       ["text/plain", true, true],
       ["text/event-stream", true, false],
+      ["application/grpc+proto", true, false],
       ["text/plain", false, false],
     ] as const) {
       const clock = new VirtualClock();
