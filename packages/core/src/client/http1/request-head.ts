@@ -4,7 +4,7 @@
  * both a length and a transfer coding, repeated ones, codings other than chunked.
  */
 
-import { hasBareLineBreak, headPattern, splitFieldLines } from "../../http1/field-lines.ts";
+import { headPattern, splitFieldLines } from "../../http1/field-lines.ts";
 import { bodyLength, keepsAlive } from "../../http1/framing.ts";
 import { tokenChar } from "../../http1/grammar.ts";
 import { malformed } from "../../http1/http1-error.ts";
@@ -26,7 +26,7 @@ const methodAndTarget = `(${tokenChar}+) ([\\x21-\\x7e]+)`;
 /** Matches a whole head at once, since nearly every head is well formed. */
 const wholeHead = headPattern(`${methodAndTarget} HTTP/1\\.([01])`);
 const requestLine = new RegExp(`^${methodAndTarget} HTTP/(\\d)\\.(\\d)$`);
-const controlCharacter = /[^\t\r\n -~\x80-\xff]/;
+const forbidden = /[^\t\r\n -~\x80-\xff]|\r[^\n]|[^\r]\n/;
 
 /** Parses a head without its empty line. Throws a `RequestFault`. */
 export function parseRequestHead(text: string): RequestHead {
@@ -58,14 +58,15 @@ export function parseRequestLine(line: string): RequestLine {
 
 /** Throws when the beginning of a head cannot become well formed. `seen`: the length of what was checked before. */
 export function checkPartialHead(text: string, seen: number): void {
+  // From the last character that was checked: a CR whose LF may have arrived now, or an LF behind its CR.
   const from = Math.max(0, seen - 1);
   const added = from === 0 ? text : text.slice(from);
   if (!startsLikeRequest(text)) throw new RequestFault("bad_request", "not an HTTP/1 request");
   const lineEnd = text.indexOf("\r\n");
   // Checked when its end has arrived.
   if (lineEnd >= from) parseRequestLine(text.slice(0, lineEnd));
-  if (hasBareLineBreak(added) || controlCharacter.test(added)) {
-    throw new RequestFault("bad_request", "a control character in the head", completeLine(text));
+  if (forbidden.test(added)) {
+    throw new RequestFault("bad_request", "a control character or a bare line break in the head", completeLine(text));
   }
 }
 
