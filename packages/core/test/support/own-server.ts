@@ -4,6 +4,7 @@ import { createServer as createTlsServer, type TLSSocket } from "node:tls";
 import { Http1ServerConnection } from "../../src/client/http1/http1-server-connection.ts";
 import type { RequestSink } from "../../src/client/server/request-sink.ts";
 import { type ServerLimits, serverLimits } from "../../src/client/server/server-limits.ts";
+import type { ErrorCode } from "../../src/errors.ts";
 import { type Clock, systemClock } from "../../src/runtime/clock.ts";
 import { listenAnywhere } from "./layers.ts";
 
@@ -11,6 +12,7 @@ export interface OwnServerOptions {
   readonly secure?: boolean;
   readonly limits?: Partial<ServerLimits>;
   readonly clock?: Clock;
+  readonly refusal?: ErrorCode;
 }
 
 export interface OwnServer {
@@ -24,7 +26,7 @@ const certificates = new URL("../support/certs/", import.meta.url);
 
 /** A listener whose connections are HTTP/1 connections of our own. */
 export async function ownServer(sink: RequestSink, options: OwnServerOptions = {}): Promise<OwnServer> {
-  const { secure = false, limits, clock = systemClock } = options;
+  const { secure = false, limits, clock = systemClock, refusal } = options;
   const connections = new Set<Http1ServerConnection>();
   const sockets = new Set<Socket>();
   const accept = (socket: Socket | TLSSocket) => {
@@ -36,7 +38,7 @@ export async function ownServer(sink: RequestSink, options: OwnServerOptions = {
       remoteAddress: socket.remoteAddress,
       encrypted: secure,
       early: undefined,
-      refusal: undefined,
+      refusal,
       onClosed: () => {
         connections.delete(connection);
         sockets.delete(socket);

@@ -23,6 +23,8 @@ export interface ResponseHead {
   readonly length: number;
   /** The Connection field asks for the end of the connection. */
   readonly asksToClose: boolean;
+  /** Events may be far apart. */
+  readonly isEventStream: boolean;
 }
 
 const wholeHead = new RegExp(
@@ -31,12 +33,13 @@ const wholeHead = new RegExp(
 
 /** Composes a head. Throws on a name or value that no head can contain: an app's hook may have set it. */
 export function composeHead(input: ResponseHeadInput): ResponseHead {
-  const { status, reason, headers, method, isHttp10 } = input;
+  const { status, reason, headers } = input;
   let text = `HTTP/1.1 ${status} ${reason}\r\n`;
   let lines = 1;
   let length: string | undefined;
   let hasDate = false;
   let asksToClose = false;
+  let isEventStream = false;
   for (let index = 0; index < headers.length; index += 2) {
     const name = headers[index] as string;
     const value = headers[index + 1] as string;
@@ -45,17 +48,25 @@ export function composeHead(input: ResponseHeadInput): ResponseHead {
       continue;
     }
     if (name.length === 14 && name.toLowerCase() === "content-length") length = value;
-    else if (name.length === 4 && name.toLowerCase() === "date") hasDate = true;
+    else if (name.length === 12 && name.toLowerCase() === "content-type") {
+      isEventStream = /^text\/event-stream[ \t]*(?:;|$)/i.test(value);
+    } else if (name.length === 4 && name.toLowerCase() === "date") hasDate = true;
     text += `${name}: ${value}\r\n`;
     lines++;
   }
   if (!wholeHead.test(text) || countLines(text) !== lines) throw invalidHead(input);
   if (!hasDate) text += input.dateLine;
-  const bodiless = method === "HEAD" || status === 204 || status === 304;
-  if (bodiless) return { text, framing: "none", length: 0, asksToClose };
-  if (length !== undefined) return { text, framing: "length", length: toLength(length), asksToClose };
-  if (isHttp10) return { text, framing: "close", length: 0, asksToClose: true };
-  return { text, framing: "chunked", length: 0, asksToClose };
+  const [framing, bodyLength] = framingOf(input, length);
+  return { text, framing, length: bodyLength, asksToClose: asksToClose || framing === "close", isEventStream };
+}
+
+function framingOf(
+  { method, status, isHttp10 }: ResponseHeadInput,
+  length: string | undefined,
+): [ResponseFraming, number] {
+  if (method === "HEAD" || status === 204 || status === 304) return ["none", 0];
+  if (length !== undefined) return ["length", toLength(length)];
+  return [isHttp10 ? "close" : "chunked", 0];
 }
 
 /** An interim response (RFC 9110 section 15.2). */

@@ -124,11 +124,10 @@ export class ResponseQueue {
     this.#open = [];
   }
 
-  /** Writes something that does not change the response, so that a client that has left resets the connection. */
+  /** Finds out whether a client that has ended its side still reads. Closes the connection where that cannot be known. */
   probe(): void {
-    const { output, socket } = this.#connection;
-    const text = this.front?.probe();
-    if (text !== undefined) output.add(text);
+    const { socket } = this.#connection;
+    if (this.front?.probe() === false) socket.destroy();
     // After a reset this fails.
     else if (socket.writableLength === 0) socket.write("");
   }

@@ -42,6 +42,7 @@ export class ServerExchange implements ClientExchange, BodyReceiver {
   #held: HeldOutput | undefined;
   #awaitsDrain = false;
   #probed = false;
+  #isEventStream = false;
 
   constructor(connection: ExchangeConnection, line: RequestLine, headers: readonly string[], hasBody: boolean) {
     this.#connection = connection;
@@ -111,9 +112,8 @@ export class ServerExchange implements ClientExchange, BodyReceiver {
   readBody(): void {
     if (this.#state === "closed") return;
     if (this.body === undefined) {
-      if (this.#emptyBodyRead) return;
+      if (!this.#emptyBodyRead) process.nextTick(() => this.onBodyEnd());
       this.#emptyBodyRead = true;
-      process.nextTick(() => this.onBodyEnd());
       return;
     }
     this.body.read();
@@ -146,6 +146,7 @@ export class ServerExchange implements ClientExchange, BodyReceiver {
     this.#state = "begun";
     this.status = status;
     this.#framing = head.framing;
+    this.#isEventStream = head.isEventStream;
     this.#left = head.length;
     const closes = this.#connection.onBegin(this, last || head.asksToClose, last);
     const chunked = head.framing === "chunked" ? "Transfer-Encoding: chunked\r\n" : "";
@@ -216,14 +217,15 @@ export class ServerExchange implements ClientExchange, BodyReceiver {
   }
 
   /**
-   * Returns, once, something to send that changes nothing: an interim response, or a zero in front of the size of the next chunk
-   * (RFC 9112 section 7.1). Undefined where there is nothing like it.
+   * Finds out whether a client that has ended its side still reads: what is sent to one that has left resets the connection, so
+   * an interim response is sent once. False for a stream of events that is silent, which nothing else would end.
    */
-  probe(): string | undefined {
-    if (this.#probed || this.#isHttp10) return undefined;
+  probe(): boolean {
+    if (this.#state === "begun") return !this.#isEventStream;
+    if (this.#probed || this.#isHttp10 || this.#state !== "waiting") return true;
     this.#probed = true;
-    if (this.#state === "waiting") return "HTTP/1.1 100 Continue\r\n\r\n";
-    return this.#state === "begun" && this.#framing === "chunked" && this.#head === "" ? "0" : undefined;
+    this.#connection.output.add("HTTP/1.1 100 Continue\r\n\r\n");
+    return true;
   }
 
   /** The rest of the request is malformed or too slow. */
