@@ -128,7 +128,7 @@ url = "http://127.0.0.1:3002"
 
 # Probes every upstream. Without this table only failing requests show that an upstream is down.
 [pools.app.healthCheck]
-# "http" requests a path, "tcp" only connects.
+# "http" requests a path, "tcp" only connects, "grpc" asks the health service of a gRPC server.
 #type = "http"
 path = "/"
 #method = "GET"

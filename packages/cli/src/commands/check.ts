@@ -79,7 +79,7 @@ function describePool(name: string, options: PoolOptions, defaults: PoolSettings
   const checks =
     healthCheck === undefined
       ? "no health checks"
-      : `${type === "tcp" ? "connect" : `GET ${maskSecrets(path)}`} every ${interval}`;
+      : `${type === "tcp" ? "connect" : type === "grpc" ? "gRPC" : `GET ${maskSecrets(path)}`} every ${interval}`;
   return [
     `pool ${name}: ${policy}, ${checks}`,
     ...upstreams.map(({ id, url, weight, backup, maxInFlight }) => {

@@ -16,6 +16,7 @@ export const defaults = {
   route: { path: "/", stripPrefix: false, preserveHost: true },
   healthCheck: {
     type: "http",
+    service: "",
     path: "/",
     method: "GET",
     interval: "5s",

@@ -12,6 +12,7 @@ export function toResolvedHealthCheck(options: HealthCheckOptions): ResolvedHeal
   const pattern = /^\/(.*)\/$/s.exec(check.expectBody ?? "");
   return Object.freeze({
     type: check.type,
+    service: check.service,
     path: check.path,
     method: check.method,
     headers: check.headers ?? {},

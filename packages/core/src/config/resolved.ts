@@ -36,7 +36,9 @@ export interface StatusRange {
 }
 
 export interface ResolvedHealthCheck {
-  readonly type: "http" | "tcp";
+  readonly type: "http" | "tcp" | "grpc";
+  /** Of a gRPC check; empty for the server as a whole. */
+  readonly service: string;
   readonly path: string;
   readonly method: string;
   readonly headers: Readonly<Record<string, string>>;

@@ -7,13 +7,14 @@ import { type Connector, connectTimeoutError, readyEvent } from "../transport/co
 import { causeToReport } from "../transport/failure-cause.ts";
 import { BodyMatch } from "./body-match.ts";
 import { type ProbeStage, toErrorCode } from "./probe-error.ts";
-import { probeHeaders, probeOverTransport } from "./transport-probe.ts";
+import { probeHeaders } from "./probe-headers.ts";
+import { probeOverTransport } from "./transport-probe.ts";
 
 export interface ProbeResult {
   readonly ok: boolean;
   /**
-   * The result: `status 200`, `connected`, `timeout`, `body_mismatch`, or an error code. `no_file_descriptors` does not
-   * count: it is a failure of this process.
+   * The result: `status 200`, `connected`, `SERVING`, `timeout`, `body_mismatch`, or an error code. `no_file_descriptors`
+   * does not count: it is a failure of this process.
    */
   readonly reason: string;
   /** Why the connection has failed, if more is known than `reason`. */
@@ -42,7 +43,7 @@ export type Probe = (
  * Probes over a new connection, which is destroyed afterwards.
  *
  * "tcp" only connects, TLS included. "http" sends one request for `path`, with the path of the upstream's URL as its prefix,
- * over the protocol of the pool. `scheme` and `port` replace those of the upstream, except that a Unix socket has no port.
+ * over the protocol of the pool. "grpc" calls `Check` of grpc.health.v1 over HTTP/2. `scheme` and `port` replace those of the upstream, except that a Unix socket has no port.
  * Redirects are not followed, and a protocol switch is a failure. The probe reads only the head, and as much of the body as
  * `expectBody` needs, at most 64 KiB.
  */
@@ -51,7 +52,7 @@ export const probe: Probe = (upstream, check, tlsOptions, options) => {
   const { http2 } = options.connections;
   // With its own scheme the check addresses another server than the app, such as a plain HTTP management port.
   const speaksHttp2 = address.tls ? http2 !== false : http2 === "h2c" && check.scheme === undefined;
-  return check.type === "http" && speaksHttp2
+  return check.type === "grpc" || (check.type === "http" && speaksHttp2)
     ? probeOverTransport(address, check, tlsOptions, options)
     : probeOverSocket(address, check, tlsOptions, options);
 };

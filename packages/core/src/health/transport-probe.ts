@@ -3,16 +3,18 @@ import type { ResolvedHealthCheck, UpstreamAddress } from "../config/resolved.ts
 import { connectTimeoutError, type SocketOpener } from "../transport/connector.ts";
 import { createTransport, type TransportSettings } from "../transport/create-transport.ts";
 import { causeToReport } from "../transport/failure-cause.ts";
-import type { Exchange, ExchangeHandler } from "../transport/transport.ts";
+import type { Exchange, ExchangeHandler, RequestHead } from "../transport/transport.ts";
 import { BodyMatch } from "./body-match.ts";
+import { GrpcProbeHandler, grpcProbeHead } from "./grpc-probe.ts";
 import type { ProbeOptions, ProbeResult } from "./probe.ts";
+import { probeHeaders } from "./probe-headers.ts";
 
 /** Milliseconds: longer than the timeout of any probe, so that no timeout of the transport applies. */
 const noLimitMs = 86_400_000;
 
 /**
  * Probes with one exchange over a new transport, which is destroyed afterwards. The protocol is that of requests to the
- * upstream: HTTP/2 by ALPN or with prior knowledge, or HTTP/1.1 if the upstream negotiates it.
+ * upstream: HTTP/2 by ALPN or with prior knowledge, or HTTP/1.1 if the upstream negotiates it. gRPC uses HTTP/2 anyway.
  */
 export function probeOverTransport(
   address: UpstreamAddress,
@@ -32,7 +34,10 @@ export function probeOverTransport(
         return socket;
       },
     };
-    const transport = createTransport(address, { connections, timeouts, tls }, runtime, opener);
+    // gRPC needs HTTP/2, whatever requests use.
+    const http2 = check.type !== "grpc" ? connections.http2 : address.tls || "h2c";
+    const settings = { connections: { ...connections, http2 }, timeouts, tls };
+    const transport = createTransport(address, settings, runtime, opener);
     let exchange: Exchange | undefined;
     const finish = (result: ProbeResult) => {
       signal.removeEventListener("abort", onAbort);
@@ -40,7 +45,10 @@ export function probeOverTransport(
       transport.destroy();
       resolve(result);
     };
-    const handler = new ProbeHandler(check, finish);
+    const handler =
+      check.type === "grpc"
+        ? new GrpcProbeHandler(check, finish, (failure) => finish(toFailure(failure.code, failure.cause)))
+        : new ProbeHandler(check, finish);
     const onAbort = () => {
       const { code, cause } = connectTimeoutError(handler.connected ? undefined : socket);
       const result: ProbeResult = code === "dns_failed" ? toFailure(code, cause) : { ok: false, reason: "timeout" };
@@ -49,30 +57,20 @@ export function probeOverTransport(
     };
     if (signal.aborted) return onAbort();
     signal.addEventListener("abort", onAbort);
-    exchange = transport.dispatch(
-      {
-        method: check.method,
-        path: address.basePath + check.path,
-        headers: probeHeaders(address, check).flat(),
-        bodyLength: 0,
-        headersTimeoutMs: 0,
-        freshConnection: true,
-      },
-      handler,
-    );
+    const head = check.type === "grpc" ? grpcProbeHead(address, check) : httpProbeHead(address, check);
+    exchange = transport.dispatch(head, handler);
   });
 }
 
-/** The headers of a probe. Those of the options replace ours of the same name. */
-export function probeHeaders({ host }: UpstreamAddress, { headers }: ResolvedHealthCheck): [string, string][] {
-  const own = Object.entries(headers);
-  const names = new Set(own.map(([name]) => name.toLowerCase()));
-  const ours: [string, string][] = [
-    ["Host", host],
-    ["User-Agent", "evenkeel-health"],
-    ["Accept", "*/*"],
-  ];
-  return [...ours.filter(([name]) => !names.has(name.toLowerCase())), ...own];
+function httpProbeHead(address: UpstreamAddress, check: ResolvedHealthCheck): RequestHead {
+  return {
+    method: check.method,
+    path: address.basePath + check.path,
+    headers: probeHeaders(address, check).flat(),
+    bodyLength: 0,
+    headersTimeoutMs: 0,
+    freshConnection: true,
+  };
 }
 
 function toFailure(reason: Parameters<typeof causeToReport>[0] & string, error: unknown): ProbeResult {

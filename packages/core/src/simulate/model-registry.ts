@@ -71,5 +71,7 @@ export class ModelRegistry {
 
 function judge(status: number, { type, expectStatus }: ResolvedHealthCheck): ProbeResult {
   if (type === "tcp") return { ok: true, reason: "connected" };
+  if (type === "grpc")
+    return status < 400 ? { ok: true, reason: "SERVING" } : { ok: false, reason: `status ${status}` };
   return { ok: expectStatus.some(({ from, to }) => status >= from && status <= to), reason: `status ${status}` };
 }

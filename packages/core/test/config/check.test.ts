@@ -27,6 +27,7 @@ describe("valid options", () => {
     [{ pools: { constructor: {}, toString: {} }, routes: [{ pool: "toString" }] }],
     [{ pools: { a: { tls: { key: "K" } } }, defaults: { tls: { cert: "C" } } }],
     [{ upstreams: ["http://a", "https://b"], connections: { http2: true } }],
+    [{ upstreams: ["http://a"], healthCheck: { type: "grpc", service: "shop.v1.Cart" } }],
     [{ upstreams: ["http://a", "https://b"], connections: { http2: "h2c" } }],
     [{ pools: { a: { upstreams: [], connections: { http2: "h2c" } } } }],
     [{ upstreams: ["http://a"], discovery: { name: "b", scheme: "https" }, connections: { http2: true } }],

@@ -48,6 +48,7 @@ const settings: Complete<PoolSettings> = {
   },
   healthCheck: {
     type: "tcp",
+    service: "shop.v1.Cart",
     path: "/healthz",
     method: "HEAD",
     headers: { Host: "a" },

@@ -1,5 +1,5 @@
 import type { Probe, ProbeResult } from "../../src/health/probe.ts";
-import { probeHeaders } from "../../src/health/transport-probe.ts";
+import { probeHeaders } from "../../src/health/probe-headers.ts";
 import type { Exchange, ExchangeHandler } from "../../src/transport/transport.ts";
 import { upstreamAt } from "./scripted-upstream.ts";
 

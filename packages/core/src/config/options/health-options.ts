@@ -2,8 +2,13 @@ import type { Duration } from "../options.ts";
 
 /** Active health checks: probes of each upstream. */
 export interface HealthCheckOptions {
-  /** "http" sends a request for `path`. "tcp" only connects, TLS included. Default: "http". */
-  readonly type?: "http" | "tcp";
+  /**
+   * "http" sends a request for `path`. "tcp" only connects, TLS included. "grpc" calls the health service of gRPC servers over
+   * HTTP/2. Default: "http".
+   */
+  readonly type?: "http" | "tcp" | "grpc";
+  /** The name of the service that a "grpc" check asks for, such as "shop.v1.Cart". Default: "", the server as a whole. */
+  readonly service?: string;
   /** The path and query of the probe. Default: "/". */
   readonly path?: string;
   /** The method of the probe, in capitals. Default: "GET". */

@@ -33,6 +33,12 @@ export const list = <Element extends z.ZodType>(what: string, element: Element):
 
 export const text = (what: string): z.ZodString => z.string({ error: `expected ${what}` });
 
+/** The name of a protobuf service, with its package. */
+export const serviceName = (): z.ZodString =>
+  text("the name of a service").regex(/^[\w.]{0,256}$/, {
+    error: 'expected the name of a service, such as "shop.v1.Cart"',
+  });
+
 export const flag = (): z.ZodBoolean => z.boolean({ error: "expected true or false" });
 
 /** A boolean or one word. */

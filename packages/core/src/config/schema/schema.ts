@@ -33,6 +33,7 @@ import {
   record,
   removableName,
   retryCondition,
+  serviceName,
   size,
   statusRange,
   table,
@@ -65,7 +66,8 @@ const statuses = () =>
   list("statuses or ranges", statusRange()).min(1, { error: "expected at least one status or range" });
 
 const healthCheck = table({
-  type: oneOf(["http", "tcp"]).optional(),
+  type: oneOf(["http", "tcp", "grpc"]).optional(),
+  service: serviceName().optional(),
   path: target().optional(),
   method: method().optional(),
   headers: record("headers", headerName(), headerValue()).optional(),
