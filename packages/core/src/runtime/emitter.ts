@@ -35,15 +35,16 @@ export class SafeEmitter<Events extends Record<keyof Events, unknown[]>> {
 
   protected emit<K extends keyof Events & string>(name: K, ...args: Events[K]): void {
     for (const listener of this.#emitter.rawListeners(name)) {
-      const warn = (error: unknown) => {
-        process.emitWarning(`a listener of "${name}" threw: ${String(error)}`, "EvenkeelWarning");
-      };
       try {
         const result: unknown = Reflect.apply(listener, this, args);
-        if (result instanceof Promise) result.catch(warn);
+        if (result instanceof Promise) result.catch((error: unknown) => warn(name, error));
       } catch (error) {
-        warn(error);
+        warn(name, error);
       }
     }
   }
+}
+
+function warn(name: string, error: unknown): void {
+  process.emitWarning(`a listener of "${name}" threw: ${String(error)}`, "EvenkeelWarning");
 }
