@@ -15,7 +15,7 @@ listen = "127.0.0.1:${port}"
 listen = "127.0.0.1:${adminPort}"
 [accessLog]
 format = "${log ? "json" : "none"}"
-path = "/dev/null"
+path = "${path.join(folder, `access-${port}.log`)}"
 [[routes]]
 host = "other.example"
 pool = "other"

@@ -22,7 +22,7 @@ export const contenders = [
   logged("core", "Evenkeel core, log", { module: "evenkeel-core" }, "a `request` listener, JSON to /dev/null"),
   logged("express", "Evenkeel Express, log", { module: "evenkeel-express" }, "the same listener"),
   logged("fastify", "Evenkeel Fastify, log", { module: "evenkeel-fastify" }, "the same listener"),
-  logged("cli", "Evenkeel CLI, log", { type: "cli" }, "accessLog of format json to /dev/null"),
+  logged("cli", "Evenkeel CLI, log", { type: "cli" }, "accessLog of format json to a file"),
   peer("undici", "bare undici relay", "undici-relay", ["uploads"], "dispatch of one pool to each upstream, by turns"),
   peer("wire", "bare wire relay", "wire-relay", [], "Evenkeel's own connections and nothing else, by turns"),
   peer("http-proxy-agent", "http-proxy, keep-alive", "http-proxy", proxied(), `${agent}; xfwd; targets by turns`, {

@@ -10,7 +10,7 @@ const targets = [
   cpu("small", "express", "hpm", 0.4),
   cpu("small", "fastify", "fastify-http-proxy", 0.75),
   cpu("small", "core-log", "core", 1.15),
-  cpu("small", "cli-log", "cli", 1.15),
+  cpu("small", "cli-log", "cli", 1.1),
   cpu("100k", "core", "undici", 1),
   cpu("100k", "core", "nginx-unbuffered", 1),
   memory("slow-reader", "core", "1 GB to a slow reader", ({ extra }) => extra / 1e6, 32, "MB"),

@@ -4,6 +4,10 @@ export const limits = {
   pemBytes: 1_048_576,
   /** Bytes of log lines that may wait for a slow disk or reader. Further lines are dropped and counted. */
   logBufferBytes: 16_777_216,
+  /** Bytes of log lines that are gathered for one write. */
+  logBlockBytes: 131_072,
+  /** Milliseconds in which log lines are gathered. Too short for a reader of the log to notice. */
+  logGatherMs: 50,
   /** Milliseconds to write the last log lines before the process ends. */
   logFlushMs: 2_000,
   /** Milliseconds between two warnings about the same problem. Its occurrences in between are counted. */

@@ -22,7 +22,7 @@ const statusMs = 1_000;
 export async function demo({ port }: DemoOptions): Promise<void> {
   const ports = await choosePorts(port);
   const statusLine = process.stdout.isTTY ? new StatusLine((text) => process.stdout.write(text)) : undefined;
-  const diagnostics = await openDiagnostics(statusLine && ((text) => statusLine.print(text)));
+  const diagnostics = openDiagnostics(statusLine && ((text) => statusLine.print(text)));
   const upstreams = await Promise.all([
     DemoUpstream.start("fast", 0),
     DemoUpstream.start("slow", 150),

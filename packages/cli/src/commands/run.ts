@@ -10,7 +10,7 @@ export interface RunOptions {
 
 /** Serves a configuration file until a signal stops the server. */
 export async function run(file: string, { watch = false }: RunOptions): Promise<void> {
-  const diagnostics = await openDiagnostics();
+  const diagnostics = openDiagnostics();
   let server: StandaloneServer | undefined;
   let changedAtStart = false;
   const onChange = () => {

@@ -4,7 +4,8 @@ import type { Logger } from "pino";
 import { Failure, messageOf, reasonOf } from "../failure.ts";
 import { ThrottledWarning } from "../throttled-warning.ts";
 import { toCombinedLine, toJsonLine } from "./access-log-format.ts";
-import { checkSink, type LogSink, openSink, standardStreamAt } from "./log-sink.ts";
+import type { LogSink } from "./log-sink.ts";
+import { checkSink, openSink, standardStreamAt } from "./open-sink.ts";
 
 const formats = { json: toJsonLine, combined: toCombinedLine };
 
@@ -19,9 +20,9 @@ export class AccessLog {
   #reopened: Promise<void> = Promise.resolve();
 
   /** Throws a `Failure` when the file cannot be opened. */
-  static async open(config: AccessLogConfig, logger: Logger): Promise<AccessLog> {
+  static open(config: AccessLogConfig, logger: Logger): AccessLog {
     const log = new AccessLog(config, logger);
-    log.#sink = await log.#open(config);
+    log.#sink = log.#open(config);
     return log;
   }
 
@@ -67,7 +68,7 @@ export class AccessLog {
         this.#config = config;
         return;
       }
-      this.#sink = await this.#open(config);
+      this.#sink = this.#open(config);
       this.#config = config;
     } catch (error) {
       this.#logger.error(`${messageOf(error)}; the old access log stays in use`);
@@ -78,10 +79,10 @@ export class AccessLog {
       this.#logger.info({ accessLog: config.path }, `the access log goes to ${config.path}`);
   }
 
-  async #open({ format, path }: AccessLogConfig): Promise<LogSink | undefined> {
+  #open({ format, path }: AccessLogConfig): LogSink | undefined {
     if (format === "none") return undefined;
     try {
-      return await openSink(path, {
+      return openSink(path, {
         onDrop: () => this.#dropped.add(),
         onError: (error, closed) => {
           this.#lastError = error;

@@ -1,6 +1,7 @@
 import { type Logger, pino } from "pino";
 import { prettyFactory } from "pino-pretty";
-import { type LogSink, openSink } from "./log-sink.ts";
+import type { LogSink } from "./log-sink.ts";
+import { openSink } from "./open-sink.ts";
 
 /** The log of the command itself, on stderr: JSON lines, or readable lines on a terminal. */
 export interface Diagnostics {
@@ -10,9 +11,9 @@ export interface Diagnostics {
 }
 
 /** On a terminal, `write` receives the lines instead of stderr, for code that draws on the same terminal. */
-export async function openDiagnostics(write?: (text: string) => void): Promise<Diagnostics> {
+export function openDiagnostics(write?: (text: string) => void): Diagnostics {
   // A failure of stderr cannot be reported anywhere.
-  const sink = await openSink("stderr", { onDrop() {}, onError() {} });
+  const sink = openSink("stderr", { onDrop() {}, onError() {} });
   const logger = pino(
     {
       base: null,

@@ -1,185 +1,191 @@
-import { once } from "node:events";
-import { closeSync, constants, fstatSync, openSync, type Stats, statSync } from "node:fs";
-import type { Writable } from "node:stream";
-import { setTimeout as wait } from "node:timers/promises";
-import { nameFileType } from "@evenkeel/config";
-import { pino } from "pino";
-import { Failure } from "../failure.ts";
 import { limits } from "../limits.ts";
+
+/** What a log is written to. Has one write at a time. */
+export interface BlockWriter {
+  /** Whether nothing can be written after an error. */
+  readonly endsWithError: boolean;
+  /** Calls back once, after this call has returned, with the number of bytes written. */
+  write(block: Buffer, done: WriteCallback): void;
+  /** Writes without a callback, when the process exits. Never called while a write is in flight. May throw. */
+  writeNow(block: Buffer): void;
+  close(): Promise<void>;
+}
+
+export type WriteCallback = (error: Error | null | undefined, written: number) => void;
 
 /** Failures of a log sink while it is in use. None of them affects requests. */
 export interface SinkEvents {
   /** A line was dropped, because the buffer is full. */
   onDrop(): void;
-  /** Writing failed. The next line is tried again, unless the reader has closed the stream. */
+  /** Writing failed. It is tried again, unless the reader has closed the stream. */
   onError(error: Error, closed: boolean): void;
 }
 
-/** A destination for log lines. Writing never blocks and never throws. The buffer is bounded. */
-export interface LogSink {
-  write(text: string): void;
-  /** Resolves when all lines are written, or after a time limit. */
-  close(): Promise<void>;
-}
-
-/** A standard stream, which is open from the start to the end of the process. */
-export type StandardStream = "stdout" | "stderr";
-
 /**
- * Opens a standard stream, or the path of a regular file. Rejects when the file cannot be opened for appending, and for every
- * other pipe or device: opening it could block, and so could each write.
+ * A destination for log lines. Writing never blocks and never throws. The buffer is bounded, and lines keep their order.
+ *
+ * Lines are gathered, since a system call on another thread for each line costs more than the line. The first line after a
+ * pause is written at the end of the event loop's turn. Later ones are gathered for `limits.logGatherMs`, or until a block is
+ * full. Lines that come while a write is in flight also wait for its end.
  */
-export async function openSink(path: string, events: SinkEvents): Promise<LogSink> {
-  const stream = standardStreamAt(path);
-  if (stream === undefined) return FileSink.open(openLogFile(path), events);
-  const fd = stream === "stdout" ? 1 : 2;
-  // Node's stream writes to a redirected file synchronously. The event loop handles the other kinds.
-  if (statsOf(fd)?.isFile() === true) return FileSink.open(fd, events);
-  return new StreamSink(process[stream], events);
-}
-
-/**
- * Returns the standard stream of "stdout" or "stderr", or of a path that leads to it, such as /dev/stdout or a link to it.
- * Returns undefined for a regular file, even if a stream is redirected to it: log rotation may replace the file.
- */
-export function standardStreamAt(path: string): StandardStream | undefined {
-  if (path === "stdout" || path === "/dev/stdout") return "stdout";
-  if (path === "stderr" || path === "/dev/stderr") return "stderr";
-  const stats = statSync(path, { throwIfNoEntry: false });
-  if (stats === undefined || stats.isFile()) return undefined;
-  const leadsTo = (fd: number) => isSameFile(stats, statsOf(fd));
-  if (leadsTo(1)) return "stdout";
-  return leadsTo(2) ? "stderr" : undefined;
-}
-
-/** Throws the error of `openSink` for an existing path that cannot be a log. Opens nothing. */
-export function checkSink(path: string): void {
-  if (standardStreamAt(path) !== undefined) return;
-  const stats = statSync(path, { throwIfNoEntry: false });
-  if (stats !== undefined && !stats.isFile()) throw notRegular(stats);
-}
-
-/** Opens a regular file for appending. Never blocks. Throws for anything but a regular file. */
-function openLogFile(path: string): number {
-  checkSink(path);
-  // A FIFO without a reader blocks open, or with O_NONBLOCK fails with ENXIO. The flags do not exist on Windows.
-  const { O_WRONLY, O_APPEND, O_CREAT, O_NONBLOCK = 0, O_NOCTTY = 0 } = constants;
-  const fd = openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY, 0o666);
-  // Another file may have replaced it between the two calls.
-  const opened = fstatSync(fd);
-  if (opened.isFile()) return fd;
-  closeSync(fd);
-  throw notRegular(opened);
-}
-
-function notRegular(stats: Stats): Failure {
-  const instead = stats.isFIFO() ? 'set path = "stdout" and pipe the output of the command' : "name a regular file";
-  return new Failure(`it is ${nameFileType(stats)}: ${instead}`);
-}
-
-/** A pipe, a terminal or a socket. The lines of one turn of the event loop are written at once. */
-class StreamSink implements LogSink {
-  readonly #stream: Writable;
+export class LogSink {
+  readonly #writer: BlockWriter;
   readonly #events: SinkEvents;
-  #pending = "";
+  /**
+   * Blocks that are complete, none of them empty. The first one may be in flight. The others were full, so that all of them
+   * have at most twice the memory that their bytes need.
+   */
+  readonly #queue: Buffer[] = [];
+  /** The memory for the next lines. Lines between `#start` and `#end` are not in the queue yet. */
+  #memory: Buffer = Buffer.alloc(0);
+  #start = 0;
+  #end = 0;
+  /** Memory that was written completely, for the next lines. */
+  #spare: Buffer | undefined;
+  /** Bytes of all lines that are not written yet. */
+  #waiting = 0;
+  #writing = false;
+  #gathering = false;
   #closed = false;
+  #timer: NodeJS.Timeout | undefined;
+  /** Called when no line waits any more. */
+  #onEmpty: (() => void) | undefined;
 
-  constructor(stream: Writable, events: SinkEvents) {
-    this.#stream = stream;
+  constructor(writer: BlockWriter, events: SinkEvents) {
+    this.#writer = writer;
     this.#events = events;
-    stream.on("error", this.#onError);
+    process.on("exit", this.#onExit);
   }
 
-  write(text: string): void {
+  write(line: string): void {
     if (this.#closed) return;
-    if (this.#stream.writableLength + this.#pending.length + text.length > limits.logBufferBytes) {
-      return this.#events.onDrop();
-    }
-    if (this.#pending === "") setImmediate(() => this.#flush());
-    this.#pending += text;
+    if (this.#waiting + line.length > limits.logBufferBytes) return this.#events.onDrop();
+    this.#append(line);
+    if (this.#gathering) return;
+    this.#gathering = true;
+    setImmediate(this.#onPause);
   }
 
+  /** Resolves when all lines are written and the file is closed. After a time limit this goes on in the background. */
   async close(): Promise<void> {
-    this.#flush();
-    const { promise, resolve } = deferred();
-    if (this.#closed) resolve();
-    else this.#stream.write("", () => resolve());
-    await Promise.race([promise, wait(limits.logFlushMs, undefined, { ref: false })]);
     this.#closed = true;
+    const { promise: late, timer } = startTimer(limits.logFlushMs);
+    await Promise.race([this.#writeRest().then(() => this.#writer.close()), late]);
+    clearTimeout(timer);
+    process.off("exit", this.#onExit);
   }
 
-  #flush(): void {
-    const text = this.#pending;
-    this.#pending = "";
-    if (text !== "" && !this.#closed) this.#stream.write(text);
+  #append(line: string): void {
+    // UTF-8 has at most three bytes for a UTF-16 unit. The exact number is needed only near the end of the memory.
+    if (this.#end + line.length * 3 > this.#memory.length) {
+      const bytes = Buffer.byteLength(line);
+      if (this.#end + bytes > this.#memory.length) this.#renewMemory(bytes);
+    }
+    const bytes = this.#memory.write(line, this.#end);
+    this.#end += bytes;
+    this.#waiting += bytes;
   }
 
-  /** The listener stays: a pending write may fail later. */
-  readonly #onError = (error: Error): void => {
-    if (this.#closed) return;
+  /** The old memory belongs to the queue. */
+  #renewMemory(bytes: number): void {
+    this.#completeBlock();
+    this.#memory = this.#takeMemory(Math.max(bytes, limits.logBlockBytes));
+    this.#start = 0;
+    this.#end = 0;
+  }
+
+  #takeMemory(bytes: number): Buffer {
+    const spare = this.#spare;
+    if (spare?.length !== bytes) return Buffer.allocUnsafeSlow(bytes);
+    this.#spare = undefined;
+    return spare;
+  }
+
+  /** Moves the gathered lines to the queue. */
+  #completeBlock(): void {
+    if (this.#start === this.#end) return;
+    this.#queue.push(this.#memory.subarray(this.#start, this.#end));
+    this.#start = this.#end;
+    this.#writeNext();
+  }
+
+  #writeNext(): void {
+    const [block] = this.#queue;
+    if (block === undefined || this.#writing) return;
+    this.#writing = true;
+    this.#writer.write(block, this.#onWritten);
+  }
+
+  readonly #onWritten: WriteCallback = (error, written) => {
+    this.#writing = false;
+    if (error) return this.#onError(error);
+    const [block] = this.#queue;
+    if (block === undefined) return;
+    this.#waiting -= written;
+    if (written < block.length) this.#queue[0] = block.subarray(written);
+    else this.#release(block);
+    this.#writeNext();
+    if (this.#waiting === 0) this.#onEmpty?.();
+  };
+
+  /** Removes the first block. Its memory is used again, unless other lines are in it: new memory costs page faults. */
+  #release({ buffer }: Buffer): void {
+    this.#queue.shift();
+    if (buffer !== this.#memory.buffer && buffer !== this.#queue[0]?.buffer) this.#spare = Buffer.from(buffer);
+  }
+
+  /** The block stays in the queue, for another try after the pause. */
+  #onError(error: Error): void {
+    const { endsWithError } = this.#writer;
+    if (endsWithError) this.#discard();
+    this.#events.onError(error, endsWithError);
+  }
+
+  #discard(): void {
     this.#closed = true;
-    this.#pending = "";
-    this.#events.onError(error, true);
+    this.#queue.length = 0;
+    this.#start = this.#end;
+    this.#waiting = 0;
+    this.#onEmpty?.();
+  }
+
+  /** Runs at the end of the turn in which lines begin to come, and then after every pause, until no line waits. */
+  readonly #onPause = (): void => {
+    if (this.#waiting === 0) {
+      this.#gathering = false;
+      return;
+    }
+    if (this.#queue.length === 0) this.#completeBlock();
+    else this.#writeNext();
+    if (this.#timer === undefined) this.#timer = setTimeout(this.#onPause, limits.logGatherMs).unref();
+    else this.#timer.refresh();
+  };
+
+  #writeRest(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onEmpty = resolve;
+      this.#completeBlock();
+      if (this.#waiting === 0) resolve();
+    });
+  }
+
+  /** A write in flight may be stuck, and lines written now would come before it: then the rest is lost. */
+  readonly #onExit = (): void => {
+    if (this.#writing) return;
+    this.#writing = true;
+    this.#completeBlock();
+    try {
+      for (const block of this.#queue) this.#writer.writeNow(block);
+    } catch {
+      // There is no later time to report it.
+    }
   };
 }
 
-type Destination = ReturnType<typeof pino.destination>;
-
-/** A file, written by pino's destination. It keeps the order, and buffers lines while a write is pending. */
-class FileSink implements LogSink {
-  readonly #destination: Destination;
-
-  static async open(fd: number, events: SinkEvents): Promise<FileSink> {
-    const destination = pino.destination({ dest: fd, sync: false, append: true, maxLength: limits.logBufferBytes });
-    try {
-      await once(destination, "ready");
-    } catch (error) {
-      discardUnwritten(destination);
-      throw error;
-    }
-    return new FileSink(destination, events);
-  }
-
-  private constructor(destination: Destination, events: SinkEvents) {
-    this.#destination = destination;
-    destination.on("drop", () => events.onDrop());
-    destination.on("error", (error: Error) => events.onError(error, false));
-  }
-
-  write(text: string): void {
-    this.#destination.write(text);
-  }
-
-  async close(): Promise<void> {
-    const closed = once(this.#destination, "close").catch(() => {});
-    this.#destination.end();
-    await Promise.race([closed, wait(limits.logFlushMs, undefined, { ref: false })]);
-    discardUnwritten(this.#destination);
-  }
-}
-
-/** Prevents a last synchronous flush at the exit of the process, which could block it for ever. */
-function discardUnwritten(destination: Destination): void {
-  destination.flushSync = () => {};
-}
-
-/** Undefined for a descriptor that is closed. */
-function statsOf(fd: number): Stats | undefined {
-  try {
-    return fstatSync(fd);
-  } catch {
-    return undefined;
-  }
-}
-
-function isSameFile(a: Stats, b: Stats | undefined): boolean {
-  return b !== undefined && a.dev === b.dev && a.ino === b.ino;
-}
-
-function deferred(): { promise: Promise<void>; resolve: () => void } {
-  let resolve: () => void = () => {};
-  const promise = new Promise<void>((done) => {
-    resolve = done;
+function startTimer(ms: number): { promise: Promise<void>; timer: NodeJS.Timeout | undefined } {
+  let timer: NodeJS.Timeout | undefined;
+  const promise = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
   });
-  return { promise, resolve };
+  return { promise, timer };
 }

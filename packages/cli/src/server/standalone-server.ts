@@ -123,7 +123,7 @@ export class StandaloneServer {
 
   async #open(tls: TlsFiles | undefined): Promise<void> {
     const { server, admin, accessLog } = this.#config;
-    const log = await AccessLog.open(accessLog, this.#logger);
+    const log = AccessLog.open(accessLog, this.#logger);
     this.#accessLog = log;
     this.proxy.on("request", log.write);
     const onError = () => this.#failedAccepts.add();

@@ -1,12 +1,15 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { createWriteStream, readFileSync, renameSync, symlinkSync } from "node:fs";
+import { createWriteStream, readdirSync, readFileSync, renameSync, symlinkSync } from "node:fs";
 import { type IncomingMessage, request } from "node:http";
 import path from "node:path";
 import { expect, test } from "vitest";
+import { until } from "../../../core/test/support/event-loop.ts";
+import { limits } from "../../src/limits.ts";
 import { makeFolder, serve, startCli, whenReady, writeFile } from "../support/cli.ts";
 import { anyPort, nowhere, poolOf } from "../support/configs.ts";
 import { RawClient, sendRequest, startUpstream } from "../support/http.ts";
+import { startLoad } from "../support/load.ts";
 
 const routes = '[[routes]]\npath = "/up"\npool = "app"\n[[routes]]\npath = "/down"\npool = "down"\n';
 const down = `[pools.down]\nupstreams = ["${nowhere}"]\n`;
@@ -141,6 +144,55 @@ test("SIGHUP reopens a renamed file under its old name, and every line is in one
   expect(stdout.text).toBe("");
 });
 
+test("a line is in the file soon after its response, while the command goes on", async () => {
+  const upstream = await startUpstream((_req, res) => res.end());
+  const log = path.join(makeFolder(), "access.log");
+  const { url } = await serve(`${anyPort}[accessLog]\npath = "${log}"\n${poolOf(upstream.url)}`);
+  for (let n = 1; n <= 3; n++) {
+    await sendRequest(url);
+    await until(() => linesOf(log).length === n);
+  }
+});
+
+test("no line is lost, doubled or broken under load while the file is rotated, nor at the stop", async () => {
+  const upstream = await startUpstream((_req, res) => res.end());
+  const folder = makeFolder();
+  const log = path.join(folder, "access.log");
+  const { url, kill, ended, stderr } = await serve(`${anyPort}[accessLog]\npath = "${log}"\n${poolOf(upstream.url)}`);
+  let sent = 0;
+  const headers = { "user-agent": "x".repeat(5_000) };
+  const load = startLoad(8, () => sendRequest(url, { path: `/${sent++}`, headers }));
+  for (let rotation = 1; rotation <= 5; rotation++) {
+    const { responseCount } = load;
+    await until(() => load.responseCount > responseCount + 30);
+    renameSync(log, `${log}.${rotation}`);
+    kill("SIGUSR1");
+    await stderr.manyRecords(rotation, ({ accessLog }) => accessLog === log);
+  }
+  const { responses, errors } = await load.stop();
+  kill("SIGTERM");
+  expect(await ended).toEqual({ code: 0, signal: null });
+  expect(errors).toEqual([]);
+  const files = readdirSync(folder).map((name) => linesOf(path.join(folder, name)).map(toNumber));
+  expect(files).toHaveLength(6);
+  expect(files.flat().toSorted((a, b) => a - b)).toEqual(responses.map((_, n) => n));
+});
+
+test("a kill loses at most the blocks that are not yet written", async () => {
+  const upstream = await startUpstream((_req, res) => res.end());
+  const log = path.join(makeFolder(), "access.log");
+  const { url, kill, ended } = await serve(`${anyPort}[accessLog]\npath = "${log}"\n${poolOf(upstream.url)}`);
+  const headers = { "user-agent": "x".repeat(15_000) };
+  const count = 60;
+  for (let n = 0; n < count; n++) await sendRequest(url, { path: `/${n}`, headers });
+  kill("SIGKILL");
+  await ended;
+  const logged = linesOf(log).map(toNumber);
+  expect(logged).toEqual(logged.map((_, n) => n));
+  // One block that is being filled, and one that may be in flight.
+  expect((count - logged.length) * 15_000).toBeLessThan(2 * limits.logBlockBytes);
+});
+
 test("stdout may be a file", async () => {
   const upstream = await startUpstream((_req, res) => res.end());
   const file = path.join(makeFolder(), "out.log");
@@ -227,6 +279,11 @@ test("a reader that stops reading delays neither requests nor the shutdown", asy
   cli.child.stdout?.resume();
   await ended;
 });
+
+/** The number that the path of a request is. */
+function toNumber(line: string): number {
+  return Number((JSON.parse(line) as { url: string }).url.slice(1));
+}
 
 function linesOf(file: string): string[] {
   return readFileSync(file, "utf8").split("\n").slice(0, -1);
