@@ -38,6 +38,11 @@ export class GrpcCall {
     );
   }
 
+  /** The time that the client gives the call is over, whether or not a timer has noticed. */
+  isOver(now: number): boolean {
+    return this.timeoutMs !== undefined && now - this.#startedAt >= this.timeoutMs;
+  }
+
   /** The head of a response. `isEnded`: there is no body, so that the head is a trailers-only response and has the status. */
   onHead(httpStatus: number, fields: readonly string[], isEnded: boolean): void {
     this.#httpStatus = httpStatus;

@@ -254,6 +254,8 @@ export class ProxiedRequest
 
   onFailure(failure: ExchangeFailure): void {
     const { code } = failure;
+    // A server ends a call at the client's deadline too. That is no failure of the server.
+    if (this.#grpc?.isOver(this.#in.context.runtime.clock.now())) return this.onGiveUp("total_timeout");
     this.#body.detach();
     this.#in.record.failed(code, failure.cause);
     if (!this.#response.committed) return this.#attempts.failed(failure);

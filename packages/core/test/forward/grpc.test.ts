@@ -350,6 +350,16 @@ describe("grpc-timeout", () => {
     }
   });
 
+  test("that is over when the upstream ends the call is not a failure of the upstream", async () => {
+    const upstream = scriptedUpstream("a", (request) => request.fail("reset"));
+    const lab = start([upstream]);
+    const client = lab.begin("/test.Echo/Unary", within("0n"));
+    client.end();
+    await lab.clock.advanceAsync(10);
+    expect(fieldsOf((await client.ended()).headers, "grpc-status")).toEqual(["4"]);
+    expect(lab.pool.snapshot("first").upstreams[0]?.outcomes).toEqual({ total_timeout: 1 });
+  });
+
   test("of a later attempt is the time that is left", async () => {
     const b = scriptedUpstream("b", ends("0"));
     const lab = start([scriptedUpstream("a", refuses("14", "grpc-retry-pushback-ms", "400")), b]);
