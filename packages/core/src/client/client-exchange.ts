@@ -16,8 +16,12 @@ export interface IncomingRequest {
   readonly method: string;
   /** The request target (RFC 9112 section 3.2), in any form. */
   readonly target: string;
-  /** "1.0" or "1.1"; another version is refused. Empty when the bytes received are no request. */
+  /** "1.0", "1.1" or "2.0"; another version is refused. Empty when the bytes received are no request. */
   readonly httpVersion: string;
+  /**
+   * A body follows the head, whether its length is announced or not. Undefined over HTTP/1, where the header fields tell.
+   */
+  readonly bodyFollows?: boolean | undefined;
   /** Names and values by turns, in order, letter case and repetition as received. Latin-1. */
   readonly rawHeaders: readonly string[];
   /** What an app in front of the proxy has changed in the headers; undefined when it has changed nothing. */

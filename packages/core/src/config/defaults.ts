@@ -176,6 +176,16 @@ export const limits = {
   /** The flow control windows in bytes that an HTTP/2 upstream gets, per stream and per connection. */
   http2StreamWindowBytes: 262_144,
   http2ConnectionWindowBytes: 8_388_608,
+  /**
+   * The flow control window in bytes of the requests on an HTTP/2 connection of a client. A stream has 64 KB until its body is
+   * read, and then as much as one of an upstream.
+   */
+  http2ClientWindowBytes: 1_048_576,
+  /** The rate limit of streams on a client's HTTP/2 connection that end without a response: burst, and per second. */
+  http2AbandonedStreams: 500,
+  http2AbandonedStreamsPerSecond: 50,
+  /** The most bytes of frames that wait for an HTTP/2 client until nothing more is read from it. */
+  http2HeldOutputBytes: 262_144,
   /** The most compressed bytes and frames of an HTTP/2 header block. Its fields have the same limits as those of HTTP/1.1. */
   http2HeaderBlockBytes: 65_536,
   http2HeaderBlockFrames: 1_024,

@@ -34,7 +34,7 @@ export class SendWindow {
 
 /** The bytes that the peer may still send, and the consumed bytes that have not been given back to it. */
 export class ReceiveWindow {
-  readonly #bytes: number;
+  #bytes: number;
   readonly #streamId: number;
   #left: number;
   #consumed = 0;
@@ -54,6 +54,13 @@ export class ReceiveWindow {
   /** Marks received bytes as consumed. */
   consume(bytes: number): void {
     this.#consumed += bytes;
+  }
+
+  /** Enlarges the window to `bytes`, if it is smaller. The next increment includes the difference. */
+  growTo(bytes: number): void {
+    if (bytes <= this.#bytes) return;
+    this.#consumed += bytes - this.#bytes;
+    this.#bytes = bytes;
   }
 
   /** Returns the increment of a WINDOW_UPDATE to send; 0 while less than half of the window has been consumed. */

@@ -47,6 +47,11 @@ export class FrameReader {
     this.#partial = undefined;
   }
 
+  /** A frame has been received in part, other than DATA. */
+  get incomplete(): boolean {
+    return this.#headerLength > 0 || this.#state === "payload";
+  }
+
   execute(bytes: Buffer): void {
     let position = 0;
     while (position < bytes.length) {

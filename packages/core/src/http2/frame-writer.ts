@@ -74,7 +74,8 @@ function numberFrame(type: number, streamId: number, value: number): Buffer {
   return bytes;
 }
 
-function writeFrameHeader(
+/** Writes the header of a frame into a buffer with room for it. */
+export function writeFrameHeader(
   bytes: Buffer,
   at: number,
   type: number,

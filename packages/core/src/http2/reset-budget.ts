@@ -1,26 +1,30 @@
-import { limits } from "../config/defaults.ts";
 import type { Clock } from "../runtime/clock.ts";
 
 /**
- * Bounds how fast we reset streams of one connection. Otherwise clients that abort many requests would make us send what the
- * upstream takes for an attack (CVE-2023-44487), and it would close the connection for all requests on it.
+ * Bounds how fast streams of one connection are abandoned, as a token bucket. A stream that is opened and reset costs its opener
+ * nothing, and the other side a request (CVE-2023-44487).
  */
 export class ResetBudget {
   readonly #clock: Clock;
-  #tokens: number = limits.http2ResetStreams;
+  readonly #burst: number;
+  readonly #perSecond: number;
+  #tokens: number;
   #filledAt: number;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, { burst, perSecond }: { readonly burst: number; readonly perSecond: number }) {
     this.#clock = clock;
+    this.#burst = burst;
+    this.#perSecond = perSecond;
+    this.#tokens = burst;
     this.#filledAt = clock.now();
   }
 
-  /** Counts a reset stream. False when the connection must not be used for new requests. */
+  /** Counts a reset stream. False when there have been too many. */
   spend(): boolean {
     if (--this.#tokens >= 0) return true;
     const now = this.#clock.now();
-    const earned = Math.floor(((now - this.#filledAt) / 1_000) * limits.http2ResetStreamsPerSecond);
-    this.#tokens = Math.min(limits.http2ResetStreams, earned) - 1;
+    const earned = Math.floor(((now - this.#filledAt) / 1_000) * this.#perSecond);
+    this.#tokens = Math.min(this.#burst, earned) - 1;
     this.#filledAt = now;
     return this.#tokens >= 0;
   }

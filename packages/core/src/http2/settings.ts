@@ -8,6 +8,10 @@ export const setting = {
   initialWindowSize: 4,
   maxFrameSize: 5,
   maxHeaderListSize: 6,
+  /** RFC 8441 section 3. */
+  enableConnectProtocol: 8,
+  /** RFC 9218 section 2.1. */
+  noRfc7540Priorities: 9,
 } as const;
 
 /** The settings of a peer, with the defaults of the protocol. */
@@ -19,6 +23,11 @@ export class PeerSettings {
   maxConcurrentStreams: number = Infinity;
   initialWindowBytes: number = defaultWindowBytes;
   maxFrameBytes: number = defaultFrameBytes;
+  readonly #isClient: boolean;
+
+  constructor(peer: "client" | "server") {
+    this.#isClient = peer === "client";
+  }
 
   /** Applies the payload of a SETTINGS frame in its order. Throws an `Http2Error`. Unknown settings are ignored. */
   apply(payload: Buffer): void {
@@ -38,7 +47,9 @@ export class PeerSettings {
         return;
       case setting.enablePush:
         // Only a client may enable pushes (RFC 9113 section 6.5.2).
-        if (value !== 0) throw new Http2Error(errorCode.protocolError, "a server that sets ENABLE_PUSH");
+        if (value > (this.#isClient ? 1 : 0)) {
+          throw new Http2Error(errorCode.protocolError, "an ENABLE_PUSH out of range");
+        }
         return;
       case setting.maxConcurrentStreams:
         this.maxConcurrentStreams = value;
@@ -52,6 +63,10 @@ export class PeerSettings {
           throw new Http2Error(errorCode.protocolError, "a frame size out of range");
         }
         this.maxFrameBytes = value;
+        return;
+      case setting.enableConnectProtocol:
+      case setting.noRfc7540Priorities:
+        if (value > 1) throw new Http2Error(errorCode.protocolError, "a switch that is neither on nor off");
     }
   }
 }

@@ -89,7 +89,8 @@ export function appendForwarded(
   const realIp = forwarded.get("x-real-ip");
   if (realIp !== undefined) headers.push("X-Real-IP", realIp);
   headers.push("X-Request-Id", facts.requestId);
-  headers.push("Via", head.via === undefined ? "1.1 evenkeel" : `${head.via}, 1.1 evenkeel`);
+  const via = `${head.viaVersion} evenkeel`;
+  headers.push("Via", head.via === undefined ? via : `${head.via}, ${via}`);
   if (options.forwarded) headers.push("Forwarded", forwardedElement(forwarded.get("forwarded"), facts));
   else if (forwarded.has("forwarded")) headers.push("Forwarded", forwarded.get("forwarded") as string);
 }

@@ -14,14 +14,14 @@ import type { HeaderChangeSet } from "../http1/header-changes.ts";
 import { requestHeaderKind } from "./request-header-kind.ts";
 
 /** What is read of a request. */
-export type RequestLines = Pick<IncomingRequest, "method" | "httpVersion" | "rawHeaders">;
+export type RequestLines = Pick<IncomingRequest, "method" | "httpVersion" | "rawHeaders" | "bodyFollows">;
 
 /** A request's head, sorted. */
 export interface RequestHeadIn {
   readonly host: string;
   /** An app has deleted the Host header: the upstream receives its own address. */
   readonly hostDeleted?: boolean;
-  /** Bytes of the body: 0 for none, -1 for a chunked one. */
+  /** Bytes of the body: 0 for none, -1 when its length is not known before its end. */
   readonly bodyLength: number;
   /** Names and values by turns, in order: neither hop-by-hop, nor framing, nor Host, nor set by the proxy. */
   readonly passed: readonly string[];
@@ -32,6 +32,8 @@ export interface RequestHeadIn {
   /** Values of the headers that the proxy sets, joined when repeated, by lower-case name. */
   readonly forwarded: ReadonlyMap<string, string>;
   readonly via: string | undefined;
+  /** The version that Via names: that of the message as received (RFC 9110 section 7.6.3). */
+  readonly viaVersion: "1.1" | "2.0";
   readonly accept: string | undefined;
   readonly traceparent: string | undefined;
   readonly userAgent: string | undefined;
@@ -60,6 +62,8 @@ const foreign: ReadonlySet<string> = new Set([
   ...["DESCRIBE", "ANNOUNCE", "SETUP", "PLAY", "PAUSE", "TEARDOWN", "GET_PARAMETER", "SET_PARAMETER"],
   ...["REDIRECT", "RECORD", "FLUSH", "SOURCE"],
 ]);
+
+const versions: ReadonlySet<string> = new Set(["1.0", "1.1", "2.0"]);
 
 /** Methods whose body an HTTP/1.0 server may read as the next request. */
 const bodiless: ReadonlySet<string> = new Set(["GET", "HEAD", "DELETE", "OPTIONS"]);
@@ -170,9 +174,12 @@ class HeadReader {
   }
 
   /** The checks that Node's parser does not make. */
-  refusal({ method, httpVersion }: RequestLines): Refusal | undefined {
+  refusal({ method, httpVersion, bodyFollows }: RequestLines): Refusal | undefined {
     const is10 = httpVersion === "1.0";
-    if (!is10 && httpVersion !== "1.1") return refuse("bad_request", "only HTTP/1.0 and HTTP/1.1 are supported");
+    // What does not tell whether a body follows was not read as HTTP/2.
+    if (!versions.has(httpVersion) || (httpVersion === "2.0" && bodyFollows === undefined)) {
+      return refuse("bad_request", "only HTTP/1.0, HTTP/1.1 and HTTP/2 are supported");
+    }
     if (foreign.has(method)) return refuse("bad_request", "this is RTSP or ICE");
     if (method === "TRACE" || method === "CONNECT") {
       return refuse("method_not_allowed", "this method is not forwarded");
@@ -199,8 +206,9 @@ class HeadReader {
     return undefined;
   }
 
-  result({ httpVersion }: RequestLines): RequestHeadIn {
-    const bodyLength = this.#coding !== undefined ? -1 : Number(this.#length ?? 0);
+  result({ httpVersion, bodyFollows = false }: RequestLines): RequestHeadIn {
+    const isUnbounded = this.#coding !== undefined || (bodyFollows && this.#length === undefined);
+    const bodyLength = isUnbounded ? -1 : Number(this.#length ?? 0);
     return {
       host: this.#host ?? "",
       bodyLength,
@@ -209,6 +217,7 @@ class HeadReader {
       replacing: undefined,
       forwarded: this.#forwarded ?? nothingForwarded,
       via: this.#via,
+      viaVersion: httpVersion === "2.0" ? "2.0" : "1.1",
       accept: this.#accept,
       traceparent: this.#traceparent,
       userAgent: this.#userAgent,

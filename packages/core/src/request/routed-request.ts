@@ -38,9 +38,9 @@ export function readRequest(
   routing: Routing,
   { mountPath = "", slashAdded = false, rawHeaders = request.rawHeaders }: FrameworkView = {},
 ): ReceivedRequest | Refusal {
-  const { method, httpVersion, changedHeaders: changes } = request;
+  const { method, httpVersion, bodyFollows, changedHeaders: changes } = request;
   const maxHeaders = changes === undefined ? routing.maxHeaders : Math.min(routing.maxHeaders, changes.visibleLines);
-  const received = readRequestHead({ method, httpVersion, rawHeaders }, maxHeaders, changes);
+  const received = readRequestHead({ method, httpVersion, rawHeaders, bodyFollows }, maxHeaders, changes);
   if (isRefusal(received)) return received;
   const parsed = parseTarget(request.target, received.host, method);
   if (isRefusal(parsed)) return parsed;

@@ -18,12 +18,16 @@ export interface ClientExchangeTraits {
   readonly hasRequestBodies: boolean;
   /** A body of unknown length can be sent, and can be malformed. */
   readonly hasChunks: boolean;
+  /** A request whose rest is malformed gets a response; else its stream is reset. */
+  readonly respondsToMalformed: boolean;
   /** A response can have trailers. */
   readonly hasTrailers: boolean;
   /** A client can receive interim responses. */
   readonly hasInterimResponses: boolean;
   /** The request offers an upgrade that can be accepted. */
   readonly isUpgrade: boolean;
+  /** The status of an upgrade that is accepted. */
+  readonly upgradeStatus: 101 | 200;
   /** An app in front of the proxy can send a response itself. */
   readonly hasAppInFront: boolean;
 }
@@ -52,7 +56,7 @@ export interface ReceivedResponse {
   readonly body: Buffer;
   readonly trailers: readonly string[];
   readonly complete: boolean;
-  /** The connection has closed, or the client can send no further request on it. */
+  /** The connection has closed, or its part that belongs to this exchange. */
   readonly closed: boolean;
 }
 
@@ -237,9 +241,11 @@ export const http11Traits: ClientExchangeTraits = {
   hasReasonPhrase: true,
   hasRequestBodies: true,
   hasChunks: true,
+  respondsToMalformed: true,
   hasTrailers: true,
   hasInterimResponses: true,
   isUpgrade: false,
+  upgradeStatus: 101,
   hasAppInFront: true,
 };
 

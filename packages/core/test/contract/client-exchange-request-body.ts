@@ -148,7 +148,7 @@ export function requestBodyContract(harness: ClientExchangeHarness): void {
 
   if (traits.hasChunks) {
     describe("a fault in the rest of a request", () => {
-      test("is reported once, after what was received, and the client receives the response", async () => {
+      test("is reported once, after what was received, and the exchange ends with the response", async () => {
         const { exchange, handler, client } = await start({ bodyLength: "unknown" });
         exchange.readBody();
         client.send(Buffer.from("hello"));
@@ -163,7 +163,8 @@ export function requestBodyContract(harness: ClientExchangeHarness): void {
         client.sendMalformed();
         await until(() => client.received.closed && handler.closed !== undefined);
         const { status, body, complete } = client.received;
-        expect([status, body.toString(), complete, handler.closed]).toEqual([400, "bad", true, true]);
+        const response = traits.respondsToMalformed ? [400, "bad", true] : [0, "", false];
+        expect([status, body.toString(), complete, handler.closed]).toEqual([...response, true]);
         expect([handler.body, handler.faults.length]).toEqual(["hello", 1]);
       });
 
@@ -186,7 +187,8 @@ export function requestBodyContract(harness: ClientExchangeHarness): void {
         exchange.begin(400, "Bad Request", ["Content-Length", "3", "Connection", "close"], true);
         exchange.end("bad", noTrailers);
         await until(() => client.received.closed && handler.closed !== undefined);
-        expect([client.received.status, client.received.complete, handler.closed]).toEqual([400, true, true]);
+        const response = traits.respondsToMalformed ? [400, true] : [0, false];
+        expect([client.received.status, client.received.complete, handler.closed]).toEqual([...response, true]);
         expect(handler.faults).toEqual([]);
       });
     });

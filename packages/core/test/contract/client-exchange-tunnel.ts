@@ -17,15 +17,18 @@ export function tunnelContract(harness: ClientExchangeHarness): void {
       return;
     }
 
-    test("writes the 101 with its fields and hands over the stream", async () => {
+    const { upgradeStatus } = harness.traits;
+    const upgradeFields = upgradeStatus === 101 ? [["Upgrade"], ["websocket"]] : [[], []];
+
+    test("accepts with its status and its fields and hands over the stream", async () => {
       const { exchange, client, handler } = await startScene(harness);
       const raw = exchange.takeOver(["X-One", "caf\xe9", "X-One", "2"]);
       handler.takenOver = true;
       expect(raw).toBeDefined();
-      await until(() => client.received.status === 101);
+      await until(() => client.received.status === upgradeStatus);
       const { headers } = client.received;
       expect(fieldsOf(headers, "x-one")).toEqual(["caf\xe9", "2"]);
-      expect([fieldsOf(headers, "connection"), fieldsOf(headers, "upgrade")]).toEqual([["Upgrade"], ["websocket"]]);
+      expect([fieldsOf(headers, "connection"), fieldsOf(headers, "upgrade")]).toEqual(upgradeFields);
       raw?.stream.write("from the proxy");
       await until(() => client.receivedRaw === "from the proxy");
       let received = "";
@@ -58,7 +61,7 @@ export function tunnelContract(harness: ClientExchangeHarness): void {
       const raw = exchange.takeOver([]);
       handler.takenOver = true;
       raw?.stream.on("error", () => {}).resume();
-      await until(() => client.received.status === 101);
+      await until(() => client.received.status === upgradeStatus);
       client.leave();
       await until(() => raw?.stream.destroyed === true);
       // The handler records a call as a violation.

@@ -180,7 +180,7 @@ describe("windows", () => {
 
 describe("settings of a peer", () => {
   test("hold until they are changed, in the order in which they arrive", () => {
-    const peer = new PeerSettings();
+    const peer = new PeerSettings("server");
     expect(peer).toMatchObject({
       headerTableBytes: 4_096,
       maxConcurrentStreams: Infinity,
@@ -246,7 +246,7 @@ describe("budgets", () => {
 
   test("of resets are filled by time", () => {
     const clock = new VirtualClock();
-    const budget = new ResetBudget(clock);
+    const budget = new ResetBudget(clock, { burst: 100, perSecond: 10 });
     const spent = (count: number) => Array.from({ length: count }, () => budget.spend()).filter(Boolean).length;
     expect(spent(limits.http2ResetStreams + 10)).toBe(limits.http2ResetStreams);
     clock.advance(1_000);

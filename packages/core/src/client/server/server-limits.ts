@@ -4,6 +4,8 @@ export interface ServerLimits {
   readonly requestHeadersMs: number;
   /** Between two requests. */
   readonly keepAliveMs: number;
+  /** Without progress of a response that waits for its client, or of all responses of a connection. 0 is no limit. */
+  readonly sendMs: number;
   /** Bytes of a head with its request line. Status 414 where the request line alone is longer, else 431. */
   readonly headBytes: number;
   /** The lowest rate of a body of known length, in bytes per second, after 5 seconds of reading. 0 is no limit. Status 408. */
@@ -18,6 +20,7 @@ export interface ServerLimits {
 export const serverLimits: ServerLimits = {
   requestHeadersMs: 10_000,
   keepAliveMs: 75_000,
+  sendMs: 60_000,
   headBytes: 16_384,
   minBodyRate: 240,
   requestsPerConnection: 0,

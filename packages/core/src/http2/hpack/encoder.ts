@@ -13,6 +13,9 @@ const maxTableBytes = 4_096;
 const repeated: ReadonlySet<string> = new Set([
   ...[":authority", "accept", "accept-encoding", "accept-language", "cache-control", "content-type", "server", "te"],
   ...["user-agent", "vary", "via", "x-forwarded-host", "x-forwarded-port", "x-forwarded-proto"],
+  ...["accept-ranges", "access-control-allow-credentials", "access-control-allow-origin", "alt-svc"],
+  ...["content-encoding", "content-language", "date", "grpc-encoding", "grpc-status", "referrer-policy"],
+  ...["strict-transport-security", "x-content-type-options", "x-frame-options", "x-powered-by"],
 ]);
 
 /** Fields that no hop may add to a table (RFC 7541 section 7.1.3). */

@@ -33,7 +33,7 @@ export class Session implements StreamHost, InputHost, LivenessHost, OutputOwner
   readonly #socket: Socket;
   readonly #owner: SessionOwner;
   readonly #connectMs: number;
-  readonly #peer = new PeerSettings();
+  readonly #peer = new PeerSettings("server");
   readonly #budget: FrameBudget;
   readonly #input: SessionInput;
   readonly #reader: FrameReader;
@@ -65,7 +65,11 @@ export class Session implements StreamHost, InputHost, LivenessHost, OutputOwner
     this.output = new SessionOutput(socket, this, this.#budget);
     this.#input = new SessionInput(this, this.#budget, options.responseHead);
     this.#reader = new FrameReader(this.#input);
-    this.#resets = new ResetBudget(options.clock);
+    // Clients that abort many requests must not make us send what the upstream takes for an attack.
+    this.#resets = new ResetBudget(options.clock, {
+      burst: limits.http2ResetStreams,
+      perSecond: limits.http2ResetStreamsPerSecond,
+    });
     opened.readFrom((bytes) => this.#onBytes(bytes));
     socket.on("drain", () => this.output.pump());
     socket.on("end", () => this.#onLost(undefined));
