@@ -5,7 +5,7 @@ export const limits = {
   /** Bytes of log lines that may wait for a slow disk or reader. Further lines are dropped and counted. */
   logBufferBytes: 16_777_216,
   /** Bytes of log lines that are gathered for one write. */
-  logBlockBytes: 131_072,
+  logBlockBytes: 262_144,
   /** Milliseconds in which log lines are gathered. Too short for a reader of the log to notice. */
   logGatherMs: 50,
   /** Milliseconds to write the last log lines before the process ends. */

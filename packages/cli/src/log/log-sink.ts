@@ -107,6 +107,8 @@ export class LogSink {
     this.#queue.push(this.#memory.subarray(this.#start, this.#end));
     this.#start = this.#end;
     this.#writeNext();
+    // The lines from here on may be gathered for the full time.
+    this.#timer?.refresh();
   }
 
   #writeNext(): void {
@@ -155,10 +157,10 @@ export class LogSink {
       this.#gathering = false;
       return;
     }
+    this.#timer ??= setTimeout(this.#onPause, limits.logGatherMs).unref();
+    this.#timer.refresh();
     if (this.#queue.length === 0) this.#completeBlock();
     else this.#writeNext();
-    if (this.#timer === undefined) this.#timer = setTimeout(this.#onPause, limits.logGatherMs).unref();
-    else this.#timer.refresh();
   };
 
   #writeRest(): Promise<void> {

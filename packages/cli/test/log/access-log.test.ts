@@ -183,7 +183,7 @@ test("a kill loses at most the blocks that are not yet written", async () => {
   const log = path.join(makeFolder(), "access.log");
   const { url, kill, ended } = await serve(`${anyPort}[accessLog]\npath = "${log}"\n${poolOf(upstream.url)}`);
   const headers = { "user-agent": "x".repeat(15_000) };
-  const count = 60;
+  const count = 100;
   for (let n = 0; n < count; n++) await sendRequest(url, { path: `/${n}`, headers });
   kill("SIGKILL");
   await ended;

@@ -123,7 +123,7 @@ test("a block that is full is written at once, and none has more than its bound"
   const disk = new Disk();
   const { sink } = open(disk);
   const line = `${"x".repeat(999)}\n`;
-  const count = 400;
+  const count = 800;
   for (let n = 0; n < count; n++) sink.write(line);
   // No timer has run, and no turn of the event loop has ended.
   await Promise.resolve();
@@ -131,8 +131,23 @@ test("a block that is full is written at once, and none has more than its bound"
   await passTurn();
   await passGathering();
   expect(disk.text).toBe(line.repeat(count));
-  expect(disk.blocks.map(({ length }) => length)).toEqual([131_000, 131_000, 131_000, 7_000]);
-  expect(131_000 + line.length).toBeGreaterThan(logBlockBytes);
+  expect(disk.blocks.map(({ length }) => length)).toEqual([262_000, 262_000, 262_000, 14_000]);
+  expect(262_000 + line.length).toBeGreaterThan(logBlockBytes);
+});
+
+test("blocks that fill up within the time bound are written only when they are full", async () => {
+  const disk = new Disk();
+  const { sink } = open(disk);
+  const line = `${"x".repeat(logBlockBytes / 4)}\n`;
+  const count = 60;
+  for (let n = 0; n < count; n++) {
+    sink.write(line);
+    await vi.advanceTimersByTimeAsync(logGatherMs * 0.3);
+  }
+  await passGathering();
+  expect(disk.text === line.repeat(count)).toBe(true);
+  const lines = disk.blocks.map(({ length }) => length / line.length);
+  expect(new Set(lines.slice(2, -2))).toEqual(new Set([3]));
 });
 
 test("a line that is longer than a block is a block of its own", async () => {
@@ -155,7 +170,7 @@ test("lines keep their order and their bytes, whatever the disk does", async () 
     for (let step = 0; step < 400; step++) {
       const choice = random();
       if (choice < 0.5) {
-        const size = Math.floor(random() ** 4 * (random() < 0.05 ? 150_000 : 30_000));
+        const size = Math.floor(random() ** 4 * (random() < 0.05 ? 300_000 : 60_000));
         const line = `${step} ${(characters[Math.floor(random() * 4)] as string).repeat(size)}\n`;
         all += line;
         sink.write(line);
