@@ -26,9 +26,17 @@ export function createRequestBody(source: RequestBodySource, clock: Clock, handl
       parsed: parsedBody,
       awaitsContinue: head.expectsContinue && !client.continueSent,
       clock,
-      timeoutMs: routing.requestBodyTimeoutMs,
+      timeoutMs: mayPause(source) ? 0 : routing.requestBodyTimeoutMs,
       minRate: routing.requestBodyMinRate,
     },
     handler,
   );
+}
+
+/**
+ * Messages of a gRPC call may be far apart, like those of a WebSocket. Over HTTP/1.1 the call would hold a connection of its own
+ * to the upstream, which a slow client could abuse.
+ */
+function mayPause({ client, received: { head, route } }: RequestBodySource): boolean {
+  return head.grpc && client.connection === undefined && route.pool.options.connections.http2 !== false;
 }

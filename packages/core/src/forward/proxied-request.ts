@@ -207,8 +207,7 @@ export class ProxiedRequest
 
   onResponse(status: number, statusText: string, raw: readonly string[], length: number): void {
     this.#grpc?.onHead(status, raw, length === 0);
-    const result = this.#grpc?.result() ?? { status };
-    this.#attempts.responded(result.countsAs ?? status);
+    this.#attempts.responded(this.#grpc?.result().countsAs ?? status);
     const headers = takeLoadReport(this.#in.record, raw);
     if (this.#retriedOn(status)) {
       this.#exchange?.abort();
@@ -217,7 +216,7 @@ export class ProxiedRequest
     this.#upstreamHead = headers;
     const passed = this.#responseHeaders(headers, status);
     if (passed === undefined) {
-      this.#attempts.settle("success", result);
+      this.#attempts.settle("success", this.#grpc?.result() ?? { status });
       return this.onGiveUp("response_hook_failed");
     }
     this.#response.begin(status, statusText, passed, this.#isLast);

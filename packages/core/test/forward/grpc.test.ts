@@ -145,6 +145,24 @@ describe("a call", () => {
     expect((await lab.finished(1))[0]).toMatchObject({ grpcStatus: 0, flags: [] });
   });
 
+  test("may be quiet for as long as its client wants to, over HTTP/2 on both sides alone", async () => {
+    for (const [more, http2, status] of [
+      [{ connection: undefined }, "h2c", "0"],
+      [{ connection: undefined }, false, "2"],
+      [{}, "h2c", "2"],
+    ] as const) {
+      const upstream = scriptedUpstream("a", (request) => request.whenEnded(() => trailersOnly(request, "0")));
+      const lab = start([upstream], { connections: { http2 } });
+      const client = lab.begin("/test.Echo/Upload", { ...call, ...more });
+      client.send(message);
+      await lab.clock.advanceAsync(600_000);
+      client.send(message);
+      client.end();
+      await lab.clock.advanceAsync(1);
+      expect(fieldsOf((await client.ended()).headers, "grpc-status")).toEqual([status]);
+    }
+  });
+
   test("of gRPC-Web is an ordinary request", async () => {
     const lab = start([scriptedUpstream("a", refuses("14"))]);
     const received = await unary(lab, { headers: ["Content-Type", "application/grpc-web+proto"] });
