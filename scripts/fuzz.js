@@ -2,6 +2,7 @@
 //
 //   requests, responses   packages/core/test/security/fuzz: from clients and from upstreams, through the whole proxy
 //   parser                packages/core/test/transport/fuzz: responses, compared between our parser, node:http and undici
+//   server                packages/core/test/client/http1: requests, compared between our parser and node:http
 //   frames                packages/core/test/http2: HTTP/2 frames, read by the frame reader and by upstream connections
 
 import { spawn } from "node:child_process";
@@ -9,23 +10,35 @@ import { randomInt } from "node:crypto";
 import path from "node:path";
 import { parseArgs } from "node:util";
 
-const usage = `Usage: pnpm fuzz [requests|responses|parser|frames|all] [--runs N] [--seed S] [--path P] [--layer core|cli]
+const usage = `Usage: pnpm fuzz [requests|responses|parser|server|frames|all] [--runs N] [--seed S] [--path P]
+                 [--layer core|own|cli]
 
   requests    generated connections of clients, through the whole proxy
   responses   generated responses of upstreams, through the whole proxy
   parser      generated responses, compared between our parser, node:http and undici
+  server      generated requests, compared between our parser and node:http
   frames      generated HTTP/2 frames from an upstream
-  all         all four, one after another (default)
+  all         all five, one after another (default)
 
   --runs N    number of inputs for each target (default: 1000000)
   --seed S    whole number; the same seed repeats a run (default: random, printed)
   --path P    path of a failure, as printed; runs that input only; for requests and responses
-  --layer L   core: the proxy's handlers in a plain server (default); cli: the listener of the standalone server`;
+  --layer L   core: the proxy's handlers in a plain server (default); own: our own server;
+              cli: the listener of the standalone server`;
 
 const targets = {
-  requests: { core: "packages/core/test/security/fuzz.test.ts", cli: "packages/cli/test/fuzz.test.ts" },
-  responses: { core: "packages/core/test/security/fuzz.test.ts", cli: "packages/cli/test/fuzz.test.ts" },
+  requests: {
+    core: "packages/core/test/security/fuzz.test.ts",
+    own: "packages/core/test/security/fuzz-own.test.ts",
+    cli: "packages/cli/test/fuzz.test.ts",
+  },
+  responses: {
+    core: "packages/core/test/security/fuzz.test.ts",
+    own: "packages/core/test/security/fuzz-own.test.ts",
+    cli: "packages/cli/test/fuzz.test.ts",
+  },
   parser: { core: "packages/core/test/transport/differential.test.ts" },
+  server: { core: "packages/core/test/client/http1/differential.test.ts" },
   frames: { core: "packages/core/test/http2/fuzz.test.ts" },
 };
 
@@ -45,7 +58,7 @@ function run(target, file) {
     [
       path.join(root, "node_modules", "vitest", "vitest.mjs"),
       ...["run", file, "--testTimeout=0", "--disable-console-intercept", "--reporter=dot"],
-      ...(target === "parser" || target === "frames" ? [] : ["--testNamePattern", `generated ${target}`]),
+      ...(hasLayers(target) ? ["--testNamePattern", `generated ${target}`] : []),
     ],
     {
       cwd: root,
@@ -60,6 +73,10 @@ function run(target, file) {
   return new Promise((resolve) => {
     child.on("close", (code) => resolve(code ?? 1));
   });
+}
+
+function hasLayers(target) {
+  return Object.keys(targets[target]).length > 1;
 }
 
 function readArguments() {
@@ -83,8 +100,8 @@ function readArguments() {
   const { layer = "core", path: failurePath } = values;
   const [target = "all", ...rest] = positionals;
   if (rest.length > 0 || (target !== "all" && !Object.hasOwn(targets, target))) fail("expected one target");
-  if (layer !== "core" && layer !== "cli") fail("--layer must be core or cli");
-  if (layer === "cli" && (target === "parser" || target === "frames")) fail(`${target} has no layers`);
+  if (!Object.hasOwn(targets.requests, layer)) fail("--layer must be core, own or cli");
+  if (layer !== "core" && target !== "all" && !hasLayers(target)) fail(`${target} has no layers`);
   if (failurePath !== undefined && !/^\d+(?::\d+)*$/.test(failurePath))
     fail("--path must be a path that a failed run has printed");
   if (failurePath !== undefined && ["all", "parser", "frames"].includes(target))

@@ -23,8 +23,7 @@ export interface ResponseHead {
   readonly length: number;
   /** The Connection field asks for the end of the connection. */
   readonly asksToClose: boolean;
-  /** Events may be far apart. */
-  readonly isEventStream: boolean;
+  readonly contentType: string;
 }
 
 const wholeHead = new RegExp(
@@ -37,27 +36,31 @@ export function composeHead(input: ResponseHeadInput): ResponseHead {
   let text = `HTTP/1.1 ${status} ${reason}\r\n`;
   let lines = 1;
   let length: string | undefined;
+  let contentType = "";
   let hasDate = false;
   let asksToClose = false;
-  let isEventStream = false;
   for (let index = 0; index < headers.length; index += 2) {
     const name = headers[index] as string;
     const value = headers[index + 1] as string;
-    if (name.length === 10 && name.toLowerCase() === "connection") {
+    if (isNamed(name, "Connection", "connection")) {
       asksToClose ||= /(?:^|,)[ \t]*close[ \t]*(?:,|$)/i.test(value);
       continue;
     }
-    if (name.length === 14 && name.toLowerCase() === "content-length") length = value;
-    else if (name.length === 12 && name.toLowerCase() === "content-type") {
-      isEventStream = /^text\/event-stream[ \t]*(?:;|$)/i.test(value);
-    } else if (name.length === 4 && name.toLowerCase() === "date") hasDate = true;
+    if (isNamed(name, "Content-Length", "content-length")) length = value;
+    else if (isNamed(name, "Content-Type", "content-type")) contentType = value;
+    else if (isNamed(name, "Date", "date")) hasDate = true;
     text += `${name}: ${value}\r\n`;
     lines++;
   }
   if (!wholeHead.test(text) || countLines(text) !== lines) throw invalidHead(input);
   if (!hasDate) text += input.dateLine;
   const [framing, bodyLength] = framingOf(input, length);
-  return { text, framing, length: bodyLength, asksToClose: asksToClose || framing === "close", isEventStream };
+  return { text, framing, length: bodyLength, asksToClose: asksToClose || framing === "close", contentType };
+}
+
+/** Compares a name with its usual spelling first. Of other names most differ in length. */
+function isNamed(name: string, usual: string, lower: string): boolean {
+  return name.length === usual.length && (name === usual || name.toLowerCase() === lower);
 }
 
 function framingOf(

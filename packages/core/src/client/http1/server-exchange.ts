@@ -42,7 +42,7 @@ export class ServerExchange implements ClientExchange, BodyReceiver {
   #held: HeldOutput | undefined;
   #awaitsDrain = false;
   #probed = false;
-  #isEventStream = false;
+  #contentType = "";
 
   constructor(connection: ExchangeConnection, line: RequestLine, headers: readonly string[], hasBody: boolean) {
     this.#connection = connection;
@@ -146,7 +146,7 @@ export class ServerExchange implements ClientExchange, BodyReceiver {
     this.#state = "begun";
     this.status = status;
     this.#framing = head.framing;
-    this.#isEventStream = head.isEventStream;
+    this.#contentType = head.contentType;
     this.#left = head.length;
     const closes = this.#connection.onBegin(this, last || head.asksToClose, last);
     const chunked = head.framing === "chunked" ? "Transfer-Encoding: chunked\r\n" : "";
@@ -221,7 +221,7 @@ export class ServerExchange implements ClientExchange, BodyReceiver {
    * an interim response is sent once. False for a stream of events that is silent, which nothing else would end.
    */
   probe(): boolean {
-    if (this.#state === "begun") return !this.#isEventStream;
+    if (this.#state === "begun") return !/^text\/event-stream[ \t]*(?:;|$)/i.test(this.#contentType);
     if (this.#probed || this.#isHttp10 || this.#state !== "waiting") return true;
     this.#probed = true;
     this.#connection.output.add("HTTP/1.1 100 Continue\r\n\r\n");

@@ -111,4 +111,34 @@ const ends: readonly RawCase[] = [
   },
 ];
 
-export const exactFaults: readonly RawCase[] = [...refused, ...tooLong, ...accepted, ...ends];
+/** What was sent in front of a fault gets its responses in order, then the fault its own; nothing behind it is a request. */
+const faultsInPipelines: readonly RawCase[] = [
+  ["a malformed request line", "GET  /smuggled HTTP/1.1\r\nHost: h\r\n\r\n", 400],
+  [
+    "both framings",
+    "POST /smuggled HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    400,
+  ],
+  ["a version", "GET /smuggled HTTP/1.2\r\nHost: h\r\n\r\n", 505],
+  ["an unknown method", "FOO /smuggled HTTP/1.1\r\nHost: h\r\n\r\n", 501],
+  ["a large head", `GET /smuggled HTTP/1.1\r\nHost: h\r\nX: ${"a".repeat(17_000)}\r\n\r\n`, 431],
+  ["two Hosts", "GET /smuggled HTTP/1.1\r\nHost: h\r\nHost: h\r\n\r\n", 400],
+].map(([what, bytes, status]) => ({
+  id: `F06 a thousand requests at once with ${what} among them`,
+  bytes: `${get().repeat(500)}${bytes}${get().replaceAll("/case", "/smuggled").repeat(500)}`,
+  answers: 501,
+  expect: holds(
+    "501 responses, the last one a refusal; 500 requests, none of them from behind it",
+    ({ responses, requests, heads, how, events }) =>
+      responses.length === 501 &&
+      responses.slice(0, 500).every((response) => response.status === 200) &&
+      responses[500]?.status === status &&
+      requests.length === 500 &&
+      heads.every(({ target }) => target === "/case") &&
+      events.length === 501 &&
+      how !== undefined,
+  ),
+  packets: ["one packet"] as const,
+}));
+
+export const exactFaults: readonly RawCase[] = [...refused, ...tooLong, ...accepted, ...ends, ...faultsInPipelines];

@@ -67,7 +67,7 @@ export async function converse(port: number, plan: ClientPlan, tag: string): Pro
 }
 
 /** What the client does when it has what it waits for, or does not wait any longer. */
-function nextStep(responses: Reading["responses"], { requests, end }: SentRequests, leaves: boolean) {
+function nextStep(responses: Reading["responses"], { requests, end, strayLineEnds }: SentRequests, leaves: boolean) {
   const last = responses.at(-1);
   if (leaves) return "leave";
   if (last?.status === 101) return "end";
@@ -75,7 +75,7 @@ function nextStep(responses: Reading["responses"], { requests, end }: SentReques
   if (end === "last" || (last !== undefined && saysClose(last))) return "nothing";
   // It has waited in vain.
   if (whole < requests.filter(({ complete }) => complete).length) return "nothing";
-  return end === "clean" ? "ask" : "end";
+  return end === "clean" && !strayLineEnds ? "ask" : "end";
 }
 
 async function send(client: StrictClient, pieces: readonly Buffer[]): Promise<void> {

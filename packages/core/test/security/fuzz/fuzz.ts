@@ -16,7 +16,7 @@ const seed = Number(process.env["FUZZ_SEED"] ?? 1);
 const path = process.env["FUZZ_PATH"];
 
 /** One test for each side that input comes from. */
-export function fuzz(layer: "core" | "cli", serve: Serve, usualRuns: number): void {
+export function fuzz(layer: "core" | "own" | "cli", serve: Serve, usualRuns: number): void {
   const runs = Number(process.env["FUZZ_RUNS"] ?? usualRuns);
   for (const target of ["requests", "responses"] as const) {
     test(`${runs} generated ${target}, seed ${seed}`, {

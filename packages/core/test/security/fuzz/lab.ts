@@ -16,6 +16,8 @@ import { Upstreams } from "./upstreams.ts";
 /** A server that listens, with the proxy in it. */
 export interface Server {
   readonly port: number;
+  /** Connections that are open, where the server counts them. */
+  readonly connections?: number;
   /** Ends everything. Resolves when no socket is left. */
   close(): Promise<void>;
 }
@@ -98,6 +100,7 @@ export class Lab {
     const left = () => [
       ...leftovers(this.#proxy),
       ...this.#upstreams.leftovers(),
+      ...((this.#server.connections ?? 0) > (this.#bystander === undefined ? 0 : 1) ? ["a client connection"] : []),
       ...(this.#events.length < this.#handed
         ? [`${this.#handed - this.#events.length} requests without an event`]
         : []),

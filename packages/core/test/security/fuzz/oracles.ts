@@ -40,7 +40,7 @@ function judgeConnection(
   // What node's parser makes no request of has no method for whoever answers, and its answer a body, even to a HEAD.
   const last = responses.at(-1);
   const headRefused = last !== undefined && saysClose(last) && sent.methods[responses.length - 1] === "HEAD";
-  const unfinished = sent.end === "violation" || sent.end === "partial";
+  const unfinished = sent.end === "violation" || sent.end === "partial" || sent.strayLineEnds;
   // A request may be answered before its body turns out to be broken, which is one more answer.
   const most = sent.requests.length + (unfinished ? 1 : 0);
   return [

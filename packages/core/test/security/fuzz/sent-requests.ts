@@ -27,20 +27,26 @@ export interface SentRequests {
    * ends with the last request.
    */
   readonly end: "clean" | "partial" | "violation" | "last";
+  /** Between or behind the requests are line ends that a server may ignore or refuse. */
+  readonly strayLineEnds: boolean;
   /** Of all requests. Of what is none nobody has to know whether it was a HEAD. */
   readonly methods: readonly string[];
 }
 
 export function readSentRequests(bytes: Buffer): SentRequests {
   const requests: SentRequest[] = [];
+  let strayLineEnds = false;
   const stop = (end: SentRequests["end"]): SentRequests => ({
     requests,
     end,
+    strayLineEnds,
     methods: requests.map(({ method }) => method),
   });
   for (let position = 0; ; ) {
     // Servers skip empty lines in front of a request line (RFC 9112 section 2.2), node's parser halves of them too.
+    const skippedFrom = position;
     while (bytes[position] === 0x0d || bytes[position] === 0x0a) position++;
+    strayLineEnds ||= !/^(?:\r\n){0,2}$/.test(bytes.toString("latin1", skippedFrom, position));
     if (position >= bytes.length) return stop("clean");
     let request: SentRequest | undefined;
     try {

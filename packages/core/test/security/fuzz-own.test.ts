@@ -1,0 +1,4 @@
+import { fuzz } from "./fuzz/fuzz.ts";
+import { serveOwn } from "./fuzz/serve-own.ts";
+
+fuzz("own", serveOwn, 800);
