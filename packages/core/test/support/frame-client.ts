@@ -28,6 +28,8 @@ export interface FrameClientOptions {
   readonly greeting?: Buffer;
   /** Windows are given back as data comes. Default: true. */
   readonly readsData?: boolean;
+  /** SETTINGS and PING are acknowledged. Default: true. */
+  readonly acknowledges?: boolean;
 }
 
 /** A client that sends bare frames and reads what comes back, frame by frame. */
@@ -38,6 +40,7 @@ export class FrameClient {
   /** The server has closed the connection. */
   ended = false;
   readsData: boolean;
+  readonly #acknowledges: boolean;
   /** Called when the server has enlarged a window. */
   onWindow: () => void = () => {};
   readonly #conditions = new Conditions();
@@ -46,7 +49,8 @@ export class FrameClient {
   #fragments: Buffer[] = [];
   #endStream = false;
 
-  private constructor(socket: Socket, readsData: boolean) {
+  private constructor(socket: Socket, readsData: boolean, acknowledges: boolean) {
+    this.#acknowledges = acknowledges;
     this.socket = socket;
     this.readsData = readsData;
     socket.setNoDelay(true);
@@ -59,13 +63,17 @@ export class FrameClient {
   }
 
   /** Connects with prior knowledge. Gone when the test is over. */
-  static async to({ port, greeting, readsData = true }: FrameClientOptions): Promise<FrameClient> {
-    return FrameClient.over(connect({ port, host: "127.0.0.1", allowHalfOpen: true }), "connect", greeting, readsData);
+  static async to({ port, ...options }: FrameClientOptions): Promise<FrameClient> {
+    return FrameClient.over(connect({ port, host: "127.0.0.1", allowHalfOpen: true }), "connect", options);
   }
 
   /** A client over a socket that is connecting; `ready` is the event that it emits next. */
-  static async over(socket: Socket, ready: string, greeting?: Buffer, readsData = true): Promise<FrameClient> {
-    const client = new FrameClient(socket, readsData);
+  static async over(
+    socket: Socket,
+    ready: string,
+    { greeting, readsData = true, acknowledges = true }: Omit<FrameClientOptions, "port"> = {},
+  ): Promise<FrameClient> {
+    const client = new FrameClient(socket, readsData, acknowledges);
     onTestFinished(() => void socket.destroy());
     await new Promise<void>((resolve, reject) => {
       socket.once(ready, resolve).once("error", reject);
@@ -153,8 +161,9 @@ export class FrameClient {
   }
 
   #onFrame({ type, flags, streamId, payload }: ReceivedFrame): void {
-    if (type === frameType.settings && (flags & flag.ack) === 0) this.send(settingsAck);
-    if (type === frameType.ping && (flags & flag.ack) === 0) this.send(frame(frameType.ping, flag.ack, 0, payload));
+    const isAck = (flags & flag.ack) !== 0 || !this.#acknowledges;
+    if (type === frameType.settings && !isAck) this.send(settingsAck);
+    if (type === frameType.ping && !isAck) this.send(frame(frameType.ping, flag.ack, 0, payload));
     if (type === frameType.rstStream) this.response(streamId).resetCode = payload.readUInt32BE(0);
     if (type === frameType.windowUpdate) this.onWindow();
     if (type === frameType.data) this.#onData(streamId, flags, payload);
