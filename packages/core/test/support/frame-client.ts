@@ -55,7 +55,7 @@ export class FrameClient {
     this.readsData = readsData;
     socket.setNoDelay(true);
     socket.on("error", () => {});
-    for (const event of ["end", "close"]) socket.on(event, () => this.#end());
+    for (const event of ["end", "close"]) socket.on(event, () => this.#onEnd());
     socket.on("data", (bytes: Buffer) => {
       this.#read(bytes);
       this.#conditions.check();
@@ -138,8 +138,9 @@ export class FrameClient {
     return this.of(frameType.rstStream, streamId)[0]?.payload.readUInt32BE(0);
   }
 
-  #end(): void {
+  #onEnd(): void {
     this.ended = true;
+    this.socket.end();
     this.#conditions.check();
   }
 

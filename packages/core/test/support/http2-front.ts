@@ -2,6 +2,7 @@ import { type AddressInfo, createServer, type Socket } from "node:net";
 import { expect, onTestFinished } from "vitest";
 import { Http2ServerConnection } from "../../src/client/http2/http2-server-connection.ts";
 import { type ServerLimits, serverLimits } from "../../src/client/server/server-limits.ts";
+import type { ErrorCode } from "../../src/errors.ts";
 import type { RequestEvent } from "../../src/events.ts";
 import type { ProxyOptions } from "../../src/index.ts";
 import { createProxy, type Proxy, type ProxySurroundings } from "../../src/proxy.ts";
@@ -21,15 +22,16 @@ export interface Http2Front {
   until(condition: () => boolean): Promise<void>;
 }
 
+export interface FrontOptions {
+  readonly limits?: Partial<ServerLimits>;
+  /** The clock of the connections. */
+  readonly clock?: Clock;
+  readonly surroundings?: ProxySurroundings;
+  readonly refusal?: ErrorCode;
+}
+
 /** A proxy behind HTTP/2 with prior knowledge. When the test is over it is closed, and has to be clean. */
-export async function startHttp2Front(
-  options: ProxyOptions,
-  own: {
-    readonly limits?: Partial<ServerLimits>;
-    readonly clock?: Clock;
-    readonly surroundings?: ProxySurroundings;
-  } = {},
-): Promise<Http2Front> {
+export async function startHttp2Front(options: ProxyOptions, own: FrontOptions = {}): Promise<Http2Front> {
   const proxy = createProxy(options, own.surroundings);
   const conditions = new Conditions();
   const connections: Http2ServerConnection[] = [];
@@ -49,7 +51,7 @@ export async function startHttp2Front(
       early: undefined,
       remoteAddress: socket.remoteAddress,
       encrypted: false,
-      refusal: undefined,
+      refusal: own.refusal,
       onClosed: () => {
         state.closed++;
         sockets.delete(socket);
