@@ -72,7 +72,8 @@ export class Http1ServerConnection implements ServerConnection, ExchangeConnecti
     socket.on("end", this.#onEnd);
     socket.on("drain", this.#onDrain);
     socket.on("error", ignore);
-    socket.on("close", () => this.#onSocketClosed());
+    if (socket.closed) process.nextTick(() => this.#onSocketClosed());
+    else socket.on("close", () => this.#onSocketClosed());
   }
 
   get idle(): boolean {

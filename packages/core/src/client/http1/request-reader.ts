@@ -1,5 +1,6 @@
 import type { Duplex } from "node:stream";
 import { limits as fixed } from "../../config/defaults.ts";
+import { inBackground } from "../../runtime/async-context.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { ServerLimits } from "../server/server-limits.ts";
 import { BodyRate } from "./body-rate.ts";
@@ -134,7 +135,6 @@ export class RequestReader {
     this.#deferred = head;
   }
 
-  /** The handler of a request reads, pauses or drops its body. */
   onBodyFlow(exchange: ServerExchange): void {
     if (exchange === this.#receiving) this.#updateRate();
   }
@@ -150,7 +150,8 @@ export class RequestReader {
   continueLater(): void {
     if (this.#continuing || !this.waiting) return;
     this.#continuing = true;
-    setImmediate(this.#continue);
+    // Called in the context of the request that has ended, to which the next one does not belong.
+    inBackground(() => setImmediate(this.#continue));
   }
 
   onHeadDeadline(): void {
@@ -266,7 +267,6 @@ export class RequestReader {
     if (!this.waiting) this.#owner.onCaughtUp();
   };
 
-  /** Pauses or resumes the socket. */
   #updateFlow(): void {
     const flows = this.#wantsData;
     if (flows !== this.#flowing) {

@@ -1,9 +1,25 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import { describe, expect, test } from "vitest";
 import { limits } from "../../../src/config/defaults.ts";
 import { turns, until } from "../../support/event-loop.ts";
 import { getRequest, ownConnection, respond } from "../../support/own-connection.ts";
 
 const atOnce = 1 + limits.pipelinedRequests;
+
+const storage = new AsyncLocalStorage<number>();
+
+test("pipelined requests are not handed over in the context of an earlier one", async () => {
+  const stores: (number | undefined)[] = [];
+  const { client, handed } = await ownConnection({}, (one) => {
+    const store = storage.getStore();
+    stores.push(store);
+    storage.run(stores.length, () => setImmediate(() => respond(one)));
+  });
+  client.socket.write(getRequest().repeat(200));
+  await until(() => client.read([]).responses.length === 200);
+  expect(handed.length).toBe(200);
+  expect([...new Set(stores)]).toEqual([undefined]);
+});
 
 describe("pipelined requests", () => {
   test("are handed over a few at a time", async () => {
