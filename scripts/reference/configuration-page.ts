@@ -41,6 +41,8 @@ options in code, for \`createProxy\` and the adapters. Only the command reads \`
 const outline: readonly (readonly [title: string, interfaceName: string, path: readonly string[]])[] = [
   ["[server]", "ServerOptions", ["server"]],
   ["[server.tls]", "ServerTlsOptions", ["server", "tls"]],
+  ["[[server.tls.certificates]]", "CertificateOptions", ["server", "tls", "certificates"]],
+  ["[server.limits]", "ServerLimitOptions", ["server", "limits"]],
   ["[server.timeouts]", "ServerTimeoutOptions", ["server", "timeouts"]],
   ["[admin]", "AdminOptions", ["admin"]],
   ["[accessLog]", "AccessLogOptions", ["accessLog"]],

@@ -9,8 +9,12 @@ export function configWarnings(config: FileConfig, tls: TlsFiles | undefined, no
 }
 
 function listenerWarnings({ server }: FileConfig, tls: TlsFiles | undefined, now: number): string[] {
-  const warning = tls && validityWarning(tls.cert, now);
-  return warning === undefined ? [] : [`server.tls: the certificate ${server.tls?.cert} ${warning}`];
+  if (tls === undefined || server.tls === undefined) return [];
+  const paths = [server.tls, ...server.tls.certificates].map(({ cert }) => cert);
+  return [tls, ...tls.certificates].flatMap(({ cert }, index) => {
+    const warning = validityWarning(cert, now);
+    return warning === undefined ? [] : [`server.tls: the certificate ${paths[index]} ${warning}`];
+  });
 }
 
 function upstreamTlsWarnings({ options }: FileConfig, now: number): string[] {

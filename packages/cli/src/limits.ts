@@ -14,39 +14,20 @@ export const limits = {
   repeatedWarningMs: 10_000,
   /** Upstreams whose failures are counted for warnings at the same time. */
   failingUpstreams: 1_000,
-  /** Connections over the limit that get a 503 response at the same time. Further ones are closed at once. */
-  refusedConnections: 256,
-  /** Connections to the admin API that are served at the same time. */
+  /** Connections to the admin API that are served at the same time, or a part of the file descriptors if they are few. */
   adminConnections: 100,
-  /** File descriptors that are reserved for other uses than clients and upstreams. */
-  ownDescriptors: 128,
+  adminDescriptorShare: 12,
+  /** Milliseconds in which a request to the admin API must be received, and between two requests of a connection. */
+  adminHeadersMs: 10_000,
+  adminKeepAliveMs: 10_000,
+  /** Milliseconds in which a connection to the admin API over the limit must send its request and receive the response. */
+  adminRefusalMs: 2_000,
   /** The start logs a line if the file descriptors suffice for less than this part of `maxConnections`. */
   connectionShare: 0.9,
-  /** Milliseconds that a client connection must be idle before it may be closed to make room for a new one. */
-  minIdleMs: 250,
-  /** Idle connections are closed in batches: the limit divided by this number. */
-  idleClosedShare: 64,
-  /** Milliseconds until the next search for idle connections, after one that found none. */
-  idleSearchMs: 100,
-  /** Milliseconds in which a connection over the limit must send its request and receive the 503 response. */
-  refusalMs: 2_000,
-  /** Milliseconds without traffic on a client connection after which TCP keep-alive probes start. */
-  tcpKeepAliveMs: 60_000,
-  /** Milliseconds between two checks for connections whose headers are late. */
+  /** Milliseconds between two checks for connections to the admin API whose headers are late. */
   connectionCheckMs: 1_000,
-  /** Milliseconds at most for accepting the connections that are queued when a stop is requested. */
-  acceptRestMs: 250,
-  /** Milliseconds of a turn of the event loop that is short enough to conclude that no connection is queued. */
-  quietTurnMs: 1,
-  /**
-   * Milliseconds in which a kept-alive connection may send another request after a stop was requested. Its response says
-   * `Connection: close`, so a client that is just sending a request loses nothing.
-   */
-  keepAliveGraceMs: 500,
   /** Milliseconds between two warnings about a certificate that expires soon. */
   certificateCheckMs: 86_400_000,
-  /** Milliseconds between two checks for connections that have become idle while the server stops. */
-  idleCheckMs: 100,
   /** The longest delay of a timer in milliseconds. Node sets a longer one to 1. */
   longestTimerMs: 2_147_483_647,
   /** Milliseconds between two log lines with the requests in flight while the server stops. */
@@ -57,6 +38,4 @@ export const limits = {
   settleMs: 1_500,
   /** Milliseconds for a response of the admin API to a command. */
   adminCallMs: 10_000,
-  /** Milliseconds to find out whether a process accepts connections on a Unix socket. */
-  socketProbeMs: 1_000,
 } as const;

@@ -1,35 +1,32 @@
-import { offersWebSocket } from "evenkeel";
+import { createServer, type ServedProxy } from "evenkeel/server";
 import { fuzz } from "../../core/test/security/fuzz/fuzz.ts";
 import type { Serve } from "../../core/test/security/fuzz/lab.ts";
-import { ConnectionTable } from "../src/server/connection-table.ts";
-import { Listener, type ListenerHandlers } from "../src/server/listener.ts";
 
-/** A listener, connected to a proxy as in the standalone server. */
-const serveCli: Serve = async (proxy, onHandOn) => {
-  const request: ListenerHandlers["request"] = (req, res, refusal) => {
-    onHandOn(req.socket);
-    proxy.forward(req, res, { refusal });
-  };
-  const settings = { timeouts: { requestHeadersMs: 60_000, keepAliveMs: 60_000 } };
-  const table = new ConnectionTable({ served: 10_000, refused: 256 }, { closedIdle() {}, refused() {} });
-  const listener = await Listener.open({ host: "127.0.0.1", port: 0 }, settings, undefined, table, {
-    request,
-    expecting: request,
-    upgrade: (req, socket, head, refusal) => {
-      // Any other upgrade becomes an ordinary request, which is counted below.
-      if (offersWebSocket(req) || req.method === "CONNECT") onHandOn(socket);
-      proxy.forwardUpgrade(req, socket, head, { refusal });
+/** The server of the command, with the sink between it and the proxy counted. */
+const serveCli: Serve = async ({ requests }, onHandOn) => {
+  const counted: ServedProxy["requests"] = {
+    clock: requests.clock,
+    onRequest(exchange, refusal) {
+      onHandOn(exchange);
+      requests.onRequest(exchange, refusal);
     },
-    clientError: proxy.clientError,
-    drop() {},
-    error() {},
-  });
+    onHandshake(exchange, refusal) {
+      onHandOn(exchange);
+      requests.onHandshake(exchange, refusal);
+    },
+    onMalformed(exchange, code) {
+      // Without a request line it is no request.
+      if (exchange.method !== "") onHandOn(exchange);
+      requests.onMalformed(exchange, code);
+    },
+  };
+  const timeouts = { requestHeaders: "60s", keepAlive: "60s" };
+  const server = await createServer({ requests: counted }, { listen: "127.0.0.1:0", timeouts }).listen();
   return {
-    port: Number(new URL(listener.url).port),
+    port: Number(new URL(server.urls[0] as string).port),
     close: async () => {
-      const stopped = listener.stopAccepting().then(() => listener.finish());
-      listener.destroy();
-      await stopped;
+      server.destroy();
+      await server.close();
     },
   };
 };

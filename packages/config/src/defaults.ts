@@ -1,7 +1,8 @@
 /** Every default and every limit of a configuration file. A test compares them with the docs, which quote them. */
 
 export const defaults = {
-  server: { listen: "127.0.0.1:8080", shutdownTimeout: "30s", maxConnections: 10_000 },
+  server: { listen: "127.0.0.1:8080", shutdownTimeout: "30s", maxConnections: 10_000, http2: true, h2c: false },
+  serverLimits: { headBytes: "16kb", requestsPerConnection: 0, maxConcurrentStreams: 128 },
   serverTimeouts: { requestHeaders: "10s", requestBody: "30s", keepAlive: "75s" },
   admin: { listen: "127.0.0.1:9090", metrics: true },
   accessLog: { format: "json", path: "stdout" },

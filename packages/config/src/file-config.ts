@@ -1,25 +1,17 @@
 /** A validated configuration file: with defaults, durations in milliseconds and absolute paths; frozen. */
 
-import type { ProxyOptions } from "evenkeel";
+import type { ListenAddress, ProxyOptions } from "evenkeel";
 
-/** An address to listen on: a port of a host, or a Unix socket. */
-export type ListenAddress =
-  | {
-      /** Without brackets. Undefined listens on all addresses of the machine. */
-      readonly host: string | undefined;
-      /** 0 lets the system choose a free port. */
-      readonly port: number;
-    }
-  | {
-      /** Absolute. */
-      readonly socketPath: string;
-    };
-
-export interface ServerTlsConfig {
+export interface CertificateConfig {
   /** The absolute path of a PEM file. It is a path, not its content, so that the file can be read again when it changes. */
   readonly cert: string;
   /** Like `cert`. */
   readonly key: string;
+}
+
+export interface ServerTlsConfig extends CertificateConfig {
+  /** Those for other server names. */
+  readonly certificates: readonly CertificateConfig[];
 }
 
 export interface ServerConfig {
@@ -27,8 +19,19 @@ export interface ServerConfig {
   readonly listen: readonly ListenAddress[];
   readonly shutdownTimeoutMs: number;
   readonly maxConnections: number;
+  readonly http2: boolean;
+  readonly h2c: boolean;
+  /** Addresses and networks of peers that send the PROXY protocol. */
+  readonly proxyProtocol: readonly string[];
   /** Undefined serves plain HTTP. */
   readonly tls: ServerTlsConfig | undefined;
+  readonly limits: {
+    readonly headBytes: number;
+    /** Undefined: that of the proxy, `requestBodyMinRate`. */
+    readonly minBodyRate: number | undefined;
+    readonly requestsPerConnection: number;
+    readonly maxConcurrentStreams: number;
+  };
   readonly timeouts: {
     readonly requestHeadersMs: number;
     readonly requestBodyMs: number;

@@ -2,8 +2,8 @@ export { ConfigError, type ConfigErrorKind, type ConfigMistake } from "./errors/
 export type {
   AccessLogConfig,
   AdminConfig,
+  CertificateConfig,
   FileConfig,
-  ListenAddress,
   ServerConfig,
   ServerTlsConfig,
 } from "./file-config.ts";
@@ -14,8 +14,10 @@ export { openProxy, type ProxySource } from "./open-proxy.ts";
 export type {
   AccessLogOptions,
   AdminOptions,
+  CertificateOptions,
   CommandTables,
   FileOptions,
+  ServerLimitOptions,
   ServerOptions,
   ServerTimeoutOptions,
   ServerTlsOptions,

@@ -4,17 +4,41 @@
  * The defaults that are quoted here are set in defaults.ts.
  */
 
-import type { Duration, ManyPoolsOptions, OnePoolOptions } from "evenkeel";
+import type { Duration, ManyPoolsOptions, OnePoolOptions, Size } from "evenkeel";
 
-export interface ServerTlsOptions {
+export interface CertificateOptions {
   /** The path of a PEM file with the certificate and its chain. SIGHUP and `--watch` load a renewed one. */
   readonly cert: string;
   /** The path of a PEM file with the private key of `cert`. */
   readonly key: string;
 }
 
+/** HTTPS. The certificate here is the default one: for clients without a server name, and for names that no other one has. */
+export interface ServerTlsOptions extends CertificateOptions {
+  /**
+   * More certificates, selected by the server name of the client (SNI). Each serves the DNS names that it is issued for; a
+   * wildcard stands for one label. The first certificate with a name serves it, the default one before all others.
+   */
+  readonly certificates?: readonly CertificateOptions[];
+}
+
+/** The limits of requests and connections. A reload applies them to new connections. */
+export interface ServerLimitOptions {
+  /** The largest head of a request with its request line. A larger one is 431, or 414 for the request line. Default: "16kb". */
+  readonly headBytes?: Size;
+  /**
+   * The lowest rate of a request's body in bytes per second, after 5 seconds of reading; 0 is no limit. A slower one is 408.
+   * Default: `requestBodyMinRate`.
+   */
+  readonly minBodyRate?: number;
+  /** The number of requests after which a connection closes; 0 is no limit. Default: 0. */
+  readonly requestsPerConnection?: number;
+  /** The most streams that are open at the same time on an HTTP/2 connection. Default: 128. */
+  readonly maxConcurrentStreams?: number;
+}
+
 export interface ServerTimeoutOptions {
-  /** From the first byte of a connection to the end of a request's headers. Default: "10s". */
+  /** From the first byte of a connection to the end of a request's headers. TLS handshakes have the same time. Default: "10s". */
   readonly requestHeaders?: Duration;
   /** Between two bytes of a request's body. Default: "30s". */
   readonly requestBody?: Duration;
@@ -30,8 +54,18 @@ export interface ServerOptions {
   readonly shutdownTimeout?: Duration;
   /** Client connections at the same time, as far as the limit of open files allows. Default: 10000. */
   readonly maxConnections?: number;
+  /** Offers HTTP/2 to TLS clients (ALPN). Default: true. */
+  readonly http2?: boolean;
+  /** Accepts HTTP/2 with prior knowledge, without TLS. Default: false. */
+  readonly h2c?: boolean;
+  /**
+   * Addresses and networks of load balancers in front that send the PROXY protocol, version 1 or 2. Each connection from them
+   * must begin with its header, which has the client's address. Headers of other peers are not read. Default: off.
+   */
+  readonly proxyProtocol?: readonly string[];
   /** Serves HTTPS. Default: off. */
   readonly tls?: ServerTlsOptions;
+  readonly limits?: ServerLimitOptions;
   readonly timeouts?: ServerTimeoutOptions;
 }
 

@@ -15,7 +15,11 @@ const everything: Complete<CommandTables> = {
     listen: [":0"],
     shutdownTimeout: "0s",
     maxConnections: 1,
-    tls: { cert: "a.pem", key: "b.pem" },
+    http2: true,
+    h2c: true,
+    proxyProtocol: ["::1"],
+    tls: { cert: "a.pem", key: "b.pem", certificates: [{ cert: "c.pem", key: "d.pem" }] },
+    limits: { headBytes: "1kb", minBodyRate: 1, requestsPerConnection: 1, maxConcurrentStreams: 1 },
     timeouts: { requestHeaders: "1s", requestBody: "1s", keepAlive: "1s" },
   },
   admin: { listen: ":0", token: "x", metrics: true, hosts: ["a"], readyPools: ["default"] },
@@ -43,6 +47,7 @@ describe("the schema and the interfaces", () => {
     expect(allowed).toEqual({
       server: Object.keys(everything.server).sort(),
       "server.tls": Object.keys(everything.server.tls).sort(),
+      "server.limits": Object.keys(everything.server.limits).sort(),
       "server.timeouts": Object.keys(everything.server.timeouts).sort(),
       admin: Object.keys(everything.admin).sort(),
       accessLog: Object.keys(everything.accessLog).sort(),
@@ -53,6 +58,7 @@ describe("the schema and the interfaces", () => {
 describe("the defaults that the docs quote", () => {
   const tables: Record<string, Record<string, unknown>> = {
     ServerOptions: defaults.server,
+    ServerLimitOptions: defaults.serverLimits,
     ServerTimeoutOptions: defaults.serverTimeouts,
     AdminOptions: defaults.admin,
     AccessLogOptions: defaults.accessLog,

@@ -3,11 +3,14 @@ export { offersWebSocket, serveAsRequest } from "./client/node/ignored-upgrade.t
 export { endLingering } from "./client/node/node-connection.ts";
 export { declineUpgrade, isClaimed } from "./client/node/shared-upgrades.ts";
 export { inTurn } from "./client/node/upgrade-turn.ts";
+export type { ServerRequest } from "./client/server-request.ts";
 export { checkOptions, optionKeys } from "./config/check.ts";
 export { parseDuration, parseSize } from "./config/duration.ts";
 export { type ConfigIssue, didYouMean, formatPath, OptionsError } from "./config/issues.ts";
+export { formatListenAddress, type ListenAddress, parseListenAddress } from "./config/listen-address.ts";
 export type * from "./config/options.ts";
 export * as optionSchemas from "./config/schema/field-schemas.ts";
+export { serverLimitShape, serverShape, serverTimeoutShape } from "./config/schema/server-schema.ts";
 export { isHeaderTable, isSecretName, maskSecrets } from "./config/secrets.ts";
 export { type HeaderRule, headerRule } from "./config/settable-header.ts";
 export { isLinkLocalOrMetadata, isLoopbackAddress } from "./dns/address-classes.ts";

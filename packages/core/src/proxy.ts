@@ -2,10 +2,10 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { InFlightSet } from "./attempts/in-flight.ts";
 import type { NodeRequestHead } from "./client/node/incoming-request.ts";
-import type { RequestSink } from "./client/server/request-sink.ts";
 import { defaults } from "./config/defaults.ts";
 import { parseDuration } from "./config/duration.ts";
 import { OptionsError } from "./config/issues.ts";
+import type { ServerOptions } from "./config/options/server-options.ts";
 import type { Duration, ProxyOptions } from "./config/options.ts";
 import { resolveOptions } from "./config/resolve.ts";
 import type { ResolvedOptions } from "./config/resolved.ts";
@@ -35,6 +35,8 @@ import { createRouting } from "./request/create-routing.ts";
 import type { Routing } from "./request/routing.ts";
 import { SafeEmitter } from "./runtime/emitter.ts";
 import { type Runtime, resolveRuntime } from "./runtime/runtime.ts";
+import { OpenServers } from "./server/open-servers.ts";
+import type { Server, ServerChanges } from "./server/server.ts";
 import { ForwardingSink } from "./server-listeners.ts";
 import type { ProxySnapshot } from "./snapshot.ts";
 import { Connector } from "./transport/connector.ts";
@@ -66,6 +68,7 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
   readonly #metrics = new RequestMetrics();
   readonly #inFlight = new InFlightSet();
   readonly #context: ForwardContext;
+  readonly #servers = new OpenServers();
   readonly #reloads = { succeeded: 0, failed: 0, lastSuccessful: true };
   #routing: Routing;
   #draining = false;
@@ -111,7 +114,15 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
   };
 
   /** Receives the requests of the servers of `evenkeel/server`. */
-  readonly requests: RequestSink;
+  readonly requests: ForwardingSink;
+
+  /**
+   * Serves clients on these addresses, over HTTP/1.1 and, with TLS, HTTP/2, until `close`. Throws a `ListenError`.
+   */
+  async listen(listen: ServerOptions["listen"], options: ServerChanges = {}): Promise<Server> {
+    if (this.#draining) throw new ProxyError("closed", "the proxy is closing");
+    return this.#servers.open(this, listen, options);
+  }
 
   /** `handler` for adapters, with what they know of a request beside the request. */
   forward(req: IncomingMessage, res: ServerResponse, options: ForwardOptions = {}): void {
@@ -217,7 +228,8 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
   /**
    * Drains and closes: waits for requests and tunnels in flight, at most `timeout`, then ends those that are left (tunnels with
    * a WebSocket close 1001), stops probes and closes every connection. A second call ends them after its own `timeout` if that
-   * is sooner. The caller closes the server; until then the proxy responds to new requests with `Connection: close`.
+   * is sooner. Servers of `listen` close too. The caller closes any other one; until then the proxy responds to new requests
+   * with `Connection: close`.
    */
   close(options: { readonly timeout?: Duration } = {}): Promise<void> {
     const timeoutMs = parseDuration(options.timeout ?? defaults.closeTimeout);
@@ -237,6 +249,7 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
   async #drainAndClose(timeoutMs: number): Promise<void> {
     this.#draining = true;
     this.#registry.stop();
+    if (this.#servers.size > 0) await this.#servers.stop(timeoutMs);
     // Requests received in this turn of the event loop are still served.
     await new Promise((resolve) => setImmediate(resolve));
     await this.#inFlight.drain(timeoutMs, this.#runtime.clock, () => {
@@ -244,6 +257,7 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
     });
     this.#registry.close();
     this.#connector.stop();
+    if (this.#servers.size > 0) await this.#servers.end(this.#runtime.clock);
   }
 
   #apply(resolved: ResolvedOptions): ReloadChanges {

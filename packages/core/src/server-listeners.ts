@@ -9,14 +9,17 @@ import { createRecord, handleRequest, refuse } from "./forward/handle-request.ts
 import { RequestRecord } from "./forward/request-record.ts";
 import { handleUpgrade } from "./forward/upgrade/handle-upgrade.ts";
 import { readRequest } from "./request/routed-request.ts";
+import type { Clock } from "./runtime/clock.ts";
 
 const debug = createDebug("evenkeel:forward");
 
 /** Forwards every request of a server. A request that no route matches gets a 404 response. */
 export class ForwardingSink implements RequestSink {
+  readonly clock: Clock;
   readonly #context: ForwardContext;
 
   constructor(context: ForwardContext) {
+    this.clock = context.runtime.clock;
     this.#context = context;
   }
 

@@ -102,11 +102,15 @@ describe("the layers of the core", () => {
     expect(new Set(uses.map((use) => use.split(": ")[1])).size).toBeGreaterThan(4);
   });
 
-  test("one file sets up TLS to upstreams", () => {
+  test("one file sets up TLS to upstreams, and server/ that of clients", () => {
     const importers = core.filter(({ imports }) =>
       imports.some(({ specifier, typeOnly }) => specifier === "node:tls" && !typeOnly),
     );
-    expect(importers.map(({ name }) => name)).toEqual(["transport/connector.ts"]);
+    expect(importers.map(({ name }) => name).sort()).toEqual([
+      "server/opening/certificates.ts",
+      "server/opening/tls-endpoint.ts",
+      "transport/connector.ts",
+    ]);
   });
 
   test("no file loads itself by a detour", () => {
@@ -139,7 +143,7 @@ describe("the packages", () => {
     const inner = [...packages].flatMap(([folder, { files }]) =>
       files.flatMap(({ name, imports }) =>
         imports
-          .filter(({ specifier }) => /^(evenkeel|@evenkeel\/[^/]+)\//.test(specifier) || leavesSource(name, specifier))
+          .filter(({ specifier }) => isInner(specifier) || leavesSource(name, specifier))
           .map(({ specifier }) => `${folder}/src/${name} -> ${specifier}`),
       ),
     );
@@ -221,6 +225,14 @@ function leavesSource(from: string, specifier: string): boolean {
   return specifier.startsWith(".") && resolve(from, specifier).startsWith("..");
 }
 
+/** Whether an import names a path in one of the packages that the package does not export. */
+function isInner(specifier: string): boolean {
+  if (!/^(evenkeel|@evenkeel\/[^/]+)\//.test(specifier)) return false;
+  const name = packageOf(specifier);
+  const manifest = [...packages.values()].find((one) => one.manifest.name === name)?.manifest;
+  return !Object.hasOwn(manifest?.exports ?? {}, specifier.replace(name ?? "", "."));
+}
+
 /** The npm package of an import, without the path within it; nothing for a file or a part of Node. */
 function packageOf(specifier: string): string | undefined {
   if (specifier.startsWith(".") || specifier.startsWith("node:")) return undefined;
@@ -263,6 +275,7 @@ function findCycles(files: readonly SourceFile[]): string[] {
 
 interface Manifest {
   readonly name: string;
+  readonly exports?: Readonly<Record<string, unknown>>;
   readonly dependencies?: Readonly<Record<string, string>>;
   readonly peerDependencies?: Readonly<Record<string, string>>;
 }

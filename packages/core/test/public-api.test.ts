@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import * as announceLoad from "../src/announce-load.ts";
 import * as api from "../src/index.ts";
+import * as server from "../src/server/index.ts";
 
 const manifest = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string };
 
@@ -22,6 +23,7 @@ test("the exports are exactly these, so that no export is added or removed by ac
       "declineUpgrade: function",
       "didYouMean: function",
       "endLingering: function",
+      "formatListenAddress: function",
       "formatPath: function",
       "formatReport: function",
       "freezeDeep: function",
@@ -38,10 +40,14 @@ test("the exports are exactly these, so that no export is added or removed by ac
       "optionSchemas: object",
       "outbound: function",
       "parseDuration: function",
+      "parseListenAddress: function",
       "parseSize: function",
       "poolEventNames: object",
       "seededRandom: function",
       "serveAsRequest: function",
+      "serverLimitShape: object",
+      "serverShape: object",
+      "serverTimeoutShape: object",
       "simulate: function",
       "version: string",
     ]
@@ -50,6 +56,10 @@ test("the exports are exactly these, so that no export is added or removed by ac
 
 test("the exports of evenkeel/announce-load are exactly these", () => {
   expect(Object.keys(announceLoad).sort()).toEqual(["announceLoad", "loopLoad"]);
+});
+
+test("the exports of evenkeel/server are exactly these", () => {
+  expect(Object.keys(server).sort()).toEqual(["ListenError", "createServer", "listen", "urlOf"]);
 });
 
 test("the version is that in package.json", () => {

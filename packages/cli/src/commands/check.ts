@@ -1,6 +1,7 @@
 import { type AccessLogConfig, type FileConfig, loadConfig } from "@evenkeel/config";
 import {
   type DiscoveryOptions,
+  formatListenAddress,
   maskSecrets,
   Pool,
   type PoolOptions,
@@ -11,7 +12,6 @@ import {
 import { configWarnings } from "../config-warnings.ts";
 import { checkAccessLog } from "../log/access-log.ts";
 import { toSafeText } from "../log/escape.ts";
-import { formatAddress } from "../server/listen.ts";
 import { readTlsFiles } from "../server/tls-files.ts";
 
 /** Validates a configuration file and prints a summary. Throws for an invalid one. */
@@ -30,7 +30,7 @@ function summarize({ options, server, admin, accessLog }: FileConfig): string {
   const { pools, routes, defaults } = toManyPools(options);
   const scheme = server.tls === undefined ? "http" : "https";
   const lines = [
-    `listen      ${server.listen.map((address) => `${scheme} on ${formatAddress(address)}`).join(", ")}`,
+    `listen      ${server.listen.map((address) => `${scheme} on ${formatListenAddress(address)}`).join(", ")}`,
     `admin       ${describeAdmin(admin)}`,
     `access log  ${describeLog(accessLog)}`,
     "",
@@ -57,7 +57,7 @@ function toManyPools(options: ProxyOptions): {
 
 function describeAdmin(admin: FileConfig["admin"]): string {
   if (admin === undefined) return "off";
-  return `on ${formatAddress(admin.listen)}${admin.token === undefined ? "" : ", with a token"}`;
+  return `on ${formatListenAddress(admin.listen)}${admin.token === undefined ? "" : ", with a token"}`;
 }
 
 function describeLog({ format, path }: AccessLogConfig): string {

@@ -1,12 +1,12 @@
 import { setTimeout as wait } from "node:timers/promises";
 import type { Proxy as ReverseProxy } from "evenkeel";
+import type { Server } from "evenkeel/server";
 import type { Logger } from "pino";
 import { limits } from "../limits.ts";
-import type { Listener } from "./listener.ts";
 
 export interface DrainInput {
   readonly proxy: ReverseProxy;
-  readonly listeners: readonly Listener[];
+  readonly server: Server;
   readonly logger: Logger;
   /** How long requests in flight may take. */
   readonly timeoutMs: number;
@@ -22,22 +22,16 @@ export interface DrainInput {
  * 3. Requests and tunnels in flight may finish within `timeoutMs`.
  * 4. The rest is ended: requests with an error, tunnels with a WebSocket close.
  */
-export async function drain({ proxy, listeners, logger, timeoutMs, force }: DrainInput): Promise<void> {
-  await Promise.all(listeners.map((listener) => listener.stopAccepting()));
+export async function drain({ proxy, server, logger, timeoutMs, force }: DrainInput): Promise<void> {
+  await server.stopAccepting();
   // Before `proxy.close`: the held requests must be in flight in the proxy before it checks for any.
-  const connectionsClosed = Promise.all(listeners.map((listener) => listener.finish()));
+  const connectionsClosed = server.finish();
   const drained = proxy.close({ timeout: `${timeoutMs}ms` });
   const report = (what: string) => {
     const { inFlight, tunnels } = countInFlight(proxy);
     logger.info({ inFlight, tunnels }, `${what} (${inFlight} requests, ${tunnels} tunnels)`);
   };
   report("stopping: no new connections, waiting for requests in flight");
-
-  const sweepFrom = performance.now() + limits.keepAliveGraceMs;
-  const sweeping = setInterval(() => {
-    if (performance.now() < sweepFrom) return;
-    for (const listener of listeners) listener.closeIdle();
-  }, limits.idleCheckMs);
   const reporting = setInterval(() => report("still waiting for requests in flight"), limits.drainReportMs);
 
   const stopWaiting = new AbortController();
@@ -50,11 +44,10 @@ export async function drain({ proxy, listeners, logger, timeoutMs, force }: Drai
   // The proxy responds with an error first, so that it does not count these requests as aborted by the client.
   const forcedEnd = () => wait(limits.forcedEndMs, undefined, { signal: stopWaiting.signal });
   if (force.aborted) await Promise.race([proxy.close({ timeout: "0ms" }), forcedEnd()]);
-  for (const listener of listeners) listener.destroy();
+  server.destroy();
   await Promise.race([finished, wait(limits.settleMs, undefined, { signal: stopWaiting.signal })]);
 
   stopWaiting.abort();
-  clearInterval(sweeping);
   clearInterval(reporting);
 }
 

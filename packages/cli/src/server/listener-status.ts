@@ -1,66 +1,64 @@
 import type { ListenerSnapshot } from "@evenkeel/admin";
 import type { FileConfig } from "@evenkeel/config";
+import type { Server } from "evenkeel/server";
 import type { Logger } from "pino";
 import { configWarnings } from "../config-warnings.ts";
 import { limits } from "../limits.ts";
 import { ThrottledWarning } from "../throttled-warning.ts";
 import { validityOf } from "./certificate-validity.ts";
-import { type ConnectionBudget, connectionBudget, descriptorLimit } from "./connection-budget.ts";
-import { ConnectionTable } from "./connection-table.ts";
 import type { TlsFiles } from "./tls-files.ts";
 
-/** Counts the events of the listeners, and logs warnings about their configuration, daily. */
+/** Logs what happens to connections, and the warnings about the configuration, daily. */
 export class ListenerStatus {
+  readonly #server: Server;
   readonly #logger: Logger;
-  readonly #plainRequests: ThrottledWarning;
-  readonly #refusals: ThrottledWarning;
-  readonly #idleClosings: ThrottledWarning;
-  readonly #descriptors = descriptorLimit();
-  readonly #counts = { refused: 0, idleClosed: 0 };
-  /** The client connections of all listeners. */
-  readonly table: ConnectionTable;
-  #budget: ConnectionBudget;
-  readonly #failures = { plainHttp: 0, other: 0 };
+  readonly #warnings: readonly ThrottledWarning[];
+  readonly acceptFailed: () => void;
   #certificateExpiry: number | null = null;
   #daily: NodeJS.Timeout | undefined;
 
-  constructor(maxConnections: number, logger: Logger) {
+  constructor(server: Server, logger: Logger) {
+    this.#server = server;
     this.#logger = logger;
-    this.#budget = connectionBudget(maxConnections, this.#descriptors);
-    this.#refusals = new ThrottledWarning((connections) => {
-      const { served: limit } = this.#budget;
-      logger.warn(
-        { connections, limit },
-        "client connections were refused: the limit is reached, and all open ones have a request in flight",
-      );
+    const limit = () => server.status().connections.limit;
+    const refused = new ThrottledWarning((connections) => {
+      const text = "client connections were refused: the limit is reached, and all open ones have a request in flight";
+      logger.warn({ connections, limit: limit() }, text);
     });
-    this.#idleClosings = new ThrottledWarning(() => {
-      const { served: limit } = this.#budget;
-      logger.warn(
-        { connections: this.#counts.idleClosed, limit },
-        "idle connections were closed to make room for new ones",
-      );
+    const dropped = new ThrottledWarning((connections) => {
+      const maxConnections = limit();
+      const text = "client connections were closed without a response: the limit is reached";
+      logger.warn({ connections, maxConnections }, text);
     });
-    this.table = new ConnectionTable(this.#budget, {
-      refused: () => {
-        this.#counts.refused++;
-        this.#refusals.add();
-      },
-      closedIdle: (count) => {
-        this.#counts.idleClosed += count;
-        this.#idleClosings.add();
-      },
+    const idleClosed = new ThrottledWarning(() => {
+      const { idleClosed: connections, limit } = server.status().connections;
+      logger.warn({ connections, limit }, "idle connections were closed to make room for new ones");
     });
-    this.#plainRequests = new ThrottledWarning((requests) => {
+    const plainRequests = new ThrottledWarning((requests) => {
       logger.warn({ requests }, "plain HTTP requests to a TLS port got a 400 response");
     });
+    const proxyHeaders = new ThrottledWarning((connections) => {
+      const text =
+        "connections of peers in server.proxyProtocol were closed: their PROXY header is missing or malformed";
+      logger.warn({ connections }, text);
+    });
+    const failedAccepts = new ThrottledWarning((times) => logger.error({ times }, "connections could not be accepted"));
+    this.#warnings = [refused, dropped, idleClosed, plainRequests, proxyHeaders, failedAccepts];
+    this.acceptFailed = () => failedAccepts.add();
+    server
+      .on("refused", () => refused.add())
+      .on("dropped", () => dropped.add())
+      .on("idleClosed", () => idleClosed.add())
+      .on("proxyHeaderFailed", () => proxyHeaders.add())
+      .on("acceptFailed", this.acceptFailed)
+      .on("handshakeFailed", (reason) => {
+        if (reason === "plain_http") plainRequests.add();
+      });
   }
 
-  /** Applies the configuration in force, and logs its warnings now and once a day. */
+  /** Logs the warnings about the configuration in force, now and once a day. */
   configured(config: FileConfig, tls: TlsFiles | undefined): void {
-    this.#certificateExpiry = (tls && validityOf(tls.cert)?.until) ?? null;
-    this.#budget = connectionBudget(config.server.maxConnections, this.#descriptors);
-    this.table.budget = this.#budget;
+    this.#certificateExpiry = firstExpiry(tls);
     this.#warnAboutDescriptors(config.server.maxConnections);
     const warn = () => {
       for (const warning of configWarnings(config, tls, Date.now())) this.#logger.warn(warning);
@@ -71,8 +69,10 @@ export class ListenerStatus {
   }
 
   #warnAboutDescriptors(maxConnections: number): void {
-    const descriptors = this.#descriptors;
-    const { served: limit } = this.#budget;
+    const {
+      descriptors,
+      connections: { limit },
+    } = this.#server.status();
     // The default of `maxConnections` is a little above the limit of some systems, which is not worth a log line.
     if (limit >= maxConnections * limits.connectionShare) return;
     const level = limit < maxConnections / 2 ? "warn" : "info";
@@ -83,21 +83,26 @@ export class ListenerStatus {
     );
   }
 
-  readonly handshakeFailed = (plainHttp: boolean): void => {
-    this.#failures[plainHttp ? "plainHttp" : "other"]++;
-    if (plainHttp) this.#plainRequests.add();
+  readonly snapshot = (): ListenerSnapshot => {
+    const { connections, handshakeFailures } = this.#server.status();
+    const { open, limit, refused, idleClosed } = connections;
+    return {
+      connections: { open, limit, refused, idleClosed },
+      handshakeFailures,
+      certificateExpiry: this.#certificateExpiry,
+    };
   };
-
-  readonly snapshot = (): ListenerSnapshot => ({
-    connections: { open: this.table.size, limit: this.#budget.served, ...this.#counts },
-    handshakeFailures: { ...this.#failures },
-    certificateExpiry: this.#certificateExpiry,
-  });
 
   close(): void {
     clearInterval(this.#daily);
-    this.#plainRequests.close();
-    this.#refusals.close();
-    this.#idleClosings.close();
+    for (const warning of this.#warnings) warning.close();
   }
+}
+
+/** The first expiry of all certificates. */
+function firstExpiry(tls: TlsFiles | undefined): number | null {
+  if (tls === undefined) return null;
+  const expiries = [tls, ...tls.certificates].map(({ cert }) => validityOf(cert)?.until ?? Infinity);
+  const first = Math.min(...expiries);
+  return Number.isFinite(first) ? first : null;
 }

@@ -1,44 +1,44 @@
 import { isDeepStrictEqual } from "node:util";
 import { type Admin, createAdmin } from "@evenkeel/admin";
 import type { AdminConfig, FileConfig } from "@evenkeel/config";
-import { createProxy, type ProxyOptions, type ReloadChanges, type Proxy as ReverseProxy } from "evenkeel";
+import {
+  createProxy,
+  formatListenAddress,
+  type ProxyOptions,
+  type ReloadChanges,
+  type Proxy as ReverseProxy,
+} from "evenkeel";
+import { createServer, ListenError, type Server, type ServerOptions } from "evenkeel/server";
 import type { Logger } from "pino";
+import { Failure } from "../failure.ts";
 import { limits } from "../limits.ts";
 import { AccessLog } from "../log/access-log.ts";
 import { logProxyEvents } from "../log/proxy-events.ts";
 import { UpstreamFailures } from "../log/upstream-failures.ts";
 import { ThrottledWarning } from "../throttled-warning.ts";
-import { connectionBudget, descriptorLimit } from "./connection-budget.ts";
-import { ConnectionTable } from "./connection-table.ts";
+import { AdminListener } from "./admin-listener.ts";
 import { drain } from "./drain.ts";
-import { formatAddress, toListenTargets } from "./listen.ts";
-import { Listener, type ListenerHandlers, type ListenerSettings } from "./listener.ts";
 import { ListenerStatus } from "./listener-status.ts";
 import { readTlsFiles, type TlsFiles } from "./tls-files.ts";
-
-/** The admin API has few clients with short requests. */
-const adminSettings: ListenerSettings = {
-  timeouts: { requestHeadersMs: 10_000, keepAliveMs: 10_000 },
-};
 
 /** A standalone proxy: listeners, admin API and logs of one configuration. */
 export class StandaloneServer {
   readonly proxy: ReverseProxy;
+  readonly #server: Server;
   readonly #load: () => FileConfig;
   readonly #logger: Logger;
-  readonly #dropped: ThrottledWarning;
   readonly #adminDropped: ThrottledWarning;
-  readonly #failedAccepts: ThrottledWarning;
   readonly #status: ListenerStatus;
-  readonly #listeners: Listener[] = [];
   readonly #force = new AbortController();
   /** The configuration with which the sockets were opened. */
   readonly #opened: FileConfig;
   #config: FileConfig;
+  /** The certificates in use; undefined for plain HTTP. */
+  #tls: TlsFiles | undefined;
   #accessLog: AccessLog | undefined;
   #upstreamFailures: UpstreamFailures | undefined;
   #admin: Admin | undefined;
-  #adminListener: Listener | undefined;
+  #adminListener: AdminListener | undefined;
   #stopped: Promise<void> | undefined;
 
   /**
@@ -48,9 +48,9 @@ export class StandaloneServer {
   static async start(load: () => FileConfig, logger: Logger): Promise<StandaloneServer> {
     const config = load();
     const tls = config.server.tls && readTlsFiles(config.server.tls);
-    const server = new StandaloneServer(load, config, logger);
+    const server = new StandaloneServer(load, config, tls, logger);
     try {
-      await server.#open(tls);
+      await server.#open();
     } catch (error) {
       await server.#abandon();
       throw error;
@@ -58,30 +58,24 @@ export class StandaloneServer {
     return server;
   }
 
-  private constructor(load: () => FileConfig, config: FileConfig, logger: Logger) {
+  private constructor(load: () => FileConfig, config: FileConfig, tls: TlsFiles | undefined, logger: Logger) {
     this.#load = load;
     this.#opened = config;
     this.#config = config;
+    this.#tls = tls;
     this.#logger = logger;
     this.proxy = createProxy(toProxyOptions(config));
-    this.#status = new ListenerStatus(config.server.maxConnections, logger);
-    this.#dropped = new ThrottledWarning((connections) => {
-      const { maxConnections } = this.#config.server;
-      logger.warn(
-        { connections, maxConnections },
-        "client connections were closed without a response: the limit is reached",
-      );
-    });
+    this.#server = createServer(this.proxy, toServerOptions(config, tls));
+    this.#status = new ListenerStatus(this.#server, logger);
     this.#adminDropped = new ThrottledWarning((connections) => {
       const { adminConnections: maxConnections } = limits;
       logger.warn({ connections, maxConnections }, "connections to the admin API were refused: the limit is reached");
     });
-    this.#failedAccepts = new ThrottledWarning((times) => logger.error({ times }, "connections could not be accepted"));
   }
 
   /** The URLs of the listeners, with the ports that the system chose; "unix:" and a path for a Unix socket. */
   get listen(): readonly string[] {
-    return this.#listeners.map(({ url }) => url);
+    return this.#server.urls;
   }
 
   /** The URL of the admin API. */
@@ -93,10 +87,9 @@ export class StandaloneServer {
   reload(): ReloadChanges {
     const { config, tls } = this.#loadAgain();
     const changes = this.proxy.reload(toProxyOptions(config));
-    for (const listener of this.#listeners) {
-      listener.configure(config.server);
-      if (tls !== undefined) listener.renewTls(tls);
-    }
+    // Whether there is TLS changes with a restart only.
+    if (this.#tls !== undefined) this.#tls = tls ?? this.#tls;
+    this.#server.configure(toServerOptions(config, this.#tls));
     this.#renewAdmin(config.admin);
     for (const key of needingRestart(this.#opened, config)) this.#logger.warn(`${key} has changed: restart to use it`);
     void this.#accessLog?.reopen(config.accessLog);
@@ -121,52 +114,27 @@ export class StandaloneServer {
     this.#force.abort();
   }
 
-  async #open(tls: TlsFiles | undefined): Promise<void> {
-    const { server, admin, accessLog } = this.#config;
+  async #open(): Promise<void> {
+    const { admin, accessLog } = this.#config;
     const log = AccessLog.open(accessLog, this.#logger);
     this.#accessLog = log;
     this.proxy.on("request", log.write);
-    const onError = () => this.#failedAccepts.add();
-    const forward: ListenerHandlers["request"] = (req, res, refusal) => this.proxy.forward(req, res, { refusal });
-    for (const address of toListenTargets(server.listen)) {
-      const listener = await Listener.open(address, server, tls, this.#status.table, {
-        request: forward,
-        expecting: forward,
-        upgrade: (req, socket, head, refusal) => this.proxy.forwardUpgrade(req, socket, head, { refusal }),
-        drop: () => this.#dropped.add(),
-        clientError: this.proxy.clientError,
-        handshakeFailed: this.#status.handshakeFailed,
-        error: onError,
-      });
-      this.#listeners.push(listener);
-    }
+    await orFailure(this.#server.listen());
     if (admin !== undefined) {
       this.#admin = this.#createAdmin(admin);
-      this.#adminListener = await Listener.open(admin.listen, adminSettings, undefined, this.#createAdminTable(), {
-        request: (req, res, refusal) => {
-          if (refusal === undefined) return void this.#admin?.handler(req, res);
-          this.#adminDropped.add();
-          res.shouldKeepAlive = false;
-          if (isProbe(req.url)) return void this.#admin?.handler(req, res);
-          res.writeHead(503, { "Retry-After": 1, Connection: "close" }).end();
-        },
-        drop: () => this.#adminDropped.add(),
-        error: onError,
+      const { descriptors } = this.#server.status();
+      const max = Math.min(limits.adminConnections, Math.ceil(descriptors / limits.adminDescriptorShare));
+      const opening = AdminListener.open(admin.listen, max, {
+        request: (req, res) => void this.#admin?.handler(req, res),
+        dropped: () => this.#adminDropped.add(),
+        error: this.#status.acceptFailed,
       });
+      this.#adminListener = await orFailure(opening);
     }
     // Last, so that a failed start logs only its reason.
     logProxyEvents(this.proxy, this.#logger);
     this.#upstreamFailures = new UpstreamFailures(this.proxy, this.#logger);
-    this.#status.configured(this.#config, tls);
-  }
-
-  /** Idle connections are closed at once: a client without a token must not keep out the probes of an orchestrator. */
-  #createAdminTable(): ConnectionTable {
-    const { served, refused } = connectionBudget(limits.adminConnections, descriptorLimit() / 4);
-    const closedIdle = (count: number) => {
-      for (let each = 0; each < count; each++) this.#adminDropped.add();
-    };
-    return new ConnectionTable({ served, refused }, { closedIdle, refused() {} }, 0);
+    this.#status.configured(this.#config, this.#tls);
   }
 
   /** The event streams stay open unless the admin configuration has changed. */
@@ -183,7 +151,7 @@ export class StandaloneServer {
       metrics,
       hosts,
       readyPools,
-      listen: formatAddress(listen),
+      listen: formatListenAddress(listen),
       onReload: () => this.reload(),
       listener: this.#status.snapshot,
     });
@@ -201,7 +169,7 @@ export class StandaloneServer {
   async #stop(): Promise<void> {
     const timeoutMs = Math.min(this.#config.server.shutdownTimeoutMs, limits.longestTimerMs);
     const { proxy } = this;
-    await drain({ proxy, listeners: this.#listeners, logger: this.#logger, timeoutMs, force: this.#force.signal });
+    await drain({ proxy, server: this.#server, logger: this.#logger, timeoutMs, force: this.#force.signal });
     // The admin API stays until the end, so that /readyz reports the draining.
     this.#closeAdmin();
     await this.#closeLogs();
@@ -209,7 +177,7 @@ export class StandaloneServer {
 
   /** Closes what a failed start has opened. */
   async #abandon(): Promise<void> {
-    for (const listener of this.#listeners) listener.destroy();
+    this.#server.destroy();
     this.#closeAdmin();
     await this.proxy.close({ timeout: "0s" });
     await this.#closeLogs();
@@ -223,21 +191,51 @@ export class StandaloneServer {
   async #closeLogs(): Promise<void> {
     this.#upstreamFailures?.close();
     this.#status.close();
-    this.#dropped.close();
     this.#adminDropped.close();
-    this.#failedAccepts.close();
     await this.#accessLog?.close();
   }
 }
 
-/** Whether a path is a health endpoint. An orchestrator restarts the process if it gets no response there. */
-function isProbe(url = ""): boolean {
-  return /^\/(?:healthz|readyz)(?:\?|$)/.test(url);
+/** Adds what `[server]` has about request bodies, which the proxy enforces. */
+function toProxyOptions({ options, server }: FileConfig): ProxyOptions {
+  const { minBodyRate } = server.limits;
+  return {
+    requestBodyTimeout: `${server.timeouts.requestBodyMs}ms`,
+    ...(minBodyRate !== undefined && { requestBodyMinRate: minBodyRate }),
+    ...options,
+  };
 }
 
-/** Adds `server.timeouts.requestBody`, which the proxy enforces. */
-function toProxyOptions({ options, server }: FileConfig): ProxyOptions {
-  return { requestBodyTimeout: `${server.timeouts.requestBodyMs}ms`, ...options };
+function toServerOptions({ options, server }: FileConfig, tls: TlsFiles | undefined): ServerOptions {
+  const { headBytes, requestsPerConnection, maxConcurrentStreams } = server.limits;
+  const minBodyRate = server.limits.minBodyRate ?? options.requestBodyMinRate;
+  return {
+    listen: server.listen.map(formatListenAddress),
+    http2: server.http2,
+    h2c: server.h2c,
+    maxConnections: server.maxConnections,
+    proxyProtocol: server.proxyProtocol,
+    limits: {
+      headBytes: `${headBytes}b`,
+      requestsPerConnection,
+      maxConcurrentStreams,
+      ...(minBodyRate !== undefined && { minBodyRate }),
+    },
+    timeouts: {
+      requestHeaders: `${server.timeouts.requestHeadersMs}ms`,
+      keepAlive: `${server.timeouts.keepAliveMs}ms`,
+    },
+    ...(tls !== undefined && { tls }),
+  };
+}
+
+/** The message of an address that cannot be used is meant for users. */
+async function orFailure<T>(listening: Promise<T>): Promise<T> {
+  try {
+    return await listening;
+  } catch (error) {
+    throw error instanceof ListenError ? new Failure(error.message) : error;
+  }
 }
 
 /** Returns the changed settings that take effect only when sockets are opened. */

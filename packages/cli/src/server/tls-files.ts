@@ -1,16 +1,18 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
-import { readTextFile, type ServerTlsConfig } from "@evenkeel/config";
+import { type CertificateConfig, readTextFile, type ServerTlsConfig } from "@evenkeel/config";
+import type { CertificateOptions, ServerTlsOptions } from "evenkeel/server";
 import { Failure, messageOf } from "../failure.ts";
 import { limits } from "../limits.ts";
 
-/** The certificate and key of a listener, as PEM. */
-export interface TlsFiles {
-  readonly cert: string;
-  readonly key: string;
-}
+/** The certificates and keys of the server, as PEM. */
+export type TlsFiles = Required<ServerTlsOptions>;
 
 /** Reads and validates the files in the configuration. Throws a `Failure` that names the wrong one. */
 export function readTlsFiles(config: ServerTlsConfig): TlsFiles {
+  return { ...readPair(config), certificates: config.certificates.map(readPair) };
+}
+
+function readPair(config: CertificateConfig): CertificateOptions {
   const cert = read("certificate", config.cert, (pem) => new X509Certificate(pem));
   const key = read("key", config.key, (pem) => createPrivateKey(pem));
   if (!cert.parsed.checkPrivateKey(key.parsed)) {

@@ -79,7 +79,7 @@ test("exactly one line for each request, however it ends", async () => {
     { status: 404, url: "/else", error: "no_route" },
     { status: 502, url: "/down", error: "connect_refused" },
     { status: 499, url: "/up/slow", error: "client_aborted" },
-    { status: 400, url: "", error: "bad_request" },
+    { status: 400, url: "/up", error: "bad_request" },
     { status: 405, url: "example.com:443", error: "method_not_allowed" },
   ]);
 });

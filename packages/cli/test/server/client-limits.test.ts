@@ -4,8 +4,8 @@ import path from "node:path";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import { expect, onTestFinished, test } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
-import { limits } from "../../src/limits.ts";
-import { connectionBudget } from "../../src/server/connection-budget.ts";
+import { connectionBudget } from "../../../core/src/server/connection-budget.ts";
+import { limits } from "../../../core/src/server/limits.ts";
 import { serve, startCli, whenReady, writeFile } from "../support/cli.ts";
 import { anyPort, nowhere, poolOf, withAdmin } from "../support/configs.ts";
 import { RawClient, sendRequest, startUpstream } from "../support/http.ts";
@@ -251,24 +251,24 @@ test("F04 two thousand silent connections are closed, and others are served mean
   expect(await stdout.manyRecords(21)).toHaveLength(21);
 });
 
-test("F09 HTTP/2 is not offered, and a preface is 400", async () => {
+test("F09 without HTTP/2 it is not offered, and a preface is 505", async () => {
   const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
   const clear = await serve(anyPort + poolOf(nowhere));
   const client = await RawClient.open(clear.port, preface);
   await client.closed;
-  expect(client.received).toMatch(/^HTTP\/1\.1 400 /);
+  expect(client.received).toMatch(/^HTTP\/1\.1 505 /);
   expect((await sendRequest(clear.url)).status).toBe(502);
 
-  const { port, url, stdout } = await serve(anyPort + tls + poolOf(nowhere));
+  const { port, url, stdout } = await serve(`${anyPort}http2 = false\n${tls}${poolOf(nowhere)}`);
   const connectTo = (ALPNProtocols: string[]) =>
     connectTls({ port, host: "127.0.0.1", rejectUnauthorized: false, ALPNProtocols });
   const both = connectTo(["h2", "http/1.1"]);
   await once(both, "secureConnect");
   expect(both.alpnProtocol).toBe("http/1.1");
   both.write(preface, "latin1");
-  expect(String((await once(both, "data"))[0])).toMatch(/^HTTP\/1\.1 400 /);
+  expect(String((await once(both, "data"))[0])).toMatch(/^HTTP\/1\.1 505 /);
   both.destroy();
-  await stdout.record(({ status }) => status === 400);
+  await stdout.record(({ status }) => status === 505);
   // Where a client speaks nothing else there is no handshake (RFC 7301 section 3.2).
   const only = connectTo(["h2"]);
   await expect(once(only, "secureConnect")).rejects.toThrow();

@@ -2,6 +2,8 @@ import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { connect as connectTls } from "node:tls";
 import { loadConfig } from "@evenkeel/config";
+import { createProxy } from "evenkeel";
+import { createServer } from "evenkeel/server";
 import { pino } from "pino";
 import { afterEach, expect, test, vi } from "vitest";
 import { ListenerStatus } from "../../src/server/listener-status.ts";
@@ -75,9 +77,10 @@ test("a running server warns every day, until it is closed", () => {
       },
     },
   );
-  const status = new ListenerStatus(1, logger);
+  const server = createServer(createProxy({ upstreams: [nowhere] }), { listen: "127.0.0.1:0" });
+  const status = new ListenerStatus(server, logger);
   const file = writeFile("config.toml", tls("localhost") + poolOf(nowhere));
-  const files = { cert: readFileSync(`${certs}/localhost.crt`, "utf8"), key: "" };
+  const files = { cert: readFileSync(`${certs}/localhost.crt`, "utf8"), key: "", certificates: [] };
   status.configured(loadConfig(file), files);
   vi.advanceTimersByTime(2 * 86_400_000);
   expect(warnings.map((text) => text.replace(/^.*localhost\.crt /, ""))).toEqual([

@@ -1,6 +1,6 @@
-import { type ConfigIssue, didYouMean } from "evenkeel";
+import { type ConfigIssue, didYouMean, parseListenAddress } from "evenkeel";
 import type { AdminOptions } from "../options.ts";
-import { isLoopback, parseListen } from "./listen-address.ts";
+import { isLoopback } from "./listen-address.ts";
 
 /**
  * Finds mistakes in the command's tables that concern more than one key. Skips values of the wrong shape, which the schema
@@ -14,7 +14,7 @@ export function crossCheckCommandTables(data: unknown): ConfigIssue[] {
 }
 
 function findMissingToken(listen: unknown, token: unknown): ConfigIssue[] {
-  const address = typeof listen === "string" ? parseListen(listen) : "";
+  const address = typeof listen === "string" ? parseListenAddress(listen) : "";
   if (token !== undefined || typeof address === "string" || isLoopback(address)) return [];
   const message =
     `other machines can reach ${JSON.stringify(listen)}, and there is no token: ` +

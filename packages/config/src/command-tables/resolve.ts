@@ -1,25 +1,48 @@
 import { resolve } from "node:path";
-import { parseDuration } from "evenkeel";
+import { type ListenAddress, parseDuration, parseListenAddress, parseSize } from "evenkeel";
 import { defaults } from "../defaults.ts";
-import type { AccessLogConfig, AdminConfig, ListenAddress, ServerConfig } from "../file-config.ts";
-import type { AccessLogOptions, AdminOptions, ServerOptions } from "../options.ts";
-import { parseListen } from "./listen-address.ts";
+import type { AccessLogConfig, AdminConfig, CertificateConfig, ServerConfig } from "../file-config.ts";
+import type { AccessLogOptions, AdminOptions, CertificateOptions, ServerOptions } from "../options.ts";
 
 /** Adds the defaults to validated options. Relative paths are relative to `directory`. */
 export function resolveServer(options: ServerOptions, directory: string): ServerConfig {
-  const { listen, shutdownTimeout, maxConnections, tls, timeouts } = { ...defaults.server, ...options };
-  const { requestHeaders, requestBody, keepAlive } = { ...defaults.serverTimeouts, ...timeouts };
+  const {
+    listen,
+    shutdownTimeout,
+    maxConnections,
+    http2,
+    h2c,
+    proxyProtocol = [],
+    tls,
+  } = { ...defaults.server, ...options };
+  const { headBytes, requestsPerConnection, maxConcurrentStreams, minBodyRate } = {
+    minBodyRate: undefined,
+    ...defaults.serverLimits,
+    ...options.limits,
+  };
+  const { requestHeaders, requestBody, keepAlive } = { ...defaults.serverTimeouts, ...options.timeouts };
   return {
     listen: (typeof listen === "string" ? [listen] : listen).map((text) => resolveListen(text, directory)),
     shutdownTimeoutMs: milliseconds(shutdownTimeout),
     maxConnections,
-    tls: tls && { cert: resolve(directory, tls.cert), key: resolve(directory, tls.key) },
+    http2,
+    h2c,
+    proxyProtocol,
+    tls: tls && {
+      ...resolveCertificate(tls, directory),
+      certificates: (tls.certificates ?? []).map((certificate) => resolveCertificate(certificate, directory)),
+    },
+    limits: { headBytes: parseSize(headBytes) ?? 0, minBodyRate, requestsPerConnection, maxConcurrentStreams },
     timeouts: {
       requestHeadersMs: milliseconds(requestHeaders),
       requestBodyMs: milliseconds(requestBody),
       keepAliveMs: milliseconds(keepAlive),
     },
   };
+}
+
+function resolveCertificate({ cert, key }: CertificateOptions, directory: string): CertificateConfig {
+  return { cert: resolve(directory, cert), key: resolve(directory, key) };
 }
 
 /** Like `resolveServer`. */
@@ -36,7 +59,7 @@ export function resolveAccessLog(options: AccessLogOptions, directory: string): 
 
 /** The text is a valid address: the schema has checked it. */
 function resolveListen(text: string, directory: string): ListenAddress {
-  const address = parseListen(text) as ListenAddress;
+  const address = parseListenAddress(text) as ListenAddress;
   return "socketPath" in address ? { socketPath: resolve(directory, address.socketPath) } : address;
 }
 

@@ -1,31 +1,17 @@
 /** The schemas of the command's tables. The core validates them along with its own options. */
 
 import { isIP } from "node:net";
-import { optionSchemas } from "evenkeel";
-import * as z from "zod";
-import { parseListen } from "./listen-address.ts";
+import { optionSchemas, serverLimitShape, serverShape, serverTimeoutShape } from "evenkeel";
+import type * as z from "zod";
 
-const { duration, flag, integer, list, oneOf, table, text } = optionSchemas;
-
-const address = () =>
-  text('an address such as "127.0.0.1:8080"')
-    .superRefine((value, context) => {
-      const parsed = parseListen(value);
-      if (typeof parsed === "string") fail(context, parsed);
-    })
-    .meta({ pattern: "^(?:unix:.+|(?:\\[[^\\[\\]]*\\]|[^:\\[\\]]*):\\d{1,5})$" });
-
-const addresses = z.preprocess(
-  (listen: string | string[]) => (typeof listen === "string" ? [listen] : listen),
-  z
-    .array(address(), { error: 'expected an address such as "127.0.0.1:8080", or an array of them' })
-    .min(1, { error: "expected at least one address" }),
-);
+const { duration, flag, list, listenAddress, listenAddresses, oneOf, table, text } = optionSchemas;
 
 const file = (what: string) =>
   text(what).superRefine((value, context) => {
     if (value === "" || value.includes("\0")) fail(context, `expected ${what}, found ${JSON.stringify(value)}`);
   });
+
+const certificate = { cert: file("the path of a PEM file"), key: file("the path of a PEM file") };
 
 /** A host name or an IP address, without a port. */
 const host = () =>
@@ -50,18 +36,18 @@ const token = () =>
 
 export const commandTables: Readonly<Record<"server" | "admin" | "accessLog", z.ZodType>> = {
   server: table({
-    listen: addresses.optional(),
+    listen: listenAddresses().optional(),
     shutdownTimeout: duration().optional(),
-    maxConnections: integer(1, 1_000_000).optional(),
-    tls: table({ cert: file("the path of a PEM file"), key: file("the path of a PEM file") }).optional(),
-    timeouts: table({
-      requestHeaders: duration(1).optional(),
-      requestBody: duration(1).optional(),
-      keepAlive: duration(1).optional(),
+    ...serverShape,
+    tls: table({
+      ...certificate,
+      certificates: list("certificates", table(certificate, "a table with cert and key")).optional(),
     }).optional(),
+    limits: table(serverLimitShape).optional(),
+    timeouts: table({ ...serverTimeoutShape, requestBody: duration(1).optional() }).optional(),
   }).optional(),
   admin: table({
-    listen: address().optional(),
+    listen: listenAddress().optional(),
     token: token().optional(),
     hosts: list("hosts", host()).optional(),
     metrics: flag().optional(),

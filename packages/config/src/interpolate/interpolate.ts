@@ -64,11 +64,12 @@ function interpolateString(text: string, path: Path, { env, directory, issues, f
   return path[0] === "server" ? expanded : readPem(expanded, kind, directory, report);
 }
 
-/** Returns which PEM a string stands for, in the `tls` table of the server, of a pool or of all pools. */
+/** Returns which PEM a string stands for, in the `tls` table of the server or below it, of a pool or of all pools. */
 function pemKindAt(path: Path): PemKind | undefined {
-  const [table, key] = path.slice(-2);
+  const isCertificate = path.length === 5 && path.slice(0, 3).join(".") === "server.tls.certificates";
+  const [table, key] = isCertificate ? ["tls", path[4]] : path.slice(-2);
   const owner = path.slice(0, -2);
   const isShared = owner.length === 0 || (owner.length === 1 && (owner[0] === "defaults" || owner[0] === "server"));
-  if (table !== "tls" || !(isShared || (owner.length === 2 && owner[0] === "pools"))) return undefined;
+  if (table !== "tls" || !(isCertificate || isShared || (owner.length === 2 && owner[0] === "pools"))) return undefined;
   return key === "ca" || key === "cert" || key === "key" ? key : undefined;
 }

@@ -66,6 +66,10 @@ export const defaults = {
     pingTimeout: "5s",
   },
   tls: { verify: true },
+  /** Of `createServer`. */
+  server: { http2: true, h2c: false, maxConnections: 10_000 },
+  serverLimits: { headBytes: "16kb", minBodyRate: 240, requestsPerConnection: 0, maxConcurrentStreams: 128 },
+  serverTimeouts: { requestHeaders: "10s", keepAlive: "75s", send: "60s" },
   /** How long `close` waits for requests in flight. */
   closeTimeout: "30s",
 } as const;

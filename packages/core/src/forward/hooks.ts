@@ -26,7 +26,10 @@ export interface HookResponse {
 
 /** A request that a route has matched, before anything is sent. `Req` is the request as the framework in front has it. */
 export interface RequestContext<Req = IncomingMessage> {
-  /** The request as the app knows it, with what was put on it in front of the proxy, such as `req.user`. To be read. */
+  /**
+   * The request as the app knows it, with what was put on it in front of the proxy, such as `req.user`. To be read. Behind
+   * `proxy.listen` and `createServer` it is a `ServerRequest`, which has the head and the addresses alone.
+   */
   readonly req: Req;
   readonly requestId: string;
   /** The client's address, as far as it can be trusted. */

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import type { ClientExchange, IncomingRequest, ResponseLead } from "../client/client-exchange.ts";
+import { LazyServerRequest } from "../client/server-request.ts";
 import { limits } from "../config/defaults.ts";
 import { type ErrorCode, errorKind, type ProxyError } from "../errors.ts";
 import type { AttemptRecord, ExceptionEvent, RequestEvent, RequestFlag, RetryReason } from "../events.ts";
@@ -40,8 +41,6 @@ export class RequestRecord {
   setCookie: string | undefined;
   /** Responds in the proxy's place when the request fails. */
   onError: OnError | undefined;
-  /** The request as hooks receive it; a framework's own where it has one. */
-  appRequest: IncomingMessage;
   status = 0;
   /** The status with which the upstream has ended a gRPC call. */
   grpcStatus: number | undefined;
@@ -56,6 +55,7 @@ export class RequestRecord {
   readonly #attempts: AttemptRecord[] = [];
   readonly #startedAt: number;
   readonly #time: number;
+  #appRequest: object | undefined;
   #answeredByApp: Pick<ClientExchange, "status"> | undefined;
   #flags: Set<RequestFlag> | undefined;
   #finished = false;
@@ -69,7 +69,7 @@ export class RequestRecord {
   ) {
     this.#context = context;
     this.#request = request;
-    this.appRequest = appRequest as IncomingMessage;
+    this.#appRequest = appRequest;
     this.#url = originalUrl;
     this.#client = received?.facts.client ?? peerAddress(request.remoteAddress);
     this.requestId = received?.facts.requestId ?? randomUUID();
@@ -77,6 +77,12 @@ export class RequestRecord {
     this.route = received?.route;
     this.#startedAt = context.runtime.clock.now();
     this.#time = context.runtime.clock.wallNow();
+  }
+
+  /** The request as hooks receive it: a framework's or Node's own, or what a server without them has received. */
+  get appRequest(): IncomingMessage {
+    this.#appRequest ??= new LazyServerRequest(this.#request);
+    return this.#appRequest as IncomingMessage;
   }
 
   get flags(): Set<RequestFlag> {

@@ -1,21 +1,11 @@
-import { setTimeout as pause } from "node:timers/promises";
 import { Metadata, status } from "@grpc/grpc-js";
 import { describe, expect, test } from "vitest";
 import type { ProxyOptions } from "../../src/config/options.ts";
 import { cert, key } from "../support/certificates.ts";
 import { until } from "../support/event-loop.ts";
-import {
-  type BothCall,
-  collect,
-  EchoClient,
-  echo,
-  grpcServer,
-  type Methods,
-  type UnaryCall,
-} from "../support/grpc-lab.ts";
+import { type BothCall, collect, EchoClient, echo, grpcServer, type UnaryCall } from "../support/grpc-lab.ts";
 import { startHttp2Front } from "../support/http2-front.ts";
 import { refusingPort } from "../support/refusing-port.ts";
-import { seededRandom } from "../support/seeded-random.ts";
 
 /** A proxy in front of these upstreams, and a client with one connection to it. */
 async function start(urls: readonly string[], options: Partial<ProxyOptions> = {}) {
@@ -246,66 +236,6 @@ describe("restarts", () => {
   });
 });
 
-test("calls that end in every way at any moment leave nothing behind, on either side", async () => {
-  const random = seededRandom(20);
-  let open = 0;
-  let opened = 0;
-  const count = () => {
-    open++;
-    opened++;
-  };
-  const methods: Methods = {
-    Unary: (call, done) => {
-      count();
-      setTimeout(() => {
-        open--;
-        if (random() < 0.2) done({ code: status.INTERNAL });
-        else done(null, call.request);
-      }, random() * 20);
-    },
-    Both: (call) => {
-      count();
-      let over = false;
-      const end = () => {
-        if (!over) open--;
-        over = true;
-      };
-      call.on("cancelled", end);
-      call.on("data", (bytes: Buffer) => call.write(bytes));
-      call.on("end", () => {
-        end();
-        call.end();
-      });
-    },
-  };
-  const servers = [await grpcServer(methods), await grpcServer(methods)];
-  const { client, requests, finished } = await start(
-    servers.map(({ url }) => url),
-    { outlierDetection: false },
-  );
-  const calls = Array.from({ length: 600 }, async (_, index) => {
-    await pause(random() * 300);
-    const message = "x".repeat(random() * 5_000);
-    if (index % 3 === 0) return client.unary(message);
-    if (index % 3 === 1) return client.unary(message, { deadlineMs: 1 + random() * 40 });
-    const call = client.both();
-    const ended = collect(call);
-    for (let sent = 0; sent < 5; sent++) call.write(Buffer.alloc(random() * 20_000));
-    if (random() < 0.5) call.end();
-    else setTimeout(() => call.cancel(), random() * 30);
-    return ended;
-  });
-  const codes = new Set((await Promise.all(calls)).map(({ code }) => code));
-  const expected = [status.OK, status.CANCELLED, status.DEADLINE_EXCEEDED, status.INTERNAL];
-  expect([...codes].toSorted((a, b) => a - b)).toEqual(expected);
-  await until(() => open === 0);
-  expect(opened).toBeGreaterThan(300);
-  // A call that its client ends before it has a stream is no request.
-  await finished(opened);
-  expect(requests.every(({ grpcStatus }) => grpcStatus !== undefined)).toBe(true);
-  expect(await client.unary("still there")).not.toMatchObject({ code: status.UNAVAILABLE });
-});
-
 describe("failures", () => {
   test("UNAVAILABLE before any message is retried, and its client notices nothing", async () => {
     let refused = 0;
@@ -319,14 +249,6 @@ describe("failures", () => {
     for (let count = 0; count < 8; count++) expect(await client.unary("hello")).toMatchObject({ code: 0 });
     expect(refused).toBeGreaterThan(0);
     expect(requests.filter(({ flags }) => flags.includes("retried"))).toHaveLength(refused);
-  });
-
-  test("UNAVAILABLE in the middle of an upload is retried with all messages, those of the first attempt included", async () => {
-    const a = await grpcServer({ Upload: (_, done) => done({ code: status.UNAVAILABLE }) });
-    const { client, requests } = await start([a.url, (await grpcServer()).url], { balance: "first" });
-    const messages = Array.from({ length: 100 }, (_, index) => Buffer.alloc(300, index));
-    expect(await client.upload(messages)).toMatchObject({ code: 0, messages: [Buffer.from("30000")] });
-    expect(requests[0]?.attempts).toMatchObject([{ grpcStatus: 14 }, { grpcStatus: 0 }]);
   });
 
   test("no upstream is UNAVAILABLE, with the error code", async () => {

@@ -10,6 +10,7 @@ import * as z from "zod";
 import { fieldText, token, tokenChar } from "../../http1/grammar.ts";
 import type { Policy } from "../../policy.ts";
 import { parseDuration, parseSize } from "../duration.ts";
+import { parseListenAddress } from "../listen-address.ts";
 import type { HashKey, PolicyName, RetryCondition } from "../options.ts";
 import { LinearPattern } from "../pattern/linear-pattern.ts";
 import { headerRule, refusedReason } from "../settable-header.ts";
@@ -260,6 +261,24 @@ export const network = (): z.ZodString =>
       }
     })
     .meta({ pattern: "^[\\dA-Fa-f:.]+(?:%[^/\\s]+)?(?:/\\d{1,3})?$" });
+
+/** An address to listen on. */
+export const listenAddress = (): z.ZodString =>
+  text('an address such as "127.0.0.1:8080"')
+    .superRefine((value, context) => {
+      const parsed = parseListenAddress(value);
+      if (typeof parsed === "string") fail(context, parsed);
+    })
+    .meta({ pattern: "^(?:unix:.+|(?:\\[[^\\[\\]]*\\]|[^:\\[\\]]*):\\d{1,5})$" });
+
+/** One address to listen on, or several. */
+export const listenAddresses = (): z.ZodType<string[], string | string[]> =>
+  z.preprocess(
+    (listen: string | string[]) => (typeof listen === "string" ? [listen] : listen),
+    z
+      .array(listenAddress(), { error: 'expected an address such as "127.0.0.1:8080", or an array of them' })
+      .min(1, { error: "expected at least one address" }),
+  );
 
 /** A substring, or a pattern between slashes. Probes match it against bytes from the network, so it must be linear. */
 export const bodyPattern = (): z.ZodString =>

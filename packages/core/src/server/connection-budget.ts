@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { limits } from "../limits.ts";
+import { limits } from "./limits.ts";
 
 /** The limits for client connections. */
 export interface ConnectionBudget {

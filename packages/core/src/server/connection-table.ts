@@ -1,6 +1,7 @@
-import { limits } from "../limits.ts";
-import type { ClientConnection } from "./client-connection.ts";
+import type { ServerConnection } from "../client/server/server-connection.ts";
+import type { Clock } from "../runtime/clock.ts";
 import type { ConnectionBudget } from "./connection-budget.ts";
+import { limits } from "./limits.ts";
 
 export interface ConnectionTableEvents {
   /** A number of idle connections was closed to make room. */
@@ -16,18 +17,21 @@ export interface ConnectionTableEvents {
  * then the ones that have been idle longest. They are closed in batches, so that the search costs little per connection.
  */
 export class ConnectionTable {
+  readonly #clock: Clock;
   readonly #events: ConnectionTableEvents;
-  readonly #minIdleMs: number;
-  readonly #served = new Set<ClientConnection>();
+  readonly #served = new Set<ServerConnection>();
   #budget: ConnectionBudget;
   #sockets = 0;
   #nextSearchAt = -Infinity;
 
-  /** A connection that has been idle for less than `minIdleMs` is not closed: its next request may arrive at any moment. */
-  constructor(budget: ConnectionBudget, events: ConnectionTableEvents, minIdleMs: number = limits.minIdleMs) {
+  constructor(budget: ConnectionBudget, clock: Clock, events: ConnectionTableEvents) {
     this.#budget = budget;
+    this.#clock = clock;
     this.#events = events;
-    this.#minIdleMs = minIdleMs;
+  }
+
+  get budget(): ConnectionBudget {
+    return this.#budget;
   }
 
   set budget(budget: ConnectionBudget) {
@@ -52,22 +56,27 @@ export class ConnectionTable {
     this.#sockets--;
   }
 
-  /** Adds a connection, and closes idle ones if there is no room for it. Returns false if it must be refused. */
-  admit(connection: ClientConnection): boolean {
-    if (this.#served.size >= this.#budget.served && !this.#closeIdle()) {
-      this.#events.refused();
-      return false;
-    }
+  /** Whether one more connection can be served; idle ones are closed if there is no room for it. If not, it must be refused. */
+  hasRoom(): boolean {
+    if (this.#served.size < this.#budget.served || this.#closeIdle()) return true;
+    this.#events.refused();
+    return false;
+  }
+
+  add(connection: ServerConnection): void {
     this.#served.add(connection);
-    connection.socket.once("close", () => this.#served.delete(connection));
-    return true;
+  }
+
+  /** Removes a connection that has closed. One that was refused is not in the table. */
+  remove(connection: ServerConnection): void {
+    this.#served.delete(connection);
   }
 
   #closeIdle(): boolean {
-    const now = performance.now();
+    const now = this.#clock.now();
     if (now < this.#nextSearchAt) return false;
     const idle = [...this.#served].filter(
-      (connection) => connection.idle && now - connection.idleSince >= this.#minIdleMs,
+      (connection) => connection.idle && now - connection.idleSince >= limits.minIdleMs,
     );
     if (idle.length === 0) {
       this.#nextSearchAt = now + limits.idleSearchMs;
@@ -77,7 +86,7 @@ export class ConnectionTable {
     const closed = idle.slice(0, Math.ceil(this.#budget.served / limits.idleClosedShare));
     for (const connection of closed) {
       this.#served.delete(connection);
-      connection.socket.destroy();
+      connection.destroy();
     }
     this.#events.closedIdle(closed.length);
     return true;

@@ -1,15 +1,29 @@
 import { once } from "node:events";
 import { lstatSync, unlinkSync } from "node:fs";
 import { connect, isIP, type Server } from "node:net";
-import type { ListenAddress } from "@evenkeel/config";
-import { Failure, reasonOf } from "../failure.ts";
-import { limits } from "../limits.ts";
+import { formatListenAddress, type ListenAddress } from "../config/listen-address.ts";
+import { limits } from "./limits.ts";
 
 /** The address of a listener. */
 export type ListenTarget = ListenAddress & {
   /** Does not accept IPv4 connections, which `[::]` otherwise does. Default: false. */
   readonly ipv6Only?: boolean;
 };
+
+/** An address cannot be listened on. The message has the address and the reason. */
+export class ListenError extends Error {
+  /** Of the system, such as EADDRINUSE. */
+  readonly code: string;
+  /** As in the options. */
+  readonly address: string;
+
+  constructor(address: ListenAddress, cause: unknown) {
+    super(`cannot listen on ${formatListenAddress(address)}: ${hintFor(cause, address)}`, { cause });
+    this.name = "ListenError";
+    this.code = (cause as NodeJS.ErrnoException).code ?? "";
+    this.address = formatListenAddress(address);
+  }
+}
 
 /**
  * Returns the addresses so that all of them can be listened on. `[::]` accepts IPv4 connections too, so it is set to IPv6 only
@@ -22,7 +36,7 @@ export function toListenTargets(addresses: readonly ListenAddress[]): ListenTarg
   );
 }
 
-/** Starts listening. Throws a `Failure` with the address and the reason. */
+/** Starts listening. A Unix socket that a crashed process has left behind is replaced. Throws a `ListenError`. */
 export async function listen(server: Server, address: ListenTarget): Promise<void> {
   try {
     await listenOnce(server, address);
@@ -31,18 +45,11 @@ export async function listen(server: Server, address: ListenTarget): Promise<voi
       unlinkSync(address.socketPath);
       return listen(server, address);
     }
-    throw new Failure(`cannot listen on ${formatAddress(address)}: ${hintFor(error, address)}`);
+    throw new ListenError(address, error);
   }
 }
 
-/** Formats an address as in the configuration. */
-export function formatAddress(address: ListenAddress): string {
-  if ("socketPath" in address) return `unix:${address.socketPath}`;
-  const { host = "", port } = address;
-  return `${host.includes(":") ? `[${host}]` : host}:${port}`;
-}
-
-/** Returns the URL of a listening server, with the port that the system chose. */
+/** Returns the URL of a listening server, with the port that the system chose; "unix:" and a path for a Unix socket. */
 export function urlOf(server: Server, scheme: "http" | "https"): string {
   const address = server.address();
   if (address === null || typeof address === "string") return `unix:${address}`;
@@ -76,10 +83,23 @@ async function isStale(path: string, error: unknown): Promise<boolean> {
 }
 
 function hintFor(error: unknown, address: ListenAddress): string {
-  const { code } = error as NodeJS.ErrnoException;
+  const { code = "", message } = error as NodeJS.ErrnoException;
   if (code === "EACCES" && "port" in address && address.port < 1024) {
     return "permission denied; ports below 1024 are for privileged processes";
   }
   if (code === "EADDRINUSE" && "port" in address) return "the port is taken, another process is listening there";
-  return reasonOf(error);
+  return reasons[code] ?? message;
 }
+
+/** The meaning of system errors, without the system call and the path in Node's messages. */
+const reasons: Readonly<Record<string, string>> = {
+  EACCES: "permission denied",
+  EADDRINUSE: "something else is listening there already",
+  EADDRNOTAVAIL: "this machine has no such address",
+  EMFILE: "too many open files",
+  ENOENT: "there is no such file or directory",
+  ENOTDIR: "a part of the path is not a directory",
+  ENOTFOUND: "the name cannot be resolved",
+  EPERM: "not permitted",
+  EROFS: "the file system is read-only",
+};

@@ -1,0 +1,243 @@
+import type { RequestSink } from "../client/server/request-sink.ts";
+import { defaults } from "../config/defaults.ts";
+import { parseDuration } from "../config/duration.ts";
+import { OptionsError } from "../config/issues.ts";
+import type { ServerOptions, ServerTlsOptions } from "../config/options/server-options.ts";
+import type { Duration } from "../config/options.ts";
+import { TrustedProxies } from "../request/client-address.ts";
+import { backgroundClock, inBackground } from "../runtime/async-context.ts";
+import type { Clock } from "../runtime/clock.ts";
+import { SafeEmitter } from "../runtime/emitter.ts";
+import { connectionBudget, descriptorLimit } from "./connection-budget.ts";
+import { ConnectionTable } from "./connection-table.ts";
+import { HoldingSink } from "./holding-sink.ts";
+import { limits } from "./limits.ts";
+import { toListenTargets } from "./listen.ts";
+import { Listener, type ListenerContext } from "./listener.ts";
+import { type Protocols, protocols } from "./protocols.ts";
+import type { ServerEvents, ServerStatus } from "./server-events.ts";
+import { resolveSettings, type ServerSettings } from "./server-settings.ts";
+
+/** What a server needs of a proxy. */
+export interface ServedProxy {
+  /** Receives the requests. `clock` measures their time. */
+  readonly requests: RequestSink & { readonly clock: Clock };
+}
+
+/** What may change while a server listens: everything but the addresses. */
+export type ServerChanges = Omit<ServerOptions, "listen">;
+
+/**
+ * Makes a server for a proxy, which does not listen yet. It speaks HTTP/1.1 and HTTP/2 without Node's HTTP server. Throws an
+ * `OptionsError` that names every mistake in the options.
+ *
+ * @example
+ * const server = createServer(proxy, { listen: "127.0.0.1:8080" });
+ * await server.listen();
+ */
+export function createServer(proxy: ServedProxy, options: ServerOptions): Server {
+  return new Server(proxy, options, protocols);
+}
+
+/** A server for clients. Made by `createServer` and by `proxy.listen`. */
+export class Server extends SafeEmitter<ServerEvents> implements AsyncDisposable {
+  readonly #clock: Clock;
+  readonly #sink: HoldingSink;
+  readonly #table: ConnectionTable;
+  readonly #protocols: Protocols;
+  readonly #descriptors = descriptorLimit();
+  readonly #counts = {
+    refused: 0,
+    dropped: 0,
+    idleClosed: 0,
+    plainHttp: 0,
+    otherHandshakes: 0,
+    proxyHeaders: 0,
+    accepts: 0,
+  };
+  readonly #listeners: Listener[] = [];
+  readonly #addresses: ServerOptions["listen"];
+  #settings: ServerSettings;
+  #proxies: TrustedProxies;
+  #state: "new" | "listening" | "stopping" | "destroyed" = "new";
+  #stopped: Promise<void> | undefined;
+  #finished: Promise<void> | undefined;
+
+  constructor({ requests }: ServedProxy, options: ServerOptions, protocols: Protocols) {
+    super();
+    this.#settings = resolveSettings(options);
+    this.#addresses = options.listen;
+    this.#proxies = new TrustedProxies(this.#settings.proxyProtocol);
+    this.#clock = backgroundClock(requests.clock);
+    this.#sink = new HoldingSink(requests);
+    this.#protocols = protocols;
+    const budget = connectionBudget(this.#settings.maxConnections, this.#descriptors);
+    this.#table = new ConnectionTable(budget, this.#clock, {
+      refused: () => this.#count("refused"),
+      closedIdle: (count) => {
+        this.#counts.idleClosed += count;
+        this.emit("idleClosed", count);
+      },
+    });
+  }
+
+  /** Listens on all addresses. Throws a `ListenError` for one that cannot be used; nothing stays open then. */
+  async listen(): Promise<this> {
+    if (this.#state !== "new") throw new Error("the server has been started already");
+    this.#state = "listening";
+    const context = this.#createContext();
+    try {
+      for (const address of toListenTargets(this.#settings.addresses)) {
+        this.#listeners.push(await inBackground(() => Listener.open(address, context)));
+      }
+    } catch (error) {
+      this.destroy();
+      throw error;
+    }
+    return this;
+  }
+
+  /** The URLs of the addresses, with the ports that the system chose; "unix:" and a path for a Unix socket. */
+  get urls(): readonly string[] {
+    return this.#listeners.map(({ url }) => url);
+  }
+
+  /**
+   * Replaces all options but the addresses, for new connections; `maxConnections` for all. Whether there is TLS cannot change.
+   * Throws an `OptionsError`, and changes nothing then.
+   */
+  configure(changes: ServerChanges): void {
+    const settings = resolveSettings({ ...changes, listen: this.#addresses });
+    if ((settings.certificates === undefined) !== (this.#settings.certificates === undefined)) {
+      throw new OptionsError([{ path: ["tls"], message: "TLS cannot be switched on or off while the server listens" }]);
+    }
+    this.#apply(settings);
+  }
+
+  /** Presents other certificates to new connections. Throws an `OptionsError`, and changes nothing then. */
+  renewTls(tls: ServerTlsOptions): void {
+    const { certificates } = resolveSettings({ listen: this.#addresses, tls });
+    if (this.#settings.certificates === undefined) {
+      throw new OptionsError([{ path: ["tls"], message: "TLS cannot be switched on while the server listens" }]);
+    }
+    this.#apply({ ...this.#settings, certificates });
+  }
+
+  /** The state of the server at this moment. */
+  status(): ServerStatus {
+    const { refused, dropped, idleClosed, plainHttp, otherHandshakes, proxyHeaders, accepts } = this.#counts;
+    const { size: open, budget } = this.#table;
+    return Object.freeze({
+      connections: Object.freeze({ open, limit: budget.served, refused, dropped, idleClosed }),
+      handshakeFailures: Object.freeze({ plainHttp, other: otherHandshakes }),
+      proxyHeaderFailures: proxyHeaders,
+      acceptFailures: accepts,
+      descriptors: this.#descriptors,
+    });
+  }
+
+  /**
+   * Stops accepting connections, after those that the system has queued. Requests are held until `finish`: after each response
+   * a client may open the next connection.
+   */
+  stopAccepting(): Promise<void> {
+    this.#stopped ??= this.#stopAccepting();
+    return this.#stopped;
+  }
+
+  /**
+   * Closes every connection after its next response, and those without a request after a grace period. Resolves when the last
+   * one is closed. Before: `stopAccepting`.
+   */
+  finish(graceMs: number = limits.keepAliveGraceMs): Promise<void> {
+    this.#finished ??= this.#finish(Math.min(graceMs, limits.keepAliveGraceMs));
+    return this.#finished;
+  }
+
+  /** Drains and closes: waits for requests and tunnels in flight, at most `timeout`, then ends those that are left. */
+  async close({ timeout = defaults.closeTimeout }: { readonly timeout?: Duration } = {}): Promise<void> {
+    const timeoutMs = parseDuration(timeout);
+    if (timeoutMs === undefined) {
+      const message = `expected a duration such as "30s", found ${JSON.stringify(timeout)}`;
+      throw new OptionsError([{ path: ["timeout"], message }]);
+    }
+    const timer = this.#clock.setTimeout(() => this.destroy(), timeoutMs);
+    await this.stopAccepting();
+    await this.finish(timeoutMs);
+    this.#clock.clearTimeout(timer);
+  }
+
+  /** Closes everything at once, even with requests in flight. */
+  destroy(): void {
+    this.#state = "destroyed";
+    this.#sink.release();
+    for (const listener of this.#listeners) listener.destroy();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #stopAccepting(): Promise<void> {
+    if (this.#state === "listening") this.#state = "stopping";
+    this.#sink.hold();
+    await Promise.all(this.#listeners.map((listener) => listener.stopAccepting()));
+  }
+
+  async #finish(graceMs: number): Promise<void> {
+    for (const listener of this.#listeners) listener.closeAfterResponses();
+    this.#sink.release();
+    let closed = false;
+    const sweep = () => {
+      if (closed) return;
+      for (const listener of this.#listeners) listener.closeUnused();
+      this.#clock.setTimeout(sweep, limits.idleCheckMs);
+    };
+    this.#clock.setTimeout(sweep, graceMs);
+    await Promise.all(this.#listeners.map((listener) => listener.closed()));
+    closed = true;
+  }
+
+  #apply(settings: ServerSettings): void {
+    this.#settings = settings;
+    this.#proxies = new TrustedProxies(settings.proxyProtocol);
+    this.#table.budget = connectionBudget(settings.maxConnections, this.#descriptors);
+    for (const listener of this.#listeners) listener.configure();
+  }
+
+  #createContext(): ListenerContext {
+    const server = this;
+    return {
+      clock: this.#clock,
+      sink: this.#sink,
+      table: this.#table,
+      protocols: this.#protocols,
+      events: {
+        dropped: () => this.#count("dropped"),
+        handshakeFailed: (reason) => {
+          this.#counts[reason === "plain_http" ? "plainHttp" : "otherHandshakes"]++;
+          this.emit("handshakeFailed", reason);
+        },
+        proxyHeaderFailed: (peer) => {
+          this.#counts.proxyHeaders++;
+          this.emit("proxyHeaderFailed", peer);
+        },
+        acceptFailed: (error) => {
+          this.#counts.accepts++;
+          this.emit("acceptFailed", error);
+        },
+      },
+      get settings() {
+        return server.#settings;
+      },
+      get proxies() {
+        return server.#proxies;
+      },
+    };
+  }
+
+  #count(event: "refused" | "dropped"): void {
+    this.#counts[event]++;
+    this.emit(event);
+  }
+}
