@@ -162,7 +162,9 @@ export class AttemptAccounting {
     if (fault && isConnectFailure(outcome)) this.#outage.onConnectFailure();
     if (fault || (failed && !attempt.failedAtHead)) {
       const now = runtime.clock.now();
-      member.responsiveness.record(now - attempt.startedAt, true, now);
+      // The duration of a stream that ends with a status of failure says nothing about latency.
+      const ms = fault ? now - attempt.startedAt : (attempt.headersMs ?? 0);
+      member.responsiveness.record(ms, true, now);
     }
     for (const observer of this.observers) observer.onSettled(attempt, outcome, failed);
     member.trial?.settled(attempt);

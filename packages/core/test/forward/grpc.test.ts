@@ -1,5 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { limits } from "../../src/config/defaults.ts";
 import type { ProxyOptions } from "../../src/config/options.ts";
+import type { Member } from "../../src/pool/upstream.ts";
 import { fieldsOf } from "../contract/client-exchange-harness.ts";
 import { type ForwardLab, type LabRequest, startLab } from "../support/forward-lab.ts";
 import {
@@ -332,6 +334,24 @@ describe("outlier detection", () => {
       expect(lab.pool.get("a0")?.ejectedUntil !== undefined).toBe(ejects);
     }
   });
+});
+
+test("peak-ewma counts a failure that only the trailers show, and not how long the stream was", async () => {
+  for (const [status, success] of [
+    ["0", 1],
+    ["13", 0.9],
+  ] as const) {
+    const upstream = scriptedUpstream("a", (request) => request.begin(200, grpc));
+    const lab = start([upstream], { connections: { http2: "h2c" } });
+    const client = lab.begin("/test.Echo/Watch", { ...call, connection: undefined });
+    await lab.clock.advanceAsync(3_600_000);
+    upstream.received[0]?.end(["grpc-status", status]);
+    client.end();
+    await client.ended();
+    const { responsiveness } = lab.pool.upstreams[0] as Member;
+    expect(responsiveness.successAt(lab.clock.now()) <= success).toBe(true);
+    expect(responsiveness.costAt(lab.clock.now())).toBeLessThanOrEqual(limits.failurePenaltyMs);
+  }
 });
 
 describe("grpc-timeout", () => {
