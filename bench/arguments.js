@@ -16,7 +16,7 @@ export const usage = `Usage: pnpm bench [--only WORKLOAD,...] [--contenders NAME
   --json FILE   writes every figure of every turn there
   --write       writes docs/performance.md and docs/performance.json; only for a run of everything
 
-It takes about a quarter of an hour, with --quick about one.`;
+It takes about half an hour, with --quick about one minute.`;
 
 /** What the command line asks for. Prints what is wrong with it, and exits. */
 export function readArguments(words) {
@@ -38,6 +38,8 @@ export function readArguments(words) {
     return {
       workloads: choose("workload", workloads, values.only),
       contenders: choose("contender", contenders, values.contenders),
+      /** They share heats in the given order, four at a time. */
+      byHand: values.contenders !== undefined,
       base: choose("contender", contenders, values.base)[0].name,
       rounds: values.rounds === undefined ? undefined : toCount("--rounds", values.rounds, 100),
       seconds: toCount("--seconds", values.seconds, 60),

@@ -4,6 +4,7 @@ import { writeFileSync } from "node:fs";
 import { readArguments } from "./arguments.js";
 import { startBackends } from "./backends/start.js";
 import { check } from "./contenders/check.js";
+import { heatsOf } from "./contenders/heats.js";
 import { startLoad } from "./load/start.js";
 import { facts } from "./machine/facts.js";
 import { profileCore } from "./profile/measure.js";
@@ -12,7 +13,7 @@ import { progressOf } from "./report/progress.js";
 import { tableOf, toText } from "./report/tables.js";
 import { targetRows } from "./report/targets.js";
 import { takesPart } from "./workloads/list.js";
-import { measureSlowReader, measureTunnels } from "./workloads/memory.js";
+import { measureIdle, measureSlowReader, measureTunnels } from "./workloads/memory.js";
 import { measureRounds, stepsOfRounds } from "./workloads/rounds.js";
 
 const chosen = readArguments(process.argv.slice(2));
@@ -37,8 +38,8 @@ if (chosen.json !== undefined) writeFileSync(chosen.json, `${JSON.stringify(resu
 if (chosen.write) writePerformanceDoc(results);
 
 console.log(`\nIt took ${Math.round((performance.now() - began) / 1_000)} s.`);
-const failed = Object.values(results.workloads).some(({ contenders }) =>
-  Object.values(contenders).some((figures) => figures.failed !== undefined),
+const failed = Object.values(results.workloads).some(({ heats }) =>
+  heats.some(({ contenders }) => Object.values(contenders).some((figures) => figures.failed !== undefined)),
 );
 process.exit(failed ? 1 : 0);
 
@@ -56,13 +57,18 @@ async function measure(listed, contenders) {
   const { seconds } = chosen;
   const warmUps = quick ? 0 : 1;
   const inRounds = workload.way === "rounds";
-  const steps = inRounds ? stepsOfRounds(workload, contenders.length, rounds) : contenders.length;
-  const progress = progressOf(workload.title, steps);
+  const heats = inRounds ? heatsOf(contenders, chosen.byHand) : [contenders];
+  const counts = heats.map(({ length }) => (inRounds ? stepsOfRounds(workload, length, rounds) : length));
+  const progress = progressOf(
+    workload.title,
+    counts.reduce((sum, count) => sum + count, 0),
+  );
   const surroundings = { backends, load, warmUps, rounds, seconds, progress };
   const { name, title } = workload;
-  const ways = { rounds: measureRounds, tunnels: measureTunnels, slowReader: measureSlowReader };
-  const measured = await ways[workload.way](workload, contenders, surroundings);
-  return { name, title, ...(inRounds && { rounds, seconds }), ...measured };
+  const ways = { rounds: measureRounds, tunnels: measureTunnels, idle: measureIdle, slowReader: measureSlowReader };
+  const measured = [];
+  for (const heat of heats) measured.push(await ways[workload.way](workload, heat, surroundings));
+  return { name, title, ...(inRounds && { rounds, seconds }), heats: measured };
 }
 
 function describe({ node, machine, versions }) {

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { connect } from "node:http2";
+import { text } from "node:stream/consumers";
 import { bodies, headers } from "../backends/answers.js";
 import { lastWords } from "../machine/children.js";
 import { freePorts } from "../machine/ports.js";
@@ -10,6 +13,7 @@ const requests = 20;
 /** Checks the features that a contender claims. Rejects with its name and the failure. */
 export async function check(contender, backends, load) {
   try {
+    if (!contender.claims.includes("http1")) return await withContender(contender, backends.ports.app, checkHttp2);
     await withContender(contender, backends.ports.app, async ({ port }) => {
       await checkResponses(port);
       const promises = { forwarded: checkForwarded, uploads: checkUpload, balances: checkBalance };
@@ -40,6 +44,21 @@ async function checkResponses(port) {
   const seen = await echo(port, "/echo?a=%2F&b", { headers: { "X-Asked": "for this" } });
   assert.equal(seen.url, "/echo?a=%2F&b");
   assert.equal(seen.headers["x-asked"], "for this");
+}
+
+/** With prior knowledge. */
+async function checkHttp2({ port }) {
+  const session = connect(`http://127.0.0.1:${port}`);
+  try {
+    for (const target of Object.keys(bodies)) {
+      const stream = session.request({ ":path": target });
+      const [head] = await once(stream, "response", { signal: AbortSignal.timeout(10_000) });
+      assert.equal(head[":status"], 200, target);
+      assert.equal(await text(stream), bodies[target], `the body of ${target}`);
+    }
+  } finally {
+    session.destroy();
+  }
 }
 
 async function checkForwarded(port) {

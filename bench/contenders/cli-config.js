@@ -2,8 +2,8 @@ import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { folder } from "../machine/children.js";
 
-/** Writes the same options as evenkeel-options.js. Returns the file. */
-export function writeCliConfig({ port, adminPort, ports, log }) {
+/** Writes the same options as evenkeel-options.js. `h2c`: with HTTP/2 to clients. Returns the file. */
+export function writeCliConfig({ port, adminPort, ports, log, h2c }) {
   const urls = ports.map((one) => `"http://127.0.0.1:${one}"`);
   const file = path.join(folder, `evenkeel-${port}.toml`);
   writeFileSync(
@@ -11,6 +11,7 @@ export function writeCliConfig({ port, adminPort, ports, log }) {
     `
 [server]
 listen = "127.0.0.1:${port}"
+${h2c ? "h2c = true" : ""}
 [admin]
 listen = "127.0.0.1:${adminPort}"
 [accessLog]

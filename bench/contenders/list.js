@@ -1,25 +1,32 @@
 // The contenders, their setup and their claimed features, which are checked before the measurement.
 //
 // `balances`: spreads requests over all upstreams itself. `failover`: fails over when an upstream is down. `forwarded`: sends
-// X-Forwarded-For. `tunnels`: WebSockets. `uploads`: request bodies.
+// X-Forwarded-For. `tunnels`: WebSockets. `uploads`: request bodies. `http1`, `http2`: the protocol of its clients, HTTP/2 with
+// prior knowledge.
 
 import { has } from "../machine/commands.js";
 
 /** The default baseline of all ratios. */
 export const base = "undici";
 
-const everything = ["balances", "failover", "forwarded", "tunnels", "uploads"];
+const everything = ["balances", "failover", "forwarded", "tunnels", "uploads", "http1"];
 const evenkeel =
   "routes by host and path, p2c, HTTP health checks, outlier detection, metrics, X-Forwarded-*; defaults otherwise";
 const agent = "http.Agent with keepAlive, sockets without limit, 1,024 kept";
 const pool = "undici pool of 1,024 connections, no pipelining";
 
 export const contenders = [
-  own("core", "Evenkeel core", "evenkeel-core", `${evenkeel}; node:http server`),
+  own("core", "Evenkeel under node:http", "evenkeel-core", `${evenkeel}; node:http server`),
+  own("listen", "Evenkeel, own server", "evenkeel-listen", `${evenkeel}; createServer of evenkeel/server`),
   own("express", "Evenkeel Express", "evenkeel-express", `${evenkeel}; app.use`),
   own("fastify", "Evenkeel Fastify", "evenkeel-fastify", `${evenkeel}; app.register`),
   { name: "cli", title: "Evenkeel CLI", type: "cli", claims: everything, settings: `${evenkeel}; admin API on` },
-  logged("core", "Evenkeel core, log", { module: "evenkeel-core" }, "a `request` listener, JSON to /dev/null"),
+  logged(
+    "core",
+    "Evenkeel under node:http, log",
+    { module: "evenkeel-core" },
+    "a `request` listener, JSON to /dev/null",
+  ),
   logged("express", "Evenkeel Express, log", { module: "evenkeel-express" }, "the same listener"),
   logged("fastify", "Evenkeel Fastify, log", { module: "evenkeel-fastify" }, "the same listener"),
   logged("cli", "Evenkeel CLI, log", { type: "cli" }, "accessLog of format json to a file"),
@@ -39,8 +46,8 @@ export const contenders = [
     `${pool}, one upstream: choosing another for each request costs it more; logger off`,
   ),
   peer("fast-proxy", "fast-proxy over undici", "fast-proxy", ["uploads"], `${pool} to each upstream, by turns`),
-  ...nginx("nginx", "nginx", "proxy_buffering on, in memory alone", true),
-  ...nginx("nginx-unbuffered", "nginx without buffering", "proxy_buffering off", false),
+  ...nginx("nginx", "nginx", "proxy_buffering on, in memory alone", { buffering: true }),
+  ...nginx("nginx-unbuffered", "nginx without buffering", "proxy_buffering off", { buffering: false }),
   ...(has("haproxy")
     ? [
         {
@@ -52,6 +59,7 @@ export const contenders = [
         },
       ]
     : []),
+  ...(has("h2load") ? http2() : []),
 ];
 
 /** No proxy: the cost of the load, the backends and the machine alone. */
@@ -73,14 +81,26 @@ function logged(name, title, how, settings) {
 }
 
 function peer(name, title, module, claims, settings, options) {
-  return { name, title, type: "node", module, claims, settings, options };
+  return { name, title, type: "node", module, claims: [...claims, "http1"], settings, options };
+}
+
+/** Contenders whose clients use HTTP/2. */
+function http2() {
+  const claims = ["http2"];
+  const cli = { name: "cli-h2", title: "Evenkeel CLI, HTTP/2", type: "cli", h2c: true, claims };
+  const relay = { name: "h2-wire", title: "bare node:http2 relay", type: "node", module: "http2-wire-relay", claims };
+  return [
+    { ...cli, settings: "as cli, h2c on" },
+    { ...relay, settings: "node:http2's stream API in front of Evenkeel's own connections and nothing else, by turns" },
+    ...nginx("nginx-h2", "nginx, HTTP/2", "http2 on; as it comes", { buffering: true, http2: true }, claims),
+  ];
 }
 
 function proxied() {
   return ["forwarded", "tunnels", "uploads"];
 }
 
-function nginx(name, title, settings, buffering) {
+function nginx(name, title, settings, options, claims = everything) {
   const all = `one worker, keep-alive to upstreams, X-Forwarded-*, max_fails, proxy_request_buffering off; ${settings}`;
-  return has("nginx") ? [{ name, title, type: "nginx", buffering, claims: everything, settings: all }] : [];
+  return has("nginx") ? [{ name, title, type: "nginx", ...options, claims, settings: all }] : [];
 }

@@ -3,7 +3,7 @@ import path from "node:path";
 import { folder } from "../machine/children.js";
 
 /** Returns the file, and the path of the error log. */
-export function writeNginxConfig({ port, ports, buffering }) {
+export function writeNginxConfig({ port, ports, buffering, http2 }) {
   const home = path.join(folder, `nginx-${port}`);
   mkdirSync(home);
   const file = path.join(home, "nginx.conf");
@@ -23,7 +23,7 @@ export function writeNginxConfig({ port, ports, buffering }) {
         keepalive 1024; keepalive_requests 1000000000;
       }
       server {
-        listen 127.0.0.1:${port} backlog=4096;
+        listen 127.0.0.1:${port} backlog=4096${http2 ? " http2" : ""};
         location / {
           proxy_pass http://app; proxy_http_version 1.1; proxy_request_buffering off;
           proxy_buffering ${buffering ? "on" : "off"}; proxy_max_temp_file_size 0;

@@ -29,15 +29,15 @@ async function startNode({ module, log = false, options = {} }, ports, nodeOptio
   return { ...(await nextMessage(child)), ...scriptControls(child) };
 }
 
-async function startCli({ log = false }, ports) {
+async function startCli({ log = false, h2c = false }, ports) {
   const [port, adminPort] = await freePorts(2);
-  const child = startScript("proxy", cli, ["run", writeCliConfig({ port, adminPort, ports, log })], reporting);
+  const child = startScript("proxy", cli, ["run", writeCliConfig({ port, adminPort, ports, log, h2c })], reporting);
   return { port, ...scriptControls(child) };
 }
 
-async function startNginx({ buffering }, ports) {
+async function startNginx({ buffering, http2 = false }, ports) {
   const [port] = await freePorts(1);
-  const { file, log } = writeNginxConfig({ port, ports, buffering });
+  const { file, log } = writeNginxConfig({ port, ports, buffering, http2 });
   return { port, ...commandControls(startCommand("proxy", ["nginx", "-e", log, "-c", file])) };
 }
 

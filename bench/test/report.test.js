@@ -1,4 +1,6 @@
 import { expect, test } from "vitest";
+import { heatsOf } from "../contenders/heats.js";
+import { contenders } from "../contenders/list.js";
 import { split } from "../profile/split.js";
 import { median, medianRatio } from "../report/statistics.js";
 import { tableOf, toMarkdown } from "../report/tables.js";
@@ -38,16 +40,16 @@ test("ratios are taken round by round", () => {
 });
 
 test("targets say by how much they are missed, and leave out what has not been measured", () => {
-  const contenders = {
+  const first = { cli: { cpu: [10], p99: [] }, nginx: { failed: "no such file" } };
+  const second = {
     core: { cpu: [40, 40] },
     undici: { cpu: [20, 40] },
     "http-proxy-agent": { cpu: [100, 100] },
-    nginx: { failed: "no such file" },
   };
-  const [, ...rows] = targetRows({ small: { contenders } });
+  const [, ...rows] = targetRows({ small: { heats: [{ contenders: first }, { contenders: second }] } });
   expect(rows.map(([, ...figures]) => figures)).toEqual([
-    ["0.95", "1.50", "missed by 58 %"],
-    ["0.5", "0.40", "met"],
+    ["0.85", "1.50 (1.00 to 2.00)", "missed by 76 %"],
+    ["0.5", "0.40 (0.40 to 0.40)", "met"],
   ]);
 });
 
@@ -56,7 +58,15 @@ test("a contender that failed says so in its row", () => {
     core: { cpu: [10], rate: [1_234], busy: [0.5], peakRss: 5e7, p50: [], p99: [] },
     nginx: { failed: "gone\nat line 1" },
   };
-  const table = toMarkdown(tableOf({ name: "1k", contenders }, "core"));
-  expect(table).toContain("| Evenkeel core | 10.0 | 1.00 | 1,234 | 50 % | 50 |");
+  const table = toMarkdown(tableOf({ name: "1k", heats: [{ contenders }] }, "core"));
+  expect(table).toContain("| Evenkeel under node:http | base | 10.0 | 1,234 | 50 % | 50 |");
   expect(table).toContain("| failed: gone |");
+});
+
+test("heats have four contenders at most, every contender runs, and a chosen list keeps its order", () => {
+  const heats = heatsOf(contenders);
+  expect(heats.every((heat) => heat.length <= 4)).toBe(true);
+  expect(new Set(heats.flat())).toEqual(new Set(contenders));
+  const five = contenders.slice(0, 5);
+  expect(heatsOf(five, true)).toEqual([five.slice(0, 4), five.slice(4)]);
 });

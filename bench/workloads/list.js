@@ -33,6 +33,15 @@ export const workloads = [
     also: ["nginx-unbuffered"],
   },
   {
+    name: "http2",
+    title: "27-byte responses over HTTP/2, 4 connections of 32 streams",
+    way: "rounds",
+    task: { name: "saturateHttp2", target: "/small", connections: 4, streams: 32 },
+    backends: "web",
+    rounds: 5,
+    protocol: "http2",
+  },
+  {
     name: "upload-10k",
     title: "10 KB uploads, 64 connections",
     way: "rounds",
@@ -85,6 +94,14 @@ export const workloads = [
     needs: ["tunnels"],
   },
   {
+    name: "idle",
+    title: "1,000 idle kept-alive connections",
+    way: "idle",
+    count: 1_000,
+    quick: { title: "200 idle kept-alive connections", count: 200 },
+    backends: "app",
+  },
+  {
     name: "slow-reader",
     title: "1 GB to a reader slower than its upstream",
     way: "slowReader",
@@ -96,10 +113,11 @@ export const workloads = [
 ];
 
 /** A quick run measures only these, and checks all. */
-const quickNames = ["core", "undici", "http-proxy-agent", "nginx"];
+const quickNames = ["cli", "listen", "undici", "nginx"];
 
 export function takesPart(workload, contender, quick) {
-  const { logs = false, needs = [], also = [] } = workload;
+  const { logs = false, needs = [], also = [], protocol = "http1" } = workload;
+  if (!contender.claims.includes(protocol)) return false;
   if (contender.name === "nginx-unbuffered" && !also.includes(contender.name)) return false;
   if (contender.log && !logs) return false;
   if (quick && !quickNames.includes(contender.name)) return false;

@@ -2,22 +2,32 @@ import { checkAnswer } from "../contenders/check.js";
 import { startContender } from "../contenders/start.js";
 
 const settleMs = 500;
-const warmTunnels = 20;
+const warmConnectionsHeld = 20;
 const warmConnections = 16;
 const firstRestMs = 1_000;
 
-/** The memory of one idle tunnel: a new process for each contender, with garbage collection before each measurement. */
-export function measureTunnels({ count }, contenders, surroundings) {
+/** The memory of one idle tunnel. */
+export function measureTunnels(workload, contenders, surroundings) {
+  return measureHeld("hold", workload, contenders, surroundings);
+}
+
+/** The memory of one idle kept-alive connection. */
+export function measureIdle(workload, contenders, surroundings) {
+  return measureHeld("holdIdle", workload, contenders, surroundings);
+}
+
+/** A new process for each contender, with garbage collection before each measurement. */
+function measureHeld(task, { count }, contenders, surroundings) {
   return forEach(contenders, surroundings, async ({ port, usage }, { load }) => {
-    await load.hold({ port, count: warmTunnels });
+    await load[task]({ port, count: warmConnectionsHeld });
     await load.release();
     await settle();
     const before = await usage({ collect: true });
-    await load.hold({ port, count });
+    await load[task]({ port, count });
     await settle();
     const after = await usage({ collect: true });
     await load.release();
-    return { perTunnel: (after.rss - before.rss) / count };
+    return { perConnection: (after.rss - before.rss) / count };
   });
 }
 

@@ -4,10 +4,10 @@ import { startContender } from "../contenders/start.js";
 import { median } from "../report/statistics.js";
 
 /** The highest rate for latencies, at which the clients' own latency stays small. */
-const paceLimit = 4_000;
+const paceLimit = 10_000;
 
 /**
- * All contenders run at the same time and take turns; the order changes with the round. Each turn starts with a warm-up that does
+ * All contenders of a heat run at the same time and take turns; the order changes with the round. Each turn starts with a warm-up that does
  * not count: a process that has been idle costs up to twice as much at first. A contender that fails is removed, and its failure
  * is its result.
  */
@@ -67,10 +67,10 @@ async function memoryOf({ usage }) {
   return { rss, peakRss };
 }
 
-/** At the same rate for all, far below the limit of the slowest. */
+/** At the same rate for all, half of what the slowest can do. */
 async function measureLatencies(workload, runs, { load, attempt }) {
   const slowest = Math.min(...runs.filter(({ failed }) => failed === undefined).map(({ rate }) => median(rate)));
-  const perSecond = Math.min(paceLimit, Math.max(500, Math.floor((slowest * 0.6) / 500) * 500));
+  const perSecond = Math.min(paceLimit, Math.max(500, Math.floor((slowest * 0.5) / 500) * 500));
   const { target, connections } = workload.task;
   for (let round = 0; round < workload.paced.rounds; round++) {
     for (const run of turns(runs, round)) {
