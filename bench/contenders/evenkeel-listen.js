@@ -9,5 +9,5 @@ export async function start(urls, { log }) {
   await observe(proxy, { log });
   const server = createServer(proxy, { listen: `${place.host}:${place.port}` });
   await server.listen();
-  return server.addresses[0].port;
+  return Number(new URL(server.urls[0]).port);
 }
