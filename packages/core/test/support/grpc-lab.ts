@@ -1,7 +1,6 @@
 /** Clients and servers of grpc-js on both sides of a proxy. Messages are bytes, so that no protobuf is needed. */
 
 import {
-  type ChannelCredentials,
   Client,
   credentials,
   Metadata,
@@ -133,7 +132,9 @@ const { Unary, Upload, Download, Both } = service;
 export class EchoClient {
   readonly client: Client;
 
-  constructor(port: number, channel: ChannelCredentials = credentials.createInsecure()) {
+  /** `ca`: the authority of the server's certificate, if it uses TLS. */
+  constructor(port: number, ca?: string) {
+    const channel = ca === undefined ? credentials.createInsecure() : credentials.createSsl(Buffer.from(ca));
     this.client = new Client(`localhost:${port}`, channel, {
       ...unlimited,
       "grpc.enable_retries": 0,
