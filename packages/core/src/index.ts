@@ -24,7 +24,7 @@ export type { GrpcStatusName } from "./grpc/status.ts";
 export { HealthChecker } from "./health/health-checker.ts";
 export { OutlierDetector } from "./health/outlier-detector.ts";
 export type { HeaderList } from "./http1/header-list.ts";
-export type { ForwardOptions, ForwardUpgradeOptions } from "./node-listeners.ts";
+export type { AppRequest, AppResponse, ForwardOptions, ForwardUpgradeOptions } from "./node-listeners.ts";
 export { type Outbound, type OutboundOptions, outbound } from "./outbound/outbound.ts";
 export type * from "./policy.ts";
 export { Pool } from "./pool/pool.ts";

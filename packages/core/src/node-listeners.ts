@@ -1,13 +1,14 @@
 /** The listeners of Node's HTTP server: `request`, `upgrade` and `clientError`. Adapters call them with what a framework knows. */
 
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import type { Duplex } from "node:stream";
 import createDebug from "debug";
 import type { InFlight } from "./attempts/in-flight.ts";
 import type { IncomingRequest } from "./client/client-exchange.ts";
 import type { ParserError } from "./client/node/head-overflow.ts";
 import { offersWebSocket, serveAsRequest } from "./client/node/ignored-upgrade.ts";
-import { incomingRequest, type NodeRequestHead } from "./client/node/incoming-request.ts";
+import { incomingRequest, isHttp2, type NodeRequestHead } from "./client/node/incoming-request.ts";
 import { connectionOf, type NodeConnection } from "./client/node/node-connection.ts";
 import { NodeExchange } from "./client/node/node-exchange.ts";
 import { handleParseError } from "./client/node/parse-errors.ts";
@@ -15,6 +16,7 @@ import { isPipelined, keepContext } from "./client/node/pipelining.ts";
 import { claimUpgrade, declineUpgrade, isClaimed } from "./client/node/shared-upgrades.ts";
 import { createUpgradeExchange } from "./client/node/upgrade-exchange.ts";
 import { inTurn, isResponding } from "./client/node/upgrade-turn.ts";
+import { CompatExchange } from "./client/node-http2/compat-exchange.ts";
 import type { ErrorCode, ProxyError } from "./errors.ts";
 import type { ForwardContext } from "./forward/context.ts";
 import { createRecord, handleRequest, type RequestOptions, recordUnhandled, refuse } from "./forward/handle-request.ts";
@@ -25,6 +27,10 @@ import { isRouted, type ReceivedRequest, readRequest } from "./request/routed-re
 import type { Routing } from "./request/routing.ts";
 
 const debug = createDebug("evenkeel:forward");
+
+/** A request of Node's HTTP server, or of its HTTP/2 server. */
+export type AppRequest = IncomingMessage | Http2ServerRequest;
+export type AppResponse = ServerResponse | Http2ServerResponse;
 
 /** What an adapter knows of a request beside the request. */
 export interface ForwardOptions {
@@ -75,8 +81,24 @@ export interface ForwardUpgradeOptions extends Omit<ForwardOptions, "body" | "ra
 
 export type UpgradeListener = (req: IncomingMessage, socket: Duplex, head: Buffer, next?: () => void) => void;
 
+/** The exchange of a request that an app has received. */
+type AppExchange = NodeExchange | CompatExchange;
+
 /** Forwards a request, now or once enough earlier requests of its connection have their responses. */
 export function forwardRequest(
+  context: ForwardContext,
+  req: AppRequest,
+  res: AppResponse,
+  options: ForwardOptions,
+): void {
+  if (isHttp2(req)) {
+    const { clock } = context.runtime;
+    return forward(context, new CompatExchange(req, res as Http2ServerResponse, clock, options.headers), options);
+  }
+  forwardHttp1Request(context, req, res as ServerResponse, options);
+}
+
+function forwardHttp1Request(
   context: ForwardContext,
   req: IncomingMessage,
   res: ServerResponse,
@@ -90,7 +112,7 @@ export function forwardRequest(
   else forward(context, exchange, options);
 }
 
-function forward(context: ForwardContext, exchange: NodeExchange, options: ForwardOptions): void {
+function forward(context: ForwardContext, exchange: AppExchange, options: ForwardOptions): void {
   const { routing } = context;
   const received = readRequest(exchange, routing, options);
   if (options.next !== undefined && isUnmatched(received)) {
@@ -104,7 +126,7 @@ function isUnmatched(received: ReceivedRequest | Refusal): boolean {
   return !isRefusal(received) && !isRouted(received);
 }
 
-function requestOptions(exchange: NodeExchange, options: ForwardOptions): RequestOptions {
+function requestOptions(exchange: AppExchange, options: ForwardOptions): RequestOptions {
   const { mountPath, originalUrl, body, onError, request = exchange.req, leftToApp, refusal } = options;
   return {
     mountPath,
@@ -181,8 +203,8 @@ function recordUnread(context: ForwardContext, exchange: NodeExchange, options: 
 }
 
 /** Whether the proxy responds to a request rather than calling `next`: a route matches it, or it is refused. */
-export function wantsRequest(req: NodeRequestHead, routing: Routing, mountPath: string): boolean {
-  return !isUnmatched(readRequest(incomingRequest(req), routing, { mountPath }));
+export function wantsRequest(req: NodeRequestHead | AppRequest, routing: Routing, mountPath: string): boolean {
+  return !isUnmatched(readRequest(incomingRequest(req as NodeRequestHead), routing, { mountPath }));
 }
 
 /** The listener of a proxy to a server's `upgrade` event, alone or beside other listeners. */

@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { InFlightSet } from "./attempts/in-flight.ts";
 import type { NodeRequestHead } from "./client/node/incoming-request.ts";
@@ -17,6 +17,8 @@ import { checkHooks } from "./forward/check-hooks.ts";
 import type { ForwardContext } from "./forward/context.ts";
 import type { Hooks } from "./forward/hooks.ts";
 import {
+  type AppRequest,
+  type AppResponse,
   createUpgradeListener,
   type ForwardOptions,
   type ForwardUpgradeOptions,
@@ -97,7 +99,7 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
    * For `http.createServer`, or as middleware: `next` is called when no route matches; without it the response is 404.
    * Also for the events `checkContinue` and `checkExpectation`: 100 is then sent only when an upstream takes the body.
    */
-  readonly handler = (req: IncomingMessage, res: ServerResponse, next?: (error?: unknown) => void): void => {
+  readonly handler = (req: AppRequest, res: AppResponse, next?: (error?: unknown) => void): void => {
     forwardRequest(this.#context, req, res, { next });
   };
 
@@ -116,16 +118,14 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
   /** Receives the requests of the servers of `evenkeel/server`. */
   readonly requests: ForwardingSink;
 
-  /**
-   * Serves clients on these addresses, over HTTP/1.1 and, with TLS, HTTP/2, until `close`. Throws a `ListenError`.
-   */
+  /** Serves clients on these addresses, over HTTP/1.1 and, with TLS, HTTP/2, until `close`. Throws a `ListenError`. */
   async listen(listen: ServerOptions["listen"], options: ServerChanges = {}): Promise<Server> {
     if (this.#draining) throw new ProxyError("closed", "the proxy is closing");
     return this.#servers.open(this, listen, options);
   }
 
   /** `handler` for adapters, with what they know of a request beside the request. */
-  forward(req: IncomingMessage, res: ServerResponse, options: ForwardOptions = {}): void {
+  forward(req: AppRequest, res: AppResponse, options: ForwardOptions = {}): void {
     forwardRequest(this.#context, req, res, options);
   }
 
@@ -138,7 +138,7 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
   }
 
   /** Whether the proxy would respond to a request below `mountPath` rather than call `next`. */
-  matches(req: NodeRequestHead, mountPath = ""): boolean {
+  matches(req: NodeRequestHead | AppRequest, mountPath = ""): boolean {
     return wantsRequest(req, this.#routing, mountPath);
   }
 

@@ -144,11 +144,18 @@ export class OnSendGate {
   #sendHeld({ status, reason, lines }: ResponseHead): void {
     const res = this.#res;
     for (const name of res.getHeaderNames()) res.removeHeader(name);
-    // Set one by one, so that loggers can read them.
+    // Set one by one, so that loggers can read them. The first of a name is set: Node's HTTP/2 response does not remove Date.
+    const names = new Set<string>();
     for (let index = 0; index < lines.length; index += 2) {
-      res.appendHeader(lines[index] as string, lines[index + 1] as string);
+      const name = lines[index] as string;
+      const value = lines[index + 1] as string;
+      if (names.has(name.toLowerCase())) res.appendHeader(name, value);
+      else res.setHeader(name, value);
+      names.add(name.toLowerCase());
     }
-    res.writeHead(status, reason);
+    // Node warns of a reason phrase over HTTP/2.
+    if (res.req.httpVersionMajor === 1) res.writeHead(status, reason);
+    else res.writeHead(status);
     let mayContinue = true;
     for (const { args } of this.#writes) mayContinue = res.write(...args);
     const wasHeld = this.#writes.length > 0;

@@ -83,14 +83,6 @@ describe("nothing has changed", () => {
     req.headers = { ...req.headers };
     expect(changesOf(req)).toBeUndefined();
   });
-
-  test("in a request of HTTP/2, which is refused later", async () => {
-    const req = await received(["X-A: 1"]);
-    delete req.headers["x-a"];
-    expect(changesOf(req)).toEqual({ "x-a": [] });
-    req.httpVersionMajor = 2;
-    expect(changesOf(req)).toBeUndefined();
-  });
 });
 
 describe("an app", () => {

@@ -13,6 +13,8 @@ export interface ClientExchangeTraits {
   readonly hasConnection: boolean;
   /** The letter case of field names is kept. */
   readonly keepsLetterCase: boolean;
+  /** Repeated fields stay where they are; else they are sent one behind the other. */
+  readonly keepsFieldOrder: boolean;
   readonly hasReasonPhrase: boolean;
   /** A request can have a body, and another method than GET. */
   readonly hasRequestBodies: boolean;
@@ -238,6 +240,7 @@ export const http11Traits: ClientExchangeTraits = {
   encrypted: false,
   hasConnection: true,
   keepsLetterCase: true,
+  keepsFieldOrder: true,
   hasReasonPhrase: true,
   hasRequestBodies: true,
   hasChunks: true,

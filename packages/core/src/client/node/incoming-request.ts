@@ -1,6 +1,8 @@
 import type { IncomingMessage } from "node:http";
+import type { Http2ServerRequest } from "node:http2";
 import { ChangedHeaders, changedLines, type HeaderObject } from "../changed-headers.ts";
 import type { IncomingRequest } from "../client-exchange.ts";
+import { type CompatRequestHead, compatChangedHeaders, compatHead } from "../node-http2/compat-head.ts";
 
 /** What is read of a request to Node's HTTP server. */
 export interface NodeRequestHead
@@ -9,17 +11,25 @@ export interface NodeRequestHead
   readonly socket: { readonly remoteAddress?: string | undefined; readonly encrypted?: boolean };
 }
 
-/** The head of a request to Node's HTTP server, for decisions without a response. */
+/** The head of a request to Node's HTTP or HTTP/2 server, for decisions without a response. */
 export function incomingRequest(req: NodeRequestHead, headers?: HeaderObject): IncomingRequest {
-  return {
+  const common = {
     method: req.method ?? "",
     target: req.url ?? "",
     httpVersion: req.httpVersion,
-    rawHeaders: req.rawHeaders,
-    changedHeaders: changedHeadersOf(req, headers),
     remoteAddress: req.socket.remoteAddress,
     encrypted: isEncrypted(req),
   };
+  if (!isHttp2(req)) return { ...common, rawHeaders: req.rawHeaders, changedHeaders: changedHeadersOf(req, headers) };
+  const { rawHeaders, bodyFollows } = compatHead(req);
+  return { ...common, rawHeaders, bodyFollows, changedHeaders: compatChangedHeaders(req, headers) };
+}
+
+/** Whether a request is one of Node's HTTP/2 server. */
+export function isHttp2<Request extends { readonly httpVersionMajor: number }>(
+  req: Request,
+): req is Request & CompatRequestHead & Http2ServerRequest {
+  return req.httpVersionMajor === 2;
 }
 
 /** `headers` are those that the app has, where a framework keeps them elsewhere than in `req.headers`. */
@@ -27,8 +37,6 @@ export function changedHeadersOf(
   req: NodeRequestHead,
   headers: HeaderObject = req.headers,
 ): ChangedHeaders | undefined {
-  // A request of HTTP/2 is refused later.
-  if (req.httpVersionMajor !== 1) return undefined;
   const lines = changedLines(headers, req);
   return lines === undefined ? undefined : new ChangedHeaders(lines, visibleLinesOf(req));
 }
