@@ -5,11 +5,12 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { onTestFinished } from "vitest";
 
-export type ProgramName = "nginx" | "haproxy";
+export type ServerProgramName = "nginx" | "haproxy";
+export type ClientProgramName = "curl" | "h2load" | "chromium";
 
 /** Whether a program is there. On CI it has to be: .ci/run installs it. */
-export function hasProgram(name: ProgramName): boolean {
-  const found = spawnSync(name, ["-v"]).error === undefined;
+export function hasProgram(name: ServerProgramName | ClientProgramName): boolean {
+  const found = spawnSync(name, ["--version"]).error === undefined;
   if (found || process.env["CI"] === undefined) return found;
   throw new Error(`${name} is not installed, and .ci/run is to install it`);
 }
@@ -28,7 +29,7 @@ export interface ServerProgram {
  * has to itself. Gone when the test is over.
  */
 export async function startProgram(
-  name: ProgramName,
+  name: ServerProgramName,
   configuration: (folder: string, socketPath: string) => string,
 ): Promise<ServerProgram> {
   const folder = mkdtempSync(path.join(tmpdir(), `evenkeel-${name}-`));

@@ -234,9 +234,11 @@ export class Http1ServerConnection implements ServerConnection, ExchangeConnecti
 
   readonly #onEnd = (): void => {
     this.#ended = true;
-    // Over TLS nothing tells a client that has left from one that sends no more.
+    // Over TLS nothing tells a client that has left from one that sends no more. Responses that have ended may have been received
+    // already: a TLS socket reports what it has written a turn later.
     const isTls = (this.socket as { encrypted?: boolean }).encrypted === true;
-    if (this.#lingering || this.#handshake !== undefined || isTls) return void this.socket.destroy();
+    const hasLeft = isTls && (this.#responses.size > 0 || this.#reader.waiting);
+    if (this.#lingering || this.#handshake !== undefined || hasLeft) return void this.socket.destroy();
     const receiving = this.#reader.waiting ? undefined : this.#reader.end();
     // An incomplete request is none. Earlier ones get their responses.
     if (receiving !== undefined) this.#responses.drop(receiving);
