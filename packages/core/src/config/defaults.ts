@@ -241,7 +241,7 @@ export const limits = {
   /** The bytes of request bodies that wait to be forwarded at which a client's connection is no longer read. */
   heldRequestBytes: 65_536,
   /** Milliseconds after the end of a client's side until it is checked that the client still reads. */
-  halfClosedMs: 250,
+  halfClosedMs: 20,
   /** The most bytes read after an upgrade request that waits for the responses to earlier requests on its connection. */
   heldUpgradeBytes: 65_536,
   /**

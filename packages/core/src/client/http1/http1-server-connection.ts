@@ -44,6 +44,8 @@ export class Http1ServerConnection implements ServerConnection, ExchangeConnecti
   #handshake: ServerExchange | undefined;
   /** Responses close the connection as soon as none is in flight behind them. */
   #draining = false;
+  /** The connection was not read for a while, since the last time when no request was in flight. */
+  #wasCrowded = false;
   /** The client has ended its side. */
   #ended = false;
   /** The last response was sent. */
@@ -104,7 +106,9 @@ export class Http1ServerConnection implements ServerConnection, ExchangeConnecti
 
   get crowded(): boolean {
     const { size } = this.#responses;
-    return size > fixed.pipelinedRequests || (this.#draining && size > 0);
+    const crowded = size > fixed.pipelinedRequests || (this.#draining && size > 0);
+    this.#wasCrowded ||= crowded;
+    return crowded;
   }
 
   onHead(head: RequestHead): void {
@@ -213,6 +217,7 @@ export class Http1ServerConnection implements ServerConnection, ExchangeConnecti
     if (!this.free) return this.#reader.continueLater();
     if (this.#responses.lastSent || this.#reader.finished) return this.#closeLingering();
     this.idleSince = this.#clock.now();
+    this.#wasCrowded = false;
     if (this.#reader.waiting) this.#reader.continueLater();
     else if (this.#ended) this.#closeLingering();
     else if (!this.#reader.withinRequest) {
@@ -227,6 +232,7 @@ export class Http1ServerConnection implements ServerConnection, ExchangeConnecti
    */
   #closeLingering(): void {
     this.#lingering = true;
+    this.#recordUnserved("closed");
     this.socket.end();
     this.#deadline.start("end of client", fixed.lingeringMs);
     this.#reader.dropAll();
@@ -242,8 +248,9 @@ export class Http1ServerConnection implements ServerConnection, ExchangeConnecti
     const receiving = this.#reader.waiting ? undefined : this.#reader.end();
     // An incomplete request is none. Earlier ones get their responses.
     if (receiving !== undefined) this.#responses.drop(receiving);
-    if (this.free && !this.#reader.waiting) this.socket.destroy();
-    else this.#deadline.start("half-closed client", fixed.halfClosedMs);
+    if (this.free && !this.#reader.waiting) return void this.socket.destroy();
+    this.#responses.onHalfClosed(this.#wasCrowded);
+    this.#deadline.start("half-closed client", fixed.halfClosedMs);
   };
 
   readonly #onDrain = (): void => {
@@ -259,7 +266,8 @@ export class Http1ServerConnection implements ServerConnection, ExchangeConnecti
         return this.#reader.onBodyDeadline();
       case "half-closed client":
         this.#responses.probe();
-        return this.#deadline.start(awaited, fixed.halfClosedMs);
+        // Looked at again with the next tick of the clock: a reset has arrived by then.
+        return this.#deadline.start(awaited, 1);
       default:
         this.socket.destroy();
     }
@@ -269,7 +277,17 @@ export class Http1ServerConnection implements ServerConnection, ExchangeConnecti
     this.#deadline.release();
     this.#reader.stop();
     this.#responses.close();
+    this.#recordUnserved("client_aborted");
     this.#onClosed();
+  }
+
+  /** Hands over a handshake that was to wait for the responses to earlier requests, as one that gets no response. */
+  #recordUnserved(code: ErrorCode): void {
+    const head = this.#reader.takeDeferred();
+    if (head === undefined) return;
+    const exchange = new ServerExchange(this, head, head.headers, false);
+    exchange.close(false);
+    this.#sink.onHandshake(exchange, code);
   }
 }
 

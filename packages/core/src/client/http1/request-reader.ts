@@ -80,7 +80,6 @@ export class RequestReader {
     return this.#final && this.#receiving === undefined;
   }
 
-  /** Bytes were received that are not parsed yet. */
   get waiting(): boolean {
     return this.#rest !== undefined || this.#deferred !== undefined;
   }
@@ -99,7 +98,6 @@ export class RequestReader {
     this.#keepsEarly ||= tunnel;
   }
 
-  /** Reads and drops whatever is received. */
   dropAll(): void {
     this.#final = true;
     this.#draining = true;
@@ -130,9 +128,14 @@ export class RequestReader {
     this.#rate = length > 0 && minBodyRate > 0 ? new BodyRate(minBodyRate) : undefined;
   }
 
-  /** Lets a handshake wait until no request is in flight. */
   defer(head: RequestHead): void {
     this.#deferred = head;
+  }
+
+  takeDeferred(): RequestHead | undefined {
+    const head = this.#deferred;
+    this.#deferred = undefined;
+    return head;
   }
 
   onBodyFlow(exchange: ServerExchange): void {
@@ -254,12 +257,9 @@ export class RequestReader {
   readonly #continue = (): void => {
     this.#continuing = false;
     if (this.#socket.destroyed || this.#draining || this.#stopped) return;
-    const deferred = this.#deferred;
-    if (deferred !== undefined) {
-      if (!this.#owner.free) return;
-      this.#deferred = undefined;
-      this.#owner.onHead(deferred);
-    }
+    if (this.#deferred !== undefined && !this.#owner.free) return;
+    const deferred = this.takeDeferred();
+    if (deferred !== undefined) this.#owner.onHead(deferred);
     const rest = this.#rest;
     this.#rest = undefined;
     if (rest === undefined) this.#updateFlow();

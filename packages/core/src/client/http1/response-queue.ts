@@ -21,6 +21,8 @@ export class ResponseQueue {
   #cut: ServerExchange | undefined;
   /** All ended responses were written when the connection was cut off. */
   #endedSent = false;
+  /** Bytes written when a client that may have left was sent nothing more. */
+  #silentSince: number | undefined;
   /** The last response of the connection has ended. */
   #lastEnded = false;
 
@@ -105,6 +107,8 @@ export class ResponseQueue {
 
   /** Cuts the connection off once the exchange is the first one and earlier responses are written. */
   onCutOff(exchange: ServerExchange): void {
+    // The end of its response is still to be written.
+    if (this.#ended.includes(exchange)) return this.#cutConnection(exchange);
     if (this.front !== exchange) return;
     const { output } = this.#connection;
     output.writeText();
@@ -124,12 +128,30 @@ export class ResponseQueue {
     this.#open = [];
   }
 
-  /** Finds out whether a client that has ended its side still reads. Closes the connection where that cannot be known. */
+  /** The client has ended its side. `late`: perhaps long ago, since the connection was not read. */
+  onHalfClosed(late: boolean): void {
+    this.#silentSince = !late && this.front?.state === "begun" ? this.#bytesWritten : undefined;
+  }
+
+  /**
+   * Finds out whether a client that has ended its side still reads. One that has left looks the same until it is sent something.
+   * A client that ends its side within a response has left, unless more of the response is sent, and so is one that receives a
+   * stream of events: nothing else would end that.
+   */
   probe(): void {
     const { socket } = this.#connection;
-    if (this.front?.probe() === false) socket.destroy();
+    const { front } = this;
+    const written = this.#bytesWritten;
+    const isSilent = written === this.#silentSince && socket.writableLength === 0;
+    this.#silentSince = front?.state === "begun" && front.isEventStream ? written : undefined;
+    if (isSilent) return void socket.destroy();
+    front?.probe();
     // After a reset this fails.
-    else if (socket.writableLength === 0) socket.write("");
+    if (socket.writableLength === 0) socket.write("");
+  }
+
+  get #bytesWritten(): number {
+    return (this.#connection.socket as { bytesWritten?: number }).bytesWritten ?? 0;
   }
 
   /** The connection has closed. */

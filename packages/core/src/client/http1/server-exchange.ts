@@ -81,11 +81,6 @@ export class ServerExchange implements ClientExchange, BodyReceiver {
     return false;
   }
 
-  /** The response has ended, or was cut off. */
-  get over(): boolean {
-    return this.#state !== "waiting" && this.#state !== "begun";
-  }
-
   get state(): ExchangeState {
     return this.#state;
   }
@@ -103,7 +98,7 @@ export class ServerExchange implements ClientExchange, BodyReceiver {
   }
 
   sendContinue(): void {
-    if (this.over || this.continueSent || this.#isHttp10) return;
+    if (this.#state !== "waiting" || this.continueSent || this.#isHttp10) return;
     this.continueSent = true;
     this.#send("HTTP/1.1 100 Continue\r\n\r\n");
     this.#connection.onBodyFlow(this);
@@ -187,7 +182,7 @@ export class ServerExchange implements ClientExchange, BodyReceiver {
   }
 
   cutOff(): void {
-    if (this.over) return;
+    if (this.#state === "cut" || this.#state === "closed") return;
     this.#state = "cut";
     this.#connection.onCutOff(this);
   }
@@ -218,14 +213,16 @@ export class ServerExchange implements ClientExchange, BodyReceiver {
 
   /**
    * Finds out whether a client that has ended its side still reads: what is sent to one that has left resets the connection, so
-   * an interim response is sent once. False for a stream of events that is silent, which nothing else would end.
+   * an interim response is sent once, before the response.
    */
-  probe(): boolean {
-    if (this.#state === "begun") return !/^text\/event-stream[ \t]*(?:;|$)/i.test(this.#contentType);
-    if (this.#probed || this.#isHttp10 || this.#state !== "waiting") return true;
+  probe(): void {
+    if (this.#probed || this.#isHttp10 || this.#state !== "waiting") return;
     this.#probed = true;
     this.#connection.output.add("HTTP/1.1 100 Continue\r\n\r\n");
-    return true;
+  }
+
+  get isEventStream(): boolean {
+    return /^text\/event-stream[ \t]*(?:;|$)/i.test(this.#contentType);
   }
 
   /** The rest of the request is malformed or too slow. */

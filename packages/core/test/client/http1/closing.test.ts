@@ -173,3 +173,37 @@ test("a request behind a response that closes the connection is closed unfinishe
   expect([first.handler.closed, second.handler.closed]).toEqual([true, false]);
   expect(client.read([]).responses.length).toBe(1);
 });
+
+test("a response that has ended is cut off while its client does not take it", async () => {
+  const { client, arrived } = await ownConnection();
+  client.socket.pause();
+  client.socket.write(getRequest());
+  const { exchange, handler } = await arrived(1);
+  exchange.begin(200, "OK", ["Content-Length", "32000000"], false);
+  exchange.end(Buffer.alloc(32_000_000), []);
+  await turns(20);
+  expect(handler.closed).toBeUndefined();
+  exchange.cutOff();
+  await until(() => handler.closed !== undefined);
+  client.socket.resume();
+  await client.when(() => client.how !== undefined, 5_000);
+  expect([handler.closed, handler.violations, client.read([]).responses[0]?.complete]).toEqual([false, [], false]);
+});
+
+test("a handshake that waits for an earlier response is handed over refused when the connection closes", async () => {
+  const { client, handed, arrived } = await ownConnection();
+  client.socket.write(`${getRequest()}${getRequest("/ws", "Connection: Upgrade", "Upgrade: websocket")}`);
+  const first = await arrived(1);
+  await turns(10);
+  client.socket.resetAndDestroy();
+  await until(() => first.handler.closed !== undefined);
+  const second = await arrived(2);
+  expect([handed.length, second.kind, second.code, second.exchange.target]).toEqual([
+    2,
+    "handshake",
+    "client_aborted",
+    "/ws",
+  ]);
+  await until(() => second.handler.closed !== undefined);
+  expect([first.handler.closed, second.handler.closed, second.handler.violations]).toEqual([false, false, []]);
+});

@@ -128,3 +128,15 @@ describe("a client that has closed its connection", () => {
     expect(informational.map(({ status }) => status)).toEqual([100]);
   });
 });
+
+test("a client that has left within a response is noticed when nothing more of it is sent", async () => {
+  const { client, arrived } = await ownConnection();
+  client.socket.write(getRequest());
+  const { exchange, handler } = await arrived(1);
+  exchange.begin(200, "OK", ["Content-Length", "1000000"], false);
+  exchange.write("some");
+  await until(() => client.text.endsWith("some"));
+  client.socket.destroy();
+  await until(() => handler.closed !== undefined, 5_000);
+  expect(handler.closed).toBe(false);
+});
