@@ -58,7 +58,7 @@ export class Http2ServerExchange
   #over = false;
   /** The stream is closed: nothing is sent on it any more. */
   #gone = false;
-  #onComplete: () => void = () => {};
+  #onComplete: (() => void) | undefined;
 
   constructor(host: StreamHost, id: number, head: StreamHead) {
     this.#host = host;
@@ -193,7 +193,7 @@ export class Http2ServerExchange
   onRequestEnd(): void {
     this.#in.ended = true;
     if (!this.#in.isWhole) this.onMalformed("bad_request", errorCode.protocolError);
-    this.#onComplete();
+    this.#onComplete?.();
   }
 
   /** Calls back when the request has ended or turns out to be malformed. */
@@ -213,7 +213,7 @@ export class Http2ServerExchange
     this.#in.discard();
     if (this.#calls.started) return this.#calls.onFault(code);
     this.fault = code;
-    this.#onComplete();
+    this.#onComplete?.();
   }
 
   /** The stream was reset, or its connection is lost. */

@@ -7,6 +7,9 @@ import type { HandlerCalls } from "../handler-calls.ts";
 const joinedBytes = 4_096;
 const smallBytes = 1_024;
 
+/** The chunks of all bodies that have none, which most never have. */
+const nothing: Buffer[] = [];
+
 /** The stream of a request body. */
 export interface IncomingBodyOwner {
   /** Bytes of the connection's window were consumed or dropped. */
@@ -29,7 +32,7 @@ export class IncomingBody {
   /** What Content-Length announces; -1 without one. */
   readonly #announced: number;
   #received = 0;
-  #chunks: Buffer[] = [];
+  #chunks: Buffer[] = nothing;
   /** Memory behind the last chunk that the next small chunk is joined to. */
   #joined: Buffer | undefined;
   #joinedLength = 0;
@@ -73,7 +76,7 @@ export class IncomingBody {
       this.credit(bytes.length);
     } else if (bytes.length >= smallBytes) {
       this.#closeJoined();
-      this.#chunks.push(bytes);
+      this.#append(bytes);
     } else this.#join(bytes);
     return true;
   }
@@ -132,10 +135,10 @@ export class IncomingBody {
     this.#discarding = true;
     let bytes = this.#joinedLength;
     for (const chunk of this.#chunks) bytes += chunk.length;
-    this.#chunks = [];
+    if (bytes === 0) return;
+    this.#chunks = nothing;
     this.#joined = undefined;
     this.#joinedLength = 0;
-    if (bytes === 0) return;
     this.read += bytes;
     this.credit(bytes);
   }
@@ -162,9 +165,14 @@ export class IncomingBody {
     this.#joinedLength += bytes.length;
   }
 
+  #append(chunk: Buffer): void {
+    if (this.#chunks === nothing) this.#chunks = [chunk];
+    else this.#chunks.push(chunk);
+  }
+
   #closeJoined(): void {
     if (this.#joined === undefined) return;
-    this.#chunks.push(this.#joined.subarray(0, this.#joinedLength));
+    this.#append(this.#joined.subarray(0, this.#joinedLength));
     this.#joined = undefined;
     this.#joinedLength = 0;
   }

@@ -20,6 +20,11 @@ export interface SendTimer {
   readonly sendMs: number;
 }
 
+const noTrailers: readonly string[] = [];
+
+/** The queue of all bodies that wait for nothing. */
+const nothing: Uint8Array[] = [];
+
 /** Sends the body of one response as far as the windows of the stream and the connection allow, then its trailers. */
 export class OutgoingBody implements QueuedBody, Timed {
   deadline: number = Infinity;
@@ -28,11 +33,11 @@ export class OutgoingBody implements QueuedBody, Timed {
   readonly #output: ConnectionOutput;
   readonly #owner: OutgoingBodyOwner;
   readonly #timer: SendTimer;
-  #queue: Uint8Array[] = [];
+  #queue: Uint8Array[] = nothing;
   /** Bytes of the first chunk in the queue that were sent. */
   #offset = 0;
   #ending = false;
-  #trailers: readonly string[] = [];
+  #trailers: readonly string[] = noTrailers;
   #drainExpected = false;
 
   constructor(
@@ -56,7 +61,7 @@ export class OutgoingBody implements QueuedBody, Timed {
   write(chunk: Uint8Array): boolean {
     if (chunk.length === 0) return true;
     const sent = this.hasQueued ? 0 : this.#output.data(this, chunk, 0, false);
-    if (sent < chunk.length) this.#queue.push(Uint8Array.prototype.slice.call(chunk, sent));
+    if (sent < chunk.length) this.#append(Uint8Array.prototype.slice.call(chunk, sent));
     else if (!this.#output.blocked) return true;
     this.#drainExpected = true;
     this.#output.wait(this);
@@ -77,7 +82,7 @@ export class OutgoingBody implements QueuedBody, Timed {
     const chunk = typeof last === "string" ? Buffer.from(last, "latin1") : last;
     const sent = this.hasQueued ? 0 : this.#output.data(this, chunk, 0, ends);
     if (sent === chunk.length) return this.#finish();
-    this.#queue.push(Uint8Array.prototype.slice.call(chunk, sent));
+    this.#append(Uint8Array.prototype.slice.call(chunk, sent));
     this.#output.wait(this);
     this.#watch();
   }
@@ -96,6 +101,11 @@ export class OutgoingBody implements QueuedBody, Timed {
     return true;
   }
 
+  #append(chunk: Uint8Array): void {
+    if (this.#queue === nothing) this.#queue = [chunk];
+    else this.#queue.push(chunk);
+  }
+
   onQueueEmpty(): void {
     if (!this.#drainExpected) return;
     this.#drainExpected = false;
@@ -105,7 +115,7 @@ export class OutgoingBody implements QueuedBody, Timed {
   /** Sends nothing more. */
   abandon(): void {
     this.#ending = true;
-    this.#queue = [];
+    this.#queue = nothing;
     this.#output.forget(this);
     this.#unwatch();
   }

@@ -41,10 +41,8 @@ export class RequestOpener {
     const { endStream, sendWindowBytes } = begin;
     const request = readRequestFields(fields);
     const { method, target, rawHeaders, length, protocol } = request;
-    const head: StreamHead = {
-      ...{ method, target, rawHeaders, length, endStream, sendWindowBytes },
-      bodyFollows: !endStream,
-    };
+    const bodyFollows = !endStream;
+    const head: StreamHead = { method, target, rawHeaders, length, endStream, sendWindowBytes, bodyFollows };
     if (tooLarge) {
       // Fields beyond the limit were dropped. The path is among the first ones: without it, it was the path that is too long.
       const code = target === "" ? "uri_too_long" : "headers_too_large";
