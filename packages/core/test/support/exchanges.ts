@@ -25,7 +25,8 @@ export function plainAddress(port: number): UpstreamAddress {
 export function transportSettings(
   options: Pick<PoolOptions, "connections" | "timeouts" | "tls"> = {},
 ): TransportSettings {
-  return resolvePool({ upstreams: ["http://127.0.0.1:1"], ...options });
+  // Each value of http2 needs an upstream that it applies to.
+  return resolvePool({ upstreams: ["http://127.0.0.1:1", "https://127.0.0.1:2"], ...options });
 }
 
 export interface TestTransportOptions extends Pick<PoolOptions, "connections" | "timeouts" | "tls"> {
