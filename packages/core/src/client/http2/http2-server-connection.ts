@@ -39,6 +39,8 @@ export class Http2ServerConnection implements ServerConnection, FramesOwner, Out
   #requests = 0;
   /** Bytes of the client's preface that were received. */
   #prefaceBytes = 0;
+  /** The client has sent GOAWAY: the connection closes once it is idle. */
+  #peerLeaving = false;
 
   constructor(socket: Duplex, options: ServerConnectionOptions) {
     const { clock, limits: own, early } = options;
@@ -148,8 +150,9 @@ export class Http2ServerConnection implements ServerConnection, FramesOwner, Out
     if (this.#state === "draining" && payload.equals(pingData)) this.#retire();
   }
 
+  /** It concerns streams that a server opens: requests that follow are served. */
   onGoaway(): void {
-    if (this.accepting) this.#state = "retired";
+    this.#peerLeaving = true;
     this.#closeWhenDone();
   }
 
@@ -227,7 +230,7 @@ export class Http2ServerConnection implements ServerConnection, FramesOwner, Out
   }
 
   #closeWhenDone(): void {
-    if (this.#state === "retired" && this.idle) this.#close(errorCode.noError);
+    if ((this.#state === "retired" || this.#peerLeaving) && this.idle) this.#close(errorCode.noError);
   }
 
   /** Sends GOAWAY and closes the connection. Responses that are not complete are cut off. */

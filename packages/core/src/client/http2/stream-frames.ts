@@ -22,7 +22,6 @@ export interface FramesOwner extends StreamHost {
   /** No stream is open any more. */
   onIdle(): void;
   onPingAck(payload: Buffer): void;
-  /** The client opens no more streams. */
   onGoaway(): void;
 }
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { errorCode, frameType } from "../../../src/http2/protocol.ts";
 import { turns, until } from "../../support/event-loop.ts";
 import { FrameClient, preface, requestFields } from "../../support/frame-client.ts";
-import { data, frame, headers, reset, settings, windowUpdate } from "../../support/frame-server.ts";
+import { data, frame, goaway, headers, reset, settings, windowUpdate } from "../../support/frame-server.ts";
 import { startHttp2Front } from "../../support/http2-front.ts";
 import { startRawUpstream, startUpstream, type TestUpstream } from "../../support/start-upstream.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
@@ -206,6 +206,18 @@ describe("a connection that drains", () => {
     front.connections[0]?.closeAfterResponses();
     await client.until(() => client.ended);
     expect(client.goaways.map(({ last }) => last)).toEqual([2 ** 31 - 1, 1, 1].slice(0, client.goaways.length));
+  });
+
+  test("closes with its last stream when the client drains it", async () => {
+    const responses: (() => void)[] = [];
+    const { client } = await lab((_req, res) => void responses.push(() => res.end("ok")));
+    client.send(get(1), goaway(0));
+    client.send(get(3));
+    await until(() => responses.length === 2);
+    for (const respond of responses) respond();
+    expect([(await client.over(1)).status, (await client.over(3)).status]).toEqual([200, 200]);
+    await client.until(() => client.ended);
+    expect(client.goawayCode).toBe(0);
   });
 
   test("does so after its last request", async () => {
