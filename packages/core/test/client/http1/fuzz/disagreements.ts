@@ -96,7 +96,7 @@ export const stricter: readonly Stricter[] = [
   },
   {
     reason: "the client asks for the end of the connection",
-    shows: /^connection:[^\r\n]*\t\r/im,
+    shows: /^connection:[^\r\n]*\t *\r/im,
     why: "White space behind a value is no part of it (RFC 9112 section 5.1); llhttp takes `close` and a tab for another option.",
   },
   {
@@ -137,11 +137,11 @@ export const laxer: readonly Laxer[] = [
   },
   {
     code: /^closed$/,
-    shows: /^connection:[^\r\n]*\t\r/im,
+    shows: /^connection:[^\r\n]*\t *\r/im,
     why: "White space behind a value is no part of it (RFC 9112 section 5.1); llhttp takes a tab for one.",
   },
   {
-    code: /^open$/,
+    code: /^(?:open|incomplete)$/,
     shows: /^(?=[^]*^connection: upgrade\r)(?=[^]*^upgrade:)/im,
     why: "A server may ignore an offer to upgrade (RFC 9110 section 7.8); node:http stops behind it until an app has decided.",
   },
