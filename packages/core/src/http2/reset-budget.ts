@@ -19,6 +19,11 @@ export class ResetBudget {
     this.#filledAt = clock.now();
   }
 
+  /** Counts a stream that has ended with a response: it pays for one that is abandoned. */
+  earn(): void {
+    if (this.#tokens < this.#burst) this.#tokens++;
+  }
+
   /** Counts a reset stream. False when there have been too many. */
   spend(): boolean {
     if (--this.#tokens >= 0) return true;

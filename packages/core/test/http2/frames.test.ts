@@ -252,6 +252,16 @@ describe("budgets", () => {
     clock.advance(1_000);
     expect(spent(limits.http2ResetStreamsPerSecond + 10)).toBe(limits.http2ResetStreamsPerSecond);
   });
+
+  test("of resets are filled by streams that end with a response", () => {
+    const budget = new ResetBudget(new VirtualClock(), { burst: 100, perSecond: 10 });
+    for (let count = 0; count < 1_000; count++) {
+      budget.earn();
+      expect(budget.spend()).toBe(true);
+    }
+    budget.earn();
+    expect(Array.from({ length: 110 }, () => budget.spend()).filter(Boolean).length).toBe(100);
+  });
 });
 
 test("fields have rules: RFC 9113 section 8.2", () => {

@@ -31,6 +31,7 @@ export class Http2ServerConnection implements ServerConnection, FramesOwner, Out
   readonly sendMs: number;
   readonly #socket: Duplex;
   readonly #options: ServerConnectionOptions;
+  readonly #frames: StreamFrames;
   readonly #input: ConnectionInput;
   readonly #reader: FrameReader;
   readonly #streams = new ConnectionStreams();
@@ -54,8 +55,8 @@ export class Http2ServerConnection implements ServerConnection, FramesOwner, Out
     this.#options = options;
     const budget = new FrameBudget(clock);
     this.output = new ConnectionOutput(socket, this, budget);
-    const frames = new StreamFrames(this, this.#streams, options.sink, own.maxConcurrentStreams);
-    this.#input = new ConnectionInput(frames, budget, own.headBytes);
+    this.#frames = new StreamFrames(this, this.#streams, options.sink, own.maxConcurrentStreams);
+    this.#input = new ConnectionInput(this.#frames, budget, own.headBytes);
     this.#reader = new FrameReader(this.#input);
     this.#deadlines = new ConnectionDeadlines(this, clock, own);
     socket.on("data", (bytes: Buffer) => this.#onBytes(bytes));
@@ -161,6 +162,7 @@ export class Http2ServerConnection implements ServerConnection, FramesOwner, Out
   }
 
   onStreamClosed(streamId: number, reset: boolean): void {
+    if (!reset) this.#frames.onResponded();
     if (this.#streams.close(streamId, reset ? "reset" : "ended") !== undefined && this.idle) this.onIdle();
   }
 

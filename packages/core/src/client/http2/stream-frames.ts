@@ -146,6 +146,11 @@ export class StreamFrames implements InputHost {
     this.#owner.output.windowUpdate(0, increment);
   }
 
+  /** A response was sent. */
+  onResponded(): void {
+    this.#abandoned.earn();
+  }
+
   /** Counts a stream that the client has made end without a response. */
   #countAbandoned(): void {
     if (this.#streams.size === 0) this.#owner.onIdle();
