@@ -29,10 +29,29 @@ listen = "127.0.0.1:8080"
 # Client connections at the same time.
 #maxConnections = 10000
 
+# HTTP/2 for TLS clients that offer it, and with prior knowledge without TLS.
+#http2 = true
+#h2c = false
+# Load balancers in front that send the PROXY protocol, by address or network.
+#proxyProtocol = ["10.0.0.0/8"]
+
 # HTTPS. SIGHUP reloads the files. "run --watch" reloads them when they change.
 #[server.tls]
 #cert = "certs/site.pem"
 #key = "certs/site.key"
+
+# Another certificate, for the names in it. There may be several.
+#[[server.tls.certificates]]
+#cert = "certs/other.pem"
+#key = "certs/other.key"
+
+#[server.limits]
+# The largest head of a request.
+#headBytes = "16kb"
+# The number of requests after which a connection closes. 0 is no limit.
+#requestsPerConnection = 0
+# The most streams that are open at the same time on an HTTP/2 connection.
+#maxConcurrentStreams = 128
 
 #[server.timeouts]
 # For the headers of a request to arrive.

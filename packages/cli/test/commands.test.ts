@@ -80,8 +80,9 @@ test("every setting in the starter configuration is valid", async () => {
   const file = writeFile("config.toml", everything);
   const certs = path.join(path.dirname(file), "certs");
   mkdirSync(certs);
-  for (const name of ["site.pem", "client.pem", "ca.pem"]) copyCert("localhost.crt", path.join(certs, name));
-  for (const name of ["site.key", "client.key"]) copyCert("localhost.key", path.join(certs, name));
+  for (const name of ["site.pem", "other.pem", "client.pem", "ca.pem"])
+    copyCert("localhost.crt", path.join(certs, name));
+  for (const name of ["site.key", "other.key", "client.key"]) copyCert("localhost.key", path.join(certs, name));
   expect(await runCli(["check", file])).toMatchObject({ code: 0, stderr: "" });
 });
 
