@@ -4,7 +4,7 @@ import type { Http2ServerExchange } from "./http2-server-exchange.ts";
 export type StreamEnd = "ended" | "reset" | "cancelled";
 
 /** The number of streams whose end is remembered. Frames that were on their way when a stream was closed arrive before that. */
-const remembered = 256;
+const remembered = 128;
 
 const ends: readonly StreamEnd[] = ["ended", "reset", "cancelled"];
 

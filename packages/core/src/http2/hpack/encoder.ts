@@ -27,6 +27,9 @@ interface Remembered {
   entry: number;
 }
 
+/** The block that is being encoded. All connections share the memory, since a block is encoded in one go. */
+let output = Buffer.allocUnsafeSlow(4_096);
+
 /** Encodes the header blocks of one connection (RFC 7541). Names are in lower case, names and values in Latin-1. */
 export class HpackEncoder {
   readonly #table = new DynamicTable(maxTableBytes);
@@ -36,7 +39,6 @@ export class HpackEncoder {
   #smallest = maxTableBytes;
   #tableBytes = maxTableBytes;
   #resized = false;
-  #bytes = Buffer.allocUnsafeSlow(4_096);
   #position = 0;
 
   /** The peer has set the size of its table. */
@@ -70,9 +72,9 @@ export class HpackEncoder {
     this.#writeString(value, false);
   }
 
-  /** Returns the block, whose memory is reused by the next one. */
+  /** Returns the block, whose memory is reused by the next one of any connection. */
   end(): Buffer {
-    return this.#bytes.subarray(0, this.#position);
+    return output.subarray(0, this.#position);
   }
 
   #addRepeated(name: string, value: string, staticIndex: number): void {
@@ -97,21 +99,21 @@ export class HpackEncoder {
     const coded = mayCompress ? huffmanLength(text) : text.length;
     if (coded < text.length) {
       this.#writeInteger(0x80, 7, coded);
-      this.#position = writeHuffman(this.#bytes, this.#position, text);
+      this.#position = writeHuffman(output, this.#position, text);
       return;
     }
     this.#writeInteger(0, 7, text.length);
-    this.#position += this.#bytes.write(text, this.#position, "latin1");
+    this.#position += output.write(text, this.#position, "latin1");
   }
 
   #writeInteger(above: number, prefixBits: number, value: number): void {
-    this.#position = writeInteger(this.#bytes, this.#position, above, prefixBits, value);
+    this.#position = writeInteger(output, this.#position, above, prefixBits, value);
   }
 
   #reserve(bytes: number): void {
-    if (this.#position + bytes <= this.#bytes.length) return;
+    if (this.#position + bytes <= output.length) return;
     const larger = Buffer.allocUnsafeSlow((this.#position + bytes) * 2);
-    this.#bytes.copy(larger, 0, 0, this.#position);
-    this.#bytes = larger;
+    output.copy(larger, 0, 0, this.#position);
+    output = larger;
   }
 }
