@@ -14,6 +14,8 @@ export interface ListenerSnapshot {
   };
   /** TLS handshakes that failed: plain HTTP sent to a TLS port, and all others. */
   readonly handshakeFailures: { readonly plainHttp: number; readonly other: number };
+  /** Connections of load balancers that were closed, because their PROXY header is missing or malformed. */
+  readonly proxyHeaderFailures: number;
   /** Expiry of the certificate, or of one in its chain if that is earlier, in milliseconds since 1970. Null without TLS. */
   readonly certificateExpiry: number | null;
 }

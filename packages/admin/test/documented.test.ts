@@ -30,6 +30,7 @@ const full = proxySnapshot({
 test("docs/observability.md lists every metric with its type and its labels, and no other", async () => {
   const listener = () => ({
     connections: { open: 1, limit: 2, refused: 0, idleClosed: 0 },
+    proxyHeaderFailures: 0,
     handshakeFailures: { plainHttp: 1, other: 1 },
     certificateExpiry: 1,
   });

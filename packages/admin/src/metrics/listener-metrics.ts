@@ -4,7 +4,7 @@ import { counter, type Family, gauge, sample } from "./metric-family.ts";
 /** The metrics of the command's listeners. An app with its own server has none of them. */
 export function listenerFamilies(listener: ListenerSnapshot | undefined): readonly Family[] {
   if (listener === undefined) return [];
-  const { connections, handshakeFailures, certificateExpiry } = listener;
+  const { connections, handshakeFailures, proxyHeaderFailures, certificateExpiry } = listener;
   return [
     gauge("evenkeel_listener_connections", "Open client connections.", [sample({}, connections.open)]),
     gauge("evenkeel_listener_connections_limit", "Client connections that may be open at the same time.", [
@@ -22,6 +22,11 @@ export function listenerFamilies(listener: ListenerSnapshot | undefined): readon
       sample({ reason: "plain_http" }, handshakeFailures.plainHttp),
       sample({ reason: "other" }, handshakeFailures.other),
     ]),
+    counter(
+      "evenkeel_proxy_header_failures_total",
+      "Connections of load balancers closed, because their PROXY header is missing or malformed.",
+      [sample({}, proxyHeaderFailures)],
+    ),
     ...(certificateExpiry === null
       ? []
       : [

@@ -84,11 +84,12 @@ export class ListenerStatus {
   }
 
   readonly snapshot = (): ListenerSnapshot => {
-    const { connections, handshakeFailures } = this.#server.status();
+    const { connections, handshakeFailures, proxyHeaderFailures } = this.#server.status();
     const { open, limit, refused, idleClosed } = connections;
     return {
       connections: { open, limit, refused, idleClosed },
       handshakeFailures,
+      proxyHeaderFailures,
       certificateExpiry: this.#certificateExpiry,
     };
   };

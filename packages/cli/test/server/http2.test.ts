@@ -5,7 +5,7 @@ import path from "node:path";
 import { TLSSocket } from "node:tls";
 import { expect, onTestFinished, test } from "vitest";
 import { makeFolder, serve } from "../support/cli.ts";
-import { anyPort, nowhere, poolOf } from "../support/configs.ts";
+import { anyPort, nowhere, poolOf, withAdmin } from "../support/configs.ts";
 import { RawClient, sendRequest, startUpstream } from "../support/http.ts";
 import { openSession, requestOver } from "../support/http2-client.ts";
 import { startLoad } from "../support/load.ts";
@@ -29,7 +29,7 @@ test("HTTP/2 over TLS, and its protocol in the access log", async () => {
 test("h2c, limits and the PROXY protocol of the configuration", async () => {
   const upstream = await startUpstream((req, res) => res.end(req.headers["x-forwarded-for"]));
   const server = `${anyPort}h2c = true\nlimits = { headBytes = "1kb", maxConcurrentStreams = 3 }\n`;
-  const { url, port, kill, config, stderr } = await serve(server + poolOf(upstream.url));
+  const { url, port, kill, config, stderr, admin } = await serve(server + withAdmin + poolOf(upstream.url));
   const session = await openSession(url);
   expect((await requestOver(session)).text).toBe("127.0.0.1");
   expect(session.remoteSettings.maxConcurrentStreams).toBe(3);
@@ -37,7 +37,7 @@ test("h2c, limits and the PROXY protocol of the configuration", async () => {
   await large.closed;
   expect(large.received).toMatch(/^HTTP\/1\.1 431 /);
 
-  writeFileSync(config, `${server}proxyProtocol = ["127.0.0.1"]\n${poolOf(upstream.url)}`);
+  writeFileSync(config, `${server}proxyProtocol = ["127.0.0.1"]\n${withAdmin}${poolOf(upstream.url)}`);
   kill("SIGHUP");
   await stderr.record(({ changes }) => changes !== undefined);
   const get = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
@@ -48,6 +48,8 @@ test("h2c, limits and the PROXY protocol of the configuration", async () => {
   await direct.closed;
   expect(direct.received).toBe("");
   await stderr.record(({ msg = "" }) => msg.includes("PROXY header"));
+  const { text } = await sendRequest(admin, { path: "/metrics" });
+  expect(text).toMatch(/^evenkeel_proxy_header_failures_total 1$/m);
   expect((await requestOver(session)).text).toBe("127.0.0.1");
 });
 
