@@ -25,11 +25,14 @@ export function incomingRequest(req: NodeRequestHead, headers?: HeaderObject): I
   return { ...common, rawHeaders, bodyFollows, changedHeaders: compatChangedHeaders(req, headers) };
 }
 
-/** Whether a request is one of Node's HTTP/2 server. */
+/**
+ * Whether a request is one of Node's HTTP/2 server. The version alone does not tell: Node's HTTP/1.1 parser accepts a request
+ * line that ends with `HTTP/2.0`.
+ */
 export function isHttp2<Request extends { readonly httpVersionMajor: number }>(
   req: Request,
 ): req is Request & CompatRequestHead & Http2ServerRequest {
-  return req.httpVersionMajor === 2;
+  return req.httpVersionMajor === 2 && "stream" in req;
 }
 
 /** `headers` are those that the app has, where a framework keeps them elsewhere than in `req.headers`. */
