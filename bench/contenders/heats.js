@@ -9,7 +9,8 @@ const heats = [
   ["undici", "express", "express-log", "hpm"],
   ["undici", "fastify", "fastify-log", "fastify-http-proxy"],
   ["undici", "http-proxy", "httpxy", "fast-proxy"],
-  ["undici", "core", "wire", "haproxy"],
+  ["undici", "listen", "net-wire", "wire"],
+  ["undici", "core", "nginx", "haproxy"],
   ["undici", "cli", "nginx", "nginx-unbuffered"],
   ["h2-wire", "cli-h2", "nginx-h2"],
 ];

@@ -32,6 +32,13 @@ export const contenders = [
   logged("cli", "Evenkeel CLI, log", { type: "cli" }, "accessLog of format json to a file"),
   peer("undici", "bare undici relay", "undici-relay", ["uploads"], "dispatch of one pool to each upstream, by turns"),
   peer("wire", "bare wire relay", "wire-relay", [], "Evenkeel's own connections and nothing else, by turns"),
+  peer(
+    "net-wire",
+    "bare net relay",
+    "net-wire-relay",
+    [],
+    "node:net, no checks, in front of Evenkeel's own connections",
+  ),
   peer("http-proxy-agent", "http-proxy, keep-alive", "http-proxy", proxied(), `${agent}; xfwd; targets by turns`, {
     keepAlive: true,
   }),
