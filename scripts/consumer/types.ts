@@ -19,6 +19,7 @@ import {
   type ProxyOptions,
 } from "evenkeel";
 import { announceLoad } from "evenkeel/announce-load";
+import { createServer as createProxyServer, type Server } from "evenkeel/server";
 import { scriptedUpstream, startProxy, virtualClock } from "evenkeel/testing";
 import express from "express";
 import fastify from "fastify";
@@ -55,6 +56,10 @@ console.log(response.status);
 createServer(announceLoad());
 const upstream = await scriptedUpstream(["ok", "refuse"]);
 await (await startProxy({ upstreams: [upstream.url] }, { clock: virtualClock() })).close();
+
+const server: Server = await proxy.listen("127.0.0.1:0", { limits: { headBytes: "8kb" } });
+server.on("handshakeFailed", (reason) => console.log(reason, server.urls, server.status().connections.open));
+await createProxyServer(proxy, { listen: ":0", h2c: true }).close({ timeout: "1s" });
 
 export const admin: Admin = createAdmin(proxy, { token: "open-sesame" });
 
