@@ -57,7 +57,7 @@ async function measure(listed, contenders) {
   const { seconds } = chosen;
   const warmUps = quick ? 0 : 1;
   const inRounds = workload.way === "rounds";
-  const heats = inRounds ? heatsOf(contenders, chosen.byHand) : [contenders];
+  const heats = inRounds ? heatsOf(contenders) : [contenders];
   const counts = heats.map(({ length }) => (inRounds ? stepsOfRounds(workload, length, rounds) : length));
   const progress = progressOf(
     workload.title,

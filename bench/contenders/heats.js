@@ -15,9 +15,9 @@ const heats = [
   ["h2-wire", "cli-h2", "nginx-h2"],
 ];
 
-/** The heats of the contenders that take part. Those in no heat of the list, or chosen by hand, share heats of four. */
-export function heatsOf(taking, chosenByHand = false) {
-  if (chosenByHand) return inFours(taking);
+/** The heats of the contenders that take part: one for up to four. Those in no heat of the list share heats of four. */
+export function heatsOf(taking) {
+  if (taking.length <= 4) return [taking];
   const left = new Set(taking);
   const groups = heats.flatMap((names) => {
     const group = names.flatMap((name) => taking.filter((one) => one.name === name));
