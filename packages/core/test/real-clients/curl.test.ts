@@ -91,6 +91,8 @@ describe.skipIf(!hasProgram("curl")).each(kinds)("curl %s over %s", (flag, schem
     const { url } = await start();
     const { code, stdout } = await run([`${url}/half`]);
     // A partial file; a connection that was reset; a stream that was not closed cleanly.
-    expect([code, String(stdout)]).toEqual([{ "HTTP/1.0": 56, "HTTP/1.1": 18, "HTTP/2.0": 92 }[protocol], "half"]);
+    expect(code).toBe({ "HTTP/1.0": 56, "HTTP/1.1": 18, "HTTP/2.0": 92 }[protocol]);
+    // curl drops data that it has read together with the reset of its stream.
+    expect(protocol === "HTTP/2.0" ? ["", "half"] : ["half"]).toContain(String(stdout));
   });
 });
