@@ -64,16 +64,14 @@ export class Http1ServerConnection implements ServerConnection, ExchangeConnecti
     this.encrypted = options.encrypted;
     this.keepAliveLines = keepAliveLines(limits.keepAliveMs);
     this.#responses = new ResponseQueue(this, () => this.#onSettled());
-    this.output = new ConnectionOutput(socket, () => this.#responses.settle());
+    this.output = new ConnectionOutput(socket, options, () => this.#responses.settle());
     this.#deadline = new ConnectionDeadline(clock, (awaited) => this.#onDeadline(awaited));
     this.#reader = new RequestReader(socket, { limits, clock, deadline: this.#deadline }, this);
     this.idleSince = clock.now();
     this.#deadline.start("head", limits.requestHeadersMs, this.idleSince);
     if (early !== undefined && early.length > 0) socket.unshift(early);
     this.#reader.start();
-    socket.on("end", this.#onEnd);
-    socket.on("drain", this.#onDrain);
-    socket.on("error", ignore);
+    socket.on("end", this.#onEnd).on("drain", this.#onDrain).on("error", ignore);
     if (socket.closed) process.nextTick(() => this.#onSocketClosed());
     else socket.on("close", () => this.#onSocketClosed());
   }
@@ -105,8 +103,8 @@ export class Http1ServerConnection implements ServerConnection, ExchangeConnecti
   }
 
   get crowded(): boolean {
-    const { size } = this.#responses;
-    const crowded = size > fixed.pipelinedRequests || (this.#draining && size > 0);
+    const max = this.#draining ? 0 : fixed.pipelinedRequests;
+    const crowded = this.#responses.size > max || this.output.blocked;
     this.#wasCrowded ||= crowded;
     return crowded;
   }
@@ -200,6 +198,7 @@ export class Http1ServerConnection implements ServerConnection, ExchangeConnecti
     this.#isTunnel = true;
     this.#responses.clear();
     this.#deadline.release();
+    this.output.release();
     const early = this.#reader.stop();
     socket.off("end", this.#onEnd).off("drain", this.#onDrain).pause();
     // As Node hands over a socket: it flows once it has a listener or is piped.
@@ -256,6 +255,7 @@ export class Http1ServerConnection implements ServerConnection, ExchangeConnecti
   readonly #onDrain = (): void => {
     this.output.onDrain();
     this.#responses.front?.onDrain();
+    this.#reader.continueLater();
   };
 
   #onDeadline(awaited: Awaited): void {
@@ -275,6 +275,7 @@ export class Http1ServerConnection implements ServerConnection, ExchangeConnecti
 
   #onSocketClosed(): void {
     this.#deadline.release();
+    this.output.release();
     this.#reader.stop();
     this.#responses.close();
     this.#recordUnserved("client_aborted");

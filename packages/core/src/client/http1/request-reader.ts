@@ -13,7 +13,7 @@ import type { ServerExchange } from "./server-exchange.ts";
 export interface RequestOwner {
   /** No request is in flight. */
   readonly free: boolean;
-  /** No further head is to be read before a response has ended. */
+  /** No further head is to be read before a response has ended, or the client has taken what it was sent. */
   readonly crowded: boolean;
   onHead(head: RequestHead): void;
   /** The rest of the input cannot be understood. `receiving`: the request whose body it is in. */
@@ -196,7 +196,7 @@ export class RequestReader {
     if (!this.finished) {
       this.#rest = bytes;
       // The responses to what was parsed may have been sent already.
-      if (this.#owner.free) this.continueLater();
+      if (this.#owner.free && !this.#owner.crowded) this.continueLater();
     } else if (this.#keepsEarly) {
       this.#early.push(bytes);
       this.#earlyBytes += bytes.length;

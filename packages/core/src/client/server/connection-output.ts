@@ -1,5 +1,6 @@
 import type { Duplex } from "node:stream";
 import { limits } from "../../config/defaults.ts";
+import { OutputDeadline, type OutputLimit } from "./output-deadline.ts";
 import { type Flushable, writeBatch } from "./write-batch.ts";
 import { reuse, writeJoined } from "./write-blocks.ts";
 
@@ -12,15 +13,19 @@ const maxHeldText = 16_384;
  */
 export class ConnectionOutput implements Flushable {
   readonly #socket: Duplex;
+  readonly #limit: OutputLimit;
   readonly #onFlush: () => void;
+  #deadline: OutputDeadline | undefined;
+  #released = false;
   #text = "";
   #scheduled = false;
   /** Blocks that the socket holds. */
   #lent: Buffer[] = [];
 
   /** `onFlush` is called at the end of a turn in which something was added, when it has been given to the socket. */
-  constructor(socket: Duplex, onFlush: () => void) {
+  constructor(socket: Duplex, limit: OutputLimit, onFlush: () => void) {
     this.#socket = socket;
+    this.#limit = limit;
     this.#onFlush = onFlush;
   }
 
@@ -63,6 +68,7 @@ export class ConnectionOutput implements Flushable {
     this.#scheduled = false;
     this.writeText();
     this.#onFlush();
+    if (this.#socket.writableLength > 0 && !this.#released) this.#startDeadline();
   }
 
   writeText(): void {
@@ -70,6 +76,18 @@ export class ConnectionOutput implements Flushable {
     const text = this.#text;
     this.#text = "";
     this.#socket.write(text, "latin1");
+  }
+
+  /** The connection has closed or was taken over. */
+  release(): void {
+    this.#released = true;
+    this.#deadline?.release();
+  }
+
+  #startDeadline(): void {
+    if (this.#limit.limits.sendMs === 0) return;
+    this.#deadline ??= new OutputDeadline(this.#socket, this.#limit);
+    this.#deadline.wait();
   }
 
   /** The socket has drained. */
