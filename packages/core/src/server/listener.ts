@@ -148,7 +148,7 @@ export class Listener {
     // Without a listener, an error of the socket is an uncaught exception.
     socket.on("error", () => {});
     socket.once("close", () => this.#onSocketClosed(socket));
-    if (!table.acceptSocket()) return this.#drop(socket);
+    if (!table.acceptSocket() && !this.#dropSilent()) return this.#drop(socket);
     const proxyHeader = this.#isProxy(socket);
     if (!proxyHeader && this.#tls === undefined && !settings.h2c)
       return this.#serve(socket, "http1", undefined, undefined);
@@ -245,15 +245,18 @@ export class Listener {
     }, limits.refusalMs);
   }
 
-  /** Closes a socket over the limit: first one that has sent nothing, since it is in no other list. */
-  #drop(socket: Socket): void {
-    let dropped = socket;
-    for (const opening of this.#openings) {
-      if (!opening.silent) continue;
-      dropped = opening.socket;
-      break;
+  /** Closes a socket that has sent nothing, to make room for a new one. */
+  #dropSilent(): boolean {
+    for (const { silent, socket } of this.#openings) {
+      if (!silent || socket.destroyed) continue;
+      this.#drop(socket);
+      return true;
     }
-    dropped.destroy();
+    return false;
+  }
+
+  #drop(socket: Socket): void {
+    socket.destroy();
     this.#context.events.dropped();
   }
 }

@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { expect, test } from "vitest";
+import { limits } from "../../src/server/limits.ts";
 import { cert, exact, key, wildcard } from "../support/certificates.ts";
 import { connectTo, secureTo, serve } from "../support/serve.ts";
 import { startUpstream } from "../support/start-upstream.ts";
@@ -128,4 +129,16 @@ test("a client that does not begin its handshake is closed", async () => {
   const slow = await connectTo(port, "\x16\x03");
   await slow.closed;
   expect(server.status().handshakeFailures).toEqual({ plainHttp: 0, other: 2 });
+});
+
+test("over the limit a new connection takes the place of one that has sent nothing", async () => {
+  const upstream = await startUpstream("a", (_req, res) => res.end("hello"));
+  const { port, server } = await serve({ upstreams: [upstream.url] }, { tls, maxConnections: 1 });
+  const silent = await Promise.all(Array.from({ length: 1 + limits.refusedConnections }, () => connectTo(port)));
+  const socket = await secureTo(port);
+  socket.write(get);
+  const [data] = (await once(socket, "data")) as [Buffer];
+  expect(data.toString()).toMatch(/^HTTP\/1\.1 200 /);
+  await silent[0]?.closed;
+  expect(server.status().connections).toMatchObject({ dropped: 1, refused: 0 });
 });
