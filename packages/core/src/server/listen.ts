@@ -57,6 +57,7 @@ export function urlOf(server: Server, scheme: "http" | "https"): string {
 }
 
 async function listenOnce(server: Server, address: ListenTarget): Promise<void> {
+  if ("socketPath" in address) checkLength(address.socketPath);
   const listening = once(server, "listening");
   if ("socketPath" in address) {
     server.listen(address.socketPath);
@@ -65,6 +66,12 @@ async function listenOnce(server: Server, address: ListenTarget): Promise<void> 
     server.listen({ port, ipv6Only, ...(host !== undefined && { host }) });
   }
   await listening;
+}
+
+/** A longer path would be cut off by Node, and the socket would have another one. */
+function checkLength(socketPath: string): void {
+  if (Buffer.byteLength(socketPath) <= maxPathBytes) return;
+  throw Object.assign(new Error(`at most ${maxPathBytes} bytes`), { code: "ENAMETOOLONG" });
 }
 
 /** Whether a Unix socket was left behind by a process that crashed: its file exists, and connections to it are refused. */
@@ -91,12 +98,16 @@ function hintFor(error: unknown, address: ListenAddress): string {
   return reasons[code] ?? message;
 }
 
+/** Bytes of `sun_path`, without the zero byte at its end. */
+const maxPathBytes = process.platform === "linux" ? 107 : 103;
+
 /** The meaning of system errors, without the system call and the path in Node's messages. */
 const reasons: Readonly<Record<string, string>> = {
   EACCES: "permission denied",
   EADDRINUSE: "something else is listening there already",
   EADDRNOTAVAIL: "this machine has no such address",
   EMFILE: "too many open files",
+  ENAMETOOLONG: `the path is too long, at most ${maxPathBytes} bytes are possible`,
   ENOENT: "there is no such file or directory",
   ENOTDIR: "a part of the path is not a directory",
   ENOTFOUND: "the name cannot be resolved",

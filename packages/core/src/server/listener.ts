@@ -47,6 +47,7 @@ export class Listener {
   readonly #connections = new Set<ServerConnection>();
   /** What the PROXY headers of connections in a TLS handshake have said, by the addresses of the connection. */
   readonly #proxied = new Map<string, ProxiedConnection>();
+  #url = "";
   /** Connections accepted so far, refused ones included. */
   #accepted = 0;
   #stopping = false;
@@ -57,6 +58,7 @@ export class Listener {
   static async open(address: ListenTarget, context: ListenerContext): Promise<Listener> {
     const listener = new Listener(context);
     await listen(listener.#server, address);
+    listener.#url = urlOf(listener.#server, listener.#tls === undefined ? "http" : "https");
     listener.#server.on("error", context.events.acceptFailed);
     return listener;
   }
@@ -77,7 +79,7 @@ export class Listener {
   }
 
   get url(): string {
-    return urlOf(this.#server, this.#tls === undefined ? "http" : "https");
+    return this.#url;
   }
 
   /** Applies the settings in force to new connections. */

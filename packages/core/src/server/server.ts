@@ -39,6 +39,12 @@ export function createServer(proxy: ServedProxy, options: ServerOptions): Server
   return new Server(proxy, options, protocols);
 }
 
+/** The types say the same, but not to JavaScript. */
+function requestsOf(proxy: Partial<ServedProxy> | undefined): ServedProxy["requests"] {
+  if (proxy?.requests?.clock !== undefined) return proxy.requests;
+  throw new TypeError("expected a proxy of `createProxy` as the first argument");
+}
+
 /** A server for clients. Made by `createServer` and by `proxy.listen`. */
 export class Server extends SafeEmitter<ServerEvents> implements AsyncDisposable {
   readonly #clock: Clock;
@@ -63,8 +69,9 @@ export class Server extends SafeEmitter<ServerEvents> implements AsyncDisposable
   #stopped: Promise<void> | undefined;
   #finished: Promise<void> | undefined;
 
-  constructor({ requests }: ServedProxy, options: ServerOptions, protocols: Protocols) {
+  constructor(proxy: ServedProxy, options: ServerOptions, protocols: Protocols) {
     super();
+    const requests = requestsOf(proxy);
     this.#settings = resolveSettings(options);
     this.#addresses = options.listen;
     this.#proxies = new TrustedProxies(this.#settings.proxyProtocol);
@@ -83,15 +90,18 @@ export class Server extends SafeEmitter<ServerEvents> implements AsyncDisposable
 
   /** Listens on all addresses. Throws a `ListenError` for one that cannot be used; nothing stays open then. */
   async listen(): Promise<this> {
-    if (this.#state !== "new") throw new Error("the server has been started already");
+    if (this.#state === "listening") throw new Error("the server has been started already");
+    this.#checkOpen();
     this.#state = "listening";
     const context = this.#createContext();
     try {
       for (const address of toListenTargets(this.#settings.addresses)) {
         this.#listeners.push(await inBackground(() => Listener.open(address, context)));
+        this.#checkOpen();
       }
     } catch (error) {
       this.destroy();
+      this.#listeners.length = 0;
       throw error;
     }
     return this;
@@ -174,12 +184,16 @@ export class Server extends SafeEmitter<ServerEvents> implements AsyncDisposable
     for (const listener of this.#listeners) listener.destroy();
   }
 
+  #checkOpen(): void {
+    if (this.#state === "stopping" || this.#state === "destroyed") throw new Error("the server was closed");
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
 
   async #stopAccepting(): Promise<void> {
-    if (this.#state === "listening") this.#state = "stopping";
+    if (this.#state !== "destroyed") this.#state = "stopping";
     this.#sink.hold();
     await Promise.all(this.#listeners.map((listener) => listener.stopAccepting()));
   }

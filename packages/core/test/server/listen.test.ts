@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { type AddressInfo, createServer as createNetServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -42,6 +42,7 @@ test("proxy.listen serves requests on the address, and proxy.close closes the se
   expect(requests).toMatchObject([{ method: "GET", status: 200, protocol: "HTTP/1.1", client: "127.0.0.1" }]);
   expect(server.urls).toEqual([url]);
   await proxy.close();
+  expect(server.urls).toEqual([url]);
   await expect(fetch(url)).rejects.toThrow();
   await expect(proxy.listen("127.0.0.1:0")).rejects.toMatchObject({ code: "closed" });
 });
@@ -142,4 +143,39 @@ test("options that cannot be applied change nothing", async () => {
   expect(server.status().connections.limit).toBe(5);
   server.configure({ maxConnections: 7 });
   expect(server.status().connections.limit).toBe(7);
+});
+
+test.each(["close", "destroy"] as const)(
+  "a server on which %s is called while it begins to listen leaves nothing open",
+  async (how) => {
+    const proxy = closed(createProxy(options));
+    const server = createServer(proxy, { listen: ["127.0.0.1:0", "127.0.0.1:0"] });
+    const listening = server.listen();
+    await Promise.all([expect(listening).rejects.toThrow("the server was closed"), server[how]()]);
+    expect(server.urls).toEqual([]);
+  },
+);
+
+test("a server that was closed before it listened cannot listen", async () => {
+  const server = createServer(closed(createProxy(options)), { listen: "127.0.0.1:0" });
+  await server.close();
+  await expect(server.listen()).rejects.toThrow("the server was closed");
+});
+
+test.each([undefined, {}, { requests: {} }])("a server for %j instead of a proxy is a mistake", (proxy) => {
+  expect(() => createServer(proxy as never, { listen: "127.0.0.1:0" })).toThrow(
+    "expected a proxy of `createProxy` as the first argument",
+  );
+});
+
+test("the path of a Unix socket that is too long for the system is a mistake", async () => {
+  const folder = makeFolder();
+  const proxy = closed(createProxy(options));
+  const socketPath = path.join(folder, "s".repeat(110));
+  await expect(proxy.listen(`unix:${socketPath}`)).rejects.toMatchObject({
+    name: "ListenError",
+    code: "ENAMETOOLONG",
+    message: `cannot listen on unix:${socketPath}: the path is too long, at most 107 bytes are possible`,
+  });
+  expect(readdirSync(folder)).toEqual([]);
 });
