@@ -209,6 +209,7 @@ function toProxyOptions({ options, server }: FileConfig): ProxyOptions {
 function toServerOptions({ options, server }: FileConfig, tls: TlsFiles | undefined): ServerOptions {
   const { headBytes, requestsPerConnection, maxConcurrentStreams } = server.limits;
   const minBodyRate = server.limits.minBodyRate ?? options.requestBodyMinRate;
+  const { sendTimeout } = options;
   return {
     listen: server.listen.map(formatListenAddress),
     http2: server.http2,
@@ -224,6 +225,7 @@ function toServerOptions({ options, server }: FileConfig, tls: TlsFiles | undefi
     timeouts: {
       requestHeaders: `${server.timeouts.requestHeadersMs}ms`,
       keepAlive: `${server.timeouts.keepAliveMs}ms`,
+      ...(sendTimeout !== undefined && { send: sendTimeout }),
     },
     ...(tls !== undefined && { tls }),
   };

@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import type { ServerResponse } from "node:http";
+import { connect } from "node:net";
 import path from "node:path";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import { expect, onTestFinished, test } from "vitest";
@@ -290,4 +291,13 @@ test("F10 odd server names, and bytes that are not TLS, do no harm", async () =>
   }
   expect((await sendRequest(url)).status).toBe(502);
   expect(child.exitCode).toBeNull();
+});
+
+test("F03 sendTimeout applies to complete responses that a client does not read", async () => {
+  const upstream = await startUpstream((_req, res) => res.end("x".repeat(8_000)));
+  const { port, stdout } = await serve(`sendTimeout = "300ms"\n${anyPort}${poolOf(upstream.url)}`);
+  const client = connect(port, "127.0.0.1").pause();
+  onTestFinished(() => void client.destroy());
+  client.on("error", () => {}).write(get.repeat(2_000));
+  await stdout.record(({ status }) => status === 499);
 });
