@@ -66,7 +66,7 @@ export class Http1ServerConnection implements ServerConnection, ExchangeConnecti
     this.#responses = new ResponseQueue(this, () => this.#onSettled());
     this.output = new ConnectionOutput(socket, options, () => this.#responses.settle());
     this.#deadline = new ConnectionDeadline(clock, (awaited) => this.#onDeadline(awaited));
-    this.#reader = new RequestReader(socket, { limits, clock, deadline: this.#deadline }, this);
+    this.#reader = new RequestReader(socket, options, this.#deadline, this);
     this.idleSince = clock.now();
     this.#deadline.start("head", limits.requestHeadersMs, this.idleSince);
     if (early !== undefined && early.length > 0) socket.unshift(early);

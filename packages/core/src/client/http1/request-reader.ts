@@ -2,6 +2,7 @@ import type { Duplex } from "node:stream";
 import { limits as fixed } from "../../config/defaults.ts";
 import { inBackground } from "../../runtime/async-context.ts";
 import type { Clock } from "../../runtime/clock.ts";
+import type { ServerConnectionOptions } from "../server/server-connection.ts";
 import type { ServerLimits } from "../server/server-limits.ts";
 import { BodyRate } from "./body-rate.ts";
 import type { ConnectionDeadline } from "./connection-deadline.ts";
@@ -23,11 +24,7 @@ export interface RequestOwner {
   onCaughtUp(): void;
 }
 
-export interface ReaderSetup {
-  readonly limits: ServerLimits;
-  readonly clock: Clock;
-  readonly deadline: ConnectionDeadline;
-}
+export type ReaderSetup = Pick<ServerConnectionOptions, "limits" | "clock">;
 
 /**
  * Reads the requests of a connection, one after another, and pauses its socket while they are too many or too large. Behind the
@@ -62,7 +59,7 @@ export class RequestReader {
   #continuing = false;
   #stopped = false;
 
-  constructor(socket: Duplex, { limits, clock, deadline }: ReaderSetup, owner: RequestOwner) {
+  constructor(socket: Duplex, { limits, clock }: ReaderSetup, deadline: ConnectionDeadline, owner: RequestOwner) {
     this.#socket = socket;
     this.#limits = limits;
     this.#clock = clock;
@@ -139,7 +136,10 @@ export class RequestReader {
   }
 
   onBodyFlow(exchange: ServerExchange): void {
-    if (exchange === this.#receiving) this.#updateRate();
+    if (exchange !== this.#receiving) return;
+    // The rest of a body behind its response delays the next request.
+    if (this.#rate === undefined && exchange.state === "closed") this.#deadline.start("body", this.#limits.keepAliveMs);
+    else this.#updateRate();
   }
 
   onHeldChanged(bytes: number): void {

@@ -239,6 +239,7 @@ export class ServerExchange implements ClientExchange, BodyReceiver {
     this.#state = "closed";
     this.#finished = finished;
     this.body?.drop();
+    this.#connection.onBodyFlow(this);
     if (this.#handler !== undefined) this.#reportClosed();
   }
 

@@ -181,3 +181,16 @@ test("a client that goes on sending behind the last response is cut off in time"
   await pass(clock, 2_100);
   expect(connection.socket.destroyed).toBe(true);
 });
+
+test.each([100, 0])("the rest of a body comes in time behind the response, at a rate of %i", async (minBodyRate) => {
+  const clock = new VirtualClock();
+  const { client } = await ownConnection({ clock, limits: { ...limits, minBodyRate } }, respond);
+  client.socket.write("PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nabc");
+  await until(() => client.read([]).responses.length === 1);
+  await turns(5);
+  await pass(clock, 4_900);
+  expect(client.how).toBeUndefined();
+  await pass(clock, 200);
+  await client.when(() => client.how !== undefined, 5_000);
+  expect([client.how, client.read([]).responses.length]).toEqual(["end", 1]);
+});
