@@ -181,10 +181,11 @@ export const limits = {
   http2StreamWindowBytes: 262_144,
   http2ConnectionWindowBytes: 8_388_608,
   /**
-   * The flow control window in bytes of the requests on an HTTP/2 connection of a client. A stream has 64 KB until its body is
-   * read, and then as much as one of an upstream.
+   * The flow control window in bytes of an HTTP/2 connection of a client. What is received is given back at once: the windows of
+   * the streams bound what is held. A stream has 64 KB; while its body is read, so many of them have as much as one of an upstream.
    */
   http2ClientWindowBytes: 1_048_576,
+  http2ExtraWindows: 16,
   /** The rate limit of streams on a client's HTTP/2 connection that end without a response: burst, and per second. */
   http2AbandonedStreams: 500,
   http2AbandonedStreamsPerSecond: 50,

@@ -78,13 +78,16 @@ export class ConnectionInput implements FrameSink {
   onData(streamId: number, length: number, endStream: boolean): void {
     this.#begin(frameType.data, 0);
     if (streamId === 0) throw violation("DATA without a stream");
-    this.#window.receive(length);
     if (this.#host.isIdle(streamId)) throw violation("DATA on an idle stream");
+    this.#window.receive(length);
+    // Backpressure is up to the window of each stream: a stream that is not read must not stop the others.
+    this.#window.consume(length);
+    const increment = this.#window.takeIncrement();
+    if (increment > 0) this.#host.sendWindowUpdate(increment);
     this.#dataLength = length;
     this.#dataBytes = 0;
     this.#endStream = endStream;
     this.#dataStream = this.#receiverOfData(streamId, length);
-    if (this.#dataStream === undefined) this.onConsumed(length);
   }
 
   onDataBytes(bytes: Buffer): void {
@@ -136,13 +139,6 @@ export class ConnectionInput implements FrameSink {
     if (touched.length === 0) return;
     this.#touched = [];
     for (const stream of touched) stream.onInputRead();
-  }
-
-  /** Returns bytes to the connection's window that were consumed or dropped. */
-  onConsumed(bytes: number): void {
-    this.#window.consume(bytes);
-    const increment = this.#window.takeIncrement();
-    if (increment > 0) this.#host.sendWindowUpdate(increment);
   }
 
   /** Checks for every frame: SETTINGS is the first, and no frame interrupts a header block. */

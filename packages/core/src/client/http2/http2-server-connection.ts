@@ -13,6 +13,7 @@ import { ConnectionDeadlines, type DeadlineOwner } from "./connection-deadlines.
 import { ConnectionInput } from "./connection-input.ts";
 import { ConnectionOutput, type OutputOwner } from "./connection-output.ts";
 import { ConnectionStreams } from "./connection-streams.ts";
+import { ExtraWindows } from "./incoming-body.ts";
 import { type FramesOwner, StreamFrames } from "./stream-frames.ts";
 
 /** `draining`: a GOAWAY without a last stream was sent. `retired`: no more streams are accepted. */
@@ -29,6 +30,8 @@ export class Http2ServerConnection implements ServerConnection, FramesOwner, Out
   readonly remoteAddress: string | undefined;
   readonly encrypted: boolean;
   readonly sendMs: number;
+  readonly headMs: number;
+  readonly extraWindows: ExtraWindows = new ExtraWindows();
   readonly #socket: Duplex;
   readonly #options: ServerConnectionOptions;
   readonly #frames: StreamFrames;
@@ -50,6 +53,7 @@ export class Http2ServerConnection implements ServerConnection, FramesOwner, Out
     this.remoteAddress = options.remoteAddress;
     this.encrypted = options.encrypted;
     this.sendMs = own.sendMs;
+    this.headMs = own.requestHeadersMs;
     this.refusal = options.refusal;
     this.#socket = socket;
     this.#options = options;
@@ -155,10 +159,6 @@ export class Http2ServerConnection implements ServerConnection, FramesOwner, Out
   onGoaway(): void {
     this.#peerLeaving = true;
     this.#closeWhenDone();
-  }
-
-  onConsumed(bytes: number): void {
-    this.#input.onConsumed(bytes);
   }
 
   onStreamClosed(streamId: number, reset: boolean): void {

@@ -58,7 +58,7 @@ export class Http2ServerExchange
   #over = false;
   /** The stream is closed: nothing is sent on it any more. */
   #gone = false;
-  #onComplete: (() => void) | undefined;
+  #onComplete: ((open: boolean) => void) | undefined;
 
   constructor(host: StreamHost, id: number, head: StreamHead) {
     this.#host = host;
@@ -68,7 +68,7 @@ export class Http2ServerExchange
     this.rawHeaders = head.rawHeaders;
     this.bodyFollows = head.bodyFollows;
     this.sendWindow = new SendWindow(head.sendWindowBytes, id);
-    this.#in = new IncomingBody(this, this.#calls, { streamId: id, ended: head.endStream, announced: head.length });
+    this.#in = new IncomingBody(this, this.#calls, host.extraWindows, head);
     this.#out = new OutgoingBody(this, host, this.sendWindow, id);
   }
 
@@ -134,7 +134,11 @@ export class Http2ServerExchange
 
   end(body: Uint8Array | string | undefined, trailers: readonly [name: string, value: string][]): void {
     if (this.#over) return;
-    if (this.#malformed !== undefined) return this.#resetMalformed();
+    if (this.#malformed !== undefined) {
+      // The reset is the response to a malformed request.
+      this.#reset(this.#malformed);
+      return this.#calls.closeSoon(true);
+    }
     const last = this.#bodiless ? undefined : body;
     const fields = trailerFields(this.#bodiless ? [] : trailers);
     const isEmpty = (last === undefined || last.length === 0) && fields.length === 0;
@@ -164,9 +168,7 @@ export class Http2ServerExchange
   protected becomeTunnel(handler: ClientHandler): Buffer {
     this.isTunnel = true;
     this.#calls.replace(handler);
-    const received: Buffer[] = [];
-    for (let chunk = this.#in.take(); chunk !== undefined; chunk = this.#in.take()) received.push(chunk);
-    return Buffer.concat(received);
+    return this.#in.takeAll();
   }
 
   // Called by the connection, in the order in which it receives frames.
@@ -181,7 +183,7 @@ export class Http2ServerExchange
   }
 
   onData(bytes: Buffer): void {
-    if (this.#gone || this.#malformed !== undefined) return this.onConsumed(bytes.length);
+    if (this.#gone || this.#malformed !== undefined) return;
     if (!this.#in.add(bytes)) this.onMalformed("bad_request", errorCode.protocolError);
   }
 
@@ -193,11 +195,11 @@ export class Http2ServerExchange
   onRequestEnd(): void {
     this.#in.ended = true;
     if (!this.#in.isWhole) this.onMalformed("bad_request", errorCode.protocolError);
-    this.#onComplete?.();
+    this.#complete(true);
   }
 
-  /** Calls back when the request has ended or turns out to be malformed. */
-  whenComplete(callback: () => void): void {
+  /** Calls back once: when the request has ended, turns out to be malformed, or is gone, which is `false`. */
+  whenComplete(callback: (open: boolean) => void): void {
     this.#onComplete = callback;
   }
 
@@ -213,7 +215,7 @@ export class Http2ServerExchange
     this.#in.discard();
     if (this.#calls.started) return this.#calls.onFault(code);
     this.fault = code;
-    this.#onComplete?.();
+    this.#complete(true);
   }
 
   /** The stream was reset, or its connection is lost. */
@@ -232,10 +234,6 @@ export class Http2ServerExchange
   }
 
   // Called by the bodies.
-
-  onConsumed(bytes: number): void {
-    this.#host.onConsumed(bytes);
-  }
 
   onWindowIncrement(increment: number): void {
     if (!this.#gone) this.#host.output.windowUpdate(this.id, increment);
@@ -279,19 +277,20 @@ export class Http2ServerExchange
     this.#host.output.headers(this.id, this.status, head, endStream);
   }
 
-  /** The reset is the response to a malformed request. */
-  #resetMalformed(): void {
-    this.#reset(this.#malformed ?? errorCode.protocolError);
-    this.#calls.closeSoon(true);
-  }
-
   #reset(code: number): void {
     this.#abandon();
     this.#host.output.reset(this.id, code);
     this.#host.onStreamClosed(this.id, true);
   }
 
+  #complete(open: boolean): void {
+    const onComplete = this.#onComplete;
+    this.#onComplete = undefined;
+    onComplete?.(open);
+  }
+
   #abandon(): void {
+    this.#complete(false);
     this.#over = true;
     this.#gone = true;
     this.#out.abandon();

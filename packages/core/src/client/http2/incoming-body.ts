@@ -12,14 +12,31 @@ const nothing: Buffer[] = [];
 
 /** The stream of a request body. */
 export interface IncomingBodyOwner {
-  /** Bytes of the connection's window were consumed or dropped. */
-  onConsumed(bytes: number): void;
+  readonly id: number;
   onWindowIncrement(increment: number): void;
 }
 
 /**
+ * How many streams of a connection have a window above the initial one. Bounded, since clients and slow upstreams fill windows
+ * with bytes that are held.
+ */
+export class ExtraWindows {
+  #left: number = limits.http2ExtraWindows;
+
+  take(): boolean {
+    if (this.#left === 0) return false;
+    this.#left--;
+    return true;
+  }
+
+  giveBack(): void {
+    this.#left++;
+  }
+}
+
+/**
  * What was received of a request's body and was not read yet, bounded by its window: small until the body is read for the first
- * time, then as large as throughput needs.
+ * time, then, as long as few others have it, as large as throughput needs.
  */
 export class IncomingBody {
   /** END_STREAM was received. */
@@ -29,6 +46,8 @@ export class IncomingBody {
   readonly #owner: IncomingBodyOwner;
   readonly #calls: HandlerCalls;
   readonly #window: ReceiveWindow;
+  readonly #extraWindows: ExtraWindows;
+  #isEnlarged = false;
   /** What Content-Length announces; -1 without one. */
   readonly #announced: number;
   #received = 0;
@@ -45,13 +64,15 @@ export class IncomingBody {
   constructor(
     owner: IncomingBodyOwner,
     calls: HandlerCalls,
-    options: { readonly streamId: number; readonly ended: boolean; readonly announced: number },
+    extraWindows: ExtraWindows,
+    { length, endStream }: { readonly length: number; readonly endStream: boolean },
   ) {
     this.#owner = owner;
     this.#calls = calls;
-    this.#window = new ReceiveWindow(defaultWindowBytes, options.streamId);
-    this.ended = options.ended;
-    this.#announced = options.announced;
+    this.#extraWindows = extraWindows;
+    this.#window = new ReceiveWindow(defaultWindowBytes, owner.id);
+    this.ended = endStream;
+    this.#announced = length;
   }
 
   /** As many bytes were received as were announced, if any were. */
@@ -67,10 +88,7 @@ export class IncomingBody {
   /** Takes data. False when it is more than was announced. */
   add(bytes: Buffer): boolean {
     this.#received += bytes.length;
-    if (this.#announced !== -1 && this.#received > this.#announced) {
-      this.#owner.onConsumed(bytes.length);
-      return false;
-    }
+    if (this.#announced !== -1 && this.#received > this.#announced) return false;
     if (this.#discarding) {
       this.read += bytes.length;
       this.credit(bytes.length);
@@ -81,21 +99,26 @@ export class IncomingBody {
     return true;
   }
 
-  /** Returns the next chunk and gives its bytes back to the windows; undefined when there is none to be read. */
+  /** Returns the next chunk and gives its bytes back to the window; undefined when there is none to be read. */
   take(): Buffer | undefined {
     const pieces = this.#chunks.length + (this.#joined === undefined ? 0 : 1);
     if (pieces <= (this.#isHeld ? 1 : 0)) return undefined;
     if (this.#chunks.length === 0) this.#closeJoined();
     const chunk = this.#chunks.shift() as Buffer;
     this.read += chunk.length;
-    this.#window.growTo(limits.http2StreamWindowBytes);
+    if (!this.ended) this.#enlarge();
     this.credit(chunk.length);
     return chunk;
   }
 
-  /** Gives bytes back to both windows: data that was read or dropped, or padding. */
+  takeAll(): Buffer {
+    const chunks: Buffer[] = [];
+    for (let chunk = this.take(); chunk !== undefined; chunk = this.take()) chunks.push(chunk);
+    return Buffer.concat(chunks);
+  }
+
+  /** Gives bytes back to the window: data that was read or dropped, or padding. */
   credit(bytes: number): void {
-    this.#owner.onConsumed(bytes);
     if (this.ended) return;
     this.#window.consume(bytes);
     const increment = this.#window.takeIncrement();
@@ -133,6 +156,8 @@ export class IncomingBody {
   /** Drops what is held, and what is still to be received. */
   discard(): void {
     this.#discarding = true;
+    if (this.#isEnlarged) this.#extraWindows.giveBack();
+    this.#isEnlarged = false;
     let bytes = this.#joinedLength;
     for (const chunk of this.#chunks) bytes += chunk.length;
     if (bytes === 0) return;
@@ -146,6 +171,12 @@ export class IncomingBody {
   /** The last announced bytes are held until END_STREAM: more may follow, and then the request is malformed. */
   get #isHeld(): boolean {
     return !this.ended && this.#announced > 0 && this.#received === this.#announced;
+  }
+
+  #enlarge(): void {
+    if (this.#isEnlarged || !this.#extraWindows.take()) return;
+    this.#isEnlarged = true;
+    this.#window.growTo(limits.http2StreamWindowBytes);
   }
 
   #join(bytes: Buffer): void {

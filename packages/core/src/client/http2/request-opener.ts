@@ -1,6 +1,7 @@
 import type { ErrorCode } from "../../errors.ts";
 import type { DecodedFields } from "../../http2/hpack/decoder.ts";
 import { errorCode } from "../../http2/protocol.ts";
+import type { Ticker, Timed } from "../../runtime/ticker.ts";
 import type { RequestSink } from "../server/request-sink.ts";
 import { Http2ServerExchange, type StreamHead } from "./http2-server-exchange.ts";
 import { readRequestFields } from "./request-fields.ts";
@@ -69,7 +70,40 @@ export class RequestOpener {
     if (kind === "malformed") this.#sink.onMalformed(exchange, code ?? "bad_request");
     else if (kind === "handshake") this.#sink.onHandshake(exchange, refusal);
     // Without its end it could still become malformed, and its forwarding could not be undone.
-    else if (awaitsEnd) exchange.whenComplete(() => this.#sink.onRequest(exchange, refusal ?? code));
+    else if (awaitsEnd) this.#awaitEnd(exchange, refusal ?? code);
     else this.#sink.onRequest(exchange, refusal ?? code);
+  }
+
+  #awaitEnd(exchange: Http2ServerExchange, refusal: ErrorCode | undefined): void {
+    const end = new AwaitedEnd(this.#host, () => this.#sink.onMalformed(exchange, "request_timeout"));
+    exchange.whenComplete((open) => {
+      if (end.stop() && open) this.#sink.onRequest(exchange, refusal);
+    });
+  }
+}
+
+/** The time until the end of a request whose forwarding waits for it. */
+class AwaitedEnd implements Timed {
+  deadline: number;
+  readonly #ticker: Ticker;
+  readonly #onTimeout: () => void;
+
+  constructor({ clock, ticker, headMs }: StreamHost, onTimeout: () => void) {
+    this.deadline = headMs > 0 ? clock.now() + headMs : Infinity;
+    this.#ticker = ticker;
+    this.#onTimeout = onTimeout;
+    ticker.watch(this);
+  }
+
+  /** False if the time was over before. */
+  stop(): boolean {
+    this.#ticker.forget(this);
+    return this.deadline !== 0;
+  }
+
+  onDeadline(): void {
+    this.deadline = 0;
+    this.#ticker.forget(this);
+    this.#onTimeout();
   }
 }

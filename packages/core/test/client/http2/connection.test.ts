@@ -308,8 +308,96 @@ test("bodies that are not read do not stop the other streams of a connection", a
   const onRequest = ({ method }: { readonly method: string }) =>
     method === "POST" ? new Promise<undefined>(() => {}) : undefined;
   const { client } = await lab(undefined, { surroundings: { onRequest } });
-  for (const id of [1, 3, 5, 7])
-    client.send(post(id), ...Array.from({ length: 3 }, () => data(id, Buffer.alloc(16_384))));
-  client.send(headers(9, requestFields("/", [], "PUT")), data(9, Buffer.alloc(16_384), true));
-  expect((await client.over(9)).status).toBe(200);
+  const send = uploader(client);
+  for (let id = 1; id < 201; id += 2) {
+    client.send(post(id));
+    await send(id, 65_535);
+  }
+  client.send(headers(201, requestFields("/", [], "PUT")));
+  await send(201, 60_000);
+  client.send(data(201, "", true));
+  expect((await client.over(201)).status).toBe(200);
+});
+
+test("bodies that an upstream does not read on do not stop the other streams of a connection", async () => {
+  const upstream = await startRawUpstream((socket) => void socket.pause());
+  const other = await startUpstream("b");
+  const front = await startHttp2Front({
+    pools: { slow: { upstreams: [upstream.url] }, other: { upstreams: [other.url] } },
+    routes: [
+      { path: "/slow", pool: "slow" },
+      { path: "/", pool: "other" },
+    ],
+  });
+  const client = await FrameClient.to({ port: front.port });
+  const send = uploader(client);
+  // Each stream takes all that its window allows, until the sockets to the upstream are full.
+  const ids = Array.from({ length: 40 }, (_, index) => 2 * index + 1);
+  for (const id of ids) client.send(headers(id, requestFields("/slow", [], "POST")));
+  for (let quiet = 0; quiet < 20; quiet++) {
+    for (const id of ids) if (send.room(id) > 0) quiet = 0;
+    for (const id of ids) await send(id, send.room(id));
+    await turns(20);
+  }
+  client.send(headers(101, requestFields("/", [], "PUT")));
+  await send(101, 65_535);
+  client.send(data(101, "", true));
+  expect((await client.over(101)).status).toBe(200);
+}, 30_000);
+
+/** Sends zeros as the windows of a stream and the connection allow. */
+function uploader(client: FrameClient) {
+  const sent = new Map<number, number>();
+  const granted = (id: number) =>
+    client.of(frameType.windowUpdate, id).reduce((sum, { payload }) => sum + payload.readUInt32BE(0), 65_535);
+  const room = (id: number) => granted(id) - (sent.get(id) ?? 0);
+  const send = async (id: number, bytes: number) => {
+    for (let left = bytes; left > 0; ) {
+      const length = Math.min(left, 16_384);
+      await client.until(() => room(0) >= length && room(id) >= length);
+      client.send(data(id, Buffer.alloc(length)));
+      for (const key of [0, id]) sent.set(key, (sent.get(key) ?? 0) + length);
+      left -= length;
+    }
+  };
+  return Object.assign(send, { room });
+}
+
+describe("a request whose Content-Length is 0", () => {
+  test("and that does not end is timed out", async () => {
+    const clock = new VirtualClock();
+    const { client, front, upstream } = await lab(undefined, { clock, limits: { requestHeadersMs: 1_000 } });
+    client.send(headers(1, requestFields("/", [["content-length", "0"]], "POST")));
+    await front.until(() => front.connections.length === 1);
+    await turns(20);
+    await pass(clock, 900);
+    expect(client.response(1).resetCode).toBeUndefined();
+    await pass(clock, 200);
+    expect((await client.over(1)).status).toBe(408);
+    await front.until(() => front.requests.length === 1);
+    expect([front.requests[0]?.error, upstream.received.length]).toEqual(["request_timeout", 0]);
+  });
+
+  test("and that has a body is one request, which is refused", async () => {
+    const { client, front, upstream } = await lab();
+    client.send(headers(1, requestFields("/", [["content-length", "0"]], "POST")), data(1, "body", true), get(3));
+    expect((await client.over(1)).resetCode).toBe(errorCode.protocolError);
+    expect((await client.over(3)).status).toBe(200);
+    await front.until(() => front.requests.length >= 2);
+    expect([front.requests.length, upstream.received.length]).toEqual([2, 1]);
+  });
+
+  test("is forwarded when it ends in time, and has no timeout any more", async () => {
+    const clock = new VirtualClock();
+    const { client, front } = await lab(undefined, { clock, limits: { requestHeadersMs: 1_000 } });
+    client.send(headers(1, requestFields("/", [["content-length", "0"]], "POST")));
+    await front.until(() => front.connections.length === 1);
+    await turns(20);
+    await pass(clock, 900);
+    client.send(data(1, "", true));
+    expect((await client.over(1)).status).toBe(200);
+    await pass(clock, 200);
+    client.send(get(3));
+    expect((await client.over(3)).status).toBe(200);
+  });
 });
