@@ -1,7 +1,7 @@
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { expect, onTestFinished } from "vitest";
 import { Http2ServerConnection } from "../../src/client/http2/http2-server-connection.ts";
-import { type ServerLimits, serverLimits } from "../../src/client/server/server-limits.ts";
+import type { ServerLimits } from "../../src/client/server/server-limits.ts";
 import type { ErrorCode } from "../../src/errors.ts";
 import type { RequestEvent } from "../../src/events.ts";
 import type { ProxyOptions } from "../../src/index.ts";
@@ -9,6 +9,7 @@ import { createProxy, type Proxy, type ProxySurroundings } from "../../src/proxy
 import type { Clock } from "../../src/runtime/clock.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
 import { Conditions } from "./conditions.ts";
+import { serverLimits } from "./server-limits.ts";
 import { leftovers } from "./start-proxy.ts";
 
 export interface Http2Front {

@@ -3,10 +3,11 @@ import { type AddressInfo, createServer, type Server, type Socket } from "node:n
 import { createServer as createTlsServer, type TLSSocket } from "node:tls";
 import { Http1ServerConnection } from "../../src/client/http1/http1-server-connection.ts";
 import type { RequestSink } from "../../src/client/server/request-sink.ts";
-import { type ServerLimits, serverLimits } from "../../src/client/server/server-limits.ts";
+import type { ServerLimits } from "../../src/client/server/server-limits.ts";
 import type { ErrorCode } from "../../src/errors.ts";
 import { type Clock, systemClock } from "../../src/runtime/clock.ts";
 import { listenAnywhere } from "./layers.ts";
+import { serverLimits } from "./server-limits.ts";
 
 export interface OwnServerOptions {
   readonly secure?: boolean;

@@ -15,14 +15,3 @@ export interface ServerLimits {
   /** Streams of one HTTP/2 connection that are open at the same time. */
   readonly maxConcurrentStreams: number;
 }
-
-/** The defaults of `ServerLimits`. */
-export const serverLimits: ServerLimits = {
-  requestHeadersMs: 10_000,
-  keepAliveMs: 75_000,
-  sendMs: 60_000,
-  headBytes: 16_384,
-  minBodyRate: 240,
-  requestsPerConnection: 0,
-  maxConcurrentStreams: 128,
-};

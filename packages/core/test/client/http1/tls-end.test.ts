@@ -1,11 +1,11 @@
 import { Duplex } from "node:stream";
 import { expect, test } from "vitest";
 import { Http1ServerConnection } from "../../../src/client/http1/http1-server-connection.ts";
-import { serverLimits } from "../../../src/client/server/server-limits.ts";
 import { systemClock } from "../../../src/runtime/clock.ts";
 import { RecordingHandler } from "../../contract/client-exchange-harness.ts";
 import { until } from "../../support/event-loop.ts";
 import { getRequest } from "../../support/own-connection.ts";
+import { serverLimits } from "../../support/server-limits.ts";
 
 /** A TLS socket that reports a write when the test says so. As in Node, that is later than the client has received it. */
 class TlsEnd extends Duplex {

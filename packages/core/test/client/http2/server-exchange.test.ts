@@ -4,7 +4,6 @@ import { onTestFinished } from "vitest";
 import type { ClientExchange } from "../../../src/client/client-exchange.ts";
 import { Http2ServerConnection } from "../../../src/client/http2/http2-server-connection.ts";
 import type { RequestSink } from "../../../src/client/server/request-sink.ts";
-import { serverLimits } from "../../../src/client/server/server-limits.ts";
 import { systemClock } from "../../../src/runtime/clock.ts";
 import { clientExchangeContract } from "../../contract/client-exchange-contract.ts";
 import {
@@ -17,6 +16,7 @@ import { cert, key } from "../../support/certificates.ts";
 import { FrameClient } from "../../support/frame-client.ts";
 import { headers } from "../../support/frame-server.ts";
 import { FrameTestClient, sketchFields } from "../../support/frame-test-client.ts";
+import { serverLimits } from "../../support/server-limits.ts";
 
 /** A server that hands over its first request, gone when the test has ended. */
 async function serve(secure: boolean): Promise<{ readonly port: number; readonly handed: Promise<ClientExchange> }> {
