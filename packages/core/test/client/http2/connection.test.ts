@@ -108,6 +108,27 @@ describe("a response", () => {
     expect([status, body.toString(), complete, resetCode]).toEqual([413, "too large", true, errorCode.noError]);
   });
 
+  test("in front of the end of its request lets go what of it is still on its way", async () => {
+    const { client } = await lab((_req, res) => void res.writeHead(413, { Connection: "close" }).end("too large"));
+    client.send(post(1), data(1, "some"));
+    await client.until(() => client.response(1).resetCode !== undefined);
+    client.send(data(1, "more"), data(1, "", false), headers(1, [["x-one", "1"]], { endStream: true }), get(3));
+    expect((await client.over(3)).status).toBe(413);
+    expect(client.goaways).toEqual([]);
+  });
+
+  test.each([
+    ["HEAD", 200],
+    ["GET", 204],
+    ["GET", 304],
+  ])("to %s with status %i ends with its head", async (method, status) => {
+    const { client } = await lab((_req, res) => void res.writeHead(status, { ETag: "1" }).end());
+    client.send(headers(1, requestFields("/", [], method), { endStream: true }));
+    expect((await client.over(1)).status).toBe(status);
+    expect(client.of(frameType.headers, 1).map(({ flags }) => flags & 1)).toEqual([1]);
+    expect(client.of(frameType.data, 1)).toEqual([]);
+  });
+
   test("leaves with those of the same turn in one write", async () => {
     const { client, front } = await lab();
     // Refused at once, so that all are responses of one turn.

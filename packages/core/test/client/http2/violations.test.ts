@@ -81,6 +81,30 @@ const connectionErrors: [name: string, code: number, bytes: Buffer | readonly Bu
       endStream: true,
     }),
   ],
+  [
+    "an integer beyond 2^31",
+    compressionError,
+    headers(1, Buffer.concat([block(...get), Buffer.from([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f])]), {
+      endStream: true,
+    }),
+  ],
+  [
+    "an integer of many bytes without a value",
+    compressionError,
+    headers(1, Buffer.concat([block(...get), Buffer.from([0xff]), Buffer.alloc(40, 0x80), Buffer.alloc(1)]), {
+      endStream: true,
+    }),
+  ],
+  [
+    "an integer that ends early",
+    compressionError,
+    headers(1, Buffer.concat([block(...get), Buffer.from([0xff, 0x80])]), { endStream: true }),
+  ],
+  [
+    "a name beyond the table",
+    compressionError,
+    headers(1, Buffer.concat([block(...get), Buffer.from([0x7f, 0x20, 0x01, 0x61])]), { endStream: true }),
+  ],
   // Streams (section 5.1).
   ["DATA on an idle stream", protocolError, data(1, "x", true)],
   ["RST_STREAM on an idle stream", protocolError, reset(1, 8)],
@@ -287,6 +311,16 @@ const malformedHeads: [name: string, fields: Fields][] = [
   ],
   ["a Content-Length that is no number", withField("content-length", "1x")],
   ["a negative Content-Length", withField("content-length", "-1")],
+  ["a Content-Length with a sign", withField("content-length", "+5")],
+  ["a Content-Length in hexadecimal", withField("content-length", "0x5")],
+  ["a Content-Length that is a list", withField("content-length", "5, 5")],
+  ["an empty Content-Length", withField("content-length", "")],
+  ["a Content-Length beyond 2^64", withField("content-length", "18446744073709551621")],
+  ["a name with DEL", withField("x\x7f", "1")],
+  ["a name outside of ASCII", withField("x\xe9", "1")],
+  ["a framing name with a space behind it", withField("transfer-encoding ", "chunked")],
+  ["a path with NUL", withPath("/a\0")],
+  ["a path with a tab", withPath("/a\tb")],
   [
     "two Content-Lengths",
     requestFields("/", [
@@ -343,6 +377,29 @@ const streamErrors: [name: string, code: number, frames: readonly Buffer[]][] = 
 function upload(length: string): Buffer {
   return headers(1, requestFields("/", [["content-length", length]], "POST"));
 }
+
+/** Well-formed by the fields of HTTP/2, but no request that can be forwarded. */
+const refusedTargets: [name: string, fields: Fields][] = [
+  ["a fragment in the path", withPath("/a#b")],
+  ["an authority with a path", replaced(":authority", "shop.example/x")],
+  ["an authority with a query", replaced(":authority", "shop.example?x")],
+  ["an authority with a fragment", replaced(":authority", "shop.example#x")],
+  ["an authority with a space", replaced(":authority", "shop .example")],
+  ["an authority with a line break", replaced(":authority", "shop.example\r\nX-Two: 1")],
+  ["an authority with a port that is no number", replaced(":authority", "shop.example:80x")],
+  ["a Host with a path and no authority", [...without(":authority"), ["host", "shop.example/x"]]],
+  ["a Host with user information and no authority", [...without(":authority"), ["host", "user@shop.example"]]],
+  ["neither an authority nor a Host", without(":authority")],
+];
+
+test.each(refusedTargets)("%s is 400, and is not forwarded", async (_, fields) => {
+  const { front, completed } = await lab();
+  const client = await FrameClient.to({ port: front.port });
+  client.send(headers(1, fields, { endStream: true }), headers(3, requestFields("/after"), { endStream: true }));
+  expect((await client.over(1)).status).toBe(400);
+  expect((await client.over(3)).status).toBe(200);
+  expect(completed).toEqual(["/after"]);
+});
 
 describe("a malformed request resets its stream alone", () => {
   const expectReset = async (frames: readonly Buffer[], code: number) => {
