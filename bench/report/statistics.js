@@ -6,7 +6,7 @@ export function median(figures) {
 }
 
 /** The ratios of each round, in order. */
-export function ratiosOf(figures, others) {
+function ratiosOf(figures, others) {
   return figures
     .slice(0, others.length)
     .map((figure, round) => figure / others[round])

@@ -81,7 +81,7 @@ test.skipIf(!hasProgram("chromium"))("Chromium over TLS and HTTP/2", async () =>
   let report: unknown;
   let events: ServerResponse | undefined;
   let count = 0;
-  upstream.answer = async (req: IncomingMessage, res: ServerResponse) => {
+  const respond = async (req: IncomingMessage, res: ServerResponse) => {
     const { url = "" } = req;
     const body = await bodyOf(req);
     const [type, content] = pages[url] ?? [];
@@ -95,6 +95,7 @@ test.skipIf(!hasProgram("chromium"))("Chromium over TLS and HTTP/2", async () =>
     if (url === "/report") report = JSON.parse(String(body));
     res.end(url === "/hash" ? sha256(body) : url);
   };
+  upstream.answer = (req, res) => void respond(req, res);
   const { url, requests } = await serve({ upstreams: [upstream.url], retry: { attempts: 1 } }, { tls: { cert, key } });
 
   const output = startChromium(url);

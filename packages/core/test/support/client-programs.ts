@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { onTestFinished } from "vitest";
@@ -61,7 +62,7 @@ export const large: Buffer = largeBytes(3_000_000);
 
 /** Proxies of the own server, without and with TLS, in front of one upstream with a response of each kind. */
 export async function serveClients(): Promise<{ readonly plain: ServedTestProxy; readonly secure: ServedTestProxy }> {
-  const upstream = await startUpstream("a", async (req, res) => {
+  const respond = async (req: IncomingMessage, res: ServerResponse) => {
     const body = await bodyOf(req);
     if (req.url === "/large") return void res.end(large);
     if (req.url === "/half")
@@ -75,7 +76,8 @@ export async function serveClients(): Promise<{ readonly plain: ServedTestProxy;
       return void res.end("trailers");
     }
     res.end(`${req.method} ${req.headers["x-forwarded-proto"]}`);
-  });
+  };
+  const upstream = await startUpstream("a", (req, res) => void respond(req, res));
   const options = { upstreams: [upstream.url], retry: { attempts: 1 } };
   return { plain: await serve(options, { h2c: true }), secure: await serve(options, { tls: { cert, key } }) };
 }

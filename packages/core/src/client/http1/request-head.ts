@@ -45,7 +45,7 @@ export function parseRequestHead(text: string): RequestHead {
 }
 
 /** Parses a whole request line. Throws a `RequestFault`. */
-export function parseRequestLine(line: string): RequestLine {
+function parseRequestLine(line: string): RequestLine {
   const match = requestLine.exec(line);
   if (match === null) throw new RequestFault("bad_request", "a malformed request line");
   const [, method = "", target = "", major, minor] = match;

@@ -65,7 +65,7 @@ function replaceRequestLine(tokens: string[], dice: Dice): void {
 }
 
 /** The request behind all others. */
-export const sentinel: ReadRequest = {
+const sentinel: ReadRequest = {
   method: "GET",
   target: "/sentinel",
   httpVersion: "1.1",
