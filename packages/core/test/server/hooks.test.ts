@@ -1,8 +1,13 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import { request } from "node:http";
+import { connect } from "node:http2";
+import { text } from "node:stream/consumers";
 import { expect, onTestFinished, test } from "vitest";
 import { LazyServerRequest, type ServerRequest } from "../../src/client/server-request.ts";
-import type { RequestContext } from "../../src/forward/hooks.ts";
+import type { Hooks, RequestContext } from "../../src/forward/hooks.ts";
 import { createProxy } from "../../src/proxy.ts";
+import { connectTo } from "../support/serve.ts";
+import { startUpstream } from "../support/start-upstream.ts";
 
 test("hooks receive the head of the request, with the properties of Node's", async () => {
   let seen: unknown;
@@ -34,6 +39,48 @@ test("hooks receive the head of the request, with the properties of Node's", asy
     socket: { remoteAddress: "127.0.0.1", encrypted: false },
   });
 });
+
+test.each([
+  ["HTTP/1.1", sendPipelined],
+  ["HTTP/2", sendStreams],
+])("the async context that a hook enters is that of its request alone, over %s", async (_protocol, send) => {
+  const storage = new AsyncLocalStorage<string>();
+  const before: (string | undefined)[] = [];
+  const mixed: unknown[] = [];
+  const hooks: Hooks = {
+    onRequest({ req: { url = "" } }) {
+      before.push(storage.getStore());
+      storage.enterWith(url);
+    },
+    onResponse({ req: { url } }) {
+      if (storage.getStore() !== url) mixed.push([url, storage.getStore()]);
+    },
+  };
+  const upstream = await startUpstream("a", (_req, res) => res.end("hello"));
+  const proxy = createProxy({ upstreams: [upstream.url] }, hooks);
+  onTestFinished(() => proxy.close({ timeout: "0ms" }));
+  const server = await proxy.listen("127.0.0.1:0", { h2c: true });
+  await send(server.urls[0] as string, ["/a", "/b", "/c"]);
+  expect(before).toEqual(Array(6).fill(undefined));
+  expect(mixed).toEqual([]);
+});
+
+/** Sends all requests together, twice on one connection. */
+async function sendPipelined(url: string, paths: string[]): Promise<void> {
+  const client = await connectTo(Number(new URL(url).port));
+  for (const responses of [3, 6]) {
+    client.socket.write(paths.map((path) => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`).join(""));
+    await client.until(new RegExp(`(?:hello[^]*){${responses}}`));
+  }
+}
+
+async function sendStreams(url: string, paths: string[]): Promise<void> {
+  const session = connect(url);
+  onTestFinished(() => session.close());
+  for (let round = 0; round < 2; round++) {
+    await Promise.all(paths.map((path) => text(session.request({ ":path": path }))));
+  }
+}
 
 test("repeated headers are joined as in Node", () => {
   const rawHeaders = [
