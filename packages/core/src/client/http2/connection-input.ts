@@ -1,10 +1,9 @@
 import { limits } from "../../config/defaults.ts";
-import { ReceiveWindow } from "../../http2/flow-window.ts";
+import { ConnectionFrames, violation } from "../../http2/connection-frames.ts";
 import type { FrameBudget } from "../../http2/frame-budget.ts";
-import type { FrameSink } from "../../http2/frame-reader.ts";
 import { HeaderBlock } from "../../http2/header-block.ts";
 import { type DecodedFields, HpackDecoder } from "../../http2/hpack/decoder.ts";
-import { errorCode, flag, frameType, Http2Error } from "../../http2/protocol.ts";
+import { errorCode, flag, Http2Error } from "../../http2/protocol.ts";
 
 /** The most fields of a head, as in Node's server. Fewer are configured for forwarding. */
 const maxFields = 1_000;
@@ -40,13 +39,9 @@ export interface InputHost {
 }
 
 /** Checks the frames of a client's connection against RFC 9113. Throws an `Http2Error` that ends the connection. */
-export class ConnectionInput implements FrameSink {
+export class ConnectionInput extends ConnectionFrames {
   readonly #host: InputHost;
-  readonly #budget: FrameBudget;
-  readonly #window = new ReceiveWindow(limits.http2ClientWindowBytes, 0);
-  readonly #block: HeaderBlock;
   readonly #decoder: HpackDecoder;
-  #frames = 0;
   /** The block that is being received is malformed: its priority is. */
   #dependsOnItself = false;
   /** The stream of the DATA frame that is being read; undefined if its data is ignored. */
@@ -58,79 +53,48 @@ export class ConnectionInput implements FrameSink {
   #touched: InputStream[] = [];
 
   constructor(host: InputHost, budget: FrameBudget, headBytes: number) {
-    this.#host = host;
-    this.#budget = budget;
     // Compression hardly enlarges names and values, so a head that is too large fails its request, not the connection.
-    this.#block = new HeaderBlock(Math.max(limits.http2HeaderBlockBytes, 2 * headBytes));
+    const block = new HeaderBlock(Math.max(limits.http2HeaderBlockBytes, 2 * headBytes));
+    super(budget, block, limits.http2ClientWindowBytes);
+    this.#host = host;
     this.#decoder = new HpackDecoder({ bytes: headBytes, fields: maxFields });
   }
 
   /** The client's SETTINGS have been received. */
   get settled(): boolean {
-    return this.#frames > 0;
+    return this.frames > 0;
   }
 
   /** The beginning of a header block was received. */
   get inHeaderBlock(): boolean {
-    return this.#block.streamId !== 0;
+    return this.block.streamId !== 0;
   }
 
-  onData(streamId: number, length: number, endStream: boolean): void {
-    this.#begin(frameType.data, 0);
-    if (streamId === 0) throw violation("DATA without a stream");
-    if (this.#host.isIdle(streamId)) throw violation("DATA on an idle stream");
-    this.#window.receive(length);
-    // Backpressure is up to the window of each stream: a stream that is not read must not stop the others.
-    this.#window.consume(length);
-    const increment = this.#window.takeIncrement();
-    if (increment > 0) this.#host.sendWindowUpdate(increment);
+  protected override isIdle(streamId: number): boolean {
+    return this.#host.isIdle(streamId);
+  }
+
+  protected override onDataBegin(streamId: number, length: number, endStream: boolean): void {
     this.#dataLength = length;
     this.#dataBytes = 0;
     this.#endStream = endStream;
     this.#dataStream = this.#receiverOfData(streamId, length);
   }
 
-  onDataBytes(bytes: Buffer): void {
+  override onDataBytes(bytes: Buffer): void {
     this.#dataBytes += bytes.length;
     this.#dataStream?.onData(bytes);
   }
 
-  onDataEnd(): void {
+  override onDataEnd(): void {
     const stream = this.#dataStream;
     this.#dataStream = undefined;
     // A useless frame costs work and makes no progress.
-    if (stream === undefined || (this.#dataBytes === 0 && !this.#endStream)) this.#budget.spend();
-    else this.#budget.earn();
+    if (stream === undefined || (this.#dataBytes === 0 && !this.#endStream)) this.budget.spend();
+    else this.budget.earn();
     if (stream === undefined) return;
     stream.onDataFrameEnd(this.#dataLength - this.#dataBytes, this.#endStream);
     if (this.#touched.at(-1) !== stream) this.#touched.push(stream);
-  }
-
-  onFrame(type: number, flags: number, streamId: number, payload: Buffer): void {
-    this.#begin(type, flags);
-    switch (type) {
-      case frameType.headers:
-        return this.#onHeaders(flags, streamId, payload);
-      case frameType.continuation:
-        return this.#onBlock(streamId, this.#block.continue(streamId, flags, payload));
-      case frameType.priority:
-        return this.#onPriority(streamId, payload);
-      case frameType.rstStream:
-        return this.#onReset(streamId, payload);
-      case frameType.settings:
-        return this.#onSettings(flags, streamId, payload);
-      case frameType.ping:
-        return this.#onPing(flags, streamId, payload);
-      case frameType.goaway:
-        return this.#onGoaway(streamId, payload);
-      case frameType.windowUpdate:
-        return this.#onWindowUpdate(streamId, payload);
-      case frameType.pushPromise:
-        throw violation("a push of a client");
-      default:
-        // Extensions are ignored (RFC 9113 section 5.5).
-        this.#budget.spend();
-    }
   }
 
   /** All bytes received so far have been read. */
@@ -139,15 +103,6 @@ export class ConnectionInput implements FrameSink {
     if (touched.length === 0) return;
     this.#touched = [];
     for (const stream of touched) stream.onInputRead();
-  }
-
-  /** Checks for every frame: SETTINGS is the first, and no frame interrupts a header block. */
-  #begin(type: number, flags: number): void {
-    const first = this.#frames++ === 0;
-    if (first && (type !== frameType.settings || (flags & flag.ack) !== 0)) {
-      throw violation("a connection that does not begin with SETTINGS");
-    }
-    if (this.#block.streamId !== 0 && type !== frameType.continuation) throw violation("a frame within a header block");
   }
 
   #receiverOfData(streamId: number, length: number): InputStream | undefined {
@@ -167,30 +122,28 @@ export class ConnectionInput implements FrameSink {
     }
   }
 
-  #onHeaders(flags: number, streamId: number, payload: Buffer): void {
+  protected override onHeaders(flags: number, streamId: number, payload: Buffer): void {
     // Streams of a client have odd numbers (RFC 9113 section 5.1.1).
     if (streamId % 2 === 0) throw violation("HEADERS of a stream that a client cannot open");
     this.#dependsOnItself = dependencyOf(flags, payload) === streamId;
-    this.#onBlock(streamId, this.#block.begin(streamId, flags, payload));
+    this.onBlock(streamId, this.block.begin(streamId, flags, payload));
   }
 
-  #onBlock(streamId: number, block: Buffer | undefined): void {
+  protected override onBlock(streamId: number, block: Buffer | undefined): void {
     if (block === undefined) return;
     // Decoded even if the stream is closed, since the next block depends on it.
     const decoded = this.#decoder.decode(block);
-    this.#budget.earn();
+    this.budget.earn();
     const stream = this.#host.stream(streamId);
     if (stream === undefined && !this.#host.isIdle(streamId)) return this.#host.onStray(streamId, "HEADERS");
     if (stream?.requestEnded === true) return this.#host.onStreamError(closedError("HEADERS", streamId));
     const fault = this.#dependsOnItself ? selfDependency : undefined;
-    this.#host.onHeaders(streamId, decoded, this.#block.endStream, fault);
+    this.#host.onHeaders(streamId, decoded, this.block.endStream, fault);
     if (stream !== undefined) this.#touched.push(stream);
   }
 
   /** Priorities are ignored (RFC 9113 section 5.3.2), but their frames are checked. */
-  #onPriority(streamId: number, payload: Buffer): void {
-    if (streamId === 0) throw violation("PRIORITY without a stream");
-    this.#budget.spend();
+  protected override onPriority(streamId: number, payload: Buffer): void {
     if (payload.length !== 5) {
       const message = "a PRIORITY frame of the wrong length";
       return this.#host.onStreamError(new Http2Error(errorCode.frameSizeError, message, streamId));
@@ -199,46 +152,36 @@ export class ConnectionInput implements FrameSink {
     this.#host.onStreamError(new Http2Error(errorCode.protocolError, selfDependency, streamId));
   }
 
-  #onReset(streamId: number, payload: Buffer): void {
-    if (payload.length !== 4) throw wrongSize("RST_STREAM");
-    if (streamId === 0 || this.#host.isIdle(streamId)) throw violation("RST_STREAM on an idle stream");
-    if (this.#host.stream(streamId) === undefined) this.#budget.spend();
-    else this.#host.onReset(streamId, payload.readUInt32BE(0));
+  protected override onReset(streamId: number, code: number): void {
+    if (this.#host.stream(streamId) === undefined) this.budget.spend();
+    else this.#host.onReset(streamId, code);
   }
 
-  #onSettings(flags: number, streamId: number, payload: Buffer): void {
-    if (streamId !== 0) throw violation("SETTINGS of a stream");
-    this.#budget.spend();
-    if ((flags & flag.ack) === 0) return this.#host.onSettings(payload);
-    if (payload.length !== 0) throw wrongSize("SETTINGS");
+  protected override onSettings(payload: Buffer): void {
+    this.#host.onSettings(payload);
   }
 
-  #onPing(flags: number, streamId: number, payload: Buffer): void {
-    if (streamId !== 0) throw violation("PING of a stream");
-    if (payload.length !== 8) throw wrongSize("PING");
-    this.#budget.spend();
-    this.#host.onPing(payload, (flags & flag.ack) !== 0);
+  protected override onPing(payload: Buffer, ack: boolean): void {
+    this.#host.onPing(payload, ack);
   }
 
-  #onGoaway(streamId: number, payload: Buffer): void {
-    if (streamId !== 0) throw violation("GOAWAY of a stream");
-    if (payload.length < 8) throw wrongSize("GOAWAY");
-    this.#budget.spend();
+  protected override onGoaway(): void {
     this.#host.onGoaway();
   }
 
-  #onWindowUpdate(streamId: number, payload: Buffer): void {
-    if (payload.length !== 4) throw wrongSize("WINDOW_UPDATE");
-    const increment = payload.readUInt32BE(0) & 0x7fff_ffff;
+  protected override onWindowUpdate(streamId: number, increment: number): void {
     // Those that follow our DATA frames are expected.
-    this.#budget.spend();
-    if (streamId !== 0 && this.#host.isIdle(streamId)) throw violation("WINDOW_UPDATE on an idle stream");
+    this.budget.spend();
     try {
       this.#host.onWindowUpdate(streamId, increment);
     } catch (error) {
       if (!(error instanceof Http2Error) || error.streamId === 0) throw error;
       this.#host.onStreamError(error);
     }
+  }
+
+  protected override sendWindowUpdate(increment: number): void {
+    this.#host.sendWindowUpdate(increment);
   }
 }
 
@@ -254,12 +197,4 @@ const selfDependency = "a stream that depends on itself";
 
 function closedError(what: string, streamId: number): Http2Error {
   return new Http2Error(errorCode.streamClosed, `${what} behind the end of a request`, streamId);
-}
-
-function violation(message: string): Http2Error {
-  return new Http2Error(errorCode.protocolError, message);
-}
-
-function wrongSize(frame: string): Http2Error {
-  return new Http2Error(errorCode.frameSizeError, `a ${frame} frame of the wrong length`);
 }
