@@ -78,7 +78,7 @@ export class ConnectionOutput implements Flushable {
     this.#socket.write(text, "latin1");
   }
 
-  /** The connection has closed or was taken over. */
+  /** The connection has closed or was taken over: what its client does not read is no longer limited here. */
   release(): void {
     this.#released = true;
     this.#deadline?.release();

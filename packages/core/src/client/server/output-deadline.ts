@@ -14,6 +14,7 @@ export class OutputDeadline {
   readonly #socket: Duplex;
   readonly #timeout: SendTimeout;
   #waiting = false;
+  #released = false;
 
   constructor(socket: Duplex, { clock, limits: { sendMs } }: OutputLimit) {
     this.#socket = socket;
@@ -30,10 +31,12 @@ export class OutputDeadline {
   }
 
   release(): void {
+    this.#released = true;
     this.#timeout.release();
   }
 
   readonly #onTaken = (): void => {
+    if (this.#released) return;
     this.#waiting = false;
     this.#timeout.move();
     if (this.#socket.writableLength > 0) this.wait();
