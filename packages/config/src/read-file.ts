@@ -48,7 +48,8 @@ export function readFile(path: string, maxBytes: number): Buffer {
   try {
     file = openSync(path, nonBlockingRead);
     // The open file, not the path: the path may lead to another file by now.
-    const stats = fstatSync(file);
+    // As BigInts: behind other stats of a pipe, Node 20 loads modules by the paths of their links, and so other versions of them.
+    const stats = fstatSync(file, { bigint: true });
     if (!stats.isFile())
       throw new FileReadError("unreadable", `${JSON.stringify(path)} is ${nameFileType(stats)}, not a file`);
     const bytes = stats.size > maxBytes ? undefined : readUpTo(file, maxBytes);
@@ -64,7 +65,7 @@ export function readFile(path: string, maxBytes: number): Buffer {
 }
 
 /** Names the type of a file that is not a regular one, with its article. */
-export function nameFileType(stats: Stats): string {
+export function nameFileType(stats: Pick<Stats, "isDirectory" | "isFIFO" | "isSocket">): string {
   if (stats.isDirectory()) return "a directory";
   if (stats.isFIFO()) return "a pipe";
   return stats.isSocket() ? "a socket" : "a device";

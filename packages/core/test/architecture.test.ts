@@ -150,6 +150,18 @@ describe("the packages", () => {
     expect(inner).toEqual([]);
   });
 
+  /** See `isStale` in core's server/listen.ts for what happens otherwise. */
+  test("file types are read as BigInts", () => {
+    const calls = [...packages].flatMap(([folder, { files }]) =>
+      files.flatMap(({ name }) => {
+        const text = readFileSync(path.join(root, "packages", folder, "src", name), "utf8");
+        return [...text.matchAll(/\b[fl]?statSync\(.*/g)].map(([call]) => `${folder}/src/${name}: ${call}`);
+      }),
+    );
+    expect(calls.length).toBeGreaterThan(4);
+    expect(calls.filter((call) => !/bigint: true|asBigInts/.test(call))).toEqual([]);
+  });
+
   test("the Express middleware knows Express by its types only", () => {
     const imports = packages.get("express")?.files.flatMap((file) => file.imports) ?? [];
     const framework = imports.filter(({ specifier }) => packageOf(specifier) === "express");

@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, type Stats, statSync } from "node:fs";
+import { type BigIntStats, closeSync, constants, fstatSync, openSync, statSync } from "node:fs";
 import { nameFileType } from "@evenkeel/config";
 import { Failure } from "../failure.ts";
 import { FileWriter } from "./file-writer.ts";
@@ -7,6 +7,9 @@ import { StreamWriter } from "./stream-writer.ts";
 
 /** A standard stream, which is open from the start to the end of the process. */
 export type StandardStream = "stdout" | "stderr";
+
+/** Behind other stats of a pipe, Node 20 loads modules by the paths of their links, and so other versions of them. */
+const asBigInts = { bigint: true, throwIfNoEntry: false } as const;
 
 /**
  * Opens a standard stream, or the path of a regular file. Throws when the file cannot be opened for appending, and for every
@@ -28,7 +31,7 @@ export function openSink(path: string, events: SinkEvents): LogSink {
 export function standardStreamAt(path: string): StandardStream | undefined {
   if (path === "stdout" || path === "/dev/stdout") return "stdout";
   if (path === "stderr" || path === "/dev/stderr") return "stderr";
-  const stats = statSync(path, { throwIfNoEntry: false });
+  const stats = statSync(path, asBigInts);
   if (stats === undefined || stats.isFile()) return undefined;
   const leadsTo = (fd: number) => isSameFile(stats, statsOf(fd));
   if (leadsTo(1)) return "stdout";
@@ -38,7 +41,7 @@ export function standardStreamAt(path: string): StandardStream | undefined {
 /** Throws the error of `openSink` for an existing path that cannot be a log. Opens nothing. */
 export function checkSink(path: string): void {
   if (standardStreamAt(path) !== undefined) return;
-  const stats = statSync(path, { throwIfNoEntry: false });
+  const stats = statSync(path, asBigInts);
   if (stats !== undefined && !stats.isFile()) throw notRegular(stats);
 }
 
@@ -49,26 +52,26 @@ function openLogFile(path: string): number {
   const { O_WRONLY, O_APPEND, O_CREAT, O_NONBLOCK = 0, O_NOCTTY = 0 } = constants;
   const fd = openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY, 0o666);
   // Another file may have replaced it between the two calls.
-  const opened = fstatSync(fd);
+  const opened = fstatSync(fd, asBigInts);
   if (opened.isFile()) return fd;
   closeSync(fd);
   throw notRegular(opened);
 }
 
-function notRegular(stats: Stats): Failure {
+function notRegular(stats: BigIntStats): Failure {
   const instead = stats.isFIFO() ? 'set path = "stdout" and pipe the output of the command' : "name a regular file";
   return new Failure(`it is ${nameFileType(stats)}: ${instead}`);
 }
 
 /** Undefined for a descriptor that is closed. */
-function statsOf(fd: number): Stats | undefined {
+function statsOf(fd: number): BigIntStats | undefined {
   try {
-    return fstatSync(fd);
+    return fstatSync(fd, asBigInts);
   } catch {
     return undefined;
   }
 }
 
-function isSameFile(a: Stats, b: Stats | undefined): boolean {
+function isSameFile(a: BigIntStats, b: BigIntStats | undefined): boolean {
   return b !== undefined && a.dev === b.dev && a.ino === b.ino;
 }

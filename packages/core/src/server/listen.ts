@@ -77,7 +77,8 @@ function checkLength(socketPath: string): void {
 /** Whether a Unix socket was left behind by a process that crashed: its file exists, and connections to it are refused. */
 async function isStale(path: string, error: unknown): Promise<boolean> {
   if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE") return false;
-  if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() !== true) return false;
+  // As BigInts: behind other stats of a socket, Node 20 loads modules by the paths of their links, and so other versions of them.
+  if (lstatSync(path, { bigint: true, throwIfNoEntry: false })?.isSocket() !== true) return false;
   const socket = connect(path);
   try {
     await once(socket, "connect", { signal: AbortSignal.timeout(limits.socketProbeMs) });

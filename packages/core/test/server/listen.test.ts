@@ -1,6 +1,17 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { request } from "node:http";
+import { createRequire } from "node:module";
 import { type AddressInfo, createServer as createNetServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -62,12 +73,18 @@ test("a server listens on several addresses, a Unix socket included", async () =
   expect(existsSync(socketPath)).toBe(false);
 });
 
-test("a Unix socket that a crashed process has left is replaced; one in use, and a file, are not", async () => {
-  const folder = makeFolder();
+/** Leaves the file of a Unix socket behind, as a process does that crashes. */
+function makeStaleSocket(folder: string): string {
   const stale = path.join(folder, "stale.sock");
   const program = `require("node:net").createServer().listen(${JSON.stringify(stale)}, () => process.kill(process.pid, "SIGKILL"))`;
   spawnSync(process.execPath, ["-e", program]);
-  expect(statSync(stale).isSocket()).toBe(true);
+  expect(statSync(stale, { bigint: true }).isSocket()).toBe(true);
+  return stale;
+}
+
+test("a Unix socket that a crashed process has left is replaced; one in use, and a file, are not", async () => {
+  const folder = makeFolder();
+  const stale = makeStaleSocket(folder);
   const proxy = closed(createProxy(options));
   const server = await proxy.listen(`unix:${stale}`);
   expect(server.urls).toEqual([`unix:${stale}`]);
@@ -178,4 +195,18 @@ test("the path of a Unix socket that is too long for the system is a mistake", a
     message: `cannot listen on unix:${socketPath}: the path is too long, at most 107 bytes are possible`,
   });
   expect(readdirSync(folder)).toEqual([]);
+});
+
+test("a stale Unix socket does not change which modules an app loads afterwards", async () => {
+  const folder = realpathSync(makeFolder());
+  const stale = makeStaleSocket(folder);
+  const [linked, modules] = [path.join(folder, "store/linked"), path.join(folder, "app/node_modules")];
+  for (const each of [linked, modules]) mkdirSync(each, { recursive: true });
+  for (const name of ["first", "second"]) writeFileSync(path.join(linked, `${name}.js`), "module.exports = __filename");
+  symlinkSync(linked, path.join(modules, "linked"));
+  const load = createRequire(path.join(folder, "app/main.js"));
+  // Node keeps that the folders on the way are no links.
+  expect(load("linked/first.js")).toBe(path.join(linked, "first.js"));
+  await closed(createProxy(options)).listen(`unix:${stale}`);
+  expect(load("linked/second.js")).toBe(path.join(linked, "second.js"));
 });
