@@ -14,16 +14,13 @@ import {
 } from "../../http2/frame-writer.ts";
 import { HpackEncoder } from "../../http2/hpack/encoder.ts";
 import { defaultFrameBytes, defaultWindowBytes, flag, frameType } from "../../http2/protocol.ts";
+import { WaitingBodies, type WaitingBody } from "../../http2/waiting-bodies.ts";
 import { type Flushable, writeBatch } from "../server/write-batch.ts";
 
 /** The body of a response, of which a part may wait for a window or the socket. */
-export interface QueuedBody {
+export interface QueuedBody extends WaitingBody {
   readonly streamId: number;
   readonly window: SendWindow;
-  readonly hasQueued: boolean;
-  /** Sends one frame from the queue. False when a window or the socket does not allow it. */
-  sendQueued(): boolean;
-  onQueueEmpty(): void;
 }
 
 /** A stream whose last frame is in a batch: exactly one of the two is called. */
@@ -63,9 +60,7 @@ export class ConnectionOutput implements Flushable {
   /** The streams whose last frame is in the batch, and those of the batches that the socket has not taken yet. */
   #ended: SentListener[] = [];
   readonly #writing: (readonly SentListener[])[] = [];
-  /** Bodies that wait for a window or the socket, in order. */
-  readonly #waiting = new Set<QueuedBody>();
-  #pumping = false;
+  readonly #waiting = new WaitingBodies<QueuedBody>();
 
   constructor(socket: Duplex, owner: OutputOwner, budget: FrameBudget) {
     this.#socket = socket;
@@ -147,7 +142,7 @@ export class ConnectionOutput implements Flushable {
       this.#batch.add(position === 0 && end === chunk.length ? chunk : chunk.subarray(position, end));
       position = end;
       if (this.#batch.length >= maxBatchedBytes) this.write();
-      if (this.#pumping) break;
+      if (this.#waiting.running) break;
     }
     return position - start;
   }
@@ -191,22 +186,7 @@ export class ConnectionOutput implements Flushable {
 
   /** Lets each waiting body send one frame in turn, as long as the windows and the socket allow. */
   pump(): void {
-    if (this.#pumping || this.#waiting.size === 0) return;
-    this.#pumping = true;
-    const emptied: QueuedBody[] = [];
-    let progress = true;
-    while (progress && !this.blocked && this.#waiting.size > 0) {
-      progress = false;
-      for (const body of [...this.#waiting]) {
-        if (this.blocked) break;
-        if (!body.hasQueued || body.sendQueued()) progress = true;
-        if (body.hasQueued) continue;
-        this.#waiting.delete(body);
-        emptied.push(body);
-      }
-    }
-    this.#pumping = false;
-    for (const body of emptied) body.onQueueEmpty();
+    this.#waiting.run(this);
   }
 
   /** The turn of the event loop ends. */

@@ -3,8 +3,20 @@ import type { Http2ServerExchange } from "./http2-server-exchange.ts";
 /** How a stream was closed: by END_STREAM in both directions, by our RST_STREAM, or by the client's. */
 export type StreamEnd = "ended" | "reset" | "cancelled";
 
-/** The number of streams whose end is remembered. Frames that were on their way when a stream was closed arrive before that. */
-const remembered = 128;
+/** The last streams that were closed in one way. Bounded: frames that were on their way then arrive before it is forgotten. */
+class ClosedStreams {
+  readonly #ids = new Uint32Array(64);
+  #next = 0;
+
+  add(id: number): void {
+    this.#ids[this.#next] = id;
+    this.#next = (this.#next + 1) % this.#ids.length;
+  }
+
+  has(id: number): boolean {
+    return this.#ids.includes(id);
+  }
+}
 
 const ends: readonly StreamEnd[] = ["ended", "reset", "cancelled"];
 
@@ -13,9 +25,12 @@ export class ConnectionStreams {
   /** The highest stream that the client has opened. */
   lastId = 0;
   readonly #open = new Map<number, Http2ServerExchange>();
-  readonly #closedIds = new Uint32Array(remembered);
-  readonly #closedEnds = new Uint8Array(remembered);
-  #nextClosed = 0;
+  /** Apart, so that a stream that was reset is not forgotten over those that end in order. */
+  readonly #closed: Readonly<Record<StreamEnd, ClosedStreams>> = {
+    ended: new ClosedStreams(),
+    reset: new ClosedStreams(),
+    cancelled: new ClosedStreams(),
+  };
 
   get size(): number {
     return this.#open.size;
@@ -43,15 +58,12 @@ export class ConnectionStreams {
   }
 
   remember(id: number, end: StreamEnd): void {
-    this.#closedIds[this.#nextClosed] = id;
-    this.#closedEnds[this.#nextClosed] = ends.indexOf(end);
-    this.#nextClosed = (this.#nextClosed + 1) % remembered;
+    this.#closed[end].add(id);
   }
 
   /** How a stream was closed; undefined for one that was never opened, or is forgotten. */
   endOf(id: number): StreamEnd | undefined {
-    const at = this.#closedIds.lastIndexOf(id);
-    return at === -1 ? undefined : ends[this.#closedEnds[at] as number];
+    return ends.find((end) => this.#closed[end].has(id));
   }
 
   /** Closes all streams, whose responses are not complete. */

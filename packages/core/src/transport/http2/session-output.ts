@@ -16,6 +16,7 @@ import {
 import { HpackEncoder } from "../../http2/hpack/encoder.ts";
 import { defaultFrameBytes, defaultWindowBytes, errorCode, flag, frameType, Http2Error } from "../../http2/protocol.ts";
 import { setting } from "../../http2/settings.ts";
+import { WaitingBodies } from "../../http2/waiting-bodies.ts";
 import type { Upload } from "./upload.ts";
 
 /** The connection that the frames are sent on. */
@@ -46,9 +47,7 @@ export class SessionOutput {
   #batchedBytes = 0;
   #flushing = false;
   #closed = false;
-  /** Bodies that wait for a window or the socket, in order. */
-  readonly #waiting = new Set<Upload>();
-  #pumping = false;
+  readonly #waiting = new WaitingBodies<Upload>();
 
   constructor(socket: Socket, owner: OutputOwner, budget: FrameBudget) {
     this.#budget = budget;
@@ -129,7 +128,7 @@ export class SessionOutput {
       this.#budget.expectReplies();
       upload.onFrameSent();
       position = end;
-      if (this.#pumping) break;
+      if (this.#waiting.running) break;
     }
     return position - start;
   }
@@ -156,23 +155,7 @@ export class SessionOutput {
 
   /** Lets each waiting body send one frame in turn, as long as the windows and the socket allow. */
   pump(): void {
-    if (this.#pumping || this.#waiting.size === 0) return;
-    this.#pumping = true;
-    const emptied: Upload[] = [];
-    let progress = true;
-    while (progress && !this.blocked && this.#waiting.size > 0) {
-      progress = false;
-      for (const upload of [...this.#waiting]) {
-        if (this.blocked) break;
-        if (!upload.hasQueued || upload.sendQueued()) progress = true;
-        if (upload.hasQueued) continue;
-        this.#waiting.delete(upload);
-        emptied.push(upload);
-      }
-    }
-    this.#pumping = false;
-    for (const upload of emptied) upload.onQueueEmpty();
-    this.flushSoon();
+    if (this.#waiting.run(this)) this.flushSoon();
   }
 
   /** Writes the batched frames. */

@@ -117,6 +117,20 @@ describe("a response", () => {
     expect(client.goaways).toEqual([]);
   });
 
+  test("in front of the end of its request is remembered, however many streams have ended since", async () => {
+    const { client } = await lab((req, res) => void res.writeHead(req.method === "PUT" ? 413 : 200).end());
+    client.send(headers(1, requestFields("/", [], "PUT")), data(1, "some"));
+    await client.until(() => client.response(1).resetCode !== undefined);
+    for (let id = 3; id < 603; id += 200) {
+      const ids = Array.from({ length: 100 }, (_, index) => id + 2 * index);
+      client.send(...ids.map((one) => get(one)));
+      await client.until(() => ids.every((one) => client.response(one).complete));
+    }
+    client.send(data(1, "more"), get(603));
+    expect((await client.over(603)).status).toBe(200);
+    expect(client.goaways).toEqual([]);
+  });
+
   test.each([
     ["HEAD", 200],
     ["GET", 204],
