@@ -58,6 +58,16 @@ test("an inspector that SIGUSR1 opened while Node was starting is closed again",
   await expect(once(socket, "connect")).rejects.toMatchObject({ code: "ECONNREFUSED" });
 });
 
+test("SIGHUP while the command loads does not end it", async () => {
+  // When the command's first lines have run, before its modules are loaded.
+  const send = 'queueMicrotask(() => process.kill(process.pid, "SIGHUP"))';
+  const preload = `data:text/javascript,process.once("newListener", (name) => name === "SIGUSR1" && ${send})`;
+  const config = writeFile("config.toml", anyPort + poolOf(nowhere));
+  const served = await whenReady(startCli(["run", config], { ...published, execArgv: ["--import", preload] }));
+  served.kill("SIGTERM");
+  expect(await served.ended).toEqual({ code: 0, signal: null });
+});
+
 test("an inspector that was requested by --inspect stays open", async () => {
   const config = writeFile("config.toml", anyPort + poolOf(nowhere));
   const served = await whenReady(startCli(["run", config], { ...published, execArgv: ["--inspect=127.0.0.1:0"] }));
