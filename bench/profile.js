@@ -1,4 +1,4 @@
-// Profiles the CPU time of a request: `pnpm bench:profile [FILE]`. Loads Evenkeel core with 27-byte responses under V8's sampling
+// Profiles the CPU time of a request: `pnpm bench:profile [FILE]`. Loads the own server with 27-byte responses under V8's sampling
 // profiler, and sorts self time by file into the parts of the work (profile/groups.js). With the name of a .cpuprofile file, it
 // sorts that one instead.
 

@@ -8,11 +8,11 @@ import { split } from "./split.js";
 const task = { target: "/small", connections: 64 };
 const warmSeconds = 2;
 
-/** Loads the core under V8's profiler. Resolves with microseconds for each request, by the part of the work. */
+/** Loads the own server under V8's profiler. Resolves with microseconds for each request, by the part of the work. */
 export async function profileCore({ backends, load, seconds }) {
-  const core = contenders.find(({ name }) => name === "core");
+  const server = contenders.find(({ name }) => name === "listen");
   const directory = mkdtempSync(path.join(folder, "profile-"));
-  const running = await startContender(core, backends.ports.web, ["--cpu-prof", `--cpu-prof-dir=${directory}`]);
+  const running = await startContender(server, backends.ports.web, ["--cpu-prof", `--cpu-prof-dir=${directory}`]);
   const { port } = running;
   await load.saturate({ ...task, port, seconds: warmSeconds });
   const from = now();
