@@ -3,6 +3,7 @@
 //   requests, responses   packages/core/test/security/fuzz: from clients and from upstreams, through the whole proxy
 //   parser                packages/core/test/transport/fuzz: responses, compared between our parser, node:http and undici
 //   server                packages/core/test/client/http1: requests, compared between our parser and node:http
+//   nginx                 packages/core/test/client/http1: requests, compared between our parser and nginx, if it is installed
 //   frames                packages/core/test/http2: HTTP/2 frames, read by the frame reader and by upstream connections
 
 import { spawn } from "node:child_process";
@@ -10,15 +11,16 @@ import { randomInt } from "node:crypto";
 import path from "node:path";
 import { parseArgs } from "node:util";
 
-const usage = `Usage: pnpm fuzz [requests|responses|parser|server|frames|all] [--runs N] [--seed S] [--path P]
-                 [--layer core|own|cli]
+const usage = `Usage: pnpm fuzz [requests|responses|parser|server|nginx|frames|all] [--runs N] [--seed S]
+                 [--path P] [--layer core|own|cli]
 
   requests    generated connections of clients, through the whole proxy
   responses   generated responses of upstreams, through the whole proxy
   parser      generated responses, compared between our parser, node:http and undici
   server      generated requests, compared between our parser and node:http
+  nginx       generated requests, compared between our parser and nginx, if it is installed
   frames      generated HTTP/2 frames from an upstream
-  all         all five, one after another (default)
+  all         all six, one after another (default)
 
   --runs N    number of inputs for each target (default: 1000000)
   --seed S    whole number; the same seed repeats a run (default: random, printed)
@@ -39,6 +41,7 @@ const targets = {
   },
   parser: { core: "packages/core/test/transport/differential.test.ts" },
   server: { core: "packages/core/test/client/http1/differential.test.ts" },
+  nginx: { core: "packages/core/test/client/http1/nginx-differential.test.ts" },
   frames: { core: "packages/core/test/http2/fuzz.test.ts" },
 };
 
@@ -104,7 +107,7 @@ function readArguments() {
   if (layer !== "core" && target !== "all" && !hasLayers(target)) fail(`${target} has no layers`);
   if (failurePath !== undefined && !/^\d+(?::\d+)*$/.test(failurePath))
     fail("--path must be a path that a failed run has printed");
-  if (failurePath !== undefined && ["all", "parser", "frames"].includes(target))
+  if (failurePath !== undefined && ["all", "parser", "nginx", "frames"].includes(target))
     fail("--path needs the target requests or responses");
   return {
     chosen: target === "all" ? Object.keys(targets) : [target],
