@@ -81,7 +81,7 @@ describe.each(Object.entries(lists))("%s", (name, cases) => {
   const isPlain = ({ rawCase, requests }: Row) =>
     (rawCase.options === undefined && rawCase.upstream === undefined) ||
     // Refused before a route or an upstream is looked for.
-    requests.every(({ fields }) => fields.some(isMalformed));
+    requests.every(({ fields }) => fields.some(isMalformedField));
   // One proxy for all that need no other, so that what one case leaves in it reaches the next.
   test("cases with a plain upstream", async () => {
     const lab = await openLab();
@@ -214,7 +214,7 @@ function expectNothingElseUpstream(
 ): void {
   const own = ({ target }: SeenRequest) => !isTagged(target);
   expect(upstream.violations).toEqual([]);
-  const left = requests.filter(({ fields }) => !fields.some(isMalformed));
+  const left = requests.filter(isCorrect);
   for (const seen of upstream.heads.slice(before.heads).filter(own)) {
     const index = left.findIndex((request) => isOf(seen, request));
     expect(index, `no correct request that was sent: ${seen.head}`).not.toBe(-1);
@@ -232,13 +232,27 @@ function expectNothingElseUpstream(
     expect([...authority, `127.0.0.1:${upstream.port}`]).toContain(valuesOf(seen.fields, "host")[0]);
   }
   for (const seen of upstream.requests.slice(before.requests).filter(own)) {
-    const bodies = requests.filter((request) => isOf(seen, request)).map(({ body }) => body.toString("latin1"));
+    const bodies = requests
+      .filter((request) => isOf(seen, request) && isCorrect(request) && hasItsLength(request))
+      .map(({ body }) => body.toString("latin1"));
     expect(bodies.includes(seen.body.toString("latin1")), `a body that was not sent: ${seen.head}`).toBe(true);
   }
 }
 
+/** One entity is asked for, and one length is given (RFC 9113 sections 8.1.1 and 8.3.1). */
+function isCorrect({ fields }: TranslatedRequest): boolean {
+  const of = (wanted: string) => fields.filter(([name]) => name === wanted).map(([, value]) => value);
+  const entities = [...of(":authority"), ...of("host")].map((value) => value.toLowerCase().replace(/:(?:80)?$/, ""));
+  const counts = [of("host"), of("content-length")].map(({ length }) => length);
+  return !fields.some(isMalformedField) && new Set(entities).size <= 1 && counts.every((count) => count <= 1);
+}
+
+function hasItsLength({ fields, body }: TranslatedRequest): boolean {
+  return fields.every(([name, value]) => name !== "content-length" || Number(value) === body.length);
+}
+
 /** RFC 9113 sections 8.2.1 and 8.2.2. */
-function isMalformed([name, value]: readonly [string, string]): boolean {
+function isMalformedField([name, value]: readonly [string, string]): boolean {
   const token = name.startsWith(":") || /^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(name);
   return (
     !token || hopByHop.includes(name) || /[\0\r\n]|^[ \t]|[ \t]$/.test(value) || (name === "te" && value !== "trailers")
