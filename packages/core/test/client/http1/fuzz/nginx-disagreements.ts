@@ -26,8 +26,8 @@ export const stricterThanNginx: readonly Stricter[] = [
   },
   {
     reason: "a malformed request line",
-    shows: /^content-length:[^]*\r\n\r\n[^]*\n[\w-]+ /im,
-    why: "Nginx skips a bare LF in front of a request line, also behind a body that ends with a CR.",
+    shows: /^content-length:[^]*\r\n\r\n[^]*[\r\n][\w-]+ /im,
+    why: "Nginx skips a bare CR or LF in front of a request line, also right behind a body.",
   },
   {
     reason: "a malformed header line",
