@@ -69,8 +69,6 @@ export interface ForwardOptions {
    * written: the upstream's request ends, and the proxy writes nothing to `res`.
    */
   readonly leftToApp?: AbortSignal | undefined;
-  /** Refuses the request with this code, whatever it is; the connection closes after the response. */
-  readonly refusal?: ErrorCode | undefined;
 }
 
 /** What an adapter knows of an upgrade. The proxy itself responds to a failure: frameworks have no response for upgrades. */
@@ -112,22 +110,23 @@ function forwardHttp1Request(
   else forward(context, exchange, options);
 }
 
-function forward(context: ForwardContext, exchange: AppExchange, options: ForwardOptions): void {
+/** `refusal`: the request is refused with this code, whatever it is. */
+function forward(context: ForwardContext, exchange: AppExchange, options: ForwardOptions, refusal?: ErrorCode): void {
   const { routing } = context;
   const received = readRequest(exchange, routing, options);
   if (options.next !== undefined && isUnmatched(received)) {
     exchange.decline();
     return options.next();
   }
-  handleRequest(context, routing, exchange, received, requestOptions(exchange, options));
+  handleRequest(context, routing, exchange, received, requestOptions(exchange, options, refusal));
 }
 
 function isUnmatched(received: ReceivedRequest | Refusal): boolean {
   return !isRefusal(received) && !isRouted(received);
 }
 
-function requestOptions(exchange: AppExchange, options: ForwardOptions): RequestOptions {
-  const { mountPath, originalUrl, body, onError, request = exchange.req, leftToApp, refusal } = options;
+function requestOptions(exchange: AppExchange, options: ForwardOptions, refusal?: ErrorCode): RequestOptions {
+  const { mountPath, originalUrl, body, onError, request = exchange.req, leftToApp } = options;
   return {
     mountPath,
     originalUrl,
@@ -159,7 +158,7 @@ function forwardInTurn(
   const waiting = new WaitingRequest(context, () => connection.socket.destroy());
   connection.pipelining.wait(exchange, (gone) => {
     if (gone || connection.ending) recordUnread(context, exchange, options, waiting.failure);
-    else forward(context, exchange, waiting.timedOut ? { ...options, refusal: "closed" } : options);
+    else forward(context, exchange, options, waiting.timedOut ? "closed" : undefined);
     waiting.end();
   });
 }
@@ -240,7 +239,7 @@ export function forwardUpgrade(
   }
   claimUpgrade(req);
   const upgrade = { context, routing, req, socket, request, received, options };
-  if (offersWebSocket(req) || req.method === "CONNECT" || options.refusal !== undefined) upgradeInTurn(upgrade, head);
+  if (offersWebSocket(req) || req.method === "CONNECT") upgradeInTurn(upgrade, head);
   else serveAsRequest(req, socket, head, options.originalUrl);
   return true;
 }
@@ -258,13 +257,13 @@ interface Upgrade {
 
 /** A client may send a handshake before it has received the responses to earlier requests. Those are sent first. */
 function upgradeInTurn(upgrade: Upgrade, head: Buffer): void {
-  const { context, socket, options } = upgrade;
-  if (!isResponding(socket)) return startUpgrade(upgrade, head, createUpgradeRecord(upgrade), options.refusal);
+  const { context, socket } = upgrade;
+  if (!isResponding(socket)) return startUpgrade(upgrade, head, createUpgradeRecord(upgrade), undefined);
   const record = createUpgradeRecord(upgrade);
   const waiting = new WaitingRequest(context, () => socket.destroy());
   inTurn(socket, head, (rest) => {
     if (rest === undefined) recordUnhandled(record, waiting.failure);
-    else startUpgrade(upgrade, rest, record, waiting.timedOut ? "closed" : options.refusal);
+    else startUpgrade(upgrade, rest, record, waiting.timedOut ? "closed" : undefined);
     waiting.end();
   });
 }

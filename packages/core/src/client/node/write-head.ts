@@ -8,9 +8,6 @@ const { writeHead: ownWriteHead } = ServerResponse.prototype;
 /** The listeners of Node and of the proxy to the end of a response. */
 const ownListeners = { finish: 2, close: 1 };
 
-/** Marks a listener to the end of a response that does not read its headers, such as the one of the command's server. */
-const passiveListener = Symbol.for("evenkeel.passiveListener");
-
 /** Node publishes each response here when it ends. */
 const finishChannel = channel("http.server.response.finish");
 
@@ -56,8 +53,7 @@ function isObserved(res: ServerResponse): boolean {
 }
 
 function hasReader(res: ServerResponse, event: "finish" | "close"): boolean {
-  const count = res.listenerCount(event) - ownListeners[event];
-  return count > 0 && count > res.listeners(event).filter((listener) => passiveListener in listener).length;
+  return res.listenerCount(event) > ownListeners[event];
 }
 
 /** An interim response in Latin-1. */
