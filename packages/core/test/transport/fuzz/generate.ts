@@ -8,6 +8,15 @@
 import type { Random } from "../../../src/runtime/random.ts";
 import { Dice } from "./dice.ts";
 import { allFaults } from "./faults.ts";
+import {
+  type Field,
+  insertField,
+  randomField,
+  toBytes,
+  valueCharacters,
+  writeChunks,
+  writeFields,
+} from "./message-tokens.ts";
 
 export interface Case {
   readonly method: "GET" | "HEAD";
@@ -46,8 +55,6 @@ export function randomSplit(bytes: Buffer, random: Random): Buffer[] {
     .filter(({ length }) => length > 0);
 }
 
-const tokenCharacters = "abcXYZ019-_!#$%&'*+.^`|~";
-const valueCharacters = "abc XYZ\t019,;=\"'()/:<>?@[]{}\\\x80\xa0\xe4\xff";
 const statuses = [200, 200, 200, 201, 204, 206, 301, 304, 304, 400, 404, 413, 500, 503, 599];
 
 function wellFormed(dice: Dice, method: string): { tokens: string[]; expected: Expected } {
@@ -58,12 +65,12 @@ function wellFormed(dice: Dice, method: string): { tokens: string[]; expected: E
   const statusText = dice.of(["OK", "", "Not Found", "I'm a teapot", dice.text(valueCharacters, 10).trim()]);
   const body = bodiless ? "" : dice.text(`${valueCharacters}\r\n\0HTTP/1.1 200 OK`, dice.of([0, 1, 20, 300]));
   const fields = Array.from({ length: dice.below(6) }, () => field(dice));
-  if (framing === "chunked") insert(fields, ["Transfer-Encoding", dice.of(["chunked", "Chunked"])], dice);
+  if (framing === "chunked") insertField(fields, ["Transfer-Encoding", dice.of(["chunked", "Chunked"])], dice);
   if (framing === "length" && !(bodiless && dice.chance(0.5))) {
     const length = bodiless && status !== 204 ? dice.below(100) : body.length;
-    insert(fields, [dice.of(["Content-Length", "content-length"]), String(length)], dice);
+    insertField(fields, [dice.of(["Content-Length", "content-length"]), String(length)], dice);
   }
-  if (dice.chance(0.2)) insert(fields, ["Connection", dice.of(["close", "keep-alive", "Keep-Alive, x"])], dice);
+  if (dice.chance(0.2)) insertField(fields, ["Connection", dice.of(["close", "keep-alive", "Keep-Alive, x"])], dice);
 
   const tokens: string[] = [];
   while (dice.chance(0.05)) interim(tokens, dice);
@@ -77,7 +84,7 @@ function wellFormed(dice: Dice, method: string): { tokens: string[]; expected: E
   tokens.push("\r\n");
   writeFields(tokens, fields, dice);
   tokens.push("\r\n");
-  const trailers = !bodiless && framing === "chunked" ? chunks(tokens, body, dice) : [];
+  const trailers = !bodiless && framing === "chunked" ? writeChunks(tokens, body, dice, () => field(dice)) : [];
   if (!bodiless && framing !== "chunked") tokens.push(body);
   const headers = fields.flat();
   return { tokens, expected: { status, statusText, headers, body, trailers } };
@@ -93,49 +100,10 @@ function interim(tokens: string[], dice: Dice): void {
   tokens.push("\r\n");
 }
 
-function field(dice: Dice): [string, string] {
-  const name = dice.of([
-    "Server",
-    "Set-Cookie",
-    "set-cookie",
-    "X-Y",
-    "Date",
-    "Via",
-    `x${dice.text(tokenCharacters, 12)}`,
-  ]);
-  return [name, dice.of(["", "a=b; c", "Tue, 15 Nov 1994 08:12:31 GMT", dice.text(valueCharacters, 30).trim()])];
-}
-
-function writeFields(tokens: string[], fields: readonly (readonly [string, string])[], dice: Dice): void {
-  for (const [name, value] of fields) {
-    const behind = /^(?:content-length|transfer-encoding)$/i.test(name) ? ["", "", " "] : ["", "", "", " ", "\t"];
-    tokens.push(name, ":", dice.of([" ", " ", " ", "", "\t", "  "]), value, dice.of(behind), "\r\n");
-  }
-}
-
-function insert(fields: [string, string][], added: [string, string], dice: Dice): void {
-  fields.splice(dice.below(fields.length + 1), 0, added);
-}
-
-function chunks(tokens: string[], body: string, dice: Dice): string[] {
-  let position = 0;
-  while (position < body.length) {
-    const data = body.slice(position, position + 1 + dice.below(40));
-    const size = data.length.toString(16);
-    tokens.push(dice.of([size, size, size.toUpperCase(), `0${size}`]), extension(dice), "\r\n", data, "\r\n");
-    position += data.length;
-  }
-  tokens.push("0", extension(dice), "\r\n");
-  const trailers = dice.chance(0.2) ? Array.from({ length: dice.below(3) }, () => field(dice)) : [];
-  writeFields(tokens, trailers, dice);
-  tokens.push("\r\n");
-  return trailers.flat();
-}
-
-function extension(dice: Dice): string {
-  return dice.chance(0.9) ? "" : dice.of([";a", ";a=b", ';a="b c"', ";a=b;c", ';x="\\"\xe4"']);
-}
-
-function toBytes(tokens: readonly string[]): Buffer {
-  return Buffer.from(tokens.join(""), "latin1");
+function field(dice: Dice): Field {
+  return randomField(
+    dice,
+    ["Server", "Set-Cookie", "set-cookie", "X-Y", "Date", "Via"],
+    ["", "a=b; c", "Tue, 15 Nov 1994 08:12:31 GMT"],
+  );
 }

@@ -6,6 +6,15 @@
 import type { Random } from "../../../../src/runtime/random.ts";
 import { Dice } from "../../../transport/fuzz/dice.ts";
 import { allFaults, type Fault } from "../../../transport/fuzz/faults.ts";
+import {
+  type Field,
+  insertField,
+  randomField,
+  toBytes,
+  valueCharacters,
+  writeChunks,
+  writeFields,
+} from "../../../transport/fuzz/message-tokens.ts";
 
 export interface ReadRequest {
   readonly method: string;
@@ -24,8 +33,6 @@ export interface Case {
 
 const methods = ["GET", "GET", "POST", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "PROPFIND", "M-SEARCH"];
 const targets = ["/", "/a/b?c=d", "/%41//..", "*", "http://h/x", "/[x]|^`{}", "/a;b=c,d'()"];
-const tokenCharacters = "abcXYZ019-_!#$%&'*+.^`|~";
-const valueCharacters = "abc XYZ\t019,;=\"'()/:<>?@[]{}\\\x80\xa0\xe4\xff";
 const requestLines = [
   ...[
     "GET / HTTP/1.2",
@@ -106,65 +113,19 @@ function wellFormed(tokens: string[], dice: Dice): ReadRequest {
     httpVersion === "1.0" ? ["none", "length"] : ["none", "none", "length", "chunked", "chunked"],
   );
   const body = framing === "none" ? "" : dice.text(`${valueCharacters}\r\n\0GET / HTTP/1.1`, dice.of([0, 1, 20, 200]));
-  const fields = [["Host", "h"], ...Array.from({ length: dice.below(5) }, () => field(dice))] as [string, string][];
-  if (framing === "chunked") insert(fields, ["Transfer-Encoding", dice.of(["chunked", "Chunked"])], dice);
-  if (framing === "length") insert(fields, [dice.of(["Content-Length", "content-length"]), String(body.length)], dice);
-  if (dice.chance(0.2)) insert(fields, ["Connection", dice.of(["close", "keep-alive", "Keep-Alive"])], dice);
+  const fields = [["Host", "h"], ...Array.from({ length: dice.below(5) }, () => field(dice))] as Field[];
+  if (framing === "chunked") insertField(fields, ["Transfer-Encoding", dice.of(["chunked", "Chunked"])], dice);
+  if (framing === "length")
+    insertField(fields, [dice.of(["Content-Length", "content-length"]), String(body.length)], dice);
+  if (dice.chance(0.2)) insertField(fields, ["Connection", dice.of(["close", "keep-alive", "Keep-Alive"])], dice);
   tokens.push(method, " ", target, " ", "HTTP/", httpVersion, "\r\n");
   writeFields(tokens, fields, dice);
   tokens.push("\r\n");
-  if (framing === "chunked") chunks(tokens, body, dice);
+  if (framing === "chunked") writeChunks(tokens, body, dice, () => field(dice));
   else tokens.push(body);
   return { method, target, httpVersion, headers: fields.flat(), body };
 }
 
-function field(dice: Dice): [string, string] {
-  const name = dice.of([
-    "Accept",
-    "Cookie",
-    "cookie",
-    "X-Y",
-    "User-Agent",
-    "Via",
-    `x${dice.text(tokenCharacters, 12)}`,
-  ]);
-  return [name, dice.of(["", "a=b; c", "*/*", dice.text(valueCharacters, 30).trim()])];
-}
-
-function writeFields(tokens: string[], fields: readonly (readonly [string, string])[], dice: Dice): void {
-  for (const [name, value] of fields) {
-    const behind = /^(?:content-length|transfer-encoding)$/i.test(name) ? ["", "", " "] : ["", "", "", " ", "\t"];
-    tokens.push(name, ":", dice.of([" ", " ", " ", "", "\t", "  "]), value, dice.of(behind), "\r\n");
-  }
-}
-
-function insert(fields: [string, string][], added: [string, string], dice: Dice): void {
-  fields.splice(dice.below(fields.length + 1), 0, added);
-}
-
-function chunks(tokens: string[], body: string, dice: Dice): void {
-  let position = 0;
-  while (position < body.length) {
-    const data = body.slice(position, position + 1 + dice.below(40));
-    const size = data.length.toString(16);
-    tokens.push(dice.of([size, size, size.toUpperCase(), `0${size}`]), extension(dice), "\r\n", data, "\r\n");
-    position += data.length;
-  }
-  tokens.push("0", extension(dice), "\r\n");
-  if (dice.chance(0.2)) {
-    writeFields(
-      tokens,
-      Array.from({ length: dice.below(3) }, () => field(dice)),
-      dice,
-    );
-  }
-  tokens.push("\r\n");
-}
-
-function extension(dice: Dice): string {
-  return dice.chance(0.9) ? "" : dice.of([";a", ";a=b", ';a="b c"', ";a=b;c", ';x="\\"\xe4"']);
-}
-
-function toBytes(tokens: readonly string[]): Buffer {
-  return Buffer.from(tokens.join(""), "latin1");
+function field(dice: Dice): Field {
+  return randomField(dice, ["Accept", "Cookie", "cookie", "X-Y", "User-Agent", "Via"], ["", "a=b; c", "*/*"]);
 }
