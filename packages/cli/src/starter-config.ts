@@ -24,7 +24,11 @@ export const starterConfig = `# The configuration of Evenkeel. Validate it with 
 [server]
 # "host:port", ":port" for all addresses of the machine, "[::1]:port", "unix:/run/evenkeel.sock", or an array of them.
 listen = "127.0.0.1:8080"
-# How long requests in flight may take to finish after SIGTERM.
+# Reserved: the processes that serve, or "auto" for one for each core. There is one so far.
+#workers = 1
+# How long to serve after SIGTERM, with /readyz at 503, before the listeners close. Load balancers in front need it.
+#drainDelay = "0s"
+# How long requests in flight may take to finish after that.
 #shutdownTimeout = "30s"
 # Client connections at the same time.
 #maxConnections = 10000

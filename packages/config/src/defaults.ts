@@ -1,7 +1,15 @@
 /** Every default and every limit of a configuration file. A test compares them with the docs, which quote them. */
 
 export const defaults = {
-  server: { listen: "127.0.0.1:8080", shutdownTimeout: "30s", maxConnections: 10_000, http2: true, h2c: false },
+  server: {
+    listen: "127.0.0.1:8080",
+    workers: 1,
+    shutdownTimeout: "30s",
+    drainDelay: "0s",
+    maxConnections: 10_000,
+    http2: true,
+    h2c: false,
+  },
   serverLimits: { headBytes: "16kb", requestsPerConnection: 0, maxConcurrentStreams: 128 },
   serverTimeouts: { requestHeaders: "10s", requestBody: "30s", keepAlive: "75s" },
   admin: { listen: "127.0.0.1:9090", metrics: true },

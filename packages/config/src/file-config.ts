@@ -17,7 +17,10 @@ export interface ServerTlsConfig extends CertificateConfig {
 export interface ServerConfig {
   /** At least one. */
   readonly listen: readonly ListenAddress[];
+  /** "auto": one for each core. */
+  readonly workers: number | "auto";
   readonly shutdownTimeoutMs: number;
+  readonly drainDelayMs: number;
   readonly maxConnections: number;
   readonly http2: boolean;
   readonly h2c: boolean;

@@ -50,8 +50,15 @@ export interface ServerTimeoutOptions {
 export interface ServerOptions {
   /** "host:port", ":port", "[::1]:port" or "unix:/run/evenkeel.sock", or an array of them. Default: "127.0.0.1:8080". */
   readonly listen?: string | readonly string[];
+  /** Reserved for several processes that serve together; "auto" is one for each core. There is one so far. Default: 1. */
+  readonly workers?: number | "auto";
   /** How long requests in flight may take to finish after SIGTERM. Default: "30s". */
   readonly shutdownTimeout?: Duration;
+  /**
+   * How long everything is served after SIGTERM, with `/readyz` at 503, before the listeners close: the time that load
+   * balancers in front need to notice it. Default: "0s".
+   */
+  readonly drainDelay?: Duration;
   /** Client connections at the same time, as far as the limit of open files allows. Default: 10000. */
   readonly maxConnections?: number;
   /** Offers HTTP/2 to TLS clients (ALPN). Default: true. */

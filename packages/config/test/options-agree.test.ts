@@ -13,7 +13,9 @@ type Complete<T> = T extends readonly unknown[]
 const everything: Complete<CommandTables> = {
   server: {
     listen: [":0"],
+    workers: "auto",
     shutdownTimeout: "0s",
+    drainDelay: "0s",
     maxConnections: 1,
     http2: true,
     h2c: true,

@@ -8,7 +8,9 @@ import type { AccessLogOptions, AdminOptions, CertificateOptions, ServerOptions 
 export function resolveServer(options: ServerOptions, directory: string): ServerConfig {
   const {
     listen,
+    workers,
     shutdownTimeout,
+    drainDelay,
     maxConnections,
     http2,
     h2c,
@@ -23,7 +25,9 @@ export function resolveServer(options: ServerOptions, directory: string): Server
   const { requestHeaders, requestBody, keepAlive } = { ...defaults.serverTimeouts, ...options.timeouts };
   return {
     listen: (typeof listen === "string" ? [listen] : listen).map((text) => resolveListen(text, directory)),
+    workers,
     shutdownTimeoutMs: milliseconds(shutdownTimeout),
+    drainDelayMs: milliseconds(drainDelay),
     maxConnections,
     http2,
     h2c,

@@ -2,7 +2,7 @@
 
 import { isIP } from "node:net";
 import { optionSchemas, serverLimitShape, serverShape, serverTimeoutShape } from "evenkeel";
-import type * as z from "zod";
+import * as z from "zod";
 
 const { duration, flag, list, listenAddress, listenAddresses, oneOf, table, text } = optionSchemas;
 
@@ -34,10 +34,15 @@ const token = () =>
     })
     .meta({ pattern: "^[\\x21-\\x7e]+$" });
 
+const workers = () =>
+  z.union([z.int().min(1).max(256), z.literal("auto")], { error: 'expected a whole number from 1 to 256, or "auto"' });
+
 export const commandTables: Readonly<Record<"server" | "admin" | "accessLog", z.ZodType>> = {
   server: table({
     listen: listenAddresses().optional(),
+    workers: workers().optional(),
     shutdownTimeout: duration().optional(),
+    drainDelay: duration().optional(),
     ...serverShape,
     tls: table({
       ...certificate,
