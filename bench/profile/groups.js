@@ -30,6 +30,7 @@ export const parts = {
   [routing]: [
     "attempts/",
     "balancer/",
+    "group-limits/",
     "forward/check-hooks",
     "forward/hooks",
     "forward/proxied-request",

@@ -4,7 +4,7 @@ import { InFlightSet } from "./attempts/in-flight.ts";
 import type { NodeRequestHead } from "./client/node/incoming-request.ts";
 import { defaults } from "./config/defaults.ts";
 import { parseDuration } from "./config/duration.ts";
-import { OptionsError } from "./config/issues.ts";
+import { OptionsError, toReloadError } from "./config/issues.ts";
 import type { ServerOptions } from "./config/options/server-options.ts";
 import type { Duration, ProxyOptions } from "./config/options.ts";
 import { resolveOptions } from "./config/resolve.ts";
@@ -16,6 +16,7 @@ import type { ExplainRequest, Explanation } from "./explain/explanation.ts";
 import { checkHooks } from "./forward/check-hooks.ts";
 import type { ForwardContext } from "./forward/context.ts";
 import type { Hooks } from "./forward/hooks.ts";
+import { LimitShares } from "./group-limits/limit-shares.ts";
 import {
   type AppRequest,
   type AppResponse,
@@ -93,6 +94,7 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
     this.#routing = createRouting(resolved, this.#registry.current);
     this.#context = this.#createContext();
     this.requests = new ForwardingSink(this.#context);
+    this.limitShares = new LimitShares(this.pools, this.#runtime.clock);
   }
 
   /**
@@ -117,6 +119,9 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
 
   /** Receives the requests of the servers of `evenkeel/server`. */
   readonly requests: ForwardingSink;
+
+  /** For a proxy that shares its limits with other processes. */
+  readonly limitShares: LimitShares;
 
   /** Serves clients on these addresses, over HTTP/1.1 and, with TLS, HTTP/2, until `close`. Throws a `ListenError`. */
   async listen(listen: ServerOptions["listen"], options: ServerChanges = {}): Promise<Server> {
@@ -292,9 +297,4 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
       },
     };
   }
-}
-
-function toReloadError(error: unknown): ProxyError {
-  if (error instanceof ProxyError) return error;
-  return new ProxyError("invalid_options", error instanceof Error ? error.message : String(error), { cause: error });
 }

@@ -12,6 +12,7 @@ test("the exports are exactly these, so that no export is added or removed by ac
     [
       "Balancer: function",
       "HealthChecker: function",
+      "LimitGrantor: function",
       "OptionsError: function",
       "OutlierDetector: function",
       "Pool: function",

@@ -128,3 +128,9 @@ function valueAt(input: unknown, path: readonly (string | number)[]): { path: (s
   }
   return { path: [...path], value };
 }
+
+/** The error of a reload that has failed for any reason. */
+export function toReloadError(error: unknown): ProxyError {
+  if (error instanceof ProxyError) return error;
+  return new ProxyError("invalid_options", error instanceof Error ? error.message : String(error), { cause: error });
+}
