@@ -12,7 +12,11 @@ const memory = readdirSync("packages")
   .flatMap((name) => filesBelow(`packages/${name}/test`))
   .filter((file) => readFileSync(file, "utf8").includes("support/memory.ts"));
 /** Folders whose tests start processes, most of them the compiled command. */
-const command = ["packages/cli/test/*.test.ts", "packages/cli/test/{log,server}/**/*.test.ts", "examples/**/*.test.ts"];
+const command = [
+  "packages/cli/test/*.test.ts",
+  "packages/cli/test/{log,primary,restart,server,workers}/**/*.test.ts",
+  "examples/**/*.test.ts",
+];
 /** Folders whose tests open no socket; no-sockets.ts makes one that does fail. */
 const pure = [
   "packages/core/test/{attempts,balancer,config,docs,explain,forward,observe,pool,simulate,simulation}/**/*.test.ts",

@@ -1,7 +1,7 @@
 import type { FileConfig } from "@evenkeel/config";
 import type { PoolSettings, TlsOptions } from "evenkeel";
-import { expiryWarning, validityOf } from "./server/certificate-validity.ts";
-import type { TlsFiles } from "./server/tls-files.ts";
+import { expiryWarning, validityOf } from "./primary/certificate-validity.ts";
+import type { TlsFiles } from "./serving/tls-files.ts";
 
 /** Returns warnings about a valid configuration. `tls` are the files that the listener uses. */
 export function configWarnings(config: FileConfig, tls: TlsFiles | undefined, now: number): string[] {

@@ -12,7 +12,7 @@ import {
 import { configWarnings } from "../config-warnings.ts";
 import { checkAccessLog } from "../log/access-log.ts";
 import { toSafeText } from "../log/escape.ts";
-import { readTlsFiles } from "../server/tls-files.ts";
+import { readTlsFiles } from "../serving/tls-files.ts";
 
 /** Validates a configuration file and prints a summary. Throws for an invalid one. */
 export function check(file: string): void {

@@ -5,7 +5,7 @@ import { scheduleOutages } from "../demo/outages.ts";
 import { describeShares } from "../demo/response-shares.ts";
 import { Failure } from "../failure.ts";
 import { openDiagnostics } from "../log/diagnostics.ts";
-import type { StandaloneServer } from "../server/standalone-server.ts";
+import type { StandaloneServer } from "../primary/standalone-server.ts";
 import { StatusLine } from "../status-line.ts";
 import { serve } from "./serve.ts";
 

@@ -1,6 +1,6 @@
 import { loadConfig, watchConfig } from "@evenkeel/config";
 import { openDiagnostics } from "../log/diagnostics.ts";
-import type { StandaloneServer } from "../server/standalone-server.ts";
+import type { StandaloneServer } from "../primary/standalone-server.ts";
 import { serve, tryReload } from "./serve.ts";
 
 export interface RunOptions {

@@ -1,7 +1,7 @@
 import type { FileConfig } from "@evenkeel/config";
 import type { Logger } from "pino";
 import type { Diagnostics } from "../log/diagnostics.ts";
-import { StandaloneServer } from "../server/standalone-server.ts";
+import { StandaloneServer } from "../primary/standalone-server.ts";
 import { Signals } from "../signals.ts";
 
 /** Callbacks of a command that serves. */
@@ -54,7 +54,5 @@ function count(number: number, noun: string): string {
 
 /** Ignores the error of a failed reload, which has been logged. */
 export function tryReload(server: StandaloneServer): void {
-  try {
-    server.reload();
-  } catch {}
+  server.reload().catch(() => {});
 }

@@ -6,7 +6,7 @@ import { createProxy } from "evenkeel";
 import { createServer } from "evenkeel/server";
 import { pino } from "pino";
 import { afterEach, expect, test, vi } from "vitest";
-import { ListenerStatus } from "../../src/server/listener-status.ts";
+import { ConfigurationWarnings } from "../../src/primary/configuration-warnings.ts";
 import { runCli, serve, writeFile } from "../support/cli.ts";
 import { anyPort, nowhere, poolOf, withAdmin } from "../support/configs.ts";
 import { RawClient, sendRequest, startUpstream } from "../support/http.ts";
@@ -78,10 +78,10 @@ test("a running server warns every day, until it is closed", () => {
     },
   );
   const server = createServer(createProxy({ upstreams: [nowhere] }), { listen: "127.0.0.1:0" });
-  const status = new ListenerStatus(server, logger);
+  const status = new ConfigurationWarnings(logger);
   const file = writeFile("config.toml", tls("localhost") + poolOf(nowhere));
   const files = { cert: readFileSync(`${certs}/localhost.crt`, "utf8"), key: "", certificates: [] };
-  status.configured(loadConfig(file), files);
+  status.configured({ config: loadConfig(file), tls: files }, server.status());
   vi.advanceTimersByTime(2 * 86_400_000);
   expect(warnings.map((text) => text.replace(/^.*localhost\.crt /, ""))).toEqual([
     "expires at 2124-01-01 00:00 UTC, in 2 days",

@@ -5,7 +5,7 @@ import type { RequestEvent } from "evenkeel";
 import { pino } from "pino";
 import type { Layer } from "../../../core/test/support/layers.ts";
 import { leftovers } from "../../../core/test/support/start-proxy.ts";
-import { StandaloneServer } from "../../src/server/standalone-server.ts";
+import { StandaloneServer } from "../../src/primary/standalone-server.ts";
 import { anyPort, nowhere, poolOf } from "./configs.ts";
 
 const config = parseConfig(`${anyPort}[accessLog]\nformat = "none"\n${poolOf(nowhere)}`, { file: "evenkeel.toml" });

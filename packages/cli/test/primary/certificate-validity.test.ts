@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { expiryWarning, validityOf } from "../../src/server/certificate-validity.ts";
+import { expiryWarning, validityOf } from "../../src/primary/certificate-validity.ts";
 
 const pem = (name: string) => readFileSync(new URL(`../support/certs/${name}.crt`, import.meta.url), "utf8");
 const day = 86_400_000;

@@ -1,0 +1,53 @@
+import type { ReloadChanges, Proxy as ReverseProxy } from "evenkeel";
+import type { ServerStatus } from "evenkeel/server";
+import type { Logger } from "pino";
+import { orFailure } from "./listen-failure.ts";
+import type { LoadedConfig } from "./loaded-config.ts";
+import type { DrainOptions, Serving } from "./serving.ts";
+import { ServingProcess } from "./serving-process.ts";
+
+/** Serves clients in this process. */
+export class LocalServing implements Serving {
+  readonly #process: ServingProcess;
+
+  constructor(loaded: LoadedConfig, logger: Logger) {
+    this.#process = new ServingProcess(loaded, logger);
+  }
+
+  get proxy(): ReverseProxy {
+    return this.#process.proxy;
+  }
+
+  get urls(): readonly string[] {
+    return this.#process.server.urls;
+  }
+
+  async start(): Promise<void> {
+    this.#process.openLog();
+    await orFailure(this.#process.server.listen());
+  }
+
+  async configure(loaded: LoadedConfig): Promise<ReloadChanges> {
+    return this.#process.configure(loaded);
+  }
+
+  status(): ServerStatus {
+    return this.#process.server.status();
+  }
+
+  reopenLog(): void {
+    this.#process.reopenLog();
+  }
+
+  drain(options: DrainOptions): Promise<void> {
+    return this.#process.drain(options);
+  }
+
+  close(): Promise<void> {
+    return this.#process.close();
+  }
+
+  destroy(): Promise<void> {
+    return this.#process.destroy();
+  }
+}

@@ -1,0 +1,67 @@
+import { createProxy, type ReloadChanges, type Proxy as ReverseProxy } from "evenkeel";
+import { createServer, type Server } from "evenkeel/server";
+import type { Logger } from "pino";
+import { AccessLog } from "../log/access-log.ts";
+import { UpstreamFailures } from "../log/upstream-failures.ts";
+import { ConnectionWarnings } from "./connection-warnings.ts";
+import { drain } from "./drain.ts";
+import type { LoadedConfig } from "./loaded-config.ts";
+import type { DrainOptions } from "./serving.ts";
+import { toProxyOptions, toServerOptions } from "./to-options.ts";
+
+/** The part of a process that serves clients: the proxy, its server and the access log. */
+export class ServingProcess {
+  readonly proxy: ReverseProxy;
+  readonly server: Server;
+  readonly #logger: Logger;
+  readonly #warnings: ConnectionWarnings;
+  #loaded: LoadedConfig;
+  #accessLog: AccessLog | undefined;
+  #upstreamFailures: UpstreamFailures | undefined;
+
+  constructor(loaded: LoadedConfig, logger: Logger) {
+    this.#loaded = loaded;
+    this.#logger = logger;
+    this.proxy = createProxy(toProxyOptions(loaded.config));
+    this.server = createServer(this.proxy, toServerOptions(loaded));
+    this.#warnings = new ConnectionWarnings(this.server, logger);
+  }
+
+  /** Throws a `Failure` for a file that cannot be opened. */
+  openLog(): void {
+    this.#accessLog = AccessLog.open(this.#loaded.config.accessLog, this.#logger);
+    this.proxy.on("request", this.#accessLog.write);
+    this.#upstreamFailures = new UpstreamFailures(this.proxy, this.#logger);
+  }
+
+  /** Throws for a configuration that cannot be used. Nothing has changed then. */
+  configure({ config, tls }: LoadedConfig): ReloadChanges {
+    const changes = this.proxy.reload(toProxyOptions(config));
+    // Whether there is TLS changes with a restart only.
+    const before = this.#loaded.tls;
+    this.#loaded = { config, tls: before && (tls ?? before) };
+    this.server.configure(toServerOptions(this.#loaded));
+    void this.#accessLog?.reopen(config.accessLog);
+    return changes;
+  }
+
+  reopenLog(): void {
+    void this.#accessLog?.reopen(this.#loaded.config.accessLog);
+  }
+
+  drain({ timeoutMs, force }: DrainOptions): Promise<void> {
+    return drain({ proxy: this.proxy, server: this.server, logger: this.#logger, timeoutMs, force });
+  }
+
+  async close(): Promise<void> {
+    this.#upstreamFailures?.close();
+    this.#warnings.close();
+    await this.#accessLog?.close();
+  }
+
+  async destroy(): Promise<void> {
+    this.server.destroy();
+    await this.proxy.close({ timeout: "0ms" });
+    await this.close();
+  }
+}

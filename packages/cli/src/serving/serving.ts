@@ -1,0 +1,32 @@
+import type { ReloadChanges, Proxy as ReverseProxy } from "evenkeel";
+import type { ServerStatus } from "evenkeel/server";
+import type { LoadedConfig } from "./loaded-config.ts";
+
+export interface DrainOptions {
+  /** How long requests in flight may take. */
+  readonly timeoutMs: number;
+  /** Aborted when the stop is forced. */
+  readonly force: AbortSignal;
+}
+
+/** What serves clients: this process, or workers. */
+export interface Serving {
+  /** The proxy of this process. It has the pools, their health, and what an operator has set. */
+  readonly proxy: ReverseProxy;
+  /** The URLs of the listeners, with the ports that the system chose; "unix:" and a path for a Unix socket. */
+  readonly urls: readonly string[];
+  /** Throws a `Failure` for an address or a log file that cannot be used. The caller calls `destroy` then. */
+  start(): Promise<void>;
+  /** Applies a configuration that was loaded again. If it rejects, nothing has changed, and the log has the reason. */
+  configure(loaded: LoadedConfig): Promise<ReloadChanges>;
+  /** The state of the listeners for clients. */
+  status(): ServerStatus;
+  /** Reopens the access log by its path, after log rotation has renamed the file. */
+  reopenLog(): void;
+  /** Stops accepting connections, waits for requests in flight, and ends the rest. */
+  drain(options: DrainOptions): Promise<void>;
+  /** Writes and closes the logs. After `drain`. */
+  close(): Promise<void>;
+  /** Closes everything at once. */
+  destroy(): Promise<void>;
+}
