@@ -55,6 +55,7 @@ export const parts = {
   [observing]: [
     "attempts/in-flight",
     "attempts/load-report",
+    "coordination/",
     "discovery/",
     "events",
     "forward/reporter",

@@ -17,6 +17,7 @@ test("the exports are exactly these, so that no export is added or removed by ac
       "OutlierDetector: function",
       "Pool: function",
       "ProxyError: function",
+      "SharedState: function",
       "checkHooks: function",
       "checkOptions: function",
       "checkUpstreamChange: function",
