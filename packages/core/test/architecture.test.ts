@@ -150,7 +150,7 @@ describe("the packages", () => {
     expect(inner).toEqual([]);
   });
 
-  /** See `isStale` in core's server/listen.ts for what happens otherwise. */
+  /** See `isStale` in core's server/sockets/unix-path.ts for what happens otherwise. */
   test("file types are read as BigInts", () => {
     const calls = [...packages].flatMap(([folder, { files }]) =>
       files.flatMap(({ name }) => {

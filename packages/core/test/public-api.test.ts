@@ -61,7 +61,13 @@ test("the exports of evenkeel/announce-load are exactly these", () => {
 });
 
 test("the exports of evenkeel/server are exactly these", () => {
-  expect(Object.keys(server).sort()).toEqual(["ListenError", "createServer", "listen", "urlOf"]);
+  expect(Object.keys(server).sort()).toEqual([
+    "ListenError",
+    "ReceivedSockets",
+    "SocketAcceptor",
+    "createServer",
+    "listen",
+  ]);
 });
 
 test("the version is that in package.json", () => {

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { ListenAddress } from "evenkeel";
-import { listen, urlOf } from "evenkeel/server";
+import { type Binding, type InheritedSocket, type ListeningHandle, listen } from "evenkeel/server";
 import { limits } from "../limits.ts";
 
 export interface AdminListenerEvents {
@@ -34,11 +34,20 @@ export class AdminListener {
   /** In the order of their last request. */
   readonly #connections = new Map<Socket, AdminConnection>();
   #served = 0;
+  #binding: Binding | undefined;
 
-  /** Throws a `ListenError` when the address cannot be listened on. `max` is the number of connections that are served. */
-  static async open(address: ListenAddress, max: number, events: AdminListenerEvents): Promise<AdminListener> {
+  /**
+   * Throws a `ListenError` when the address cannot be listened on. `max` is the number of connections that are served, `from` a
+   * socket that another process has opened: it is in use before this call returns its promise.
+   */
+  static async open(
+    address: ListenAddress,
+    max: number,
+    events: AdminListenerEvents,
+    from?: InheritedSocket,
+  ): Promise<AdminListener> {
     const listener = new AdminListener(max, events);
-    await listen(listener.#server, address);
+    listener.#binding = await listen(listener.#server, address, from);
     listener.#server.on("error", events.error);
     return listener;
   }
@@ -61,11 +70,17 @@ export class AdminListener {
   }
 
   get url(): string {
-    return urlOf(this.#server, "http");
+    return this.#binding?.url("http") ?? "";
+  }
+
+  /** What another process can take over. */
+  get handle(): ListeningHandle | undefined {
+    return this.#binding?.handle;
   }
 
   /** Closes the listener and its connections. */
   destroy(): void {
+    this.#binding?.release();
     this.#server.close();
     for (const socket of this.#connections.keys()) socket.destroy();
   }

@@ -7,6 +7,9 @@ export type {
   ServerTimeoutOptions,
   ServerTlsOptions,
 } from "../config/options/server-options.ts";
-export { ListenError, listen, urlOf } from "./listen.ts";
 export { createServer, type ServedProxy, type Server, type ServerChanges } from "./server.ts";
 export type { ServerEvents, ServerStatus } from "./server-events.ts";
+export { type FindInherited, type InheritedSocket, ReceivedSockets } from "./sockets/inherited-socket.ts";
+export { type Binding, type ListeningHandle, listen } from "./sockets/listen.ts";
+export { ListenError } from "./sockets/listen-error.ts";
+export { SocketAcceptor, type SocketAcceptorEvents, type SocketAcceptorOptions } from "./sockets/socket-acceptor.ts";

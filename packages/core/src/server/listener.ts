@@ -1,5 +1,4 @@
-import { createServer, type Server as NetServer, type Socket } from "node:net";
-import { setImmediate as nextTurn } from "node:timers/promises";
+import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { RequestSink } from "../client/server/request-sink.ts";
 import type { ServerConnection, ServerConnectionOptions } from "../client/server/server-connection.ts";
@@ -7,13 +6,15 @@ import { peerAddress, type TrustedProxies } from "../request/client-address.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { ConnectionTable } from "./connection-table.ts";
 import { limits } from "./limits.ts";
-import { type ListenTarget, listen, urlOf } from "./listen.ts";
 import { ConnectionOpening, type Opened, type OpeningFailure } from "./opening/connection-opening.ts";
 import { respondToPlainHttp } from "./opening/plain-http.ts";
 import type { ProxiedConnection } from "./opening/proxy-protocol.ts";
 import { TlsEndpoint, type TlsSettings } from "./opening/tls-endpoint.ts";
 import type { Protocols } from "./protocols.ts";
 import type { ServerSettings } from "./server-settings.ts";
+import type { InheritedSocket } from "./sockets/inherited-socket.ts";
+import type { ListeningHandle, ListenTarget } from "./sockets/listen.ts";
+import { ListeningSocket } from "./sockets/listening-socket.ts";
 
 /** What the listeners of a server share. */
 export interface ListenerContext {
@@ -37,10 +38,11 @@ export interface ListenerEvents {
   readonly acceptFailed: (error: Error) => void;
 }
 
-/** One listening address with its client connections. */
+/** One address with its client connections, which it accepts itself or which another process has accepted. */
 export class Listener {
   readonly #context: ListenerContext;
-  readonly #server: NetServer;
+  readonly #address: ListenTarget;
+  readonly #listening: ListeningSocket;
   readonly #tls: TlsEndpoint | undefined;
   readonly #sockets = new Set<Socket>();
   readonly #openings = new Set<ConnectionOpening>();
@@ -48,23 +50,14 @@ export class Listener {
   /** What the PROXY headers of connections in a TLS handshake have said, by the addresses of the connection. */
   readonly #proxied = new Map<string, ProxiedConnection>();
   #url = "";
-  /** Connections accepted so far, refused ones included. */
-  #accepted = 0;
   #stopping = false;
+  #destroyed = false;
   #closed: Promise<void> | undefined;
   #onEmpty: (() => void) | undefined;
 
-  /** Throws a `ListenError` when the address cannot be listened on. */
-  static async open(address: ListenTarget, context: ListenerContext): Promise<Listener> {
-    const listener = new Listener(context);
-    await listen(listener.#server, address);
-    listener.#url = urlOf(listener.#server, listener.#tls === undefined ? "http" : "https");
-    listener.#server.on("error", context.events.acceptFailed);
-    return listener;
-  }
-
-  private constructor(context: ListenerContext) {
+  constructor(address: ListenTarget, context: ListenerContext) {
     this.#context = context;
+    this.#address = address;
     const tls = tlsSettings(context.settings);
     this.#tls =
       tls &&
@@ -72,14 +65,38 @@ export class Listener {
         connected: (socket) => this.#onSecure(socket),
         failed: () => context.events.handshakeFailed("other"),
       });
-    this.#server = createServer(
+    this.#listening = new ListeningSocket(
       { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: limits.tcpKeepAliveMs },
-      (socket) => this.#onSocket(socket),
+      { accepted: (socket) => this.#onSocket(socket), acceptFailed: context.events.acceptFailed },
     );
   }
 
+  /** Throws a `ListenError` when the address cannot be listened on. A Unix socket has its path only after `publish`. */
+  async open(from: InheritedSocket | undefined): Promise<void> {
+    await this.#listening.open(this.#address, from);
+    this.#url = this.#listening.url(this.#tls === undefined ? "http" : "https");
+  }
+
+  publish(): void {
+    this.#listening.publish();
+  }
+
+  /** Empty without a listening socket. */
   get url(): string {
     return this.#url;
+  }
+
+  /** What another process can take over; undefined if there is nothing. */
+  get handle(): ListeningHandle | undefined {
+    return this.#listening.handle;
+  }
+
+  /** Serves a connection that another process has accepted. */
+  accept(socket: Socket): void {
+    socket.allowHalfOpen = true;
+    socket.setNoDelay(true);
+    socket.setKeepAlive(true, limits.tcpKeepAliveMs);
+    this.#onSocket(socket);
   }
 
   /** Applies the settings in force to new connections. */
@@ -88,23 +105,11 @@ export class Listener {
     if (settings !== undefined) this.#tls?.configure(settings);
   }
 
-  /**
-   * Stops accepting connections. The connections in the backlog of the system are accepted first: closing the listening
-   * socket would reset them, although their clients may have sent whole requests. Node accepts one in each turn of the event
-   * loop, so short turns without one mean that the backlog is empty.
-   */
-  async stopAccepting(): Promise<void> {
+  /** Stops accepting connections, after those in the backlog; at once if the socket was handed over to another process. */
+  async stopAccepting(handedOver: boolean): Promise<void> {
     const { clock } = this.#context;
-    const startedAt = clock.now();
-    let turnAt = startedAt;
-    await nextTurn();
-    for (let quietTurns = 0; quietTurns < 2 && turnAt - startedAt < limits.acceptRestMs; ) {
-      const before = this.#accepted;
-      turnAt = clock.now();
-      await nextTurn();
-      const quiet = this.#accepted === before && clock.now() - turnAt < limits.quietTurnMs;
-      quietTurns = quiet ? quietTurns + 1 : 0;
-    }
+    if (handedOver) await this.#listening.handOver(clock);
+    else await this.#listening.stop(clock);
     this.#close();
   }
 
@@ -132,23 +137,25 @@ export class Listener {
 
   /** Closes everything, even with requests in flight. */
   destroy(): void {
+    this.#destroyed = true;
     this.#close();
     for (const connection of [...this.#connections]) connection.destroy();
     for (const socket of [...this.#sockets]) socket.destroy();
   }
 
   #close(): void {
-    this.#closed ??= new Promise((resolve) => {
-      this.#server.close(() => resolve());
-    });
+    this.#closed ??= this.#listening.close();
   }
 
   #onSocket(socket: Socket): void {
     const { table, settings, clock } = this.#context;
-    this.#accepted++;
-    this.#sockets.add(socket);
     // Without a listener, an error of the socket is an uncaught exception.
     socket.on("error", () => {});
+    if (this.#destroyed) socket.destroy();
+    // A client that has left in the meantime.
+    if (socket.destroyed) return;
+    if (socket.isPaused()) socket.resume();
+    this.#sockets.add(socket);
     socket.once("close", () => this.#onSocketClosed(socket));
     if (!table.acceptSocket() && !this.#dropSilent()) return this.#drop(socket);
     const proxyHeader = this.#isProxy(socket);
@@ -206,7 +213,7 @@ export class Listener {
     socket.on("error", () => {});
     const proxied = this.#proxied.size === 0 ? undefined : this.#proxied.get(addressesOf(socket));
     // A TCP connection without addresses is closed already, and it is not known whether a proxy header belongs to it.
-    if (socket.remoteAddress === undefined && typeof this.#server.address() !== "string") return void socket.destroy();
+    if (socket.remoteAddress === undefined && "port" in this.#address) return void socket.destroy();
     this.#serve(socket, socket.alpnProtocol === "h2" ? "http2" : "http1", undefined, proxied);
   }
 

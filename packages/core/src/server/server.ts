@@ -1,7 +1,9 @@
+import type { Socket } from "node:net";
 import type { RequestSink } from "../client/server/request-sink.ts";
 import { defaults } from "../config/defaults.ts";
 import { parseDuration } from "../config/duration.ts";
 import { OptionsError } from "../config/issues.ts";
+import type { ListenAddress } from "../config/listen-address.ts";
 import type { ServerOptions, ServerTlsOptions } from "../config/options/server-options.ts";
 import type { Duration } from "../config/options.ts";
 import { TrustedProxies } from "../request/client-address.ts";
@@ -12,11 +14,12 @@ import { connectionBudget, descriptorLimit } from "./connection-budget.ts";
 import { ConnectionTable } from "./connection-table.ts";
 import { HoldingSink } from "./holding-sink.ts";
 import { limits } from "./limits.ts";
-import { toListenTargets } from "./listen.ts";
 import { Listener, type ListenerContext } from "./listener.ts";
 import { type Protocols, protocols } from "./protocols.ts";
 import type { ServerEvents, ServerStatus } from "./server-events.ts";
 import { resolveSettings, type ServerSettings } from "./server-settings.ts";
+import type { FindInherited } from "./sockets/inherited-socket.ts";
+import { type ListeningHandle, toListenTargets } from "./sockets/listen.ts";
 
 /** What a server needs of a proxy. */
 export interface ServedProxy {
@@ -88,17 +91,22 @@ export class Server extends SafeEmitter<ServerEvents> implements AsyncDisposable
     });
   }
 
-  /** Listens on all addresses. Throws a `ListenError` for one that cannot be used; nothing stays open then. */
-  async listen(): Promise<this> {
-    if (this.#state === "listening") throw new Error("the server has been started already");
-    this.#checkOpen();
-    this.#state = "listening";
-    const context = this.#createContext();
+  /**
+   * Listens on all addresses. `inherited` returns the sockets that another process has opened; those are in use before this call
+   * returns its promise. Throws a `ListenError` for an address that cannot be used; nothing stays open then.
+   */
+  async listen({ inherited }: { readonly inherited?: FindInherited } = {}): Promise<this> {
+    this.#start();
+    const opening = this.#listeners.map((listener, index) => {
+      const address = this.#settings.addresses[index] as ListenAddress;
+      return inBackground(() => listener.open(inherited?.(address)));
+    });
     try {
-      for (const address of toListenTargets(this.#settings.addresses)) {
-        this.#listeners.push(await inBackground(() => Listener.open(address, context)));
-        this.#checkOpen();
-      }
+      const outcomes = await Promise.allSettled(opening);
+      this.#checkOpen();
+      for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
+      // Last, so that a failed start replaces no Unix socket of a predecessor.
+      for (const listener of this.#listeners) inBackground(() => listener.publish());
     } catch (error) {
       this.destroy();
       this.#listeners.length = 0;
@@ -107,9 +115,27 @@ export class Server extends SafeEmitter<ServerEvents> implements AsyncDisposable
     return this;
   }
 
+  /** Starts without a listening socket: another process listens, and `accept` gets its connections. */
+  openWithoutListening(): this {
+    this.#start();
+    return this;
+  }
+
+  /** Serves a connection that another process has accepted on the address with this index. After `destroy` it is closed. */
+  accept(index: number, socket: Socket): void {
+    const listener = this.#listeners[index];
+    if (listener === undefined) throw new RangeError(`the server has no address ${index}`);
+    inBackground(() => listener.accept(socket));
+  }
+
+  /** The listening sockets that another process can take over: those of TCP, and Unix sockets that were inherited themselves. */
+  listeningSockets(): readonly ListeningHandle[] {
+    return this.#listeners.flatMap(({ handle }) => handle ?? []);
+  }
+
   /** The URLs of the addresses, with the ports that the system chose; "unix:" and a path for a Unix socket. */
   get urls(): readonly string[] {
-    return this.#listeners.map(({ url }) => url);
+    return this.#listeners.map(({ url }) => url).filter((url) => url !== "");
   }
 
   /**
@@ -147,11 +173,11 @@ export class Server extends SafeEmitter<ServerEvents> implements AsyncDisposable
   }
 
   /**
-   * Stops accepting connections, after those that the system has queued. Requests are held until `finish`: after each response
-   * a client may open the next connection.
+   * Stops accepting connections, after those that the system has queued; if the sockets were handed over to another process, it
+   * accepts the queued ones. Requests are held until `finish`: after each response a client may open the next connection.
    */
-  stopAccepting(): Promise<void> {
-    this.#stopped ??= this.#stopAccepting();
+  stopAccepting({ handedOver = false }: { readonly handedOver?: boolean } = {}): Promise<void> {
+    this.#stopped ??= this.#stopAccepting(handedOver);
     return this.#stopped;
   }
 
@@ -184,6 +210,16 @@ export class Server extends SafeEmitter<ServerEvents> implements AsyncDisposable
     for (const listener of this.#listeners) listener.destroy();
   }
 
+  #start(): void {
+    if (this.#state === "listening") throw new Error("the server has been started already");
+    this.#checkOpen();
+    this.#state = "listening";
+    const context = this.#createContext();
+    for (const address of toListenTargets(this.#settings.addresses)) {
+      this.#listeners.push(inBackground(() => new Listener(address, context)));
+    }
+  }
+
   #checkOpen(): void {
     if (this.#state === "stopping" || this.#state === "destroyed") throw new Error("the server was closed");
   }
@@ -192,10 +228,10 @@ export class Server extends SafeEmitter<ServerEvents> implements AsyncDisposable
     return this.close();
   }
 
-  async #stopAccepting(): Promise<void> {
+  async #stopAccepting(handedOver: boolean): Promise<void> {
     if (this.#state !== "destroyed") this.#state = "stopping";
     this.#sink.hold();
-    await Promise.all(this.#listeners.map((listener) => listener.stopAccepting()));
+    await Promise.all(this.#listeners.map((listener) => listener.stopAccepting(handedOver)));
   }
 
   async #finish(graceMs: number): Promise<void> {
