@@ -8,26 +8,30 @@ import { type AdminResponse, type StreamingResponse, send, toErrorResponse } fro
 import type { AdminOptions } from "./options.ts";
 import { EventStream } from "./resources/event-stream.ts";
 import { createRoutes, findAction, isPublicPath, matchRoute, type Route } from "./routes.ts";
+import type { AdminTarget } from "./target/admin-target.ts";
+import { proxyTarget } from "./target/proxy-target.ts";
 
-/** The admin API of one proxy. */
+/** The admin API of one proxy, or of a group of workers. */
 export interface Admin {
   /** For `http.createServer`, or mounted in an app at any path. Responds to every request, and never throws. */
   readonly handler: (req: IncomingMessage, res: ServerResponse) => void;
-  /** Ends the event streams, and responds to further requests with 503. Does not close the proxy or the server. */
+  /** Ends the event streams, and responds to further requests with 503. Does not close the target or the server. */
   close(): void;
 }
 
 /**
- * Creates the admin API of a proxy: health, readiness, metrics, and resources to inspect and change its pools.
+ * Creates the admin API of a proxy, or of any other target: health, readiness, metrics, and resources to inspect and change
+ * its pools.
  *
  * Throws an `OptionsError` for a token that is empty or is not a valid header value, for invalid `hosts`, and for
- * `readyPools` that the proxy does not have.
+ * `readyPools` that the target does not have.
  */
-export function createAdmin(proxy: ReverseProxy, options: AdminOptions = {}): Admin {
+export function createAdmin(of: ReverseProxy | AdminTarget, options: AdminOptions = {}): Admin {
+  const target = "poolNames" in of ? of : proxyTarget(of);
   const accessRules = resolveAccessRules(options);
-  checkReadyPools(options.readyPools, proxy);
-  const events = new EventStream(proxy);
-  const routes = createRoutes(proxy, events, options);
+  checkReadyPools(options.readyPools, target);
+  const events = new EventStream(target);
+  const routes = createRoutes(target, events, options);
   let closed = false;
 
   const respond = async (req: IncomingMessage): Promise<AdminResponse | StreamingResponse> => {
@@ -78,15 +82,16 @@ function startInTurn(res: ServerResponse, handle: () => void): void {
   else res.once("socket", () => setImmediate(handle));
 }
 
-function checkReadyPools(names: unknown, { pools }: ReverseProxy): void {
+function checkReadyPools(names: unknown, target: AdminTarget): void {
   if (names === undefined) return;
+  const pools = [...target.poolNames()];
   if (!Array.isArray(names) || names.some((name) => typeof name !== "string")) {
     throw new OptionsError([{ path: ["readyPools"], message: "expected an array of names of pools" }]);
   }
   const issues = names.flatMap((name, index) =>
-    pools.has(name)
+    pools.includes(name)
       ? []
-      : [{ path: ["readyPools", index], message: `there is no pool "${name}"${didYouMean(name, [...pools.keys()])}` }],
+      : [{ path: ["readyPools", index], message: `there is no pool "${name}"${didYouMean(name, pools)}` }],
   );
   if (issues.length > 0) throw new OptionsError(issues);
 }

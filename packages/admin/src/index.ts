@@ -1,3 +1,7 @@
 export { isLoopbackListen } from "./access/local-addresses.ts";
 export { type Admin, createAdmin } from "./create-admin.ts";
-export type { AdminOptions, ListenerSnapshot } from "./options.ts";
+export { type AdminOptions, type ListenerSnapshot, RestartRefused } from "./options.ts";
+export type { AdminEvents, AdminTarget } from "./target/admin-target.ts";
+export { proxyTarget } from "./target/proxy-target.ts";
+export { ProcessMeter } from "./workers/measure-process.ts";
+export type { EventLoopDelay, ProcessSnapshot, WorkerEnd, WorkerSnapshot } from "./workers/worker-snapshot.ts";

@@ -12,4 +12,8 @@ export const limits = {
   eventHeartbeatMs: 15_000,
   /** Milliseconds after which a disconnected client reconnects (the `retry` field of server-sent events). */
   eventRetryMs: 2_000,
+  /** Milliseconds between the timers that measure the delay of the event loop. */
+  eventLoopResolutionMs: 20,
+  /** Milliseconds that the quantiles of the event loop's delay cover at least. */
+  eventLoopWindowMs: 30_000,
 } as const;

@@ -37,8 +37,18 @@ export interface AdminOptions {
   readonly hosts?: readonly string[];
   /** Names of pools that must be able to serve, else /readyz is 503. Without it, one pool that can serve is enough. */
   readonly readyPools?: readonly string[];
+  /** /readyz is 503 while this returns true, in addition to a proxy that drains. */
+  readonly draining?: () => boolean;
   /** The state of the listeners, for /metrics. Default: they have no metrics. */
-  readonly listener?: () => ListenerSnapshot;
+  readonly listener?: () => ListenerSnapshot | Promise<ListenerSnapshot>;
   /** Loads the configuration again, for POST /api/reload. An exception becomes a 422 response. */
   readonly onReload?: () => ReloadChanges | Promise<ReloadChanges>;
+  /**
+   * Replaces this process in place, for POST /api/restart, and resolves once the new process is ready. A `RestartRefused`
+   * becomes a 409 response, any other exception a 500 response with its message.
+   */
+  readonly onRestart?: () => Promise<{ readonly pid: number }>;
 }
+
+/** A restart that was not tried, such as a second one at the same time. The message says why. */
+export class RestartRefused extends Error {}

@@ -1,7 +1,5 @@
-import type { Proxy as ReverseProxy } from "evenkeel";
 import { HttpError } from "./http/http-error.ts";
-import { expectEmptyBody } from "./http/request-body.ts";
-import { type AdminResponse, json, reloadErrorResponse, type StreamingResponse } from "./http/response.ts";
+import { type AdminResponse, json, type StreamingResponse } from "./http/response.ts";
 import { createMetrics } from "./metrics/metrics.ts";
 import type { AdminOptions } from "./options.ts";
 import type { EventStream } from "./resources/event-stream.ts";
@@ -16,7 +14,9 @@ import {
   showPool,
   showUpstream,
 } from "./resources/pools.ts";
-import { readiness } from "./resources/readiness.ts";
+import { createReadiness } from "./resources/readiness.ts";
+import { reload, restart } from "./resources/replacements.ts";
+import type { AdminTarget } from "./target/admin-target.ts";
 
 type Action = (
   params: RouteParams,
@@ -36,29 +36,30 @@ export interface Match {
   readonly params: RouteParams;
 }
 
-/** Creates all resources of the admin API of one proxy. */
-export function createRoutes(proxy: ReverseProxy, events: EventStream, options: AdminOptions): readonly Route[] {
+/** Creates all resources of the admin API of one target. */
+export function createRoutes(target: AdminTarget, events: EventStream, options: AdminOptions): readonly Route[] {
   const routes = [
     route("/healthz", { GET: () => json(200, { status: "ok" }) }, true),
-    route("/readyz", { GET: () => readiness(proxy.snapshot(), options.readyPools ?? []) }, true),
-    route("/api/pools", { GET: () => listPools(proxy) }),
-    route("/api/pools/:pool", { GET: (params) => showPool(proxy, params) }),
+    route("/readyz", { GET: createReadiness(target, options) }, true),
+    route("/api/pools", { GET: () => listPools(target) }),
+    route("/api/pools/:pool", { GET: (params) => showPool(target, params) }),
     route("/api/pools/:pool/upstreams", {
-      GET: (params) => listUpstreams(proxy, params),
-      POST: (params, body) => addUpstream(proxy, params, body),
+      GET: (params) => listUpstreams(target, params),
+      POST: (params, body) => addUpstream(target, params, body),
     }),
     route("/api/pools/:pool/upstreams/:upstream", {
-      GET: (params) => showUpstream(proxy, params),
-      PATCH: (params, body) => changeUpstream(proxy, params, body),
-      DELETE: (params, body) => removeUpstream(proxy, params, body),
+      GET: (params) => showUpstream(target, params),
+      PATCH: (params, body) => changeUpstream(target, params, body),
+      DELETE: (params, body) => removeUpstream(target, params, body),
     }),
-    route("/api/explain", { GET: (params) => explainRequest(proxy, params) }),
+    route("/api/explain", { GET: (params) => explainRequest(target, params) }),
     route("/api/events", { GET: () => events }),
+    route("/api/workers", { GET: async () => json(200, { workers: (await target.workers?.()) ?? [] }) }),
     route("/api/reload", { POST: (_params, body) => reload(options.onReload, body) }),
+    route("/api/restart", { POST: (_params, body) => restart(options.onRestart, body) }),
   ];
   if (options.metrics === false) return routes;
-  const metrics = createMetrics(options.listener);
-  return [...routes, route("/metrics", { GET: () => metrics(proxy.snapshot()) })];
+  return [...routes, route("/metrics", { GET: createMetrics(target, options.listener) })];
 }
 
 /** Whether a path is that of a public resource. Such a path has no parameters, and nothing is decoded. */
@@ -95,18 +96,6 @@ export function findAction({ actions }: Route, method: string): Action {
   const allow = Object.keys(actions).flatMap((allowed) => (allowed === "GET" ? ["GET", "HEAD"] : [allowed]));
   const message = `allowed here: ${allow.join(", ")}`;
   throw new HttpError(405, "method_not_allowed", message, { allow: allow.join(", ") });
-}
-
-async function reload(onReload: AdminOptions["onReload"], body: unknown): Promise<AdminResponse> {
-  expectEmptyBody(body);
-  if (onReload === undefined) {
-    throw new HttpError(501, "not_implemented", "this proxy was not given a configuration to load again");
-  }
-  try {
-    return json(200, await onReload());
-  } catch (error) {
-    return reloadErrorResponse(error);
-  }
 }
 
 function route(path: string, actions: Route["actions"], isPublic = false): Route {

@@ -44,6 +44,8 @@ export interface UpstreamSnapshot {
   readonly announced: number;
   /** The end of its ejection in milliseconds since 1970. Null if it is not ejected. */
   readonly ejectedUntil: number | null;
+  /** In the snapshot of a group: the number of workers that have ejected it. Each worker ejects by its own traffic. */
+  readonly ejectedIn?: number;
   /** The upstream is half-open: its ejection has ended, and it gets one request at a time until one succeeds. */
   readonly onTrial: boolean;
   readonly ejections: Readonly<Partial<Record<EjectionReason, number>>>;

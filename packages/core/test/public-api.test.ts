@@ -11,6 +11,7 @@ test("the exports are exactly these, so that no export is added or removed by ac
   expect(exports.sort()).toMatchInlineSnapshot(`
     [
       "Balancer: function",
+      "GroupSnapshots: function",
       "HealthChecker: function",
       "LimitGrantor: function",
       "OptionsError: function",
@@ -37,6 +38,7 @@ test("the exports are exactly these, so that no export is added or removed by ac
       "isLoopbackAddress: function",
       "isSecretName: function",
       "maskSecrets: function",
+      "mergeSnapshots: function",
       "offersWebSocket: function",
       "optionKeys: function",
       "optionSchemas: object",

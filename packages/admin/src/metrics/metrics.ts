@@ -1,5 +1,5 @@
 /**
- * Prometheus metrics, rendered from a snapshot of the proxy at each scrape.
+ * Prometheus metrics, rendered from a snapshot of the target at each scrape.
  *
  * The proxy counts, and nothing is counted here again: metrics cost nothing between two scrapes. The value of every label
  * comes from the configuration or from a fixed list.
@@ -8,22 +8,25 @@
 import type { EjectionReason, PoolSnapshot, ProxySnapshot, UpstreamSnapshot } from "evenkeel";
 import { collectDefaultMetrics, type Metric, Registry } from "prom-client";
 import type { AdminResponse } from "../http/response.ts";
-import type { ListenerSnapshot } from "../options.ts";
+import type { AdminOptions } from "../options.ts";
+import type { AdminTarget } from "../target/admin-target.ts";
 import { listenerFamilies } from "./listener-metrics.ts";
 import { counter, type Family, gauge, histogram, type Labels, sample } from "./metric-family.ts";
+import { workerFamilies } from "./worker-metrics.ts";
 
 /** Each reason has a sample from the start, so that the first ejection is an increase and not a new series. */
 const ejectionReasons = ["consecutive-failures", "failure-ratio", "trial-failed"] as const satisfies EjectionReason[];
 
 let processRegistry: Registry | undefined;
 
-/** Returns the function that renders a snapshot, and starts the collection of process metrics. */
-export function createMetrics(listener?: () => ListenerSnapshot): (snapshot: ProxySnapshot) => Promise<AdminResponse> {
+/** Returns the function that renders the target's metrics, and starts the collection of process metrics. */
+export function createMetrics(target: AdminTarget, listener: AdminOptions["listener"]): () => Promise<AdminResponse> {
   const ofProcess = processMetrics();
-  return async (snapshot) => {
+  return async () => {
+    const [snapshot, connections, workers] = await Promise.all([target.snapshot(), listener?.(), target.workers?.()]);
     const registry = new Registry();
     for (const metric of ofProcess.getMetricsAsArray()) registry.registerMetric(metric as unknown as Metric);
-    for (const family of [...toFamilies(snapshot), ...listenerFamilies(listener?.())]) {
+    for (const family of [...toFamilies(snapshot), ...listenerFamilies(connections), ...workerFamilies(workers)]) {
       const metric = { ...family, get: async () => family };
       registry.registerMetric(metric as unknown as Metric);
     }

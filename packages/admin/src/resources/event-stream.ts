@@ -1,33 +1,28 @@
 /**
  * The events of the pools as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html).
  *
- * Listens to the proxy only while at least one client is connected. A client that reads too slowly is disconnected: it
+ * Listens to the target only while at least one client is connected. A client that reads too slowly is disconnected: it
  * reconnects, and requests the current state of the pools.
  */
 
 import type { ServerResponse } from "node:http";
-import {
-  type PoolEvents,
-  type ProxyEvents,
-  poolEventNames,
-  type ReloadEvent,
-  type Proxy as ReverseProxy,
-} from "evenkeel";
+import { poolEventNames, type ReloadEvent } from "evenkeel";
 import { HttpError } from "../http/http-error.ts";
 import { limits } from "../limits.ts";
+import type { AdminEvents, AdminTarget } from "../target/admin-target.ts";
 
-type Name = keyof PoolEvents | "reload";
+type Name = keyof AdminEvents;
 
 const names: readonly Name[] = [...poolEventNames, "reload"];
 
 export class EventStream {
-  readonly #proxy: ReverseProxy;
+  readonly #target: AdminTarget;
   readonly #clients = new Set<ServerResponse>();
-  readonly #listeners: readonly { readonly name: Name; readonly listener: (event: ProxyEvents[Name][0]) => void }[];
+  readonly #listeners: readonly { readonly name: Name; readonly listener: (event: AdminEvents[Name]) => void }[];
   #heartbeat: NodeJS.Timeout | undefined;
 
-  constructor(proxy: ReverseProxy) {
-    this.#proxy = proxy;
+  constructor(target: AdminTarget) {
+    this.#target = target;
     this.#listeners = names.map((name) => ({ name, listener: (event) => this.#broadcast(name, event) }));
   }
 
@@ -71,20 +66,19 @@ export class EventStream {
   }
 
   #subscribe(): void {
-    for (const { name, listener } of this.#listeners) this.#proxy.on(name, listener);
+    for (const { name, listener } of this.#listeners) this.#target.on(name, listener);
     // Keeps idle timeouts of proxies in between from closing the connection, and detects a client that is gone.
     this.#heartbeat = setInterval(() => this.#send(":\n\n"), limits.eventHeartbeatMs).unref();
   }
 
   #remove(res: ServerResponse): void {
     if (!this.#clients.delete(res) || this.#clients.size > 0) return;
-    for (const { name, listener } of this.#listeners) this.#proxy.off(name, listener);
+    for (const { name, listener } of this.#listeners) this.#target.off(name, listener);
     clearInterval(this.#heartbeat);
   }
 }
 
 /** The properties of an error are not enumerable, so JSON would omit them. */
 function serializeReload(event: ReloadEvent): object {
-  if (event.ok) return event;
-  return { ok: false, error: { code: event.error.code, message: event.error.message } };
+  return event.ok ? event : { ...event, error: { code: event.error.code, message: event.error.message } };
 }

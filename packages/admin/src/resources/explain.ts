@@ -1,12 +1,13 @@
-import { didYouMean, type Proxy as ReverseProxy } from "evenkeel";
+import { didYouMean } from "evenkeel";
 import { HttpError } from "../http/http-error.ts";
 import { type AdminResponse, json } from "../http/response.ts";
+import type { AdminTarget } from "../target/admin-target.ts";
 import type { RouteParams } from "./pools.ts";
 
 const parameters = ["url", "method", "host", "header", "client", "secure"];
 
-/** Explains how the proxy would handle the request that the query describes. Throws a 400 for an invalid query. */
-export function explainRequest(proxy: ReverseProxy, { query }: RouteParams): AdminResponse {
+/** Explains how the target would handle the request that the query describes. Throws a 400 for an invalid query. */
+export async function explainRequest(target: AdminTarget, { query }: RouteParams): Promise<AdminResponse> {
   for (const name of query.keys()) {
     if (!parameters.includes(name)) throw badRequest(`unknown parameter "${name}"${didYouMean(name, parameters)}`);
   }
@@ -15,7 +16,7 @@ export function explainRequest(proxy: ReverseProxy, { query }: RouteParams): Adm
   const method = single(query, "method");
   const client = single(query, "client");
   const secure = toFlag(single(query, "secure"));
-  const explanation = proxy.explain({
+  const explanation = await target.explain({
     url,
     headers: toHeaders(query),
     ...(method !== undefined && { method }),

@@ -1,12 +1,10 @@
-/** The pools of the admin API. An upstream is looked up and changed in one turn, after the body has been read. */
+/** The pools of the admin API. */
 
 import {
   checkUpstreamChange,
   isLinkLocalOrMetadata,
   OptionsError,
-  type Pool,
-  type Proxy as ReverseProxy,
-  type Upstream,
+  type PoolSnapshot,
   type UpstreamChange,
   type UpstreamOptions,
   type UpstreamSnapshot,
@@ -14,6 +12,7 @@ import {
 import { HttpError } from "../http/http-error.ts";
 import { expectEmptyBody, expectObject } from "../http/request-body.ts";
 import { type AdminResponse, json } from "../http/response.ts";
+import type { AdminTarget } from "../target/admin-target.ts";
 
 /** The parameters in a request's path, empty if the route has none, and its query. */
 export interface RouteParams {
@@ -22,66 +21,67 @@ export interface RouteParams {
   readonly query: URLSearchParams;
 }
 
-export function listPools(proxy: ReverseProxy): AdminResponse {
-  return json(200, { pools: proxy.snapshot().pools });
+export async function listPools(target: AdminTarget): Promise<AdminResponse> {
+  return json(200, { pools: (await target.snapshot()).pools });
 }
 
-export function showPool(proxy: ReverseProxy, params: RouteParams): AdminResponse {
-  return json(200, findPool(proxy, params).snapshot());
+export async function showPool(target: AdminTarget, params: RouteParams): Promise<AdminResponse> {
+  return json(200, await poolSnapshot(target, params.pool));
 }
 
-export function listUpstreams(proxy: ReverseProxy, params: RouteParams): AdminResponse {
-  return json(200, { upstreams: findPool(proxy, params).snapshot().upstreams });
+export async function listUpstreams(target: AdminTarget, params: RouteParams): Promise<AdminResponse> {
+  return json(200, { upstreams: (await poolSnapshot(target, params.pool)).upstreams });
 }
 
-export function showUpstream(proxy: ReverseProxy, params: RouteParams): AdminResponse {
-  return json(200, snapshotOf(findPool(proxy, params), params.upstream));
+export async function showUpstream(target: AdminTarget, params: RouteParams): Promise<AdminResponse> {
+  return json(200, await upstreamSnapshot(target, params.pool, params.upstream));
 }
 
-export function changeUpstream(proxy: ReverseProxy, params: RouteParams, body: unknown): AdminResponse {
-  const pool = findPool(proxy, params);
-  const { id } = findUpstream(pool, params.upstream);
-  const { weight, state, timeout } = toChange(body);
-  if (weight !== undefined) pool.setWeight(id, weight);
-  if (state !== undefined) pool.setState(id, state, { timeout });
-  return json(200, snapshotOf(pool, id));
+export async function changeUpstream(
+  target: AdminTarget,
+  { pool, upstream }: RouteParams,
+  body: unknown,
+): Promise<AdminResponse> {
+  const { id } = await upstreamSnapshot(target, pool, upstream);
+  await target.setUpstream(pool, id, toChange(body));
+  return json(200, await upstreamSnapshot(target, pool, id));
 }
 
-export function addUpstream(proxy: ReverseProxy, params: RouteParams, body: unknown): AdminResponse {
-  const pool = findPool(proxy, params);
+export async function addUpstream(target: AdminTarget, { pool }: RouteParams, body: unknown): Promise<AdminResponse> {
+  await poolSnapshot(target, pool);
   const options = expectObject(body) as Partial<UpstreamOptions>;
   const problem = findUrlProblem(options.url);
   if (problem !== undefined) throw new OptionsError([{ path: ["url"], message: problem }]);
-  const { id } = pool.add(options as UpstreamOptions);
+  const id = await target.addUpstream(pool, options as UpstreamOptions);
   // Relative to the collection, so that it is right at any path the API is mounted at.
-  return json(201, snapshotOf(pool, id), { location: `upstreams/${encodeURIComponent(id)}` });
+  const headers = { location: `upstreams/${encodeURIComponent(id)}` };
+  return json(201, await upstreamSnapshot(target, pool, id), headers);
 }
 
 /** Returns 202 even if nothing is in flight: the upstream gets no new requests, and is removed once it has drained. */
-export function removeUpstream(proxy: ReverseProxy, params: RouteParams, body: unknown): AdminResponse {
+export async function removeUpstream(
+  target: AdminTarget,
+  { pool, upstream }: RouteParams,
+  body: unknown,
+): Promise<AdminResponse> {
   expectEmptyBody(body);
-  const pool = findPool(proxy, params);
-  const { id, inFlight, tunnels } = findUpstream(pool, params.upstream);
-  pool.remove(id);
-  return json(202, { id, state: "draining", inFlight: inFlight - tunnels, tunnels });
+  const { id, inFlight, tunnels } = await upstreamSnapshot(target, pool, upstream);
+  await target.removeUpstream(pool, id);
+  return json(202, { id, state: "draining", inFlight, tunnels });
 }
 
-function findPool(proxy: ReverseProxy, { pool: name }: RouteParams): Pool {
-  const pool = proxy.pools.get(name);
+async function poolSnapshot(target: AdminTarget, name: string): Promise<PoolSnapshot> {
+  const { pools } = await target.snapshot();
+  const pool = pools.find((candidate) => candidate.name === name);
   if (pool === undefined) throw new HttpError(404, "unknown_pool", `there is no pool ${JSON.stringify(name)}`);
   return pool;
 }
 
-function findUpstream(pool: Pool, id: string): Upstream {
-  return pool.get(id) ?? throwUnknownUpstream(pool, id);
-}
-
-function snapshotOf(pool: Pool, id: string): UpstreamSnapshot {
-  return pool.upstreamSnapshot(id) ?? throwUnknownUpstream(pool, id);
-}
-
-function throwUnknownUpstream(pool: Pool, id: string): never {
-  throw new HttpError(404, "unknown_upstream", `pool "${pool.name}" has no upstream ${JSON.stringify(id)}`);
+async function upstreamSnapshot(target: AdminTarget, pool: string, id: string): Promise<UpstreamSnapshot> {
+  const { upstreams } = await poolSnapshot(target, pool);
+  const upstream = upstreams.find((candidate) => candidate.id === id);
+  if (upstream !== undefined) return upstream;
+  throw new HttpError(404, "unknown_upstream", `pool "${pool}" has no upstream ${JSON.stringify(id)}`);
 }
 
 function toChange(body: unknown): UpstreamChange {

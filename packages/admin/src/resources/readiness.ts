@@ -1,5 +1,7 @@
 import type { DiscoverySnapshot, PoolSnapshot, ProxySnapshot } from "evenkeel";
 import { type AdminResponse, json } from "../http/response.ts";
+import type { AdminOptions } from "../options.ts";
+import type { AdminTarget } from "../target/admin-target.ts";
 
 interface Reason {
   readonly code: "draining" | "none_available" | "panic" | "unknown_pool" | "no_pools";
@@ -8,12 +10,29 @@ interface Reason {
 }
 
 /**
- * Returns 200 while the proxy is ready for requests, else 503. In both cases the body lists every pool with a problem.
+ * Creates the resource /readyz. It returns 200 while the proxy is ready for requests, else 503. In both cases the body lists
+ * every pool with a problem.
  *
  * One pool without an available upstream does not make the proxy unready: an orchestrator would take every replica out of
  * service, and with them the pools that serve. 503 means: the proxy drains, no pool serves, or a `required` pool does not.
  */
-export function readiness({ draining, pools }: ProxySnapshot, required: readonly string[]): AdminResponse {
+export function createReadiness(target: AdminTarget, options: AdminOptions): () => Promise<AdminResponse> {
+  let pending: Promise<ProxySnapshot> | undefined;
+  // Requests without a token share a snapshot, so that many of them do not multiply messages between the processes of a group.
+  const shared = () => {
+    pending ??= target.snapshot().finally(() => {
+      pending = undefined;
+    });
+    return pending;
+  };
+  return async () => {
+    const snapshot = await shared();
+    const draining = snapshot.draining || options.draining?.() === true;
+    return readiness(draining, snapshot.pools, options.readyPools ?? []);
+  };
+}
+
+function readiness(draining: boolean, pools: readonly PoolSnapshot[], required: readonly string[]): AdminResponse {
   const unknown = required.filter((name) => !pools.some((pool) => pool.name === name));
   const reasons: readonly Reason[] = [
     ...(draining ? [{ code: "draining" as const, message: "the proxy is draining" }] : []),

@@ -28,19 +28,27 @@ export class Histogram {
   }
 
   quantiles(): Quantiles {
-    return Object.freeze({ p50: this.#quantile(0.5), p90: this.#quantile(0.9), p99: this.#quantile(0.99) });
+    return quantilesOf(this.snapshot());
   }
+}
 
-  /** Milliseconds. Interpolates within the bucket of the quantile, as Prometheus does. */
-  #quantile(q: number): number | null {
-    const { counts, count } = this.snapshot();
-    if (count === 0) return null;
-    const rank = q * count;
-    const index = counts.findIndex((cumulative) => cumulative >= rank);
-    if (index === -1) return (bounds.at(-1) as number) * 1_000;
-    const lower = bounds[index - 1] ?? 0;
-    const below = counts[index - 1] ?? 0;
-    const share = (rank - below) / ((counts[index] as number) - below);
-    return (lower + ((bounds[index] as number) - lower) * share) * 1_000;
-  }
+/** Estimates the quantiles of a histogram. */
+export function quantilesOf(histogram: HistogramSnapshot): Quantiles {
+  return Object.freeze({
+    p50: quantile(histogram, 0.5),
+    p90: quantile(histogram, 0.9),
+    p99: quantile(histogram, 0.99),
+  });
+}
+
+/** Milliseconds. Interpolates within the bucket of the quantile, as Prometheus does. */
+function quantile({ bounds, counts, count }: HistogramSnapshot, q: number): number | null {
+  if (count === 0) return null;
+  const rank = q * count;
+  const index = counts.findIndex((cumulative) => cumulative >= rank);
+  if (index === -1) return (bounds.at(-1) as number) * 1_000;
+  const lower = bounds[index - 1] ?? 0;
+  const below = counts[index - 1] ?? 0;
+  const share = (rank - below) / ((counts[index] as number) - below);
+  return (lower + ((bounds[index] as number) - lower) * share) * 1_000;
 }

@@ -1,0 +1,175 @@
+import { expect, test } from "vitest";
+import { mergeSnapshots } from "../../src/observe/merge-snapshots.ts";
+import { countsOf } from "../../src/observe/snapshot-counts.ts";
+import { poolOf, snapshotOf, upstreamOf } from "../support/snapshots.ts";
+
+const histogram = { bounds: [0.1, 1], counts: [1, 3], count: 4, sum: 2.5 };
+
+const base = snapshotOf({
+  time: 7,
+  pools: [
+    poolOf({
+      discovery: {
+        name: "api.internal",
+        status: "ok",
+        lookups: { success: 1, failure: 0 },
+        lastSuccess: 3,
+        lastError: null,
+        nextLookup: 9,
+        passedOver: 0,
+      },
+      upstreams: [
+        upstreamOf({ weight: 4, health: "healthy", probes: { success: 5, failure: 1 } }),
+        upstreamOf({ id: "b" }),
+      ],
+    }),
+  ],
+  reloads: { succeeded: 2, failed: 1, lastSuccessful: false },
+});
+
+const one = snapshotOf({
+  pools: [
+    poolOf({
+      inFlight: 2,
+      tunnels: 1,
+      queueDepth: 3,
+      retries: { reset: 1 },
+      retryBudgetExhausted: 1,
+      bytesIn: 10,
+      bytesOut: 20,
+      outage: { since: 50, waiting: 2, until: null },
+      upstreams: [
+        upstreamOf({
+          health: "unhealthy",
+          effectiveWeight: 4,
+          inFlight: 2,
+          tunnels: 1,
+          outcomes: { success: 3, reset: 1 },
+          ejections: { "failure-ratio": 1 },
+          latency: histogram,
+          lastFailure: { code: "reset", at: 5 },
+        }),
+        upstreamOf({ id: "b", available: false, ejectedUntil: 100 }),
+      ],
+    }),
+  ],
+  requests: [{ route: "/*", pool: "api", method: "GET", code: 200, count: 3 }],
+  grpcCalls: [{ route: "/*", pool: "api", status: "OK", count: 1 }],
+  durations: [{ route: "/*", pool: "api", histogram }],
+  reloads: { succeeded: 2, failed: 0, lastSuccessful: true },
+});
+
+const two = snapshotOf({
+  pools: [
+    poolOf({
+      serving: false,
+      panic: true,
+      inFlight: 1,
+      retries: { reset: 2, "503": 1 },
+      bytesIn: 1,
+      outage: { since: 40, waiting: 1, until: 90 },
+      upstreams: [
+        upstreamOf({
+          effectiveWeight: 1,
+          slowStart: 0.5,
+          feedback: 0.5,
+          outcomes: { success: 2 },
+          latency: histogram,
+          lastFailure: { code: "connect_refused", at: 6 },
+        }),
+        upstreamOf({ id: "b", available: false, ejectedUntil: 120, onTrial: true }),
+        upstreamOf({ id: "unknown to the base" }),
+      ],
+    }),
+    poolOf({ name: "unknown to the base" }),
+  ],
+  requests: [
+    { route: "/*", pool: "api", method: "GET", code: 200, count: 2 },
+    { route: "/*", pool: "api", method: "GET", code: 502, count: 1 },
+  ],
+  durations: [{ route: "/*", pool: "api", histogram }],
+});
+
+const twice = { bounds: [0.1, 1], counts: [2, 6], count: 8, sum: 5 };
+
+test("counts and what is in flight are sums, and the base decides what there is", () => {
+  const merged = mergeSnapshots(base, [one, two]);
+  expect(merged).toMatchObject({
+    time: 7,
+    requests: [
+      { route: "/*", pool: "api", method: "GET", code: 200, count: 5 },
+      { route: "/*", pool: "api", method: "GET", code: 502, count: 1 },
+    ],
+    grpcCalls: [{ route: "/*", pool: "api", status: "OK", count: 1 }],
+    durations: [{ route: "/*", pool: "api", histogram: twice }],
+    reloads: { succeeded: 2, failed: 1, lastSuccessful: false },
+  });
+  expect(merged.pools.map(({ name }) => name)).toEqual(["api"]);
+  expect(merged.pools[0]).toMatchObject({
+    inFlight: 3,
+    tunnels: 1,
+    queueDepth: 3,
+    retries: { reset: 3, "503": 1 },
+    retryBudgetExhausted: 1,
+    bytesIn: 11,
+    bytesOut: 20,
+    discovery: { status: "ok", lookups: { success: 1, failure: 0 } },
+  });
+  const [a, ...others] = merged.pools[0]?.upstreams ?? [];
+  expect(others.map(({ id }) => id)).toEqual(["b"]);
+  expect(a).toMatchObject({
+    weight: 4,
+    health: "healthy",
+    inFlight: 2,
+    tunnels: 1,
+    outcomes: { success: 5, reset: 1 },
+    ejections: { "failure-ratio": 1 },
+    probes: { success: 5, failure: 1 },
+    latency: twice,
+    lastFailure: { code: "connect_refused", at: 6 },
+  });
+  expect(a?.quantiles.p50).toBeCloseTo(550);
+});
+
+test("what workers decide by their own traffic comes from them, and not from the base", () => {
+  const [api] = mergeSnapshots(base, [one, two]).pools;
+  expect(api).toMatchObject({ available: 1, serving: true, panic: true });
+  expect(api?.outage).toEqual({ since: 40, waiting: 3, until: 90 });
+  const [a, b] = api?.upstreams ?? [];
+  expect(a).toMatchObject({ available: true, effectiveWeight: 2.5, slowStart: 0.75, feedback: 0.75, ejectedIn: 0 });
+  expect(b).toMatchObject({ available: false, ejectedUntil: 120, ejectedIn: 2, onTrial: true });
+});
+
+test("a worker that drains counts, but decides nothing", () => {
+  const [api] = mergeSnapshots(base, [{ ...one, draining: true }, two]).pools;
+  expect(api).toMatchObject({ serving: false, inFlight: 3, retries: { reset: 3 } });
+  expect(api?.upstreams[0]).toMatchObject({ effectiveWeight: 1, outcomes: { success: 5 } });
+  expect(api?.upstreams[1]).toMatchObject({ ejectedIn: 1 });
+});
+
+test("without workers the base decides, and no upstream is ejected in a worker", () => {
+  const merged = mergeSnapshots(base, []);
+  expect(merged).toEqual({ ...base, pools: [{ ...base.pools[0], available: 2 }] });
+  expect(Object.isFrozen(merged.pools[0]?.upstreams[0]?.outcomes)).toBe(true);
+});
+
+test("a group that drains counts with its reloads, and decides nothing; retired counts are added", () => {
+  const leaving = [snapshotOf({ ...one, draining: true })];
+  const merged = mergeSnapshots(base, [two], { leaving, retired: [countsOf(one), new Map()] });
+  expect(merged.reloads).toEqual({ succeeded: 6, failed: 1, lastSuccessful: false });
+  expect(merged.requests[0]?.count).toBe(3 + 2 + 3);
+  expect(merged.pools[0]).toMatchObject({ serving: false, inFlight: 3, retries: { reset: 4 } });
+});
+
+test("a histogram with other bounds, of another version, never adds more than is certain", () => {
+  const older = snapshotOf({
+    durations: [{ route: "", pool: "", histogram: { bounds: [0.5, 2], counts: [2, 3], count: 5, sum: 9 } }],
+  });
+  const newer = snapshotOf({ durations: [{ route: "", pool: "", histogram }] });
+  expect(mergeSnapshots(newer, [older]).durations[0]?.histogram).toEqual({
+    bounds: [0.1, 1],
+    counts: [1, 5],
+    count: 9,
+    sum: 11.5,
+  });
+});
