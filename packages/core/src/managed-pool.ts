@@ -1,8 +1,11 @@
 import { isDeepStrictEqual } from "node:util";
 import { Balancer } from "./balancer/balancer.ts";
 import type { ResolvedPool } from "./config/resolved.ts";
+import type { Coordination } from "./coordination/coordination.ts";
+import { OperatorIntent } from "./coordination/operator-intent.ts";
 import { Discovery } from "./discovery/discovery.ts";
 import type { OpenDns } from "./dns/dns-client.ts";
+import { GroupHealth } from "./health/group/group-health.ts";
 import { HealthChecker } from "./health/health-checker.ts";
 import { OutlierDetector } from "./health/outlier-detector.ts";
 import type { Probe } from "./health/probe.ts";
@@ -15,31 +18,42 @@ import { backgroundClock } from "./runtime/async-context.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import type { Connector } from "./transport/connector.ts";
 
-/** What replaces probes and lookups that go over the network. */
-export interface WatcherNetwork {
+/** What watchers have beside the pool and its options. */
+export interface WatcherSurroundings {
+  /** Replaces probes that go over the network. */
   readonly probe?: Probe | undefined;
+  /** Replaces lookups that go over the network. */
   readonly openDns?: OpenDns | undefined;
+  /** Undefined for a proxy that is alone. */
+  readonly coordination?: Coordination | undefined;
 }
 
 /** What a pool does its work with beside its options. */
-export interface PoolSurroundings extends WatcherNetwork {
+export interface PoolSurroundings extends WatcherSurroundings {
   /** That of its proxy, for all its pools. */
   readonly connector?: Connector;
 }
 
 /** Creates a watcher, which has no effect before its start. */
-type CreateWatcher = (pool: Pool, runtime: Runtime, network: WatcherNetwork) => PoolWatcher;
+type CreateWatcher = (pool: Pool, runtime: Runtime) => PoolWatcher;
+type WatcherKind = (options: ResolvedPool, surroundings: WatcherSurroundings) => CreateWatcher | undefined;
 
-/** For each kind of watcher how it is created, or undefined if the options do not ask for it. In the order of their start. */
-const watcherKinds: Readonly<Record<string, (options: ResolvedPool) => CreateWatcher | undefined>> = {
-  healthChecker: ({ healthCheck }) =>
-    healthCheck && ((pool, runtime, { probe }) => HealthChecker.resolved(pool, healthCheck, runtime, probe)),
+/** For each kind of watcher how it is created, or undefined if a pool needs none. In the order of their start. */
+const watcherKinds: Readonly<Record<string, WatcherKind>> = {
+  operatorIntent: (_, { coordination }) =>
+    coordination && ((pool, runtime) => new OperatorIntent(pool, coordination, runtime)),
+  healthChecker: ({ healthCheck }, { probe, coordination }) =>
+    healthCheck &&
+    ((pool, runtime) =>
+      coordination === undefined
+        ? HealthChecker.resolved(pool, healthCheck, runtime, probe)
+        : new GroupHealth(pool, healthCheck, coordination, runtime, probe)),
   outlierDetector: ({ outlierDetection }) =>
     outlierDetection && ((pool, runtime) => new OutlierDetector(pool, undefined, runtime)),
   weightFeedback: ({ weights }) =>
     weights?.mode === "feedback" ? (pool, runtime) => new WeightFeedback(pool, weights, runtime) : undefined,
-  discovery: ({ discovery }) =>
-    discovery && ((pool, runtime, { openDns }) => new Discovery(pool, discovery, runtime, openDns)),
+  discovery: ({ discovery }, { openDns }) =>
+    discovery && ((pool, runtime) => new Discovery(pool, discovery, runtime, openDns)),
 };
 
 /** A pool of a proxy, with its balancer and the watchers that its options ask for. */
@@ -48,7 +62,7 @@ export class ManagedPool {
   balancer: Balancer;
   /** For watchers. The failure of a request brings probes and lookups forward, and they do not run in its async context. */
   readonly #runtime: Runtime;
-  readonly #network: WatcherNetwork;
+  readonly #surroundings: WatcherSurroundings;
   /** By kind. */
   readonly #watchers = new Map<string, PoolWatcher>();
 
@@ -56,10 +70,10 @@ export class ManagedPool {
     name: string,
     options: ResolvedPool,
     runtime: Runtime,
-    { connector, probe, openDns }: PoolSurroundings = {},
+    { connector, probe, openDns, coordination }: PoolSurroundings = {},
   ) {
     this.#runtime = { ...runtime, clock: backgroundClock(runtime.clock) };
-    this.#network = { probe, openDns };
+    this.#surroundings = { probe, openDns, coordination };
     this.pool = Pool.resolved(name, options, runtime, connector);
     this.balancer = new Balancer(this.pool, {}, runtime);
     if (connector !== undefined) this.#lookUpNames(connector);
@@ -89,12 +103,12 @@ export class ManagedPool {
     const { options } = this.pool;
     for (const [kind, creationFor] of Object.entries(watcherKinds)) {
       const running = this.#watchers.get(kind);
-      const create = creationFor(options);
+      const create = creationFor(options, this.#surroundings);
       if (create === undefined) {
         running?.stop("withdraw");
         this.#watchers.delete(kind);
       } else if (running === undefined) {
-        const watcher = create(this.pool, this.#runtime, this.#network);
+        const watcher = create(this.pool, this.#runtime);
         this.#watchers.set(kind, watcher);
         watcher.start(serving);
       } else {

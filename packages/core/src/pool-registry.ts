@@ -2,14 +2,14 @@ import { isDeepStrictEqual } from "node:util";
 import { limits } from "./config/defaults.ts";
 import type { ResolvedPool } from "./config/resolved.ts";
 import type { ReloadChanges } from "./events.ts";
-import { ManagedPool, type WatcherNetwork } from "./managed-pool.ts";
+import { ManagedPool, type WatcherSurroundings } from "./managed-pool.ts";
 import type { Pool } from "./pool/pool.ts";
 import { MapView } from "./runtime/map-view.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import type { Connector } from "./transport/connector.ts";
 
 /** What the pools of a proxy share. */
-interface Shared extends WatcherNetwork {
+interface Shared extends WatcherSurroundings {
   readonly runtime: Runtime;
   readonly connector: Connector;
   /** Called with each pool before its first event. */

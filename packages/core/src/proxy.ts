@@ -3,12 +3,12 @@ import type { Duplex } from "node:stream";
 import { InFlightSet } from "./attempts/in-flight.ts";
 import type { NodeRequestHead } from "./client/node/incoming-request.ts";
 import { defaults } from "./config/defaults.ts";
-import { parseDuration } from "./config/duration.ts";
-import { OptionsError, toReloadError } from "./config/issues.ts";
+import { requireDuration } from "./config/duration.ts";
 import type { ServerOptions } from "./config/options/server-options.ts";
 import type { Duration, ProxyOptions } from "./config/options.ts";
 import { resolveOptions } from "./config/resolve.ts";
 import type { ResolvedOptions } from "./config/resolved.ts";
+import type { Coordination } from "./coordination/coordination.ts";
 import { ProxyError } from "./errors.ts";
 import { type ProxyEvents, poolEventNames, type ReloadChanges } from "./events.ts";
 import { explain } from "./explain/explain.ts";
@@ -30,6 +30,7 @@ import {
   wantsRequest,
 } from "./node-listeners.ts";
 import { createReporter } from "./observe/create-reporter.ts";
+import { ReloadCounts } from "./observe/reload-counts.ts";
 import { RequestMetrics } from "./observe/request-metrics.ts";
 import { createOutbound, type Outbound, type OutboundOptions, unknownPoolError } from "./outbound/outbound.ts";
 import type { Pool } from "./pool/pool.ts";
@@ -60,7 +61,10 @@ export function createProxy(options: ProxyOptions, surroundings: ProxySurroundin
 }
 
 /** What a proxy is given beside its options, and keeps over reloads. */
-export interface ProxySurroundings extends Hooks, Partial<Runtime> {}
+export interface ProxySurroundings extends Hooks, Partial<Runtime> {
+  /** Shares verdicts, and what operators want, with other proxies. Default: the proxy is alone. */
+  readonly coordination?: Coordination;
+}
 
 /** A running proxy. Made by `createProxy`. */
 export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
@@ -72,7 +76,7 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
   readonly #inFlight = new InFlightSet();
   readonly #context: ForwardContext;
   readonly #servers = new OpenServers();
-  readonly #reloads = { succeeded: 0, failed: 0, lastSuccessful: true };
+  readonly #reloads = new ReloadCounts();
   #routing: Routing;
   #draining = false;
   /** No new requests are accepted, outbound requests included. */
@@ -81,7 +85,7 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
 
   constructor(options: ProxyOptions, surroundings: ProxySurroundings) {
     super();
-    checkHooks(surroundings, ["clock", "random"]);
+    checkHooks(surroundings, ["clock", "random", "coordination"]);
     this.#runtime = resolveRuntime(surroundings);
     this.#connector = new Connector(this.#runtime);
     this.#hooks = surroundings;
@@ -89,6 +93,7 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
     this.#registry = new PoolRegistry(resolved.pools, {
       runtime: this.#runtime,
       connector: this.#connector,
+      coordination: surroundings.coordination,
       onAdded: (pool) => this.#forwardEvents(pool),
     });
     this.#routing = createRouting(resolved, this.#registry.current);
@@ -182,8 +187,7 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
     try {
       if (this.#draining) throw new ProxyError("closed", "the proxy is closing");
       const changes = this.#apply(resolveOptions(options));
-      this.#reloads.succeeded++;
-      this.#reloads.lastSuccessful = true;
+      this.#reloads.countSuccess();
       this.emit("reload", { ok: true, changes });
       return changes;
     } catch (error) {
@@ -200,9 +204,7 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
    * that was emitted.
    */
   reloadFailed(error: unknown): ProxyError {
-    const reported = toReloadError(error);
-    this.#reloads.failed++;
-    this.#reloads.lastSuccessful = false;
+    const reported = this.#reloads.countFailure(error);
     this.emit("reload", { ok: false, error: reported });
     return reported;
   }
@@ -218,7 +220,7 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
       requests: this.#metrics.requests(),
       grpcCalls: this.#metrics.grpcCalls(),
       durations: this.#metrics.durations(),
-      reloads: Object.freeze({ ...this.#reloads }),
+      reloads: this.#reloads.snapshot(),
     });
   }
 
@@ -236,12 +238,8 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
    * is sooner. Servers of `listen` close too. The caller closes any other one; until then the proxy responds to new requests
    * with `Connection: close`.
    */
-  close(options: { readonly timeout?: Duration } = {}): Promise<void> {
-    const timeoutMs = parseDuration(options.timeout ?? defaults.closeTimeout);
-    if (timeoutMs === undefined) {
-      const message = `expected a duration such as "30s", found ${JSON.stringify(options.timeout)}`;
-      return Promise.reject(new OptionsError([{ path: ["timeout"], message }]));
-    }
+  async close({ timeout = defaults.closeTimeout }: { readonly timeout?: Duration } = {}): Promise<void> {
+    const timeoutMs = requireDuration(timeout, "timeout");
     if (this.#closed === undefined) this.#closed = this.#drainAndClose(timeoutMs);
     else this.#runtime.clock.setTimeout(() => this.#inFlight.hurry(), timeoutMs);
     return this.#closed;

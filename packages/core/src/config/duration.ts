@@ -1,9 +1,19 @@
+import { OptionsError } from "./issues.ts";
+
 const durationUnits: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 const sizeUnits: Readonly<Record<string, number>> = { b: 1, kb: 1_024, mb: 1_048_576, gb: 1_073_741_824 };
 
 /** Parses a duration such as "250ms", "5s", "1.5m" or "2h" into milliseconds. Returns undefined if it is malformed. */
 export function parseDuration(text: string): number | undefined {
   return parseWithUnit(text, durationUnits);
+}
+
+/** Parses the duration of an option of a call. Throws an `OptionsError`. */
+export function requireDuration(text: string, option: string): number {
+  const ms = parseDuration(text);
+  if (ms !== undefined) return ms;
+  const message = `expected a duration such as "30s", found ${JSON.stringify(text)}`;
+  throw new OptionsError([{ path: [option], message }]);
 }
 
 /** Parses a size such as "512b", "64kb", "10mb" or "1gb" into bytes. Returns undefined if it is malformed. */

@@ -1,4 +1,4 @@
-import type { Clock } from "../runtime/clock.ts";
+import { type Clock, systemClock } from "../runtime/clock.ts";
 import type {
   Coordination,
   CoordinationListener,
@@ -21,7 +21,8 @@ const kinds: readonly Evidence["kind"][] = ["verdict", "probe", "failure", "ejec
 export interface SharedStateOptions {
   /** The id of this participant; see `Coordination`. */
   readonly self: string;
-  readonly clock: Clock;
+  /** Default: that of the system. */
+  readonly clock?: Clock;
   /** Whether this participant probes an upstream. Call `setParticipants` when its results change. */
   readonly isProber: (pool: string, upstream: string) => boolean;
   /** Takes an update to all other participants, at some time, in any order. What is lost comes with the next `full()`. */
@@ -43,6 +44,7 @@ export interface SharedStateOptions {
 export class SharedState implements Coordination {
   readonly self: string;
   readonly #options: SharedStateOptions;
+  readonly #clock: Clock;
   readonly #hybridClock: HybridClock;
   readonly #intent = new Registers<IntentEntry>((a, b) => compareStamps(a.stamp, b.stamp), maxIntent);
   readonly #evidence = new Registers<Evidence>((a, b) => a.sequence - b.sequence, maxEvidence);
@@ -54,7 +56,8 @@ export class SharedState implements Coordination {
   constructor(options: SharedStateOptions) {
     this.self = options.self;
     this.#options = options;
-    this.#hybridClock = new HybridClock(options.clock, options.self, options.maxAheadMs ?? defaultMaxAheadMs);
+    this.#clock = options.clock ?? systemClock;
+    this.#hybridClock = new HybridClock(this.#clock, options.self, options.maxAheadMs ?? defaultMaxAheadMs);
     this.#participants = Object.freeze([options.self]);
     this.#generation = options.generation ?? "";
   }
@@ -143,7 +146,7 @@ export class SharedState implements Coordination {
 
   /** Grows also over a restart of the process, in case it has the same id. */
   #nextSequence(): number {
-    this.#sequence = Math.max(this.#sequence + 1, Math.floor(this.#options.clock.wallNow()));
+    this.#sequence = Math.max(this.#sequence + 1, Math.floor(this.#clock.wallNow()));
     return this.#sequence;
   }
 }

@@ -4,7 +4,7 @@ import { limits } from "../config/defaults.ts";
 import type { HealthCheckOptions } from "../config/options.ts";
 import { resolveHealthCheck } from "../config/resolve.ts";
 import type { ResolvedHealthCheck, ResolvedPool } from "../config/resolved.ts";
-import type { MemberEvent, StateEvent } from "../events.ts";
+import type { Health, MemberEvent, StateEvent } from "../events.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { PoolWatcher, Verdicts } from "../pool/pool-watcher.ts";
 import type { Upstream } from "../pool/upstream.ts";
@@ -16,6 +16,16 @@ import { ProbeSlots } from "./probe-slots.ts";
 
 const debug = createDebug("evenkeel:health");
 
+/** With whom a checker shares its probes. */
+export interface SharedProbes {
+  /** Whether this checker probes an upstream. */
+  isProber(upstream: Upstream): boolean;
+  /** Takes each result that counts, with the verdict of this checker, in place of the pool. */
+  onResult(upstream: Upstream, result: ProbeResult, verdict: Health, startedAt: number): void;
+}
+
+type Watched = Pick<ProbeSchedule, "upstream" | "verdict" | "probeSoon" | "close">;
+
 /**
  * Active health checks: probes every upstream of a pool and reports the verdicts to the pool.
  *
@@ -26,11 +36,12 @@ export class HealthChecker implements PoolWatcher {
   readonly #pool: Pool;
   readonly #runtime: Runtime;
   readonly #slots = new ProbeSlots(limits.concurrentProbes);
-  readonly #schedules = new Map<string, ProbeSchedule>();
+  readonly #schedules = new Map<string, Watched>();
   #check: ResolvedHealthCheck;
   /** The TLS options of the current schedules. */
   #tls: ResolvedPool["tls"];
   #probe: Probe = probe;
+  #shared: SharedProbes | undefined;
   /** Undefined while it is stopped. */
   #context: ProbeScheduleContext | undefined;
 
@@ -48,10 +59,12 @@ export class HealthChecker implements PoolWatcher {
     check: ResolvedHealthCheck,
     runtime?: Partial<Runtime>,
     ownProbe: Probe = probe,
+    shared?: SharedProbes,
   ): HealthChecker {
     const checker = new HealthChecker(pool, {}, runtime);
     checker.#check = check;
     checker.#probe = ownProbe;
+    checker.#shared = shared;
     return checker;
   }
 
@@ -88,6 +101,26 @@ export class HealthChecker implements PoolWatcher {
     if (verdicts === "withdraw") this.#pool.forgetHealth();
   }
 
+  /** Brings the next probe of an upstream forward, if this checker probes it. */
+  probeSoon(upstream: Upstream): void {
+    const schedule = this.#schedules.get(upstream.id);
+    if (schedule?.upstream === upstream) schedule.probeSoon();
+  }
+
+  /** Asks again which upstreams to probe. Returns the ids of those that are probed no longer. */
+  reassign(): readonly string[] {
+    const released: string[] = [];
+    for (const [id, schedule] of this.#schedules) {
+      const { upstream } = schedule;
+      const probes = schedule instanceof ProbeSchedule;
+      if (probes === this.#probes(upstream)) continue;
+      schedule.close();
+      this.#watch(upstream);
+      if (probes) released.push(id);
+    }
+    return released;
+  }
+
   #begin(): void {
     const stalls = new EventLoopStallDetector(this.#runtime.clock, this.#check.timeoutMs);
     this.#context = {
@@ -104,7 +137,7 @@ export class HealthChecker implements PoolWatcher {
   }
 
   /** Stops all probes and returns the closed schedules. */
-  #end(): readonly ProbeSchedule[] {
+  #end(): readonly Watched[] {
     this.#context?.stalls.stop();
     this.#context = undefined;
     this.#pool.off("member", this.#onMember).off("state", this.#onState).off("failure", this.#onFailure);
@@ -117,7 +150,14 @@ export class HealthChecker implements PoolWatcher {
 
   #watch(upstream: Upstream): void {
     if (this.#context === undefined || upstream.state === "disabled") return;
-    this.#schedules.set(upstream.id, new ProbeSchedule(upstream, this.#context));
+    const schedule = this.#probes(upstream)
+      ? new ProbeSchedule(upstream, this.#context)
+      : new ProbedElsewhere(upstream);
+    this.#schedules.set(upstream.id, schedule);
+  }
+
+  #probes(upstream: Upstream): boolean {
+    return this.#shared?.isProber(upstream) ?? true;
   }
 
   #add(upstream: Upstream): void {
@@ -142,7 +182,7 @@ export class HealthChecker implements PoolWatcher {
     for (const { upstream } of this.#schedules.values()) if (!serving.includes(upstream)) this.#holdBack(upstream);
   }
 
-  #release({ upstream, verdict }: ProbeSchedule): void {
+  #release({ upstream, verdict }: Watched): void {
     if (verdict === "unknown") this.#pool.hold(upstream, false);
   }
 
@@ -164,7 +204,10 @@ export class HealthChecker implements PoolWatcher {
     const { ok, reason, cause } = result;
     debug("%s/%s: %s %s", this.#pool.name, upstream.id, reason, cause ?? "");
     this.#pool.countProbe(upstream, ok, startedAt);
-    if (changed) this.#pool.setHealth(upstream, ok ? "healthy" : "unhealthy", reason, cause);
+    if (this.#shared !== undefined) {
+      const verdict = this.#schedules.get(upstream.id)?.verdict ?? "unknown";
+      this.#shared.onResult(upstream, result, verdict, startedAt);
+    } else if (changed) this.#pool.setHealth(upstream, ok ? "healthy" : "unhealthy", reason, cause);
   };
 
   readonly #onMember = ({ upstream: id, change }: MemberEvent): void => {
@@ -180,8 +223,22 @@ export class HealthChecker implements PoolWatcher {
     else if (upstream !== undefined && !this.#schedules.has(id)) this.#add(upstream);
   };
 
-  readonly #onFailure = (upstream: Upstream): void => {
-    const schedule = this.#schedules.get(upstream.id);
-    if (schedule?.upstream === upstream) schedule.probeSoon();
-  };
+  readonly #onFailure = (upstream: Upstream): void => this.probeSoon(upstream);
+}
+
+/** In place of the schedule of an upstream that another participant probes. */
+class ProbedElsewhere implements Watched {
+  readonly upstream: Upstream;
+
+  constructor(upstream: Upstream) {
+    this.upstream = upstream;
+  }
+
+  get verdict(): Health {
+    return this.upstream.health;
+  }
+
+  probeSoon(): void {}
+
+  close(): void {}
 }

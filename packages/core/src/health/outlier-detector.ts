@@ -155,12 +155,14 @@ export class OutlierDetector implements AttemptObserver, PoolWatcher {
 
   /**
    * A successful probe proves that the upstream can be connected, and nothing about one that responds 500. The probe must
-   * have started after the ejection.
+   * have started after the ejection. One of another participant may have taken another way: a request of our own decides.
    */
-  readonly #onProbe = (upstream: Upstream, success: boolean, startedAt: number): void => {
+  readonly #onProbe = (upstream: Upstream, success: boolean, startedAt: number, elsewhere: boolean): void => {
     if (!success || !this.#ejected.has(upstream)) return;
     const { onlyTransport, since } = this.#recordOf(upstream);
-    if (onlyTransport && startedAt >= since) this.#readmit(upstream, "probe", this.#runtime.clock.now());
+    if (!onlyTransport || startedAt < since) return;
+    if (elsewhere) this.#pool.ejections.beginTrial(upstream);
+    else this.#readmit(upstream, "probe", this.#runtime.clock.now());
   };
 
   readonly #onMember = ({ upstream: id, change }: MemberEvent): void => {

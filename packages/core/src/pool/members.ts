@@ -1,5 +1,6 @@
 import type { ResolvedUpstream } from "../config/resolved.ts";
 import { ProxyError } from "../errors.ts";
+import type { UpstreamState } from "../events.ts";
 import { DepartedMembers } from "./departed-members.ts";
 import type { EffectiveWeights } from "./effective-weight.ts";
 import { OpenTunnels } from "./open-tunnels.ts";
@@ -105,6 +106,25 @@ export class Members {
     }
     for (const member of added) this.#emit(member, "added");
     return { added: added.map(({ id }) => id), removed: removed.map(({ id }) => id) };
+  }
+
+  /** Replaces the discovered members. Listed members stay; a discovered one with the id of a listed one is ignored. */
+  discover(upstreams: readonly ResolvedUpstream[]): MemberChanges {
+    const listed = new Set(this.#list.filter(({ discovered }) => !discovered).map(({ id }) => id));
+    return this.replace(
+      upstreams.filter(({ id }) => !listed.has(id)),
+      true,
+    );
+  }
+
+  /** After `timeoutMs` its tunnels are closed. */
+  setState(member: Member, to: UpstreamState, timeoutMs: number | undefined): void {
+    const from = member.state;
+    member.state = to;
+    this.tunnels.stateSet(member, timeoutMs);
+    if (from === to) return;
+    this.#context.changed();
+    this.#context.emit("state", { pool: this.#context.name, upstream: member.id, from, to });
   }
 
   /** Begins a slow start, unless no other member can take the traffic meanwhile. */

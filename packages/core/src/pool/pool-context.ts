@@ -1,14 +1,23 @@
+import type { Duration, UpstreamOptions } from "../config/options.ts";
 import type { ResolvedPool } from "../config/resolved.ts";
-import type { PoolEvents } from "../events.ts";
+import type { PoolEvents, UpstreamState } from "../events.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Upstream } from "./upstream.ts";
 
-/** The events of a pool, and the internal signals for its health checks. */
+/** What an operator has changed: a weight, a state, or the membership, which `null` ends. */
+export type OperatorChange =
+  | { readonly what: "weight"; readonly weight: number }
+  | { readonly what: "state"; readonly state: UpstreamState; readonly timeout: Duration | undefined }
+  | { readonly what: "member"; readonly options: UpstreamOptions | null };
+
+/** The events of a pool, and the internal signals for its watchers. */
 export interface PoolSignals extends PoolEvents {
   /** An attempt failed because of its upstream: the next probe should follow at once. */
   failure: [Upstream];
-  /** A probe has ended. `startedAt` is on the monotonic clock. */
-  probe: [upstream: Upstream, success: boolean, startedAt: number];
+  /** A probe has ended. `startedAt` is on the monotonic clock. `elsewhere`: another participant of the group has probed. */
+  probe: [upstream: Upstream, success: boolean, startedAt: number, elsewhere: boolean];
+  /** An operator has changed an upstream through the methods of the pool. */
+  operated: [upstream: Upstream, change: OperatorChange];
 }
 
 /** What the parts of a pool need from the pool. */

@@ -40,6 +40,7 @@ export class Pool extends SafeEmitter<PoolSignals> {
   readonly traffic: Traffic = new Traffic();
   readonly effectiveWeights: EffectiveWeights;
   readonly ejections: Ejections;
+  readonly verdicts: HealthVerdicts;
   readonly discoveryStatus: DiscoveryStatus;
   /** Opens the sockets to the upstreams. */
   readonly connector: Connector;
@@ -48,7 +49,6 @@ export class Pool extends SafeEmitter<PoolSignals> {
   readonly outage: Outage;
   readonly #runtime: Runtime;
   readonly #members: Members;
-  readonly #verdicts: HealthVerdicts;
   readonly #accounting: AttemptAccounting;
   readonly #candidates: Candidates;
   #options: ResolvedPool;
@@ -78,7 +78,7 @@ export class Pool extends SafeEmitter<PoolSignals> {
     const { effectiveWeights, queue, discoveryStatus } = this;
     this.#candidates = new Candidates(context, { members: this.#members, effectiveWeights, queue, discoveryStatus });
     this.outage = new Outage(context, () => this.#candidates.usable);
-    this.#verdicts = new HealthVerdicts(context, this.#members, this.outage);
+    this.verdicts = new HealthVerdicts(context, this.#members, this.outage);
     this.#accounting = new AttemptAccounting(context, this, this.#members.tunnels, (member) =>
       this.#onReleased(member),
     );
@@ -154,12 +154,17 @@ export class Pool extends SafeEmitter<PoolSignals> {
   add(options: string | UpstreamOptions): Upstream {
     const upstream = resolveUpstream(options);
     checkNewUpstream(upstream.id, this.#members.list);
-    return this.#members.join(upstream);
+    const member = this.#members.join(upstream);
+    const added = { ...(typeof options === "string" ? { url: options } : options), id: member.id };
+    this.emit("operated", member, { what: "member", options: added });
+    return member;
   }
 
   /** Removes an upstream. It gets no new requests, and finishes those in flight. Throws `unknown_upstream`. */
   remove(id: string): void {
-    this.#members.leave(this.#members.get(id));
+    const member = this.#members.get(id);
+    this.#members.leave(member);
+    this.emit("operated", member, { what: "member", options: null });
   }
 
   /** Sets a weight from the next pick on. Throws `unknown_upstream`, or an `OptionsError` for a weight outside 0 to 256. */
@@ -167,6 +172,7 @@ export class Pool extends SafeEmitter<PoolSignals> {
     const member = this.#members.get(id);
     assertUpstreamChange({ weight });
     this.effectiveWeights.setWeight(member, weight, "operator");
+    this.emit("operated", member, { what: "weight", weight });
   }
 
   /**
@@ -176,33 +182,28 @@ export class Pool extends SafeEmitter<PoolSignals> {
   setState(id: string, state: UpstreamState, { timeout }: { readonly timeout?: Duration | undefined } = {}): void {
     const member = this.#members.get(id);
     assertUpstreamChange({ state, ...(timeout !== undefined && { timeout }) });
-    const timeoutMs = timeout === undefined ? undefined : parseDuration(timeout);
-    const from = member.state;
-    member.state = state;
-    this.#members.tunnels.stateSet(member, timeoutMs);
-    if (from === state) return;
-    this.#candidates.invalidate();
-    this.emit("state", { pool: this.name, upstream: id, from, to: state });
+    this.#members.setState(member, state, timeout === undefined ? undefined : parseDuration(timeout));
+    this.emit("operated", member, { what: "state", state, timeout });
   }
 
   /** Sets the verdict of active checks. `cause` is the error behind `reason`. An unchanged verdict has no effect. */
   setHealth(upstream: Upstream, to: Health, reason: string, cause?: string): void {
-    this.#verdicts.set(upstream as Member, to, reason, cause);
+    this.verdicts.set(upstream as Member, to, reason, cause);
   }
 
   /** Holds an upstream back from traffic, also in panic, until its first verdict; or releases it. */
   hold(upstream: Upstream, held: boolean): void {
-    this.#verdicts.hold(upstream as Member, held);
+    this.verdicts.hold(upstream as Member, held);
   }
 
   /** `startedAt` is when the probe began, on the monotonic clock. */
   countProbe(upstream: Upstream, success: boolean, startedAt: number): void {
-    this.#verdicts.countProbe(upstream as Member, success, startedAt);
+    this.verdicts.countProbe(upstream as Member, success, startedAt);
   }
 
   /** Resets all verdicts, when health checks are switched off. */
   forgetHealth(): void {
-    this.#verdicts.forget();
+    this.verdicts.forget();
   }
 
   /** Begins an attempt on a picked upstream. The caller must settle it. `inPlaceOf` is the attempt that it replaces. */
@@ -250,9 +251,7 @@ export class Pool extends SafeEmitter<PoolSignals> {
 
   /** Replaces the discovered members. Listed members stay; a discovered one with the id of a listed one is ignored. */
   setDiscovered(upstreams: readonly ResolvedUpstream[]): MemberChanges {
-    const listed = new Set(this.#members.list.filter(({ discovered }) => !discovered).map(({ id }) => id));
-    const found = upstreams.filter(({ id }) => !listed.has(id));
-    return this.#members.replace(found, true);
+    return this.#members.discover(upstreams);
   }
 
   /** Ends all connections. Attempts in flight fail; the connections of later ones are not kept. */

@@ -17,6 +17,7 @@ export interface Upstream extends Candidate {
   readonly health: Health;
   /** The configured weight, or the one set by an operator since. */
   readonly weight: number;
+  readonly configuredWeight: number;
   /** Infinity when there is no limit. */
   readonly maxInFlight: number;
   /** Open tunnels, which `inFlight` includes. */

@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import type { RequestSink } from "../client/server/request-sink.ts";
 import { defaults } from "../config/defaults.ts";
-import { parseDuration } from "../config/duration.ts";
+import { requireDuration } from "../config/duration.ts";
 import { OptionsError } from "../config/issues.ts";
 import type { ListenAddress } from "../config/listen-address.ts";
 import type { ServerOptions, ServerTlsOptions } from "../config/options/server-options.ts";
@@ -192,11 +192,7 @@ export class Server extends SafeEmitter<ServerEvents> implements AsyncDisposable
 
   /** Drains and closes: waits for requests and tunnels in flight, at most `timeout`, then ends those that are left. */
   async close({ timeout = defaults.closeTimeout }: { readonly timeout?: Duration } = {}): Promise<void> {
-    const timeoutMs = parseDuration(timeout);
-    if (timeoutMs === undefined) {
-      const message = `expected a duration such as "30s", found ${JSON.stringify(timeout)}`;
-      throw new OptionsError([{ path: ["timeout"], message }]);
-    }
+    const timeoutMs = requireDuration(timeout, "timeout");
     const timer = this.#clock.setTimeout(() => this.destroy(), timeoutMs);
     await this.stopAccepting();
     await this.finish(timeoutMs);

@@ -1,7 +1,7 @@
 import type { Health } from "../../events.ts";
 import type { Members } from "../members.ts";
 import type { PoolContext } from "../pool-context.ts";
-import type { Member } from "../upstream.ts";
+import type { Member, Upstream } from "../upstream.ts";
 import type { Outage } from "./outage.ts";
 
 /** The verdicts of active checks. health/ decides about probes and thresholds. */
@@ -44,7 +44,13 @@ export class HealthVerdicts {
   countProbe(member: Member, success: boolean, startedAt: number): void {
     member.countProbe(success);
     if (success) this.#outage.onProbeSuccess();
-    this.#context.emit("probe", member, success, startedAt);
+    this.#context.emit("probe", member, success, startedAt, false);
+  }
+
+  /** Another participant of the group has probed an upstream with success. It is not counted here. */
+  probedElsewhere(upstream: Upstream, startedAt: number): void {
+    this.#outage.onProbeSuccess();
+    this.#context.emit("probe", upstream, true, startedAt, true);
   }
 
   /** Resets all verdicts to unknown, for a pool without health checks. */
