@@ -42,6 +42,7 @@ command("demo", "run a proxy with three small upstreams, one slow and one flaky"
 
 command("simulate <config> <trace>", "replay traffic against a configuration on virtual time, without a socket")
   .option("--seed <number>", "the seed of the random numbers; the same seed gives the same report", "1")
+  .option("--workers <number>", "the number of proxies with the configuration, over the same upstreams", "1")
   .option("--json", "print the whole report as JSON")
   .action((file: string, trace: string, options: SimulateOptions) =>
     attempt(async () => (await import("./commands/simulate.ts")).simulate(file, trace, options)),

@@ -25,9 +25,13 @@ test("the example in the documentation prints the documented output", async () =
 test("the report is the same in every process, from TOML and from JSON", async () => {
   const asObject = { requests: { rate: 100, duration: "20s" }, script: [{ at: "5s", upstream: "a", slower: 10 }] };
   const file = writeFile("trace.json", JSON.stringify(asObject));
-  const { stdout } = await runCli(["simulate", writeFile("config.toml", onePool), file, "--seed", "5", "--json"]);
+  const settings = ["--seed", "5", "--workers", "2", "--json"];
+  const { stdout } = await runCli(["simulate", writeFile("config.toml", onePool), file, ...settings]);
   const upstreams = [{ id: "a", url: "http://127.0.0.1:1" }];
-  const expected: SimulationReport = await simulate({ pools: { app: { upstreams } } }, asObject, { seed: 5 });
+  const expected: SimulationReport = await simulate({ pools: { app: { upstreams } } }, asObject, {
+    seed: 5,
+    workers: 2,
+  });
   expect(JSON.parse(stdout)).toEqual(expected);
 });
 
@@ -45,6 +49,7 @@ test.each([
   ["a trace that is not there", ["config", "none.toml"], 1],
   ["a trace that is no TOML", ["config", "broken"], 2],
   ["a seed that is none", ["config", "trace", "--seed", "many"], 1],
+  ["no workers", ["config", "trace", "--workers", "0"], 1],
   ["no trace", ["config"], 1],
 ])("ends with a clear line: %s", async (_name, args, exitCode) => {
   const files: Record<string, string> = {

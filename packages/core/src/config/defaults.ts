@@ -250,6 +250,7 @@ export const limits = {
    * turn of the event loop.
    */
   simulatedRequests: 10_000_000,
+  simulatedWorkers: 256,
   requestsCheckedAtOnce: 1_000,
   simulationSlots: 3_600,
   simulationTurn: 20_000,

@@ -21,35 +21,46 @@ export class EventLog {
     this.#clock = clock;
   }
 
-  /** Records the events of a pool from now on. */
-  follow(pool: Pool, record: PoolRecord): void {
-    const listeners = this.#listenersOf(pool.name, record);
-    const listen = <Name extends PoolEventName>(name: Name) => pool.on(name, listeners[name]);
-    for (const name of Object.keys(listeners) as PoolEventName[]) listen(name);
+  /** Records the events of a pool of each proxy from now on. */
+  follow(pools: readonly Pool[], record: PoolRecord): void {
+    for (const [index, pool] of pools.entries()) {
+      const listeners = this.#listenersOf(pool.name, record, pools.length === 1 ? undefined : index + 1);
+      const listen = <Name extends PoolEventName>(name: Name) => pool.on(name, listeners[name]);
+      for (const name of Object.keys(listeners) as PoolEventName[]) listen(name);
+    }
   }
 
-  add(pool: string, upstream: string, event: SimulationEvent["event"], text: string): void {
+  add(pool: string, upstream: string, event: SimulationEvent["event"], text: string, worker?: number): void {
     if (this.events.length >= maxEvents) this.leftOut++;
-    else this.events.push({ at: round(this.#clock.now()), pool, upstream, event, text });
+    else
+      this.events.push({
+        at: round(this.#clock.now()),
+        pool,
+        upstream,
+        ...(worker !== undefined && { worker }),
+        event,
+        text,
+      });
   }
 
-  #listenersOf(pool: string, record: PoolRecord): Listeners {
+  #listenersOf(pool: string, record: PoolRecord, worker: number | undefined): Listeners {
+    const add = (upstream: string, event: PoolEventName, text: string) => this.add(pool, upstream, event, text, worker);
     return {
       health: ({ upstream, to, reason }) => {
         record.of(upstream).healthChanges++;
-        this.add(pool, upstream, "health", `${to}: ${reason}`);
+        add(upstream, "health", `${to}: ${reason}`);
       },
       eject: ({ upstream, reason, forMs }) => {
         record.of(upstream).ejections++;
-        this.add(pool, upstream, "eject", `${reason}, for ${Math.round(forMs / 100) / 10} s`);
+        add(upstream, "eject", `${reason}, for ${Math.round(forMs / 100) / 10} s`);
       },
-      readmit: ({ upstream, reason }) => this.add(pool, upstream, "readmit", `by ${reason}`),
+      readmit: ({ upstream, reason }) => add(upstream, "readmit", `by ${reason}`),
       weight: ({ upstream, from, to, reason, detail }) => {
         const why = detail === undefined ? reason : `${reason}, ${detail}`;
-        this.add(pool, upstream, "weight", `${round(from)} -> ${round(to)}: ${why}`);
+        add(upstream, "weight", `${round(from)} -> ${round(to)}: ${why}`);
       },
-      state: ({ upstream, to }) => this.add(pool, upstream, "state", to),
-      member: ({ upstream, change }) => this.add(pool, upstream, "member", change),
+      state: ({ upstream, to }) => add(upstream, "state", to),
+      member: ({ upstream, change }) => add(upstream, "member", change),
     };
   }
 }

@@ -2,14 +2,15 @@
  * Simulates a proxy under load: the real pools, policies, outlier detectors, health checkers, queues and retry rules, on
  * virtual time with a seeded random source, over modelled upstreams instead of sockets.
  *
- *     arrivals ──> route ──> queue, pick ──> modelled upstream ──> response, retry
- *     script ───> weights, states, members, outages, latencies
+ *     arrivals ──> proxy ──> route ──> queue, pick ──> modelled upstream ──> response, retry
+ *     script ────> weights, states, members, outages, latencies
  *
- * Arrivals, upstreams and the proxy have separate random sources. So the same seed yields the same requests with any options,
+ * Arrivals, upstreams and each proxy have separate random sources. So the same seed yields the same requests with any options,
  * and two configurations can be compared.
  */
 
 import { limits } from "../config/defaults.ts";
+import { OptionsError } from "../config/issues.ts";
 import type { ProxyOptions } from "../config/options.ts";
 import { resolveOptions } from "../config/resolve.ts";
 import type { ResolvedOptions } from "../config/resolved.ts";
@@ -37,9 +38,10 @@ export async function simulate(
   trace: Trace,
   settings?: SimulateSettings | null,
 ): Promise<SimulationReport> {
-  const { seed = 1, onProgress } = settings ?? {};
+  const { seed = 1, workers = 1, onProgress } = settings ?? {};
+  checkWorkers(workers);
   const resolved = withoutDiscovery(resolveOptions(options));
-  const simulation = new Simulation(resolved, resolveTrace(trace, resolved), seed);
+  const simulation = new Simulation(resolved, resolveTrace(trace, resolved), { seed, workers });
   simulation.start();
   for (let steps = 1; simulation.step(); steps++) {
     const turn = steps % limits.simulationTurn === 0;
@@ -48,6 +50,12 @@ export async function simulate(
     if (turn) onProgress?.(simulation.progress);
   }
   return freezeDeep(simulation.end());
+}
+
+function checkWorkers(workers: number): void {
+  if (Number.isInteger(workers) && workers >= 1 && workers <= limits.simulatedWorkers) return;
+  const message = `expected a whole number from 1 to ${limits.simulatedWorkers}, found ${String(workers)}`;
+  throw new OptionsError([{ path: ["workers"], message }]);
 }
 
 function withoutDiscovery(options: ResolvedOptions): ResolvedOptions {

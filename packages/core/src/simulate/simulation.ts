@@ -1,9 +1,6 @@
 import { limits } from "../config/defaults.ts";
 import type { ResolvedOptions } from "../config/resolved.ts";
-import { ManagedPool } from "../managed-pool.ts";
-import type { Pool } from "../pool/pool.ts";
-import { createRouting } from "../request/create-routing.ts";
-import type { Runtime } from "../runtime/runtime.ts";
+import type { Random } from "../runtime/random.ts";
 import { seededRandom } from "../runtime/seeded-random.ts";
 import { VirtualClock } from "../runtime/virtual-clock.ts";
 import { applyStep } from "./apply-step.ts";
@@ -13,7 +10,7 @@ import { ModelRegistry } from "./model-registry.ts";
 import { Counts, PoolRecord } from "./report/pool-record.ts";
 import type { SimulationReport } from "./report/report.ts";
 import { round } from "./report/samples.ts";
-import { Router } from "./router.ts";
+import { SimulatedProxy } from "./simulated-proxy.ts";
 import { SimulatedRequest } from "./simulated-request.ts";
 import type { ResolvedRequest, ResolvedTrace } from "./trace/resolved-trace.ts";
 
@@ -22,13 +19,13 @@ export class Simulation {
   readonly #seed: number;
   readonly #trace: ResolvedTrace;
   readonly #clock = new VirtualClock();
-  /** The runtime of the proxy. */
-  readonly #runtime: Runtime;
+  readonly #proxies: readonly SimulatedProxy[];
+  /** Which proxy gets a request. */
+  readonly #spread: Random;
   readonly #arrivals: Arrivals;
   readonly #models: ModelRegistry;
-  readonly #pools = new Map<string, ManagedPool>();
-  readonly #records = new Map<Pool, PoolRecord>();
-  readonly #router: Router;
+  /** By the name of the pool. */
+  readonly #records = new Map<string, PoolRecord>();
   readonly #refused = new Counts();
   readonly #log = new EventLog(this.#clock);
   /** The time of the last possible request or the last step of the script. */
@@ -37,7 +34,7 @@ export class Simulation {
   #open = 0;
   #slotAt = 0;
 
-  constructor(options: ResolvedOptions, trace: ResolvedTrace, seed: number) {
+  constructor(options: ResolvedOptions, trace: ResolvedTrace, { seed, workers }: { seed: number; workers: number }) {
     const random = seededRandom(seed);
     const nextRandom = () => seededRandom(random() * 4_294_967_296);
     const onArrival = (request: ResolvedRequest) => this.#arrive(request);
@@ -48,17 +45,18 @@ export class Simulation {
         ? new GeneratedArrivals(trace.requests, this.#clock, nextRandom(), onArrival)
         : new ListedArrivals(trace.requests, this.#clock, onArrival);
     this.#models = new ModelRegistry(trace.models, this.#clock, nextRandom());
-    this.#runtime = { clock: this.#clock, random: nextRandom() };
+    this.#proxies = Array.from({ length: workers }, () => {
+      return new SimulatedProxy(options, { clock: this.#clock, random: nextRandom() }, this.#models);
+    });
+    this.#spread = nextRandom();
     this.#endsAt = Math.max(this.#arrivals.endsAt, trace.script.at(-1)?.atMs ?? 0);
-    for (const [name, pool] of options.pools) {
-      const managed = new ManagedPool(name, pool, this.#runtime, { probe: this.#models.probe });
-      this.#models.attach(managed.pool);
-      const record = new PoolRecord(managed.pool, managed.balancer.policy.name);
-      this.#pools.set(name, managed);
-      this.#records.set(managed.pool, record);
-      this.#log.follow(managed.pool, record);
+    for (const name of options.pools.keys()) {
+      const managed = this.#proxies.flatMap(({ pools }) => pools.get(name) ?? []);
+      const pools = managed.map(({ pool }) => pool);
+      const record = new PoolRecord(name, managed[0]?.balancer.policy.name ?? "", pools);
+      this.#records.set(name, record);
+      this.#log.follow(pools, record);
     }
-    this.#router = new Router(createRouting(options, this.#pools));
   }
 
   /** Whether promises must settle before time advances. Returns true once. */
@@ -71,7 +69,7 @@ export class Simulation {
   }
 
   start(): void {
-    const target = { pools: this.#pools, models: this.#models, arrivals: this.#arrivals, log: this.#log };
+    const target = { proxies: this.#proxies, models: this.#models, arrivals: this.#arrivals, log: this.#log };
     for (const step of this.#trace.script) {
       this.#clock.setTimeout(() => applyStep(step, target), step.atMs);
     }
@@ -100,20 +98,27 @@ export class Simulation {
 
   #arrive(request: ResolvedRequest): void {
     this.#requests++;
-    const routed = this.#router.route(request);
+    const { router, runtime } = this.#choose();
+    const routed = router.route(request);
     if (typeof routed === "string") return this.#refused.add(routed);
     const { pool, balancer, keyOf } = routed.route;
     this.#open++;
     new SimulatedRequest({
       pool,
       balancer,
-      runtime: this.#runtime,
-      record: this.#records.get(pool) as PoolRecord,
+      runtime,
+      record: this.#records.get(pool.name) as PoolRecord,
       method: request.method,
       key: request.key ?? keyOf?.(routed),
       modelOf: ({ id }) => this.#models.of(pool.name, id),
       onEnded: () => void this.#open--,
     }).start();
+  }
+
+  /** Each request is one of an independent client. */
+  #choose(): SimulatedProxy {
+    const index = this.#proxies.length === 1 ? 0 : Math.floor(this.#spread() * this.#proxies.length);
+    return this.#proxies[index] as SimulatedProxy;
   }
 
   /** A slot lasts whole seconds, so that its times are round numbers. */

@@ -61,8 +61,9 @@ function toRow(upstream: UpstreamReport): string[] {
 
 /** Lists the first `maxEvents` events. */
 function describeEvents(events: readonly SimulationEvent[], leftOut: number): string[] {
-  const rows = events.slice(0, maxEvents).map(({ at, pool, upstream, event, text }) => {
-    return [seconds(at), upstream === "" ? "" : `${pool}/${upstream}`, event, text];
+  const rows = events.slice(0, maxEvents).map(({ at, pool, upstream, worker, event, text }) => {
+    const name = upstream === "" ? "" : `${pool}/${upstream}`;
+    return [seconds(at), name, event, worker === undefined ? text : `${text} (worker ${worker})`];
   });
   const more = events.length - rows.length + leftOut;
   return [...toTable(rows).map((line) => `  ${line}`), ...(more > 0 ? [`  and ${more} more`] : [])];

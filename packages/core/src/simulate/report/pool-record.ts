@@ -3,9 +3,11 @@ import type { Upstream } from "../../pool/upstream.ts";
 import type { PoolReport, TimelineSlot, UpstreamReport } from "./report.ts";
 import { round, Samples } from "./samples.ts";
 
-/** Collects the statistics of one pool. */
+/** Collects the statistics of one pool, over the proxies that have it. */
 export class PoolRecord {
-  readonly #pool: Pool;
+  readonly #name: string;
+  /** One for each proxy. */
+  readonly #pools: readonly Pool[];
   readonly #policy: string;
   readonly #upstreams = new Map<string, UpstreamRecord>();
   readonly #outcomes = new Counts();
@@ -19,10 +21,11 @@ export class PoolRecord {
   #maxDepth = 0;
   #slot = new SlotRecord();
 
-  constructor(pool: Pool, policy: string) {
-    this.#pool = pool;
+  constructor(name: string, policy: string, pools: readonly Pool[]) {
+    this.#name = name;
+    this.#pools = pools;
     this.#policy = policy;
-    for (const { id } of pool.upstreams) this.of(id);
+    for (const { id } of pools[0]?.upstreams ?? []) this.of(id);
   }
 
   of(id: string): UpstreamRecord {
@@ -40,8 +43,14 @@ export class PoolRecord {
     for (const { id, effectiveWeight } of candidates) this.of(id).due += effectiveWeight / total;
   }
 
-  sent({ id, inFlight }: Upstream): void {
+  sent(upstream: Upstream): void {
+    const { id } = upstream;
     const record = this.of(id);
+    let { inFlight } = upstream;
+    for (const pool of this.#pools) {
+      const other = pool.get(id);
+      if (other !== undefined && other !== upstream) inFlight += other.inFlight;
+    }
     record.requests++;
     record.mostInFlight = Math.max(record.mostInFlight, inFlight);
     this.#sent++;
@@ -49,8 +58,9 @@ export class PoolRecord {
   }
 
   queued(): void {
-    this.#maxDepth = Math.max(this.#maxDepth, this.#pool.queue.depth);
-    this.#slot.queued = Math.max(this.#slot.queued, this.#pool.queue.depth);
+    const depth = sum(this.#pools, ({ queue }) => queue.depth);
+    this.#maxDepth = Math.max(this.#maxDepth, depth);
+    this.#slot.queued = Math.max(this.#slot.queued, depth);
   }
 
   waited(ms: number): void {
@@ -85,7 +95,7 @@ export class PoolRecord {
   report(): PoolReport {
     const outcomes = this.#outcomes.toObject();
     return {
-      name: this.#pool.name,
+      name: this.#name,
       policy: this.#policy,
       requests: this.#requests,
       outcomes,
@@ -99,8 +109,10 @@ export class PoolRecord {
         timedOut: outcomes["queue_timeout"] ?? 0,
       },
       retries: this.#retries.toObject(),
-      retryBudgetExhausted: this.#pool.retryBudget.exhausted,
-      upstreams: [...this.#upstreams].map(([id, record]) => record.report(id, this.#sent, this.#pool.get(id)?.weight)),
+      retryBudgetExhausted: sum(this.#pools, ({ retryBudget }) => retryBudget.exhausted),
+      upstreams: [...this.#upstreams].map(([id, record]) =>
+        record.report(id, this.#sent, this.#pools[0]?.get(id)?.weight),
+      ),
       timeline: this.#timeline,
     };
   }
@@ -156,4 +168,8 @@ export class Counts {
   toObject(): Record<string, number> {
     return Object.fromEntries([...this.#counts].sort(([a], [b]) => (a < b ? -1 : 1)));
   }
+}
+
+function sum(pools: readonly Pool[], countOf: (pool: Pool) => number): number {
+  return pools.reduce((total, pool) => total + countOf(pool), 0);
 }

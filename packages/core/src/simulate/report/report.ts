@@ -76,6 +76,8 @@ export interface SimulationEvent {
   /** Empty for events that concern no upstream. */
   readonly pool: string;
   readonly upstream: string;
+  /** The number of the proxy, from 1, whose pool has it; only with several proxies, and not for steps of the script. */
+  readonly worker?: number;
   /** `script` is a step of the script; the others are events of the pools. There are no DNS lookups. */
   readonly event: "script" | Exclude<keyof PoolEvents, "discovery">;
   readonly text: string;

@@ -85,6 +85,8 @@ export interface ScriptStep {
 export interface SimulateSettings {
   /** A whole number. The same seed yields the same report. Default: 1. */
   readonly seed?: number;
+  /** The number of proxies in front of the same upstreams, each with its own state, as a `workers` option. Default: 1. */
+  readonly workers?: number;
   /** Called occasionally with the progress, 0 to 1. */
   readonly onProgress?: (share: number) => void;
 }
