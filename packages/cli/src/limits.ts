@@ -36,8 +36,19 @@ export const limits = {
   forcedEndMs: 250,
   /** Milliseconds at most between the end of the last connection and the end of the process, for the last log lines. */
   settleMs: 1_500,
+  /** Milliseconds in which a process that replaces this one must be ready. */
+  restartMs: 60_000,
+  /** Milliseconds at most in which a new process gets to know the health and the members of its pools before it serves. */
+  restartPreparationMs: 5_000,
+  restartPollMs: 20,
+  /** Milliseconds for requests to the admin API that are in progress when a new process takes over. */
+  adminHandOverMs: 1_000,
+  /** Milliseconds at most in which a new process leaves the admin API to the old one. */
+  restartAloneMs: 5_000,
+  /** Turns of the event loop in which queued connections to the admin API are accepted before its listener closes. */
+  adminBacklogTurns: 10,
+  /** Milliseconds between two messages with the counts of a replaced process while it drains. */
+  restartCountsMs: 250,
   /** Milliseconds for a response of the admin API to a command. */
   adminCallMs: 10_000,
-  /** Milliseconds for the response to a restart: longer than a new process may take to be ready. */
-  restartCallMs: 90_000,
 } as const;

@@ -19,11 +19,13 @@ const program = new Command("evenkeel")
   .addHelpText(
     "after",
     "\nSIGHUP reloads the configuration, SIGUSR1 reopens the access log.\n" +
+      "SIGUSR2 starts the command again in place of this process, without a lost request.\n" +
       "SIGTERM, SIGINT and SIGQUIT let requests in flight finish, then stop.",
   );
 
 command("run [config]", "serve", { isDefault: true })
   .option("-w, --watch", "reload when the file, or a certificate that it names, changes")
+  .option("--pid-file <path>", "write the process id to a file once the command serves")
   .action((file: string = "config.toml", options: RunOptions) =>
     finish(async () => (await import("./commands/run.ts")).run(file, options)),
   );
@@ -68,10 +70,6 @@ for (const [name, state, description] of [
 }
 adminCommand("reload", "reload the configuration of a running proxy").action((options: AdminClientOptions) =>
   attempt(async () => (await import("./commands/admin-commands.ts")).reload(options)),
-);
-
-adminCommand("restart", "replace a running proxy in place with the code and the configuration on disk").action(
-  (options: AdminClientOptions) => attempt(async () => (await import("./commands/admin-commands.ts")).restart(options)),
 );
 
 adminCommand("explain <url>", "explain how a running proxy would handle a request")

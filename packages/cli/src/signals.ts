@@ -8,8 +8,8 @@ export interface SignalHandlers {
   readonly restart: () => void;
   /** The first SIGTERM, SIGINT or SIGQUIT. */
   readonly stop: () => void;
-  /** The second of these. A third one ends the process at once. */
-  readonly stopNow: () => void;
+  /** Each further one of these. If it returns false, the process ends at once. */
+  readonly stopNow: () => boolean;
 }
 
 /**
@@ -39,8 +39,10 @@ export class Signals {
 
   #onStop(): void {
     this.#stops++;
-    if (this.#stops > 2) process.exit(1);
-    this.#run(this.#stops === 1 ? "stop" : "stopNow");
+    if (this.#stops === 1) return this.#run("stop");
+    const handled = this.#handlers === undefined ? this.#stops === 2 : this.#handlers.stopNow();
+    if (!handled) process.exit(1);
+    if (this.#handlers === undefined) this.#waiting.add("stopNow");
   }
 
   #run(name: keyof SignalHandlers): void {

@@ -38,7 +38,6 @@ test("the exports are exactly these, so that no export is added or removed by ac
       "isLoopbackAddress: function",
       "isSecretName: function",
       "maskSecrets: function",
-      "mergeExplanations: function",
       "mergeSnapshots: function",
       "offersWebSocket: function",
       "optionKeys: function",

@@ -2,10 +2,11 @@ import type { FileConfig } from "@evenkeel/config";
 import type { Logger } from "pino";
 import type { Diagnostics } from "../log/diagnostics.ts";
 import { StandaloneServer } from "../primary/standalone-server.ts";
+import type { SuccessionOptions } from "../restart/succession.ts";
 import { Signals } from "../signals.ts";
 
-/** Callbacks of a command that serves. */
-export interface ServeHooks {
+/** Callbacks of a command that serves, and the processes before it. */
+export interface ServeHooks extends SuccessionOptions {
   /** Called once all listeners are open. */
   readonly onReady?: (server: StandaloneServer) => void;
   /** Called when a signal has requested the stop. */
@@ -16,25 +17,27 @@ export interface ServeHooks {
 export async function serve(
   load: () => FileConfig,
   { logger }: Diagnostics,
-  { onReady, onStopping }: ServeHooks = {},
+  { onReady, onStopping, ...succession }: ServeHooks = {},
 ): Promise<void> {
   const signals = new Signals();
-  const server = await StandaloneServer.start(load, logger);
+  const server = await StandaloneServer.start(load, logger, succession);
   logReady(server, logger);
   onReady?.(server);
-  await new Promise<void>((resolve) => {
-    signals.handle({
-      reload: () => tryReload(server),
-      reopenLog: () => server.reopenLog(),
-      restart: () =>
-        logger.warn("SIGUSR2 is ignored: this version cannot replace its process; start another, then send SIGTERM"),
-      stop() {
-        onStopping?.();
-        resolve(server.stop());
-      },
-      stopNow: () => server.stopNow(),
-    });
+  signals.handle({
+    reload: () => tryReload(server),
+    reopenLog: () => server.reopenLog(),
+    restart() {
+      // The log has the reason of a failure.
+      if (succession.restartable === true) server.restart().catch(() => {});
+      else logger.warn("SIGUSR2 is ignored: only `evenkeel run` can be replaced in place");
+    },
+    stop() {
+      onStopping?.();
+      void server.stop();
+    },
+    stopNow: () => server.stopNow(),
   });
+  await server.stopped;
   logger.info("stopped");
 }
 
@@ -43,7 +46,7 @@ function logReady({ listen, admin, proxy }: StandaloneServer, logger: Logger): v
   const upstreams = [...proxy.pools.values()].reduce((sum, pool) => sum + pool.upstreams.length, 0);
   const where = `${listen.join(", ")}${admin === undefined ? "" : `, admin on ${admin}`}`;
   logger.info(
-    { listen, admin, pools, upstreams },
+    { listen, admin, pools, upstreams, pid: process.pid },
     `ready on ${where}, with ${count(pools, "pool")} and ${count(upstreams, "upstream")}`,
   );
 }

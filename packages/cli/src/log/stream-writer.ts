@@ -1,5 +1,6 @@
 import type { Writable } from "node:stream";
 import type { BlockWriter, WriteCallback } from "./log-sink.ts";
+import { undividedLength } from "./shared-streams.ts";
 
 /** Writes to a standard stream that is a pipe, a terminal or a socket. It stays open. */
 export class StreamWriter implements BlockWriter {
@@ -13,11 +14,16 @@ export class StreamWriter implements BlockWriter {
   }
 
   write(block: Buffer, done: WriteCallback): void {
-    this.#stream.write(block, (error) => done(error, block.length));
+    const length = undividedLength(block);
+    this.#stream.write(block.subarray(0, length), (error) => done(error, length));
   }
 
   writeNow(block: Buffer): void {
-    this.#stream.write(block);
+    for (let rest = block; rest.length > 0; ) {
+      const length = undividedLength(rest);
+      this.#stream.write(rest.subarray(0, length));
+      rest = rest.subarray(length);
+    }
   }
 
   async close(): Promise<void> {}

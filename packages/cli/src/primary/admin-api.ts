@@ -1,18 +1,25 @@
 import { isDeepStrictEqual } from "node:util";
-import { type Admin, createAdmin, type ListenerSnapshot } from "@evenkeel/admin";
+import { type Admin, type AdminOptions, type AdminTarget, createAdmin } from "@evenkeel/admin";
 import type { AdminConfig } from "@evenkeel/config";
-import { formatListenAddress, type ReloadChanges, type Proxy as ReverseProxy } from "evenkeel";
+import { formatListenAddress } from "evenkeel";
+import type { InheritedSocket, ListeningHandle } from "evenkeel/server";
 import type { Logger } from "pino";
 import { limits } from "../limits.ts";
 import { orFailure } from "../serving/listen-failure.ts";
 import { ThrottledWarning } from "../throttled-warning.ts";
-import { AdminListener } from "./admin-listener.ts";
+import { AdminListener, type AdminListenerEvents } from "./admin-listener.ts";
 
 /** What the admin API inspects and changes. */
-export interface AdminSubject {
-  readonly target: ReverseProxy;
-  readonly listener: () => ListenerSnapshot;
-  readonly reload: () => Promise<ReloadChanges>;
+export interface AdminSubject extends Pick<AdminOptions, "listener" | "draining" | "onReload" | "onRestart"> {
+  readonly target: AdminTarget;
+}
+
+/** How the admin API of a process begins that replaces another one. */
+export interface AdminSuccession {
+  /** The listening socket of the other process. */
+  readonly from?: InheritedSocket | undefined;
+  /** The other process no longer responds to requests. Until then this one does not either: their counts would go back. */
+  readonly alone: Promise<unknown>;
 }
 
 /** The admin API with its listener. */
@@ -30,14 +37,23 @@ export class AdminApi {
     subject: AdminSubject,
     descriptors: number,
     logger: Logger,
+    succession?: AdminSuccession,
   ): Promise<AdminApi> {
     const api = new AdminApi(config, subject, logger);
+    let alone = succession?.alone;
+    void alone?.then(() => {
+      alone = undefined;
+    });
     const max = Math.min(limits.adminConnections, Math.ceil(descriptors / limits.adminDescriptorShare));
-    const opening = AdminListener.open(config.listen, max, {
-      request: (req, res) => api.#admin.handler(req, res),
+    const events: AdminListenerEvents = {
+      request(req, res) {
+        if (alone === undefined) api.#admin.handler(req, res);
+        else void alone.then(() => api.#admin.handler(req, res));
+      },
       dropped: () => api.#dropped.add(),
       error: () => api.#failedAccepts.add(),
-    });
+    };
+    const opening = AdminListener.open(config.listen, max, events, succession?.from);
     api.#listener = await orFailure(opening);
     return api;
   }
@@ -67,6 +83,21 @@ export class AdminApi {
     this.#admin = this.#create(config);
   }
 
+  /** The listening socket, for a process that replaces this one. */
+  get handle(): ListeningHandle | undefined {
+    return this.#listener?.handle;
+  }
+
+  /** Leaves everything to the process that replaces this one. Resolves when the requests in progress have their response. */
+  async handOver(): Promise<void> {
+    const handedOver = this.#listener?.handOver();
+    // Ends the event streams. Requests on open connections still get their responses.
+    this.#admin.close();
+    this.#admin = this.#create(this.#config);
+    await handedOver;
+    this.close();
+  }
+
   /** Closes the listener and its connections. */
   close(): void {
     this.#admin.close();
@@ -76,15 +107,14 @@ export class AdminApi {
   }
 
   #create({ token, metrics, hosts, readyPools, listen }: AdminConfig): Admin {
-    const { target, listener, reload } = this.#subject;
+    const { target, ...subject } = this.#subject;
     return createAdmin(target, {
+      ...subject,
       ...(token !== undefined && { token }),
       metrics,
       hosts,
       readyPools,
       listen: formatListenAddress(listen),
-      onReload: reload,
-      listener,
     });
   }
 }

@@ -1,5 +1,7 @@
+import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import { setImmediate as nextTurn, setTimeout as wait } from "node:timers/promises";
 import type { ListenAddress } from "evenkeel";
 import { type Binding, type InheritedSocket, type ListeningHandle, listen } from "evenkeel/server";
 import { limits } from "../limits.ts";
@@ -34,6 +36,7 @@ export class AdminListener {
   /** In the order of their last request. */
   readonly #connections = new Map<Socket, AdminConnection>();
   #served = 0;
+  #handedOver = false;
   #binding: Binding | undefined;
 
   /**
@@ -78,6 +81,29 @@ export class AdminListener {
     return this.#binding?.handle;
   }
 
+  /**
+   * Leaves new connections to another process that has the socket. Resolves when all requests in progress have their response,
+   * or after `limits.adminHandOverMs`, and every connection is closed.
+   */
+  async handOver(): Promise<void> {
+    // The other process does not have the backlog of a Unix socket. Node accepts one connection in each turn.
+    for (let turns = 0; turns < limits.adminBacklogTurns; turns++) await nextTurn();
+    this.#handedOver = true;
+    this.#binding?.release();
+    this.#server.close();
+    // A new connection is about to send its request.
+    for (const [socket, { active, requested }] of [...this.#connections]) {
+      if (active === 0 && requested) socket.destroy();
+    }
+    const late = new AbortController();
+    await Promise.race([
+      this.#empty(),
+      wait(limits.adminHandOverMs, undefined, { signal: late.signal, ref: false }).catch(() => {}),
+    ]);
+    late.abort();
+    this.destroy();
+  }
+
   /** Closes the listener and its connections. */
   destroy(): void {
     this.#binding?.release();
@@ -108,12 +134,20 @@ export class AdminListener {
     connection.active++;
     this.#connections.delete(socket);
     this.#connections.set(socket, connection);
-    res.once("close", () => connection.active--);
+    if (this.#handedOver) res.shouldKeepAlive = false;
+    res.once("close", () => {
+      connection.active--;
+      if (this.#handedOver && connection.active === 0) socket.end();
+    });
     if (!connection.refused) return this.#events.request(req, res);
     this.#events.dropped();
     res.shouldKeepAlive = false;
     if (isProbe(req.url)) this.#events.request(req, res);
     else res.writeHead(503, { "Retry-After": 1, Connection: "close" }).end();
+  }
+
+  async #empty(): Promise<void> {
+    for (const [socket] of this.#connections) if (!socket.destroyed) await once(socket, "close");
   }
 
   #closeIdle(): boolean {

@@ -1,9 +1,14 @@
-import type { ListenerSnapshot } from "@evenkeel/admin";
+import { Server as NetServer } from "node:net";
+import { setTimeout as wait } from "node:timers/promises";
+import { type ListenerSnapshot, proxyTarget } from "@evenkeel/admin";
 import type { FileConfig } from "@evenkeel/config";
-import type { ReloadChanges, Proxy as ReverseProxy } from "evenkeel";
+import { formatListenAddress, type ReloadChanges, type Proxy as ReverseProxy } from "evenkeel";
 import type { Logger } from "pino";
+import { Failure } from "../failure.ts";
 import { limits } from "../limits.ts";
 import { logProxyEvents } from "../log/proxy-events.ts";
+import { Succession, type SuccessionOptions } from "../restart/succession.ts";
+import type { SharedSocket, Successor } from "../restart/successor.ts";
 import { type LoadedConfig, loadAll } from "../serving/loaded-config.ts";
 import { LocalServing } from "../serving/local-serving.ts";
 import type { Serving } from "../serving/serving.ts";
@@ -18,19 +23,34 @@ export class StandaloneServer {
   readonly #serving: Serving;
   readonly #warnings: ConfigurationWarnings;
   readonly #reloads = new OneAtATime(() => this.#reload());
+  readonly #succession: Succession;
   readonly #force = new AbortController();
+  /** Aborted when the delay of the stop is over. */
+  readonly #delay = new AbortController();
   /** The configuration with which the sockets were opened. */
   readonly #opened: FileConfig;
   #loaded: LoadedConfig;
   #admin: AdminApi | undefined;
+  #delaying = false;
   #stopped: Promise<void> | undefined;
+  /** A reload was requested while another process was starting in place of this one. */
+  #reloadWanted = false;
+  #onStopped: () => void = () => {};
+  /** Resolves at the end of a stop: one that was requested, or that of a process that was replaced. */
+  readonly stopped: Promise<void> = new Promise((resolve) => {
+    this.#onStopped = resolve;
+  });
 
   /**
    * Serves the configuration that `load` returns, and calls `load` again at each reload. Throws what `load` throws, or a
    * `Failure` for a port, a certificate or a log file that cannot be used. Nothing stays open then.
    */
-  static async start(load: () => FileConfig, logger: Logger): Promise<StandaloneServer> {
-    const server = new StandaloneServer(load, loadAll(load), logger);
+  static async start(
+    load: () => FileConfig,
+    logger: Logger,
+    succession: SuccessionOptions = {},
+  ): Promise<StandaloneServer> {
+    const server = new StandaloneServer(load, loadAll(load), logger, succession);
     try {
       await server.#open();
     } catch (error) {
@@ -40,13 +60,15 @@ export class StandaloneServer {
     return server;
   }
 
-  private constructor(load: () => FileConfig, loaded: LoadedConfig, logger: Logger) {
+  private constructor(load: () => FileConfig, loaded: LoadedConfig, logger: Logger, succession: SuccessionOptions) {
     this.#load = load;
     this.#opened = loaded.config;
     this.#loaded = loaded;
     this.#logger = logger;
     this.#serving = new LocalServing(loaded, logger);
     this.#warnings = new ConfigurationWarnings(logger);
+    const subject = { target: proxyTarget(this.proxy), listener: this.#listenerSnapshot, logger };
+    this.#succession = new Succession(subject, succession);
   }
 
   get proxy(): ReverseProxy {
@@ -65,10 +87,31 @@ export class StandaloneServer {
 
   /**
    * Reloads the configuration. If it rejects, nothing has changed, and the log has the reason. A call while another reload is
-   * in progress waits for it, and several that wait share one reload.
+   * in progress waits for it, and several that wait share one reload. One during a restart is made by the process that serves
+   * afterwards.
    */
-  reload(): Promise<ReloadChanges> {
+  async reload(): Promise<ReloadChanges> {
+    this.#reloadWanted = true;
+    if (await this.#succession.settled()) {
+      throw new Failure("another process has taken over, and has read the configuration");
+    }
+    this.#reloadWanted = false;
     return this.#reloads.run();
+  }
+
+  /**
+   * Starts another process in place of this one, with the code and the configuration on disk. Resolves once it serves; this
+   * process drains then. If it rejects, nothing has changed, and the log has the reason.
+   */
+  restart(): Promise<{ readonly pid: number }> {
+    return this.#succession.restart({
+      opened: this.#opened,
+      sockets: () => this.#sharedSockets(),
+      end: () => void this.stopNow(),
+      replacedBy: (successor) => {
+        this.#stopped ??= this.#handOver(successor);
+      },
+    });
   }
 
   /** Reopens the access log by its path, after log rotation has renamed the file. */
@@ -76,28 +119,50 @@ export class StandaloneServer {
     this.#serving.reopenLog();
   }
 
-  /** Drains requests in flight, then closes everything. May be called twice. */
+  /** Serves for `drainDelay`, drains requests in flight, then closes everything. May be called twice. */
   stop(): Promise<void> {
     this.#stopped ??= this.#stop();
     return this.#stopped;
   }
 
-  /** Ends requests in flight, so that `stop` does not wait for them. */
-  stopNow(): void {
-    this.#force.abort();
+  /** Ends what `stop` waits for: the delay, or else the requests in flight. Returns false if there is nothing more to end. */
+  stopNow(): boolean {
+    if (this.#force.signal.aborted) return false;
+    if (this.#delaying) this.#delay.abort();
+    else this.#force.abort();
+    return true;
   }
 
   async #open(): Promise<void> {
+    const succession = this.#succession;
     const { admin } = this.#loaded.config;
-    await this.#serving.start();
-    const status = this.#serving.status();
-    if (admin !== undefined) {
-      const subject = { target: this.proxy, listener: this.#listenerSnapshot, reload: () => this.reload() };
-      this.#admin = await AdminApi.open(admin, subject, status.descriptors, this.#logger);
-    }
+    await succession.begin(this.#loaded.config);
+    // What is inherited comes last: everything that can fail must have been done.
+    const inheritsAdmin = admin !== undefined && succession.inheritsAdmin(admin.listen);
+    if (!inheritsAdmin) await this.#openAdmin();
+    await this.#serving.start(succession.inherit(this.proxy));
+    if (inheritsAdmin) await this.#openAdmin();
+    await succession.serves(() => void this.reload().catch(() => {}));
     // Last, so that a failed start logs only its reason.
     logProxyEvents(this.proxy, this.#logger);
-    this.#warnings.configured(this.#loaded, status);
+    this.#warnings.configured(this.#loaded, this.#serving.status());
+  }
+
+  async #openAdmin(): Promise<void> {
+    const { admin } = this.#loaded.config;
+    if (admin === undefined) return;
+    const succession = this.#succession;
+    const subject = {
+      target: succession.target,
+      listener: () => succession.listener(),
+      draining: () => this.#stopped !== undefined,
+      onReload: () => this.reload(),
+      ...(succession.restartable && { onRestart: () => this.restart() }),
+    };
+    const { descriptors } = this.#serving.status();
+    const { alone } = succession;
+    const inherited = alone && { from: succession.adminSocket(admin.listen), alone };
+    this.#admin = await AdminApi.open(admin, subject, descriptors, this.#logger, inherited);
   }
 
   async #reload(): Promise<ReloadChanges> {
@@ -120,12 +185,61 @@ export class StandaloneServer {
   }
 
   async #stop(): Promise<void> {
-    const timeoutMs = Math.min(this.#loaded.config.server.shutdownTimeoutMs, limits.longestTimerMs);
-    await this.#serving.drain({ timeoutMs, force: this.#force.signal });
+    this.#succession.stop();
+    await this.#delayStop();
+    await this.#drain(false);
     // The admin API stays until the end, so that /readyz reports the draining.
     this.#admin?.close();
+    await this.#close();
+  }
+
+  /** Serves as before, but for /readyz: load balancers in front stop sending requests before the listeners close. */
+  async #delayStop(): Promise<void> {
+    const { drainDelayMs } = this.#loaded.config.server;
+    if (drainDelayMs === 0 || this.#force.signal.aborted) return;
+    this.#logger.info(
+      { drainDelayMs },
+      `serving for ${drainDelayMs / 1_000} s before the listeners close; /readyz is 503`,
+    );
+    this.#delaying = true;
+    await wait(drainDelayMs, undefined, { signal: this.#delay.signal }).catch(() => {});
+    this.#delaying = false;
+  }
+
+  async #handOver(successor: Successor): Promise<void> {
+    const drained = this.#drain(true);
+    // Until then the successor does not respond to requests to the admin API.
+    await this.#admin?.handOver();
+    await this.#succession.handOn(successor, this.#reloadWanted, drained);
+    await this.#close();
+  }
+
+  /** Drains this process, and waits for the end of the one that it has replaced, if that still drains. */
+  async #drain(handedOver: boolean): Promise<void> {
+    const timeoutMs = Math.min(this.#loaded.config.server.shutdownTimeoutMs, limits.longestTimerMs);
+    const force = this.#force.signal;
+    force.addEventListener("abort", () => this.#succession.endPredecessor());
+    const predecessorEnded = this.#succession.predecessorEnded(timeoutMs, force);
+    await this.#serving.drain({ timeoutMs, force, handedOver });
+    await predecessorEnded;
+  }
+
+  async #close(): Promise<void> {
     this.#warnings.close();
     await this.#serving.close();
+    this.#succession.close();
+    this.#onStopped();
+  }
+
+  /** The sockets that another process can take over. */
+  #sharedSockets(): readonly SharedSocket[] {
+    const admin = this.#admin?.handle;
+    return [
+      ...this.#serving.listeningSockets().map((handle) => ({ use: "clients" as const, ...handle })),
+      ...(admin === undefined ? [] : [{ use: "admin" as const, ...admin }]),
+    ].flatMap(({ use, address, socket }) =>
+      socket instanceof NetServer ? [{ use, address: formatListenAddress(address), socket }] : [],
+    );
   }
 
   /** Closes what a failed start has opened. */

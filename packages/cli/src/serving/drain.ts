@@ -12,6 +12,7 @@ export interface DrainInput {
   readonly timeoutMs: number;
   /** Aborted when the stop is forced. */
   readonly force: AbortSignal;
+  readonly handedOver: boolean;
 }
 
 /**
@@ -22,8 +23,8 @@ export interface DrainInput {
  * 3. Requests and tunnels in flight may finish within `timeoutMs`.
  * 4. The rest is ended: requests with an error, tunnels with a WebSocket close.
  */
-export async function drain({ proxy, server, logger, timeoutMs, force }: DrainInput): Promise<void> {
-  await server.stopAccepting();
+export async function drain({ proxy, server, logger, timeoutMs, force, handedOver }: DrainInput): Promise<void> {
+  await server.stopAccepting({ handedOver });
   // Before `proxy.close`: the held requests must be in flight in the proxy before it checks for any.
   const connectionsClosed = server.finish();
   const drained = proxy.close({ timeout: `${timeoutMs}ms` });

@@ -1,9 +1,9 @@
 import type { ReloadChanges, Proxy as ReverseProxy } from "evenkeel";
-import type { ServerStatus } from "evenkeel/server";
+import type { ListeningHandle, ServerStatus } from "evenkeel/server";
 import type { Logger } from "pino";
 import { orFailure } from "./listen-failure.ts";
 import type { LoadedConfig } from "./loaded-config.ts";
-import type { DrainOptions, Serving } from "./serving.ts";
+import type { DrainOptions, Inherit, Serving } from "./serving.ts";
 import { ServingProcess } from "./serving-process.ts";
 
 /** Serves clients in this process. */
@@ -22,9 +22,10 @@ export class LocalServing implements Serving {
     return this.#process.server.urls;
   }
 
-  async start(): Promise<void> {
+  async start(inherit?: Inherit): Promise<void> {
     this.#process.openLog();
-    await orFailure(this.#process.server.listen());
+    const inherited = await inherit?.();
+    await orFailure(this.#process.server.listen(inherited && { inherited }));
   }
 
   async configure(loaded: LoadedConfig): Promise<ReloadChanges> {
@@ -33,6 +34,10 @@ export class LocalServing implements Serving {
 
   status(): ServerStatus {
     return this.#process.server.status();
+  }
+
+  listeningSockets(): readonly ListeningHandle[] {
+    return this.#process.server.listeningSockets();
   }
 
   reopenLog(): void {

@@ -49,8 +49,8 @@ export class ServingProcess {
     void this.#accessLog?.reopen(this.#loaded.config.accessLog);
   }
 
-  drain({ timeoutMs, force }: DrainOptions): Promise<void> {
-    return drain({ proxy: this.proxy, server: this.server, logger: this.#logger, timeoutMs, force });
+  drain(options: DrainOptions): Promise<void> {
+    return drain({ proxy: this.proxy, server: this.server, logger: this.#logger, ...options });
   }
 
   async close(): Promise<void> {

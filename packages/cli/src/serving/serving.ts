@@ -1,5 +1,5 @@
 import type { ReloadChanges, Proxy as ReverseProxy } from "evenkeel";
-import type { ServerStatus } from "evenkeel/server";
+import type { FindInherited, ListeningHandle, ServerStatus } from "evenkeel/server";
 import type { LoadedConfig } from "./loaded-config.ts";
 
 export interface DrainOptions {
@@ -7,7 +7,12 @@ export interface DrainOptions {
   readonly timeoutMs: number;
   /** Aborted when the stop is forced. */
   readonly force: AbortSignal;
+  /** Another process has the listening sockets, and accepts what the system has queued. */
+  readonly handedOver: boolean;
 }
+
+/** Called when everything else is ready: returns the sockets of another process, whose connections have to be served then. */
+export type Inherit = () => Promise<FindInherited>;
 
 /** What serves clients: this process, or workers. */
 export interface Serving {
@@ -16,11 +21,13 @@ export interface Serving {
   /** The URLs of the listeners, with the ports that the system chose; "unix:" and a path for a Unix socket. */
   readonly urls: readonly string[];
   /** Throws a `Failure` for an address or a log file that cannot be used. The caller calls `destroy` then. */
-  start(): Promise<void>;
+  start(inherit?: Inherit): Promise<void>;
   /** Applies a configuration that was loaded again. If it rejects, nothing has changed, and the log has the reason. */
   configure(loaded: LoadedConfig): Promise<ReloadChanges>;
   /** The state of the listeners for clients. */
   status(): ServerStatus;
+  /** What another process can take over. */
+  listeningSockets(): readonly ListeningHandle[];
   /** Reopens the access log by its path, after log rotation has renamed the file. */
   reopenLog(): void;
   /** Stops accepting connections, waits for requests in flight, and ends the rest. */
