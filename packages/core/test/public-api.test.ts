@@ -67,8 +67,10 @@ test("the exports of evenkeel/server are exactly these", () => {
     "ListenError",
     "ReceivedSockets",
     "SocketAcceptor",
+    "SystemdSockets",
     "createServer",
     "listen",
+    "parseListenFds",
   ]);
 });
 

@@ -12,4 +12,6 @@ export type { ServerEvents, ServerStatus } from "./server-events.ts";
 export { type FindInherited, type InheritedSocket, ReceivedSockets } from "./sockets/inherited-socket.ts";
 export { type Binding, type ListeningHandle, listen } from "./sockets/listen.ts";
 export { ListenError } from "./sockets/listen-error.ts";
+export { type ListenFd, parseListenFds } from "./sockets/listen-fds.ts";
 export { SocketAcceptor, type SocketAcceptorEvents, type SocketAcceptorOptions } from "./sockets/socket-acceptor.ts";
+export { SystemdSockets } from "./sockets/systemd-sockets.ts";

@@ -27,6 +27,8 @@ export const limits = {
   idleCheckMs: 100,
   /** Milliseconds from the end of the last request in flight until the connections of a closing proxy are closed. */
   settleMs: 1_000,
+  /** Listening sockets that systemd may pass to the process. */
+  listenFds: 1_000,
   /** Milliseconds to find out whether a process accepts connections on a Unix socket. */
   socketProbeMs: 1_000,
   /** Bytes of a PROXY protocol header: fixed part, addresses and TLVs, as in nginx. */

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
 import { formatListenAddress, type ListenAddress } from "../../config/listen-address.ts";
 import { limits } from "../limits.ts";
@@ -11,12 +12,19 @@ export type InheritedSocket = HeldSocket | Server | { readonly fd: number } | "p
 /** Returns what an address inherits; undefined opens it. */
 export type FindInherited = (address: ListenAddress) => InheritedSocket | undefined;
 
-/** A received listening socket that no server uses yet. It accepts connections already, so these wait for the server. */
+/** A listening socket of another process that no server uses yet. It accepts connections already, so these wait for the server. */
 export class HeldSocket {
   readonly #holder: Server;
   readonly #waiting: Socket[] = [];
 
-  constructor(received: Server) {
+  /** Throws an error for a descriptor that is no listening socket. */
+  static async open(descriptor: { readonly fd: number }): Promise<HeldSocket> {
+    const held = new HeldSocket(descriptor);
+    await once(held.#holder, "listening");
+    return held;
+  }
+
+  constructor(from: Server | { readonly fd: number }) {
     this.#holder = createServer(
       {
         pauseOnConnect: true,
@@ -31,7 +39,13 @@ export class HeldSocket {
       },
     );
     this.#holder.on("error", () => {});
-    this.#holder.listen(received);
+    this.#holder.listen(from);
+  }
+
+  /** The host and the port; undefined for a Unix socket. */
+  get address(): ListenAddress | undefined {
+    const address = this.#holder.address();
+    return address === null || typeof address === "string" ? undefined : { host: address.address, port: address.port };
   }
 
   /** Lets a server listen on the socket. Returns the connections that have been accepted before, paused. */
