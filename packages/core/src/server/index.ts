@@ -7,7 +7,7 @@ export type {
   ServerTimeoutOptions,
   ServerTlsOptions,
 } from "../config/options/server-options.ts";
-export { createServer, type ServedProxy, type Server, type ServerChanges } from "./server.ts";
+export { createServer, type ListenOptions, type ServedProxy, type Server, type ServerChanges } from "./server.ts";
 export type { ServerEvents, ServerStatus } from "./server-events.ts";
 export { type FindInherited, type InheritedSocket, ReceivedSockets } from "./sockets/inherited-socket.ts";
 export { type Binding, type ListeningHandle, listen } from "./sockets/listen.ts";

@@ -27,6 +27,8 @@ export interface ListenerContext {
   readonly settings: ServerSettings;
   /** The peers that send the PROXY protocol. */
   readonly proxies: TrustedProxies;
+  /** Of all servers that serve the same clients. */
+  readonly ticketKeys: Buffer;
 }
 
 export interface ListenerEvents {
@@ -61,7 +63,7 @@ export class Listener {
     const tls = tlsSettings(context.settings);
     this.#tls =
       tls &&
-      new TlsEndpoint(tls, {
+      new TlsEndpoint(tls, context.ticketKeys, {
         connected: (socket) => this.#onSecure(socket),
         failed: () => context.events.handshakeFailed("other"),
       });

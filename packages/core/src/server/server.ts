@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import type { Socket } from "node:net";
 import type { RequestSink } from "../client/server/request-sink.ts";
 import { defaults } from "../config/defaults.ts";
@@ -16,6 +17,7 @@ import { HoldingSink } from "./holding-sink.ts";
 import { limits } from "./limits.ts";
 import { Listener, type ListenerContext } from "./listener.ts";
 import { type Protocols, protocols } from "./protocols.ts";
+import { ServerCounts } from "./server-counts.ts";
 import type { ServerEvents, ServerStatus } from "./server-events.ts";
 import { resolveSettings, type ServerSettings } from "./server-settings.ts";
 import type { FindInherited } from "./sockets/inherited-socket.ts";
@@ -27,8 +29,18 @@ export interface ServedProxy {
   readonly requests: RequestSink & { readonly clock: Clock };
 }
 
+/** Of `tls.Server.getTicketKeys`. */
+const ticketKeyBytes = 48;
+
 /** What may change while a server listens: everything but the addresses. */
 export type ServerChanges = Omit<ServerOptions, "listen">;
+
+export interface ListenOptions {
+  /** Returns the listening sockets that another process has opened. */
+  readonly inherited?: FindInherited;
+  /** `Server.ticketKeys` of another process: clients continue TLS sessions that have begun there. Default: random. */
+  readonly ticketKeys?: Buffer;
+}
 
 /**
  * Makes a server for a proxy, which does not listen yet. It speaks HTTP/1.1 and HTTP/2 without Node's HTTP server. Throws an
@@ -48,6 +60,11 @@ function requestsOf(proxy: Partial<ServedProxy> | undefined): ServedProxy["reque
   throw new TypeError("expected a proxy of `createProxy` as the first argument");
 }
 
+function checkTicketKeys(keys: Buffer): Buffer {
+  if (keys.length === ticketKeyBytes) return keys;
+  throw new TypeError(`expected ${ticketKeyBytes} bytes of ticket keys, found ${keys.length}`);
+}
+
 /** A server for clients. Made by `createServer` and by `proxy.listen`. */
 export class Server extends SafeEmitter<ServerEvents> implements AsyncDisposable {
   readonly #clock: Clock;
@@ -55,17 +72,10 @@ export class Server extends SafeEmitter<ServerEvents> implements AsyncDisposable
   readonly #table: ConnectionTable;
   readonly #protocols: Protocols;
   readonly #descriptors = descriptorLimit();
-  readonly #counts = {
-    refused: 0,
-    dropped: 0,
-    idleClosed: 0,
-    plainHttp: 0,
-    otherHandshakes: 0,
-    proxyHeaders: 0,
-    accepts: 0,
-  };
+  readonly #counts: ServerCounts;
   readonly #listeners: Listener[] = [];
   readonly #addresses: ServerOptions["listen"];
+  #ticketKeys: Buffer = randomBytes(ticketKeyBytes);
   #settings: ServerSettings;
   #proxies: TrustedProxies;
   #state: "new" | "listening" | "stopping" | "destroyed" = "new";
@@ -82,21 +92,20 @@ export class Server extends SafeEmitter<ServerEvents> implements AsyncDisposable
     this.#sink = new HoldingSink(requests);
     this.#protocols = protocols;
     const budget = connectionBudget(this.#settings.maxConnections, this.#descriptors);
-    this.#table = new ConnectionTable(budget, this.#clock, {
-      refused: () => this.#count("refused"),
-      closedIdle: (count) => {
-        this.#counts.idleClosed += count;
-        this.emit("idleClosed", count);
-      },
-    });
+    this.#counts = new ServerCounts((name, ...args) => this.emit(name, ...args));
+    this.#table = new ConnectionTable(budget, this.#clock, this.#counts);
+  }
+
+  /** The secret keys of TLS session tickets, for other processes that serve the same clients. */
+  get ticketKeys(): Buffer {
+    return this.#ticketKeys;
   }
 
   /**
-   * Listens on all addresses. `inherited` returns the sockets that another process has opened; those are in use before this call
-   * returns its promise. Throws a `ListenError` for an address that cannot be used; nothing stays open then.
+   * Listens on all addresses. Inherited sockets are in use before this call returns its promise. Throws a `ListenError` for an address that cannot be used; nothing stays open then.
    */
-  async listen({ inherited }: { readonly inherited?: FindInherited } = {}): Promise<this> {
-    this.#start();
+  async listen({ inherited, ticketKeys }: ListenOptions = {}): Promise<this> {
+    this.#start(ticketKeys);
     const opening = this.#listeners.map((listener, index) => {
       const address = this.#settings.addresses[index] as ListenAddress;
       return inBackground(() => listener.open(inherited?.(address)));
@@ -116,8 +125,8 @@ export class Server extends SafeEmitter<ServerEvents> implements AsyncDisposable
   }
 
   /** Starts without a listening socket: another process listens, and `accept` gets its connections. */
-  openWithoutListening(): this {
-    this.#start();
+  openWithoutListening({ ticketKeys }: Omit<ListenOptions, "inherited"> = {}): this {
+    this.#start(ticketKeys);
     return this;
   }
 
@@ -161,15 +170,7 @@ export class Server extends SafeEmitter<ServerEvents> implements AsyncDisposable
 
   /** The state of the server at this moment. */
   status(): ServerStatus {
-    const { refused, dropped, idleClosed, plainHttp, otherHandshakes, proxyHeaders, accepts } = this.#counts;
-    const { size: open, budget } = this.#table;
-    return Object.freeze({
-      connections: Object.freeze({ open, limit: budget.served, refused, dropped, idleClosed }),
-      handshakeFailures: Object.freeze({ plainHttp, other: otherHandshakes }),
-      proxyHeaderFailures: proxyHeaders,
-      acceptFailures: accepts,
-      descriptors: this.#descriptors,
-    });
+    return this.#counts.status(this.#table, this.#descriptors);
   }
 
   /**
@@ -206,9 +207,10 @@ export class Server extends SafeEmitter<ServerEvents> implements AsyncDisposable
     for (const listener of this.#listeners) listener.destroy();
   }
 
-  #start(): void {
+  #start(ticketKeys: Buffer | undefined): void {
     if (this.#state === "listening") throw new Error("the server has been started already");
     this.#checkOpen();
+    if (ticketKeys !== undefined) this.#ticketKeys = checkTicketKeys(ticketKeys);
     this.#state = "listening";
     const context = this.#createContext();
     for (const address of toListenTargets(this.#settings.addresses)) {
@@ -258,21 +260,8 @@ export class Server extends SafeEmitter<ServerEvents> implements AsyncDisposable
       sink: this.#sink,
       table: this.#table,
       protocols: this.#protocols,
-      events: {
-        dropped: () => this.#count("dropped"),
-        handshakeFailed: (reason) => {
-          this.#counts[reason === "plain_http" ? "plainHttp" : "otherHandshakes"]++;
-          this.emit("handshakeFailed", reason);
-        },
-        proxyHeaderFailed: (peer) => {
-          this.#counts.proxyHeaders++;
-          this.emit("proxyHeaderFailed", peer);
-        },
-        acceptFailed: (error) => {
-          this.#counts.accepts++;
-          this.emit("acceptFailed", error);
-        },
-      },
+      events: this.#counts,
+      ticketKeys: this.#ticketKeys,
       get settings() {
         return server.#settings;
       },
@@ -280,10 +269,5 @@ export class Server extends SafeEmitter<ServerEvents> implements AsyncDisposable
         return server.#proxies;
       },
     };
-  }
-
-  #count(event: "refused" | "dropped"): void {
-    this.#counts[event]++;
-    this.emit(event);
   }
 }

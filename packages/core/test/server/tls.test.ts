@@ -1,5 +1,6 @@
 import { once } from "node:events";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
+import { createServer } from "../../src/server/index.ts";
 import { limits } from "../../src/server/limits.ts";
 import { cert, exact, key, wildcard } from "../support/certificates.ts";
 import { connectTo, secureTo, serve } from "../support/serve.ts";
@@ -141,4 +142,27 @@ test("over the limit a new connection takes the place of one that has sent nothi
   expect(data.toString()).toMatch(/^HTTP\/1\.1 200 /);
   await silent[0]?.closed;
   expect(server.status().connections).toMatchObject({ dropped: 1, refused: 0 });
+});
+
+test("clients continue their TLS sessions at another server with the same ticket keys", async () => {
+  const { proxy, server, port } = await serve({ upstreams: ["http://127.0.0.1:1"] }, { tls: { cert, key } });
+  const options = { listen: "127.0.0.1:0", tls: { cert, key } };
+  const [same, other] = [createServer(proxy, options), createServer(proxy, options)];
+  await same.listen({ ticketKeys: server.ticketKeys });
+  await other.listen();
+  onTestFinished(async () => {
+    for (const each of [same, other]) await each.close({ timeout: "0ms" });
+  });
+  const socket = await secureTo(port);
+  const [session] = (await once(socket, "session")) as [Buffer];
+  const reused: boolean[] = [];
+  for (const { urls } of [same, other]) {
+    const next = await secureTo(Number(new URL(urls[0] ?? "").port), { session });
+    reused.push(next.isSessionReused());
+  }
+  expect(reused).toEqual([true, false]);
+  const third = createServer(proxy, options);
+  expect(() => third.openWithoutListening({ ticketKeys: Buffer.alloc(3) })).toThrow(
+    "expected 48 bytes of ticket keys, found 3",
+  );
 });

@@ -25,21 +25,23 @@ export interface TlsEndpointEvents {
  */
 export class TlsEndpoint {
   readonly #events: TlsEndpointEvents;
+  /** Never changed, so that clients continue their sessions. */
+  readonly #ticketKeys: Buffer;
   #settings: TlsSettings;
   #server: Server;
 
-  constructor(settings: TlsSettings, events: TlsEndpointEvents) {
+  constructor(settings: TlsSettings, ticketKeys: Buffer, events: TlsEndpointEvents) {
     this.#events = events;
+    this.#ticketKeys = ticketKeys;
     this.#settings = settings;
-    this.#server = this.#createServer(undefined);
+    this.#server = this.#createServer();
   }
 
   /** Applies to new connections. */
   configure(settings: TlsSettings): void {
     if (isDeepStrictEqual(settings, this.#settings)) return;
     this.#settings = settings;
-    // With the same keys for tickets, clients continue their sessions.
-    this.#server = this.#createServer(this.#server.getTicketKeys());
+    this.#server = this.#createServer();
   }
 
   /** Begins the handshake. The bytes that were read from the socket are put back before. */
@@ -47,7 +49,7 @@ export class TlsEndpoint {
     this.#server.emit("connection", socket);
   }
 
-  #createServer(ticketKeys: Buffer | undefined): Server {
+  #createServer(): Server {
     const { certificates, http2, handshakeTimeoutMs } = this.#settings;
     const set = new CertificateSet(certificates);
     const [{ cert, key } = {}] = certificates;
@@ -57,7 +59,9 @@ export class TlsEndpoint {
       handshakeTimeout: handshakeTimeoutMs,
       ALPNProtocols: http2 ? ["h2", "http/1.1"] : ["http/1.1"],
       SNICallback: (name, done) => done(null, set.contextFor(name)),
-      ...(ticketKeys !== undefined && { ticketKeys }),
+      ticketKeys: this.#ticketKeys,
+      // By default it differs between processes with other arguments, which may have the same keys.
+      sessionIdContext: "evenkeel",
     })
       .on("secureConnection", this.#events.connected)
       .on("tlsClientError", (_error, socket) => {
