@@ -1,0 +1,271 @@
+/**
+ * What may happen to a running command, under load: reloads, changes of weights, killed workers, restarts in place. Nothing is lost
+ * but what a killed worker held.
+ */
+
+import { writeFileSync } from "node:fs";
+import { expect, onTestFinished, test } from "vitest";
+import { seededRandom } from "../../../core/src/runtime/seeded-random.ts";
+import { type LogRecord, type Serving, serve } from "../support/cli.ts";
+import { type CountingUpstream, startCounting } from "../support/counting-upstream.ts";
+import { heldConnections } from "../support/held-connections.ts";
+import { sendRequest } from "../support/http.ts";
+import { MetricsWatch } from "../support/metrics-watch.ts";
+import { openEcho, type Sent, TracedLoad } from "../support/traced-load.ts";
+
+const probeMs = 500;
+
+interface Scenario {
+  readonly workers: number;
+  readonly kills: number;
+  readonly restarts: number;
+}
+
+/** A time in which an upstream must get no request. */
+interface Pause {
+  readonly upstream: string;
+  readonly from: number;
+  until: number;
+}
+
+/** A worker that was killed, with the client's ports of the connections that it held. */
+interface Kill {
+  readonly at: number;
+  readonly ports: ReadonlySet<number>;
+}
+
+interface WorkerView {
+  readonly worker: number;
+  readonly pid: number;
+}
+
+/** What happens to a running command, and what is known about it afterwards. */
+class Ordeal {
+  readonly pauses: Pause[] = [];
+  readonly kills: Kill[] = [];
+  /** The present primary. */
+  primary: number;
+  restarts = 0;
+  #reloads = 0;
+  readonly #served: Serving & { readonly config: string };
+  readonly #upstreams: readonly CountingUpstream[];
+  readonly #workers: number;
+  readonly #random: () => number;
+
+  constructor(
+    served: Serving & { readonly config: string },
+    upstreams: readonly CountingUpstream[],
+    workers: number,
+    random: () => number,
+  ) {
+    this.#served = served;
+    this.#upstreams = upstreams;
+    this.#workers = workers;
+    this.#random = random;
+    this.primary = served.child.pid ?? 0;
+  }
+
+  readonly reload = async (): Promise<void> => {
+    this.#reloads++;
+    writeFileSync(this.#served.config, toml(this.#upstreams, this.#workers, this.#reloads));
+    process.kill(this.primary, "SIGHUP");
+    await this.#served.stderr.manyRecords(this.#reloads, ({ changes }) => changes !== undefined);
+  };
+
+  /** Takes the weight of an upstream, or gives it back. */
+  readonly changeWeight = async (): Promise<void> => {
+    const last = this.pauses.at(-1);
+    const paused = last?.until === Infinity ? last : undefined;
+    const upstream = paused?.upstream ?? "abc"[Math.floor(this.#random() * 3)] ?? "a";
+    if (paused !== undefined) paused.until = performance.now();
+    await this.#callAdmin("PATCH", `/api/pools/app/upstreams/${upstream}`, {
+      weight: paused === undefined ? 0 : 1 + Math.floor(this.#random() * 3),
+    });
+    if (paused === undefined) this.pauses.push({ upstream, from: performance.now(), until: Infinity });
+  };
+
+  /** Kills a worker that is stopped first, so that it is known what it holds. Resolves when another one serves. */
+  readonly kill = async (): Promise<void> => {
+    const workers = await this.#listWorkers();
+    const { pid, worker } = workers[Math.floor(this.#random() * workers.length)] as WorkerView;
+    process.kill(pid, "SIGSTOP");
+    const ports = heldConnections(pid, this.#served.port);
+    process.kill(pid, "SIGKILL");
+    this.kills.push({ at: performance.now(), ports });
+    const replaced = async () => {
+      const present = (await this.#listWorkers()).find((one) => one.worker === worker);
+      return present !== undefined && present.pid !== pid;
+    };
+    while (!(await replaced()));
+  };
+
+  readonly restart = async (): Promise<void> => {
+    const { pid } = JSON.parse(await this.#callAdmin("POST", "/api/restart", {})) as { pid: number };
+    this.primary = pid;
+    this.restarts++;
+  };
+
+  /** Whether a request was one of a killed worker: its connection was there, or it was sent to it shortly before its end. */
+  wasKilled({ port, startedAt }: Sent): boolean {
+    return this.kills.some(({ at, ports }) => port !== undefined && ports.has(port) && startedAt < at);
+  }
+
+  async #listWorkers(): Promise<readonly WorkerView[]> {
+    const { text } = await sendRequest(this.#served.admin, { path: "/api/workers" });
+    return (JSON.parse(text) as { workers: readonly WorkerView[] }).workers;
+  }
+
+  async #callAdmin(method: string, path: string, change: object): Promise<string> {
+    const headers = { "Content-Type": "application/json" };
+    const response = await sendRequest(this.#served.admin, { method, path, headers, body: JSON.stringify(change) });
+    expect(response).toMatchObject({ status: 200 });
+    return response.text;
+  }
+}
+
+test.each<Scenario>([{ workers: 1, kills: 0, restarts: 0 }])(
+  "nothing is lost: $workers workers, $kills kills, $restarts restarts",
+  { timeout: 180_000 },
+  async (scenario) => {
+    const random = seededRandom(15);
+    const upstreams = await Promise.all(["a", "b", "c", "d"].map((name) => startCounting(name)));
+    const served = await serve(toml(upstreams, scenario.workers, 0));
+    const { url, admin, stdout, stderr, ended } = served;
+    const started = performance.now();
+    const metrics = new MetricsWatch(admin, /upstream="d"/);
+    const load = new TracedLoad(url, "load");
+    load.start("fresh", 4);
+    load.start("kept", 8);
+    load.start("http2", 2, 4);
+    const sockets = await Promise.all(Array.from({ length: 4 }, () => openEcho(url)));
+    onTestFinished(() => {
+      for (const socket of sockets) socket.close();
+    });
+    const ordeal = new Ordeal(served, upstreams, scenario.workers, random);
+    onTestFinished(() => endProcess(ordeal.primary));
+    const { reload, changeWeight, kill, restart } = ordeal;
+    const acts = [
+      ...times(10, reload),
+      ...times(10, changeWeight),
+      ...times(scenario.kills, kill),
+      ...times(scenario.restarts, restart),
+    ];
+    for (const act of shuffled(acts, random)) {
+      await load.more(50 + Math.floor(random() * 100));
+      await act();
+    }
+    await load.more(200);
+
+    const sent = await load.stop();
+    const elapsed = performance.now() - started;
+    await metrics.stop();
+    const open = sockets.filter(({ port }) => !ordeal.kills.some(({ ports }) => ports.has(port)));
+    expect(open.map(({ closed }) => closed)).toEqual(open.map(() => undefined));
+    for (const socket of sockets) socket.close();
+    process.kill(ordeal.primary, "SIGTERM");
+    expect(await ended).toEqual({ code: 0, signal: null });
+
+    const outside = sent.filter((one) => !ordeal.wasKilled(one));
+    expect(outside.filter(failed)).toEqual([]);
+    expect(sent.filter((one) => ordeal.pauses.some((pause) => breaks(pause, one)))).toEqual([]);
+    expect(wrongLogLines(outside, stdout.records)).toEqual([]);
+    expect(metrics.faults).toEqual([]);
+    expect(metrics.scrapes).toBeGreaterThan(5);
+    // A new primary begins its own schedule.
+    const probes = elapsed / probeMs + 2 + scenario.restarts;
+    for (const upstream of upstreams.slice(0, 3)) expect(upstream.probes.length).toBeLessThanOrEqual(probes);
+    expect(unexpected(stderr.records)).toEqual([]);
+  },
+);
+
+/** Each worker has clients, and none knows of the requests of another. */
+test.each([1])("an upstream with maxInFlight = 10 gets no more from 200 clients of %d workers", async (workers) => {
+  const slow = await startCounting("a", { delayMs: 5 });
+  const { url, kill, ended, stdout } = await serve(`
+[server]
+listen = "127.0.0.1:0"
+workers = ${workers}
+[admin]
+listen = "127.0.0.1:0"
+[pools.app]
+queue = { max = 1000, timeout = "30s" }
+upstreams = [{ id = "a", url = "${slow.url}", maxInFlight = 10 }]
+`);
+  const load = new TracedLoad(url, "many");
+  load.start("kept", 200);
+  await load.more(1_500);
+  const sent = await load.stop();
+  expect(sent.filter(failed)).toEqual([]);
+  expect(slow.mostInFlight).toBe(10);
+
+  // A few clients, wherever their connections are: the limit follows the demand.
+  const few = new TracedLoad(url, "few");
+  few.start("kept", 3);
+  await few.more(100);
+  const rest = await few.stop();
+  expect(rest.filter(failed)).toEqual([]);
+  kill("SIGTERM");
+  expect(await ended).toEqual({ code: 0, signal: null });
+  expect(wrongLogLines([...sent, ...rest], stdout.records)).toEqual([]);
+});
+
+/** The configuration, in two versions: one has a fourth upstream. */
+function toml(upstreams: readonly CountingUpstream[], workers: number, version: number): string {
+  const members = upstreams
+    .slice(0, version % 2 === 0 ? 3 : 4)
+    .map(({ name, url }) => `{ id = "${name}", url = "${url}" }`);
+  return `
+[server]
+listen = "127.0.0.1:0"
+workers = ${workers}
+h2c = true
+shutdownTimeout = "60s"
+[admin]
+listen = "127.0.0.1:0"
+[pools.app]
+healthCheck = { path = "/healthz", interval = "${probeMs}ms", fastInterval = "${probeMs}ms", jitter = 0 }
+upstreams = [${members.join(", ")}]
+`;
+}
+
+function failed({ status, text, error }: Sent): boolean {
+  return error !== undefined || status !== 200 || !/^[a-d] (?:0|20000)$/.test(text);
+}
+
+function breaks({ upstream, from, until }: Pause, { startedAt, endedAt, text }: Sent): boolean {
+  return text.startsWith(upstream) && startedAt > from && endedAt < until;
+}
+
+/** The ids that do not have exactly one line in the access log, with the number of their lines. */
+function wrongLogLines(sent: readonly Sent[], lines: readonly LogRecord[]): string[] {
+  const counts = new Map<unknown, number>();
+  for (const { url } of lines) counts.set(url, (counts.get(url) ?? 0) + 1);
+  return sent
+    .map(({ id }) => ({ id, count: counts.get(`/${id}`) ?? 0 }))
+    .filter(({ count }) => count !== 1)
+    .map(({ id, count }) => `${id}: ${count}`);
+}
+
+/** The lines of the log that report a fault other than the end of a killed worker. */
+function unexpected(lines: readonly LogRecord[]): readonly LogRecord[] {
+  return lines.filter(({ level, signal }) => level !== "info" && signal !== "SIGKILL");
+}
+
+function endProcess(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It has ended.
+  }
+}
+
+function times<T>(count: number, value: T): T[] {
+  return Array.from({ length: count }, () => value);
+}
+
+function shuffled<T>(values: readonly T[], random: () => number): T[] {
+  return values
+    .map((value) => ({ value, at: random() }))
+    .sort((one, other) => one.at - other.at)
+    .map(({ value }) => value);
+}
