@@ -1,6 +1,9 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { createAdmin } from "../src/index.ts";
+import { createAdmin, proxyTarget } from "../src/index.ts";
+import { EventStream } from "../src/resources/event-stream.ts";
+import { createRoutes } from "../src/routes.ts";
+import { workerSnapshot } from "./support/group-target.ts";
 import {
   discoverySnapshot,
   poolSnapshot,
@@ -11,6 +14,7 @@ import {
 } from "./support/harness.ts";
 
 const page = readFileSync(new URL("../../../docs/observability.md", import.meta.url), "utf8");
+const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
 const histogram = { bounds: [1], counts: [1], count: 1, sum: 0.5 };
 
 /** At least one of each kind, so that every metric has a sample with its labels. */
@@ -34,12 +38,8 @@ test("docs/observability.md lists every metric with its type and its labels, and
     handshakeFailures: { plainHttp: 1, other: 1 },
     certificateExpiry: 1,
   });
-  const { send } = await serve(
-    createAdmin(
-      proxyWith(() => full),
-      { listener },
-    ).handler,
-  );
+  const target = { ...proxyTarget(proxyWith(() => full)), workers: async () => [workerSnapshot(1)] };
+  const { send } = await serve(createAdmin(target, { listener }).handler);
   const { text } = await send("GET", "/metrics");
   const exposed = [...text.matchAll(/^# TYPE (evenkeel_\w+) (\w+)$/gm)].map(([, name = "", type]) => {
     const sample = new RegExp(`^${name}(?:_count)?(?:\\{(.*)\\})? `, "m").exec(text);
@@ -52,4 +52,12 @@ test("docs/observability.md lists every metric with its type and its labels, and
   );
   expect(exposed.length).toBeGreaterThan(15);
   expect(listed).toEqual(exposed);
+});
+
+test("the README lists every resource with its methods, and no other", () => {
+  const target = proxyTarget(proxyWith(() => full));
+  const routes = createRoutes(target, new EventStream(target), {}).flatMap(({ segments, actions }) =>
+    Object.keys(actions).map((method) => `${method} /${segments.join("/")}`),
+  );
+  expect([...readme.matchAll(/^\| `([A-Z]+ \/\S*)` \|/gm)].map(([, request]) => request)).toEqual(routes);
 });

@@ -11,12 +11,18 @@ export interface AdminClientOptions {
   readonly token?: string;
 }
 
+interface Call {
+  readonly body?: object;
+  /** Milliseconds for the response. */
+  readonly timeoutMs?: number;
+}
+
 /** Calls the admin API of a running proxy. Throws a `Failure` with a message of one line. */
 export async function callAdmin<T>(
   { admin, token }: AdminClientOptions,
   method: string,
   path: string,
-  body?: object,
+  { body, timeoutMs = limits.adminCallMs }: Call = {},
 ): Promise<T> {
   const sent = body === undefined ? undefined : JSON.stringify(body);
   const headers = {
@@ -24,9 +30,11 @@ export async function callAdmin<T>(
     ...(sent !== undefined && { "content-type": "application/json", "content-length": Buffer.byteLength(sent) }),
     ...(token !== undefined && token !== "" && { authorization: `Bearer ${token}` }),
   };
-  const { status, content } = await send(targetOf(admin, path), { method, headers }, sent).catch((error: unknown) => {
-    throw new Failure(`cannot reach the admin API at ${admin}: ${reasonOf(error)}`);
-  });
+  const { status, content } = await send(targetOf(admin, path), { method, headers, timeoutMs }, sent).catch(
+    (error: unknown) => {
+      throw new Failure(`cannot reach the admin API at ${admin}: ${reasonOf(error)}`);
+    },
+  );
   const response = parse(content);
   if (status >= 200 && status <= 299) return response as T;
   const { message } = (response as { error?: { message?: unknown } } | undefined)?.error ?? {};
@@ -49,17 +57,23 @@ function targetOf(admin: string, path: string): Target {
   }
 }
 
+interface Head {
+  readonly method: string;
+  readonly headers: Readonly<Record<string, string | number>>;
+  readonly timeoutMs: number;
+}
+
 /** Does not follow redirects, which would send the token to another server. */
 function send(
   { url, socketPath }: Target,
-  { method, headers }: { readonly method: string; readonly headers: Readonly<Record<string, string | number>> },
+  { method, headers, timeoutMs }: Head,
   body: string | undefined,
 ): Promise<{ status: number; content: string }> {
   const options = {
     method,
     headers,
     agent: false,
-    signal: AbortSignal.timeout(limits.adminCallMs),
+    signal: AbortSignal.timeout(timeoutMs),
     ...(socketPath !== undefined && { socketPath }),
   } as const;
   const request = (url.protocol === "https:" ? requestHttps : requestHttp)(url, options);

@@ -51,4 +51,6 @@ export const limits = {
   restartCountsMs: 250,
   /** Milliseconds for a response of the admin API to a command. */
   adminCallMs: 10_000,
+  /** Milliseconds for the response to a restart: longer than a new process may take to be ready. */
+  restartCallMs: 90_000,
 } as const;

@@ -72,6 +72,10 @@ adminCommand("reload", "reload the configuration of a running proxy").action((op
   attempt(async () => (await import("./commands/admin-commands.ts")).reload(options)),
 );
 
+adminCommand("restart", "replace a running proxy in place with the code and the configuration on disk").action(
+  (options: AdminClientOptions) => attempt(async () => (await import("./commands/admin-commands.ts")).restart(options)),
+);
+
 adminCommand("explain <url>", "explain how a running proxy would handle a request")
   .option("-m, --method <method>", "the request's method", "GET")
   .option("--host <host>", "its Host header, instead of the host in the URL")

@@ -20,6 +20,7 @@ const commands = [
   "enable",
   "disable",
   "reload",
+  "restart",
   "explain",
   "simulate",
 ];
@@ -148,6 +149,7 @@ test("the admin commands show and change a running proxy", async () => {
   const status = await remote("status");
   expect(status).toMatchObject({ code: 0, stderr: "" });
   expect(status.stdout).toMatch(/^UPSTREAM .* IN FLIGHT +TUNNELS /);
+  expect(status.stdout).not.toContain("WORKER");
   expect(status.stdout).toMatch(/^app\/a +active +unknown +1 +0 +0 +- /m);
   expect((await runCli(["status", "--admin", admin, "--token", "wrong"])).code).toBe(1);
 

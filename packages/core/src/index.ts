@@ -21,6 +21,7 @@ export { type ErrorCode, type ErrorPhase, type ErrorSource, ProxyError } from ".
 export type * from "./events.ts";
 export { poolEventNames } from "./events.ts";
 export type * from "./explain/explanation.ts";
+export { mergeExplanations, type WorkerExplanation } from "./explain/merge-explanations.ts";
 export { checkHooks } from "./forward/check-hooks.ts";
 export type { ErrorContext, HookResponse, Hooks, RequestContext, ResponseContext } from "./forward/hooks.ts";
 export { LimitGrantor } from "./group-limits/limit-grantor.ts";

@@ -38,6 +38,7 @@ test("the exports are exactly these, so that no export is added or removed by ac
       "isLoopbackAddress: function",
       "isSecretName: function",
       "maskSecrets: function",
+      "mergeExplanations: function",
       "mergeSnapshots: function",
       "offersWebSocket: function",
       "optionKeys: function",

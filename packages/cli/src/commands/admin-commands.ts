@@ -1,22 +1,27 @@
 /** The commands that use the admin API of a running proxy. */
 
+import type { WorkerSnapshot } from "@evenkeel/admin";
 import type { PoolSnapshot, ReloadChanges, UpstreamSnapshot, UpstreamState } from "evenkeel";
 import { type AdminClientOptions, callAdmin } from "../admin-client.ts";
 import { Failure } from "../failure.ts";
+import { limits } from "../limits.ts";
 import { describeChanges } from "../log/proxy-events.ts";
 import { formatTable, printLines } from "../table.ts";
+import { formatWorkers } from "./worker-table.ts";
 
 interface StateOptions extends AdminClientOptions {
   /** How long tunnels may stay open. */
   readonly timeout?: string;
 }
 
-/** Prints every pool with its upstreams. */
+/** Prints every pool with its upstreams, and the workers if there are any. */
 export async function status(options: AdminClientOptions): Promise<void> {
   const { pools } = await callAdmin<{ pools: PoolSnapshot[] }>(options, "GET", "/api/pools");
+  const workers = await workersOf(options);
   const header = ["UPSTREAM", "STATE", "HEALTH", "WEIGHT", "IN FLIGHT", "TUNNELS", "P50 MS", "URL"];
-  const rows = pools.flatMap((pool) => pool.upstreams.map((upstream) => toRow(pool.name, upstream)));
-  printLines(formatTable([header, ...rows]));
+  const rows = pools.flatMap((pool) => pool.upstreams.map((upstream) => toRow(pool.name, upstream, workers.length)));
+  const lines = formatTable([header, ...rows]);
+  printLines(workers.length === 0 ? lines : [...lines, "", ...formatWorkers(workers, Date.now())]);
 }
 
 /** Sets the weight of an upstream. */
@@ -36,7 +41,26 @@ export async function setState(target: string, state: UpstreamState, options: St
 
 /** Reloads the configuration file of the proxy. */
 export async function reload(options: AdminClientOptions): Promise<void> {
-  printLines([`reloaded: ${describeChanges(await callAdmin<ReloadChanges>(options, "POST", "/api/reload", {}))}`]);
+  printLines([
+    `reloaded: ${describeChanges(await callAdmin<ReloadChanges>(options, "POST", "/api/reload", { body: {} }))}`,
+  ]);
+}
+
+/** Replaces the running process in place. */
+export async function restart(options: AdminClientOptions): Promise<void> {
+  const call = { body: {}, timeoutMs: limits.restartCallMs };
+  const { pid } = await callAdmin<{ pid: number }>(options, "POST", "/api/restart", call);
+  printLines([`restarted: the new process has pid ${pid}`]);
+}
+
+/** Empty for a proxy of one process. A proxy that has run since before an upgrade of this command may not know workers. */
+async function workersOf(options: AdminClientOptions): Promise<readonly WorkerSnapshot[]> {
+  try {
+    const { workers = [] } = await callAdmin<{ workers?: readonly WorkerSnapshot[] }>(options, "GET", "/api/workers");
+    return workers;
+  } catch {
+    return [];
+  }
 }
 
 function change(target: string, body: object, options: AdminClientOptions): Promise<UpstreamSnapshot> {
@@ -45,14 +69,14 @@ function change(target: string, body: object, options: AdminClientOptions): Prom
     throw new Failure(`expected POOL/UPSTREAM, found ${JSON.stringify(target)}`);
   }
   const [pool, upstream] = [target.slice(0, slash), target.slice(slash + 1)].map(encodeURIComponent);
-  return callAdmin(options, "PATCH", `/api/pools/${pool}/upstreams/${upstream}`, body);
+  return callAdmin(options, "PATCH", `/api/pools/${pool}/upstreams/${upstream}`, { body });
 }
 
-function toRow(pool: string, upstream: UpstreamSnapshot): string[] {
+function toRow(pool: string, upstream: UpstreamSnapshot, workers: number): string[] {
   const { id, url, health, inFlight, tunnels, quantiles } = upstream;
   return [
     `${pool}/${id}`,
-    toState(upstream),
+    toState(upstream, workers),
     health,
     toWeight(upstream),
     String(inFlight),
@@ -63,8 +87,12 @@ function toRow(pool: string, upstream: UpstreamSnapshot): string[] {
 }
 
 /** Returns the state that an operator has set; for an active upstream that is not available, the reason. */
-function toState({ state, available, ejectedUntil, onTrial }: UpstreamSnapshot): string {
+function toState(
+  { state, available, ejectedUntil, ejectedIn = 0, onTrial }: UpstreamSnapshot,
+  workers: number,
+): string {
   if (state !== "active") return state;
+  if (ejectedIn > 0 && workers > 0) return `ejected in ${ejectedIn} of ${workers} workers`;
   if (onTrial) return "on trial";
   if (ejectedUntil !== null) return `ejected until ${new Date(ejectedUntil).toISOString().slice(11, 19)}Z`;
   return available ? state : "unavailable";

@@ -1,6 +1,8 @@
-import type { Explanation, PoolExplanation, Reason, UpstreamExplanation } from "evenkeel";
+import type { Explanation, PoolExplanation } from "evenkeel";
 import { type AdminClientOptions, callAdmin } from "../admin-client.ts";
 import { formatTable, printLines } from "../table.ts";
+import { describeUpstream } from "./explain-upstream.ts";
+import { describeWorkers } from "./explain-workers.ts";
 
 export interface ExplainOptions extends AdminClientOptions {
   readonly method?: string;
@@ -22,7 +24,13 @@ export async function explain(url: string, options: ExplainOptions): Promise<voi
   printLines(options.json === true ? JSON.stringify(found, null, 2).split("\n") : describe(found));
 }
 
-function describe({ request, refusal, routes, route, pool }: Explanation): string[] {
+function describe(explanation: Explanation): string[] {
+  const { workers } = explanation;
+  const lines = describeDecision(explanation);
+  return workers === undefined ? lines : [...lines, "", ...describeWorkers(explanation, workers)];
+}
+
+function describeDecision({ request, refusal, routes, route, pool }: Explanation): string[] {
   const { method, host, url, client } = request;
   const lines = [`${method} ${url}${host === "" ? "" : `, Host ${host}`}, from ${client}`];
   if (routes.length > 0) lines.push("", ...describeRoutes(routes, route));
@@ -56,13 +64,3 @@ function describeRoutes(routes: Explanation["routes"], taken: number | null): st
   });
   return formatTable([["", "ROUTE", "POOL", "WHY"], ...rows]);
 }
-
-function describeUpstream({ id, chance, candidate, because, path, host, reasons }: UpstreamExplanation): string[] {
-  return [
-    `${id}  ${candidate || chance > 0 ? `${Math.round(chance * 1_000) / 10} %` : "not now"}  ${because}`,
-    ...reasons.map(({ speaks, text }) => `    ${marks[speaks]} ${text}`),
-    `    gets ${path}, Host ${host}`,
-  ];
-}
-
-const marks: Readonly<Record<Reason["speaks"], string>> = { for: "+", against: "-", share: "~" };

@@ -37,6 +37,16 @@ export interface Explanation {
   /** The index of the route taken; null when none matches. */
   readonly route: number | null;
   readonly pool: PoolExplanation | null;
+  /** Of a group of workers: which of them decide alike. Absent for one process. */
+  readonly workers?: WorkerExplanations;
+}
+
+/** Workers have the same configuration, but each has its own requests in flight and ejections. */
+export interface WorkerExplanations {
+  /** The workers that decide as explained. Texts and chances are those of the first. */
+  readonly agreeing: readonly number[];
+  /** The explanations of the others, each once. */
+  readonly others: readonly { readonly workers: readonly number[]; readonly explanation: Explanation }[];
 }
 
 export interface RouteExplanation {

@@ -1,0 +1,42 @@
+import type { WorkerSnapshot } from "@evenkeel/admin";
+import { formatTable } from "../table.ts";
+
+/** Formats the workers of a group as a table. `now` is in milliseconds since 1970. */
+export function formatWorkers(workers: readonly WorkerSnapshot[], now: number): string[] {
+  const header = ["WORKER", "PID", "UP", "CONNECTIONS", "LOOP DELAY P99", "HEAP", "MEMORY", "RESTARTS"];
+  const rows = workers.map(
+    ({ worker, pid, since, connections, eventLoopDelayMs, heapUsedBytes, rssBytes, restarts }) => [
+      String(worker),
+      String(pid),
+      toAge(now - since),
+      String(connections),
+      `${eventLoopDelayMs.p99.toFixed(1)} ms`,
+      toMegabytes(heapUsedBytes),
+      toMegabytes(rssBytes),
+      toRestarts(restarts),
+    ],
+  );
+  return formatTable([header, ...rows]);
+}
+
+/** In the largest unit of which there are at least two. */
+function toAge(ms: number): string {
+  const seconds = Math.max(0, Math.floor(ms / 1_000));
+  if (seconds < 120) return `${seconds}s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 120) return `${minutes}m`;
+  const hours = Math.floor(minutes / 60);
+  return hours < 48 ? `${hours}h` : `${Math.floor(hours / 24)}d`;
+}
+
+function toMegabytes(bytes: number): string {
+  return `${Math.round(bytes / 1e6)} MB`;
+}
+
+/** As in `3 (2 killed, 1 stalled)`. */
+function toRestarts(restarts: WorkerSnapshot["restarts"]): string {
+  const reasons = Object.entries(restarts).filter(([, count]) => count > 0);
+  if (reasons.length === 0) return "0";
+  const total = reasons.reduce((sum, [, count]) => sum + count, 0);
+  return `${total} (${reasons.map(([reason, count]) => `${count} ${reason}`).join(", ")})`;
+}
