@@ -3,6 +3,5 @@ export { type Admin, createAdmin } from "./create-admin.ts";
 export { type AdminOptions, type ListenerSnapshot, RestartRefused } from "./options.ts";
 export type { AdminEvents, AdminTarget } from "./target/admin-target.ts";
 export { proxyTarget } from "./target/proxy-target.ts";
-export { GroupListeners } from "./workers/group-listeners.ts";
 export { ProcessMeter } from "./workers/process-meter.ts";
 export type { EventLoopDelay, ProcessSnapshot, WorkerEnd, WorkerSnapshot } from "./workers/worker-snapshot.ts";

@@ -1,7 +1,17 @@
 import { quantilesOf } from "../pool/statistics/histogram.ts";
 import { freezeDeep } from "../runtime/freeze-deep.ts";
-import type { OutageSnapshot, PoolSnapshot, ProxySnapshot, UpstreamSnapshot } from "../snapshot.ts";
-import { addAll, type Counts, countsOf, keys, type SnapshotCounts, seriesOf } from "./snapshot-counts.ts";
+import type { HistogramSnapshot, OutageSnapshot, PoolSnapshot, ProxySnapshot, UpstreamSnapshot } from "../snapshot.ts";
+import {
+  addSeries,
+  type Counts,
+  countsOfPool,
+  countsOfReloads,
+  countsOfUpstream,
+  keys,
+  type SnapshotCounts,
+  sumOf,
+  toSeries,
+} from "./snapshot-counts.ts";
 
 /** What counts beside the processes that serve. */
 export interface Departed {
@@ -25,75 +35,74 @@ export function mergeSnapshots(
   { leaving = [], retired = [] }: Departed = {},
 ): ProxySnapshot {
   const all = [base, ...workers, ...leaving];
-  const totals = addAll([...[base, ...leaving].map(countsOf), ...workers.map(countsOfWorker), ...retired]);
+  const kept: Kept = (key) => retired.map(({ members }) => members.get(key)).filter((counts) => counts !== undefined);
   const serving = workers.filter(({ draining }) => !draining);
-  const pools = { all: all.map(byName), deciding: (serving.length === 0 ? [base] : serving).map(byName) };
+  const inAll = all.map(poolFinder);
+  const inDeciding = (serving.length === 0 ? [base] : serving).map(poolFinder);
+  const ejects = serving.length > 0;
+  const reloads = sumOf([...[base, ...leaving].map(countsOfReloads), ...kept(keys.reloads())]);
   return freezeDeep({
     ...base,
     pools: base.pools.map((pool) => {
-      const of = (maps: readonly ReadonlyMap<string, PoolSnapshot>[]) =>
-        maps.flatMap((map) => map.get(pool.name) ?? []);
-      return mergePool(pool, { all: of(pools.all), deciding: of(pools.deciding), totals, ejects: serving.length > 0 });
+      const of = (finders: typeof inAll) => finders.flatMap((find) => find(pool.name) ?? []);
+      return mergePool(pool, { all: of(inAll), deciding: of(inDeciding), kept, ejects });
     }),
-    requests: seriesOf("requests", totals),
-    grpcCalls: seriesOf("grpcCalls", totals),
-    durations: seriesOf("durations", totals),
-    reloads: { ...base.reloads, ...(totals.get(keys.reloads()) as object) },
+    ...toSeries(
+      addSeries(
+        all,
+        retired.map(({ series }) => series),
+      ),
+    ),
+    reloads: { ...base.reloads, ...reloads },
   });
 }
 
-/** The counts of a worker: without its reloads. */
-export function countsOfWorker(snapshot: ProxySnapshot): Map<string, Counts> {
-  const counts = countsOf(snapshot);
-  counts.delete(keys.reloads());
-  return counts;
-}
+/** The counts of what is gone, by the key of what they count. */
+type Kept = (key: string) => readonly Counts[];
 
 interface Parts<Snapshot> {
   /** Of all processes, those that drain included. */
   readonly all: readonly Snapshot[];
   /** Of the processes that pick upstreams. Empty if none of them has the pool or the upstream yet. */
   readonly deciding: readonly Snapshot[];
-  readonly totals: SnapshotCounts;
+  readonly kept: Kept;
   /** The deciding processes are workers. */
   readonly ejects: boolean;
 }
 
-function mergePool(base: PoolSnapshot, { all, deciding, totals, ejects }: Parts<PoolSnapshot>): PoolSnapshot {
-  const of = (pools: readonly PoolSnapshot[]) => {
-    const maps = pools.map(({ upstreams }) => new Map(upstreams.map((upstream) => [upstream.id, upstream])));
-    return (id: string) => maps.flatMap((map) => map.get(id) ?? []);
-  };
-  const [ofAll, ofDeciding] = [of(all), of(deciding)];
-  const upstreams = base.upstreams.map((upstream) => {
-    const { id } = upstream;
-    const total = totals.get(keys.upstream(base.name, id)) as Partial<UpstreamSnapshot>;
-    return mergeUpstream(upstream, { all: ofAll(id), deciding: ofDeciding(id), ejects }, total);
+function mergePool(base: PoolSnapshot, { all, deciding, kept, ejects }: Parts<PoolSnapshot>): PoolSnapshot {
+  const { name, discovery } = base;
+  const [inAll, inDeciding] = [all.map(upstreamFinder), deciding.map(upstreamFinder)];
+  const upstreams = base.upstreams.map((upstream, index) => {
+    const of = (finders: typeof inAll) => finders.flatMap((find) => find(upstream.id, index) ?? []);
+    return mergeUpstream(upstream, name, { all: of(inAll), deciding: of(inDeciding), kept, ejects });
   });
+  const lookups = all.flatMap((pool) => (pool.discovery === null ? [] : { lookups: pool.discovery.lookups }));
   return {
     ...base,
-    ...(totals.get(keys.pool(base.name)) as object),
+    ...sumOf([...all.map(countsOfPool), ...kept(keys.pool(name))]),
     available: upstreams.filter(({ available, weight }) => available && weight > 0).length,
     panic: deciding.some(({ panic }) => panic),
     serving: deciding.some(({ serving }) => serving),
-    inFlight: sum(all, ({ inFlight }) => inFlight),
-    tunnels: sum(all, ({ tunnels }) => tunnels),
-    queueDepth: sum(all, ({ queueDepth }) => queueDepth),
+    inFlight: total(all, ({ inFlight }) => inFlight),
+    tunnels: total(all, ({ tunnels }) => tunnels),
+    queueDepth: total(all, ({ queueDepth }) => queueDepth),
     outage: mergeOutages(all.flatMap(({ outage }) => outage ?? [])),
-    discovery: base.discovery && { ...base.discovery, ...(totals.get(keys.discovery(base.name)) as object) },
+    discovery: discovery && { ...discovery, ...sumOf([...lookups, ...kept(keys.discovery(name))]) },
     upstreams,
   };
 }
 
 function mergeUpstream(
   base: UpstreamSnapshot,
-  { all, deciding, ejects }: Omit<Parts<UpstreamSnapshot>, "totals">,
-  counts: Partial<UpstreamSnapshot>,
+  pool: string,
+  { all, deciding, kept, ejects }: Parts<UpstreamSnapshot>,
 ): UpstreamSnapshot {
+  const counts = sumOf([...all.map(countsOfUpstream), ...kept(keys.upstream(pool, base.id))]);
   const ejections = deciding.flatMap(({ ejectedUntil }) => ejectedUntil ?? []);
   const failures = all.flatMap(({ lastFailure }) => lastFailure ?? []);
   const mean = (value: (upstream: UpstreamSnapshot) => number) =>
-    deciding.length === 0 ? value(base) : sum(deciding, value) / deciding.length;
+    deciding.length === 0 ? value(base) : total(deciding, value) / deciding.length;
   return {
     ...base,
     ...counts,
@@ -105,9 +114,9 @@ function mergeUpstream(
     ejectedUntil: ejections.length === 0 ? null : Math.max(...ejections),
     ...(ejects && { ejectedIn: ejections.length }),
     onTrial: deciding.some(({ onTrial }) => onTrial),
-    inFlight: sum(all, ({ inFlight }) => inFlight),
-    tunnels: sum(all, ({ tunnels }) => tunnels),
-    quantiles: quantilesOf(counts.latency ?? base.latency),
+    inFlight: total(all, ({ inFlight }) => inFlight),
+    tunnels: total(all, ({ tunnels }) => tunnels),
+    quantiles: quantilesOf(counts["latency"] as HistogramSnapshot),
     lastFailure: failures.reduce((last, one) => (last === null || one.at > last.at ? one : last), base.lastFailure),
   };
 }
@@ -118,15 +127,26 @@ function mergeOutages(outages: readonly OutageSnapshot[]): OutageSnapshot | null
   const untils = outages.flatMap(({ until }) => until ?? []);
   return {
     since: Math.min(...outages.map(({ since }) => since)),
-    waiting: sum(outages, ({ waiting }) => waiting),
+    waiting: total(outages, ({ waiting }) => waiting),
     until: untils.length === 0 ? null : Math.max(...untils),
   };
 }
 
-function byName({ pools }: ProxySnapshot): ReadonlyMap<string, PoolSnapshot> {
-  return new Map(pools.map((pool) => [pool.name, pool]));
+function poolFinder({ pools }: ProxySnapshot): (name: string) => PoolSnapshot | undefined {
+  const byName = new Map(pools.map((pool) => [pool.name, pool]));
+  return (name) => byName.get(name);
 }
 
-function sum<T>(all: readonly T[], value: (one: T) => number): number {
-  return all.reduce((total, one) => total + value(one), 0);
+/** Processes with the same configuration have their upstreams in one order, unless these come from DNS. */
+function upstreamFinder({ upstreams }: PoolSnapshot): (id: string, index: number) => UpstreamSnapshot | undefined {
+  let byId: ReadonlyMap<string, UpstreamSnapshot> | undefined;
+  return (id, index) => {
+    if (upstreams[index]?.id === id) return upstreams[index];
+    byId ??= new Map(upstreams.map((upstream) => [upstream.id, upstream]));
+    return byId.get(id);
+  };
+}
+
+function total<T>(all: readonly T[], value: (one: T) => number): number {
+  return all.reduce((sum, one) => sum + value(one), 0);
 }

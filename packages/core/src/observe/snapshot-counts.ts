@@ -1,100 +1,141 @@
-/** The counts of a snapshot, each under the key of what it counts, so that they can be added and compared. Pure. */
+/** The counts of snapshots, in a form in which they can be added, compared and kept. */
 
-import type { HistogramSnapshot, ProxySnapshot } from "../snapshot.ts";
+import type { HistogramSnapshot, PoolSnapshot, ProxySnapshot, UpstreamSnapshot } from "../snapshot.ts";
 
 /** Numbers that only grow while a process runs, by name. */
-export type Counts = number | HistogramSnapshot | { readonly [name: string]: Counts };
+export interface Counts {
+  readonly [name: string]: number | HistogramSnapshot | Counts;
+}
 
-/** Counts by key: a kind and the labels of a series, or the names of a pool and an upstream. */
-export type SnapshotCounts = ReadonlyMap<string, Counts>;
+/** The counts of processes that have ended, or of what a reload has removed. Each is under the key of what it counts. */
+export interface SnapshotCounts {
+  /** Of pools, of upstreams, and of reloads. */
+  readonly members: Map<string, Counts>;
+  /** Of requests, by their labels. */
+  readonly series: Map<string, Counts>;
+}
 
-/** The kinds of series whose labels are in their keys. */
-export type SeriesKind = "requests" | "grpcCalls" | "durations";
-
+/** No name of a pool and no id has the separator. */
 export const keys = {
-  reloads: (): string => JSON.stringify(["reloads"]),
-  pool: (pool: string): string => JSON.stringify(["pool", pool]),
-  discovery: (pool: string): string => JSON.stringify(["discovery", pool]),
-  upstream: (pool: string, id: string): string => JSON.stringify(["upstream", pool, id]),
+  reloads: (): string => "reloads",
+  pool: (pool: string): string => `pool\0${pool}`,
+  discovery: (pool: string): string => `discovery\0${pool}`,
+  upstream: (pool: string, id: string): string => `upstream\0${pool}\0${id}`,
 } as const;
 
-export function countsOf(snapshot: ProxySnapshot): Map<string, Counts> {
-  const { pools, requests, grpcCalls, durations, reloads } = snapshot;
-  const counts = new Map<string, Counts>();
-  for (const { name, retries, retryBudgetExhausted, bytesIn, bytesOut, discovery, upstreams } of pools) {
-    counts.set(keys.pool(name), { retries, retryBudgetExhausted, bytesIn, bytesOut });
-    if (discovery !== null) counts.set(keys.discovery(name), { lookups: discovery.lookups });
-    for (const { id, ejections, outcomes, probes, latency } of upstreams) {
-      counts.set(keys.upstream(name, id), { ejections, outcomes, probes, latency });
+export function countsOf(snapshot: ProxySnapshot): SnapshotCounts {
+  const members = new Map<string, Counts>();
+  for (const pool of snapshot.pools) {
+    members.set(keys.pool(pool.name), countsOfPool(pool));
+    if (pool.discovery !== null) members.set(keys.discovery(pool.name), { lookups: pool.discovery.lookups });
+    for (const upstream of pool.upstreams) {
+      members.set(keys.upstream(pool.name, upstream.id), countsOfUpstream(upstream));
     }
   }
-  for (const { count, ...labels } of requests) counts.set(keyOf("requests", labels), { count });
-  for (const { count, ...labels } of grpcCalls) counts.set(keyOf("grpcCalls", labels), { count });
-  for (const { histogram, ...labels } of durations) counts.set(keyOf("durations", labels), { histogram });
-  counts.set(keys.reloads(), { succeeded: reloads.succeeded, failed: reloads.failed });
-  return counts;
+  members.set(keys.reloads(), countsOfReloads(snapshot));
+  return { members, series: addSeries([snapshot], []) };
 }
 
-/** Returns the series of one kind, with their labels. */
-export function seriesOf<Series>(kind: SeriesKind, all: SnapshotCounts): Series[] {
-  const series: Series[] = [];
-  for (const [key, counts] of all) {
-    if (!key.startsWith(`["${kind}"`)) continue;
-    const [, labels] = JSON.parse(key) as [string, [string, unknown][]];
-    series.push({ ...Object.fromEntries(labels), ...(counts as object) } as Series);
+export function countsOfReloads({ reloads: { succeeded, failed } }: ProxySnapshot): Counts {
+  return { succeeded, failed };
+}
+
+export function countsOfPool({ retries, retryBudgetExhausted, bytesIn, bytesOut }: PoolSnapshot): Counts {
+  return { retries, retryBudgetExhausted, bytesIn, bytesOut } as unknown as Counts;
+}
+
+export function countsOfUpstream({ ejections, outcomes, probes, latency }: UpstreamSnapshot): Counts {
+  return { ejections, outcomes, probes, latency } as unknown as Counts;
+}
+
+/** The sums of the series of snapshots and of series that were kept. */
+export function addSeries(
+  snapshots: readonly ProxySnapshot[],
+  kept: readonly ReadonlyMap<string, Counts>[],
+): Map<string, Counts> {
+  const total = new Map<string, Record<string, Counts[string]>>();
+  const add = (key: string, counts: Counts) => {
+    const known = total.get(key);
+    if (known === undefined) total.set(key, sumOf([counts]));
+    else addInto(known, counts);
+  };
+  for (const { requests, grpcCalls, durations } of snapshots) {
+    for (const { route, pool, method, code, count } of requests) {
+      add(`requests\0${route}\0${pool}\0${method}\0${code}`, { count });
+    }
+    for (const { route, pool, status, count } of grpcCalls) add(`grpcCalls\0${route}\0${pool}\0${status}`, { count });
+    for (const { route, pool, histogram } of durations) add(`durations\0${route}\0${pool}`, { histogram });
   }
-  return series;
-}
-
-export function addAll(all: Iterable<SnapshotCounts>): Map<string, Counts> {
-  const total = new Map<string, Counts>();
-  for (const counts of all) addTo(total, counts);
+  for (const map of kept) for (const [key, counts] of map) add(key, counts);
   return total;
 }
 
-export function addTo(total: Map<string, Counts>, counts: Iterable<readonly [string, Counts]>): void {
-  for (const [key, more] of counts) {
-    const known = total.get(key);
-    total.set(key, known === undefined ? more : add(known, more));
+/** Converts series to the form of a snapshot. */
+export function toSeries(
+  all: ReadonlyMap<string, Counts>,
+): Pick<ProxySnapshot, "requests" | "grpcCalls" | "durations"> {
+  const series = { requests: [] as unknown[], grpcCalls: [] as unknown[], durations: [] as unknown[] };
+  for (const [key, counts] of all) {
+    const [kind, route, pool, third, code] = key.split("\0");
+    if (kind === "requests") series.requests.push({ route, pool, method: third, code: Number(code), ...counts });
+    else if (kind === "grpcCalls") series.grpcCalls.push({ route, pool, status: third, ...counts });
+    else series.durations.push({ route, pool, ...counts });
+  }
+  return series as unknown as ReturnType<typeof toSeries>;
+}
+
+export function sumOf(all: readonly Counts[]): Record<string, Counts[string]> {
+  const total: Record<string, Counts[string]> = {};
+  for (const counts of all) addInto(total, counts);
+  return total;
+}
+
+/** Adds counts to those that are kept under the same keys. */
+export function keep(kept: Map<string, Counts>, more: Iterable<readonly [string, Counts]>): void {
+  for (const [key, counts] of more) {
+    const known = kept.get(key);
+    kept.set(key, known === undefined ? counts : sumOf([known, counts]));
   }
 }
 
 /** Whether `later` continues `earlier`. If any count is lower, the counts have begun anew. */
-export function continues(later: Counts | undefined, earlier: Counts): boolean {
+export function continues(later: Counts[string] | undefined, earlier: Counts[string]): boolean {
+  if (later === earlier) return true;
   if (typeof earlier === "number") return typeof later === "number" && later >= earlier;
   if (typeof later !== "object") return false;
   if (isHistogram(earlier)) return isHistogram(later) && later.count >= earlier.count;
-  return Object.entries(earlier).every(([name, counts]) => continues((later as Record<string, Counts>)[name], counts));
-}
-
-/** Sorted, since the process that this one has replaced may be of a version that lists the labels in another order. */
-function keyOf(kind: SeriesKind, labels: object): string {
-  return JSON.stringify([kind, Object.entries(labels).sort()]);
-}
-
-function add(a: Counts, b: Counts): Counts {
-  if (typeof a === "number" || typeof b === "number") return Number(a) + Number(b);
-  if (isHistogram(a) || isHistogram(b)) return addHistograms(a as HistogramSnapshot, b as HistogramSnapshot);
-  const total: Record<string, Counts> = { ...a };
-  for (const [name, counts] of Object.entries(b)) {
-    const known = total[name];
-    total[name] = known === undefined ? counts : add(known, counts);
+  for (const name in earlier) {
+    if (!continues((later as Counts)[name], earlier[name] as Counts[string])) return false;
   }
-  return total;
+  return true;
 }
 
-/** The bounds are those of `a`. The process that this one has replaced may be of a version with others. */
-function addHistograms(a: HistogramSnapshot, b: HistogramSnapshot): HistogramSnapshot {
-  const { bounds } = a;
-  const counts = bounds.map((bound, index) => (a.counts[index] ?? 0) + countUpTo(b, bound));
-  return { bounds, counts, count: a.count + b.count, sum: a.sum + b.sum };
+function addInto(total: Record<string, Counts[string]>, counts: Counts): void {
+  for (const name in counts) {
+    const more = counts[name] as Counts[string];
+    const known = total[name];
+    if (typeof more === "number") total[name] = ((known as number | undefined) ?? 0) + more;
+    else if (isHistogram(more)) total[name] = addHistogram(known as HistogramSnapshot | undefined, more);
+    else if (known === undefined) total[name] = sumOf([more]);
+    else addInto(known as Record<string, Counts[string]>, more);
+  }
 }
 
-/** The durations that are known to be at most `limit`: those up to the largest bound that is no higher. */
-function countUpTo({ bounds, counts }: HistogramSnapshot, limit: number): number {
-  return counts[bounds.findLastIndex((bound) => bound <= limit)] ?? 0;
+/** Adds to `total`, whose bounds stay. The process that this one has replaced may be of a version with others. */
+function addHistogram(total: HistogramSnapshot | undefined, more: HistogramSnapshot): HistogramSnapshot {
+  if (total === undefined) return { ...more, counts: more.counts.slice() };
+  const { bounds } = total;
+  const counts = total.counts as number[];
+  const known = more.bounds;
+  // The durations that are known to be at most a bound are those up to the largest bound that is no higher.
+  let at = -1;
+  for (let index = 0; index < bounds.length; index++) {
+    while (at + 1 < known.length && (known[at + 1] as number) <= (bounds[index] as number)) at++;
+    if (at >= 0) (counts[index] as number) += more.counts[at] as number;
+  }
+  return { bounds, counts, count: total.count + more.count, sum: total.sum + more.sum };
 }
 
-function isHistogram(counts: Counts): counts is HistogramSnapshot {
+function isHistogram(counts: Counts[string]): counts is HistogramSnapshot {
   return typeof counts === "object" && "bounds" in counts;
 }

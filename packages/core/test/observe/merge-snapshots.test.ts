@@ -155,7 +155,7 @@ test("without workers the base decides, and no upstream is ejected in a worker",
 
 test("a group that drains counts with its reloads, and decides nothing; retired counts are added", () => {
   const leaving = [snapshotOf({ ...one, draining: true })];
-  const merged = mergeSnapshots(base, [two], { leaving, retired: [countsOf(one), new Map()] });
+  const merged = mergeSnapshots(base, [two], { leaving, retired: [countsOf(one)] });
   expect(merged.reloads).toEqual({ succeeded: 6, failed: 1, lastSuccessful: false });
   expect(merged.requests[0]?.count).toBe(3 + 2 + 3);
   expect(merged.pools[0]).toMatchObject({ serving: false, inFlight: 3, retries: { reset: 4 } });
