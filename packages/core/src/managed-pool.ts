@@ -75,7 +75,7 @@ export class ManagedPool {
     this.#runtime = { ...runtime, clock: backgroundClock(runtime.clock) };
     this.#surroundings = { probe, openDns, coordination };
     this.pool = Pool.resolved(name, options, runtime, connector);
-    this.balancer = new Balancer(this.pool, {}, runtime);
+    this.balancer = new Balancer(this.pool, { startAnywhere: coordination !== undefined }, runtime);
     if (connector !== undefined) this.#lookUpNames(connector);
     this.#watch([]);
   }
@@ -84,10 +84,11 @@ export class ManagedPool {
   reconfigure(options: ResolvedPool): MemberChanges {
     const { pool } = this;
     const { balance, hashBalanceFactor } = pool.options;
+    const startAnywhere = this.#surroundings.coordination !== undefined;
     const serving = pool.upstreams.filter(({ held }) => !held);
     const members = pool.reconfigure(options);
     const sameBalance = isDeepStrictEqual([balance, hashBalanceFactor], [options.balance, options.hashBalanceFactor]);
-    if (!sameBalance) this.balancer = new Balancer(pool, {}, this.#runtime);
+    if (!sameBalance) this.balancer = new Balancer(pool, { startAnywhere }, this.#runtime);
     this.#watch(serving);
     return members;
   }

@@ -14,6 +14,11 @@ const none: readonly Upstream[] = [];
 export interface BalancerOptions {
   /** The name of a built-in policy, or a custom policy. Default: the pool's `balance`. */
   readonly policy?: PolicyName | Policy;
+  /**
+   * Policies that take turns begin anywhere, so that processes which start together do not all send their first requests to the
+   * same upstream. Default: false.
+   */
+  readonly startAnywhere?: boolean;
 }
 
 export interface PickOptions {
@@ -45,7 +50,8 @@ export class Balancer {
     this.#pool = pool;
     this.#runtime = resolveRuntime(runtime);
     const policy = options.policy ?? pool.options.balance;
-    this.policy = resolvePolicy(policy, pool.options);
+    const startAt = options.startAnywhere === true ? this.#runtime.random : undefined;
+    this.policy = resolvePolicy(policy, { ...pool.options, startAt });
     this.#custom = typeof policy !== "string";
   }
 

@@ -1,4 +1,5 @@
 import type { Candidate, PickContext, Policy, Weighed } from "../policy.ts";
+import type { Random } from "../runtime/random.ts";
 import { formatNumber } from "./format-number.ts";
 import { SmoothWeightedRoundRobin, weighCounters } from "./smooth-weighted-round-robin.ts";
 import { type WeightedList, weightedLists } from "./weighted-list.ts";
@@ -10,9 +11,13 @@ import { type WeightedList, weightedLists } from "./weighted-list.ts";
 export class LeastRequests implements Policy {
   readonly name = "least-requests";
   readonly #weighted = weightedLists();
-  readonly #ties = new SmoothWeightedRoundRobin();
+  readonly #ties: SmoothWeightedRoundRobin;
   /** Reused by every scan. */
   readonly #tied: number[] = [];
+
+  constructor(random?: Random) {
+    this.#ties = new SmoothWeightedRoundRobin(random);
+  }
 
   pick({ candidates }: PickContext): Candidate {
     const list = this.#weighted(candidates);

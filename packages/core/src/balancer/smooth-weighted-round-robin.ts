@@ -1,4 +1,5 @@
 import type { Weighed } from "../policy.ts";
+import type { Random } from "../runtime/random.ts";
 import { formatNumber } from "./format-number.ts";
 import type { WeightedList } from "./weighted-list.ts";
 
@@ -13,6 +14,12 @@ import type { WeightedList } from "./weighted-list.ts";
 export class SmoothWeightedRoundRobin {
   /** By slot. */
   #counters = new Float64Array(0);
+  readonly #random: Random | undefined;
+
+  /** With `random` it starts anywhere in the sequence, and else at its beginning. */
+  constructor(random?: Random) {
+    this.#random = random;
+  }
 
   /** Picks among the candidates with these indices, and returns the index picked. */
   next(list: WeightedList, among: readonly number[]): number {
@@ -42,13 +49,19 @@ export class SmoothWeightedRoundRobin {
     return among.map((index) => within(bound, counters[slots[index] as number] as number) + (weights[index] as number));
   }
 
-  #countersFor({ slotsEnd }: WeightedList): Float64Array {
-    if (slotsEnd > this.#counters.length) {
-      const grown = new Float64Array(2 * slotsEnd);
-      grown.set(this.#counters);
-      this.#counters = grown;
-    }
+  #countersFor(list: WeightedList): Float64Array {
+    const known = this.#counters;
+    if (list.slotsEnd <= known.length) return known;
+    this.#counters = new Float64Array(2 * list.slotsEnd);
+    this.#counters.set(known);
+    if (this.#random !== undefined) this.#startAnywhere(list, known.length, this.#random);
     return this.#counters;
+  }
+
+  #startAnywhere({ slots, weights }: WeightedList, from: number, random: Random): void {
+    for (const [index, slot] of slots.entries()) {
+      if (slot >= from) this.#counters[slot] = random() * (weights[index] as number);
+    }
   }
 }
 
