@@ -118,8 +118,8 @@ export interface Verdict {
   readonly reason: string;
   readonly cause?: string;
   /**
-   * The probes failed to reach the address of the upstream's requests: connecting failed, or no response came in time. A
-   * participant whose own requests reach it need not believe this.
+   * The deciding probe has not reached the address of the upstream's requests: connecting failed or timed out, or the
+   * connection was reset. It does not apply to a participant whose own requests reach the upstream.
    */
   readonly transport: boolean;
   /** The start of the first of the consecutive probes that led to the verdict. */

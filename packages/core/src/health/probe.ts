@@ -6,7 +6,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import { type Connector, connectTimeoutError, readyEvent } from "../transport/connector.ts";
 import { causeToReport } from "../transport/failure-cause.ts";
 import { BodyMatch } from "./body-match.ts";
-import { type ProbeStage, toErrorCode } from "./probe-error.ts";
+import { hung, type ProbeStage, timedOut, toErrorCode, toFailure } from "./probe-error.ts";
 import { probeHeaders } from "./probe-headers.ts";
 import { probeOverTransport } from "./transport-probe.ts";
 
@@ -19,6 +19,8 @@ export interface ProbeResult {
   readonly reason: string;
   /** Why the connection has failed, if more is known than `reason`. */
   readonly cause?: string | undefined;
+  /** The connection stood when the probe timed out: the upstream was reached, and has not responded. */
+  readonly reached?: true;
 }
 
 export interface ProbeOptions {
@@ -73,10 +75,11 @@ const probeOverSocket: Probe = (address, check, tlsOptions, { signal, connector,
       resolve(cause === undefined ? { ok, reason } : { ok, reason, cause });
     };
     /** Sets the result synchronously for the caller that has aborted the probe. */
-    const finishAborted = (reason: string, cause?: string) => {
-      if (deadline !== undefined)
-        deadline.result = cause === undefined ? { ok: false, reason } : { ok: false, reason, cause };
-      finish(false, reason, cause);
+    const finishAborted = (result: ProbeResult) => {
+      if (deadline !== undefined) deadline.result = result;
+      signal.removeEventListener("abort", onAbort);
+      socket?.destroy();
+      resolve(result);
     };
     const fail = (error?: unknown) => {
       const reason = toErrorCode(error, stage, address.tls);
@@ -84,8 +87,8 @@ const probeOverSocket: Probe = (address, check, tlsOptions, { signal, connector,
     };
     const onAbort = () => {
       const { code, cause } = connectTimeoutError(stage === "connect" ? socket : undefined);
-      if (code === "dns_failed") finishAborted(code, causeToReport(code, cause));
-      else finishAborted("timeout");
+      if (code === "dns_failed") finishAborted(toFailure(code, cause));
+      else finishAborted(stage === "head" || stage === "body" ? hung : timedOut);
     };
     const onReady = () => {
       if (check.type === "tcp") return finish(true, "connected");

@@ -2,11 +2,11 @@ import type { Socket } from "node:net";
 import type { ResolvedHealthCheck, UpstreamAddress } from "../config/resolved.ts";
 import { connectTimeoutError, type SocketOpener } from "../transport/connector.ts";
 import { createTransport, type TransportSettings } from "../transport/create-transport.ts";
-import { causeToReport } from "../transport/failure-cause.ts";
 import type { Exchange, ExchangeHandler, RequestHead } from "../transport/transport.ts";
 import { BodyMatch } from "./body-match.ts";
 import { GrpcProbeHandler, grpcProbeHead } from "./grpc-probe.ts";
 import type { ProbeOptions, ProbeResult } from "./probe.ts";
+import { hung, timedOut, toFailure } from "./probe-error.ts";
 import { probeHeaders } from "./probe-headers.ts";
 
 /** Milliseconds: longer than the timeout of any probe, so that no timeout of the transport applies. */
@@ -51,7 +51,8 @@ export function probeOverTransport(
         : new ProbeHandler(check, finish);
     const onAbort = () => {
       const { code, cause } = connectTimeoutError(handler.connected ? undefined : socket);
-      const result: ProbeResult = code === "dns_failed" ? toFailure(code, cause) : { ok: false, reason: "timeout" };
+      const unknown = handler.connected ? hung : timedOut;
+      const result = code === "dns_failed" ? toFailure(code, cause) : unknown;
       if (deadline !== undefined) deadline.result = result;
       finish(result);
     };
@@ -71,11 +72,6 @@ function httpProbeHead(address: UpstreamAddress, check: ResolvedHealthCheck): Re
     headersTimeoutMs: 0,
     freshConnection: true,
   };
-}
-
-function toFailure(reason: Parameters<typeof causeToReport>[0] & string, error: unknown): ProbeResult {
-  const cause = causeToReport(reason, error);
-  return cause === undefined ? { ok: false, reason } : { ok: false, reason, cause };
 }
 
 /** Checks the response. It reads no more of it than the verdict needs. */

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { hung } from "../../src/health/probe-error.ts";
 import { memberOf } from "../support/pools.ts";
 import { healthOf, type Participant, PoolGroup, refused, status503 } from "./pools.ts";
 
@@ -55,6 +56,9 @@ describe("one prober for the group", () => {
     const late = group.add("s'");
     expect(healthOf(late)).toEqual({ a: "healthy", b: "unhealthy" });
     expect(late.pool.available.map(({ id }) => id)).toEqual(["a"]);
+    // The verdict counts as a success of the pool, so that requests wait while the upstream restarts.
+    late.request("a", "connect_refused");
+    expect(late.pool.outage.snapshot).not.toBeNull();
   });
 
   test("with initialState checking, all wait for the first verdict, also for an upstream of a reload", async () => {
@@ -194,10 +198,13 @@ describe("a participant's own requests come first", () => {
     expect(healthOf(q).a).toBe("unhealthy");
   });
 
-  test("a verdict about a status counts, whatever they reach", async () => {
+  test.each([
+    ["about a status", status503],
+    ["about a response that has not come", hung],
+  ])("a verdict %s counts, whatever they reach", async (_what, result) => {
     const { group, participants } = await proberCutOff();
     const [, q] = participants;
-    group.results.a = status503;
+    group.results.a = result;
     for (let second = 0; second < 10; second++) {
       q.request("a");
       await group.clock.advanceAsync(1_000);

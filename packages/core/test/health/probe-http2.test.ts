@@ -107,7 +107,7 @@ describe.each([
   test("a probe without a response ends with its timeout", async () => {
     const abort = new AbortController();
     const { port, sessions } = await startHttp2(secure, () => abort.abort());
-    expect(await probeAt(port, {}, abort.signal)).toEqual({ ok: false, reason: "timeout" });
+    expect(await probeAt(port, {}, abort.signal)).toEqual({ ok: false, reason: "timeout", reached: true });
     await expect.poll(() => sessions.size).toBe(0);
   });
 

@@ -68,7 +68,7 @@ export class GroupHealth implements PoolWatcher {
       pool.off("member", this.#onMember).off("failure", this.#onFailure);
       pool.off("eject", this.#onEject).off("readmit", this.#onReadmit);
     };
-    for (const upstream of pool.upstreams) this.#decide(upstream);
+    for (const upstream of pool.upstreams) this.#catchUp(upstream);
     this.#checker.start(serving);
   }
 
@@ -84,6 +84,12 @@ export class GroupHealth implements PoolWatcher {
     this.#failingSince.clear();
     this.#checker.stop(verdicts);
     this.#withdraw(this.#pool.upstreams.map(({ id }) => id));
+  }
+
+  /** For an upstream that is new here. */
+  #catchUp(upstream: Upstream): void {
+    const evidence = this.#coordination.evidence(this.#pool.name, upstream.id);
+    for (const one of evidence) if (one.kind === "verdict") this.#onOne(upstream, one);
   }
 
   /** Applies the verdict of the group, if there is one. Without one, such as after the end of a prober, the last one stays. */
@@ -175,7 +181,7 @@ export class GroupHealth implements PoolWatcher {
 
   readonly #onMember = ({ upstream: id, change }: MemberEvent): void => {
     const upstream = this.#pool.get(id);
-    if (change === "added" && upstream !== undefined) this.#decide(upstream);
+    if (change === "added" && upstream !== undefined) this.#catchUp(upstream);
     if (change !== "removed") return;
     this.#failingSince.delete(id);
     this.#withdraw([id]);

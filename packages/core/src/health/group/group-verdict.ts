@@ -22,7 +22,7 @@ const transportReasons: ReadonlySet<string> = new Set([
   ...["dns_failed", "connect_refused", "connect_failed", "connect_timeout", "tls_failed", "reset", "timeout"],
 ]);
 
-/** Whether a failed probe has not reached the address to which requests go, which says nothing about other networks. */
-export function isTransportFailure({ reason }: ProbeResult, { port, scheme }: ResolvedHealthCheck): boolean {
-  return port === undefined && scheme === undefined && transportReasons.has(reason);
+/** Whether a failed probe has not reached the address to which requests go, which says nothing about other ways to it. */
+export function isTransportFailure({ reason, reached }: ProbeResult, { port, scheme }: ResolvedHealthCheck): boolean {
+  return port === undefined && scheme === undefined && reached === undefined && transportReasons.has(reason);
 }
