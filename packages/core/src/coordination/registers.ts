@@ -3,41 +3,51 @@ const forgottenShare = 0.1;
 
 /**
  * Registers of which each keeps the last entry in the order of the entries, whatever the order in which they are received.
- * Beyond `max` registers the oldest entries are forgotten.
+ * They are in groups, such as all about one upstream. Beyond `max` registers the oldest entries are forgotten.
  */
 export class Registers<Entry> {
-  readonly #entries = new Map<string, Entry>();
+  readonly #groups = new Map<string, Map<string, Entry>>();
   readonly #compare: (a: Entry, b: Entry) => number;
   readonly #max: number;
+  #size = 0;
 
   constructor(compare: (a: Entry, b: Entry) => number, max: number) {
     this.#compare = compare;
     this.#max = max;
   }
 
-  get(key: string): Entry | undefined {
-    return this.#entries.get(key);
+  *values(): Iterable<Entry> {
+    for (const group of this.#groups.values()) yield* group.values();
   }
 
-  values(): Iterable<Entry> {
-    return this.#entries.values();
+  in(group: string): Iterable<Entry> {
+    return this.#groups.get(group)?.values() ?? [];
   }
 
   /** Returns whether the entry is later than the one that the register had. */
-  accept(key: string, entry: Entry): boolean {
-    const held = this.#entries.get(key);
+  accept(group: string, key: string, entry: Entry): boolean {
+    const held = this.#groups.get(group)?.get(key);
     if (held !== undefined && this.#compare(entry, held) <= 0) return false;
-    if (held === undefined && this.#entries.size >= this.#max) this.#forgetOldest();
-    this.#entries.set(key, entry);
+    if (held === undefined) {
+      if (this.#size >= this.#max) this.#forgetOldest();
+      this.#size++;
+    }
+    const entries = this.#groups.get(group);
+    if (entries === undefined) this.#groups.set(group, new Map([[key, entry]]));
+    else entries.set(key, entry);
     return true;
   }
 
   forget(isForgotten: (entry: Entry) => boolean): void {
-    for (const [key, entry] of this.#entries) if (isForgotten(entry)) this.#entries.delete(key);
+    for (const [group, entries] of this.#groups) {
+      for (const [key, entry] of entries) if (isForgotten(entry) && entries.delete(key)) this.#size--;
+      if (entries.size === 0) this.#groups.delete(group);
+    }
   }
 
   #forgetOldest(): void {
-    const oldest = [...this.#entries].sort(([, a], [, b]) => this.#compare(a, b));
-    for (const [key] of oldest.slice(0, Math.ceil(this.#max * forgottenShare))) this.#entries.delete(key);
+    const oldest = [...this.values()].sort(this.#compare).slice(0, Math.ceil(this.#max * forgottenShare));
+    const forgotten = new Set(oldest);
+    this.forget((entry) => forgotten.has(entry));
   }
 }

@@ -16,7 +16,6 @@ const maxIntent = 10_000;
 const maxEvidence = 50_000;
 /** Clocks that are set by NTP differ by less. */
 const defaultMaxAheadMs = 60_000;
-const kinds: readonly Evidence["kind"][] = ["verdict", "probe", "failure", "ejection"];
 
 export interface SharedStateOptions {
   /** The id of this participant; see `Coordination`. */
@@ -95,22 +94,20 @@ export class SharedState implements Coordination {
 
   write(changes: readonly IntentChange[]): readonly IntentEntry[] {
     const entries = changes.map((change) => Object.freeze({ ...change, stamp: this.#hybridClock.next() }));
-    for (const entry of entries) this.#intent.accept(intentKey(entry), entry);
+    for (const entry of entries) this.#intent.accept(entry.pool, intentKey(entry), entry);
     if (entries.length > 0) this.#options.send({ version: updateVersion, intent: entries });
     return entries;
   }
 
   evidence(pool: string, upstream: string): readonly Evidence[] {
-    return this.#participants.flatMap((by) =>
-      kinds.flatMap((kind) => this.#evidence.get(evidenceKey({ by, kind, pool, upstream })) ?? []),
-    );
+    return [...this.#evidence.in(about({ pool, upstream }))].filter(({ by }) => this.#participants.includes(by));
   }
 
   report(observations: readonly Observation[]): void {
     const evidence = observations.map((observation) =>
       Object.freeze({ ...observation, by: this.self, sequence: this.#nextSequence() }),
     );
-    for (const one of evidence) this.#evidence.accept(evidenceKey(one), one);
+    for (const one of evidence) this.#evidence.accept(about(one), evidenceKey(one), one);
     if (evidence.length > 0) this.#options.send({ version: updateVersion, evidence });
   }
 
@@ -124,9 +121,9 @@ export class SharedState implements Coordination {
     const read = readUpdate(update);
     if (read === undefined) return false;
     const accepted = read.intent.filter(({ stamp }) => this.#hybridClock.accept(stamp));
-    const intent = accepted.filter((entry) => this.#intent.accept(intentKey(entry), entry));
+    const intent = accepted.filter((entry) => this.#intent.accept(entry.pool, intentKey(entry), entry));
     const evidence = read.evidence.filter(
-      (one) => one.by !== this.self && this.#evidence.accept(evidenceKey(one), one),
+      (one) => one.by !== this.self && this.#evidence.accept(about(one), evidenceKey(one), one),
     );
     if (intent.length > 0) this.#notify((listener) => listener.intent?.(intent));
     const known = evidence.filter(({ by }) => this.#participants.includes(by));
@@ -153,10 +150,14 @@ export class SharedState implements Coordination {
 
 // Names have no control characters.
 
-function intentKey({ pool, upstream, field }: IntentEntry): string {
-  return `${field}\n${pool}\n${upstream}`;
+function about({ pool, upstream }: Pick<Evidence, "pool" | "upstream">): string {
+  return `${pool}\n${upstream}`;
 }
 
-function evidenceKey({ by, kind, pool, upstream }: Pick<Evidence, "by" | "kind" | "pool" | "upstream">): string {
-  return `${kind}\n${by}\n${pool}\n${upstream}`;
+function evidenceKey({ by, kind }: Evidence): string {
+  return `${kind}\n${by}`;
+}
+
+function intentKey({ upstream, field }: IntentEntry): string {
+  return `${field}\n${upstream}`;
 }
