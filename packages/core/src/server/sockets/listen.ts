@@ -1,9 +1,10 @@
+import cluster from "node:cluster";
 import { once } from "node:events";
 import { isIP, type Server, type Socket } from "node:net";
 import type { ListenAddress } from "../../config/listen-address.ts";
 import { HeldSocket, type InheritedSocket } from "./inherited-socket.ts";
 import { ListenError } from "./listen-error.ts";
-import { UnixPath } from "./unix-path.ts";
+import { removeStale, UnixPath } from "./unix-path.ts";
 
 /** The address of a listener. */
 export type ListenTarget = ListenAddress & {
@@ -64,9 +65,22 @@ async function adopt(server: Server, address: ListenTarget, from: HeldSocket | S
 }
 
 async function bindUnix(server: Server, address: { readonly socketPath: string }, ofPredecessor: boolean) {
+  if (cluster.isWorker) return bindInCluster(server, address);
   const path = await UnixPath.claim(address.socketPath, ofPredecessor);
   await start(server, () => server.listen(path.temporary));
   return new Binding(server, address, { path });
+}
+
+/** The workers of node:cluster share what their primary opens, by its path. The primary removes the path. */
+async function bindInCluster(server: Server, address: { readonly socketPath: string }): Promise<Binding> {
+  const listening = () => server.listen(address.socketPath);
+  try {
+    await start(server, listening);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE" || !(await removeStale(address.socketPath))) throw error;
+    await start(server, listening);
+  }
+  return new Binding(server, address, {});
 }
 
 /** Resolves when the server listens, and rejects if it cannot or is closed before. */
@@ -105,6 +119,8 @@ interface BindingParts {
 /** What a server listens on. */
 export class Binding {
   readonly address: ListenTarget;
+  /** Without a scheme. */
+  readonly #authority: string;
   readonly #server: Server;
   readonly #parts: BindingParts;
   #waiting: readonly Socket[];
@@ -114,14 +130,12 @@ export class Binding {
     this.address = address;
     this.#parts = parts;
     this.#waiting = parts.waiting ?? [];
+    this.#authority = authorityOf(server);
   }
 
   /** With the port that the system chose; "unix:" and a path for a Unix socket. */
   url(scheme: "http" | "https"): string {
-    if ("socketPath" in this.address) return `unix:${this.address.socketPath}`;
-    const address = this.#server.address();
-    if (address === null || typeof address === "string") return `${scheme}://`;
-    return `${scheme}://${address.family === "IPv6" ? `[${address.address}]` : address.address}:${address.port}`;
+    return "socketPath" in this.address ? `unix:${this.address.socketPath}` : `${scheme}://${this.#authority}`;
   }
 
   /** Another process has the socket as well, or can have it: closing it here resets no connection in its backlog. */
@@ -158,4 +172,11 @@ export class Binding {
     for (const socket of this.#waiting) socket.destroy();
     this.#waiting = [];
   }
+}
+
+/** The host and the port; empty for a Unix socket. */
+function authorityOf(server: Server): string {
+  const address = server.address();
+  if (address === null || typeof address === "string") return "";
+  return `${address.family === "IPv6" ? `[${address.address}]` : address.address}:${address.port}`;
 }

@@ -102,6 +102,13 @@ function removeSocket(file: string): void {
   }
 }
 
+/** Returns whether there was a Unix socket of a process that crashed. */
+export async function removeStale(socketPath: string): Promise<boolean> {
+  if (!isSocket(socketPath) || !(await isStale(socketPath))) return false;
+  removeSocket(socketPath);
+  return true;
+}
+
 /** Whether a Unix socket was left behind by a process that crashed: its file exists, and connections to it are refused. */
 async function isStale(socketPath: string): Promise<boolean> {
   const socket = connect(socketPath);

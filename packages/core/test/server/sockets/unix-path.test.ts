@@ -5,7 +5,7 @@ import { connect, createServer, type Server } from "node:net";
 import path from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { bind, listen } from "../../../src/server/sockets/listen.ts";
-import { makeFolder } from "../../support/processes.ts";
+import { makeFolder, startJsonProcess, writeProgram } from "../../support/processes.ts";
 
 /** A server that sends its name on each connection. */
 function named(name: string): Server {
@@ -82,4 +82,25 @@ test("an HTTP server of Node takes over a listening socket with the connections 
   await expect(listen(createServer(), { host: "127.0.0.1", port: 0 }, createServer())).rejects.toThrow(
     "cannot listen on",
   );
+});
+
+test("the workers of node:cluster share a Unix socket", async () => {
+  const folder = makeFolder();
+  const socketPath = path.join(folder, "a.sock");
+  const file = writeProgram(
+    folder,
+    `import cluster from "node:cluster";
+    import { createServer as createNetServer } from "node:net";
+    if (cluster.isPrimary) {
+      for (const name of ["first", "second"]) cluster.fork({ NAME: name }).on("message", (url) => console.log(JSON.stringify({ url })));
+    } else {
+      const own = createNetServer((socket) => socket.end(process.env.NAME));
+      const binding = await server.listen(own, { socketPath: ${JSON.stringify(socketPath)} });
+      process.send(binding.url("http"));
+    }`,
+  );
+  const { next } = startJsonProcess(process.execPath, [file]);
+  for (let worker = 0; worker < 2; worker++) expect(await next()).toEqual({ url: `unix:${socketPath}` });
+  const names = [await nameAt(socketPath), await nameAt(socketPath)];
+  expect(names.sort()).toEqual(["first", "second"]);
 });
