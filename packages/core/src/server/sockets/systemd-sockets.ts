@@ -16,7 +16,7 @@ interface OpenedFd extends ListenFd {
  * on, which wait for their server: so they are opened when everything else of a start is done.
  */
 export class SystemdSockets {
-  /** Why descriptors are not used, for warnings. They are closed. */
+  /** Why descriptors are not used, for warnings. Listening sockets among them are closed. */
   readonly unused: readonly string[];
   readonly #byAddress: Map<string, OpenedFd[]>;
 
@@ -59,7 +59,7 @@ async function open(source: ListenFd): Promise<OpenedFd | string> {
     held.close();
     return "has an address that cannot be determined";
   } catch {
-    closeFd(source.fd);
+    // Node may have closed the descriptor, and another file may have its number by now: it is not closed here.
     return "is no listening socket";
   }
 }
