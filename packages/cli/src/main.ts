@@ -30,6 +30,10 @@ command("run [config]", "serve", { isDefault: true })
     finish(async () => (await import("./commands/run.ts")).run(file, options)),
   );
 
+program
+  .command("worker", { hidden: true })
+  .action(() => finish(async () => (await import("./commands/worker.ts")).worker()));
+
 command("check [config]", "validate a configuration file, and print its routes and pools").action(
   (file: string = "config.toml") => attempt(async () => (await import("./commands/check.ts")).check(file)),
 );

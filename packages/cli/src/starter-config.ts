@@ -24,7 +24,7 @@ export const starterConfig = `# The configuration of Evenkeel. Validate it with 
 [server]
 # "host:port", ":port" for all addresses of the machine, "[::1]:port", "unix:/run/evenkeel.sock", or an array of them.
 listen = "127.0.0.1:8080"
-# Reserved: the processes that serve, or "auto" for one for each core. There is one so far.
+# The number of processes that serve, or "auto" for one for each core.
 #workers = 1
 # How long to serve after SIGTERM, with /readyz at 503, before the listeners close. Load balancers in front need it.
 #drainDelay = "0s"

@@ -14,8 +14,8 @@ export class ThrottledWarning {
     this.#warn = warn;
   }
 
-  add(): void {
-    this.#count++;
+  add(count = 1): void {
+    this.#count += count;
     if (this.#timer === undefined) this.#report();
   }
 

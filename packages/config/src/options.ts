@@ -50,7 +50,10 @@ export interface ServerTimeoutOptions {
 export interface ServerOptions {
   /** "host:port", ":port", "[::1]:port" or "unix:/run/evenkeel.sock", or an array of them. Default: "127.0.0.1:8080". */
   readonly listen?: string | readonly string[];
-  /** Reserved for several processes that serve together; "auto" is one for each core. There is one so far. Default: 1. */
+  /**
+   * The number of processes that serve; "auto" is one for each core. With more than one, another process accepts the connections
+   * and gives them out. Default: 1.
+   */
   readonly workers?: number | "auto";
   /** How long requests in flight may take to finish after SIGTERM. Default: "30s". */
   readonly shutdownTimeout?: Duration;

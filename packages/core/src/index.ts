@@ -41,7 +41,7 @@ export { Pool } from "./pool/pool.ts";
 export type { Upstream } from "./pool/upstream.ts";
 export { checkUpstreamChange, type UpstreamChange } from "./pool/validate-change.ts";
 export { createProxy, type Proxy, type ProxySurroundings } from "./proxy.ts";
-export type { Clock, Timer } from "./runtime/clock.ts";
+export { type Clock, systemClock, type Timer } from "./runtime/clock.ts";
 export { freezeDeep } from "./runtime/freeze-deep.ts";
 export type { Random } from "./runtime/random.ts";
 export type { Runtime } from "./runtime/runtime.ts";

@@ -54,6 +54,7 @@ test("the exports are exactly these, so that no export is added or removed by ac
       "serverShape: object",
       "serverTimeoutShape: object",
       "simulate: function",
+      "systemClock: object",
       "version: string",
     ]
   `);

@@ -16,11 +16,12 @@ export interface ServeHooks extends SuccessionOptions {
 /** Serves until a signal stops the server. Throws if the server cannot start. */
 export async function serve(
   load: () => FileConfig,
-  { logger }: Diagnostics,
+  { logger, relay }: Diagnostics,
   { onReady, onStopping, ...succession }: ServeHooks = {},
 ): Promise<void> {
   const signals = new Signals();
-  const server = await StandaloneServer.start(load, logger, succession);
+  const workers = { entry: process.argv[1] as string, stderr: relay };
+  const server = await StandaloneServer.start(load, logger, { ...succession, workers });
   logReady(server, logger);
   onReady?.(server);
   signals.handle({

@@ -6,6 +6,8 @@ import { openSink } from "./open-sink.ts";
 /** The log of the command itself, on stderr: JSON lines, or readable lines on a terminal. */
 export interface Diagnostics {
   readonly logger: Logger;
+  /** Writes lines of the logs of other processes of this command, as they are in a pipe. */
+  readonly relay: (lines: string) => void;
   /** Resolves when all lines are written. */
   close(): Promise<void>;
 }
@@ -14,19 +16,24 @@ export interface Diagnostics {
 export function openDiagnostics(write?: (text: string) => void): Diagnostics {
   // A failure of stderr cannot be reported anywhere.
   const sink = openSink("stderr", { onDrop() {}, onError() {} });
+  const print = process.stderr.isTTY
+    ? toTerminal(write ?? ((text) => sink.write(text)))
+    : (lines: string) => sink.write(lines);
   const logger = pino(
     {
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    { write: process.stderr.isTTY ? toTerminal(write ?? ((text) => sink.write(text))) : (line) => sink.write(line) },
+    { write: print },
   );
-  return { logger, close: () => sink.close() };
+  return { logger, relay: print, close: () => sink.close() };
 }
 
-function toTerminal(write: LogSink["write"]): (line: string) => void {
+function toTerminal(write: LogSink["write"]): (lines: string) => void {
   // A terminal shows the messages only; the fields are for programs.
   const format = prettyFactory({ translateTime: "SYS:HH:MM:ss", hideObject: true });
-  return (line) => write(format(line));
+  return (lines) => {
+    for (const line of lines.split("\n")) if (line !== "") write(format(line));
+  };
 }

@@ -1,4 +1,5 @@
-import type { PoolEvents, ProxyEvents, ReadmissionReason, ReloadChanges, Proxy as ReverseProxy } from "evenkeel";
+import type { AdminEvents, AdminTarget } from "@evenkeel/admin";
+import type { ReadmissionReason, ReloadChanges, Proxy as ReverseProxy } from "evenkeel";
 import type { Logger } from "pino";
 import { messageOf } from "../failure.ts";
 
@@ -8,16 +9,20 @@ const readmissions: Readonly<Record<ReadmissionReason, string>> = {
   off: "outlier detection was switched off",
 };
 
-/** The events that an operator sees in the log. Requests have a log of their own. */
-type LoggedEvent = keyof PoolEvents | "exception" | "reload";
+type Loggers = { readonly [Name in keyof AdminEvents]: (event: AdminEvents[Name]) => void };
 
-type Loggers = { readonly [Name in LoggedEvent]: (...args: ProxyEvents[Name]) => void };
-
-/** Logs what happens to the pools and to the configuration. */
-export function logProxyEvents(proxy: ReverseProxy, logger: Logger): void {
+/** Logs what happens to the pools and to the configuration. Requests have a log of their own. */
+export function logProxyEvents(target: AdminTarget, logger: Logger): void {
   const loggers = loggersOf(logger);
-  const listen = <Name extends LoggedEvent>(name: Name) => proxy.on(name, loggers[name]);
-  for (const name of Object.keys(loggers) as LoggedEvent[]) listen(name);
+  const listen = <Name extends keyof AdminEvents>(name: Name) => target.on(name, loggers[name]);
+  for (const name of Object.keys(loggers) as (keyof AdminEvents)[]) listen(name);
+}
+
+/** Logs the exceptions of policies in this process. */
+export function logExceptions(proxy: ReverseProxy, logger: Logger): void {
+  proxy.on("exception", ({ where, requestId, pool, error }) => {
+    logger.error({ err: error, where, requestId, pool }, `${where} failed: ${messageOf(error)}`);
+  });
 }
 
 function loggersOf(logger: Logger): Loggers {
@@ -53,9 +58,6 @@ function loggersOf(logger: Logger): Loggers {
       const upstreams = `${members} ${members === 1 ? "upstream" : "upstreams"}`;
       if (ok) logger.info(event, `${pool}: ${name} resolves to ${upstreams}`);
       else logger.warn(event, `${pool}: the lookup of ${name} fails: ${error}; ${upstreams} found before stay in use`);
-    },
-    exception({ where, requestId, pool, error }) {
-      logger.error({ err: error, where, requestId, pool }, `${where} failed: ${messageOf(error)}`);
     },
     reload(event) {
       if (event.ok) logger.info({ changes: event.changes }, `reloaded: ${describeChanges(event.changes)}`);

@@ -1,6 +1,7 @@
 import { Server as NetServer } from "node:net";
+import { availableParallelism } from "node:os";
 import { setTimeout as wait } from "node:timers/promises";
-import { type ListenerSnapshot, proxyTarget } from "@evenkeel/admin";
+import type { ListenerSnapshot } from "@evenkeel/admin";
 import type { FileConfig } from "@evenkeel/config";
 import { formatListenAddress, type ReloadChanges, type Proxy as ReverseProxy } from "evenkeel";
 import type { Logger } from "pino";
@@ -12,9 +13,15 @@ import type { SharedSocket, Successor } from "../restart/successor.ts";
 import { type LoadedConfig, loadAll } from "../serving/loaded-config.ts";
 import { LocalServing } from "../serving/local-serving.ts";
 import type { Serving } from "../serving/serving.ts";
+import { WorkerGroup, type WorkerGroupOptions } from "../workers/worker-group.ts";
 import { AdminApi } from "./admin-api.ts";
 import { ConfigurationWarnings } from "./configuration-warnings.ts";
 import { OneAtATime } from "./one-at-a-time.ts";
+
+export interface StandaloneOptions extends SuccessionOptions {
+  /** What workers need, if the configuration wants them. Without it this process serves alone, whatever the configuration says. */
+  readonly workers?: Omit<WorkerGroupOptions, "size">;
+}
 
 /** A standalone proxy: what serves clients, with the admin API, reloads and the stop. */
 export class StandaloneServer {
@@ -48,9 +55,9 @@ export class StandaloneServer {
   static async start(
     load: () => FileConfig,
     logger: Logger,
-    succession: SuccessionOptions = {},
+    options: StandaloneOptions = {},
   ): Promise<StandaloneServer> {
-    const server = new StandaloneServer(load, loadAll(load), logger, succession);
+    const server = new StandaloneServer(load, loadAll(load), logger, options);
     try {
       await server.#open();
     } catch (error) {
@@ -60,14 +67,23 @@ export class StandaloneServer {
     return server;
   }
 
-  private constructor(load: () => FileConfig, loaded: LoadedConfig, logger: Logger, succession: SuccessionOptions) {
+  private constructor(
+    load: () => FileConfig,
+    loaded: LoadedConfig,
+    logger: Logger,
+    { workers, ...succession }: StandaloneOptions,
+  ) {
     this.#load = load;
     this.#opened = loaded.config;
     this.#loaded = loaded;
     this.#logger = logger;
-    this.#serving = new LocalServing(loaded, logger);
+    const size = workersOf(loaded.config);
+    this.#serving =
+      size === 1 || workers === undefined
+        ? new LocalServing(loaded, logger)
+        : new WorkerGroup(loaded, logger, { size, ...workers });
     this.#warnings = new ConfigurationWarnings(logger);
-    const subject = { target: proxyTarget(this.proxy), listener: this.#listenerSnapshot, logger };
+    const subject = { target: this.#serving.target, listener: this.#listenerSnapshot, logger };
     this.#succession = new Succession(subject, succession);
   }
 
@@ -144,8 +160,8 @@ export class StandaloneServer {
     if (inheritsAdmin) await this.#openAdmin();
     await succession.serves(() => void this.reload().catch(() => {}));
     // Last, so that a failed start logs only its reason.
-    logProxyEvents(this.proxy, this.#logger);
-    this.#warnings.configured(this.#loaded, this.#serving.status());
+    logProxyEvents(this.#serving.target, this.#logger);
+    this.#warnings.configured(this.#loaded, await this.#serving.status());
   }
 
   async #openAdmin(): Promise<void> {
@@ -159,7 +175,7 @@ export class StandaloneServer {
       onReload: () => this.reload(),
       ...(succession.restartable && { onRestart: () => this.restart() }),
     };
-    const { descriptors } = this.#serving.status();
+    const { descriptors } = this.#serving;
     const { alone } = succession;
     const inherited = alone && { from: succession.adminSocket(admin.listen), alone };
     this.#admin = await AdminApi.open(admin, subject, descriptors, this.#logger, inherited);
@@ -171,7 +187,7 @@ export class StandaloneServer {
     const changes = await this.#serving.configure(loaded);
     if (config.admin !== undefined) this.#admin?.configure(config.admin);
     for (const key of needingRestart(this.#opened, config)) this.#logger.warn(`${key} has changed: restart to use it`);
-    this.#warnings.configured(loaded, this.#serving.status());
+    this.#warnings.configured(loaded, await this.#serving.status());
     this.#loaded = loaded;
     return changes;
   }
@@ -249,8 +265,8 @@ export class StandaloneServer {
     await this.#serving.destroy();
   }
 
-  readonly #listenerSnapshot = (): ListenerSnapshot => {
-    const { connections, handshakeFailures, proxyHeaderFailures } = this.#serving.status();
+  readonly #listenerSnapshot = async (): Promise<ListenerSnapshot> => {
+    const { connections, handshakeFailures, proxyHeaderFailures } = await this.#serving.status();
     const { open, limit, refused, idleClosed } = connections;
     const { certificateExpiry } = this.#warnings;
     return {
@@ -262,12 +278,17 @@ export class StandaloneServer {
   };
 }
 
+function workersOf({ server: { workers } }: FileConfig): number {
+  return workers === "auto" ? availableParallelism() : workers;
+}
+
 /** Returns the changed settings that take effect only when sockets are opened. */
 function needingRestart(opened: FileConfig, now: FileConfig): string[] {
   const differ = (a: unknown, b: unknown) => JSON.stringify(a) !== JSON.stringify(b);
   return [
     ...(differ(opened.server.listen, now.server.listen) ? ["server.listen"] : []),
     ...((opened.server.tls === undefined) !== (now.server.tls === undefined) ? ["server.tls"] : []),
+    ...(differ(opened.server.workers, now.server.workers) ? ["server.workers"] : []),
     ...(differ(opened.admin?.listen, now.admin?.listen) ? ["admin.listen"] : []),
   ];
 }

@@ -29,7 +29,7 @@ export interface SuccessionOptions {
 /** The process, as its successor needs it. */
 export interface SuccessionSubject {
   readonly target: AdminTarget;
-  readonly listener: () => ListenerSnapshot;
+  readonly listener: () => Promise<ListenerSnapshot>;
   readonly logger: Logger;
 }
 
@@ -121,7 +121,7 @@ export class Succession {
   }
 
   async listener(): Promise<ListenerSnapshot> {
-    const own = this.#inner.listener();
+    const own = await this.#inner.listener();
     return this.#counts?.listener(own) ?? own;
   }
 

@@ -1,18 +1,18 @@
 import { setTimeout as wait } from "node:timers/promises";
 import type { Proxy as ReverseProxy } from "evenkeel";
 import type { Server } from "evenkeel/server";
-import type { Logger } from "pino";
 import { limits } from "../limits.ts";
 
 export interface DrainInput {
   readonly proxy: ReverseProxy;
   readonly server: Server;
-  readonly logger: Logger;
   /** How long requests in flight may take. */
   readonly timeoutMs: number;
   /** Aborted when the stop is forced. */
   readonly force: AbortSignal;
   readonly handedOver: boolean;
+  /** Called at the start, now and then, and when the time is over. */
+  readonly report: (what: string) => void;
 }
 
 /**
@@ -23,15 +23,11 @@ export interface DrainInput {
  * 3. Requests and tunnels in flight may finish within `timeoutMs`.
  * 4. The rest is ended: requests with an error, tunnels with a WebSocket close.
  */
-export async function drain({ proxy, server, logger, timeoutMs, force, handedOver }: DrainInput): Promise<void> {
+export async function drain({ proxy, server, timeoutMs, force, handedOver, report }: DrainInput): Promise<void> {
   await server.stopAccepting({ handedOver });
   // Before `proxy.close`: the held requests must be in flight in the proxy before it checks for any.
   const connectionsClosed = server.finish();
   const drained = proxy.close({ timeout: `${timeoutMs}ms` });
-  const report = (what: string) => {
-    const { inFlight, tunnels } = countInFlight(proxy);
-    logger.info({ inFlight, tunnels }, `${what} (${inFlight} requests, ${tunnels} tunnels)`);
-  };
   report("stopping: no new connections, waiting for requests in flight");
   const reporting = setInterval(() => report("still waiting for requests in flight"), limits.drainReportMs);
 
@@ -50,12 +46,6 @@ export async function drain({ proxy, server, logger, timeoutMs, force, handedOve
 
   stopWaiting.abort();
   clearInterval(reporting);
-}
-
-function countInFlight(proxy: ReverseProxy): { inFlight: number; tunnels: number } {
-  const { pools } = proxy.snapshot();
-  const sum = (numbers: number[]) => numbers.reduce((total, number) => total + number, 0);
-  return { inFlight: sum(pools.map((pool) => pool.inFlight)), tunnels: sum(pools.map((pool) => pool.tunnels)) };
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

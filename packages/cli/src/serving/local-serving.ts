@@ -1,6 +1,9 @@
+import { type AdminTarget, proxyTarget } from "@evenkeel/admin";
 import type { ReloadChanges, Proxy as ReverseProxy } from "evenkeel";
 import type { ListeningHandle, ServerStatus } from "evenkeel/server";
 import type { Logger } from "pino";
+import { logExceptions } from "../log/proxy-events.ts";
+import { drainReport } from "./drain-report.ts";
 import { orFailure } from "./listen-failure.ts";
 import type { LoadedConfig } from "./loaded-config.ts";
 import type { DrainOptions, Inherit, Serving } from "./serving.ts";
@@ -8,10 +11,15 @@ import { ServingProcess } from "./serving-process.ts";
 
 /** Serves clients in this process. */
 export class LocalServing implements Serving {
+  readonly target: AdminTarget;
   readonly #process: ServingProcess;
+  readonly #logger: Logger;
 
   constructor(loaded: LoadedConfig, logger: Logger) {
     this.#process = new ServingProcess(loaded, logger);
+    this.#logger = logger;
+    this.target = proxyTarget(this.proxy);
+    logExceptions(this.proxy, logger);
   }
 
   get proxy(): ReverseProxy {
@@ -32,8 +40,12 @@ export class LocalServing implements Serving {
     return this.#process.configure(loaded);
   }
 
-  status(): ServerStatus {
+  async status(): Promise<ServerStatus> {
     return this.#process.server.status();
+  }
+
+  get descriptors(): number {
+    return this.#process.server.status().descriptors;
   }
 
   listeningSockets(): readonly ListeningHandle[] {
@@ -45,7 +57,8 @@ export class LocalServing implements Serving {
   }
 
   drain(options: DrainOptions): Promise<void> {
-    return this.#process.drain(options);
+    const report = drainReport(this.#logger, () => this.proxy.snapshot());
+    return this.#process.drain({ ...options, report });
   }
 
   close(): Promise<void> {

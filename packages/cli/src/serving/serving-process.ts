@@ -1,4 +1,4 @@
-import { createProxy, type ReloadChanges, type Proxy as ReverseProxy } from "evenkeel";
+import { createProxy, type ProxySurroundings, type ReloadChanges, type Proxy as ReverseProxy } from "evenkeel";
 import { createServer, type Server } from "evenkeel/server";
 import type { Logger } from "pino";
 import { AccessLog } from "../log/access-log.ts";
@@ -19,10 +19,10 @@ export class ServingProcess {
   #accessLog: AccessLog | undefined;
   #upstreamFailures: UpstreamFailures | undefined;
 
-  constructor(loaded: LoadedConfig, logger: Logger) {
+  constructor(loaded: LoadedConfig, logger: Logger, surroundings: ProxySurroundings = {}) {
     this.#loaded = loaded;
     this.#logger = logger;
-    this.proxy = createProxy(toProxyOptions(loaded.config));
+    this.proxy = createProxy(toProxyOptions(loaded.config), surroundings);
     this.server = createServer(this.proxy, toServerOptions(loaded));
     this.#warnings = new ConnectionWarnings(this.server, logger);
   }
@@ -49,8 +49,9 @@ export class ServingProcess {
     void this.#accessLog?.reopen(this.#loaded.config.accessLog);
   }
 
-  drain(options: DrainOptions): Promise<void> {
-    return drain({ proxy: this.proxy, server: this.server, logger: this.#logger, ...options });
+  /** `report` is called at the start, now and then, and when the time is over. */
+  drain(options: DrainOptions & { readonly report: (what: string) => void }): Promise<void> {
+    return drain({ proxy: this.proxy, server: this.server, ...options });
   }
 
   async close(): Promise<void> {

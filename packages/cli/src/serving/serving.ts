@@ -1,3 +1,4 @@
+import type { AdminTarget } from "@evenkeel/admin";
 import type { ReloadChanges, Proxy as ReverseProxy } from "evenkeel";
 import type { FindInherited, ListeningHandle, ServerStatus } from "evenkeel/server";
 import type { LoadedConfig } from "./loaded-config.ts";
@@ -18,6 +19,8 @@ export type Inherit = () => Promise<FindInherited>;
 export interface Serving {
   /** The proxy of this process. It has the pools, their health, and what an operator has set. */
   readonly proxy: ReverseProxy;
+  /** What the admin API inspects and changes: everything that serves. */
+  readonly target: AdminTarget;
   /** The URLs of the listeners, with the ports that the system chose; "unix:" and a path for a Unix socket. */
   readonly urls: readonly string[];
   /** Throws a `Failure` for an address or a log file that cannot be used. The caller calls `destroy` then. */
@@ -25,7 +28,9 @@ export interface Serving {
   /** Applies a configuration that was loaded again. If it rejects, nothing has changed, and the log has the reason. */
   configure(loaded: LoadedConfig): Promise<ReloadChanges>;
   /** The state of the listeners for clients. */
-  status(): ServerStatus;
+  status(): Promise<ServerStatus>;
+  /** How many files a process of this command may open. */
+  readonly descriptors: number;
   /** What another process can take over. */
   listeningSockets(): readonly ListeningHandle[];
   /** Reopens the access log by its path, after log rotation has renamed the file. */
