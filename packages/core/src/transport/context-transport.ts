@@ -1,5 +1,5 @@
 import { AsyncContext } from "../runtime/async-context.ts";
-import type { Exchange, ExchangeFailure, ExchangeHandler, RequestHead, Transport } from "./transport.ts";
+import type { ConnectionUse, Exchange, ExchangeFailure, ExchangeHandler, RequestHead, Transport } from "./transport.ts";
 
 /**
  * Calls each handler in the async context of its dispatch. Requests share connections, whose callbacks would otherwise run in
@@ -14,6 +14,14 @@ export class ContextTransport implements Transport {
 
   dispatch(head: RequestHead, handler: ExchangeHandler): Exchange {
     return this.#transport.dispatch(head, new ContextHandler(handler));
+  }
+
+  get connectionUse(): ConnectionUse {
+    return this.#transport.connectionUse;
+  }
+
+  limitConnections(max: number, onShort: () => void): void {
+    this.#transport.limitConnections(max, onShort);
   }
 
   close(): void {

@@ -69,10 +69,24 @@ export interface Exchange {
   abort(): void;
 }
 
+/** How many connections a transport has of those that its limit allows. */
+export interface ConnectionUse {
+  /** Those that count against the limit. */
+  readonly open: number;
+  /** Those in use, and those that exchanges wait for because the limit is reached. */
+  readonly wanted: number;
+}
+
 /** The connections to one upstream. */
 export interface Transport {
   /** Begins an exchange. The handler is never called during this call, not even with a failure. */
   dispatch(head: RequestHead, handler: ExchangeHandler): Exchange;
+  readonly connectionUse: ConnectionUse;
+  /**
+   * Sets the limit of connections in place of `connections.max`; 0 allows none. Idle ones above it close, busy ones after their
+   * exchanges. `onShort` is called when an exchange has to wait because the limit is reached.
+   */
+  limitConnections(max: number, onShort: () => void): void;
   /** Accepts no new exchange, and closes when those in flight have ended. */
   close(): void;
   /** Ends all exchanges and connections now. */

@@ -6,6 +6,7 @@
 import { onTestFinished } from "vitest";
 import type { ErrorCode } from "../../src/errors.ts";
 import type {
+  ConnectionUse,
   Exchange,
   ExchangeFailure,
   ExchangeHandler,
@@ -91,6 +92,13 @@ export class ScriptedUpstream implements Transport {
   revive(): void {
     this.refuses = false;
   }
+
+  /** Requests share no connections. */
+  get connectionUse(): ConnectionUse {
+    return { open: 0, wanted: 0 };
+  }
+
+  limitConnections(): void {}
 
   close(): void {
     this.closings++;

@@ -8,7 +8,7 @@ import { readyEvent, type SocketOpener } from "../connector.ts";
 import type { TransportSettings } from "../create-transport.ts";
 import { connectFailureCode } from "../failure-codes.ts";
 import type { OpenedSocket } from "../http2/dial.ts";
-import type { Exchange, ExchangeHandler, RequestHead, Transport } from "../transport.ts";
+import type { ConnectionUse, Exchange, ExchangeHandler, RequestHead, Transport } from "../transport.ts";
 import { TransportError } from "../transport-error.ts";
 import { failUnsent, WaitingExchanges } from "../waiting-exchanges.ts";
 import { Connection } from "./connection.ts";
@@ -45,6 +45,9 @@ export class Http1Transport implements Transport {
   /** Connections whose requests are written in the next check phase. */
   #claimed: Connection[] = [];
   #distrustedUntil = -Infinity;
+  /** The limit of connections. */
+  #max: number;
+  #onShort: (() => void) | undefined;
   #closing = false;
 
   constructor(address: UpstreamAddress, settings: TransportSettings, runtime: Runtime, connector: SocketOpener) {
@@ -54,6 +57,7 @@ export class Http1Transport implements Transport {
     this.#runtime = runtime;
     this.#connector = connector;
     this.#name = connector.nameOf(address);
+    this.#max = settings.connections.max || Infinity;
     this.#ticker = tickerOf(runtime.clock);
     this.#waiting = new WaitingExchanges(runtime.clock, this.#ticker, this.#timeouts.connectMs, (exchange) =>
       this.#waiting.refuse(exchange, "queue_timeout"),
@@ -92,6 +96,23 @@ export class Http1Transport implements Transport {
     return this.#connections.size;
   }
 
+  get connectionUse(): ConnectionUse {
+    const open = this.size;
+    const waiting = this.full ? this.#waiting.size : 0;
+    return { open, wanted: open - this.#idle.size - this.#bound.size + waiting };
+  }
+
+  limitConnections(max: number, onShort: () => void): void {
+    this.#max = max;
+    this.#onShort = onShort;
+    while (this.size > max) {
+      const idle = this.#idle.takeLeast() ?? this.#bound.values().next().value;
+      if (idle === undefined) break;
+      idle.close();
+    }
+    this.#serveWaiting();
+  }
+
   close(): void {
     this.#closing = true;
     this.#closeIdle();
@@ -106,7 +127,8 @@ export class Http1Transport implements Transport {
 
   /** The connection is reusable after its exchange, once it has rested. */
   onReleased(connection: Connection): void {
-    if (this.#closing || connection.releasedAt < this.#distrustedUntil) return connection.close();
+    const surplus = this.size > this.#max;
+    if (this.#closing || surplus || connection.releasedAt < this.#distrustedUntil) return connection.close();
     if (connection.authentication.bound) this.#keepForClient(connection);
     else this.#idle.add(connection);
     this.#serveWaiting();
@@ -189,14 +211,14 @@ export class Http1Transport implements Transport {
 
   /** The limit of connections is reached. */
   get full(): boolean {
-    const { max } = this.#settings.connections;
-    return max > 0 && this.#connections.size >= max;
+    return this.#connections.size >= this.#max;
   }
 
   /** Waits for at most the connect timeout. A timeout is our own failure, since the limit is ours. */
   #wait(exchange: Http1Exchange): void {
     this.#waiting.enter(exchange);
     this.#wakeWhenRested();
+    if (this.full) this.#onShort?.();
   }
 
   /** Serves waiting exchanges in order, up to the first that cannot be served. */

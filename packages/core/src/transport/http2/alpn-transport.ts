@@ -5,7 +5,14 @@ import type { SocketOpener } from "../connector.ts";
 import type { TransportSettings } from "../create-transport.ts";
 import { FailureListener } from "../failure-listener.ts";
 import { Http1Transport } from "../http1/http1-transport.ts";
-import type { Exchange, ExchangeFailure, ExchangeHandler, RequestHead, Transport } from "../transport.ts";
+import type {
+  ConnectionUse,
+  Exchange,
+  ExchangeFailure,
+  ExchangeHandler,
+  RequestHead,
+  Transport,
+} from "../transport.ts";
 import type { OpenedSocket } from "./dial.ts";
 import type { Http2Exchange } from "./http2-exchange.ts";
 import { Http2Transport } from "./http2-transport.ts";
@@ -40,6 +47,17 @@ export class AlpnTransport implements Transport {
     if (!this.#prefersHttp1()) return this.#http2.dispatch(head, handler);
     if (!this.#http1Required || this.#http1.size > 0) return this.#http1.dispatch(head, handler);
     return this.#http1.dispatch(head, new FailureListener(handler, this.#onHttp1Failed));
+  }
+
+  get connectionUse(): ConnectionUse {
+    const { connectionUse: one } = this.#http1;
+    const { connectionUse: two } = this.#http2;
+    return { open: one.open + two.open, wanted: one.wanted + two.wanted };
+  }
+
+  limitConnections(max: number, onShort: () => void): void {
+    this.#http1.limitConnections(max, onShort);
+    this.#http2.limitConnections(max, onShort);
   }
 
   close(): void {

@@ -8,6 +8,7 @@ import { connectTimeoutError, readyEvent, type SocketOpener } from "../connector
 import type { TransportSettings } from "../create-transport.ts";
 import { connectFailureCode } from "../failure-codes.ts";
 import type { TransportError } from "../transport-error.ts";
+import type { Http2Exchange } from "./http2-exchange.ts";
 
 /** The protocol that the upstream has chosen by ALPN, or HTTP/2 with prior knowledge where there is no TLS. */
 export type Protocol = "h2" | "http/1.1";
@@ -25,6 +26,14 @@ export interface OpenedSocket {
 export interface DialOwner {
   onOpened(dial: Dial, opened: OpenedSocket): void;
   onDialFailed(dial: Dial, code: ErrorCode, cause: unknown): void;
+}
+
+/** Handles connections and upstreams that do not use HTTP/2. */
+export interface Http1Fallback {
+  /** The upstream has chosen HTTP/1.1 on a connection for which these exchanges wait. */
+  readonly onHttp1: (opened: OpenedSocket, waiting: readonly Http2Exchange[]) => void;
+  /** The upstream has sent HTTP_1_1_REQUIRED. */
+  readonly onHttp1Required: () => void;
 }
 
 /** In the order of preference. */

@@ -7,10 +7,10 @@ import type { SocketOpener } from "../connector.ts";
 import type { TransportSettings } from "../create-transport.ts";
 import { ConnectionLifetime } from "../http1/connection-lifetime.ts";
 import type { ConnectionTimeouts } from "../http1/connection-setup.ts";
-import type { Exchange, ExchangeHandler, RequestHead, Transport } from "../transport.ts";
+import type { ConnectionUse, Exchange, ExchangeHandler, RequestHead, Transport } from "../transport.ts";
 import type { TransportError } from "../transport-error.ts";
 import { failUnsent, WaitingExchanges } from "../waiting-exchanges.ts";
-import { Dial, type DialOwner, type OpenedSocket } from "./dial.ts";
+import { Dial, type DialOwner, type Http1Fallback, type OpenedSocket } from "./dial.ts";
 import { Http2Exchange } from "./http2-exchange.ts";
 import { requestFields } from "./request-fields.ts";
 import { Session } from "./session.ts";
@@ -18,14 +18,6 @@ import type { SessionOwner } from "./session-roles.ts";
 
 /** The streams that a connection is expected to allow before its settings are known (RFC 9113 section 6.5.2 recommends no fewer). */
 const expectedStreams = 100;
-
-/** Handles connections and upstreams that do not use HTTP/2. */
-export interface Http1Fallback {
-  /** The upstream has chosen HTTP/1.1 on a connection for which these exchanges wait. */
-  readonly onHttp1: (opened: OpenedSocket, waiting: readonly Http2Exchange[]) => void;
-  /** The upstream has sent HTTP_1_1_REQUIRED. */
-  readonly onHttp1Required: () => void;
-}
 
 /** HTTP/2 connections to one upstream, as few as the requests in flight need, and the exchanges that wait for a stream. */
 export class Http2Transport implements Transport, SessionOwner, DialOwner {
@@ -51,6 +43,9 @@ export class Http2Transport implements Transport, SessionOwner, DialOwner {
   readonly #name: ResolvedName | undefined;
   #nameVersion = 0;
   #serving = false;
+  /** The limit of connections. */
+  #max: number;
+  #onShort: (() => void) | undefined;
   #closing = false;
 
   /** Without `fallback` the upstream has to speak HTTP/2, as it does where there is no TLS and so no ALPN. */
@@ -65,6 +60,7 @@ export class Http2Transport implements Transport, SessionOwner, DialOwner {
     this.#settings = settings;
     this.#connector = connector;
     this.#name = connector.nameOf(address);
+    this.#max = settings.connections.max || Infinity;
     this.#fallback = fallback;
     this.#timeouts = { ...settings.timeouts, keepAliveMs: settings.connections.keepAliveMs };
     this.#runtime = runtime;
@@ -87,6 +83,19 @@ export class Http2Transport implements Transport, SessionOwner, DialOwner {
     else if (this.#closing) failUnsent(exchange, "closed", undefined);
     else if (this.#waiting.size > 0 || !this.#place(exchange)) this.#wait(exchange);
     return exchange;
+  }
+
+  get connectionUse(): ConnectionUse {
+    const busy = [...this.#sessions].filter(({ active }) => active > 0).length;
+    return { open: this.#open, wanted: busy + this.#dials.size + (this.#full ? this.#lacking() : 0) };
+  }
+
+  limitConnections(max: number, onShort: () => void): void {
+    this.#max = max;
+    this.#onShort = onShort;
+    const leastUsed = [...this.#sessions].sort((one, other) => one.active - other.active);
+    for (const session of leastUsed.slice(0, Math.max(0, this.#open - max))) this.#retire(session);
+    this.#serveWaiting();
   }
 
   close(): void {
@@ -177,8 +186,7 @@ export class Http2Transport implements Transport, SessionOwner, DialOwner {
     if (this.#name !== undefined) this.#followName(this.#name);
     for (const session of this.#sessions) {
       if (this.#isSpent(session)) {
-        // The exchanges that it was assigned in this turn of the event loop are sent first.
-        if (!this.#claimed.has(session)) session.retire();
+        this.#retire(session);
         continue;
       }
       if (session.room <= 0 || (freshConnection && session.served)) continue;
@@ -189,6 +197,12 @@ export class Http2Transport implements Transport, SessionOwner, DialOwner {
       return true;
     }
     return false;
+  }
+
+  #retire(session: Session): void {
+    // The exchanges that it was assigned in this turn of the event loop are sent first.
+    if (this.#claimed.has(session)) this.#uses.get(session)?.lifetime.retire();
+    else session.retire();
   }
 
   /** Whether a connection has reached its maximum age or number of requests, or its address is no longer the upstream's. */
@@ -219,6 +233,7 @@ export class Http2Transport implements Transport, SessionOwner, DialOwner {
   #wait(exchange: Http2Exchange): void {
     this.#waiting.enter(exchange);
     this.#dialIfNeeded();
+    if (this.#onShort !== undefined && this.#full && this.#lacking() > 0) this.#onShort();
   }
 
   /** A wait because of our own limit is our failure. That no connection has become usable is the upstream's. */
@@ -246,14 +261,18 @@ export class Http2Transport implements Transport, SessionOwner, DialOwner {
     const fresh = [...this.#waiting].some(({ head }) => head.freshConnection);
     // An upstream that allows no stream at all does not allow one on another connection either.
     const allowsNone = [...this.#sessions].some((session) => session.allowsNone);
-    const unsettled = [...this.#sessions].filter(({ settled }) => !settled).length;
-    let expected = this.#dials.size * expectedStreams + unsettled * (fresh ? 0 : expectedStreams);
-    while (expected < this.#waiting.size && !allowsNone && this.#hasRoom(fresh)) {
+    while (this.#lacking(fresh) > 0 && !allowsNone && this.#hasRoom(fresh)) {
       const { clock } = this.#runtime;
       const options = { owner: this, connector: this.#connector, ticker: this.#ticker, clock };
       this.#dials.add(new Dial(this.#address, this.#settings, options));
-      expected += expectedStreams;
     }
+  }
+
+  /** The number of connections that waiting exchanges need beside those that are opening. */
+  #lacking(fresh = false): number {
+    const unsettled = fresh ? 0 : [...this.#sessions].filter(({ settled }) => !settled).length;
+    const lacking = this.#waiting.size - (this.#dials.size + unsettled) * expectedStreams;
+    return Math.max(0, Math.ceil(lacking / expectedStreams));
   }
 
   /** Whether another connection may be opened. An idle session is retired to make room for a fresh connection. */
@@ -264,8 +283,11 @@ export class Http2Transport implements Transport, SessionOwner, DialOwner {
 
   /** Retired sessions do not count: most of them are ended by the upstream. */
   get #full(): boolean {
-    const { max } = this.#settings.connections;
-    return max > 0 && this.#sessions.size + this.#dials.size >= max;
+    return this.#open >= this.#max;
+  }
+
+  get #open(): number {
+    return this.#sessions.size + this.#dials.size;
   }
 
   #retireIfClosing(): void {
