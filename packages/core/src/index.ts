@@ -37,6 +37,7 @@ export { type Departed, mergeSnapshots } from "./observe/merge-snapshots.ts";
 export type { Counts, SnapshotCounts } from "./observe/snapshot-counts.ts";
 export { type Outbound, type OutboundOptions, outbound } from "./outbound/outbound.ts";
 export type * from "./policy.ts";
+export type { SharedLimit, SharedLimitKey } from "./pool/limits/pool-limits.ts";
 export { Pool } from "./pool/pool.ts";
 export type { Upstream } from "./pool/upstream.ts";
 export { checkUpstreamChange, type UpstreamChange } from "./pool/validate-change.ts";

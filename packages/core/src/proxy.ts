@@ -90,16 +90,16 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
     this.#connector = new Connector(this.#runtime);
     this.#hooks = surroundings;
     const resolved = resolveOptions(options);
+    this.limitShares = new LimitShares(this.#runtime.clock, () => this.#registry.pools);
     this.#registry = new PoolRegistry(resolved.pools, {
       runtime: this.#runtime,
       connector: this.#connector,
       coordination: surroundings.coordination,
-      onAdded: (pool) => this.#forwardEvents(pool),
+      onAdded: (pool) => this.#onPoolAdded(pool),
     });
     this.#routing = createRouting(resolved, this.#registry.current);
     this.#context = this.#createContext();
     this.requests = new ForwardingSink(this.#context);
-    this.limitShares = new LimitShares(this.pools, this.#runtime.clock);
   }
 
   /**
@@ -199,7 +199,6 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
   /**
    * Reports a reload that failed before there were options to check, such as a file that cannot be read. Emits `reload` with
    * `ok: false` and counts a failed reload, as `reload` does for wrong options. The options in force stay in force.
-   *
    * An error that is no `ProxyError` is reported as the `cause` of one with the code `invalid_options`. Returns the error
    * that was emitted.
    */
@@ -260,6 +259,7 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
     });
     this.#registry.close();
     this.#connector.stop();
+    this.limitShares.stop();
     if (this.#servers.size > 0) await this.#servers.end(this.#runtime.clock);
   }
 
@@ -270,7 +270,8 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
     return { ...changes, routes: resolved.routes.length };
   }
 
-  #forwardEvents(pool: Pool): void {
+  #onPoolAdded(pool: Pool): void {
+    this.limitShares.divide(pool);
     for (const event of poolEventNames) {
       pool.on(event, (...args) => this.emit(event, ...args));
     }

@@ -53,6 +53,8 @@ export interface UpstreamSnapshot {
   readonly inFlight: number;
   /** The limit of requests and open tunnels together. Null if there is none. */
   readonly maxInFlight: number | null;
+  /** This process's share of `maxInFlight`. Only where several processes share it. */
+  readonly inFlightShare?: number;
   readonly tunnels: number;
   /** Counts of attempts by outcome: `success`, `aborted`, `stale`, or an error code. */
   readonly outcomes: Readonly<Partial<Record<ErrorCode | "success" | "aborted" | "stale", number>>>;

@@ -1,7 +1,7 @@
 import { limits } from "../config/defaults.ts";
 import type { ResolvedRetry } from "../config/resolved.ts";
 import { type ErrorCode, errorKind } from "../errors.ts";
-import type { RetryBudget } from "../pool/retry-budget.ts";
+import type { RetryBudget } from "../pool/limits/retry-budget.ts";
 import type { Random } from "../runtime/random.ts";
 import type { ExchangeFailure } from "../transport/transport.ts";
 

@@ -12,7 +12,8 @@ import type { PoolExplanation, StickyExplanation, UpstreamExplanation } from "./
 /** Explains what a pool would do with a request. `code` is the error of a refusal, or null. */
 export function explainPool(arrival: RoutedRequest): { pool: PoolExplanation; code: ErrorCode | null } {
   const { pool, balancer, keyOf } = arrival.route;
-  const { hashOn, queue } = pool.options;
+  const { hashOn } = pool.options;
+  const { depth, share, options } = pool.queue;
   const key = keyOf?.(arrival);
   const sticky = explainSticky(arrival);
   const weighed = balancer.weigh({ key });
@@ -24,7 +25,7 @@ export function explainPool(arrival: RoutedRequest): { pool: PoolExplanation; co
     next,
     because,
     panic: pool.panic,
-    queue: { depth: pool.queue.depth, max: queue.max },
+    queue: { depth, max: options.max, ...(share !== undefined && { share }) },
     outage: pool.outage.snapshot,
     sticky,
     upstreams: pool.upstreams.map((upstream) => {

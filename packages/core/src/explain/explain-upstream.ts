@@ -44,12 +44,14 @@ function ofEjection({ ejectedUntil, ejectedFor, onTrial, trialInFlight }: Upstre
   return pro("on-trial", `it was ejected${why}, and may take one trial request`);
 }
 
-function ofRoom({ inFlight, tunnels, maxInFlight, slowStart, full, onTrial }: Upstream): Reason {
+function ofRoom({ inFlight, tunnels, maxInFlight, inFlightShare, slowStart, full, onTrial }: Upstream): Reason {
   const open = tunnels === 0 ? "" : `, ${tunnels} of them ${tunnels === 1 ? "an open tunnel" : "open tunnels"}`;
   if (maxInFlight === Infinity) return pro("has-room", `${inFlight} in flight${open}, without a limit`);
   const ramp = slowStart < 1 ? `, of which slow start allows ${percent(slowStart)}` : "";
-  const load = `${inFlight} of ${maxInFlight} in flight${open}${ramp}`;
-  return full && !(onTrial && inFlight < maxInFlight) ? con("full", load) : pro("has-room", load);
+  const limit = inFlightShare ?? maxInFlight;
+  const whole = inFlightShare === undefined ? "" : `, this process's share of ${maxInFlight}`;
+  const load = `${inFlight} of ${limit} in flight${whole}${open}${ramp}`;
+  return full && !(onTrial && inFlight < limit) ? con("full", load) : pro("has-room", load);
 }
 
 function ofWeight({ weight }: Upstream): Reason | undefined {

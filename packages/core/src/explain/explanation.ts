@@ -74,7 +74,8 @@ export interface PoolExplanation {
   readonly because: string;
   /** No upstream is available, and requests go to any that is not draining or disabled. */
   readonly panic: boolean;
-  readonly queue: { readonly depth: number; readonly max: number };
+  /** `share` is this process's share of `max`. Only where several processes share it. */
+  readonly queue: { readonly depth: number; readonly max: number; readonly share?: number };
   /** The outage of the pool, during which no connection succeeds; null otherwise. */
   readonly outage: OutageSnapshot | null;
   /** The session affinity of the request; null for a pool without sticky sessions. */

@@ -4,10 +4,10 @@ export interface Claim {
   readonly demand: number;
   /** Its share now. */
   readonly share: number;
-  /** Since when its share is larger than that of others with the same claim; undefined while it is not. */
+  /** Since when it has a place that cannot be split, and others with the same claim have not; undefined while it has none. */
   readonly aheadSince: number | undefined;
-  /** Since when it can use more than its share; undefined while it cannot. */
-  readonly shortSince: number | undefined;
+  /** Since when it could use such a place and has none; undefined while it has one or could not use it. */
+  readonly behindSince: number | undefined;
 }
 
 /** Milliseconds after which a place that cannot be split moves on: when some participants have none, and otherwise. */
@@ -59,7 +59,7 @@ function byTurn(unmet: readonly number[], claims: readonly Claim[], level: numbe
     if (share <= level) return 1;
     return aheadSince === undefined || now - aheadSince < turn ? 0 : 2;
   };
-  const since = (index: number) => (claims[index] as Claim).shortSince ?? now;
+  const since = (index: number) => (claims[index] as Claim).behindSince ?? now;
   return unmet.toSorted((a, b) => rank(a) - rank(b) || since(a) - since(b) || a - b);
 }
 

@@ -1,5 +1,6 @@
+import type { SharedLimitKey } from "../pool/limits/pool-limits.ts";
 import { type Claim, divide } from "./divide.ts";
-import type { LimitKey, LimitShare, LimitStart } from "./limit-messages.ts";
+import type { LimitShare, LimitStart } from "./limit-messages.ts";
 import { Part } from "./limit-part.ts";
 
 /** Milliseconds for which a limit counts as contested after the last participant that was short of it. */
@@ -12,7 +13,7 @@ const calmMs = 1_000;
 export class LimitAccount {
   /** See `limitKeyOf`. */
   readonly name: string;
-  readonly #key: LimitKey;
+  readonly #key: SharedLimitKey;
   readonly #parts = new Map<string, Part>();
   /** The largest total that a participant has now, or had when it last had this limit. */
   largestTotal = 0;
@@ -22,7 +23,7 @@ export class LimitAccount {
   /** No participant has this limit any more, and all have confirmed that their part is the even one again. */
   forgotten = false;
 
-  constructor(name: string, { pool, upstream, limit }: LimitKey) {
+  constructor(name: string, { pool, upstream, limit }: SharedLimitKey) {
     this.name = name;
     this.#key = { pool, upstream, limit };
   }
@@ -35,9 +36,11 @@ export class LimitAccount {
   /** Adds a participant that has not begun yet. Its part is at most what is left. */
   join(id: string, place: Pick<LimitStart, "slot" | "slots">): Part {
     const totals = [...this.#parts.values()].map(({ total }) => total ?? Infinity);
-    const free = Math.max(0, Math.min(this.largestTotal, ...totals) - this.#mayHold);
+    const total = Math.min(this.largestTotal, ...totals);
+    const free = Math.max(0, total - this.#mayHold);
     const part = new Part(this, id, place, 0);
     part.granted = Math.min(part.evenShare, free);
+    part.grantedOf = total;
     part.contested = this.contested;
     return this.#add(part);
   }
@@ -46,8 +49,8 @@ export class LimitAccount {
     this.#parts.delete(id);
   }
 
-  shareOf({ granted, contested }: Part): LimitShare {
-    return { ...this.#key, share: granted, contested };
+  shareOf({ granted, contested, grantedOf }: Part): LimitShare {
+    return { ...this.#key, share: granted, total: grantedOf, contested };
   }
 
   /** Divides the limit anew. Returns the parts that have changed: their participants have to be told. */
@@ -58,20 +61,19 @@ export class LimitAccount {
     this.largestTotal = Math.max(...totals);
     const total = Math.min(...totals);
     const reserve = Math.floor(total / (2 * parts.length));
-    const claims = parts.map((part) => this.#claimOf(part, part.demand(reserve, now), now));
+    const claims = parts.map((part) => claimOf(part, part.demand(reserve, now)));
     const short = claims.some(({ demand, share }) => demand > share && share < total);
     if (short) this.#contestedUntil = now + contestedMs;
     this.contested = now < this.#contestedUntil;
     const { parts: targets, level } = divide(total, claims, now);
-    for (const part of parts) if (part.share <= level) part.aheadSince = undefined;
     const uneven = now >= this.#calmAt && claims.some((claim, index) => lacksRoom(claim, targets[index] as number));
-    const due = short || uneven || this.#mayHold > total;
+    const due = short || uneven || this.#mayHold > total || parts.some((part) => part.outdated(total));
     const changed = due ? this.#move(parts, targets, total) : [];
     if (changed.length > 0) this.#calmAt = now + calmMs;
-    for (const part of parts) if (part.share > level) part.aheadSince ??= now;
+    for (const [index, part] of parts.entries()) part.ranked(level, (claims[index] as Claim).demand, now);
     for (const part of parts) {
       if (part.pending || part.contested === this.contested || changed.includes(part)) continue;
-      part.grant(part.granted, this.contested);
+      part.grant(part.granted, part.grantedOf, this.contested);
       changed.push(part);
     }
     return changed;
@@ -81,17 +83,21 @@ export class LimitAccount {
   #move(parts: readonly Part[], targets: readonly number[], total: number): Part[] {
     const changed: Part[] = [];
     const change = (part: Part, share: number) => {
-      part.grant(share, this.contested);
+      part.grant(share, total, this.contested);
       changed.push(part);
     };
     for (const [index, part] of parts.entries()) {
       const target = targets[index] as number;
-      if (!part.pending && part.share > target) change(part, target);
+      if (part.pending) continue;
+      if (part.outdated(total)) change(part, Math.min(target, part.share, part.evenShareOf(total)));
+      else if (part.share > target) change(part, target);
     }
-    let free = Math.max(0, total - this.#mayHold);
+    let free = total - this.#mayHold;
+    // Not even up to what a participant holds: it may hold less by now.
+    if (free < 0) return changed;
     const raised = [...parts.keys()].filter((index) => (parts[index] as Part).share < (targets[index] as number));
-    const since = (index: number) => (parts[index] as Part).shortSince ?? Infinity;
-    for (const index of raised.sort((a, b) => (since(a) === since(b) ? a - b : since(a) - since(b)))) {
+    const since = (index: number) => (parts[index] as Part).behindSince ?? Number.MAX_VALUE;
+    for (const index of raised.sort((a, b) => since(a) - since(b) || a - b)) {
       const part = parts[index] as Part;
       const { share, mayHold } = part;
       const to = Math.min(targets[index] as number, mayHold + free);
@@ -112,16 +118,10 @@ export class LimitAccount {
     for (const part of open) {
       const fits = part.evenShare <= part.mayHold || this.#mayHold - part.mayHold + part.evenShare <= this.largestTotal;
       if (!fits) continue;
-      part.grant(null, false);
+      part.grant(null, this.largestTotal, false);
       changed.push(part);
     }
     return changed;
-  }
-
-  #claimOf(part: Part, demand: number, now: number): Claim {
-    const { share } = part;
-    part.shortSince = demand > share ? (part.shortSince ?? now) : undefined;
-    return { demand, share, aheadSince: part.aheadSince, shortSince: part.shortSince };
   }
 
   #add(part: Part): Part {
@@ -139,4 +139,8 @@ export class LimitAccount {
 /** Has less than half of the room for more that an even division would leave it. */
 function lacksRoom({ share, demand }: Claim, target: number): boolean {
   return share < demand + Math.floor((target - demand) / 2);
+}
+
+function claimOf({ share, aheadSince, behindSince }: Part, demand: number): Claim {
+  return { demand, share, aheadSince, behindSince };
 }

@@ -58,6 +58,6 @@ export class LimitGrantor {
   #round(): void {
     this.#roundAt = Infinity;
     for (const [id, grant] of this.#ledger.due()) this.#send(id, grant);
-    this.#schedule(this.#ledger.dueInMs);
+    this.#schedule(Math.max(roundMs, this.#ledger.dueInMs));
   }
 }

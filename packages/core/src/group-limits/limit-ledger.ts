@@ -206,6 +206,6 @@ export class LimitLedger {
 }
 
 /** Whether the numbers can be reckoned with. */
-function isPlausible({ total, held, wanted }: LimitUse): boolean {
-  return [total, held, wanted].every((count) => Number.isSafeInteger(count) && count >= 0);
+function isPlausible({ total, share, held, wanted }: LimitUse): boolean {
+  return [total, share, held, wanted].every((count) => Number.isSafeInteger(count) && count >= 0);
 }

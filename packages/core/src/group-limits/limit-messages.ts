@@ -5,27 +5,17 @@
  * Messages may be lost, doubled, late or out of order: each one stands by itself, and is ignored if a newer one has arrived.
  */
 
-/**
- * The limits that are divided. `maxInFlight` and `connections` belong to an upstream, `queue` and `retries` to a pool. `retries`
- * is the part of a retry budget that does not depend on traffic: `retry.minRetriesPerSecond` over the window of the budget.
- */
-export type LimitName = "maxInFlight" | "connections" | "queue" | "retries";
-
-/** A limit of a pool or of one of its upstreams. */
-export interface LimitKey {
-  readonly pool: string;
-  /** The id of the upstream. Undefined for a limit of the pool. */
-  readonly upstream?: string | undefined;
-  readonly limit: LimitName;
-}
+import type { SharedLimitKey } from "../pool/limits/pool-limits.ts";
 
 /** What a participant uses of a limit. All numbers are whole. */
-export interface LimitUse extends LimitKey {
+export interface LimitUse extends SharedLimitKey {
   /** The limit of the whole group, from the participant's own configuration. */
   readonly total: number;
+  /** The share that is in force: the one granted last, or less after a reload that has lowered `total`. */
+  readonly share: number;
   /** The places that are taken. More than the share after the share was lowered, until they are released. */
   readonly held: number;
-  /** The places that it could use now: `held`, and those that requests wait for or were refused for. */
+  /** The places that it could use now: those in use, and those that requests wait for or were refused for. */
   readonly wanted: number;
 }
 
@@ -35,14 +25,19 @@ export interface LimitReport {
   readonly count: number;
   /** The `seq` of the last grant that is in force. 0 is that of the start. */
   readonly applied: number;
-  /** Lists every limit that the participant has. Otherwise those that have changed, and all that hold more than their share. */
+  /**
+   * Lists every limit that the participant has. Otherwise those that have changed, all that hold more than their share, and all
+   * whose share in force is not the one granted last.
+   */
   readonly full: boolean;
   readonly uses: readonly LimitUse[];
 }
 
-export interface LimitShare extends LimitKey {
+export interface LimitShare extends SharedLimitKey {
   /** Null: the even part again, as for a limit for which there was no grant yet. */
   readonly share: number | null;
+  /** The limit of the group of which it is a share. A participant whose limit is smaller by a reload does not raise its share. */
+  readonly total: number;
   /** Another participant waits for a part of this limit: changes of its use are reported soon. */
   readonly contested: boolean;
 }
@@ -70,6 +65,6 @@ export function evenPart(total: number, { slot, slots }: Pick<LimitStart, "slot"
 }
 
 /** A string that is the same for the same limit. Names of pools and ids of upstreams have no spaces. */
-export function limitKeyOf({ pool, upstream, limit }: LimitKey): string {
+export function limitKeyOf({ pool, upstream, limit }: SharedLimitKey): string {
   return upstream === undefined ? `${limit} ${pool}` : `${limit} ${pool} ${upstream}`;
 }

@@ -11,6 +11,8 @@ export class Part {
   readonly #place: Pick<LimitStart, "slot" | "slots">;
   /** The share last granted. Null: the even part. */
   granted: number | null;
+  /** The limit of which that is a share. */
+  grantedOf = 0;
   /** The share before, while the participant has not confirmed the last one. */
   #before: number | null | undefined;
   /** The grant of the last change. */
@@ -24,7 +26,7 @@ export class Part {
   #peakAt = -Infinity;
   /** See `Claim`. */
   aheadSince: number | undefined;
-  shortSince: number | undefined;
+  behindSince: number | undefined;
 
   constructor(account: LimitAccount, id: string, place: Pick<LimitStart, "slot" | "slots">, granted: number | null) {
     this.account = account;
@@ -38,7 +40,16 @@ export class Part {
   }
 
   get evenShare(): number {
-    return evenPart(this.total ?? this.account.largestTotal, this.#place);
+    return this.evenShareOf(this.total ?? this.account.largestTotal);
+  }
+
+  evenShareOf(total: number): number {
+    return evenPart(total, this.#place);
+  }
+
+  /** Its share is one of a larger total than the present one: the participant lowers it to the even one, or has done so. */
+  outdated(total: number): boolean {
+    return this.granted !== null && this.grantedOf > total;
   }
 
   /** The most that the participant may hold, whatever messages are on their way. */
@@ -48,6 +59,13 @@ export class Part {
 
   get over(): boolean {
     return this.held > this.share;
+  }
+
+  /** Notes from when on it is ahead of others or behind them. `level`: see `Division`. */
+  ranked(level: number, demand: number, now: number): void {
+    const isAhead = this.share > level;
+    this.aheadSince = isAhead ? (this.aheadSince ?? now) : undefined;
+    this.behindSince = !isAhead && demand > this.share ? (this.behindSince ?? now) : undefined;
   }
 
   /** The participant has not confirmed the last change. */
@@ -62,9 +80,10 @@ export class Part {
     return Math.max(this.wanted, Math.min(recent, reserve));
   }
 
-  grant(share: number | null, contested: boolean): void {
+  grant(share: number | null, of: number, contested: boolean): void {
     this.#before = this.granted;
     this.granted = share;
+    this.grantedOf = of;
     this.contested = contested;
   }
 
@@ -72,10 +91,14 @@ export class Part {
     this.#before = undefined;
   }
 
-  reported({ total, held, wanted }: LimitUse, now: number): void {
+  reported({ total, share, held, wanted }: LimitUse, now: number): void {
     this.total = total;
+    if (!this.pending && this.granted !== null && share < this.granted) {
+      this.granted = share;
+      this.grantedOf = Math.min(this.grantedOf, total);
+    }
     this.held = held;
-    this.wanted = Math.max(held, Math.min(wanted, total));
+    this.wanted = Math.min(wanted, total);
     if (this.wanted >= this.#peak || now - this.#peakAt >= reserveMs) this.#peak = this.wanted;
     if (this.wanted === this.#peak) this.#peakAt = now;
   }

@@ -90,10 +90,10 @@ export class EffectiveWeights {
     const { slowStart } = this.#context.options;
     let inMs = Infinity;
     if (slowStart === undefined) return inMs;
-    for (const { full, inFlight, maxInFlight, slowStartSince } of this.#slowStarting) {
-      if (!full || inFlight >= maxInFlight) continue;
+    for (const { full, inFlight, inFlightLimit, slowStartSince } of this.#slowStarting) {
+      if (!full || inFlight >= inFlightLimit) continue;
       // The limit is rounded up, so there is room as soon as the share exceeds the number in flight.
-      const passes = Math.floor((inFlight * limits.slowStartSteps) / maxInFlight) + 1;
+      const passes = Math.floor((inFlight * limits.slowStartSteps) / inFlightLimit) + 1;
       const passesAt = slowStartSince + (slowStart.windowMs * passes) / limits.slowStartSteps;
       inMs = Math.min(inMs, Math.max(0, passesAt - this.#clock.now()) + 1);
     }

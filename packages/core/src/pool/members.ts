@@ -168,6 +168,7 @@ export class Members {
   #create(options: ResolvedUpstream, discovered: boolean): Member {
     const member = new Member(options, this.#freeSlots.pop() ?? this.#nextSlot++);
     member.discovered = discovered;
+    this.#context.limits.limit(member);
     member.held = this.#context.options.healthCheck?.initialState === "checking";
     return member;
   }
@@ -195,6 +196,7 @@ export class Members {
     member.discovered = discovered;
     member.tier = upstream.tier;
     member.maxInFlight = upstream.maxInFlight;
+    this.#context.limits.limit(member);
     if (member.configuredWeight === upstream.weight) return;
     member.configuredWeight = upstream.weight;
     this.#effectiveWeights.setWeight(member, upstream.weight, discovered ? "discovery" : "config");

@@ -2,6 +2,7 @@ import type { Duration, UpstreamOptions } from "../config/options.ts";
 import type { ResolvedPool } from "../config/resolved.ts";
 import type { PoolEvents, UpstreamState } from "../events.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import type { PoolLimits } from "./limits/pool-limits.ts";
 import type { Upstream } from "./upstream.ts";
 
 /** What an operator has changed: a weight, a state, or the membership, which `null` ends. */
@@ -26,6 +27,7 @@ export interface PoolContext {
   readonly runtime: Runtime;
   /** The current options; a reload replaces the object. */
   readonly options: ResolvedPool;
+  readonly limits: PoolLimits;
   /** Call after any change of which members can be picked. Drops the lists and wakes waiters. */
   changed(): void;
   /** Begins a change of several parts: no waiter is woken before `endUpdate`. */

@@ -17,11 +17,12 @@ import { HealthVerdicts } from "./availability/health-verdicts.ts";
 import { Outage } from "./availability/outage.ts";
 import { WaitQueue } from "./availability/wait-queue.ts";
 import { EffectiveWeights } from "./effective-weight.ts";
+import { PoolLimits } from "./limits/pool-limits.ts";
+import { RetryBudget } from "./limits/retry-budget.ts";
 import { type MemberChanges, Members } from "./members.ts";
 import type { PoolContext, PoolSignals } from "./pool-context.ts";
 import { poolSnapshot } from "./pool-snapshot.ts";
 import { ResolvedPoolOptions, toResolved } from "./resolved-options.ts";
-import { RetryBudget } from "./retry-budget.ts";
 import { Traffic } from "./statistics/traffic.ts";
 import { hasSameConnectionOptions, retireTransport, transportOf } from "./transports.ts";
 import type { Member, Upstream } from "./upstream.ts";
@@ -37,6 +38,8 @@ export class Pool extends SafeEmitter<PoolSignals> {
   readonly name: string;
   readonly queue: WaitQueue;
   readonly retryBudget: RetryBudget;
+  /** The limits as they hold in this process. */
+  readonly limits: PoolLimits;
   readonly traffic: Traffic = new Traffic();
   readonly effectiveWeights: EffectiveWeights;
   readonly ejections: Ejections;
@@ -75,13 +78,11 @@ export class Pool extends SafeEmitter<PoolSignals> {
     this.#members = new Members(context, this.effectiveWeights);
     this.ejections = new Ejections(context, this.#members);
     this.discoveryStatus = new DiscoveryStatus(context, this.#members);
-    const { effectiveWeights, queue, discoveryStatus } = this;
-    this.#candidates = new Candidates(context, { members: this.#members, effectiveWeights, queue, discoveryStatus });
-    this.outage = new Outage(context, () => this.#candidates.usable);
+    this.#candidates = new Candidates(context, this.#members, this);
+    this.outage = new Outage(context, this.queue, () => this.#candidates.usable);
+    this.limits = new PoolLimits(context, this, () => this.#members.list);
     this.verdicts = new HealthVerdicts(context, this.#members, this.outage);
-    this.#accounting = new AttemptAccounting(context, this, this.#members.tunnels, (member) =>
-      this.#onReleased(member),
-    );
+    this.#accounting = new AttemptAccounting(context, this, this.#members.tunnels, this.#onReleased);
     for (const upstream of this.#options.upstreams) this.#members.join(upstream);
   }
 
@@ -212,7 +213,7 @@ export class Pool extends SafeEmitter<PoolSignals> {
     const attempt = new Attempt(member, this.#runtime.clock.now(), lastResort, this.#accounting);
     member.inFlight++;
     member.trial?.begin(attempt, inPlaceOf, this.#options.timeouts.headersMs);
-    if (member.full) this.#candidates.dropLists();
+    if (member.full) this.#candidates.onFull(member);
     return attempt;
   }
 
@@ -224,7 +225,7 @@ export class Pool extends SafeEmitter<PoolSignals> {
 
   /** Returns the transport of an upstream, which is created at its first use. */
   transport(upstream: Upstream): Transport {
-    return transportOf(upstream as Member, this.#options, this.#runtime, this.connector);
+    return transportOf(upstream as Member, this.#options, this.#runtime, this);
   }
 
   /**
@@ -234,8 +235,7 @@ export class Pool extends SafeEmitter<PoolSignals> {
   reconfigure(options: ResolvedPool): MemberChanges {
     const before = this.#options;
     this.#options = options;
-    this.queue.options = options.queue;
-    this.retryBudget.options = options.retry;
+    this.limits.reconfigure(options);
     if (!hasSameConnectionOptions(before, options)) this.#members.list.forEach(retireTransport);
     this.effectiveWeights.reconfigured();
     this.#candidates.beginUpdate();
@@ -274,10 +274,10 @@ export class Pool extends SafeEmitter<PoolSignals> {
     return this.#members.find(id)?.snapshot();
   }
 
-  #onReleased(member: Member): void {
+  readonly #onReleased = (member: Member): void => {
     if (this.#closed && member.requests === 0) retireTransport(member);
     this.#members.releaseIfDrained(member);
-  }
+  };
 
   #createContext(): PoolContext {
     const pool = this;
@@ -286,6 +286,9 @@ export class Pool extends SafeEmitter<PoolSignals> {
       runtime: this.#runtime,
       get options() {
         return pool.#options;
+      },
+      get limits() {
+        return pool.limits;
       },
       changed: () => this.#candidates.invalidate(),
       beginUpdate: () => this.#candidates.beginUpdate(),

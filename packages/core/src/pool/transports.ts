@@ -5,11 +5,20 @@ import type { Connector } from "../transport/connector.ts";
 import { ContextTransport } from "../transport/context-transport.ts";
 import { createTransport } from "../transport/create-transport.ts";
 import type { Transport } from "../transport/transport.ts";
+import type { PoolLimits } from "./limits/pool-limits.ts";
 import type { Member } from "./upstream.ts";
 
 /** Returns the transport of a member, which is created at its first use. */
-export function transportOf(member: Member, options: ResolvedPool, runtime: Runtime, connector: Connector): Transport {
-  member.transport ??= new ContextTransport(createTransport(member.address, options, runtime, connector));
+export function transportOf(
+  member: Member,
+  options: ResolvedPool,
+  runtime: Runtime,
+  { connector, limits }: { readonly connector: Connector; readonly limits: PoolLimits },
+): Transport {
+  if (member.transport === undefined) {
+    member.transport = new ContextTransport(createTransport(member.address, options, runtime, connector));
+    limits.limitConnections(member);
+  }
   return member.transport;
 }
 

@@ -20,6 +20,8 @@ export interface Upstream extends Candidate {
   readonly configuredWeight: number;
   /** Infinity when there is no limit. */
   readonly maxInFlight: number;
+  /** This process's share of `maxInFlight`, if several processes share it. */
+  readonly inFlightShare: number | undefined;
   /** Open tunnels, which `inFlight` includes. */
   readonly tunnels: number;
   /** The last verdict of probes: its time in milliseconds since 1970, and the result of the deciding probe. */
@@ -70,7 +72,10 @@ export class Member implements Upstream {
   readonly url: string;
   readonly address: UpstreamAddress;
   tier: number;
+  /** The limit in force in this process: its share, or `maxInFlight`. */
+  inFlightLimit: number;
   maxInFlight: number;
+  inFlightShare: number | undefined;
   /** The configured weight, so that a reload can detect its change and keep an operator's weight otherwise. */
   configuredWeight: number;
   weight: number;
@@ -113,6 +118,7 @@ export class Member implements Upstream {
     this.address = options.address;
     this.slot = slot;
     this.tier = options.tier;
+    this.inFlightLimit = options.maxInFlight;
     this.maxInFlight = options.maxInFlight;
     this.configuredWeight = options.weight;
     this.weight = options.weight;
@@ -146,9 +152,10 @@ export class Member implements Upstream {
 
   /** At its limit, apart from any trial. */
   get atLimit(): boolean {
+    const { inFlight, inFlightLimit, slowStart } = this;
     // Slow start applies to the limit as well, as in HAProxy.
-    const limit = this.slowStart === 1 ? this.maxInFlight : Math.max(1, Math.ceil(this.maxInFlight * this.slowStart));
-    return this.inFlight >= limit;
+    if (slowStart === 1) return inFlight >= inFlightLimit;
+    return inFlight >= Math.min(inFlightLimit, Math.max(1, Math.ceil(inFlightLimit * slowStart)));
   }
 
   /** Includes half-open upstreams, whose ejection ends with their readmission. */
@@ -221,6 +228,7 @@ export class Member implements Upstream {
       ejections: Object.freeze({ ...this.#ejections }),
       inFlight: this.requests,
       maxInFlight: this.maxInFlight === Infinity ? null : this.maxInFlight,
+      ...(this.inFlightShare !== undefined && { inFlightShare: this.inFlightShare }),
       tunnels: this.tunnels,
       outcomes: Object.freeze({ ...this.#outcomes }),
       probes: Object.freeze({ ...this.#probes }),

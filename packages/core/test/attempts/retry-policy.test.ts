@@ -10,7 +10,7 @@ import { limits } from "../../src/config/defaults.ts";
 import type { RetryOptions } from "../../src/config/options.ts";
 import { resolvePool } from "../../src/config/resolve.ts";
 import type { ErrorCode } from "../../src/errors.ts";
-import { RetryBudget } from "../../src/pool/retry-budget.ts";
+import { RetryBudget } from "../../src/pool/limits/retry-budget.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 
 /** The differences to a GET without a body, default options and an upstream left in the pool. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { RetryBudget } from "../../src/pool/retry-budget.ts";
+import { RetryBudget } from "../../src/pool/limits/retry-budget.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 
 function budgetOf(budget: number, minRetriesPerSecond: number) {

@@ -47,10 +47,14 @@ export class Candidates {
   /** Something has changed since waiters were last woken. */
   #changed = false;
 
-  constructor(context: PoolContext, parts: Parts) {
+  constructor(
+    context: PoolContext,
+    members: Members,
+    { effectiveWeights, queue, discoveryStatus }: Omit<Parts, "members">,
+  ) {
     this.#context = context;
-    this.#parts = parts;
-    parts.queue.onEntered = () => this.#awaitRoom();
+    this.#parts = { members, effectiveWeights, queue, discoveryStatus };
+    queue.onEntered = () => this.#awaitRoom();
   }
 
   /** The current lists, computed at their first use after a change. */
@@ -93,9 +97,10 @@ export class Candidates {
     return standingOf(upstream as Member, this.lists);
   }
 
-  /** Drops the lists after a change that concerns no waiter. */
-  dropLists(): void {
+  /** A member has no room any more, which concerns no waiter. */
+  onFull(member: Member): void {
     this.#current = undefined;
+    this.#context.limits.onFull(member);
   }
 
   /** A weight has changed, which concerns no waiter. */

@@ -15,6 +15,7 @@ import type { Timer } from "../../runtime/clock.ts";
 import type { OutageSnapshot } from "../../snapshot.ts";
 import type { PoolContext } from "../pool-context.ts";
 import type { Upstream } from "../upstream.ts";
+import type { WaitQueue } from "./wait-queue.ts";
 
 /** A request that waits for the end of an outage. */
 export interface OutageWaiter {
@@ -37,6 +38,7 @@ interface Place {
 
 export class Outage {
   readonly #context: PoolContext;
+  readonly #queue: WaitQueue;
   readonly #usable: () => boolean;
   readonly #places = new Map<OutageWaiter, Place>();
   /** On the monotonic clock. Undefined after a success, -Infinity before the first success. */
@@ -51,9 +53,10 @@ export class Outage {
   #releaseTimer: Timer;
   #closed = false;
 
-  /** `usable` returns whether the pool has an upstream that a request may use. */
-  constructor(context: PoolContext, usable: () => boolean) {
+  /** The limit of `queue` is that of its own as well. `usable` returns whether the pool has an upstream that a request may use. */
+  constructor(context: PoolContext, queue: WaitQueue, usable: () => boolean) {
     this.#context = context;
+    this.#queue = queue;
     this.#usable = usable;
   }
 
@@ -97,8 +100,11 @@ export class Outage {
   enter(request: OutageWaiter, until: number): boolean {
     const now = this.#context.runtime.clock.now();
     const ends = Math.min(until, (this.#since ?? now) + this.#connectForMs);
-    const hasRoom = this.#places.has(request) || this.#places.size < this.#context.options.queue.max;
-    if (this.#closed || ends <= now || !hasRoom) return false;
+    if (this.#closed || ends <= now) return false;
+    if (!this.#places.has(request) && this.#places.size >= this.#queue.max) {
+      this.#queue.onShort?.(true);
+      return false;
+    }
     this.#places.set(request, { until: ends, context: new AsyncContext(), connecting: false });
     // The timer was set while this request was connecting, and regards no request that connects.
     if (this.#timer === undefined) this.#schedule();

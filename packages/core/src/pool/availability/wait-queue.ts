@@ -31,8 +31,12 @@ interface Place {
 export class WaitQueue {
   /** A reload replaces the object. */
   options: { readonly max: number; readonly timeoutMs: number };
+  /** This process's share of `max`, if several processes share it. */
+  share: number | undefined;
   /** Called when a waiter has entered. */
   onEntered: (() => void) | undefined;
+  /** Called when a request waits or was refused. */
+  onShort: ((refused: boolean) => void) | undefined;
   readonly #clock: Clock;
   /** A set keeps the order of arrival and deletes in constant time. */
   readonly #places = new Set<Place>();
@@ -48,13 +52,20 @@ export class WaitQueue {
     return this.#places.size;
   }
 
+  /** The limit in force in this process. */
+  get max(): number {
+    return this.share ?? this.options.max;
+  }
+
   get hasRoom(): boolean {
-    return this.#places.size < this.options.max;
+    return this.#places.size < this.max;
   }
 
   /** False when the queue is full. */
   enter(waiter: Waiter): boolean {
-    if (!this.hasRoom) return false;
+    const { hasRoom } = this;
+    this.onShort?.(!hasRoom);
+    if (!hasRoom) return false;
     const context = new AsyncContext();
     const expire = () => {
       this.leave(waiter);
