@@ -121,7 +121,10 @@ function addInto(total: Record<string, Counts[string]>, counts: Counts): void {
   }
 }
 
-/** Adds to `total`, whose bounds stay. The process that this one has replaced may be of a version with others. */
+/**
+ * Adds to `total`, whose bounds stay. The process that this one has replaced may be of a version with others. Sums are added in
+ * whole microseconds: a sum of fractions depends on their order, and to Prometheus one that decreases is a reset of the counter.
+ */
 function addHistogram(total: HistogramSnapshot | undefined, more: HistogramSnapshot): HistogramSnapshot {
   if (total === undefined) return { ...more, counts: more.counts.slice() };
   const { bounds } = total;
@@ -133,7 +136,11 @@ function addHistogram(total: HistogramSnapshot | undefined, more: HistogramSnaps
     while (at + 1 < known.length && (known[at + 1] as number) <= (bounds[index] as number)) at++;
     if (at >= 0) (counts[index] as number) += more.counts[at] as number;
   }
-  return { bounds, counts, count: total.count + more.count, sum: total.sum + more.sum };
+  return { bounds, counts, count: total.count + more.count, sum: (toMicros(total.sum) + toMicros(more.sum)) / 1e6 };
+}
+
+function toMicros(seconds: number): number {
+  return Math.round(seconds * 1e6);
 }
 
 function isHistogram(counts: Counts[string]): counts is HistogramSnapshot {

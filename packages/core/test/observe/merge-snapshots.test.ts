@@ -173,3 +173,15 @@ test("a histogram with other bounds, of another version, never adds more than is
     sum: 11.5,
   });
 });
+
+test("the sum of durations does not depend on the order of the workers, so that it never decreases", () => {
+  const sums = [0.1, 0.2, 0.3, 1_234.567_891, 0.7];
+  const workers = sums.map((sum) => {
+    return snapshotOf({ durations: [{ route: "/*", pool: "api", histogram: { ...histogram, sum } }] });
+  });
+  const sumOf = (all: typeof workers) => mergeSnapshots(snapshotOf({}), all).durations[0]?.histogram.sum;
+  const retired = mergeSnapshots(snapshotOf({}), workers.slice(2), { retired: workers.slice(0, 2).map(countsOf) });
+  expect(sumOf(workers)).toBe(1_235.867_891);
+  expect(sumOf(workers.toReversed())).toBe(1_235.867_891);
+  expect(retired.durations[0]?.histogram.sum).toBe(1_235.867_891);
+});

@@ -24,7 +24,9 @@ export class Histogram {
       count += bucket;
       return count;
     });
-    return Object.freeze({ bounds, counts: Object.freeze(cumulative.slice(0, -1)), count, sum: this.#sum });
+    // In whole microseconds, which several processes can add in any order.
+    const sum = Math.round(this.#sum * 1e6) / 1e6;
+    return Object.freeze({ bounds, counts: Object.freeze(cumulative.slice(0, -1)), count, sum });
   }
 
   quantiles(): Quantiles {
