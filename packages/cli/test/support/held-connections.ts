@@ -4,9 +4,12 @@ import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 export function heldConnections(pid: number, port: number): ReadonlySet<number> {
   const own = new Set(socketsOf(pid));
   const held = new Set<number>();
-  for (const line of readFileSync("/proc/net/tcp", "latin1").split("\n").slice(1)) {
-    const [, local = "", remote = "", , , , , , , inode = ""] = line.trim().split(/\s+/);
-    if (portOf(local) === port && own.has(inode)) held.add(portOf(remote));
+  // The list is read in pages, and lacks lines when connections close meanwhile.
+  for (let read = 0; read < 5; read++) {
+    for (const line of readFileSync("/proc/net/tcp", "latin1").split("\n").slice(1)) {
+      const [, local = "", remote = "", , , , , , , inode = ""] = line.trim().split(/\s+/);
+      if (portOf(local) === port && own.has(inode)) held.add(portOf(remote));
+    }
   }
   return held;
 }
