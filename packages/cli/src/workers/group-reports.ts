@@ -50,6 +50,15 @@ export class GroupReports {
     this.#snapshots.report(id, report.snapshot);
   }
 
+  /** A report that cannot be merged is left out. */
+  #reported(worker: WorkerProcess, report: WorkerReport): void {
+    try {
+      this.report(worker, report);
+    } catch {
+      worker.kill("killed");
+    }
+  }
+
   ended({ id }: WorkerProcess): void {
     this.#snapshots.end(id);
     const status = this.#reports.get(id)?.status;
@@ -122,7 +131,7 @@ export class GroupReports {
         .filter(({ state }) => state === "ready" || state === "draining")
         .map(async (worker) => {
           const reply = await worker.ask({ type: "report" }, workerLimits.replyMs);
-          if (reply?.type === "report") this.report(worker, reply.report);
+          if (reply?.type === "report" && worker.state !== "ended") this.#reported(worker, reply.report);
         }),
     );
   }

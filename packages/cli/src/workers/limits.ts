@@ -14,6 +14,8 @@ export const workerLimits = {
   /** Milliseconds between two reports of a worker's counts, and of the number of its connections. */
   reportMs: 2_000,
   connectionReportMs: 100,
+  /** Messages of a worker between two pings. Each accepted connection is one. */
+  messagesPerBeat: 100_000,
   /** Messages that may wait until a worker reads them. */
   unsentMessages: 10_000,
   /** Milliseconds in which a stop hands over the connections that have been accepted, checked at intervals. */

@@ -35,6 +35,8 @@ interface Place {
   worker: WorkerProcess | undefined;
   heartbeat: Heartbeat;
   retry: NodeJS.Timeout | undefined;
+  /** That its worker has sent since the last beat. */
+  messages: number;
 }
 
 /** Keeps a number of workers running: replaces those that end, stall, or do not confirm a change in time. */
@@ -60,6 +62,7 @@ export class Supervisor {
       worker: undefined,
       heartbeat: new Heartbeat(workerLimits.missedBeats),
       retry: undefined,
+      messages: 0,
     }));
   }
 
@@ -142,13 +145,33 @@ export class Supervisor {
         number,
         id,
         output,
-        onMessage: (worker, message) => this.#onMessage(place, worker, message),
+        onMessage: (worker, message) => this.#receive(place, worker, message),
         onEnded: (worker) => this.#onEnded(place, worker),
       });
     } catch (error) {
       return this.#retry(place, 0, `worker ${number} cannot be started: ${messageOf(error)}`);
     }
     place.worker.send(this.#events.startMessage(number, id));
+  }
+
+  /** A worker whose messages are too many, or cannot be handled, harms neither this process nor the other workers. */
+  #receive(place: Place, worker: WorkerProcess, message: WorkerMessage): void {
+    const { number } = place;
+    if (++place.messages > workerLimits.messagesPerBeat) {
+      if (place.messages === workerLimits.messagesPerBeat + 1) {
+        this.#options.logger.error({ worker: number }, `worker ${number} sends too many messages and is killed`);
+      }
+      return worker.kill("killed");
+    }
+    try {
+      this.#onMessage(place, worker, message);
+    } catch (error) {
+      this.#options.logger.error(
+        { worker: number, err: error },
+        `worker ${number} sends what cannot be read and is killed`,
+      );
+      worker.kill("killed");
+    }
   }
 
   #onMessage(place: Place, worker: WorkerProcess, message: WorkerMessage): void {
@@ -202,7 +225,10 @@ export class Supervisor {
     this.#lastBeat = now;
     // After a pause of this process, replies may have arrived that it has not read.
     afterArrived(() => {
-      for (const place of this.#places) this.#beatOne(place, late, now);
+      for (const place of this.#places) {
+        place.messages = 0;
+        this.#beatOne(place, late, now);
+      }
     });
   }
 
