@@ -1,4 +1,5 @@
 import { loadConfig, watchConfig } from "@evenkeel/config";
+import { type ListenFd, parseListenFds } from "evenkeel/server";
 import { messageOf } from "../failure.ts";
 import { openDiagnostics } from "../log/diagnostics.ts";
 import type { StandaloneServer } from "../primary/standalone-server.ts";
@@ -28,6 +29,7 @@ export async function run(file: string, { watch = false, pidFile }: RunOptions):
     await serve(() => loadConfig(file), diagnostics, {
       restartable: true,
       predecessor,
+      listenFds: takeListenFds(),
       pidFile,
       onReady(started) {
         server = started;
@@ -41,4 +43,11 @@ export async function run(file: string, { watch = false, pidFile }: RunOptions):
     watcher?.close();
     await diagnostics.close();
   }
+}
+
+/** The sockets of systemd are for this process, not for those that it starts. */
+function takeListenFds(): readonly ListenFd[] {
+  const fds = parseListenFds(process.env, process.pid);
+  for (const name of ["LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"]) delete process.env[name];
+  return fds;
 }

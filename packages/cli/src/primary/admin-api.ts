@@ -14,12 +14,11 @@ export interface AdminSubject extends Pick<AdminOptions, "listener" | "draining"
   readonly target: AdminTarget;
 }
 
-/** How the admin API of a process begins that replaces another one. */
+/** How the admin API begins in a process that replaces another one, or that has sockets of systemd. */
 export interface AdminSuccession {
-  /** The listening socket of the other process. */
-  readonly from?: InheritedSocket | undefined;
+  readonly from: InheritedSocket | undefined;
   /** The other process no longer responds to requests. Until then this one does not either: their counts would go back. */
-  readonly alone: Promise<unknown>;
+  readonly alone: Promise<unknown> | undefined;
 }
 
 /** The admin API with its listener. */

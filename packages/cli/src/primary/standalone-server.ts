@@ -1,4 +1,3 @@
-import { Server as NetServer } from "node:net";
 import { availableParallelism } from "node:os";
 import { setTimeout as wait } from "node:timers/promises";
 import type { ListenerSnapshot } from "@evenkeel/admin";
@@ -156,7 +155,7 @@ export class StandaloneServer {
     // What is inherited comes last: everything that can fail must have been done.
     const inheritsAdmin = admin !== undefined && succession.inheritsAdmin(admin.listen);
     if (!inheritsAdmin) await this.#openAdmin();
-    await this.#serving.start(succession.inherit(this.proxy));
+    await this.#serving.start(succession.inherit(this.proxy, this.#loaded.config));
     if (inheritsAdmin) await this.#openAdmin();
     await succession.serves(() => void this.reload().catch(() => {}));
     // Last, so that a failed start logs only its reason.
@@ -176,8 +175,7 @@ export class StandaloneServer {
       ...(succession.restartable && { onRestart: () => this.restart() }),
     };
     const { descriptors } = this.#serving;
-    const { alone } = succession;
-    const inherited = alone && { from: succession.adminSocket(admin.listen), alone };
+    const inherited = { from: succession.adminSocket(admin.listen), alone: succession.alone };
     this.#admin = await AdminApi.open(admin, subject, descriptors, this.#logger, inherited);
   }
 
@@ -253,9 +251,7 @@ export class StandaloneServer {
     return [
       ...this.#serving.listeningSockets().map((handle) => ({ use: "clients" as const, ...handle })),
       ...(admin === undefined ? [] : [{ use: "admin" as const, ...admin }]),
-    ].flatMap(({ use, address, socket }) =>
-      socket instanceof NetServer ? [{ use, address: formatListenAddress(address), socket }] : [],
-    );
+    ].map(({ use, address, socket }) => ({ use, address: formatListenAddress(address), socket }));
   }
 
   /** Closes what a failed start has opened. */

@@ -44,6 +44,7 @@ export class Predecessor {
     this.ended = this.#end.promise;
     channel.on("message", (message, handle) => this.#onMessage(message, handle));
     channel.on("disconnect", () => this.#onEnd());
+    if (!channel.connected) this.#onEnd();
   }
 
   /** Introduces this process, and resolves when the predecessor has answered. Rejects with a `Failure` if it cannot be replaced. */

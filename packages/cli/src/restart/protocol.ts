@@ -57,6 +57,8 @@ export type PredecessorMessage =
       readonly listen: readonly string[];
       /** Of the admin API. */
       readonly admin?: string | undefined;
+      /** Unix sockets of systemd, which the successor has as descriptors. */
+      readonly descriptors: readonly SharedDescriptor[];
       readonly intent: readonly OperatorIntent[];
     }
   /** With the socket. */
@@ -69,6 +71,12 @@ export type PredecessorMessage =
       readonly reload: boolean;
     } & ProcessCounts)
   | ({ readonly type: "counts" } & ProcessCounts);
+
+export interface SharedDescriptor {
+  readonly use: SocketUse;
+  readonly address: string;
+  readonly fd: number;
+}
 
 export type SocketUse = "clients" | "admin";
 
@@ -106,9 +114,10 @@ export function parsePredecessorMessage(value: unknown): PredecessorMessage | un
       version: isString,
       listen: listOf(isString),
       admin: (admin) => admin === undefined || isString(admin),
+      descriptors: listOf(isDescriptor),
       intent: listOf(isIntent),
     },
-    socket: { use: (use) => use === "clients" || use === "admin", address: isString },
+    socket: { use: isUse, address: isString },
     sent: {},
     draining: { ...counts, intent: listOf(isIntent), reload: (reload) => typeof reload === "boolean" },
     counts,
@@ -140,6 +149,14 @@ function isString(value: unknown): boolean {
 
 function listOf(test: Test): Test {
   return (value) => Array.isArray(value) && value.every(test);
+}
+
+function isUse(value: unknown): boolean {
+  return value === "clients" || value === "admin";
+}
+
+function isDescriptor(value: unknown): boolean {
+  return isObject(value) && isUse(value["use"]) && isString(value["address"]) && isNumber(value["fd"]);
 }
 
 function isIntent(value: unknown): boolean {

@@ -1,15 +1,14 @@
 import { fork } from "node:child_process";
 import { protocol, protocolVariable } from "./protocol.ts";
-import { Successor, type SuccessorHost } from "./successor.ts";
+import { Successor, type SuccessorHost, sharedDescriptors } from "./successor.ts";
 
 /** Starts the command of this process again, with the code that its path leads to now. */
 export function startSuccessor(host: SuccessorHost): Successor {
   const [, path = "", ...args] = process.argv;
-  // Descriptors of systemd are those of this process. The successor gets the sockets themselves.
-  const { LISTEN_FDS, LISTEN_PID, LISTEN_FDNAMES, ...env } = process.env;
+  const descriptors = sharedDescriptors(host).map(({ fd }) => fd);
   const child = fork(path, args, {
-    env: { ...env, [protocolVariable]: String(protocol) },
-    stdio: ["inherit", "inherit", "inherit", "ipc"],
+    env: { ...process.env, [protocolVariable]: String(protocol) },
+    stdio: ["inherit", "inherit", "inherit", "ipc", ...descriptors],
   });
   return new Successor(child, host);
 }

@@ -2,7 +2,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import type { AdminTarget, ListenerSnapshot } from "@evenkeel/admin";
 import type { FileConfig } from "@evenkeel/config";
 import { formatListenAddress, type ListenAddress, type Proxy as ReverseProxy } from "evenkeel";
-import type { InheritedSocket } from "evenkeel/server";
+import { type FindInherited, type InheritedSocket, type ListenFd, SystemdSockets } from "evenkeel/server";
 import type { Logger } from "pino";
 import { limits } from "../limits.ts";
 import { shareStandardStreams } from "../log/shared-streams.ts";
@@ -22,6 +22,8 @@ export interface SuccessionOptions {
   readonly restartable?: boolean;
   /** The process that this one replaces. */
   readonly predecessor?: Predecessor | undefined;
+  /** The listening sockets of systemd. */
+  readonly listenFds?: readonly ListenFd[];
   /** The path of a file that gets the process id once this process serves. */
   readonly pidFile?: string | undefined;
 }
@@ -54,14 +56,20 @@ export class Succession {
   readonly #settings: OperatorSettings;
   readonly #counts: PredecessorCounts | undefined;
   readonly #restarts: Restarts;
+  readonly #listenFds: readonly ListenFd[];
   #takeover: Takeover | undefined;
+  #systemd: SystemdSockets | undefined;
   #pidFile: PidFile | undefined;
   #onAlone: () => void = () => {};
   readonly #alone: Promise<void> = new Promise((resolve) => {
     this.#onAlone = resolve;
   });
 
-  constructor(subject: SuccessionSubject, { restartable = false, predecessor, pidFile }: SuccessionOptions) {
+  constructor(
+    subject: SuccessionSubject,
+    { restartable = false, predecessor, listenFds = [], pidFile }: SuccessionOptions,
+  ) {
+    this.#listenFds = listenFds;
     this.restartable = restartable;
     this.#inner = subject;
     this.#predecessor = predecessor;
@@ -75,27 +83,31 @@ export class Succession {
 
   /** Begins to replace the predecessor, if there is one. Throws a `Failure` if this process cannot. */
   async begin(config: FileConfig): Promise<void> {
+    if (this.#pidFilePath !== undefined) this.#pidFile = PidFile.prepare(this.#pidFilePath);
     if (this.#predecessor === undefined) return;
     this.#takeover = new Takeover(this.#predecessor, config);
     await this.#takeover.begin();
   }
 
   /** For the listeners of clients; undefined if they inherit nothing. */
-  inherit(proxy: ReverseProxy): Inherit | undefined {
+  inherit(proxy: ReverseProxy, config: FileConfig): Inherit | undefined {
     const takeover = this.#takeover;
-    if (takeover === undefined) return undefined;
-    return async () => {
-      await takeover.prepare(proxy, this.#settings);
-      return takeover.takeSockets();
-    };
+    if (takeover !== undefined) {
+      return async () => {
+        await takeover.prepare(proxy, this.#settings);
+        return takeover.takeSockets();
+      };
+    }
+    return this.#listenFds.length === 0 ? undefined : () => this.#openSystemd(config);
   }
 
+  /** Whether the admin API may have an inherited socket, after `inherit`. */
   inheritsAdmin(address: ListenAddress): boolean {
-    return this.#takeover?.inheritsAdmin(address) === true;
+    return this.#takeover?.inheritsAdmin(address) === true || this.#listenFds.length > 0;
   }
 
   adminSocket(address: ListenAddress): InheritedSocket | undefined {
-    return this.#takeover?.adminSocket(address);
+    return this.#takeover?.adminSocket(address) ?? this.#systemd?.take(address);
   }
 
   /** The predecessor has responded to its last request to the admin API. Undefined if there is none. */
@@ -108,7 +120,7 @@ export class Succession {
    * the meantime. Throws a `Failure`.
    */
   async serves(reload: () => void): Promise<void> {
-    if (this.#pidFilePath !== undefined) this.#pidFile = PidFile.write(this.#pidFilePath);
+    this.#pidFile?.publish();
     this.#takeover?.close();
     this.#predecessor?.ready();
     void this.#predecessor?.draining.then(async (last) => {
@@ -172,6 +184,13 @@ export class Succession {
 
   close(): void {
     this.#pidFile?.remove();
+  }
+
+  async #openSystemd({ server, admin }: FileConfig): Promise<FindInherited> {
+    const addresses = [...server.listen, ...(admin === undefined ? [] : [admin.listen])];
+    this.#systemd = await SystemdSockets.open(this.#listenFds, addresses);
+    for (const unused of this.#systemd.unused) this.#inner.logger.warn(`a socket of systemd is not used: ${unused}`);
+    return this.#systemd.take;
   }
 
   async #allCounts(): Promise<ProcessCounts> {

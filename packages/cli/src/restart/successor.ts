@@ -1,5 +1,6 @@
 import type { ChildProcess } from "node:child_process";
-import type { Server } from "node:net";
+import { Server } from "node:net";
+import type { ListeningHandle } from "evenkeel/server";
 import { Failure, messageOf } from "../failure.ts";
 import { limits } from "../limits.ts";
 import {
@@ -7,6 +8,7 @@ import {
   type PredecessorMessage,
   type ProcessCounts,
   parseSuccessorMessage,
+  type SharedDescriptor,
   type SocketUse,
   type SuccessorMessage,
   toWire,
@@ -17,7 +19,7 @@ export interface SharedSocket {
   readonly use: SocketUse;
   /** As in the configuration, formatted. */
   readonly address: string;
-  readonly socket: Server;
+  readonly socket: ListeningHandle["socket"];
 }
 
 /** The process that is replaced, as its successor needs it. */
@@ -32,6 +34,9 @@ export interface SuccessorHost {
   /** The successor wants the requests in flight to end now. */
   readonly end: () => void;
 }
+
+/** The first descriptor of a child process behind the standard streams and the channel. */
+const firstDescriptor = 4;
 
 /** The part of a child process that is used. */
 export type SuccessorChild = Pick<ChildProcess, "pid" | "connected" | "kill" | "on" | "once" | "send">;
@@ -122,11 +127,18 @@ export class Successor {
 
   async #welcome(): Promise<void> {
     const { version, listen, admin, intent } = this.#host;
-    this.#send({ type: "welcome", version, listen, admin, intent: await intent() });
+    // In the order in which the child has got them.
+    const descriptors = sharedDescriptors(this.#host).map(({ use, address }, index) => ({
+      use,
+      address,
+      fd: firstDescriptor + index,
+    }));
+    this.#send({ type: "welcome", version, listen, admin, descriptors, intent: await intent() });
   }
 
   #sendSockets(): void {
     for (const { use, address, socket } of this.#host.sockets()) {
+      if (!(socket instanceof Server)) continue;
       const message = toWire({ type: "socket", use, address });
       this.#child.send(message, socket, (error) => {
         if (error) this.fail(`the socket of ${address} could not be passed on: ${error.message}`);
@@ -154,4 +166,9 @@ export class Successor {
     // An error means that the other process has ended.
     this.#child.send(toWire(message), () => done());
   }
+}
+
+/** The sockets of a host that no message can carry: a child gets their descriptors at its start. */
+export function sharedDescriptors(host: SuccessorHost): readonly SharedDescriptor[] {
+  return host.sockets().flatMap(({ use, address, socket }) => ("fd" in socket ? { use, address, fd: socket.fd } : []));
 }

@@ -1,3 +1,4 @@
+import { closeSync } from "node:fs";
 import { createServer, isIP } from "node:net";
 import { setTimeout as wait } from "node:timers/promises";
 import type { FileConfig } from "@evenkeel/config";
@@ -8,6 +9,7 @@ import { orFailure } from "../serving/listen-failure.ts";
 import { version } from "../version.ts";
 import type { OperatorSettings } from "./operator-settings.ts";
 import type { Predecessor, Welcome } from "./predecessor.ts";
+import type { SocketUse } from "./protocol.ts";
 
 /** Replaces another process: the steps that come before this process serves. */
 export class Takeover {
@@ -15,6 +17,8 @@ export class Takeover {
   readonly #config: FileConfig;
   readonly #clients = new ReceivedSockets();
   readonly #admin = new ReceivedSockets();
+  /** By use and address. */
+  readonly #descriptors = new Map<string, number>();
   #welcome: Welcome | undefined;
 
   constructor(predecessor: Predecessor, config: FileConfig) {
@@ -25,6 +29,7 @@ export class Takeover {
   /** Throws a `Failure` if the process cannot be replaced, or if an address that it does not have cannot be used. */
   async begin(): Promise<void> {
     this.#welcome = await this.#predecessor.hello(version);
+    for (const { use, address, fd } of this.#welcome?.descriptors ?? []) this.#descriptors.set(`${use} ${address}`, fd);
     const { listen: addresses } = this.#config.server;
     for (const address of addresses) {
       if ("port" in address && address.port !== 0 && !this.#listens(address)) await tryAddress(address, addresses);
@@ -50,17 +55,32 @@ export class Takeover {
       if (typeof address === "string") socket.close();
       else (use === "clients" ? this.#clients : this.#admin).add(address, socket);
     });
-    return (address) => this.#clients.take(address) ?? this.#unixSocket(address, this.#listens(address));
+    return (address) =>
+      this.#clients.take(address) ??
+      this.#descriptor("clients", address) ??
+      this.#unixSocket(address, this.#listens(address));
   }
 
   adminSocket(address: ListenAddress): InheritedSocket | undefined {
-    return this.#admin.take(address) ?? this.#unixSocket(address, this.inheritsAdmin(address));
+    return (
+      this.#admin.take(address) ??
+      this.#descriptor("admin", address) ??
+      this.#unixSocket(address, this.inheritsAdmin(address))
+    );
   }
 
   /** Closes the sockets that the configuration has no address for. */
   close(): void {
+    for (const fd of this.#descriptors.values()) closeSync(fd);
     this.#clients.close();
     this.#admin.close();
+  }
+
+  #descriptor(use: SocketUse, address: ListenAddress): InheritedSocket | undefined {
+    const key = `${use} ${formatListenAddress(address)}`;
+    const fd = this.#descriptors.get(key);
+    this.#descriptors.delete(key);
+    return fd === undefined ? undefined : { fd };
   }
 
   #listens(address: ListenAddress): boolean {

@@ -76,8 +76,9 @@ interface Pair {
   readonly ended: () => boolean;
 }
 
-function connect(host: Partial<SuccessorHost> = {}): Pair {
+function connect(host: Partial<SuccessorHost> = {}, gone = false): Pair {
   const channel = new Channel();
+  if (gone) channel.disconnect();
   let ended = false;
   const successor = new Successor(channel.child, {
     version: "1.0.0",
@@ -241,10 +242,25 @@ describe("another version", () => {
       channel.fromParent(message);
     }
     for (const message of [
-      { protocol, type: "welcome", version: "1", listen: "x", intent: [] },
-      { protocol, type: "welcome", version: "1", listen: [], intent: [{ pool: "a" }] },
-      { protocol, type: "welcome", version: "1", listen: [], intent: [{ ...intent[0], state: "gone" }] },
-      { protocol, type: "welcome", version: "1", listen: [], intent: [{ ...intent[0], weight: { set: "5" } }] },
+      { protocol, type: "welcome", version: "1", listen: "x", descriptors: [], intent: [] },
+      { protocol, type: "welcome", version: "1", listen: [], descriptors: [], intent: [{ pool: "a" }] },
+      {
+        protocol,
+        type: "welcome",
+        version: "1",
+        listen: [],
+        descriptors: [],
+        intent: [{ ...intent[0], state: "gone" }],
+      },
+      {
+        protocol,
+        type: "welcome",
+        version: "1",
+        listen: [],
+        descriptors: [],
+        intent: [{ ...intent[0], weight: { set: "5" } }],
+      },
+      { protocol, type: "welcome", version: "1", listen: [], descriptors: [{ use: "x" }], intent: [] },
       { protocol, type: "socket", use: "other", address: "x" },
       { protocol, type: "socket", use: "clients", address: "x" },
       { protocol, type: "draining", intent: [], reload: false, snapshot: null, listener: {} },
@@ -258,10 +274,10 @@ describe("another version", () => {
 });
 
 test("a predecessor that ends early leaves its successor alone, with what it has", async () => {
-  for (const at of ["before the first message", "before the sockets", "before it drains"]) {
-    const { channel, predecessor } = connect();
-    if (at === "before the first message") {
-      channel.disconnect();
+  for (const at of ["before the start", "before the first message", "before the sockets", "before it drains"]) {
+    const { channel, predecessor } = connect({}, at === "before the start");
+    if (at === "before the start" || at === "before the first message") {
+      if (at !== "before the start") channel.disconnect();
       expect(await predecessor.hello("2")).toBeUndefined();
     } else {
       await predecessor.hello("2");

@@ -42,6 +42,8 @@ export interface CliOptions {
   readonly descriptors?: number;
   /** Options of Node itself. */
   readonly execArgv?: readonly string[];
+  /** A program with its arguments that starts the command. */
+  readonly wrapper?: readonly string[];
   /** The file that Node starts. Default: the command in few files, which starts in a third of the time. */
   readonly bin?: string;
 }
@@ -49,11 +51,11 @@ export interface CliOptions {
 /** Starts the command. It is killed at the end of the test if it still runs. */
 export function startCli(
   args: readonly string[],
-  { env = {}, cwd, descriptors, execArgv = [], bin = inject("bundledCommand") }: CliOptions = {},
+  { env = {}, cwd, descriptors, execArgv = [], wrapper = [], bin = inject("bundledCommand") }: CliOptions = {},
 ): Cli {
   // Node raises a soft limit to the hard one when it starts: this sets both.
   const limited = descriptors === undefined ? [] : ["sh", "-c", `ulimit -n ${descriptors} && exec "$0" "$@"`];
-  const [command = "", ...rest] = [...limited, process.execPath, ...execArgv, bin, ...args];
+  const [command = "", ...rest] = [...limited, ...wrapper, process.execPath, ...execArgv, bin, ...args];
   const child = spawn(command, rest, {
     env: { ...process.env, NODE_OPTIONS: "", ...env },
     stdio: ["ignore", "pipe", "pipe"],

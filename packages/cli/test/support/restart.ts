@@ -51,7 +51,7 @@ function restartable(serving: Serving, config: string): Restartable {
 }
 
 /** Resolves with the response to POST /api/restart. */
-function postRestart(admin: string): ReturnType<typeof sendRequest> {
+export function postRestart(admin: string): ReturnType<typeof sendRequest> {
   const headers = { "content-type": "application/json" };
   return sendRequest(admin, { method: "POST", path: "/api/restart", headers, body: "{}" });
 }
