@@ -15,7 +15,7 @@ const turnMs = { withNone: 100, withSome: 1_000 };
 
 /** The fair division of a limit. */
 export interface Division {
-  /** For each claim its part. They add up to the total, or to less if nobody claims more. */
+  /** For each claim its part. They add up to the total. */
   readonly parts: readonly number[];
   /** The part of a claim that is not met, without the places that cannot be split. Infinity when all claims are met. */
   readonly level: number;
@@ -23,10 +23,10 @@ export interface Division {
 
 /**
  * Divides `total` by demand (max-min fair): a claim that is smaller than an even part is met, and the others share the rest
- * evenly. What nobody claims is split evenly on top.
+ * evenly. What is not claimed is split evenly on top.
  *
- * Places that do not divide evenly go to claims in turn: to those that have them for a short time still, then to those that have
- * waited longest. So each claim is met in part within a bounded time, also when there are fewer places than claims.
+ * Places that do not divide evenly go to claims in turn: to those that have them for a short time still, then to those that
+ * have waited longest. So each claim is met in part within a bounded time, also when there are fewer places than claims.
  */
 export function divide(total: number, claims: readonly Claim[], now: number): Division {
   const parts = claims.map(() => 0);

@@ -1,11 +1,14 @@
 /**
  * Divides the limits of a group among its participants by what they report. Pure: it sends nothing and has no timers.
  *
- * The invariant behind the bound: for each limit, the sum over the participants of what each may hold is at most the total. What a
- * participant may hold is the largest of its share, its share before as long as the change is not confirmed, and what it held at
- * its last report. A share is raised only by what is left after that, so nothing depends on when or whether a message arrives.
+ * The bound, at every moment and for each limit: the sum over the participants of the larger of share in force and places held
+ * is at most the limit. After a reload that has lowered the limit, the sum is at most what it was before and does not rise
+ * until it is below; while participants have different limits during a reload, the largest of them counts.
  *
- * See docs/balancing.md for the bound as users read it.
+ * Why it holds: what a participant may hold is at most the largest of its share, its share before as long as the change is not
+ * confirmed, and what it held at its last report. A share is raised only by what is left of the limit after that, and not at
+ * all while the sum is above it. So nothing depends on when or whether a message arrives. A participant that is silent keeps
+ * its share; one that has ended frees it at once. A limit that no participant was granted a share of is split evenly by slots.
  */
 
 import type { Clock } from "../runtime/clock.ts";
@@ -121,8 +124,8 @@ export class LimitLedger {
   }
 
   /**
-   * The grants to send now, by participant. Call it after each `report`, `join` and `leave`, and after `dueInMs`. A grant that is
-   * not confirmed is due again.
+   * The grants to send now, by participant. Call it after each `report`, `join` and `leave`, and after `dueInMs`. A grant that
+   * is not confirmed is due again.
    */
   due(): ReadonlyMap<string, LimitGrant> {
     const now = this.#clock.now();

@@ -36,7 +36,9 @@ export interface LimitReport {
 export interface LimitShare extends SharedLimitKey {
   /** Null: the even part again, as for a limit for which there was no grant yet. */
   readonly share: number | null;
-  /** The limit of the group of which it is a share. A participant whose limit is smaller by a reload does not raise its share. */
+  /**
+   * The limit of the group of which it is a share. A participant whose limit is smaller by a reload does not raise its share.
+   */
   readonly total: number;
   /** Another participant waits for a part of this limit: changes of its use are reported soon. */
   readonly contested: boolean;

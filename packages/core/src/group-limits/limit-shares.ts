@@ -192,8 +192,8 @@ export class LimitShares implements Shares {
   }
 
   /**
-   * What has changed of limits that are contested or that it is short of, and always what holds more than its share or has another
-   * one than was granted. `news`: there is a reason to send it now.
+   * What has changed of limits that are contested or that it is short of, and always what holds more than its share or has
+   * another one than was granted. `news`: there is a reason to send it now.
    */
   #changedUses(group: Membership, now: number) {
     const uses: LimitUse[] = [];
@@ -234,8 +234,8 @@ function heldOf({ shares }: Membership, key: string): Held {
 }
 
 /**
- * The share in force. When a reload has lowered the limit of the group, a share of the larger limit is at most the even part from
- * then on: so the shares of all participants add up to no more than the smaller limit, before any message has arrived.
+ * The share in force. When a reload has lowered the limit of the group, a share of the larger limit is at most the even part
+ * from then on: so the shares of all participants add up to no more than the smaller limit, before any message has arrived.
  */
 function inForce(held: Held, { start }: Membership): number {
   const { own = Infinity } = held;

@@ -7,8 +7,8 @@ import type { Member } from "../upstream.ts";
 import type { RetryBudget } from "./retry-budget.ts";
 
 /**
- * The limits that several processes can share. `maxInFlight` and `connections` belong to an upstream, `queue` and `retries` to a
- * pool. `retries` is the part of a retry budget that does not depend on traffic: `retry.minRetriesPerSecond` over its window.
+ * The limits that several processes can share. `maxInFlight` and `connections` belong to an upstream, `queue` and `retries` to
+ * a pool. `retries` is the part of a retry budget that does not depend on traffic: `retry.minRetriesPerSecond` over its window.
  */
 export type SharedLimit = "maxInFlight" | "connections" | "queue" | "retries";
 
@@ -49,8 +49,8 @@ interface Parts {
 /**
  * The limits of a pool as they hold in this process: those of the options, or, from `divide` on, its shares of them.
  *
- * A share changes at any time, in one step with what follows: requests that wait for a place are woken, idle connections above the
- * share are closed. Requests in flight and waiting requests above a lowered share go on.
+ * A share changes at any time, in one step with what follows: requests that wait for a place are woken, idle connections above
+ * the share are closed. Requests in flight and waiting requests above a lowered share go on.
  */
 export class PoolLimits {
   readonly #context: PoolContext;
