@@ -101,6 +101,15 @@ test("readyz is 503 while the process is draining, though the target serves", as
   expect([reply.status, reply.json().reasons.map(({ code }) => code)]).toEqual([503, ["draining"]]);
 });
 
+test("readyz is 503 until the process accepts connections", async () => {
+  let starting = true;
+  const { send } = await serveGroup(1, { starting: () => starting });
+  const reply = await send("GET", "/readyz");
+  expect([reply.status, reply.json().reasons.map(({ code }) => code)]).toEqual([503, ["starting"]]);
+  starting = false;
+  expect((await send("GET", "/readyz")).status).toBe(200);
+});
+
 test("simultaneous requests of readyz share one snapshot, and a failed one is not kept", async () => {
   const { target } = groupOf(options, 1);
   let snapshots = 0;

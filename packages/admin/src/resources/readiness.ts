@@ -4,7 +4,7 @@ import type { AdminOptions } from "../options.ts";
 import type { AdminTarget } from "../target/admin-target.ts";
 
 interface Reason {
-  readonly code: "draining" | "none_available" | "panic" | "unknown_pool" | "no_pools";
+  readonly code: "starting" | "draining" | "none_available" | "panic" | "unknown_pool" | "no_pools";
   readonly pool?: string;
   readonly message: string;
 }
@@ -14,7 +14,7 @@ interface Reason {
  * every pool with a problem.
  *
  * One pool without an available upstream does not make the proxy unready: an orchestrator would take every replica out of
- * service, and with them the pools that serve. 503 means: the proxy drains, no pool serves, or a `required` pool does not.
+ * service, and with them the pools that serve. 503 means: the proxy starts or drains, no pool serves, or a `required` pool does not.
  */
 export function createReadiness(target: AdminTarget, options: AdminOptions): () => Promise<AdminResponse> {
   let pending: Promise<ProxySnapshot> | undefined;
@@ -28,13 +28,19 @@ export function createReadiness(target: AdminTarget, options: AdminOptions): () 
   return async () => {
     const snapshot = await shared();
     const draining = snapshot.draining || options.draining?.() === true;
-    return readiness(draining, snapshot.pools, options.readyPools ?? []);
+    const state = { starting: options.starting?.() === true, draining };
+    return readiness(state, snapshot.pools, options.readyPools ?? []);
   };
 }
 
-function readiness(draining: boolean, pools: readonly PoolSnapshot[], required: readonly string[]): AdminResponse {
+function readiness(
+  { starting, draining }: { readonly starting: boolean; readonly draining: boolean },
+  pools: readonly PoolSnapshot[],
+  required: readonly string[],
+): AdminResponse {
   const unknown = required.filter((name) => !pools.some((pool) => pool.name === name));
   const reasons: readonly Reason[] = [
+    ...(starting ? [{ code: "starting" as const, message: "the proxy does not accept connections yet" }] : []),
     ...(draining ? [{ code: "draining" as const, message: "the proxy is draining" }] : []),
     ...(pools.length === 0 ? [{ code: "no_pools" as const, message: "no pool is configured" }] : []),
     ...pools.flatMap(poolReasons),
@@ -42,7 +48,7 @@ function readiness(draining: boolean, pools: readonly PoolSnapshot[], required: 
   ];
   const serves = pools.some(({ serving }) => serving);
   const requiredServe = pools.every(({ name, serving }) => serving || !required.includes(name));
-  const ready = !draining && serves && requiredServe && unknown.length === 0;
+  const ready = !starting && !draining && serves && requiredServe && unknown.length === 0;
   return json(ready ? 200 : 503, { ready, reasons });
 }
 

@@ -15,7 +15,7 @@ export interface EventLoopDelay {
 /** What a process measures of itself. */
 export interface ProcessSnapshot {
   readonly pid: number;
-  /** The start of the process in milliseconds since 1970. */
+  /** The start of the process in milliseconds since 1970. 0 for a worker that has measured nothing yet. */
   readonly since: number;
   readonly eventLoopDelayMs: EventLoopDelay;
   readonly heapUsedBytes: number;

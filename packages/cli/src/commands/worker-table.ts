@@ -4,19 +4,23 @@ import { formatTable } from "../table.ts";
 /** Formats the workers of a group as a table. `now` is in milliseconds since 1970. */
 export function formatWorkers(workers: readonly WorkerSnapshot[], now: number): string[] {
   const header = ["WORKER", "PID", "UP", "CONNECTIONS", "LOOP DELAY P99", "HEAP", "MEMORY", "RESTARTS"];
-  const rows = workers.map(
-    ({ worker, pid, since, connections, eventLoopDelayMs, heapUsedBytes, rssBytes, restarts }) => [
-      String(worker),
-      String(pid),
-      toAge(now - since),
-      String(connections),
-      `${eventLoopDelayMs.p99.toFixed(1)} ms`,
-      toMegabytes(heapUsedBytes),
-      toMegabytes(rssBytes),
-      toRestarts(restarts),
-    ],
-  );
-  return formatTable([header, ...rows]);
+  return formatTable([header, ...workers.map((worker) => toRow(worker, now))]);
+}
+
+/** A worker that is starting has measured nothing yet. */
+function toRow(worker: WorkerSnapshot, now: number): string[] {
+  const { since, eventLoopDelayMs, heapUsedBytes, rssBytes } = worker;
+  const measured =
+    since === 0
+      ? ["starting", String(worker.connections), "-", "-", "-"]
+      : [
+          toAge(now - since),
+          String(worker.connections),
+          `${eventLoopDelayMs.p99.toFixed(1)} ms`,
+          toMegabytes(heapUsedBytes),
+          toMegabytes(rssBytes),
+        ];
+  return [String(worker.worker), String(worker.pid), ...measured, toRestarts(worker.restarts)];
 }
 
 /** In the largest unit of which there are at least two. */

@@ -10,7 +10,8 @@ import { ThrottledWarning } from "../throttled-warning.ts";
 import { AdminListener, type AdminListenerEvents } from "./admin-listener.ts";
 
 /** What the admin API inspects and changes. */
-export interface AdminSubject extends Pick<AdminOptions, "listener" | "draining" | "onReload" | "onRestart"> {
+export interface AdminSubject
+  extends Pick<AdminOptions, "listener" | "starting" | "draining" | "onReload" | "onRestart"> {
   readonly target: AdminTarget;
 }
 

@@ -37,6 +37,8 @@ export class StandaloneServer {
   readonly #opened: FileConfig;
   #loaded: LoadedConfig;
   #admin: AdminApi | undefined;
+  /** Connections of clients are accepted. The admin API may be open before. */
+  #listening = false;
   #delaying = false;
   #stopped: Promise<void> | undefined;
   /** A reload was requested while another process was starting in place of this one. */
@@ -156,6 +158,7 @@ export class StandaloneServer {
     const inheritsAdmin = admin !== undefined && succession.inheritsAdmin(admin.listen);
     if (!inheritsAdmin) await this.#openAdmin();
     await this.#serving.start(succession.inherit(this.proxy, this.#loaded.config));
+    this.#listening = true;
     if (inheritsAdmin) await this.#openAdmin();
     await succession.serves(() => void this.reload().catch(() => {}));
     // Last, so that a failed start logs only its reason.
@@ -170,6 +173,7 @@ export class StandaloneServer {
     const subject = {
       target: succession.target,
       listener: () => succession.listener(),
+      starting: () => !this.#listening,
       draining: () => this.#stopped !== undefined,
       onReload: () => this.reload(),
       ...(succession.restartable && { onRestart: () => this.restart() }),
