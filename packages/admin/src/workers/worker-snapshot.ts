@@ -28,6 +28,6 @@ export interface WorkerSnapshot extends ProcessSnapshot {
   readonly worker: number;
   /** Open client connections. */
   readonly connections: number;
-  /** How often a worker with this number was replaced, by reason, since the start of the primary process. */
+  /** How often a worker with this number was replaced, by reason; a restart in place continues the counts. */
   readonly restarts: Readonly<Partial<Record<WorkerEnd, number>>>;
 }

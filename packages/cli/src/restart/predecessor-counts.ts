@@ -1,4 +1,4 @@
-import type { ListenerSnapshot } from "@evenkeel/admin";
+import type { ListenerSnapshot, WorkerEnd, WorkerSnapshot } from "@evenkeel/admin";
 import { GroupSnapshots, type ProxySnapshot } from "evenkeel";
 import type { Predecessor } from "./predecessor.ts";
 import type { ProcessCounts } from "./protocol.ts";
@@ -41,6 +41,18 @@ export class PredecessorCounts {
       },
       proxyHeaderFailures: own.proxyHeaderFailures + number(other.proxyHeaderFailures),
     };
+  }
+
+  /** A worker continues the counts of the one with its number. */
+  workers(own: readonly WorkerSnapshot[]): readonly WorkerSnapshot[] {
+    const before = new Map(this.#last?.restarts?.map(({ worker, restarts }) => [worker, restarts]));
+    return own.map((worker) => {
+      const restarts: Partial<Record<WorkerEnd, number>> = { ...worker.restarts };
+      for (const [end, count] of Object.entries(before.get(worker.worker) ?? {}) as [WorkerEnd, number][]) {
+        restarts[end] = (restarts[end] ?? 0) + count;
+      }
+      return { ...worker, restarts };
+    });
   }
 
   #report(counts: ProcessCounts): void {

@@ -15,7 +15,7 @@
  *     ─── counts ───>  some times a second, and a last time before it ends
  */
 
-import type { ListenerSnapshot } from "@evenkeel/admin";
+import type { ListenerSnapshot, WorkerSnapshot } from "@evenkeel/admin";
 import type { ProxySnapshot, UpstreamState } from "evenkeel";
 
 export const protocol = 1;
@@ -38,7 +38,11 @@ export interface OperatorIntent {
 export interface ProcessCounts {
   readonly snapshot: ProxySnapshot;
   readonly listener: ListenerSnapshot;
+  /** How often its workers were replaced. Absent without workers, and from a version that does not say so. */
+  readonly restarts?: readonly WorkerRestarts[] | undefined;
 }
+
+export type WorkerRestarts = Pick<WorkerSnapshot, "worker" | "restarts">;
 
 export type SuccessorMessage =
   | { readonly type: "hello"; readonly version: string }
@@ -108,7 +112,11 @@ export function parseSuccessorMessage(value: unknown): SuccessorMessage | undefi
 
 /** Undefined for an unknown type and for a malformed message. Throws a `ProtocolMismatch`. */
 export function parsePredecessorMessage(value: unknown): PredecessorMessage | undefined {
-  const counts = { snapshot: isObject, listener: isObject };
+  const counts = {
+    snapshot: isObject,
+    listener: isObject,
+    restarts: (restarts: unknown) => restarts === undefined || listOf(isWorkerRestarts)(restarts),
+  };
   return parse<PredecessorMessage>(value, {
     welcome: {
       version: isString,
@@ -157,6 +165,12 @@ function isUse(value: unknown): boolean {
 
 function isDescriptor(value: unknown): boolean {
   return isObject(value) && isUse(value["use"]) && isString(value["address"]) && isNumber(value["fd"]);
+}
+
+function isWorkerRestarts(value: unknown): boolean {
+  if (!isObject(value)) return false;
+  const { worker, restarts } = value;
+  return isNumber(worker) && isObject(restarts) && Object.values(restarts).every(isNumber);
 }
 
 function isIntent(value: unknown): boolean {

@@ -194,7 +194,12 @@ export class Succession {
   }
 
   async #allCounts(): Promise<ProcessCounts> {
-    return { snapshot: await this.target.snapshot(), listener: await this.listener() };
+    const [snapshot, listener, workers] = await Promise.all([
+      this.target.snapshot(),
+      this.listener(),
+      this.target.workers?.(),
+    ]);
+    return { snapshot, listener, restarts: workers?.map(({ worker, restarts }) => ({ worker, restarts })) };
   }
 
   #withCounts(inner: AdminTarget): AdminTarget {
@@ -202,6 +207,7 @@ export class Succession {
     if (counts === undefined) return inner;
     return Object.assign(Object.create(inner) as AdminTarget, {
       snapshot: async () => counts.snapshot(await inner.snapshot()),
+      ...(inner.workers !== undefined && { workers: async () => counts.workers((await inner.workers?.()) ?? []) }),
     });
   }
 }
