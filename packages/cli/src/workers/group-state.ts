@@ -11,13 +11,14 @@ export class GroupState {
   readonly #workers = new Set<string>();
   #supervisor: Supervisor | undefined;
   #generations = 0;
+  #probing = false;
 
   /** `size` is the number of workers. */
   constructor(size: number) {
     this.coordination = new SharedState({
       self: `${process.pid}/primary`,
       clock: systemClock,
-      isProber: () => true,
+      isProber: () => this.#probing,
       generation: this.#newGeneration(),
       // All participants have the same clock.
       maxAheadMs: Infinity,
@@ -31,6 +32,12 @@ export class GroupState {
   /** Sends to these workers from now on. */
   connect(supervisor: Supervisor): void {
     this.#supervisor = supervisor;
+  }
+
+  /** The primary probes from now on. While its workers start, the process that it replaces may still do so. */
+  beginProbing(): void {
+    this.#probing = true;
+    this.#setParticipants();
   }
 
   /** Begins another configuration. Returns the function that goes back to the one before. */

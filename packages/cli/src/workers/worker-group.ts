@@ -84,6 +84,7 @@ export class WorkerGroup implements Serving {
   async start(inherit?: Inherit): Promise<void> {
     checkAccessLog(this.#loaded.config.accessLog);
     await this.#supervisor.start();
+    this.#state.beginProbing();
     await this.#reports.refresh();
     await this.#connections.listen(await inherit?.());
   }

@@ -24,9 +24,7 @@ function isAlive(pid: number): boolean {
 
 test("workers that are killed take only their own requests along, and connections wait while none lives", async () => {
   const upstream = await startUpstream((_req, res) => res.end("ok"));
-  const { url, admin, config, kill, ended, stderr } = await serve(
-    twoWorkers + withAdmin + quiet + poolOf(upstream.url),
-  );
+  const { url, admin, kill, ended, stderr } = await serve(twoWorkers + withAdmin + quiet + poolOf(upstream.url));
   const agent = keepAlive(6);
   const loads = [startLoad(6, () => sendRequest(url, { agent })), startLoad(4, () => sendRequest(url))];
   let counters = await countersOf(admin);
@@ -53,8 +51,22 @@ test("workers that are killed take only their own requests along, and connection
   expect(ends).toHaveLength(6);
   expect(ends[0]).toMatchObject({ level: "error", signal: "SIGKILL", pid: expect.any(Number), worker: 1 });
   expect((await workersOf(admin)).map(({ restarts }) => restarts)).toEqual([{ killed: 3 }, { killed: 3 }]);
-  expect(config).toBeTruthy();
-  kill("SIGTERM");
+  // A restart in place keeps the counts, and its workers serve from then on.
+  const { text } = await sendRequest(admin, {
+    method: "POST",
+    path: "/api/restart",
+    headers: { "content-type": "application/json" },
+    body: "{}",
+  });
+  const { pid } = JSON.parse(text) as { pid: number };
+  onTestFinished(() => {
+    if (isAlive(pid)) process.kill(pid, "SIGKILL");
+  });
+  const successors = await workersOf(admin);
+  expect(successors.map(({ restarts }) => restarts)).toEqual([{ killed: 3 }, { killed: 3 }]);
+  expect(decreased(counters, await countersOf(admin))).toEqual([]);
+  expect((await sendRequest(url)).text).toBe("ok");
+  process.kill(pid, "SIGTERM");
   expect(await ended).toEqual({ code: 0, signal: null });
 }, 120_000);
 
