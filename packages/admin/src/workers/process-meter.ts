@@ -9,6 +9,8 @@ export class ProcessMeter {
   readonly #since = Date.now() - process.uptime() * 1_000;
   #windowBegan: number;
   #previous: EventLoopDelay | undefined;
+  /** As last measured. */
+  #memory = { heapUsedBytes: 0, rssBytes: 0 };
 
   /** `now` is in milliseconds, of any origin. */
   constructor(now: () => number = () => performance.now()) {
@@ -18,18 +20,20 @@ export class ProcessMeter {
   }
 
   snapshot(): ProcessSnapshot {
-    const { heapUsed, rss } = process.memoryUsage();
-    return {
-      pid: process.pid,
-      since: this.#since,
-      eventLoopDelayMs: this.#delay(),
-      heapUsedBytes: heapUsed,
-      rssBytes: rss,
-    };
+    this.#measureMemory();
+    return { pid: process.pid, since: this.#since, eventLoopDelayMs: this.#delay(), ...this.#memory };
   }
 
   stop(): void {
     this.#histogram.disable();
+  }
+
+  /** On Linux this opens a file, and throws when the process is out of descriptors. */
+  #measureMemory(): void {
+    try {
+      const { heapUsed, rss } = process.memoryUsage();
+      this.#memory = { heapUsedBytes: heapUsed, rssBytes: rss };
+    } catch {}
   }
 
   /** The worse of the window that has begun and the one before, so that a stall stays visible for at least one window. */

@@ -1,4 +1,4 @@
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { ProcessMeter } from "../../src/index.ts";
 import { limits } from "../../src/limits.ts";
 
@@ -30,4 +30,16 @@ test("measures this process, and a stall stays visible for at least one window",
   now += limits.eventLoopWindowMs;
   meter.snapshot();
   expect(meter.snapshot().eventLoopDelayMs.max).toBeLessThan(100);
+});
+
+test("has the last measurement when the process has no descriptor to measure its memory", () => {
+  const meter = new ProcessMeter();
+  onTestFinished(() => meter.stop());
+  const before = meter.snapshot();
+  const memoryUsage = vi.spyOn(process, "memoryUsage").mockImplementation(() => {
+    throw new Error("EMFILE: too many open files, uv_resident_set_memory");
+  });
+  onTestFinished(() => memoryUsage.mockRestore());
+  const { heapUsedBytes, rssBytes } = before;
+  expect(meter.snapshot()).toMatchObject({ pid: process.pid, heapUsedBytes, rssBytes });
 });
