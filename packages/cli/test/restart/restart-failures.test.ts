@@ -25,52 +25,55 @@ const hang = "await new Promise(() => setInterval(() => {}, 1_000));";
 const dieAtTheLastMoment = `
   const send = process.send;
   process.send = function (message, ...rest) {
-    if (message.type === "ready") process.kill(process.pid, "SIGKILL");
+    if (message.type === "ready" && process.argv.includes("run")) process.kill(process.pid, "SIGKILL");
     return send.call(this, message, ...rest);
   };`;
 
-test("a new process that cannot serve changes nothing, and the reason is reported", async () => {
-  const upstream = await startUpstream((_req, res) => res.end("hello"));
-  const taken = createServer().listen(0, "127.0.0.1");
-  onTestFinished(() => void taken.close());
-  await once(taken, "listening");
-  const { execArgv, run } = preload();
-  const toml = anyPort + withAdmin + poolOf(upstream.url);
-  const served = await serveRestartable(toml, { execArgv });
-  const { url, admin, config, stderr, stdout } = served;
-  const { port } = taken.address() as AddressInfo;
-  const agent = keepAlive(4);
-  const load = startLoad(4, () => sendRequest(url, { agent }));
+test.each([1, 2])(
+  "a new process that cannot serve changes nothing, and the reason is reported (%i workers)",
+  async (workers) => {
+    const upstream = await startUpstream((_req, res) => res.end("hello"));
+    const taken = createServer().listen(0, "127.0.0.1");
+    onTestFinished(() => void taken.close());
+    await once(taken, "listening");
+    const { execArgv, run } = preload();
+    const toml = `${anyPort}workers = ${workers}\n${withAdmin}${poolOf(upstream.url)}`;
+    const served = await serveRestartable(toml, { execArgv });
+    const { url, admin, config, stderr, stdout } = served;
+    const { port } = taken.address() as AddressInfo;
+    const agent = keepAlive(4);
+    const load = startLoad(4, () => sendRequest(url, { agent }));
 
-  const withTaken = toml.replace('"127.0.0.1:0"', `["127.0.0.1:0", "127.0.0.1:${port}"]`);
-  for (const [script, file, reason] of [
-    ["", "a mistake", /config\.toml:1:/],
-    ["", withTaken, /the port is taken/],
-    ["process.exit(7)", toml, /^it ended with code 7$/],
-    ['throw new Error("broken code")', toml, /^it ended with code 1$/],
-    [dieAtTheLastMoment, toml, /^it ended by SIGKILL$/],
-  ] as const) {
-    run(script);
-    writeFileSync(config, file);
-    const { status, text: body } = await postRestart(admin);
-    const { code, message } = JSON.parse(body).error;
-    expect({ status, code }).toEqual({ status: 500, code: "restart_failed" });
-    expect(message).toMatch(reason);
-    expect((await sendRequest(admin, { path: "/readyz" })).status).toBe(200);
-  }
-  expect(stderr.records.filter(({ level }) => level === "error")).toHaveLength(5);
-  const { responses, errors } = await load.stop();
-  expect(errors).toEqual([]);
-  expect(new Set(responses.map(({ status }) => status))).toEqual(new Set([200]));
+    const withTaken = toml.replace('"127.0.0.1:0"', `["127.0.0.1:0", "127.0.0.1:${port}"]`);
+    for (const [script, file, reason] of [
+      ["", "a mistake", /config\.toml:1:/],
+      ["", withTaken, /the port is taken/],
+      ["process.exit(7)", toml, /^it ended with code 7$/],
+      ['throw new Error("broken code")', toml, /^it ended with code 1$/],
+      [dieAtTheLastMoment, toml, /^it ended by SIGKILL$/],
+    ] as const) {
+      run(script);
+      writeFileSync(config, file);
+      const { status, text: body } = await postRestart(admin);
+      const { code, message } = JSON.parse(body).error;
+      expect({ status, code }).toEqual({ status: 500, code: "restart_failed" });
+      expect(message).toMatch(reason);
+      expect((await sendRequest(admin, { path: "/readyz" })).status).toBe(200);
+    }
+    expect(stderr.records.filter(({ level }) => level === "error")).toHaveLength(5);
+    const { responses, errors } = await load.stop();
+    expect(errors).toEqual([]);
+    expect(new Set(responses.map(({ status }) => status))).toEqual(new Set([200]));
 
-  // And the next restart succeeds.
-  run("");
-  await served.restart("admin");
-  expect((await sendRequest(url)).text).toBe("hello");
-  served.signal("SIGTERM");
-  await served.ended;
-  expect(stdout.lines).toHaveLength(responses.length + 1);
-});
+    // And the next restart succeeds.
+    run("");
+    await served.restart("admin");
+    expect((await sendRequest(url)).text).toBe("hello");
+    served.signal("SIGTERM");
+    await served.ended;
+    expect(stdout.lines).toHaveLength(responses.length + 1);
+  },
+);
 
 test("during a restart a second one is refused, a reload waits, and a stop ends it", async () => {
   const upstream = await startUpstream((_req, res) => res.end("hello"));
