@@ -49,8 +49,8 @@ export class LimitAccount {
     this.#parts.delete(id);
   }
 
-  shareOf({ granted, contested, grantedOf }: Part): LimitShare {
-    return { ...this.#key, share: granted, total: grantedOf, contested };
+  shareOf({ granted, contested, grantedOf, seq }: Part): LimitShare {
+    return { ...this.#key, share: granted, total: grantedOf, since: seq, contested };
   }
 
   /** Divides the limit anew. Returns the parts that have changed: their participants have to be told. */
@@ -71,6 +71,8 @@ export class LimitAccount {
     const changed = due ? this.#move(parts, targets, total) : [];
     if (changed.length > 0) this.#calmAt = now + calmMs;
     for (const [index, part] of parts.entries()) part.ranked(level, (claims[index] as Claim).demand, now);
+    // To grant a share again would raise one that a reload has lowered in the participant.
+    if (this.#mayHold > total) return changed;
     for (const part of parts) {
       if (part.pending || part.contested === this.contested || changed.includes(part)) continue;
       part.grant(part.granted, part.grantedOf, this.contested);

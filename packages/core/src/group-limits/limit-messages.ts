@@ -40,6 +40,8 @@ export interface LimitShare extends SharedLimitKey {
    * The limit of the group of which it is a share. A participant whose limit is smaller by a reload does not raise its share.
    */
   readonly total: number;
+  /** The `seq` of the grant that had this change first. One that is in force already is not applied again. */
+  readonly since: number;
   /** Another participant waits for a part of this limit: changes of its use are reported soon. */
   readonly contested: boolean;
 }

@@ -49,7 +49,7 @@ export class Part {
 
   /** Its share is one of a larger total than the present one: the participant lowers it to the even one, or has done so. */
   outdated(total: number): boolean {
-    return this.granted !== null && this.grantedOf > total;
+    return (this.granted === null ? (this.total ?? 0) : this.grantedOf) > total;
   }
 
   /** The most that the participant may hold, whatever messages are on their way. */

@@ -38,6 +38,10 @@ interface Held {
   of: number;
   /** The share granted last. */
   granted: number | null;
+  /** The grant that had it first. */
+  since: number;
+  /** A share was in force already. */
+  used: boolean;
 }
 
 /** What was reported last of a limit. */
@@ -227,7 +231,7 @@ export class LimitShares implements Shares {
 function heldOf({ shares }: Membership, key: string): Held {
   let held = shares.get(key);
   if (held === undefined) {
-    held = { own: undefined, share: null, of: Infinity, granted: null };
+    held = { own: undefined, share: null, of: Infinity, granted: null, since: -1, used: false };
     shares.set(key, held);
   }
   return held;
@@ -239,11 +243,16 @@ function heldOf({ shares }: Membership, key: string): Held {
  */
 function inForce(held: Held, { start }: Membership): number {
   const { own = Infinity } = held;
-  if (held.share === null) return evenPart(own, start);
+  if (held.share === null) {
+    held.used ||= held.own !== undefined;
+    return evenPart(own, start);
+  }
   if (held.of > own) {
-    held.share = Math.min(held.share, evenPart(own, start));
+    // A share from the start that was one of a larger limit may have been given to others since.
+    held.share = held.used ? Math.min(held.share, evenPart(own, start)) : 0;
     held.of = own;
   }
+  held.used ||= held.own !== undefined;
   return held.share;
 }
 
@@ -252,7 +261,9 @@ function store(group: Membership, shares: readonly LimitShare[]): void {
   for (const granted of shares) {
     const key = limitKeyOf(granted);
     const held = heldOf(group, key);
-    const { share, total } = granted;
+    const { share, total, since } = granted;
+    if (since <= held.since) continue;
+    held.since = since;
     const tooMuch = share !== null && held.own !== undefined && total > held.own;
     held.share = tooMuch ? Math.min(share, inForce(held, group)) : share;
     held.of = tooMuch ? (held.own as number) : total;

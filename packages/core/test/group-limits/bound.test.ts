@@ -105,7 +105,8 @@ function used(group: Group, of: (use: Use) => boolean): number {
   return group.total((member) => [...member.pool.limits.uses()].filter(of).reduce((sum, { held }) => sum + held, 0));
 }
 
-test.each(Array.from({ length: 6 }, (_, seed) => seed + 1))("the bound holds whatever happens (seed %s)", (seed) => {
+// The large ones have found mistakes that few others find.
+test.each([1, 2, 3, 4, 1006, 1087, 1111])("the bound holds whatever happens (seed %s)", (seed) => {
   const slots = 1 + (seed % 5);
   const group = new Group(slots, seed);
   const { clock, random, network } = group;

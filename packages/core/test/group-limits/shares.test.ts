@@ -11,7 +11,10 @@ function shared(...[members, settings]: Parameters<typeof poolOf>) {
   let seq = 0;
   shares.begin({ slot: 1, slots: 4, shares: [] }, () => {});
   const grant = (limit: "maxInFlight" | "queue" | "retries", share: number, total: number, upstream?: string) =>
-    shares.apply({ seq: ++seq, shares: [{ pool: "api", upstream, limit, share, total, contested: false }] });
+    shares.apply({
+      seq: ++seq,
+      shares: [{ since: seq, pool: "api", upstream, limit, share, total, contested: false }],
+    });
   return { ...made, shares, grant };
 }
 
