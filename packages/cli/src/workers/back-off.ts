@@ -3,13 +3,16 @@ const longestDelayMs = 30_000;
 /** A worker that has lived this long has not failed because of how it was started. */
 const settledMs = 10_000;
 
-/** The delay before a worker is replaced: none, or a growing one while its replacements end soon. */
+/** The delay before a worker is replaced: none at first, then a growing one while its replacements end soon. */
 export class BackOff {
-  #delayMs = 0;
+  /** The last delay. Undefined if the last worker has lived long. */
+  #delayMs: number | undefined;
 
   /** Returns the milliseconds until the replacement of a worker that has lived `livedMs`. */
   next(livedMs: number): number {
-    this.#delayMs = livedMs >= settledMs ? 0 : Math.min(Math.max(firstDelayMs, this.#delayMs * 2), longestDelayMs);
+    if (livedMs >= settledMs) this.#delayMs = undefined;
+    this.#delayMs =
+      this.#delayMs === undefined ? 0 : Math.min(Math.max(firstDelayMs, this.#delayMs * 2), longestDelayMs);
     return this.#delayMs;
   }
 }
