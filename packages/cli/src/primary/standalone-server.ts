@@ -157,9 +157,12 @@ export class StandaloneServer {
     // What is inherited comes last: everything that can fail must have been done.
     const inheritsAdmin = admin !== undefined && succession.inheritsAdmin(admin.listen);
     if (!inheritsAdmin) await this.#openAdmin();
-    await this.#serving.start(succession.inherit(this.proxy, this.#loaded.config));
+    const openInheritedAdmin = async () => {
+      if (inheritsAdmin) await this.#openAdmin();
+    };
+    await this.#serving.start(succession.inherit(this.proxy, this.#loaded.config), openInheritedAdmin);
+    // In the turn in which Unix sockets got their paths: until it is told, the predecessor counts on having them.
     this.#listening = true;
-    if (inheritsAdmin) await this.#openAdmin();
     await succession.serves(() => void this.reload().catch(() => {}));
     // Last, so that a failed start logs only its reason.
     logProxyEvents(this.#serving.target, this.#logger);

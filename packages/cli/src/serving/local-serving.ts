@@ -30,10 +30,12 @@ export class LocalServing implements Serving {
     return this.#process.server.urls;
   }
 
-  async start(inherit?: Inherit): Promise<void> {
+  async start(inherit?: Inherit, beforeServing?: () => Promise<void>): Promise<void> {
     this.#process.openLog();
     const inherited = await inherit?.();
-    await orFailure(this.#process.server.listen(inherited && { inherited }));
+    await orFailure(
+      this.#process.server.listen({ ...(inherited && { inherited }), ...(beforeServing && { beforeServing }) }),
+    );
   }
 
   async configure(loaded: LoadedConfig): Promise<ReloadChanges> {

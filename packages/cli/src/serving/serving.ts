@@ -23,8 +23,11 @@ export interface Serving {
   readonly target: AdminTarget;
   /** The URLs of the listeners, with the ports that the system chose; "unix:" and a path for a Unix socket. */
   readonly urls: readonly string[];
-  /** Throws a `Failure` for an address or a log file that cannot be used. The caller calls `destroy` then. */
-  start(inherit?: Inherit): Promise<void>;
+  /**
+   * Throws a `Failure` for an address or a log file that cannot be used. The caller calls `destroy` then. `beforeServing` is
+   * called when every address is open; resolves in the turn in which connections are served and Unix sockets have their paths.
+   */
+  start(inherit?: Inherit, beforeServing?: () => Promise<void>): Promise<void>;
   /** Applies a configuration that was loaded again. If it rejects, nothing has changed, and the log has the reason. */
   configure(loaded: LoadedConfig): Promise<ReloadChanges>;
   /** The state of the listeners for clients. */

@@ -64,8 +64,10 @@ export class GroupConnections {
   }
 
   /** Throws a `Failure`. */
-  async listen(inherited: FindInherited | undefined): Promise<void> {
-    await orFailure(this.#acceptor.listen(inherited && { inherited }));
+  async listen(inherited: FindInherited | undefined, beforeServing: (() => Promise<void>) | undefined): Promise<void> {
+    await orFailure(
+      this.#acceptor.listen({ ...(inherited && { inherited }), ...(beforeServing && { beforeServing }) }),
+    );
   }
 
   /** Stops accepting, and waits until every connection is with a worker, at most for a time. */

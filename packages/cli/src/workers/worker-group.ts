@@ -81,12 +81,12 @@ export class WorkerGroup implements Serving {
     return this.#connections.listeningSockets();
   }
 
-  async start(inherit?: Inherit): Promise<void> {
+  async start(inherit?: Inherit, beforeServing?: () => Promise<void>): Promise<void> {
     checkAccessLog(this.#loaded.config.accessLog);
     await this.#supervisor.start();
     this.#state.beginProbing();
     await this.#reports.refresh();
-    await this.#connections.listen(await inherit?.());
+    await this.#connections.listen(await inherit?.(), beforeServing);
   }
 
   async configure(loaded: LoadedConfig): Promise<ReloadChanges> {

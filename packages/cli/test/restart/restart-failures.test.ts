@@ -21,6 +21,10 @@ function preload(): { readonly execArgv: readonly string[]; run(script: string):
 }
 
 const hang = "await new Promise(() => setInterval(() => {}, 1_000));";
+/** Ends the process when it is about to open the admin API, which is the last step that may fail. */
+const dieAtTheAdminApi = `
+  const { Server } = await import("node:http");
+  Server.prototype.listen = () => process.kill(process.pid, "SIGKILL");`;
 /** Ends the process when it is about to say that it serves: it has the sockets, and accepts connections. */
 const dieAtTheLastMoment = `
   const send = process.send;
@@ -135,6 +139,18 @@ test("a reload during a restart is made by the new process, which watches the co
   writeFileSync(config, `${toml}${poolOf(String(a?.url))}# again\n`);
   await stderr.until(() => stderr.records.filter(({ changes }) => changes !== undefined).length >= 2 || undefined);
   expect((await sendRequest(url)).text).toBe("a");
+});
+
+test("the path of a Unix socket stays with the old process until the new one serves", async () => {
+  const upstream = await startUpstream((_req, res) => res.end("hello"));
+  const { execArgv, run } = preload();
+  const socketPath = path.join(makeFolder(), "a.sock");
+  const toml = `[server]\nlisten = "unix:${socketPath}"\n${withAdmin}${poolOf(upstream.url)}`;
+  const served = await serveRestartable(toml, { execArgv });
+  run(dieAtTheAdminApi);
+  const { status } = await postRestart(served.admin);
+  expect(status).toBe(500);
+  expect((await sendRequest("http://a", { socketPath })).text).toBe("hello");
 });
 
 test("if the old process is killed meanwhile, the new one serves alone", async () => {

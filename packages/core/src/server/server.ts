@@ -38,6 +38,11 @@ export type ServerChanges = Omit<ServerOptions, "listen">;
 export interface ListenOptions {
   /** Returns the listening sockets that another process has opened. */
   readonly inherited?: FindInherited;
+  /**
+   * Awaited when every address is open, before Unix sockets get their paths and the first connection is served: for what else
+   * may fail in a start that takes over the sockets of another process.
+   */
+  readonly beforeServing?: () => Promise<void>;
   /** `Server.ticketKeys` of another process: clients continue TLS sessions that have begun there. Default: random. */
   readonly ticketKeys?: Buffer;
 }
@@ -104,7 +109,7 @@ export class Server extends SafeEmitter<ServerEvents> implements AsyncDisposable
   /**
    * Listens on all addresses. Inherited sockets are in use before this call returns its promise. Throws a `ListenError` for an address that cannot be used; nothing stays open then.
    */
-  async listen({ inherited, ticketKeys }: ListenOptions = {}): Promise<this> {
+  async listen({ inherited, beforeServing, ticketKeys }: ListenOptions = {}): Promise<this> {
     this.#start(ticketKeys);
     const opening = this.#listeners.map((listener, index) => {
       const address = this.#settings.addresses[index] as ListenAddress;
@@ -114,6 +119,10 @@ export class Server extends SafeEmitter<ServerEvents> implements AsyncDisposable
       const outcomes = await Promise.allSettled(opening);
       this.#checkOpen();
       for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
+      if (beforeServing !== undefined) {
+        await beforeServing();
+        this.#checkOpen();
+      }
       // Last, so that a failed start replaces no Unix socket of a predecessor.
       for (const listener of this.#listeners) inBackground(() => listener.publish());
     } catch (error) {
@@ -125,7 +134,7 @@ export class Server extends SafeEmitter<ServerEvents> implements AsyncDisposable
   }
 
   /** Starts without a listening socket: another process listens, and `accept` gets its connections. */
-  openWithoutListening({ ticketKeys }: Omit<ListenOptions, "inherited"> = {}): this {
+  openWithoutListening({ ticketKeys }: Pick<ListenOptions, "ticketKeys"> = {}): this {
     this.#start(ticketKeys);
     return this;
   }

@@ -7,6 +7,12 @@ import type { FindInherited } from "./inherited-socket.ts";
 import { type ListeningHandle, toListenTargets } from "./listen.ts";
 import { ListeningSocket } from "./listening-socket.ts";
 
+/** As in `ListenOptions`. */
+export interface AcceptOptions {
+  readonly inherited?: FindInherited;
+  readonly beforeServing?: () => Promise<void>;
+}
+
 export interface SocketAcceptorOptions {
   /** As the option of a server. */
   readonly listen: string | readonly string[];
@@ -39,7 +45,7 @@ export class SocketAcceptor {
   }
 
   /** As `Server.listen`. */
-  async listen({ inherited }: { readonly inherited?: FindInherited } = {}): Promise<this> {
+  async listen({ inherited, beforeServing }: AcceptOptions = {}): Promise<this> {
     const targets = toListenTargets(this.#addresses);
     const opening = this.#sockets.map((socket, index) => {
       const address = this.#addresses[index] as ListenAddress;
@@ -47,6 +53,7 @@ export class SocketAcceptor {
     });
     try {
       for (const outcome of await Promise.allSettled(opening)) if (outcome.status === "rejected") throw outcome.reason;
+      await beforeServing?.();
       for (const socket of this.#sockets) inBackground(() => socket.publish());
     } catch (error) {
       this.close();
