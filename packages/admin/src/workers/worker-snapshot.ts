@@ -23,9 +23,11 @@ export interface ProcessSnapshot {
 }
 
 /** One worker of a group. */
-export interface WorkerSnapshot extends ProcessSnapshot {
+export interface WorkerSnapshot extends Omit<ProcessSnapshot, "pid"> {
   /** Its number, 1 to N. Its replacement has the same. */
   readonly worker: number;
+  /** Null while there is no process: the worker has ended, and will be replaced. */
+  readonly pid: number | null;
   /** Open client connections. */
   readonly connections: number;
   /** How often a worker with this number was replaced, by reason; a restart in place continues the counts. */

@@ -20,7 +20,7 @@ function toRow(worker: WorkerSnapshot, now: number): string[] {
           toMegabytes(heapUsedBytes),
           toMegabytes(rssBytes),
         ];
-  return [String(worker.worker), String(worker.pid), ...measured, toRestarts(worker.restarts)];
+  return [String(worker.worker), String(worker.pid ?? "-"), ...measured, toRestarts(worker.restarts)];
 }
 
 /** In the largest unit of which there are at least two. */

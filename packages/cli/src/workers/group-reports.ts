@@ -14,8 +14,7 @@ export interface PrimaryConnections {
   readonly acceptFailures: number;
 }
 
-const unknownProcess: ProcessSnapshot = {
-  pid: 0,
+const unmeasured: Omit<ProcessSnapshot, "pid"> = {
   since: 0,
   eventLoopDelayMs: { p50: 0, p90: 0, p99: 0, max: 0 },
   heapUsedBytes: 0,
@@ -106,7 +105,8 @@ export class GroupReports {
   /** All of them, those that are starting and those that are awaited too: their metrics do not disappear. */
   workers(): readonly WorkerSnapshot[] {
     return this.#supervisor.places.map(({ number, worker, restarts }) => ({
-      ...(this.#reports.get(worker?.id ?? "")?.process ?? { ...unknownProcess, pid: worker?.pid ?? 0 }),
+      ...(this.#reports.get(worker?.id ?? "")?.process ?? unmeasured),
+      pid: worker?.pid ?? null,
       worker: number,
       connections: worker?.held.connections ?? 0,
       restarts: { ...restarts },

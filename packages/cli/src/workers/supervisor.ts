@@ -199,8 +199,10 @@ export class Supervisor {
     place.worker = undefined;
     const lived = performance.now() - worker.startedAt;
     const expected = worker.dismissed || (this.#stopping && worker.reason === "exited" && worker.end.code === 0);
-    if (!expected && this.#started) place.restarts[worker.reason] = (place.restarts[worker.reason] ?? 0) + 1;
-    if (!expected) this.#retry(place, lived, describeEnd(worker), worker);
+    if (!expected && this.#started && worker.pid !== undefined) {
+      place.restarts[worker.reason] = (place.restarts[worker.reason] ?? 0) + 1;
+    }
+    if (!expected) this.#retry(place, lived, worker.describeEnd(), worker);
     this.#events.ended(worker);
   }
 
@@ -248,18 +250,4 @@ function factsOf(worker: WorkerProcess | undefined): object {
   if (worker === undefined) return {};
   const { pid, end, reason, held } = worker;
   return { pid, reason, code: end.code, signal: end.signal, ...held };
-}
-
-function describeEnd({ number, pid, reason, end, held, failure }: WorkerProcess): string {
-  const how = {
-    exited: `has ended with code ${end.code}`,
-    killed: `was killed by ${end.signal}`,
-    stalled: "has stalled and was killed",
-    unconfirmed: "has not confirmed a change in time and was killed",
-  }[reason];
-  const lost =
-    held.connections === 0
-      ? ""
-      : `, with ${held.connections} connections (${held.requests} requests, ${held.tunnels} tunnels)`;
-  return `worker ${number} (pid ${pid}) ${how}${failure === undefined ? "" : `: ${failure}`}${lost}`;
 }

@@ -81,6 +81,7 @@ export class WorkerProcess {
       .on("close", (code, signal) => this.#onClose({ code, signal }));
   }
 
+  /** Undefined if the process could not be started. */
   get pid(): number | undefined {
     return this.#child.pid;
   }
@@ -88,6 +89,23 @@ export class WorkerProcess {
   /** Why it has ended. */
   get reason(): WorkerEnd {
     return this.#killedFor ?? (this.end.signal === null ? "exited" : "killed");
+  }
+
+  /** Says how it has ended, and what it held. */
+  describeEnd(): string {
+    const { number, pid, held, failure } = this;
+    const why = failure === undefined ? "" : `: ${failure}`;
+    if (pid === undefined) return `worker ${number} cannot be started${why}`;
+    const how = {
+      exited: `has ended with code ${this.end.code}`,
+      killed: `was killed by ${this.end.signal}`,
+      stalled: "has stalled and was killed",
+      unconfirmed: "has not confirmed a change in time and was killed",
+    }[this.reason];
+    const { connections, requests, tunnels } = held;
+    const lost =
+      connections === 0 ? "" : `, with ${connections} connections (${requests} requests, ${tunnels} tunnels)`;
+    return `worker ${number} (pid ${pid}) ${how}${why}${lost}`;
   }
 
   /** A worker that does not read its messages is killed before they fill the memory. */

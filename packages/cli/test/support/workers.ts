@@ -17,7 +17,7 @@ export async function workersOf(admin: string): Promise<readonly WorkerState[]> 
 export async function whenReplaced(admin: string, pids: readonly number[]): Promise<readonly WorkerState[]> {
   for (;;) {
     const workers = await workersOf(admin);
-    if (workers.every(({ pid, connections }) => pid > 0 && connections >= 0 && !pids.includes(pid))) return workers;
+    if (workers.every(({ pid }) => pid !== null && !pids.includes(pid))) return workers;
   }
 }
 

@@ -1,8 +1,9 @@
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { LineRelay } from "../../src/log/line-relay.ts";
 import { BackOff } from "../../src/workers/back-off.ts";
 import { Heartbeat } from "../../src/workers/heartbeat.ts";
 import { parseWorkerMessage } from "../../src/workers/worker-messages.ts";
+import { WorkerProcess } from "../../src/workers/worker-process.ts";
 
 test("a worker is replaced at once, and one whose replacements end soon with a growing delay", () => {
   const backOff = new BackOff();
@@ -10,6 +11,19 @@ test("a worker is replaced at once, and one whose replacements end soon with a g
   expect(Array.from({ length: 10 }, () => backOff.next(0)).at(-1)).toBe(30_000);
   expect(backOff.next(10_000)).toBe(0);
   expect(backOff.next(9_999)).toBe(200);
+});
+
+test("a worker that the system cannot start has not ended", async () => {
+  const { execPath } = process;
+  onTestFinished(() => {
+    process.execPath = execPath;
+  });
+  process.execPath = "/nonexistent/node";
+  const options = { entry: "", number: 2, id: "2", output: { stdout() {}, stderr() {} }, onMessage() {}, onEnded() {} };
+  const worker = new WorkerProcess(options);
+  await worker.ended;
+  expect(worker.pid).toBeUndefined();
+  expect(worker.describeEnd()).toBe("worker 2 cannot be started: spawn /nonexistent/node ENOENT");
 });
 
 test("a worker stalls when replies are missing, unless this process was late itself", () => {
