@@ -44,18 +44,10 @@ export class GroupReports {
     return this.#refreshes.run();
   }
 
+  /** Call it in the order in which the reports arrive: each replaces the one before. */
   report({ id }: WorkerProcess, report: WorkerReport): void {
-    this.#reports.set(id, report);
     this.#snapshots.report(id, report.snapshot);
-  }
-
-  /** A report that cannot be merged is left out. */
-  #reported(worker: WorkerProcess, report: WorkerReport): void {
-    try {
-      this.report(worker, report);
-    } catch {
-      worker.kill("killed");
-    }
+    this.#reports.set(id, report);
   }
 
   ended({ id }: WorkerProcess): void {
@@ -117,7 +109,7 @@ export class GroupReports {
     clearInterval(this.#timer);
   }
 
-  /** A worker that is starting, and has reported nothing yet, will have the limit of the others. Undefined if none has reported. */
+  /** A worker that has reported nothing yet will have the limit of the others. Undefined if none has reported. */
   #limitOfAll(all: readonly ServerStatus[]): number | undefined {
     const limits = all.map(({ connections }) => connections.limit);
     if (limits.length === 0) return undefined;
@@ -125,14 +117,9 @@ export class GroupReports {
     return limits.reduce((sum, limit) => sum + limit, Math.max(0, starting) * Math.min(...limits));
   }
 
+  /** The replies are reported as messages. */
   async #refresh(): Promise<void> {
-    await Promise.all(
-      this.#supervisor.workers
-        .filter(({ state }) => state === "ready" || state === "draining")
-        .map(async (worker) => {
-          const reply = await worker.ask({ type: "report" }, workerLimits.replyMs);
-          if (reply?.type === "report" && worker.state !== "ended") this.#reported(worker, reply.report);
-        }),
-    );
+    const running = this.#supervisor.workers.filter(({ state }) => state === "ready" || state === "draining");
+    await Promise.all(running.map((worker) => worker.ask({ type: "report" }, workerLimits.replyMs)));
   }
 }

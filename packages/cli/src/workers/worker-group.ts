@@ -179,7 +179,7 @@ export class WorkerGroup implements Serving {
     const { id, number } = worker;
     if (message.type === "accepted") this.#connections.distribution.confirmed(id, message.id, message.connections);
     else if (message.type === "connections") this.#connections.distribution.reported(id, message.connections);
-    else if (message.type === "drained") this.#reports.report(worker, message.report);
+    else if (message.type === "report" || message.type === "drained") this.#reports.report(worker, message.report);
     else if (message.type === "event") this.#target.emit(message.name, message.event, number);
     else this.#state.receive(worker, message);
   }
