@@ -33,19 +33,21 @@ export class Restarts {
       throw new RestartRefused(refusal);
     }
     const streamsEnd = shareStandardStreams();
-    const successor = startSuccessor(host);
-    const { pid = 0 } = successor;
-    this.#running = { successor, outcome: successor.ready };
-    this.#logger.info({ successor: pid }, `restarting: process ${pid} starts`);
+    let successor: Successor | undefined;
     try {
+      successor = startSuccessor(host);
+      this.#running = { successor, outcome: successor.ready };
+      this.#logger.info({ successor: successor.pid }, `restarting: process ${successor.pid} starts`);
       await successor.ready;
     } catch (error) {
       streamsEnd();
-      this.#logger.error({ successor: pid }, `the restart failed, and nothing has changed: ${messageOf(error)}`);
+      const facts = { successor: successor?.pid };
+      this.#logger.error(facts, `the restart failed, and nothing has changed: ${messageOf(error)}`);
       throw error;
     } finally {
       this.#running = undefined;
     }
+    const { pid = 0 } = successor;
     this.#state = "replaced";
     this.#logger.info({ successor: pid }, `process ${pid} has taken over`);
     host.replacedBy(successor);
