@@ -1,6 +1,6 @@
-// Compares ways to give connections to several processes: node:cluster with the kernel's distribution ("none") and in turns ("rr"),
-// and a primary that accepts and hands each socket to the worker with the fewest connections, with at most W sockets that the worker
-// has not acknowledged. docs/decisions/0018-workers.md has the results and what follows from them.
+// Compares ways to give connections to several processes: node:cluster with the kernel's distribution ("none") and in turns
+// ("rr"), and a primary that accepts and hands each socket to the worker with the fewest connections, with at most W sockets that
+// the worker has not acknowledged. docs/decisions/0018-workers.md has the results and what follows from them.
 //
 //     pnpm bench:distribution [ROUNDS] [SECONDS]
 //
@@ -102,8 +102,8 @@ async function countsWhile(group, openAll) {
 }
 
 /**
- * Stops the last worker, so that it cannot take what it is given, opens connections, then kills it. Resolves with what became of
- * these, and of those that were open before.
+ * Stops the last worker, so that it takes no connection, opens connections, then kills it. Resolves with the fate of these and of
+ * those that were open before.
  */
 async function killOne({ port, pids, ask }) {
   const held = await openInTurn(port);

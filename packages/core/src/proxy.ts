@@ -62,7 +62,7 @@ export function createProxy(options: ProxyOptions, surroundings: ProxySurroundin
 
 /** What a proxy is given beside its options, and keeps over reloads. */
 export interface ProxySurroundings extends Hooks, Partial<Runtime> {
-  /** Shares verdicts, and what operators want, with other proxies. Default: the proxy is alone. */
+  /** Shares verdicts, and what operators set, with other proxies. Default: the proxy is alone. */
   readonly coordination?: Coordination;
 }
 

@@ -14,7 +14,8 @@ interface Reason {
  * every pool with a problem.
  *
  * One pool without an available upstream does not make the proxy unready: an orchestrator would take every replica out of
- * service, and with them the pools that serve. 503 means: the proxy starts or drains, no pool serves, or a `required` pool does not.
+ * service, and with them the pools that serve. 503 means: the proxy starts or drains, no pool serves, or a `required` pool does
+ * not.
  */
 export function createReadiness(target: AdminTarget, options: AdminOptions): () => Promise<AdminResponse> {
   let pending: Promise<ProxySnapshot> | undefined;

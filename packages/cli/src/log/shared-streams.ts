@@ -1,6 +1,6 @@
 /**
- * While a process and its successor both write to the standard streams, writes must be short enough for the system not to divide
- * them: lines of the one would come between the parts of a line of the other.
+ * While a process and its successor both write to the standard streams, each write must be so short that the system does not
+ * divide it. Otherwise lines of one process would come between the parts of a line of the other.
  */
 
 /** Bytes that a pipe takes as a whole (PIPE_BUF of Linux). Sockets take more. */

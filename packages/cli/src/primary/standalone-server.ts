@@ -18,7 +18,7 @@ import { ConfigurationWarnings } from "./configuration-warnings.ts";
 import { OneAtATime } from "./one-at-a-time.ts";
 
 export interface StandaloneOptions extends SuccessionOptions {
-  /** What workers need, if the configuration wants them. Without it this process serves alone, whatever the configuration says. */
+  /** What workers need, where several are configured. Without it this process serves alone, whatever the configuration. */
   readonly workers?: Omit<WorkerGroupOptions, "size">;
 }
 
@@ -161,7 +161,7 @@ export class StandaloneServer {
       if (inheritsAdmin) await this.#openAdmin();
     };
     await this.#serving.start(succession.inherit(this.proxy, this.#loaded.config), openInheritedAdmin);
-    // In the turn in which Unix sockets got their paths: until it is told, the predecessor counts on having them.
+    // In the turn in which Unix sockets got their paths: until then, the predecessor still expects to have them.
     this.#listening = true;
     await succession.serves(() => void this.reload().catch(() => {}));
     // Last, so that a failed start logs only its reason.

@@ -47,7 +47,7 @@ export class Predecessor {
     if (!channel.connected) this.#onEnd();
   }
 
-  /** Introduces this process, and resolves when the predecessor has answered. Rejects with a `Failure` if it cannot be replaced. */
+  /** Sends the version of this process. Resolves with the reply. Rejects with a `Failure` if the predecessor cannot be replaced. */
   hello(version: string): Promise<Welcome | undefined> {
     this.#send({ type: "hello", version });
     return this.welcome;

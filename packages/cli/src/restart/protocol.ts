@@ -20,7 +20,7 @@ import type { ProxySnapshot, UpstreamState } from "evenkeel";
 
 export const protocol = 1;
 
-/** The environment variable that tells a process the protocol of the one that it replaces. */
+/** The environment variable with the protocol of the process that a new process replaces. */
 export const protocolVariable = "EVENKEEL_RESTART_PROTOCOL";
 
 /** What an operator has set, which outlives the process. */

@@ -116,8 +116,8 @@ export class Succession {
   }
 
   /**
-   * This process serves. Resolves when it alone accepts connections. `reload` is called if the predecessor was told to reload in
-   * the meantime. Throws a `Failure`.
+   * This process serves. Resolves when it alone accepts connections. Calls `reload` if a reload of the predecessor was requested
+   * in the meantime. Throws a `Failure`.
    */
   async serves(reload: () => void): Promise<void> {
     this.#pidFile?.publish();

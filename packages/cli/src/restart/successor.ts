@@ -31,7 +31,7 @@ export interface SuccessorHost {
   readonly admin: string | undefined;
   readonly intent: () => Promise<readonly OperatorIntent[]>;
   readonly sockets: () => readonly SharedSocket[];
-  /** The successor wants the requests in flight to end now. */
+  /** Ends the requests in flight, when the successor has requested it. */
   readonly end: () => void;
 }
 
@@ -87,7 +87,7 @@ export class Successor {
     this.#reject(new Failure(reason));
   }
 
-  /** Tells the successor that this process accepts no connection any more. */
+  /** This process accepts no connection any more: the successor gets its counts and the final intent. */
   draining(rest: { readonly intent: readonly OperatorIntent[]; readonly reload: boolean } & ProcessCounts): void {
     this.#send({ type: "draining", ...rest });
   }

@@ -38,9 +38,9 @@ interface Recipient {
 /**
  * Distributes accepted connections over workers: each to the one with the fewest.
  *
- * A worker has at most `window` connections that it has not confirmed. The others wait here, so that a worker that stalls or
- * dies takes none with it: what it has not confirmed goes to another one. While no worker is there, all of them wait. In a burst
- * they wait for the worker with the fewest as long as it makes progress: otherwise the faster one of two would get most of them.
+ * A worker has at most `window` connections that it has not confirmed. The others wait here, so that none is lost with a worker
+ * that stalls or ends: another one gets what it has not confirmed. While there is no worker, all of them wait. In a burst they
+ * wait for the worker with the fewest as long as it makes progress: otherwise the faster one of two would get most of them.
  */
 export class Distribution<Connection> {
   readonly #port: DistributionPort<Connection>;

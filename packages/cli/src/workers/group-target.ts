@@ -12,7 +12,7 @@ import { workerLimits } from "./limits.ts";
 import type { Supervisor } from "./supervisor.ts";
 import type { WorkerEventName } from "./worker-messages.ts";
 
-/** What the admin API inspects and changes: the proxy of the primary, which has what an operator wants, and the workers. */
+/** What the admin API inspects and changes: the proxy of the primary, which has the intent of operators, and the workers. */
 export class GroupTarget implements AdminTarget {
   /** This target as a plain object, which others may extend. */
   readonly bound: AdminTarget;

@@ -10,8 +10,8 @@ export class Heartbeat {
   }
 
   /**
-   * Returns what to do now. `late`: this process has stalled itself in this interval, and may not have read a reply. At most one
-   * ping is on its way.
+   * Returns what to do now. `late`: this process has stalled itself in this interval, and may not have read a reply. At most
+   * one ping is on its way.
    */
   beat(late: boolean): "ping" | "wait" | "stalled" {
     if (!this.#awaited) {

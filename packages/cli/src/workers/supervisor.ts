@@ -102,8 +102,8 @@ export class Supervisor {
   }
 
   /**
-   * Resolves when the workers that serve have applied a change and everything that was sent before. One that does not confirm in
-   * time is killed: after this, none serves without the change. A worker that is starting has it before its first connection.
+   * Resolves when the workers that serve have applied a change and everything that was sent before. One that does not confirm
+   * in time is killed: after this, none serves without the change. A worker that is starting has it before its first connection.
    */
   async confirm(change: (worker: WorkerProcess) => WithoutNumber<Question>): Promise<void> {
     const serving = new Set(this.ready);

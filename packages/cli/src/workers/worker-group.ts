@@ -30,7 +30,7 @@ export interface WorkerGroupOptions {
   readonly stderr: (lines: string) => void;
 }
 
-/** Serves clients in workers. This process accepts the connections, probes the upstreams, and has what an operator wants. */
+/** Serves clients in workers. This process accepts the connections, probes the upstreams, and has the intent of operators. */
 export class WorkerGroup implements Serving {
   readonly proxy: ReverseProxy;
   readonly #target: GroupTarget;

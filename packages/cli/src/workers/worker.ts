@@ -14,7 +14,7 @@ import type { Held, WorkerMessage, WorkerReport } from "./worker-messages.ts";
 /** The reasons of weight events that a worker's own traffic causes. The primary has the others itself, once. */
 const weightReasonsOfTraffic: ReadonlySet<WeightEvent["reason"]> = new Set(["feedback", "announced", "slow-start"]);
 
-/** Calls back, if asked to, when the message is on its way or cannot be sent. */
+/** Calls `done` when the message is on its way or cannot be sent. */
 export type SendToPrimary = (message: WorkerMessage, done?: () => void) => void;
 
 /** One of several processes that serve clients. It does what the primary says, and lives no longer than it has to. */

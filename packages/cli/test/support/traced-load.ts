@@ -1,6 +1,6 @@
 /**
- * A load whose every request is known afterwards: its path, its connection, its upstream, and how it ended. With the ports of its
- * connections a failure can be attributed to the process that had the connection.
+ * A load whose every request is known afterwards: its path, its connection, its upstream, and how it ended. With the ports of
+ * its connections a failure can be attributed to the process that had the connection.
  */
 
 import { Agent, request } from "node:http";

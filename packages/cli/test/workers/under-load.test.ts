@@ -1,6 +1,6 @@
 /**
- * What may happen to a running command, under load: reloads, changes of weights, killed workers, restarts in place. Nothing is lost
- * but what a killed worker held.
+ * What may happen to a running command, under load: reloads, changes of weights, killed workers, restarts in place. Only what a
+ * killed worker held is lost.
  */
 
 import { writeFileSync } from "node:fs";
@@ -120,7 +120,7 @@ class Ordeal {
     return this.kills.some(({ at, ports }) => ports.has(port) && startedAt < at + noticeMs);
   }
 
-  /** Whether the line of a request may have been in the memory of a killed worker, which writes lines after 50 ms at the latest. */
+  /** Whether a killed worker may have had the line of a request in memory. It writes lines after 50 ms at the latest. */
   mayLackLine(sent: Sent): boolean {
     const { endedAt } = sent;
     const atAKill = this.kills.some(({ from, at }) => endedAt > from - unwrittenMs && endedAt < at + unwrittenMs);

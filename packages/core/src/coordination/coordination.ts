@@ -4,7 +4,7 @@
  * Each process with a proxy is a participant. They share two kinds of state, and for each kind there is a rule by which all
  * participants reach the same state, whatever the order, the delay and the number of times in which updates arrive:
  *
- * - Intent is what operators want: weights, states, members. One register for each upstream and field, the last writer wins.
+ * - Intent is what operators set: weights, states, members. One register for each upstream and field, the last writer wins.
  * - Evidence is what participants observe: verdicts of probes, failures, ejections. Each participant writes its own only. All
  *   of it is combined when it is read, so no observation overwrites that of another participant.
  *
@@ -38,7 +38,7 @@ export interface Coordination {
   subscribe(listener: CoordinationListener): () => void;
 }
 
-/** What a subscriber is told. Its own writes and reports are not among it. */
+/** What a subscriber receives: not what its own participant has written or reported. */
 export interface CoordinationListener {
   /** Registers that were changed by other participants. */
   readonly intent?: (entries: readonly IntentEntry[]) => void;
@@ -64,7 +64,7 @@ interface About {
   readonly upstream: string;
 }
 
-/** What an operator wants of an upstream. A later `member` ends the weight and the state that an operator set before it. */
+/** What an operator sets for an upstream. A later `member` ends the weight and the state that an operator set before it. */
 export type IntentChange = About &
   (
     | { readonly field: "weight"; readonly value: WeightIntent }

@@ -1,5 +1,5 @@
 /**
- * Shares what operators want of the upstreams of one pool: calls of `setWeight`, `setState`, `add` and `remove` become intent,
+ * Shares what operators set for the upstreams of one pool: calls of `setWeight`, `setState`, `add` and `remove` become intent,
  * and the intent of other participants is applied to the pool.
  *
  * Which of it applies follows from the entries and the options of the pool alone, so participants with the same configuration

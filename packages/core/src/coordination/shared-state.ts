@@ -74,7 +74,7 @@ export class SharedState implements Coordination {
     return this.#participants;
   }
 
-  /** Replaces the participants. The evidence of those that are gone is forgotten, and it is asked again who probes. */
+  /** Replaces the participants. Forgets the evidence of those that are gone. Subscribers then call `isProber` again. */
   setParticipants(ids: Iterable<string>): void {
     const before = this.#participants;
     const after = new Set([this.self, ...ids]);
@@ -137,8 +137,8 @@ export class SharedState implements Coordination {
     return { version: updateVersion, intent: this.intent(), evidence };
   }
 
-  #notify(tell: (listener: CoordinationListener) => void): void {
-    for (const listener of [...this.#listeners]) tell(listener);
+  #notify(call: (listener: CoordinationListener) => void): void {
+    for (const listener of [...this.#listeners]) call(listener);
   }
 
   /** Grows also over a restart of the process, in case it has the same id. */

@@ -53,7 +53,7 @@ export class LimitAccount {
     return { ...this.#key, share: granted, total: grantedOf, since: seq, contested };
   }
 
-  /** Divides the limit anew. Returns the parts that have changed: their participants have to be told. */
+  /** Divides the limit anew. Returns the parts that have changed, to be sent to their participants. */
   divide(now: number): readonly Part[] {
     const parts = [...this.#parts.values()];
     const totals = parts.flatMap(({ total }) => total ?? []);

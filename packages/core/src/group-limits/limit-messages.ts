@@ -1,5 +1,5 @@
 /**
- * What participants of a group and the grantor of its limits tell each other. A participant is a process that serves requests;
+ * The messages between the participants of a group and the grantor of its limits. A participant is a process that serves requests;
  * its part of a limit is its share.
  *
  * Messages may be lost, doubled, late or out of order: each one stands by itself, and is ignored if a newer one has arrived.

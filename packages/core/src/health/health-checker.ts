@@ -16,7 +16,7 @@ import { ProbeSlots } from "./probe-slots.ts";
 
 const debug = createDebug("evenkeel:health");
 
-/** With whom a checker shares its probes. */
+/** What a checker that shares its probes with others needs. */
 export interface SharedProbes {
   /** Whether this checker probes an upstream. */
   isProber(upstream: Upstream): boolean;
@@ -107,7 +107,7 @@ export class HealthChecker implements PoolWatcher {
     if (schedule?.upstream === upstream) schedule.probeSoon();
   }
 
-  /** Asks again which upstreams to probe. Returns the ids of those that are probed no longer. */
+  /** Determines again which upstreams to probe. Returns the ids of those that are probed no longer. */
   reassign(): readonly string[] {
     const released: string[] = [];
     for (const [id, schedule] of this.#schedules) {

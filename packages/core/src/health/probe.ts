@@ -45,7 +45,8 @@ export type Probe = (
  * Probes over a new connection, which is destroyed afterwards.
  *
  * "tcp" only connects, TLS included. "http" sends one request for `path`, with the path of the upstream's URL as its prefix,
- * over the protocol of the pool. "grpc" calls `Check` of grpc.health.v1 over HTTP/2. `scheme` and `port` replace those of the upstream, except that a Unix socket has no port.
+ * over the protocol of the pool. "grpc" calls `Check` of grpc.health.v1 over HTTP/2. `scheme` and `port` replace those of the
+ * upstream, except that a Unix socket has no port.
  * Redirects are not followed, and a protocol switch is a failure. The probe reads only the head, and as much of the body as
  * `expectBody` needs, at most 64 KiB.
  */

@@ -17,7 +17,7 @@ import {
  */
 export type ParticipantRole = "worker" | "predecessor";
 
-/** Beyond this number of pools and upstreams, or series, in one map, the oldest that no process counts any more are forgotten. */
+/** The most pools and upstreams, or series, of one map. Beyond it the oldest that no process counts any more are forgotten. */
 const maxGone = 10_000;
 
 /** A process, and the counts of pools and upstreams that a reload has removed from it. */

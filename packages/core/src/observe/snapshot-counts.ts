@@ -122,8 +122,8 @@ function addInto(total: Record<string, Counts[string]>, counts: Counts): void {
 }
 
 /**
- * Adds to `total`, whose bounds stay. The process that this one has replaced may be of a version with others. Sums are added in
- * whole microseconds: a sum of fractions depends on their order, and to Prometheus one that decreases is a reset of the counter.
+ * Adds to `total`, whose bounds stay. The process that this one has replaced may be of a version with other bounds. Sums are
+ * added in whole microseconds: a sum of fractions depends on their order, and Prometheus takes a decrease for a reset.
  */
 function addHistogram(total: HistogramSnapshot | undefined, more: HistogramSnapshot): HistogramSnapshot {
   if (total === undefined) return { ...more, counts: more.counts.slice() };

@@ -107,7 +107,8 @@ export class Server extends SafeEmitter<ServerEvents> implements AsyncDisposable
   }
 
   /**
-   * Listens on all addresses. Inherited sockets are in use before this call returns its promise. Throws a `ListenError` for an address that cannot be used; nothing stays open then.
+   * Listens on all addresses. Inherited sockets are in use before this call returns its promise. Throws a `ListenError` for an
+   * address that cannot be used; nothing stays open then.
    */
   async listen({ inherited, beforeServing, ticketKeys }: ListenOptions = {}): Promise<this> {
     this.#start(ticketKeys);
@@ -146,7 +147,7 @@ export class Server extends SafeEmitter<ServerEvents> implements AsyncDisposable
     inBackground(() => listener.accept(socket));
   }
 
-  /** The listening sockets that another process can take over: those of TCP, and Unix sockets that were inherited themselves. */
+  /** The listening sockets that another process can take over: TCP sockets, and Unix sockets that this process has inherited. */
   listeningSockets(): readonly ListeningHandle[] {
     return this.#listeners.flatMap(({ handle }) => handle ?? []);
   }

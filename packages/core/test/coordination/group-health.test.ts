@@ -139,7 +139,7 @@ describe("one prober for the group", () => {
 });
 
 describe("several probers", () => {
-  test("an upstream is unhealthy only if all its probers agree, and it is asked again who probes", async () => {
+  test("an upstream is unhealthy only if all its probers agree, and probes move with their prober", async () => {
     const group = new PoolGroup({ healthCheck });
     let probers = ["p", "q"];
     const [p, q, r] = ["p", "q", "r"].map((id) => group.add(id, () => probers.includes(id))) as [

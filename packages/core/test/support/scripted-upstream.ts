@@ -22,7 +22,7 @@ let upstreams = 0;
 /** The upstreams of the test in progress, by origin. */
 const known = new Map<string, ScriptedUpstream>();
 
-/** An upstream that responds 200 with its name to a request that it has received whole, until it is given something else to do. */
+/** An upstream that responds 200 with its name to each complete request, until it has another `respond`. */
 export function scriptedUpstream(name: string, respond?: Respond): ScriptedUpstream {
   const upstream = new ScriptedUpstream(name, respond);
   const { origin } = new URL(upstream.url);

@@ -53,7 +53,7 @@ export class Outage {
   #releaseTimer: Timer;
   #closed = false;
 
-  /** The limit of `queue` is that of its own as well. `usable` returns whether the pool has an upstream that a request may use. */
+  /** At most as many requests wait as `queue` may have. `usable`: whether the pool has an upstream that a request may use. */
   constructor(context: PoolContext, queue: WaitQueue, usable: () => boolean) {
     this.#context = context;
     this.#queue = queue;

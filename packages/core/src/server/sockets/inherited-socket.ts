@@ -12,7 +12,7 @@ export type InheritedSocket = HeldSocket | Server | { readonly fd: number } | "p
 /** Returns what an address inherits; undefined opens it. */
 export type FindInherited = (address: ListenAddress) => InheritedSocket | undefined;
 
-/** A listening socket of another process that no server uses yet. It accepts connections already, so these wait for the server. */
+/** A listening socket of another process that no server uses yet. It accepts connections already; these wait for the server. */
 export class HeldSocket {
   readonly #holder: Server;
   readonly #waiting: Socket[] = [];

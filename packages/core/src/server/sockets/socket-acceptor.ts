@@ -67,7 +67,7 @@ export class SocketAcceptor {
     return this.#sockets.map((socket) => socket.url(this.#scheme));
   }
 
-  /** The listening sockets that another process can take over: those of TCP, and Unix sockets that were inherited themselves. */
+  /** The listening sockets that another process can take over: TCP sockets, and Unix sockets that this process has inherited. */
   listeningSockets(): readonly ListeningHandle[] {
     return this.#sockets.flatMap(({ handle }) => handle ?? []);
   }
