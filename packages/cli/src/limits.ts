@@ -36,6 +36,8 @@ export const limits = {
   forcedEndMs: 250,
   /** Milliseconds at most between the end of the last connection and the end of the process, for the last log lines. */
   settleMs: 1_500,
+  /** Upstreams whose weights of operators are remembered for a restart in place. */
+  operatorWeights: 10_000,
   /** Milliseconds in which a process that replaces this one must be ready. */
   restartMs: 60_000,
   /** Milliseconds at most in which a new process gets to know the health and the members of its pools before it serves. */

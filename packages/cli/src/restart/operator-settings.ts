@@ -1,5 +1,6 @@
 import type { AdminTarget } from "@evenkeel/admin";
 import type { ProxySnapshot, UpstreamSnapshot } from "evenkeel";
+import { limits } from "../limits.ts";
 import type { OperatorIntent } from "./protocol.ts";
 
 interface OperatorWeight {
@@ -14,11 +15,13 @@ export class OperatorSettings {
   /** The target, with a record of its changes. */
   readonly target: AdminTarget;
   readonly #inner: AdminTarget;
-  /** By pool and id. Entries that are no longer in force stay until the upstream gets another weight. */
+  /** By pool and id, in the order in which they were set. Those that are not in force any more stay, up to `#maxWeights`. */
   readonly #weights = new Map<string, OperatorWeight>();
+  readonly #maxWeights: number;
 
-  constructor(inner: AdminTarget) {
+  constructor(inner: AdminTarget, maxWeights: number = limits.operatorWeights) {
     this.#inner = inner;
+    this.#maxWeights = maxWeights;
     // The methods of the inner target may depend on its `this`.
     this.target = Object.assign(Object.create(inner) as AdminTarget, {
       setUpstream: (...change: Parameters<AdminTarget["setUpstream"]>) => this.#set(...change),
@@ -67,7 +70,10 @@ export class OperatorSettings {
     const key = keyOf(pool, id);
     const earlier = this.#weights.get(key);
     const continues = earlier !== undefined && earlier.url === url && earlier.set === weight;
+    this.#weights.delete(key);
     this.#weights.set(key, { url, set: change.weight, configured: continues ? earlier.configured : weight });
+    const [oldest] = this.#weights.keys();
+    if (this.#weights.size > this.#maxWeights && oldest !== undefined) this.#weights.delete(oldest);
   }
 }
 

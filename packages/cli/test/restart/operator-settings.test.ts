@@ -51,6 +51,24 @@ test("settings of an operator carry over as far as they fit the new configuratio
   expect(last.proxy.snapshot().pools[0]?.upstreams[0]?.weight).toBe(5);
 });
 
+test("the weights that are remembered are bounded: the one that was set first is forgotten", async () => {
+  const { proxy } = settingsOf({ id: "a" }, { id: "b" }, { id: "c" });
+  const settings = new OperatorSettings(proxyTarget(proxy), 2);
+  for (const [id, weight] of [
+    ["a", 3],
+    ["b", 4],
+    ["a", 5],
+    ["c", 6],
+  ] as const) {
+    await settings.target.setUpstream("app", id, { weight });
+  }
+  const intent = await settings.intent();
+  expect(intent.map(({ upstream, weight }) => [upstream, weight])).toEqual([
+    ["a", { set: 5, configured: 1 }],
+    ["c", { set: 6, configured: 1 }],
+  ]);
+});
+
 test("a weight that a reload has replaced is not in force any more", async () => {
   const { settings, proxy } = settingsOf({ id: "a", weight: 1 });
   await settings.target.setUpstream("app", "a", { weight: 5 });
