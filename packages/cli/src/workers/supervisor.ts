@@ -139,6 +139,7 @@ export class Supervisor {
     const { number } = place;
     const id = `${process.pid}/${number}.${++this.#incarnations}`;
     place.heartbeat = new Heartbeat(workerLimits.missedBeats);
+    place.messages = 0;
     try {
       place.worker = new WorkerProcess({
         entry,
