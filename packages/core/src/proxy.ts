@@ -3,7 +3,7 @@ import type { Duplex } from "node:stream";
 import { InFlightSet } from "./attempts/in-flight.ts";
 import type { NodeRequestHead } from "./client/node/incoming-request.ts";
 import { defaults } from "./config/defaults.ts";
-import { requireDuration } from "./config/duration.ts";
+import { durationError, parseDuration } from "./config/duration.ts";
 import type { ServerOptions } from "./config/options/server-options.ts";
 import type { Duration, ProxyOptions } from "./config/options.ts";
 import { resolveOptions } from "./config/resolve.ts";
@@ -237,8 +237,9 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
    * is sooner. Servers of `listen` close too. The caller closes any other one; until then the proxy responds to new requests
    * with `Connection: close`.
    */
-  async close({ timeout = defaults.closeTimeout }: { readonly timeout?: Duration } = {}): Promise<void> {
-    const timeoutMs = requireDuration(timeout, "timeout");
+  close({ timeout = defaults.closeTimeout }: { readonly timeout?: Duration } = {}): Promise<void> {
+    const timeoutMs = parseDuration(timeout);
+    if (timeoutMs === undefined) return Promise.reject(durationError(timeout, "timeout"));
     if (this.#closed === undefined) this.#closed = this.#drainAndClose(timeoutMs);
     else this.#runtime.clock.setTimeout(() => this.#inFlight.hurry(), timeoutMs);
     return this.#closed;

@@ -8,12 +8,10 @@ export function parseDuration(text: string): number | undefined {
   return parseWithUnit(text, durationUnits);
 }
 
-/** Parses the duration of an option of a call. Throws an `OptionsError`. */
-export function requireDuration(text: string, option: string): number {
-  const ms = parseDuration(text);
-  if (ms !== undefined) return ms;
+/** The error of a malformed duration in an option of a call. */
+export function durationError(text: string, option: string): OptionsError {
   const message = `expected a duration such as "30s", found ${JSON.stringify(text)}`;
-  throw new OptionsError([{ path: [option], message }]);
+  return new OptionsError([{ path: [option], message }]);
 }
 
 /** Parses a size such as "512b", "64kb", "10mb" or "1gb" into bytes. Returns undefined if it is malformed. */

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { Socket } from "node:net";
 import type { RequestSink } from "../client/server/request-sink.ts";
 import { defaults } from "../config/defaults.ts";
-import { requireDuration } from "../config/duration.ts";
+import { durationError, parseDuration } from "../config/duration.ts";
 import { OptionsError } from "../config/issues.ts";
 import type { ListenAddress } from "../config/listen-address.ts";
 import type { ServerOptions, ServerTlsOptions } from "../config/options/server-options.ts";
@@ -203,7 +203,8 @@ export class Server extends SafeEmitter<ServerEvents> implements AsyncDisposable
 
   /** Drains and closes: waits for requests and tunnels in flight, at most `timeout`, then ends those that are left. */
   async close({ timeout = defaults.closeTimeout }: { readonly timeout?: Duration } = {}): Promise<void> {
-    const timeoutMs = requireDuration(timeout, "timeout");
+    const timeoutMs = parseDuration(timeout);
+    if (timeoutMs === undefined) throw durationError(timeout, "timeout");
     const timer = this.#clock.setTimeout(() => this.destroy(), timeoutMs);
     await this.stopAccepting();
     await this.finish(timeoutMs);
