@@ -30,7 +30,8 @@ command("run [config]", "serve", { isDefault: true })
     finish(async () => (await import("./commands/run.ts")).run(file, options)),
   );
 
-program
+/** Only a primary starts it. */
+const workerCommand = program
   .command("worker", { hidden: true })
   .action(() => finish(async () => (await import("./commands/worker.ts")).worker()));
 
@@ -136,7 +137,7 @@ async function hintFor(error: unknown): Promise<string> {
   const { kind, file } = error as Partial<ConfigError>;
   if (kind !== "missing" || file === undefined) return "";
   const { didYouMean } = await import("evenkeel");
-  const names = program.commands.map((known) => known.name());
+  const names = program.commands.filter((known) => known !== workerCommand).map((known) => known.name());
   const meant = /did you mean "\w+"/.exec(didYouMean(file, names));
   return meant === null ? '; "evenkeel init" writes a starter configuration' : `, ${meant[0]}?`;
 }

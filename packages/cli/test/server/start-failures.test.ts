@@ -52,6 +52,8 @@ test("a mistyped command is recognised", async () => {
   const { code, stderr } = await runCli(["chekc"], { cwd: makeFolder() });
   expect(code).toBe(1);
   expect(stderr).toContain('did you mean "check"?');
+  // The command of workers is an internal one.
+  expect((await runCli(["workers"])).stderr).not.toContain("did you mean");
 });
 
 test("a taken port ends with 1 and one line that names it", async () => {
