@@ -10,7 +10,7 @@ import {
 import type { GroupReports } from "./group-reports.ts";
 import { workerLimits } from "./limits.ts";
 import type { Supervisor } from "./supervisor.ts";
-import type { WorkerEventName } from "./worker-messages.ts";
+import { type WorkerEventName, weightReasonsOfTraffic } from "./worker-messages.ts";
 
 /** What the admin API inspects and changes: the proxy of the primary, which has the intent of operators, and the workers. */
 export class GroupTarget implements AdminTarget {
@@ -27,6 +27,10 @@ export class GroupTarget implements AdminTarget {
     this.#proxy = proxy;
     this.#supervisor = supervisor;
     this.#reports = reports;
+    // A verdict begins a slow start in every process. That of the primary, which sends no requests, has no meaning.
+    this.#own.on("weight", (event) => {
+      if (!weightReasonsOfTraffic.has(event.reason)) this.#events.emit("weight", event);
+    });
     this.bound = {
       snapshot: () => this.snapshot(),
       poolNames: () => this.poolNames(),
@@ -86,7 +90,7 @@ export class GroupTarget implements AdminTarget {
   }
 
   on<Name extends keyof AdminEvents>(name: Name, listener: (event: AdminEvents[Name]) => void): void {
-    this.#own.on(name, listener);
+    if (name !== "weight") this.#own.on(name, listener);
     this.#events.on(name, listener);
   }
 

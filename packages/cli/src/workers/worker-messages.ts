@@ -1,7 +1,7 @@
 /** The messages of a worker to the primary. See primary-messages.ts. */
 
 import type { AdminEvents, ProcessSnapshot } from "@evenkeel/admin";
-import type { Explanation, LimitReport, ProxySnapshot } from "evenkeel";
+import type { Explanation, LimitReport, ProxySnapshot, WeightEvent } from "evenkeel";
 import type { ServerStatus } from "evenkeel/server";
 
 /** What a worker holds at a moment. */
@@ -38,6 +38,13 @@ export type WorkerMessage =
 
 /** The events that a worker causes by its own traffic. The primary has the others itself. */
 export type WorkerEventName = Extract<keyof AdminEvents, "eject" | "readmit" | "weight">;
+
+/** The reasons of weight events that the traffic of a worker causes. The other ones are those of the primary. */
+export const weightReasonsOfTraffic: ReadonlySet<WeightEvent["reason"]> = new Set([
+  "feedback",
+  "announced",
+  "slow-start",
+]);
 
 type Test = (value: unknown) => boolean;
 

@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import { ProcessMeter } from "@evenkeel/admin";
-import { SharedState, systemClock, type WeightEvent } from "evenkeel";
+import { SharedState, systemClock } from "evenkeel";
 import type { Logger } from "pino";
 import { messageOf } from "../failure.ts";
 import { limits } from "../limits.ts";
@@ -9,10 +9,7 @@ import type { LoadedConfig } from "../serving/loaded-config.ts";
 import { ServingProcess } from "../serving/serving-process.ts";
 import { workerLimits } from "./limits.ts";
 import type { PrimaryMessage, StartMessage, WorkerConfig } from "./primary-messages.ts";
-import type { Held, WorkerMessage, WorkerReport } from "./worker-messages.ts";
-
-/** The reasons of weight events that a worker's own traffic causes. The primary has the others itself, once. */
-const weightReasonsOfTraffic: ReadonlySet<WeightEvent["reason"]> = new Set(["feedback", "announced", "slow-start"]);
+import { type Held, type WorkerMessage, type WorkerReport, weightReasonsOfTraffic } from "./worker-messages.ts";
 
 /** Calls `done` when the message is on its way or cannot be sent. */
 export type SendToPrimary = (message: WorkerMessage, done?: () => void) => void;
