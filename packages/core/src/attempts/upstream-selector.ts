@@ -107,8 +107,8 @@ export class UpstreamSelector implements Waiter {
     this.next();
   }
 
-  onTimeout(): void {
-    if (this.#affinity?.becomeTemporary() !== true || !this.#pick(false)) this.#handler.onNoUpstream("queue_timeout");
+  onTimeout(code: "queue_timeout" | "queue_full"): void {
+    if (this.#affinity?.becomeTemporary() !== true || !this.#pick(false)) this.#handler.onNoUpstream(code);
   }
 
   /**

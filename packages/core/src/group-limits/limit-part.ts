@@ -93,9 +93,9 @@ export class Part {
 
   reported({ total, share, held, wanted }: LimitUse, now: number): void {
     this.total = total;
-    if (!this.pending && this.granted !== null && share < this.granted) {
+    if (!this.pending && share < this.share) {
+      this.grantedOf = this.granted === null ? total : Math.min(this.grantedOf, total);
       this.granted = share;
-      this.grantedOf = Math.min(this.grantedOf, total);
     }
     this.held = held;
     this.wanted = Math.min(wanted, total);

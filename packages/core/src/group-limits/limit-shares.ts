@@ -1,8 +1,8 @@
 import type { PoolLimits, SharedLimitKey, Shares, Use } from "../pool/limits/pool-limits.ts";
 import { backgroundClock } from "../runtime/async-context.ts";
 import type { Clock, Timer } from "../runtime/clock.ts";
+import { configure, type HeldShare, inForce, newHeldShare } from "./held-share.ts";
 import {
-  evenPart,
   type LimitGrant,
   type LimitReport,
   type LimitShare,
@@ -29,21 +29,6 @@ interface LimitedPool {
   readonly limits: PoolLimits;
 }
 
-/** The share of a limit. */
-interface Held {
-  /** The limit of the group in this participant. Undefined before a pool has it. */
-  own: number | undefined;
-  /** The share in force, and the limit of the group of which it is one. Null: the even part of `own`. */
-  share: number | null;
-  of: number;
-  /** The share granted last. */
-  granted: number | null;
-  /** The grant that had it first. */
-  since: number;
-  /** A share was in force already. */
-  used: boolean;
-}
-
 /** What was reported last of a limit. */
 interface Reported extends Pick<Use, "total" | "held" | "wanted"> {
   readonly short: boolean;
@@ -55,7 +40,7 @@ interface Membership {
   readonly start: LimitStart;
   readonly send: (report: LimitReport) => void;
   /** By key. */
-  readonly shares: Map<string, Held>;
+  readonly shares: Map<string, HeldShare>;
   /** The keys of contested limits. */
   readonly contested: Set<string>;
   /** By key. */
@@ -146,8 +131,8 @@ export class LimitShares implements Shares {
     const group = this.#group;
     if (group === undefined) return total;
     const held = heldOf(group, limitKeyOf(key));
-    held.own = total;
-    return inForce(held, group);
+    configure(held, total, group.start);
+    return inForce(held, group.start);
   }
 
   onShort(): void {
@@ -228,32 +213,13 @@ export class LimitShares implements Shares {
   }
 }
 
-function heldOf({ shares }: Membership, key: string): Held {
+function heldOf({ shares }: Membership, key: string): HeldShare {
   let held = shares.get(key);
   if (held === undefined) {
-    held = { own: undefined, share: null, of: Infinity, granted: null, since: -1, used: false };
+    held = newHeldShare();
     shares.set(key, held);
   }
   return held;
-}
-
-/**
- * The share in force. When a reload has lowered the limit of the group, a share of the larger limit is at most the even part
- * from then on: so the shares of all participants add up to no more than the smaller limit, before any message has arrived.
- */
-function inForce(held: Held, { start }: Membership): number {
-  const { own = Infinity } = held;
-  if (held.share === null) {
-    held.used ||= held.own !== undefined;
-    return evenPart(own, start);
-  }
-  if (held.of > own) {
-    // A share from the start that was one of a larger limit may have been given to others since.
-    held.share = held.used ? Math.min(held.share, evenPart(own, start)) : 0;
-    held.of = own;
-  }
-  held.used ||= held.own !== undefined;
-  return held.share;
 }
 
 /** Takes over what was granted. A share of a larger limit than the participant's own does not raise the share in force. */
@@ -265,9 +231,10 @@ function store(group: Membership, shares: readonly LimitShare[]): void {
     if (since <= held.since) continue;
     held.since = since;
     const tooMuch = share !== null && held.own !== undefined && total > held.own;
-    held.share = tooMuch ? Math.min(share, inForce(held, group)) : share;
+    held.share = tooMuch ? Math.min(share, inForce(held, group.start)) : share;
     held.of = tooMuch ? (held.own as number) : total;
     held.granted = share;
+    held.lowered = tooMuch;
     if (granted.contested) group.contested.add(key);
     else group.contested.delete(key);
   }
@@ -279,7 +246,7 @@ function isShort({ wanted, share, total }: Use): boolean {
 }
 
 /** A reload has lowered the share. */
-function differs(held: Held | undefined): boolean {
+function differs(held: HeldShare | undefined): boolean {
   return held !== undefined && held.share !== held.granted;
 }
 

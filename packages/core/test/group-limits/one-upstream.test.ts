@@ -76,3 +76,56 @@ describe.each([1, 2, 3, 4, 5])("a limit of %s for four participants", (limit) =>
     }
   });
 });
+
+describe("a short queue", () => {
+  test.each([
+    [1, 0],
+    [2, 0],
+    [4, 0],
+    [1, 1],
+  ])("an idle group with maxInFlight %s and queue.max %s refuses no request", (limit, max) => {
+    const { group, members, most } = groupOf(4, limit, 1, { max, timeout: "60s" });
+    for (let n = 0; n < 20; n++) {
+      members[n % 4]?.request(() => 10);
+      group.clock.advance(300);
+    }
+    for (let n = 0; n < 20; n++) {
+      members[3]?.request(() => 10);
+      group.clock.advance(300);
+    }
+    expect(members.map(({ served, refused, timedOut }) => [served, refused, timedOut])).toEqual([
+      [5, 0, 0],
+      [5, 0, 0],
+      [5, 0, 0],
+      [25, 0, 0],
+    ]);
+    expect(most()).toBe(1);
+  });
+
+  test("a request is refused soon if the others give no place, and at once if they have none to give", () => {
+    const { group, members, most } = groupOf(2, 2, 1, { max: 0, timeout: "60s" });
+    const [a, b] = members as [(typeof members)[0], (typeof members)[0]];
+    const refusedIn = () => {
+      const began = group.clock.now();
+      let ms = -1;
+      b.request(
+        () => 10,
+        () => {
+          ms = group.clock.now() - began;
+        },
+      );
+      group.clock.advance(1_000);
+      return ms;
+    };
+    for (const member of members) member.request(() => 60_000);
+    group.clock.advance(100);
+    expect(refusedIn()).toBe(250);
+    expect(b.pool.queue.depth).toBe(0);
+    a.die();
+    group.clock.advance(100);
+    b.request(() => 60_000);
+    group.clock.advance(1_000);
+    expect(refusedIn()).toBe(0);
+    expect([b.refused, b.inFlight("a"), most()]).toEqual([2, 2, 2]);
+  });
+});

@@ -101,23 +101,28 @@ describe("the retries per second", () => {
   });
 });
 
-test("queue.max: a request beyond the share is refused, and reported soon", () => {
+test("queue.max: a request beyond the share is reported soon, and waits a moment for a larger one", () => {
   const { pool, clock, shares, grant } = shared({ a: { maxInFlight: 1 } }, { queue: { max: 4 } });
   const reports: unknown[] = [];
   shares.begin({ slot: 3, slots: 4, shares: [] }, (report) => void reports.push(report));
   clock.advance(100);
   reports.length = 0;
-  const waiter = () => ({ onRoom: () => {}, onTimeout: () => {} });
-  expect([pool.queue.enter(waiter()), pool.queue.enter(waiter())]).toEqual([true, false]);
+  const codes: string[] = [];
+  const waiter = () => ({ onRoom: () => {}, onTimeout: (code: string) => void codes.push(code) });
+  expect([1, 2, 3].map(() => pool.queue.enter(waiter()))).toEqual([true, true, true]);
+  expect([pool.queue.queued, pool.queue.depth]).toEqual([1, 3]);
   clock.advance(20);
   expect(reports).toEqual([
     expect.objectContaining({
       full: false,
       uses: expect.arrayContaining([
-        expect.objectContaining({ limit: "queue", total: 4, share: 1, held: 1, wanted: 2 }),
+        expect.objectContaining({ limit: "queue", total: 4, share: 1, held: 1, wanted: 3 }),
       ]),
     }),
   ]);
   grant("queue", 2, 4);
-  expect(pool.queue.enter(waiter())).toBe(true);
+  clock.advance(250);
+  expect([codes, pool.queue.queued, pool.queue.depth]).toEqual([["queue_full"], 2, 2]);
+  clock.advance(5_000);
+  expect(codes).toEqual(["queue_full", "queue_timeout", "queue_timeout"]);
 });

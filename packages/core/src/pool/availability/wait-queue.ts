@@ -13,13 +13,19 @@ export interface Waiter {
   place?: Place | undefined;
   /** There is room, or there will never be: pick now. */
   onRoom(): void;
-  onTimeout(): void;
+  /** It has waited as long as it may. `queue_full`: for room that is with other processes, in vain. */
+  onTimeout(code: "queue_timeout" | "queue_full"): void;
 }
+
+/** Milliseconds in which other processes give up room that they do not use: several times what their messages take. */
+const borrowMs = 250;
 
 /** Cleared when the waiter leaves, since V8 may retain deleted entries of a set; see runtime/indexed-set.ts. */
 interface Place {
   waiter: Waiter | undefined;
   timer: InputTimeout | undefined;
+  /** The waiter has no place in the queue: it waits for room that other processes have. */
+  borrows: boolean;
   /** The async context of the waiter. */
   readonly context: AsyncContext;
 }
@@ -33,6 +39,8 @@ export class WaitQueue {
   options: { readonly max: number; readonly timeoutMs: number };
   /** This process's share of `max`, if several processes share it. */
   share: number | undefined;
+  /** The room for requests that other processes have and may give up, if several share limits. */
+  elsewhere: (() => number) | undefined;
   /** Called when a waiter has entered. */
   onEntered: (() => void) | undefined;
   /** Called when a request waits or was refused. */
@@ -42,14 +50,21 @@ export class WaitQueue {
   readonly #places = new Set<Place>();
   /** Number of waiters that cannot use every upstream. Without any, one decision holds for all waiters. */
   #selective = 0;
+  #borrowing = 0;
 
   constructor(options: { readonly max: number; readonly timeoutMs: number }, clock: Clock) {
     this.options = options;
     this.#clock = clock;
   }
 
+  /** All that wait. */
   get depth(): number {
     return this.#places.size;
+  }
+
+  /** Those that have a place in the queue. The others wait for room that other processes have. */
+  get queued(): number {
+    return this.#places.size - this.#borrowing;
   }
 
   /** The limit in force in this process. */
@@ -58,7 +73,15 @@ export class WaitQueue {
   }
 
   get hasRoom(): boolean {
-    return this.#places.size < this.max;
+    return this.queued < this.max || this.#mayBorrow;
+  }
+
+  /**
+   * While no place is free in this process, one may be so in others. A share follows demand, so a request has to wait for it, also
+   * when the queue is full or has no place at all: otherwise a process without a share refuses what the group has room for.
+   */
+  get #mayBorrow(): boolean {
+    return this.#borrowing < (this.elsewhere?.() ?? 0);
   }
 
   /** False when the queue is full. */
@@ -66,13 +89,11 @@ export class WaitQueue {
     const { hasRoom } = this;
     this.onShort?.(!hasRoom);
     if (!hasRoom) return false;
-    const context = new AsyncContext();
-    const expire = () => {
-      this.leave(waiter);
-      context.run(waiter.onTimeout, waiter);
-    };
-    waiter.place = { waiter, context, timer: new InputTimeout(this.#clock, expire, this.options.timeoutMs) };
-    this.#places.add(waiter.place);
+    const place: Place = { waiter, context: new AsyncContext(), timer: undefined, borrows: this.queued >= this.max };
+    waiter.place = place;
+    this.#startTimer(place, place.borrows ? Math.min(borrowMs, this.options.timeoutMs) : this.options.timeoutMs);
+    if (place.borrows) this.#borrowing++;
+    this.#places.add(place);
     if (isSelective(waiter)) this.#selective++;
     this.onEntered?.();
     return true;
@@ -82,6 +103,7 @@ export class WaitQueue {
     const { place } = waiter;
     if (place === undefined || !this.#places.delete(place)) return;
     place.timer?.clear();
+    if (place.borrows) this.#borrowing--;
     waiter.place = undefined;
     place.waiter = undefined;
     place.timer = undefined;
@@ -101,6 +123,22 @@ export class WaitQueue {
         return;
       }
     }
+  }
+
+  #startTimer(place: Place, ms: number): void {
+    place.timer = new InputTimeout(this.#clock, () => this.#expire(place), ms);
+  }
+
+  #expire(place: Place): void {
+    const { waiter, context, borrows } = place;
+    if (waiter === undefined) return;
+    if (borrows && this.queued < this.max) {
+      place.borrows = false;
+      this.#borrowing--;
+      return this.#startTimer(place, Math.max(0, this.options.timeoutMs - borrowMs));
+    }
+    this.leave(waiter);
+    context.run(waiter.onTimeout, waiter, borrows ? "queue_full" : "queue_timeout");
   }
 }
 

@@ -73,6 +73,7 @@ export class PoolLimits {
       if (refused) refusals.add(1);
       shares.onShort();
     };
+    this.#parts.queue.elsewhere = () => this.#elsewhere();
     this.refresh();
   }
 
@@ -130,8 +131,9 @@ export class PoolLimits {
       return { ...key, total, share: shares.shareOf(key, total), held, wanted };
     };
     if (queue.options.max > 0) {
-      const held = Math.max(queue.depth, outage.depth);
-      yield use("queue", queue.options.max, held, held + refusals.total);
+      const held = Math.max(queue.queued, outage.depth);
+      const lacking = queue.depth - queue.queued + refusals.total;
+      yield use("queue", queue.options.max, held, held + lacking);
     }
     if (retryBudget.fixed > 0) {
       const held = retryBudget.fixedUsed;
@@ -149,6 +151,16 @@ export class PoolLimits {
       const { open, wanted } = transport?.connectionUse ?? { open: 0, wanted: 0 };
       yield use("connections", connections.max, open, wanted, id);
     }
+  }
+
+  /** The places of upstreams and of the queue that other processes may have. */
+  #elsewhere(): number {
+    const { queue } = this.#parts;
+    let places = queue.options.max - queue.max;
+    for (const { inRotation, maxInFlight, inFlightShare = maxInFlight } of this.#members()) {
+      if (inRotation && inFlightShare < maxInFlight) places += maxInFlight - inFlightShare;
+    }
+    return places;
   }
 
   #limitPool(): void {
