@@ -226,6 +226,8 @@ function divided(config: FileConfig, number: number, size: number): FileConfig {
   const path = accessLog.format === "none" ? accessLog.path : (standardStreamAt(accessLog.path) ?? accessLog.path);
   return {
     ...config,
+    // Its token is of no use to a worker.
+    admin: undefined,
     server: { ...server, maxConnections: Math.max(1, part) },
     accessLog: { ...accessLog, path },
   };
