@@ -70,6 +70,28 @@ test("workers that are killed take only their own requests along, and connection
   expect(await ended).toEqual({ code: 0, signal: null });
 }, 120_000);
 
+test("a worker that stalls, or aborts as V8 does without memory, is replaced, and no upstream is blamed", async () => {
+  const upstream = await startUpstream((_req, res) => res.end("ok"));
+  const { url, admin, ended, stderr, kill } = await serve(twoWorkers + withAdmin + quiet + poolOf(upstream.url));
+  const [aborts, stalls] = await workersOf(admin);
+  if (aborts === undefined || stalls === undefined) throw new Error("there are two workers");
+  process.kill(aborts.pid, "SIGABRT");
+  await whenReplaced(admin, [aborts.pid]);
+  process.kill(stalls.pid, "SIGSTOP");
+  // Each request has a connection of its own. The two that the stalled worker is given go to the other one in the end.
+  const responses = await Promise.all(Array.from({ length: 20 }, () => sendRequest(url)));
+  expect(new Set(responses.map(({ text }) => text))).toEqual(new Set(["ok"]));
+  await whenReplaced(admin, [stalls.pid]);
+  expect((await workersOf(admin)).map(({ restarts }) => restarts)).toEqual([{ killed: 1 }, { stalled: 1 }]);
+  expect(stderr.records.filter(({ msg }) => /worker 2 .* has stalled and was killed/.test(String(msg)))).toHaveLength(
+    1,
+  );
+  const [pool] = JSON.parse((await sendRequest(admin, { path: "/api/pools" })).text).pools;
+  expect(pool.upstreams[0]).toMatchObject({ available: true, ejections: {}, lastFailure: null });
+  kill("SIGTERM");
+  expect(await ended).toEqual({ code: 0, signal: null });
+}, 60_000);
+
 test("a worker that does not confirm a change is replaced before the call returns, and keeps no connection", async () => {
   const upstream = await startUpstream((_req, res) => res.end("ok"));
   const { url, port, admin, kill, ended, stderr } = await serve(twoWorkers + withAdmin + quiet + poolOf(upstream.url));
