@@ -37,7 +37,7 @@ export interface AdminOptions {
   readonly hosts?: readonly string[];
   /** Names of pools that must be able to serve, else /readyz is 503. Without it, one pool that can serve is enough. */
   readonly readyPools?: readonly string[];
-  /** /readyz is 503 while this returns true: the process does not accept connections of clients yet. */
+  /** /readyz is 503 while this returns true: connections of clients are not served yet. */
   readonly starting?: () => boolean;
   /** /readyz is 503 while this returns true, in addition to a proxy that drains. */
   readonly draining?: () => boolean;

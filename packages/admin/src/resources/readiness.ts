@@ -41,7 +41,7 @@ function readiness(
 ): AdminResponse {
   const unknown = required.filter((name) => !pools.some((pool) => pool.name === name));
   const reasons: readonly Reason[] = [
-    ...(starting ? [{ code: "starting" as const, message: "the proxy does not accept connections yet" }] : []),
+    ...(starting ? [{ code: "starting" as const, message: "connections are not served yet" }] : []),
     ...(draining ? [{ code: "draining" as const, message: "the proxy is draining" }] : []),
     ...(pools.length === 0 ? [{ code: "no_pools" as const, message: "no pool is configured" }] : []),
     ...pools.flatMap(poolReasons),

@@ -176,7 +176,7 @@ export class StandaloneServer {
     const subject = {
       target: succession.target,
       listener: () => succession.listener(),
-      starting: () => !this.#listening,
+      starting: () => !this.#listening || (this.#stopped === undefined && !this.#serving.alive),
       draining: () => this.#stopped !== undefined,
       onReload: () => this.reload(),
       ...(succession.restartable && { onRestart: () => this.restart() }),

@@ -12,6 +12,7 @@ import { ServingProcess } from "./serving-process.ts";
 /** Serves clients in this process. */
 export class LocalServing implements Serving {
   readonly target: AdminTarget;
+  readonly alive = true;
   readonly #process: ServingProcess;
   readonly #logger: Logger;
 

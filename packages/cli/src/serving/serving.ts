@@ -30,6 +30,8 @@ export interface Serving {
   start(inherit?: Inherit, beforeServing?: () => Promise<void>): Promise<void>;
   /** Applies a configuration that was loaded again. If it rejects, nothing has changed, and the log has the reason. */
   configure(loaded: LoadedConfig): Promise<ReloadChanges>;
+  /** A process serves clients at the moment. Without one, their connections wait. */
+  readonly alive: boolean;
   /** The state of the listeners for clients. */
   status(): Promise<ServerStatus>;
   /** How many files a process of this command may open. */

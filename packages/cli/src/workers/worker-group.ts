@@ -105,6 +105,10 @@ export class WorkerGroup implements Serving {
     return this.#reports.status(this.#validator.status());
   }
 
+  get alive(): boolean {
+    return this.#supervisor.ready.length > 0;
+  }
+
   get descriptors(): number {
     return this.#validator.status().descriptors;
   }
