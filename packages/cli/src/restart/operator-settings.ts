@@ -18,6 +18,8 @@ export class OperatorSettings {
   /** By pool and id, in the order in which they were set. Those that are not in force any more stay, up to `#maxWeights`. */
   readonly #weights = new Map<string, OperatorWeight>();
   readonly #maxWeights: number;
+  /** The upstreams of the settings that were applied last. */
+  #taken: readonly OperatorIntent[] = [];
 
   constructor(inner: AdminTarget, maxWeights: number = limits.operatorWeights) {
     this.#inner = inner;
@@ -31,32 +33,37 @@ export class OperatorSettings {
   /** The settings in force. */
   async intent(): Promise<readonly OperatorIntent[]> {
     const { pools } = await this.#inner.snapshot();
-    return pools.flatMap((pool) =>
-      pool.upstreams.flatMap(({ id, url, weight, state }) => {
-        const recorded = this.#weights.get(keyOf(pool.name, id));
-        const inForce = recorded !== undefined && recorded.url === url && recorded.set === weight;
-        if (!inForce && state === "active") return [];
+    return pools.flatMap(({ name: pool, upstreams }) =>
+      upstreams.flatMap((upstream) => {
+        const { id, url, state } = upstream;
+        const inForce = this.#inForce(pool, upstream);
+        if (inForce === undefined && state === "active") return [];
         return {
-          pool: pool.name,
+          pool,
           upstream: id,
           url,
-          ...(inForce && { weight: { set: recorded.set, configured: recorded.configured } }),
+          ...(inForce && { weight: { set: inForce.set, configured: inForce.configured } }),
           ...(state !== "active" && { state }),
         };
       }),
     );
   }
 
-  /** Applies the settings of another process, as far as they fit the configuration. */
+  /**
+   * Applies the settings of another process, as far as they fit the configuration. A second call replaces what the first one
+   * has applied: also settings that are no longer among them.
+   */
   async apply(intent: readonly OperatorIntent[]): Promise<void> {
     const snapshot = await this.#inner.snapshot();
-    for (const { pool, upstream, url, weight, state } of intent) {
+    const named = new Set(intent.map(({ pool, upstream }) => keyOf(pool, upstream)));
+    const ended = this.#taken.filter(({ pool, upstream }) => !named.has(keyOf(pool, upstream)));
+    this.#taken = intent.map(({ pool, upstream, url }) => ({ pool, upstream, url }));
+    for (const { pool, upstream, url, weight, state = "active" } of [...ended, ...intent]) {
       const found = find(snapshot, pool, upstream);
       if (found === undefined || found.url !== url) continue;
-      const change = {
-        ...(weight !== undefined && weight.configured === found.weight && { weight: weight.set }),
-        ...(state !== undefined && state !== found.state && { state }),
-      };
+      const configured = this.#inForce(pool, found)?.configured ?? found.weight;
+      const wanted = weight?.configured === configured ? weight.set : configured;
+      const change = { ...(wanted !== found.weight && { weight: wanted }), ...(state !== found.state && { state }) };
       // It may have been removed since.
       if (Object.keys(change).length > 0) await this.#set(pool, upstream, change).catch(() => {});
     }
@@ -67,13 +74,18 @@ export class OperatorSettings {
     await this.#inner.setUpstream(pool, id, change);
     if (before === undefined || change.weight === undefined) return;
     const { url, weight } = before;
+    const configured = this.#inForce(pool, before)?.configured ?? weight;
     const key = keyOf(pool, id);
-    const earlier = this.#weights.get(key);
-    const continues = earlier !== undefined && earlier.url === url && earlier.set === weight;
     this.#weights.delete(key);
-    this.#weights.set(key, { url, set: change.weight, configured: continues ? earlier.configured : weight });
+    this.#weights.set(key, { url, set: change.weight, configured });
     const [oldest] = this.#weights.keys();
     if (this.#weights.size > this.#maxWeights && oldest !== undefined) this.#weights.delete(oldest);
+  }
+
+  /** The weight that an operator has set, unless it was replaced since. */
+  #inForce(pool: string, { id, url, weight }: UpstreamSnapshot): OperatorWeight | undefined {
+    const recorded = this.#weights.get(keyOf(pool, id));
+    return recorded?.url === url && recorded.set === weight ? recorded : undefined;
   }
 }
 

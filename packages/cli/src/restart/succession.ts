@@ -123,12 +123,13 @@ export class Succession {
     this.#pidFile?.publish();
     this.#takeover?.close();
     this.#predecessor?.ready();
-    void this.#predecessor?.draining.then(async (last) => {
-      await this.#settings.apply(last?.intent ?? []);
-      if (last?.reload === true) reload();
+    const settled = this.#predecessor?.draining.then(async (last) => {
+      if (last === undefined) return;
+      await this.#settings.apply(last.intent);
+      if (last.reload) reload();
     });
-    const late = wait(limits.restartAloneMs, undefined, { ref: false });
-    if (this.#predecessor !== undefined) await Promise.race([this.#predecessor.draining, late]);
+    // The admin API responds from then on: an operator's next change must not be replaced by an earlier one.
+    await Promise.race([settled, wait(limits.restartAloneMs, undefined, { ref: false })]);
     this.#onAlone();
   }
 

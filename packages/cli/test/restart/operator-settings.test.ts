@@ -51,6 +51,37 @@ test("settings of an operator carry over as far as they fit the new configuratio
   expect(last.proxy.snapshot().pools[0]?.upstreams[0]?.weight).toBe(5);
 });
 
+test("what an operator changes while the new process starts replaces what it has taken over before", async () => {
+  const parts = ["changed", "enabled", "reset", "kept"].map((id) => ({ id, weight: 1 }));
+  const [old, next] = [settingsOf(...parts), settingsOf(...parts)];
+  const { target } = old.settings;
+  for (const { id } of parts) await target.setUpstream("app", id, { weight: 5 });
+  await target.setUpstream("app", "enabled", { weight: 1, state: "draining" });
+  await next.settings.apply(await old.settings.intent());
+  const states = () => next.proxy.snapshot().pools[0]?.upstreams.map(({ weight, state }) => [weight, state]);
+  expect(states()).toEqual([
+    [5, "active"],
+    [1, "draining"],
+    [5, "active"],
+    [5, "active"],
+  ]);
+
+  await target.setUpstream("app", "changed", { weight: 7 });
+  await target.setUpstream("app", "enabled", { state: "active" });
+  await target.setUpstream("app", "reset", { weight: 1 });
+  await next.settings.apply(await old.settings.intent());
+  expect(states()).toEqual([
+    [7, "active"],
+    [1, "active"],
+    [1, "active"],
+    [5, "active"],
+  ]);
+  // And from there to the next process.
+  const last = settingsOf({ id: "changed", weight: 1 });
+  await last.settings.apply(await next.settings.intent());
+  expect(last.proxy.snapshot().pools[0]?.upstreams[0]?.weight).toBe(7);
+});
+
 test("the weights that are remembered are bounded: the one that was set first is forgotten", async () => {
   const { proxy } = settingsOf({ id: "a" }, { id: "b" }, { id: "c" });
   const settings = new OperatorSettings(proxyTarget(proxy), 2);
