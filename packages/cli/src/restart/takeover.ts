@@ -103,7 +103,7 @@ async function tryAddress(address: ListenAddress & { readonly port: number }, al
   await new Promise((resolve) => server.close(resolve));
 }
 
-/** Whether every pool knows its members, and every upstream that is probed its health. */
+/** Whether the members of every pool are known, and the health of every upstream that is probed. */
 function isPrepared(proxy: ReverseProxy, { options }: FileConfig): boolean {
   return proxy.snapshot().pools.every(({ name, discovery, upstreams }) => {
     if (discovery?.status === "awaited") return false;

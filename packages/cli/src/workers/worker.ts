@@ -14,7 +14,7 @@ import { type Held, type WorkerMessage, type WorkerReport, weightReasonsOfTraffi
 /** Calls `done` when the message is on its way or cannot be sent. */
 export type SendToPrimary = (message: WorkerMessage, done?: () => void) => void;
 
-/** One of several processes that serve clients. It does what the primary says, and lives no longer than it has to. */
+/** One of several processes that serve clients, as the messages of the primary say. It ends when it has drained. */
 export class Worker {
   readonly #send: SendToPrimary;
   readonly #logger: Logger;
@@ -116,7 +116,7 @@ export class Worker {
     this.#onDrained();
   }
 
-  /** Confirms first: if this process dies now, either the primary still has the connection, or nothing of it was read. */
+  /** Confirms first: if this process ends now, either the primary still has the connection, or nothing of it was read. */
   #accept(id: number, index: number, socket: Socket | undefined): void {
     const { server } = this.#serving;
     this.#reported = server.status().connections.open + 1;

@@ -14,7 +14,7 @@ import { MetricsWatch } from "../support/metrics-watch.ts";
 import { openEcho, type Sent, TracedLoad } from "../support/traced-load.ts";
 
 const probeMs = 500;
-/** In which a client learns that its connection is gone, and after which another connection may have the same port. */
+/** In which a client notices that its connection is closed, and after which another connection may have the same port. */
 const noticeMs = 2_000;
 /** The age of a line of the access log that must have been written, on a busy machine. */
 const unwrittenMs = 250;
@@ -115,7 +115,7 @@ class Ordeal {
     this.primary = pid;
   };
 
-  /** Whether a request was one of a killed worker. A client may send one before it learns that its connection is gone. */
+  /** Whether a request was one of a killed worker. A client may send one before it notices that its connection is closed. */
   wasKilled({ port = 0, startedAt }: Sent): boolean {
     return this.kills.some(({ at, ports }) => ports.has(port) && startedAt < at + noticeMs);
   }
@@ -207,7 +207,7 @@ test.each<Scenario>([{ workers: 2, kills: 5, restarts: 3 }])(
   },
 );
 
-/** Each worker has clients, and none knows of the requests of another. */
+/** Each worker has clients, and counts its own requests only. */
 test("an upstream with maxInFlight = 10 gets no more from 200 clients of 4 workers", async () => {
   const slow = await startCounting("a", { delayMs: 5 });
   const served = await serve(`
