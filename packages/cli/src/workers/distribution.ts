@@ -73,6 +73,11 @@ export class Distribution<Connection> {
     return this.#waiting + this.#sent.size;
   }
 
+  /** The workers that have not confirmed all that was sent to them. */
+  get unconfirming(): readonly string[] {
+    return [...this.#recipients.values()].filter(({ unconfirmed }) => unconfirmed.size > 0).map(({ id }) => id);
+  }
+
   /** The id of the last connection that was sent to any worker. */
   get lastId(): number {
     return this.#lastId;

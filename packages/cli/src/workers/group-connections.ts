@@ -21,11 +21,13 @@ interface Accepted {
 export class GroupConnections {
   readonly distribution: Distribution<Accepted>;
   readonly #acceptor: SocketAcceptor;
+  readonly #supervisor: Supervisor;
   readonly #dropped: ThrottledWarning;
   readonly #failedAccepts: ThrottledWarning;
   readonly #counts = { dropped: 0, acceptFailures: 0 };
 
   constructor({ server }: FileConfig, supervisor: Supervisor, logger: Logger, maxWaiting: number) {
+    this.#supervisor = supervisor;
     this.#dropped = new ThrottledWarning((connections) => {
       logger.warn({ connections }, "client connections were closed: too many wait for a worker");
     });
@@ -70,9 +72,16 @@ export class GroupConnections {
     );
   }
 
-  /** Stops accepting, and waits until every connection is with a worker, at most for a time. */
+  /** Stops accepting, and waits until every connection is with a worker. One that does not confirm in time is killed. */
   async stop(handedOver: boolean, force: AbortSignal): Promise<void> {
     await this.#acceptor.stop({ handedOver });
+    await this.#handOver(force);
+    for (const id of this.distribution.unconfirming) this.#supervisor.find(id)?.kill("unconfirmed");
+    // Others get what it has not confirmed.
+    await this.#handOver(force);
+  }
+
+  async #handOver(force: AbortSignal): Promise<void> {
     const end = performance.now() + workerLimits.handoverMs;
     while (this.distribution.unconfirmed > 0 && performance.now() < end && !force.aborted) {
       await wait(workerLimits.handoverCheckMs);

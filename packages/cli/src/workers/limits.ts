@@ -18,8 +18,8 @@ export const workerLimits = {
   messagesPerBeat: 100_000,
   /** Messages that may wait until a worker reads them. */
   unsentMessages: 10_000,
-  /** Milliseconds in which a stop hands over the connections that have been accepted, checked at intervals. */
-  handoverMs: 5_000,
+  /** Milliseconds in which a stop hands over the connections that have been accepted, checked at intervals; twice if it has to. */
+  handoverMs: 2_000,
   handoverCheckMs: 5,
   /** Milliseconds in which a worker must end after its time to drain. */
   endMs: 4_000,

@@ -95,20 +95,28 @@ test("a worker that stalls, or aborts as V8 does without memory, is replaced, an
 test("a worker that does not confirm a change is replaced before the call returns, and keeps no connection", async () => {
   const upstream = await startUpstream((_req, res) => res.end("ok"));
   const { url, port, admin, kill, ended, stderr } = await serve(twoWorkers + withAdmin + quiet + poolOf(upstream.url));
-  const [first] = await workersOf(admin);
+  const [first, second] = await workersOf(admin);
   const pid = first?.pid ?? 0;
   process.kill(pid, "SIGSTOP");
   // Some of them are handed to the stopped worker, which cannot confirm them.
-  const clients = await Promise.all(
-    Array.from({ length: 8 }, () => RawClient.open(port, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")),
-  );
+  const openClients = () => {
+    const request = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    return Promise.all(Array.from({ length: 8 }, () => RawClient.open(port, request)));
+  };
+  const clients = await openClients();
   expect((await setWeight(admin, "app/a", 2)).status).toBe(200);
   expect(isAlive(pid)).toBe(false);
   await Promise.all(clients.map(({ closed }) => closed));
   expect(clients.filter(({ received }) => received.endsWith("ok"))).toHaveLength(8);
   expect(await stderr.record(({ reason }) => reason === "unconfirmed")).toMatchObject({ pid, worker: 1 });
+  await whenReplaced(admin, [pid]);
   expect((await sendRequest(url)).text).toBe("ok");
+  // A stop waits no longer for a worker that cannot confirm connections.
+  process.kill(second?.pid ?? 0, "SIGSTOP");
+  const last = await openClients();
   kill("SIGTERM");
+  await Promise.all(last.map(({ closed }) => closed));
+  expect(last.filter(({ received }) => received.endsWith("ok"))).toHaveLength(8);
   expect(await ended).toEqual({ code: 0, signal: null });
 });
 
