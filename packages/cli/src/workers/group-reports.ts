@@ -29,6 +29,8 @@ export class GroupReports {
   readonly #reports = new Map<string, WorkerReport>();
   /** What ended workers have counted. */
   readonly #retired = { refused: 0, dropped: 0, idleClosed: 0, plainHttp: 0, other: 0, proxyHeaders: 0, accepts: 0 };
+  /** Have not replied in time. They are asked again, and not waited for: a probe of /readyz has a timeout, too. */
+  readonly #late = new WeakSet<WorkerProcess>();
   readonly #refreshes = new OneAtATime(() => this.#refresh());
   readonly #timer: NodeJS.Timeout;
 
@@ -120,6 +122,18 @@ export class GroupReports {
   /** The replies are reported as messages. */
   async #refresh(): Promise<void> {
     const running = this.#supervisor.workers.filter(({ state }) => state === "ready" || state === "draining");
-    await Promise.all(running.map((worker) => worker.ask({ type: "report" }, workerLimits.replyMs)));
+    await Promise.all(
+      running.map(async (worker) => {
+        const late = this.#late.has(worker);
+        const asked = this.#ask(worker);
+        if (!late) await asked;
+      }),
+    );
+  }
+
+  async #ask(worker: WorkerProcess): Promise<void> {
+    const reply = await worker.ask({ type: "report" }, workerLimits.replyMs);
+    if (reply === undefined) this.#late.add(worker);
+    else this.#late.delete(worker);
   }
 }

@@ -3,7 +3,7 @@ import { createServer } from "evenkeel/server";
 import { expect, onTestFinished, test } from "vitest";
 import { GroupReports } from "../../src/workers/group-reports.ts";
 import type { Supervisor } from "../../src/workers/supervisor.ts";
-import type { WorkerReport } from "../../src/workers/worker-messages.ts";
+import type { WorkerMessage, WorkerReport } from "../../src/workers/worker-messages.ts";
 import type { WorkerProcess } from "../../src/workers/worker-process.ts";
 
 test("a reply that is older than the last counts of a draining worker does not replace them", async () => {
@@ -33,4 +33,31 @@ test("a reply that is older than the last counts of a draining worker does not r
   expect(reports.status(status).connections.refused).toBe(5);
   reports.ended(worker);
   expect(reports.status(status).connections.refused).toBe(5);
+});
+
+test("a worker that was late is not waited for until it replies again", async () => {
+  const replies: ((reply: WorkerMessage | undefined) => void)[] = [];
+  const ask = () => new Promise<WorkerMessage | undefined>((resolve) => void replies.push(resolve));
+  const worker = { state: "ready", ask } as unknown as WorkerProcess;
+  const reports = new GroupReports({ workers: [worker] } as unknown as Supervisor, () => ({
+    waiting: 0,
+    dropped: 0,
+    acceptFailures: 0,
+  }));
+  onTestFinished(() => reports.close());
+  const late = reports.refresh();
+  replies.shift()?.(undefined);
+  await late;
+  await reports.refresh();
+  replies.shift()?.({ type: "confirmed", n: 1 });
+  await Promise.resolve();
+
+  let refreshed = false;
+  const waits = reports.refresh().then(() => {
+    refreshed = true;
+  });
+  await new Promise(setImmediate);
+  expect(refreshed).toBe(false);
+  replies.shift()?.({ type: "confirmed", n: 2 });
+  await waits;
 });
