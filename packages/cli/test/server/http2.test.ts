@@ -66,16 +66,23 @@ test("a hundred reloads with TLS and HTTP/2 under load lose no request, and rene
   const session = await openSession(url);
   const agent = new Agent({ keepAlive: true, maxSockets: 4 });
   onTestFinished(() => agent.destroy());
+  let handshakes = 0;
+  const shakeHands = async () => {
+    const response = await sendRequest(url);
+    handshakes++;
+    return response;
+  };
   const loads = [
     startLoad(8, () => requestOver(session)),
     startLoad(4, () => sendRequest(url, { agent })),
-    // A handshake for each request.
-    startLoad(1, () => sendRequest(url)),
+    startLoad(1, shakeHands),
   ];
   for (let n = 1; n <= 100; n++) {
     use(n % 2 === 0 ? "localhost" : "renewed");
     kill("SIGHUP");
     await stderr.manyRecords(n, ({ changes }) => changes !== undefined);
+    // On a slow machine a handshake takes longer than a reload.
+    await expect.poll(() => handshakes, { interval: 5, timeout: 10_000 }).toBeGreaterThanOrEqual(n);
   }
   use("renewed");
   kill("SIGHUP");
@@ -87,7 +94,7 @@ test("a hundred reloads with TLS and HTTP/2 under load lose no request, and rene
   for (const load of loads) {
     const { responses, errors } = await load.stop();
     expect(errors).toEqual([]);
-    expect(responses.length).toBeGreaterThan(100);
+    expect(responses.length).toBeGreaterThanOrEqual(100);
     expect(new Set(responses.map(({ status, text }) => `${status} ${text}`))).toEqual(new Set(["200 hello"]));
   }
   expect(session.closed).toBe(false);
