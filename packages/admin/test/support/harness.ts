@@ -3,6 +3,7 @@ import type { AddressInfo } from "node:net";
 import type { DiscoverySnapshot, PoolSnapshot, ProxySnapshot, Proxy as ReverseProxy, UpstreamSnapshot } from "evenkeel";
 import { createProxy, type ProxyOptions } from "evenkeel";
 import { onTestFinished } from "vitest";
+import { poolOf, snapshotOf, upstreamOf } from "../../../core/test/support/snapshots.ts";
 import { type Admin, type AdminOptions, createAdmin } from "../../src/index.ts";
 
 interface ReceivedResponse {
@@ -68,38 +69,11 @@ export function proxyWith(snapshot: () => ProxySnapshot, pools: readonly string[
 }
 
 export function proxySnapshot(changes: Partial<ProxySnapshot> = {}): ProxySnapshot {
-  return {
-    time: 0,
-    draining: false,
-    version: "1.2.3",
-    pools: [],
-    requests: [],
-    grpcCalls: [],
-    durations: [],
-    reloads: { succeeded: 0, failed: 0, lastSuccessful: true },
-    ...changes,
-  };
+  return snapshotOf({ pools: [], ...changes });
 }
 
 export function poolSnapshot(changes: Partial<PoolSnapshot> = {}): PoolSnapshot {
-  return {
-    name: "api",
-    policy: "p2c",
-    available: 1,
-    panic: false,
-    serving: true,
-    inFlight: 0,
-    tunnels: 0,
-    queueDepth: 0,
-    outage: null,
-    retries: {},
-    retryBudgetExhausted: 0,
-    bytesIn: 0,
-    bytesOut: 0,
-    discovery: null,
-    upstreams: [],
-    ...changes,
-  };
+  return poolOf({ upstreams: [], ...changes });
 }
 
 export function discoverySnapshot(changes: Partial<DiscoverySnapshot> = {}): DiscoverySnapshot {
@@ -116,32 +90,7 @@ export function discoverySnapshot(changes: Partial<DiscoverySnapshot> = {}): Dis
 }
 
 export function upstreamSnapshot(changes: Partial<UpstreamSnapshot> = {}): UpstreamSnapshot {
-  return {
-    id: "a",
-    url: "http://127.0.0.1:3001",
-    backup: false,
-    discovered: false,
-    state: "active",
-    health: "unknown",
-    available: true,
-    weight: 1,
-    effectiveWeight: 1,
-    slowStart: 1,
-    feedback: 1,
-    announced: 1,
-    ejectedUntil: null,
-    onTrial: false,
-    ejections: {},
-    inFlight: 0,
-    maxInFlight: null,
-    tunnels: 0,
-    outcomes: {},
-    probes: { success: 0, failure: 0 },
-    latency: { bounds: [0.01, 0.1, 1], counts: [0, 0, 0], count: 0, sum: 0 },
-    quantiles: { p50: null, p90: null, p99: null },
-    lastFailure: null,
-    ...changes,
-  };
+  return upstreamOf({ latency: { bounds: [0.01, 0.1, 1], counts: [0, 0, 0], count: 0, sum: 0 }, ...changes });
 }
 
 function send(

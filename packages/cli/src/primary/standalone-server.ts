@@ -7,6 +7,7 @@ import type { Logger } from "pino";
 import { Failure } from "../failure.ts";
 import { limits } from "../limits.ts";
 import { logProxyEvents } from "../log/proxy-events.ts";
+import { OneAtATime } from "../one-at-a-time.ts";
 import { Succession, type SuccessionOptions } from "../restart/succession.ts";
 import type { SharedSocket, Successor } from "../restart/successor.ts";
 import { type LoadedConfig, loadAll } from "../serving/loaded-config.ts";
@@ -15,7 +16,6 @@ import type { Serving } from "../serving/serving.ts";
 import { WorkerGroup, type WorkerGroupOptions } from "../workers/worker-group.ts";
 import { AdminApi } from "./admin-api.ts";
 import { ConfigurationWarnings } from "./configuration-warnings.ts";
-import { OneAtATime } from "./one-at-a-time.ts";
 
 export interface StandaloneOptions extends SuccessionOptions {
   /** What workers need, where several are configured. Without it this process serves alone, whatever the configuration. */

@@ -1,7 +1,7 @@
 import type { ProcessSnapshot, WorkerSnapshot } from "@evenkeel/admin";
 import { GroupSnapshots, type ProxySnapshot } from "evenkeel";
 import type { ServerStatus } from "evenkeel/server";
-import { OneAtATime } from "../primary/one-at-a-time.ts";
+import { OneAtATime } from "../one-at-a-time.ts";
 import { workerLimits } from "./limits.ts";
 import type { Supervisor } from "./supervisor.ts";
 import type { WorkerReport } from "./worker-messages.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { OneAtATime } from "../../src/primary/one-at-a-time.ts";
+import { OneAtATime } from "../src/one-at-a-time.ts";
 
 /** An action whose runs the test ends. */
 function startRuns() {
