@@ -2,8 +2,8 @@ import type { AccessLogConfig } from "@evenkeel/config";
 import type { RequestEvent } from "evenkeel";
 import type { Logger } from "pino";
 import { Failure, messageOf, reasonOf } from "../failure.ts";
-import { ThrottledWarning } from "../throttled-warning.ts";
 import { toCombinedLine, toJsonLine } from "./access-log-format.ts";
+import { AccessLogWarnings } from "./access-log-warnings.ts";
 import type { LogSink } from "./log-sink.ts";
 import { checkSink, openSink, standardStreamAt } from "./open-sink.ts";
 
@@ -12,9 +12,7 @@ const formats = { json: toJsonLine, combined: toCombinedLine };
 /** Writes one line for each finished request. A failure of its file or its reader does not affect requests. */
 export class AccessLog {
   readonly #logger: Logger;
-  readonly #dropped: ThrottledWarning;
-  readonly #failed: ThrottledWarning;
-  #lastError: Error | undefined;
+  readonly #warnings: AccessLogWarnings;
   #config: AccessLogConfig;
   #sink: LogSink | undefined;
   #reopened: Promise<void> = Promise.resolve();
@@ -29,12 +27,7 @@ export class AccessLog {
   private constructor(config: AccessLogConfig, logger: Logger) {
     this.#config = config;
     this.#logger = logger;
-    this.#dropped = new ThrottledWarning((lines) =>
-      logger.warn({ lines }, "access log lines were dropped because writing is too slow"),
-    );
-    this.#failed = new ThrottledWarning((times) =>
-      logger.error({ times }, `the access log cannot be written: ${reasonOf(this.#lastError)}`),
-    );
+    this.#warnings = new AccessLogWarnings(logger);
   }
 
   readonly write = (event: RequestEvent): void => {
@@ -57,8 +50,7 @@ export class AccessLog {
     const sink = this.#sink;
     this.#sink = undefined;
     await sink?.close();
-    this.#dropped.close();
-    this.#failed.close();
+    this.#warnings.close();
   }
 
   async #reopen(config: AccessLogConfig): Promise<void> {
@@ -83,13 +75,8 @@ export class AccessLog {
     if (format === "none") return undefined;
     try {
       return openSink(path, {
-        onDrop: () => this.#dropped.add(),
-        onError: (error, closed) => {
-          this.#lastError = error;
-          if (closed)
-            this.#logger.warn(`the reader of the access log on ${path} has closed it; no more lines are written`);
-          else this.#failed.add();
-        },
+        onDrop: () => this.#warnings.dropped(),
+        onError: (error, closed) => this.#warnings.failed(error, closed, path),
       });
     } catch (error) {
       throw cannotOpen(path, error);
