@@ -1,6 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import type { Proxy as ReverseProxy } from "evenkeel";
 import type { Server } from "evenkeel/server";
+import { aborted } from "../aborted.ts";
 import { limits } from "../limits.ts";
 
 export interface DrainInput {
@@ -46,11 +47,4 @@ export async function drain({ proxy, server, timeoutMs, force, handedOver, repor
 
   stopWaiting.abort();
   clearInterval(reporting);
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
-  });
 }

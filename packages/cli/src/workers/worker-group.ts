@@ -4,6 +4,7 @@ import type { FileConfig } from "@evenkeel/config";
 import { createProxy, type ReloadChanges, type Proxy as ReverseProxy } from "evenkeel";
 import { createServer, type ListeningHandle, type Server, type ServerStatus } from "evenkeel/server";
 import type { Logger } from "pino";
+import { aborted } from "../aborted.ts";
 import { limits } from "../limits.ts";
 import { checkAccessLog } from "../log/access-log.ts";
 import { standardStreamAt } from "../log/open-sink.ts";
@@ -235,11 +236,4 @@ function divided(config: FileConfig, number: number, size: number): FileConfig {
     server: { ...server, maxConnections: Math.max(1, part) },
     accessLog: { ...accessLog, path },
   };
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
-  });
 }
