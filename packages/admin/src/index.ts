@@ -1,6 +1,22 @@
 export { isLoopbackListen } from "./access/local-addresses.ts";
 export { type Admin, createAdmin } from "./create-admin.ts";
 export { type AdminOptions, type ListenerSnapshot, RestartRefused } from "./options.ts";
+export type {
+  FailedRequest,
+  Failures,
+  History,
+  Overview,
+  PoolOverview,
+  PoolSeries,
+  Problem,
+  Role,
+  Series,
+  SeriesHistory,
+  SessionInfo,
+  Traffic,
+  UpstreamOverview,
+  UpstreamStatus,
+} from "./overview/overview.ts";
 export type { AdminEvents, AdminTarget } from "./target/admin-target.ts";
 export { proxyTarget } from "./target/proxy-target.ts";
 export { ProcessMeter } from "./workers/process-meter.ts";

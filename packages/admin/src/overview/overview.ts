@@ -1,0 +1,223 @@
+/** The bodies of GET /api/overview, /api/history, /api/failures and /api/session. No imports: a browser's code uses them too. */
+
+/** What an upstream is, in one word: the first that applies, in this order. */
+export type UpstreamStatus =
+  | "disabled"
+  | "draining"
+  | "unhealthy"
+  | "ejected"
+  /** Half-open: one request at a time until one succeeds. */
+  | "trial"
+  /** Held back until the first verdict of its health checks. */
+  | "checking"
+  /** The last attempts to connect have failed, and there are no health checks. */
+  | "failing"
+  /** At its limit of requests in flight. */
+  | "full"
+  /** In its slow start. */
+  | "warming"
+  | "healthy"
+  /** Without health checks, and nothing is known against it. */
+  | "unchecked";
+
+/** An operator may read and change, a viewer may only read. */
+export type Role = "operator" | "viewer";
+
+/** Rates and latencies of the last ten seconds, or of the time since the start if that is shorter. */
+export interface Traffic {
+  /** Requests per second. */
+  readonly rate: number;
+  /** From 0 to 1. Null without requests. */
+  readonly errorRatio: number | null;
+  /** Milliseconds. Null without requests. */
+  readonly p50: number | null;
+  /** Milliseconds. Null without requests. */
+  readonly p99: number | null;
+}
+
+/** One thing that is not as it should be. */
+export interface Problem {
+  readonly severity: "critical" | "warning";
+  /** Null if the problem concerns no pool alone. */
+  readonly pool: string | null;
+  /** Null if the problem concerns the whole pool. */
+  readonly upstream: string | null;
+  /** The status of the upstream, or such as `not_serving`, `panic`, `outage`, `queue_filling`, `reload_failed`. */
+  readonly status: string;
+  /** Milliseconds since 1970. Null if unknown. */
+  readonly since: number | null;
+  /** The end that is known, such as that of an ejection, in milliseconds since 1970. */
+  readonly until: number | null;
+  /** One sentence, such as `api/b is unhealthy: connect_refused`. */
+  readonly text: string;
+}
+
+export interface UpstreamOverview {
+  readonly id: string;
+  readonly url: string;
+  readonly backup: boolean;
+  /** Found in DNS, not listed in the options. */
+  readonly discovered: boolean;
+  /** The administrative state. */
+  readonly state: "active" | "draining" | "disabled";
+  readonly status: UpstreamStatus;
+  /** The beginning of the status in milliseconds since 1970. Null if unknown. */
+  readonly since: number | null;
+  /** The end of an ejection in milliseconds since 1970. */
+  readonly until: number | null;
+  /** Why it has this status, such as `status 503`, `connect_refused` or `set by an operator`. */
+  readonly reason: string | null;
+  /** Details of the reason for a human reader. */
+  readonly cause?: string;
+  readonly weight: number;
+  readonly effectiveWeight: number;
+  /** Requests in flight, without tunnels. */
+  readonly inFlight: number;
+  /** The limit of requests and tunnels together. Null if there is none. */
+  readonly maxInFlight: number | null;
+  readonly tunnels: number;
+  /** Of attempts: the ratio is that of attempts that failed because of the upstream, the latency is that of its headers. */
+  readonly traffic: Traffic;
+  /** Null without health checks, and before the first probe. */
+  readonly lastProbe: {
+    readonly at: number;
+    readonly ok: boolean;
+    readonly reason: string;
+    readonly durationMs: number;
+  } | null;
+  /** The last failure of a request that counted against it. */
+  readonly lastFailure: { readonly code: string; readonly at: number } | null;
+  /** The number of ejections since the start. */
+  readonly ejections: number;
+}
+
+export interface PoolOverview {
+  readonly name: string;
+  readonly policy: string;
+  /** A new request can get a response from an upstream. */
+  readonly serving: boolean;
+  /** No upstream is available, and requests go to unhealthy and ejected ones. */
+  readonly panic: boolean;
+  /** When the pool began to serve, or stopped, in milliseconds since 1970. Null if unknown. */
+  readonly since: number | null;
+  /** Upstreams that can be picked now for a new client. */
+  readonly available: number;
+  readonly total: number;
+  readonly inFlight: number;
+  readonly tunnels: number;
+  readonly queueDepth: number;
+  /** The limit of waiting requests. Null if unknown. */
+  readonly queueMax: number | null;
+  /** Connecting has failed at every upstream since `since`. */
+  readonly outage: { readonly since: number; readonly waiting: number; readonly until: number | null } | null;
+  /** Of the last ten seconds. */
+  readonly retriesPerSecond: number;
+  /** Retries that the budget did not allow, of the last ten seconds. */
+  readonly budgetExhaustedPerSecond: number;
+  /** Of requests of clients: the ratio is that of responses with a status of 500 or above, the latency is the whole duration. */
+  readonly traffic: Traffic;
+  readonly upstreams: readonly UpstreamOverview[];
+}
+
+/** The body of GET /api/overview. */
+export interface Overview {
+  /** Milliseconds since 1970. */
+  readonly time: number;
+  readonly version: string;
+  /** Milliseconds since 1970. */
+  readonly startedAt: number;
+  readonly draining: boolean;
+  /** What the client of this response may do. */
+  readonly role: Role;
+  /** Milliseconds between two samples of the history. */
+  readonly sampleMs: number;
+  /** Null for one process. */
+  readonly workers: { readonly running: number; readonly total: number } | null;
+  readonly reloads: { readonly succeeded: number; readonly failed: number; readonly lastSuccessful: boolean };
+  /** Connections of clients. Null if the process does not own their listeners. */
+  readonly connections: { readonly open: number; readonly limit: number } | null;
+  /** Milliseconds since 1970. Null without TLS. */
+  readonly certificateExpiry: number | null;
+  /** The worst first, at most 100. Empty if all is well. */
+  readonly problems: readonly Problem[];
+  /** All requests of clients, in every pool. */
+  readonly traffic: Traffic;
+  readonly pools: readonly PoolOverview[];
+}
+
+/** The last minute, oldest first. All lists have the same length; null for a sample without requests or without data. */
+export interface Series {
+  /** Requests (of a pool) or attempts (of an upstream) per second. */
+  readonly rate: readonly (number | null)[];
+  readonly errorRatio: readonly (number | null)[];
+  readonly p50: readonly (number | null)[];
+  readonly p99: readonly (number | null)[];
+  readonly inFlight: readonly (number | null)[];
+}
+
+export interface PoolSeries extends Series {
+  readonly queueDepth: readonly (number | null)[];
+}
+
+/** The body of GET /api/history?pool=NAME and /api/history?pool=NAME&upstream=ID. */
+export interface SeriesHistory extends Series {
+  readonly sampleMs: number;
+  /** The time of each sample in milliseconds since 1970. */
+  readonly times: readonly number[];
+  /** Of a pool only. */
+  readonly queueDepth?: readonly (number | null)[];
+}
+
+/** The body of GET /api/history. */
+export interface History {
+  readonly sampleMs: number;
+  /** The time of the last sample in milliseconds since 1970. */
+  readonly end: number;
+  readonly pools: Readonly<Record<string, PoolSeries>>;
+  /** The rates of each upstream of each pool, oldest first; `end` is the time of the last. */
+  readonly upstreams: Readonly<Record<string, Readonly<Record<string, readonly (number | null)[]>>>>;
+}
+
+/** A request that ended with a status of 500 or above or with an error, but for clients that went away. */
+export interface FailedRequest {
+  /** When it was received, in milliseconds since 1970. */
+  readonly time: number;
+  readonly requestId: string;
+  readonly method: string;
+  readonly host: string;
+  /** Without its query, at most 256 characters. */
+  readonly path: string;
+  readonly status: number;
+  readonly error?: string;
+  /** At most 256 characters. */
+  readonly cause?: string;
+  readonly route?: string;
+  readonly pool?: string;
+  /** The id of the upstream whose response the client got, or else of the last one tried. */
+  readonly upstream?: string;
+  readonly attempts: readonly {
+    readonly upstream: string;
+    readonly status?: number;
+    readonly error?: string;
+    readonly cause?: string;
+    readonly connectMs?: number;
+    readonly headersMs?: number;
+  }[];
+  readonly durationMs: number;
+  readonly traceId?: string;
+  /** In a group: the number of the worker. */
+  readonly worker?: number;
+}
+
+/** The body of GET /api/failures: the newest first, at most 100. */
+export interface Failures {
+  readonly failures: readonly FailedRequest[];
+}
+
+/** The body of GET /api/session. */
+export interface SessionInfo {
+  /** Null if the client has to sign in. */
+  readonly role: Role | null;
+  /** The API has a token, so that signing in is possible. */
+  readonly signIn: boolean;
+}
