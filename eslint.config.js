@@ -20,4 +20,8 @@ export default [
       "@typescript-eslint/switch-exhaustiveness-check": ["error", { considerDefaultExhaustiveForUnions: true }],
     },
   },
+  {
+    files: ["packages/admin/dashboard/**/*.ts"],
+    languageOptions: { parserOptions: { project: "./packages/admin/dashboard/tsconfig.json" } },
+  },
 ];

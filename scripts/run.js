@@ -15,14 +15,18 @@ if (Number.parseInt(process.versions.node, 10) < 20) {
 const root = path.dirname(import.meta.dirname);
 const { packageManager } = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8"));
 
-/** The output of a quiet step is printed only if the step fails. */
+/** `next` runs after the command of a step. The output of a quiet step is printed only if the step fails. */
 const steps = {
   install: {
     title: "Installing dependencies",
     command: ["npx", "-y", packageManager, "install", "--frozen-lockfile", "--config.confirmModulesPurge=false"],
     quiet: true,
   },
-  build: { title: "Compiling", command: ["tsc", "-b", "packages/cli", "packages/express", "packages/fastify"] },
+  build: {
+    title: "Compiling",
+    command: ["tsc", "-b", "packages/cli", "packages/express", "packages/fastify", "packages/admin/dashboard"],
+    next: [process.execPath, "scripts/copy-dashboard.js"],
+  },
   demo: { title: "Starting the demo", command: [process.execPath, "packages/cli/bin/evenkeel.js", "demo"] },
   bench: { title: "Measuring", command: [process.execPath, "bench/run.js"] },
   lint: { title: "Format and lint (biome)", command: ["biome", "check", "--error-on-warnings", "."] },
@@ -54,9 +58,10 @@ let stopping = false;
 
 for (const [index, name] of names.entries()) {
   const last = index === names.length - 1;
-  const { title, command, quiet } = steps[name];
+  const { title, command, next, quiet } = steps[name];
   console.log(`==> ${title}`);
-  const code = await run(last ? [...command, ...rest] : command, quiet);
+  let code = await run(last ? [...command, ...rest] : command, quiet);
+  if (code === 0 && next !== undefined && !stopping) code = await run(next, quiet);
   if (code !== 0 && !stopping) console.error(`==> Failed: ${title}`);
   if (code !== 0) process.exit(code);
   if (stopping && !last) process.exit(130);
