@@ -1,5 +1,7 @@
+import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { hasProgram } from "../../core/test/support/server-programs.ts";
 import { createAdmin, proxyTarget } from "../src/index.ts";
 import { EventStream } from "../src/resources/event-stream.ts";
 import { createRoutes } from "../src/routes.ts";
@@ -23,15 +25,17 @@ const full = proxySnapshot({
     poolSnapshot({
       retries: { reset: 1 },
       discovery: discoverySnapshot({ lookups: { success: 1, failure: 1 } }),
-      upstreams: [upstreamSnapshot({ outcomes: { success: 1 }, latency: histogram })],
+      upstreams: [upstreamSnapshot({ maxInFlight: 1, outcomes: { success: 1 }, latency: histogram })],
     }),
   ],
   requests: [{ route: "/*", pool: "api", method: "GET", code: 200, count: 1 }],
+  errors: [{ route: "/*", pool: "api", code: 502, error: "reset", source: "upstream", count: 1 }],
   grpcCalls: [{ route: "/*", pool: "api", status: "OK", count: 1 }],
   durations: [{ route: "/*", pool: "api", histogram }],
 });
 
-test("docs/observability.md lists every metric with its type and its labels, and no other", async () => {
+/** Every metric. */
+async function scrape(): Promise<string> {
   const listener = () => ({
     connections: { open: 1, limit: 2, refused: 0, idleClosed: 0 },
     proxyHeaderFailures: 0,
@@ -40,7 +44,11 @@ test("docs/observability.md lists every metric with its type and its labels, and
   });
   const target = { ...proxyTarget(proxyWith(() => full)), workers: async () => [workerSnapshot(1)] };
   const { send } = await serve(createAdmin(target, { listener }).handler);
-  const { text } = await send("GET", "/metrics");
+  return (await send("GET", "/metrics")).text;
+}
+
+test("docs/observability.md lists every metric with its type and its labels, and no other", async () => {
+  const text = await scrape();
   const exposed = [...text.matchAll(/^# TYPE (evenkeel_\w+) (\w+)$/gm)].map(([, name = "", type]) => {
     const sample = new RegExp(`^${name}(?:_count)?(?:\\{(.*)\\})? `, "m").exec(text);
     expect(sample, name).not.toBeNull();
@@ -52,6 +60,11 @@ test("docs/observability.md lists every metric with its type and its labels, and
   );
   expect(exposed.length).toBeGreaterThan(15);
   expect(listed).toEqual(exposed);
+});
+
+test.skipIf(!hasProgram("promtool"))("promtool finds no fault in the metrics", async () => {
+  const { status, stdout, stderr } = spawnSync("promtool", ["check", "metrics"], { input: await scrape() });
+  expect({ status, stdout: String(stdout), stderr: String(stderr) }).toEqual({ status: 0, stdout: "", stderr: "" });
 });
 
 test("the README lists every resource with its methods, and no other", () => {

@@ -24,6 +24,9 @@ const full = proxySnapshot({
       inFlight: 3,
       tunnels: 2,
       queueDepth: 7,
+      queueMax: 9,
+      outage: { since: 1, waiting: 8, until: null },
+      panic: true,
       retries: { connect_refused: 4, 503: 1 },
       retryBudgetExhausted: 5,
       bytesIn: 100,
@@ -38,6 +41,7 @@ const full = proxySnapshot({
           announced: 0.5,
           ejections: { "consecutive-failures": 2, "trial-failed": 1 },
           inFlight: 3,
+          maxInFlight: 30,
           outcomes: { success: 10, reset: 2, aborted: 1 },
           probes: { success: 8, failure: 3 },
           latency: histogram,
@@ -50,6 +54,7 @@ const full = proxySnapshot({
     { route: "/api", pool: "api", method: "GET", code: 200, count: 12 },
     { route: "/api", pool: "api", method: "other", code: 502, count: 1 },
   ],
+  errors: [{ route: "/api", pool: "api", code: 200, error: "response_truncated", source: "upstream", count: 2 }],
   grpcCalls: [{ route: "/api", pool: "api", status: "UNAVAILABLE", count: 6 }],
   durations: [{ route: "/api", pool: "api", histogram }],
   reloads: { succeeded: 2, failed: 1, lastSuccessful: false },
@@ -71,9 +76,16 @@ test("has everything that the snapshot counts", async () => {
   ).toBe(12);
   const unavailable = { route: "/api", pool: "api", status: "UNAVAILABLE" };
   expect(sampleValue(families, "evenkeel_grpc_calls_total", unavailable)).toBe(6);
+  const truncated = { route: "/api", pool: "api", code: "200", error: "response_truncated", source: "upstream" };
+  expect(sampleValue(families, "evenkeel_request_errors_total", truncated)).toBe(2);
+  expect(sampleValue(families, "evenkeel_pool_serving", { pool: "api" })).toBe(1);
+  expect(sampleValue(families, "evenkeel_pool_panic", { pool: "api" })).toBe(1);
+  expect(sampleValue(families, "evenkeel_pool_outage", { pool: "api" })).toBe(1);
   expect(sampleValue(families, "evenkeel_requests_in_flight", { pool: "api" })).toBe(3);
   expect(sampleValue(families, "evenkeel_upstream_requests_total", { ...a, outcome: "reset" })).toBe(2);
   expect(sampleValue(families, "evenkeel_upstream_in_flight", a)).toBe(3);
+  // The other upstream has no limit.
+  expect(families.get("evenkeel_upstream_in_flight_limit")?.samples).toMatchObject([{ labels: a, value: 30 }]);
   expect(sampleValue(families, "evenkeel_upstream_available", a)).toBe(1);
   expect(sampleValue(families, "evenkeel_upstream_available", { pool: "api", upstream: 'b"\\\n' })).toBe(0);
   expect(sampleValue(families, "evenkeel_upstream_weight", { ...a, kind: "configured" })).toBe(5);
@@ -90,6 +102,8 @@ test("has everything that the snapshot counts", async () => {
   expect(sampleValue(families, "evenkeel_health_checks_total", { ...a, result: "success" })).toBe(8);
   expect(sampleValue(families, "evenkeel_health_checks_total", { ...a, result: "failure" })).toBe(3);
   expect(sampleValue(families, "evenkeel_queue_depth", { pool: "api" })).toBe(7);
+  expect(sampleValue(families, "evenkeel_queue_limit", { pool: "api" })).toBe(9);
+  expect(sampleValue(families, "evenkeel_outage_waiting", { pool: "api" })).toBe(8);
   expect(sampleValue(families, "evenkeel_tunnels", { pool: "api" })).toBe(2);
   expect(sampleValue(families, "evenkeel_discovery_lookups_total", { pool: "api", result: "success" })).toBe(6);
   expect(sampleValue(families, "evenkeel_discovery_lookups_total", { pool: "api", result: "failure" })).toBe(1);

@@ -216,9 +216,7 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
       draining: this.#draining,
       version,
       pools: Object.freeze(pools.map(({ pool, balancer }) => pool.snapshot(balancer.policy.name))),
-      requests: this.#metrics.requests(),
-      grpcCalls: this.#metrics.grpcCalls(),
-      durations: this.#metrics.durations(),
+      ...this.#metrics.snapshot(),
       reloads: this.#reloads.snapshot(),
     });
   }

@@ -1,6 +1,6 @@
 /** The results of `proxy.snapshot()` and `pool.snapshot()`: plain frozen data of one moment. */
 
-import type { ErrorCode } from "./errors.ts";
+import type { ErrorCode, ErrorSource } from "./errors.ts";
 import type { EjectionReason, Health, UpstreamState } from "./events.ts";
 import type { GrpcStatusName } from "./grpc/status.ts";
 
@@ -105,6 +105,8 @@ export interface PoolSnapshot {
   readonly inFlight: number;
   readonly tunnels: number;
   readonly queueDepth: number;
+  /** The limit of the queue, for all processes of a group together. 0 if there is no queue. */
+  readonly queueMax: number;
   /** Null if the last attempt to connect has succeeded, and before the first. */
   readonly outage: OutageSnapshot | null;
   readonly retries: Readonly<Record<string, number>>;
@@ -133,6 +135,18 @@ export interface GrpcCallCount {
   readonly count: number;
 }
 
+/** The count of finished requests with one error code. They count as requests too. A response of an upstream is no error. */
+export interface RequestErrorCount {
+  readonly route: string;
+  readonly pool: string;
+  /** The status that was sent. It is no failure itself if a response has ended early, or if the request is a gRPC call. */
+  readonly code: number;
+  readonly error: ErrorCode;
+  /** The cause of the error. */
+  readonly source: ErrorSource;
+  readonly count: number;
+}
+
 export interface RequestDurations {
   readonly route: string;
   readonly pool: string;
@@ -148,6 +162,7 @@ export interface ProxySnapshot {
   readonly pools: readonly PoolSnapshot[];
   readonly requests: readonly RequestCount[];
   readonly grpcCalls: readonly GrpcCallCount[];
+  readonly errors: readonly RequestErrorCount[];
   readonly durations: readonly RequestDurations[];
   readonly reloads: { readonly succeeded: number; readonly failed: number; readonly lastSuccessful: boolean };
 }

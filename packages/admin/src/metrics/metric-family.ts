@@ -12,7 +12,7 @@ export interface Sample {
 export interface Family {
   readonly name: string;
   readonly help: string;
-  readonly type: "counter" | "gauge" | "histogram";
+  readonly type: "counter" | "gauge" | "histogram" | "summary";
   readonly values: readonly Sample[];
 }
 
@@ -40,6 +40,11 @@ export function histogram(
     { metricName: `${name}_count`, labels, value: count },
   ]);
   return { name, help, type: "histogram", values };
+}
+
+/** Quantiles alone: `values` have the label `quantile`, and there is neither a sum nor a count. */
+export function quantiles(name: string, help: string, values: readonly Sample[]): Family {
+  return { name, help, type: "summary", values };
 }
 
 export function sample(labels: Labels, value: number): Sample {

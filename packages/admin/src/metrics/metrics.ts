@@ -34,11 +34,15 @@ export function createMetrics(target: AdminTarget, listener: AdminOptions["liste
   };
 }
 
+/** Gauges with a suffix that only counters may have. Each is the sum of the gauge without the suffix. */
+const misnamedGauges = ["nodejs_active_resources_total", "nodejs_active_handles_total", "nodejs_active_requests_total"];
+
 /** All admin APIs of a process share one registry: its observers cannot be stopped. */
 function processMetrics(): Registry {
   if (processRegistry === undefined) {
     processRegistry = new Registry();
     collectDefaultMetrics({ register: processRegistry });
+    for (const name of misnamedGauges) processRegistry.removeSingleMetric(name);
   }
   return processRegistry;
 }
@@ -52,12 +56,17 @@ function toFamilies(snapshot: ProxySnapshot): readonly Family[] {
   ];
 }
 
-function requestFamilies({ requests, grpcCalls, durations }: ProxySnapshot): readonly Family[] {
+function requestFamilies({ requests, grpcCalls, errors, durations }: ProxySnapshot): readonly Family[] {
   return [
     counter(
       "evenkeel_requests_total",
       "Finished requests.",
       requests.map(({ count, route, pool, method, code }) => sample({ route, pool, method, code }, count)),
+    ),
+    counter(
+      "evenkeel_request_errors_total",
+      "Finished requests with an error code. A response of an upstream is no error, whatever its status.",
+      errors.map(({ count, route, pool, code, error, source }) => sample({ route, pool, code, error, source }, count)),
     ),
     counter(
       "evenkeel_grpc_calls_total",
@@ -75,6 +84,21 @@ function requestFamilies({ requests, grpcCalls, durations }: ProxySnapshot): rea
 function poolFamilies({ pools }: ProxySnapshot): readonly Family[] {
   const each = (value: (pool: PoolSnapshot) => number) => pools.map((pool) => sample({ pool: pool.name }, value(pool)));
   return [
+    gauge(
+      "evenkeel_pool_serving",
+      "1 if a new request can get a response from an upstream, else 0.",
+      each((pool) => Number(pool.serving)),
+    ),
+    gauge(
+      "evenkeel_pool_panic",
+      "1 while no upstream is available and requests go to unavailable ones, else 0.",
+      each((pool) => Number(pool.panic)),
+    ),
+    gauge(
+      "evenkeel_pool_outage",
+      "1 from a failed attempt to connect until the next successful one, else 0.",
+      each((pool) => Number(pool.outage !== null)),
+    ),
     gauge(
       "evenkeel_requests_in_flight",
       "Requests in flight.",
@@ -96,6 +120,11 @@ function poolFamilies({ pools }: ProxySnapshot): readonly Family[] {
       "evenkeel_queue_depth",
       "Requests that wait in the queue for an upstream below its limit.",
       each((pool) => pool.queueDepth),
+    ),
+    gauge(
+      "evenkeel_queue_limit",
+      "Requests that may wait in the queue, in all workers together.",
+      each((pool) => pool.queueMax),
     ),
     gauge(
       "evenkeel_outage_waiting",
@@ -147,6 +176,11 @@ function upstreamFamilies({ pools }: ProxySnapshot): readonly Family[] {
       "evenkeel_upstream_in_flight",
       "Attempts in flight.",
       each((labels, { inFlight }) => sample(labels, inFlight)),
+    ),
+    gauge(
+      "evenkeel_upstream_in_flight_limit",
+      "The limit of attempts and tunnels together, in all workers, where there is one.",
+      each((labels, { maxInFlight }) => (maxInFlight === null ? [] : sample(labels, maxInFlight))),
     ),
     gauge(
       "evenkeel_upstream_available",

@@ -1,5 +1,5 @@
 import { type WorkerSnapshot, workerEnds } from "../workers/worker-snapshot.ts";
-import { counter, type Family, gauge, type Labels, sample } from "./metric-family.ts";
+import { counter, type Family, gauge, type Labels, quantiles, sample } from "./metric-family.ts";
 
 /** The metrics of the workers of a group. The values of the label `worker` are 1 to N. One process has none of them. */
 export function workerFamilies(workers: readonly WorkerSnapshot[] | undefined): readonly Family[] {
@@ -12,13 +12,13 @@ export function workerFamilies(workers: readonly WorkerSnapshot[] | undefined): 
       "Open client connections of a worker.",
       each(({ connections }) => connections),
     ),
-    gauge(
+    quantiles(
       "evenkeel_worker_event_loop_delay_seconds",
       "How late timers of a worker run: quantiles of the last 30 to 60 seconds, 1 is the maximum.",
       workers.flatMap((worker) => {
         const { p50, p90, p99, max } = worker.eventLoopDelayMs;
-        const quantiles = { "0.5": p50, "0.9": p90, "0.99": p99, "1": max };
-        return Object.entries(quantiles).map(([quantile, ms]) => sample({ ...labelsOf(worker), quantile }, ms / 1_000));
+        const delays = { "0.5": p50, "0.9": p90, "0.99": p99, "1": max };
+        return Object.entries(delays).map(([quantile, ms]) => sample({ ...labelsOf(worker), quantile }, ms / 1_000));
       }),
     ),
     gauge(

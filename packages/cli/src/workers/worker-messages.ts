@@ -66,6 +66,7 @@ const isReport = withFields({
     pools: Array.isArray,
     requests: Array.isArray,
     grpcCalls: Array.isArray,
+    errors: Array.isArray,
     durations: Array.isArray,
   }),
   status: withFields({ connections: isObject, handshakeFailures: isObject }),

@@ -1,3 +1,4 @@
+import type { ErrorCode } from "../errors.ts";
 import type { AttemptEvent, ExceptionEvent, RequestEvent, RetryEvent, TunnelEvent } from "../events.ts";
 
 /** Receives finished requests, attempts and tunnels, for metrics and events. */
@@ -19,4 +20,5 @@ export interface RequestCountLabels {
   readonly method: string;
   readonly status: number;
   readonly grpcStatus?: number | undefined;
+  readonly error?: ErrorCode | undefined;
 }

@@ -147,7 +147,7 @@ export class RequestRecord {
     if (this.#finished) return;
     this.#finished = true;
     if (sent && this.#answeredByApp !== undefined) this.status = this.#answeredByApp.status;
-    const { route, status } = this;
+    const { route, status, error } = this;
     const { reporter } = this.#context;
     const { method } = this.#request;
     if (route !== undefined) {
@@ -155,7 +155,7 @@ export class RequestRecord {
       route.pool.traffic.bytesOut += this.bytesOut;
     }
     const grpcStatus = this.isGrpc ? this.#finalGrpcStatus() : undefined;
-    const labels = { route: route?.options.name, pool: route?.pool.name, method, status, grpcStatus };
+    const labels = { route: route?.options.name, pool: route?.pool.name, method, status, grpcStatus, error };
     const durationMs = this.#elapsedMs();
     reporter.count(labels, durationMs);
     if (reporter.wants("request")) reporter.request(this.#toEvent(grpcStatus, durationMs));

@@ -1,7 +1,8 @@
+import { type ErrorCode, errorKind } from "../errors.ts";
 import type { RequestCountLabels } from "../forward/reporter.ts";
 import { grpcStatusNames } from "../grpc/status.ts";
 import { Histogram } from "../pool/statistics/histogram.ts";
-import type { GrpcCallCount, RequestCount, RequestDurations } from "../snapshot.ts";
+import type { GrpcCallCount, ProxySnapshot, RequestCount, RequestDurations, RequestErrorCount } from "../snapshot.ts";
 
 /** Methods with a label of their own. The label of any other method is `other`, which bounds the number of series. */
 const methods: ReadonlySet<string> = new Set(["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "QUERY"]);
@@ -14,6 +15,8 @@ interface Series {
   readonly counts: Map<string, Map<number, number>>;
   /** Of gRPC calls, by status. */
   readonly grpcCounts: Map<number, number>;
+  /** By error code, then by status. */
+  readonly errorCounts: Map<ErrorCode, Map<number, number>>;
 }
 
 /** Counts finished requests. The number of series is bounded by the options. */
@@ -26,11 +29,19 @@ export class RequestMetrics {
     const method = methods.has(labels.method) ? labels.method : "other";
     const series = this.#seriesOf(route, pool);
     series.histogram.record(durationMs);
-    const byStatus = series.counts.get(method) ?? new Map<number, number>();
-    series.counts.set(method, byStatus);
-    byStatus.set(status, (byStatus.get(status) ?? 0) + 1);
-    const { grpcStatus } = labels;
+    countStatus(series.counts, method, status);
+    const { grpcStatus, error } = labels;
     if (grpcStatus !== undefined) series.grpcCounts.set(grpcStatus, (series.grpcCounts.get(grpcStatus) ?? 0) + 1);
+    if (error !== undefined) countStatus(series.errorCounts, error, status);
+  }
+
+  snapshot(): Pick<ProxySnapshot, "requests" | "grpcCalls" | "errors" | "durations"> {
+    return {
+      requests: this.requests(),
+      grpcCalls: this.grpcCalls(),
+      errors: this.errors(),
+      durations: this.durations(),
+    };
   }
 
   requests(): readonly RequestCount[] {
@@ -51,6 +62,17 @@ export class RequestMetrics {
     return Object.freeze(calls);
   }
 
+  errors(): readonly RequestErrorCount[] {
+    const errors = this.#all().flatMap(({ route, pool, errorCounts }) =>
+      [...errorCounts].flatMap(([error, byStatus]) =>
+        [...byStatus].map(([code, count]) =>
+          Object.freeze({ route, pool, code, error, source: errorKind(error).source, count }),
+        ),
+      ),
+    );
+    return Object.freeze(errors);
+  }
+
   durations(): readonly RequestDurations[] {
     const durations = this.#all().map(({ route, pool, histogram }) =>
       Object.freeze({ route, pool, histogram: histogram.snapshot() }),
@@ -67,8 +89,21 @@ export class RequestMetrics {
     this.#series.set(route, byPool);
     const known = byPool.get(pool);
     if (known !== undefined) return known;
-    const series = { route, pool, histogram: new Histogram(), counts: new Map(), grpcCounts: new Map() };
+    const series = {
+      route,
+      pool,
+      histogram: new Histogram(),
+      counts: new Map(),
+      grpcCounts: new Map(),
+      errorCounts: new Map(),
+    };
     byPool.set(pool, series);
     return series;
   }
+}
+
+function countStatus<Key>(counts: Map<Key, Map<number, number>>, key: Key, status: number): void {
+  const byStatus = counts.get(key) ?? new Map<number, number>();
+  counts.set(key, byStatus);
+  byStatus.set(status, (byStatus.get(status) ?? 0) + 1);
 }

@@ -59,11 +59,14 @@ export function addSeries(
     if (known === undefined) total.set(key, sumOf([counts]));
     else addInto(known, counts);
   };
-  for (const { requests, grpcCalls, durations } of snapshots) {
+  for (const { requests, grpcCalls, errors, durations } of snapshots) {
     for (const { route, pool, method, code, count } of requests) {
       add(`requests\0${route}\0${pool}\0${method}\0${code}`, { count });
     }
     for (const { route, pool, status, count } of grpcCalls) add(`grpcCalls\0${route}\0${pool}\0${status}`, { count });
+    for (const { route, pool, code, error, source, count } of errors) {
+      add(`errors\0${route}\0${pool}\0${error}\0${code}\0${source}`, { count });
+    }
     for (const { route, pool, histogram } of durations) add(`durations\0${route}\0${pool}`, { histogram });
   }
   for (const map of kept) for (const [key, counts] of map) add(key, counts);
@@ -73,15 +76,19 @@ export function addSeries(
 /** Converts series to the form of a snapshot. */
 export function toSeries(
   all: ReadonlyMap<string, Counts>,
-): Pick<ProxySnapshot, "requests" | "grpcCalls" | "durations"> {
-  const series = { requests: [] as unknown[], grpcCalls: [] as unknown[], durations: [] as unknown[] };
+): Pick<ProxySnapshot, "requests" | "grpcCalls" | "errors" | "durations"> {
+  const requests: unknown[] = [];
+  const grpcCalls: unknown[] = [];
+  const errors: unknown[] = [];
+  const durations: unknown[] = [];
   for (const [key, counts] of all) {
-    const [kind, route, pool, third, code] = key.split("\0");
-    if (kind === "requests") series.requests.push({ route, pool, method: third, code: Number(code), ...counts });
-    else if (kind === "grpcCalls") series.grpcCalls.push({ route, pool, status: third, ...counts });
-    else series.durations.push({ route, pool, ...counts });
+    const [kind, route, pool, third, code, source] = key.split("\0");
+    if (kind === "requests") requests.push({ route, pool, method: third, code: Number(code), ...counts });
+    else if (kind === "grpcCalls") grpcCalls.push({ route, pool, status: third, ...counts });
+    else if (kind === "errors") errors.push({ route, pool, code: Number(code), error: third, source, ...counts });
+    else durations.push({ route, pool, ...counts });
   }
-  return series as unknown as ReturnType<typeof toSeries>;
+  return { requests, grpcCalls, errors, durations } as unknown as ReturnType<typeof toSeries>;
 }
 
 export function sumOf(all: readonly Counts[]): Record<string, Counts[string]> {

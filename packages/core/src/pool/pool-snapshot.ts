@@ -13,6 +13,7 @@ export function poolSnapshot(pool: Pool, members: readonly Member[], policy: str
     inFlight: pool.inFlight,
     tunnels: pool.tunnels,
     queueDepth: pool.queue.depth,
+    queueMax: pool.queue.options.max,
     outage: pool.outage.snapshot,
     retryBudgetExhausted: pool.retryBudget.exhausted,
     ...pool.traffic.snapshot(),

@@ -55,6 +55,7 @@ const one = snapshotOf({
   ],
   requests: [{ route: "/*", pool: "api", method: "GET", code: 200, count: 3 }],
   grpcCalls: [{ route: "/*", pool: "api", status: "OK", count: 1 }],
+  errors: [{ route: "/*", pool: "api", code: 200, error: "response_truncated", source: "upstream", count: 1 }],
   durations: [{ route: "/*", pool: "api", histogram }],
   reloads: { succeeded: 2, failed: 0, lastSuccessful: true },
 });
@@ -87,6 +88,10 @@ const two = snapshotOf({
     { route: "/*", pool: "api", method: "GET", code: 200, count: 2 },
     { route: "/*", pool: "api", method: "GET", code: 502, count: 1 },
   ],
+  errors: [
+    { route: "/*", pool: "api", code: 502, error: "connect_refused", source: "upstream", count: 1 },
+    { route: "/*", pool: "api", code: 200, error: "response_truncated", source: "upstream", count: 2 },
+  ],
   durations: [{ route: "/*", pool: "api", histogram }],
 });
 
@@ -101,6 +106,10 @@ test("counts and what is in flight are sums, and the base decides what there is"
       { route: "/*", pool: "api", method: "GET", code: 502, count: 1 },
     ],
     grpcCalls: [{ route: "/*", pool: "api", status: "OK", count: 1 }],
+    errors: [
+      { route: "/*", pool: "api", code: 200, error: "response_truncated", source: "upstream", count: 3 },
+      { route: "/*", pool: "api", code: 502, error: "connect_refused", source: "upstream", count: 1 },
+    ],
     durations: [{ route: "/*", pool: "api", histogram: twice }],
     reloads: { succeeded: 2, failed: 1, lastSuccessful: false },
   });
@@ -109,6 +118,7 @@ test("counts and what is in flight are sums, and the base decides what there is"
     inFlight: 3,
     tunnels: 1,
     queueDepth: 3,
+    queueMax: 100,
     retries: { reset: 3, "503": 1 },
     retryBudgetExhausted: 1,
     bytesIn: 11,

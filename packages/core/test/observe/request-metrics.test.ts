@@ -33,6 +33,20 @@ test("counts gRPC calls by status as well", () => {
   expect(deepFrozen(metrics.grpcCalls())).toBe(true);
 });
 
+test("counts errors by code and by the status that was sent", () => {
+  const metrics = new RequestMetrics();
+  const labels = { route: "/*", pool: "api", method: "GET" };
+  metrics.count({ ...labels, status: 502, error: "connect_refused" }, 1);
+  metrics.count({ ...labels, status: 502, error: "connect_refused" }, 1);
+  metrics.count({ ...labels, status: 200, error: "response_truncated" }, 1);
+  metrics.count({ ...labels, status: 503 }, 1);
+  expect(metrics.errors()).toEqual([
+    { route: "/*", pool: "api", code: 502, error: "connect_refused", source: "upstream", count: 2 },
+    { route: "/*", pool: "api", code: 200, error: "response_truncated", source: "upstream", count: 1 },
+  ]);
+  expect(deepFrozen(metrics.errors())).toBe(true);
+});
+
 test("a client cannot choose a label", () => {
   const metrics = new RequestMetrics();
   for (const method of ["get", "PROPFIND", "__proto__", 'G="<>', "X".repeat(10_000)]) {

@@ -253,6 +253,7 @@ describe("snapshots", () => {
       inFlight: 1,
       tunnels: 0,
       queueDepth: 0,
+      queueMax: 100,
       retries: { reset: 1 },
       retryBudgetExhausted: 0,
       upstreams: [

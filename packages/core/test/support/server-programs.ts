@@ -6,7 +6,14 @@ import path from "node:path";
 import { onTestFinished } from "vitest";
 
 export type ServerProgramName = "nginx" | "haproxy";
-export type ClientProgramName = "curl" | "h2load" | "chromium" | "systemd-socket-activate" | "systemd-analyze";
+export type ClientProgramName =
+  | "curl"
+  | "h2load"
+  | "chromium"
+  | "systemd-socket-activate"
+  | "systemd-analyze"
+  | "prometheus"
+  | "promtool";
 
 /** Whether a program is there. On CI it has to be: .ci/run installs it. */
 export function hasProgram(name: ServerProgramName | ClientProgramName): boolean {
