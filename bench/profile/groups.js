@@ -63,6 +63,7 @@ export const parts = {
     "health/",
     "observe/",
     "snapshot",
+    "tracing/",
   ],
   [writing]: [
     "client/http1/date-field",

@@ -70,6 +70,9 @@ export interface RequestEvent {
   readonly cause?: unknown;
   readonly flags: readonly RequestFlag[];
   readonly traceparent: string | undefined;
+  /** The trace and the span of the request, in lower-case hexadecimal. Absent if no tracing has set them. */
+  readonly traceId?: string;
+  readonly spanId?: string;
   readonly userAgent: string | undefined;
   readonly referer: string | undefined;
 }

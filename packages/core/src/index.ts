@@ -52,4 +52,5 @@ export type * from "./simulate/report/report.ts";
 export { simulate } from "./simulate/simulate.ts";
 export type * from "./simulate/trace/trace.ts";
 export type * from "./snapshot.ts";
+export type * from "./tracing/messages.ts";
 export { version } from "./version.ts";
