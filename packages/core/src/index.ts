@@ -34,6 +34,7 @@ export type { HeaderList } from "./http1/header-list.ts";
 export type { AppRequest, AppResponse, ForwardOptions, ForwardUpgradeOptions } from "./node-listeners.ts";
 export { GroupSnapshots, type ParticipantRole } from "./observe/group-snapshots.ts";
 export { type Departed, mergeSnapshots } from "./observe/merge-snapshots.ts";
+export { mergeFailures } from "./observe/recent-failures.ts";
 export type { Counts, SnapshotCounts } from "./observe/snapshot-counts.ts";
 export { type Outbound, type OutboundOptions, outbound } from "./outbound/outbound.ts";
 export type * from "./policy.ts";

@@ -30,8 +30,7 @@ import {
   wantsRequest,
 } from "./node-listeners.ts";
 import { createReporter } from "./observe/create-reporter.ts";
-import { ReloadCounts } from "./observe/reload-counts.ts";
-import { RequestMetrics } from "./observe/request-metrics.ts";
+import { ProxyRecords } from "./observe/proxy-records.ts";
 import { createOutbound, type Outbound, type OutboundOptions, unknownPoolError } from "./outbound/outbound.ts";
 import type { Pool } from "./pool/pool.ts";
 import { PoolRegistry } from "./pool-registry.ts";
@@ -42,9 +41,8 @@ import { type Runtime, resolveRuntime } from "./runtime/runtime.ts";
 import { OpenServers } from "./server/open-servers.ts";
 import type { Server, ServerChanges } from "./server/server.ts";
 import { ForwardingSink } from "./server-listeners.ts";
-import type { ProxySnapshot } from "./snapshot.ts";
+import type { FailedRequest, ProxySnapshot } from "./snapshot.ts";
 import { Connector } from "./transport/connector.ts";
-import { version } from "./version.ts";
 
 /**
  * Makes a proxy: pools, their balancers and health checks, and the handlers to mount in a server.
@@ -72,11 +70,10 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
   readonly #connector: Connector;
   readonly #hooks: Hooks;
   readonly #registry: PoolRegistry;
-  readonly #metrics = new RequestMetrics();
   readonly #inFlight = new InFlightSet();
   readonly #context: ForwardContext;
   readonly #servers = new OpenServers();
-  readonly #reloads = new ReloadCounts();
+  readonly #records: ProxyRecords;
   #routing: Routing;
   #draining = false;
   /** No new requests are accepted, outbound requests included. */
@@ -87,6 +84,7 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
     super();
     checkHooks(surroundings, ["clock", "random", "coordination"]);
     this.#runtime = resolveRuntime(surroundings);
+    this.#records = new ProxyRecords(this.#runtime.clock.wallNow());
     this.#connector = new Connector(this.#runtime);
     this.#hooks = surroundings;
     const resolved = resolveOptions(options);
@@ -187,7 +185,7 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
     try {
       if (this.#draining) throw new ProxyError("closed", "the proxy is closing");
       const changes = this.#apply(resolveOptions(options));
-      this.#reloads.countSuccess();
+      this.#records.reloads.countSuccess();
       this.emit("reload", { ok: true, changes });
       return changes;
     } catch (error) {
@@ -203,7 +201,7 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
    * that was emitted.
    */
   reloadFailed(error: unknown): ProxyError {
-    const reported = this.#reloads.countFailure(error);
+    const reported = this.#records.reloads.countFailure(error);
     this.emit("reload", { ok: false, error: reported });
     return reported;
   }
@@ -211,14 +209,13 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
   /** The state of the proxy at this moment, as plain frozen data. */
   snapshot(): ProxySnapshot {
     const pools = [...this.#registry.current.values()];
-    return Object.freeze({
-      time: this.#runtime.clock.wallNow(),
-      draining: this.#draining,
-      version,
-      pools: Object.freeze(pools.map(({ pool, balancer }) => pool.snapshot(balancer.policy.name))),
-      ...this.#metrics.snapshot(),
-      reloads: this.#reloads.snapshot(),
-    });
+    const snapshots = pools.map(({ pool, balancer }) => pool.snapshot(balancer.policy.name));
+    return this.#records.snapshot(this.#runtime.clock.wallNow(), this.#draining, snapshots);
+  }
+
+  /** The last failed requests, the newest first: at most 100, of which at most 20 failed because of their client. */
+  recentFailures(): readonly FailedRequest[] {
+    return this.#records.failures.list();
   }
 
   /**
@@ -283,7 +280,7 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
       hooks: this.#hooks,
       inFlight: this.#inFlight,
       reporter: createReporter(
-        this.#metrics,
+        this.#records,
         { hasListeners: (name) => this.hasListeners(name), emit: (name, ...args) => this.emit(name, ...args) },
         this.#runtime.clock,
       ),

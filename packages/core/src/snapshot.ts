@@ -1,7 +1,7 @@
 /** The results of `proxy.snapshot()` and `pool.snapshot()`: plain frozen data of one moment. */
 
 import type { ErrorCode, ErrorSource } from "./errors.ts";
-import type { EjectionReason, Health, UpstreamState } from "./events.ts";
+import type { AttemptRecord, EjectionReason, Health, UpstreamState } from "./events.ts";
 import type { GrpcStatusName } from "./grpc/status.ts";
 
 /** A distribution of durations, cumulative like a Prometheus histogram. */
@@ -22,12 +22,78 @@ export interface Quantiles {
   readonly p99: number | null;
 }
 
+/**
+ * What an upstream is, in one word: the first of these that holds, in this order.
+ *
+ * - `disabled`, `draining`: an operator has set it.
+ * - `unhealthy`: active health checks have found it.
+ * - `ejected`: outlier detection has ejected it.
+ * - `trial`: its ejection has ended, and it gets one request at a time until one succeeds.
+ * - `checking`: it gets no requests before its first verdict.
+ * - `failing`: connecting to it has failed, no response has arrived since, and no health check has a verdict about it.
+ * - `full`: it has as many requests in flight as it may have.
+ * - `warming`: its slow start has not ended.
+ * - `healthy`: active health checks have found it.
+ * - `unchecked`: nothing is known against it, and there is no verdict of a health check.
+ */
+export type UpstreamStatus =
+  | "disabled"
+  | "draining"
+  | "unhealthy"
+  | "ejected"
+  | "trial"
+  | "checking"
+  | "failing"
+  | "full"
+  | "warming"
+  | "healthy"
+  | "unchecked";
+
+/** What an upstream is, since when, and why. */
+export interface UpstreamCondition {
+  readonly status: UpstreamStatus;
+  /**
+   * Milliseconds since 1970. Null for `full`, whose begin is not recorded.
+   *
+   * `ejected`: the first ejection since the upstream was last readmitted; failed trials do not move it. `healthy` and
+   * `unchecked`: since nothing speaks against it, such as since its readmission. Having been `full` does not move any of them.
+   */
+  readonly since: number | null;
+  /**
+   * Such as `status 503` and `connect_refused` (the deciding probe, or the last failure), `consecutive-failures` (see
+   * `EjectionReason`), `set by an operator`, `8 of 8 in flight`. Null if there is nothing to say. In the snapshot of a group
+   * it ends with the number of workers if only some of them have found this, such as `consecutive-failures, in 1 of 4 workers`.
+   */
+  readonly reason: string | null;
+  /**
+   * More about the reason. `unhealthy`: why the probe's connection failed, such as `certificate has expired
+   * (CERT_HAS_EXPIRED)`. `ejected` and `trial`: the failure that led to the ejection, such as `status 500`.
+   */
+  readonly cause?: string;
+  /** `ejected`: the end of the ejection, in milliseconds since 1970. */
+  readonly until?: number;
+}
+
+/** The last probe of an upstream that has counted. */
+export interface ProbeSnapshot {
+  /** When it ended, in milliseconds since 1970. */
+  readonly at: number;
+  readonly ok: boolean;
+  /** Its result, such as `status 200`, `timeout` or `connect_refused`. */
+  readonly reason: string;
+  /** Why its connection failed, such as `certificate has expired (CERT_HAS_EXPIRED)`. Absent if unknown. */
+  readonly cause?: string;
+  readonly durationMs: number;
+}
+
 export interface UpstreamSnapshot {
   readonly id: string;
   readonly url: string;
   readonly backup: boolean;
   /** Found in DNS, not listed in the options. */
   readonly discovered: boolean;
+  /** `state`, `health`, the ejection and the rest in one word, with its time and reason. */
+  readonly condition: UpstreamCondition;
   readonly state: UpstreamState;
   readonly health: Health;
   /** Whether the upstream can be picked now. */
@@ -58,7 +124,11 @@ export interface UpstreamSnapshot {
   readonly tunnels: number;
   /** Counts of attempts by outcome: `success`, `aborted`, `stale`, or an error code. */
   readonly outcomes: Readonly<Partial<Record<ErrorCode | "success" | "aborted" | "stale", number>>>;
+  /** The number of responses with a status of 500 or above. Their outcome is `success`: the upstream has responded. */
+  readonly serverErrors: number;
   readonly probes: { readonly success: number; readonly failure: number };
+  /** Null before the first probe. */
+  readonly lastProbe: ProbeSnapshot | null;
   /** The time from the start of an attempt to the response headers. */
   readonly latency: HistogramSnapshot;
   readonly quantiles: Quantiles;
@@ -101,6 +171,8 @@ export interface PoolSnapshot {
   readonly panic: boolean;
   /** A new request can get a response from an upstream: one is available, available but full, or used in panic. */
   readonly serving: boolean;
+  /** Since when `serving` is as it is, in milliseconds since 1970. */
+  readonly since: number;
   /** Requests in flight, without tunnels. */
   readonly inFlight: number;
   readonly tunnels: number;
@@ -153,9 +225,36 @@ export interface RequestDurations {
   readonly histogram: HistogramSnapshot;
 }
 
+/** A failed request: its status is 500 or above, or it has an error code. Requests that the client has aborted are none. */
+export interface FailedRequest {
+  /** When the request was received, in milliseconds since 1970. */
+  readonly time: number;
+  readonly requestId: string;
+  readonly method: string;
+  readonly host: string;
+  /** Without query and user information. At most 256 characters. */
+  readonly path: string;
+  readonly status: number;
+  readonly error?: ErrorCode;
+  /** Details of the error. At most 256 characters. Absent if unknown. */
+  readonly cause?: string;
+  readonly route?: string;
+  readonly pool?: string;
+  /** The id of the upstream whose response the client got, or else of the last one tried. */
+  readonly upstream?: string;
+  readonly attempts: readonly AttemptRecord[];
+  readonly durationMs: number;
+  /** The id of its trace, 32 hexadecimal digits. Absent if the request belongs to none. */
+  readonly traceId?: string;
+  /** In a group: the number of the worker that has served it. */
+  readonly worker?: number;
+}
+
 export interface ProxySnapshot {
   /** Milliseconds since 1970. */
   readonly time: number;
+  /** When the proxy was created, in milliseconds since 1970. */
+  readonly startedAt: number;
   /** `close` has been called, and the proxy waits for requests in flight. */
   readonly draining: boolean;
   readonly version: string;

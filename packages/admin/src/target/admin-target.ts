@@ -1,6 +1,7 @@
 import type {
   ExplainRequest,
   Explanation,
+  FailedRequest,
   PoolEvents,
   ProxyEvents,
   ProxySnapshot,
@@ -31,6 +32,8 @@ export interface AdminTarget {
   removeUpstream(pool: string, id: string): Promise<void>;
   /** The explanation of a group has `workers`. Rejects with an `OptionsError` for an invalid description of a request. */
   explain(request: ExplainRequest): Promise<Explanation>;
+  /** The last failed requests, the newest first, at most 100. Those of a group have `worker`. */
+  failures(): Promise<readonly FailedRequest[]>;
   on<Name extends keyof AdminEvents>(name: Name, listener: (event: AdminEvents[Name]) => void): void;
   off<Name extends keyof AdminEvents>(name: Name, listener: (event: AdminEvents[Name]) => void): void;
   /** The workers of a group, in the order of their numbers. Absent for one process. */

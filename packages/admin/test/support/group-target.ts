@@ -2,6 +2,7 @@ import {
   createProxy,
   GroupSnapshots,
   mergeExplanations,
+  mergeFailures,
   type ProxyOptions,
   poolEventNames,
   type Proxy as ReverseProxy,
@@ -49,6 +50,10 @@ export function groupOf(options: ProxyOptions, size: number): Group {
       if (first === undefined) throw new Error("no worker");
       return mergeExplanations([first, ...others]);
     },
+    failures: async () =>
+      mergeFailures(
+        workers.map((proxy, index) => proxy.recentFailures().map((one) => ({ ...one, worker: index + 1 }))),
+      ),
     on(name, listener) {
       const added = workers.map((proxy, index) => {
         const numbered = (event: object) => listener({ ...event, worker: index + 1 } as never);

@@ -3,7 +3,9 @@ import { type AdminEvents, type AdminTarget, proxyTarget, type WorkerSnapshot } 
 import {
   type ExplainRequest,
   type Explanation,
+  type FailedRequest,
   mergeExplanations,
+  mergeFailures,
   type ProxySnapshot,
   type Proxy as ReverseProxy,
 } from "evenkeel";
@@ -38,6 +40,7 @@ export class GroupTarget implements AdminTarget {
       addUpstream: (...added) => this.addUpstream(...added),
       removeUpstream: (...removed) => this.removeUpstream(...removed),
       explain: (request) => this.explain(request),
+      failures: () => this.failures(),
       on: (name, listener) => this.on(name, listener),
       off: (name, listener) => this.off(name, listener),
       workers: () => this.workers(),
@@ -87,6 +90,19 @@ export class GroupTarget implements AdminTarget {
     );
     const [first, ...others] = explained.flat();
     return first === undefined ? own : mergeExplanations([first, ...others]);
+  }
+
+  /** Those of the workers that run. The primary serves no requests. */
+  async failures(): Promise<readonly FailedRequest[]> {
+    const running = this.#supervisor.workers.filter(({ state }) => state === "ready" || state === "draining");
+    const all = await Promise.all(
+      running.map(async (worker) => {
+        const reply = await worker.ask({ type: "failures" }, workerLimits.replyMs);
+        const failures = reply?.type === "failures" ? reply.failures : [];
+        return failures.map((failure) => ({ ...failure, worker: worker.number }));
+      }),
+    );
+    return mergeFailures(all);
   }
 
   on<Name extends keyof AdminEvents>(name: Name, listener: (event: AdminEvents[Name]) => void): void {

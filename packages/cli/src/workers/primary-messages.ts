@@ -22,7 +22,7 @@ import type { TlsFiles } from "../serving/tls-files.ts";
  * The version of the messages in both directions. A worker is started from the files on disk, which may be those of another
  * version by then.
  */
-export const protocol = 1;
+export const protocol = 2;
 
 /** A configuration that the primary has loaded and checked. The access log is a file, "stdout" or "stderr". */
 export interface WorkerConfig {
@@ -56,6 +56,7 @@ export type PrimaryMessage =
   | ({ readonly type: "configure"; readonly n: number } & WorkerConfig)
   | { readonly type: "sync"; readonly n: number }
   | { readonly type: "report"; readonly n: number }
+  | { readonly type: "failures"; readonly n: number }
   | { readonly type: "explain"; readonly n: number; readonly request: ExplainRequest }
   | { readonly type: "state"; readonly update: StateUpdate }
   | { readonly type: "participants"; readonly ids: readonly string[] }

@@ -1,7 +1,7 @@
 /** The messages of a worker to the primary. See primary-messages.ts. */
 
 import type { AdminEvents, ProcessSnapshot } from "@evenkeel/admin";
-import type { Explanation, LimitReport, ProxySnapshot, WeightEvent } from "evenkeel";
+import type { Explanation, FailedRequest, LimitReport, ProxySnapshot, WeightEvent } from "evenkeel";
 import type { ServerStatus } from "evenkeel/server";
 
 /** What a worker holds at a moment. */
@@ -30,6 +30,7 @@ export type WorkerMessage =
   /** `error`: the worker could not apply it. */
   | { readonly type: "confirmed"; readonly n: number; readonly error?: string }
   | { readonly type: "report"; readonly n: number; readonly report: WorkerReport }
+  | { readonly type: "failures"; readonly n: number; readonly failures: readonly FailedRequest[] }
   | { readonly type: "explained"; readonly n: number; readonly explanation?: Explanation }
   | { readonly type: "state"; readonly update: unknown }
   | { readonly type: "limits"; readonly report: LimitReport }
@@ -81,6 +82,7 @@ const shapes: Readonly<Record<WorkerMessage["type"], Readonly<Record<string, Tes
   pong: { n: isCount, held: isHeld },
   confirmed: { n: isCount, error: optional(isText) },
   report: { n: isCount, report: isReport },
+  failures: { n: isCount, failures: Array.isArray },
   explained: { n: isCount, explanation: optional(isObject) },
   state: { update: isObject },
   limits: { report: withFields({ count: isCount, applied: isCount, uses: Array.isArray }) },

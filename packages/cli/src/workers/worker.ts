@@ -70,6 +70,8 @@ export class Worker {
         return this.#send({ type: "confirmed", n: message.n });
       case "report":
         return this.#send({ type: "report", n: message.n, report: this.#report() });
+      case "failures":
+        return this.#send({ type: "failures", n: message.n, failures: this.#serving.proxy.recentFailures() });
       case "explain":
         return this.#send({ type: "explained", n: message.n, ...this.#explain(message) });
       case "state":

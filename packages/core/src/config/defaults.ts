@@ -93,6 +93,12 @@ export const limits = {
   reconnectsPerSuccess: 2,
   /** The most attempts of a request in its event and log line. The last attempt replaces the last of them. */
   recordedAttempts: 64,
+  /** Failed requests that are kept for `proxy.recentFailures()`. */
+  recentFailures: 100,
+  /** Those of them that failed because of their client. */
+  recentClientFailures: 20,
+  /** Characters of each text in them. */
+  recordedText: 256,
   /** An ejection is longer by a random share up to this, so that upstreams ejected together are not readmitted together. */
   ejectionJitter: 0.1,
   /** Milliseconds without an ejection that reduce the ejection count by one. The count makes ejections longer (as in Envoy). */

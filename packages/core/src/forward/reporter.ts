@@ -8,6 +8,8 @@ export interface Reporter {
   /** Whether the event has a listener; without one it is not built. */
   wants(event: "request" | "attempt" | "retry" | "tunnel"): boolean;
   request(event: RequestEvent): void;
+  /** A request has failed; see `FailedRequest`. Called before `request`. */
+  failed(event: RequestEvent): void;
   attempt(event: AttemptEvent): void;
   retry(event: RetryEvent): void;
   tunnel(event: TunnelEvent): void;

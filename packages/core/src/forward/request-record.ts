@@ -158,7 +158,12 @@ export class RequestRecord {
     const labels = { route: route?.options.name, pool: route?.pool.name, method, status, grpcStatus, error };
     const durationMs = this.#elapsedMs();
     reporter.count(labels, durationMs);
-    if (reporter.wants("request")) reporter.request(this.#toEvent(grpcStatus, durationMs));
+    const failed = status >= 500 || (error !== undefined && error !== "client_aborted");
+    const wanted = reporter.wants("request");
+    if (!failed && !wanted) return;
+    const event = this.#toEvent(grpcStatus, durationMs);
+    if (failed) reporter.failed(event);
+    if (wanted) reporter.request(event);
   }
 
   /** The request is a gRPC call. One whose head was refused may be one too. */

@@ -203,7 +203,7 @@ export class HealthChecker implements PoolWatcher {
   readonly #report = (upstream: Upstream, result: ProbeResult, changed: boolean, startedAt: number): void => {
     const { ok, reason, cause } = result;
     debug("%s/%s: %s %s", this.#pool.name, upstream.id, reason, cause ?? "");
-    this.#pool.countProbe(upstream, ok, startedAt);
+    this.#pool.countProbe(upstream, result, startedAt);
     if (this.#shared !== undefined) {
       const verdict = this.#schedules.get(upstream.id)?.verdict ?? "unknown";
       this.#shared.onResult(upstream, result, verdict, startedAt);

@@ -78,19 +78,18 @@ export class OutlierDetector implements AttemptObserver, PoolWatcher {
    * succeeds, and does not count if it fails: an outage of the other upstreams must not extend an ejection.
    */
   onResponded(attempt: Attempt, failed: boolean): void {
-    if (attempt.onTrial) this.#endTrial(attempt, failed ? "status" : undefined);
+    if (attempt.onTrial) this.#endTrial(attempt, failed ? failureOf(attempt, "success") : undefined);
     else if (attempt.lastResort && !failed) this.#endTrial(attempt, undefined);
   }
 
   onSettled(attempt: Attempt, outcome: Outcome, failed: boolean): void {
     if (!failed && outcome !== "success") return;
-    const fault = isUpstreamFailure(outcome) ? "transport" : "status";
-    const failure = failed ? fault : undefined;
+    const failure = failed ? failureOf(attempt, outcome) : undefined;
     if (attempt.onTrial) return this.#endTrial(attempt, failure);
     const { upstream } = attempt;
     const record = this.#recordOf(upstream);
     if (upstream.ejectedUntil !== undefined || attempt.startedAt < record.since) return;
-    record.count(failure);
+    record.count(failure?.kind);
     if (failure === undefined) return;
     const reason = this.#reasonToEject(record);
     if (reason === undefined || !this.#pool.ejections.mayEject(upstream, this.#options.maxEjectionPercent)) return;
@@ -123,7 +122,11 @@ export class OutlierDetector implements AttemptObserver, PoolWatcher {
   #eject(upstream: Upstream, reason: EjectionReason, failure: Failure): void {
     const { clock, random } = this.#runtime;
     const { baseEjectionMs, maxEjectionMs } = this.#options;
-    const times = this.#recordOf(upstream).recordEjection(reason, failure, Math.ceil(maxEjectionMs / baseEjectionMs));
+    const times = this.#recordOf(upstream).recordEjection(
+      reason,
+      failure.kind,
+      Math.ceil(maxEjectionMs / baseEjectionMs),
+    );
     const plainMs = Math.min(baseEjectionMs * times, maxEjectionMs);
     const forMs = Math.round(plainMs * (1 + random() * limits.ejectionJitter));
     debug("%s/%s: ejected for %d ms, %s", this.#pool.name, upstream.id, forMs, reason);
@@ -132,7 +135,7 @@ export class OutlierDetector implements AttemptObserver, PoolWatcher {
       upstream,
       clock.setTimeout(() => this.#pool.ejections.beginTrial(upstream), forMs),
     );
-    this.#pool.ejections.eject(upstream, reason, forMs);
+    this.#pool.ejections.eject(upstream, reason, forMs, failure.cause);
   }
 
   #readmit(upstream: Upstream, reason: "trial" | "probe", since: number): void {
@@ -176,4 +179,14 @@ export class OutlierDetector implements AttemptObserver, PoolWatcher {
   };
 }
 
-type Failure = "transport" | "status";
+interface Failure {
+  readonly kind: "transport" | "status";
+  /** An error code, or such as `status 503`. */
+  readonly cause: string;
+}
+
+/** The failure of an attempt that has failed. */
+function failureOf({ status }: Attempt, outcome: Outcome): Failure {
+  if (isUpstreamFailure(outcome)) return { kind: "transport", cause: outcome };
+  return { kind: "status", cause: `status ${status}` };
+}

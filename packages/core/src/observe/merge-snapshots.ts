@@ -1,6 +1,7 @@
 import { quantilesOf } from "../pool/statistics/histogram.ts";
 import { freezeDeep } from "../runtime/freeze-deep.ts";
 import type { HistogramSnapshot, OutageSnapshot, PoolSnapshot, ProxySnapshot, UpstreamSnapshot } from "../snapshot.ts";
+import { mergeConditions, mergeProbes, mergeServingSince } from "./merge-conditions.ts";
 import {
   addSeries,
   type Counts,
@@ -77,13 +78,15 @@ function mergePool(base: PoolSnapshot, { all, deciding, kept, ejects }: Parts<Po
     const of = (finders: typeof inAll) => finders.flatMap((find) => find(upstream.id, index) ?? []);
     return mergeUpstream(upstream, name, { all: of(inAll), deciding: of(inDeciding), kept, ejects });
   });
+  const serving = deciding.some((pool) => pool.serving);
   const lookups = all.flatMap((pool) => (pool.discovery === null ? [] : { lookups: pool.discovery.lookups }));
   return {
     ...base,
     ...sumOf([...all.map(countsOfPool), ...kept(keys.pool(name))]),
     available: upstreams.filter(({ available, weight }) => available && weight > 0).length,
     panic: deciding.some(({ panic }) => panic),
-    serving: deciding.some(({ serving }) => serving),
+    serving,
+    since: mergeServingSince(base, deciding, serving),
     inFlight: total(all, ({ inFlight }) => inFlight),
     tunnels: total(all, ({ tunnels }) => tunnels),
     queueDepth: total(all, ({ queueDepth }) => queueDepth),
@@ -106,6 +109,7 @@ function mergeUpstream(
   return {
     ...base,
     ...counts,
+    condition: mergeConditions(base, deciding),
     available: deciding.some(({ available }) => available),
     effectiveWeight: mean(({ effectiveWeight }) => effectiveWeight),
     slowStart: mean(({ slowStart }) => slowStart),
@@ -116,6 +120,7 @@ function mergeUpstream(
     onTrial: deciding.some(({ onTrial }) => onTrial),
     inFlight: total(all, ({ inFlight }) => inFlight),
     tunnels: total(all, ({ tunnels }) => tunnels),
+    lastProbe: mergeProbes([base, ...deciding]),
     quantiles: quantilesOf(counts["latency"] as HistogramSnapshot),
     lastFailure: failures.reduce((last, one) => (last === null || one.at > last.at ? one : last), base.lastFailure),
   };

@@ -44,8 +44,11 @@ export function countsOfPool({ retries, retryBudgetExhausted, bytesIn, bytesOut 
   return { retries, retryBudgetExhausted, bytesIn, bytesOut } as unknown as Counts;
 }
 
-export function countsOfUpstream({ ejections, outcomes, probes, latency }: UpstreamSnapshot): Counts {
-  return { ejections, outcomes, probes, latency } as unknown as Counts;
+export function countsOfUpstream(upstream: UpstreamSnapshot): Counts {
+  const { ejections, outcomes, probes, latency } = upstream;
+  // Absent in the snapshot of a process of an earlier version that this one replaces.
+  const { serverErrors = 0 } = upstream as Partial<UpstreamSnapshot>;
+  return { ejections, outcomes, serverErrors, probes, latency } as unknown as Counts;
 }
 
 /** The sums of the series of snapshots and of series that were kept. */

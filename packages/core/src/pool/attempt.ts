@@ -107,7 +107,7 @@ export class AttemptAccounting {
     attempt.failedAtHead = failed;
     member.served = true;
     this.#outage.onSuccess(member);
-    member.recordHeaders(attempt.headersMs ?? 0, failed, runtime.clock.now());
+    member.recordHeaders(attempt.headersMs ?? 0, attempt.status, failed, runtime.clock.now());
     this.#context.beginUpdate();
     try {
       for (const observer of this.observers) observer.onResponded(attempt, failed);

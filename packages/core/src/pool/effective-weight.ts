@@ -40,6 +40,7 @@ export class EffectiveWeights {
     if (slowStart === undefined) return;
     const from = member.effectiveWeight;
     member.slowStartSince = this.#clock.now();
+    member.transitions.warming = this.#clock.wallNow();
     member.slowStart = slowStartAt(0, slowStart);
     this.#reweigh(member);
     this.#slowStarting.add(member);
@@ -121,6 +122,7 @@ export class EffectiveWeights {
     this.#reweigh(member);
     if (member.slowStart === 1) {
       this.#slowStarting.delete(member);
+      member.transitions.warm = this.#clock.wallNow();
       const detail = slowStart !== undefined && over ? "it is the only upstream" : "it has its full share again";
       this.#emit(member, from, "slow-start", detail);
     }

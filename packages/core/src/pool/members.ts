@@ -123,6 +123,7 @@ export class Members {
     member.state = to;
     this.tunnels.stateSet(member, timeoutMs);
     if (from === to) return;
+    member.transitions.state = this.#context.runtime.clock.wallNow();
     this.#context.changed();
     this.#context.emit("state", { pool: this.#context.name, upstream: member.id, from, to });
   }
@@ -166,7 +167,11 @@ export class Members {
   }
 
   #create(options: ResolvedUpstream, discovered: boolean): Member {
-    const member = new Member(options, this.#freeSlots.pop() ?? this.#nextSlot++);
+    const member = new Member(
+      options,
+      this.#freeSlots.pop() ?? this.#nextSlot++,
+      this.#context.runtime.clock.wallNow(),
+    );
     member.discovered = discovered;
     this.#context.limits.limit(member);
     member.held = this.#context.options.healthCheck?.initialState === "checking";
@@ -180,7 +185,8 @@ export class Members {
     // With requests in flight it still has its old slot.
     if (!this.#leaving.delete(member)) member.slot = this.#freeSlots.pop() ?? this.#nextSlot++;
     const { healthCheck, outlierDetection } = this.#context.options;
-    member.rejoin({ keepsVerdict: healthCheck !== undefined, keepsEjection: outlierDetection !== undefined });
+    const keeps = { keepsVerdict: healthCheck !== undefined, keepsEjection: outlierDetection !== undefined };
+    member.rejoin(keeps, this.#context.runtime.clock.wallNow());
     member.held = healthCheck?.initialState === "checking" && member.health === "unknown";
     return member;
   }

@@ -1,7 +1,8 @@
 import type { Duration, UpstreamOptions } from "../config/options.ts";
 import type { ResolvedPool } from "../config/resolved.ts";
-import type { PoolEvents, UpstreamState } from "../events.ts";
+import { type PoolEvents, poolEventNames, type UpstreamState } from "../events.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import type { Candidates } from "./availability/candidates.ts";
 import type { PoolLimits } from "./limits/pool-limits.ts";
 import type { Upstream } from "./upstream.ts";
 
@@ -38,3 +39,34 @@ export interface PoolContext {
   reweighed(): void;
   emit<K extends keyof PoolSignals>(name: K, ...args: PoolSignals[K]): void;
 }
+
+/** Where a pool keeps what its parts need. */
+interface PoolParts extends Pick<PoolContext, "emit"> {
+  options(): ResolvedPool;
+  limits(): PoolLimits;
+  candidates(): Candidates;
+}
+
+export function createPoolContext(name: string, runtime: Runtime, parts: PoolParts): PoolContext {
+  return {
+    name,
+    runtime,
+    get options() {
+      return parts.options();
+    },
+    get limits() {
+      return parts.limits();
+    },
+    changed: () => parts.candidates().invalidate(),
+    beginUpdate: () => parts.candidates().beginUpdate(),
+    endUpdate: () => parts.candidates().endUpdate(),
+    reweighed: () => parts.candidates().reweighed(),
+    emit: (event, ...args) => {
+      parts.emit(event, ...args);
+      if (mayChangeServing.has(event)) parts.candidates().noteServing();
+    },
+  };
+}
+
+/** The events after which a pool may have begun or ceased to serve. Others follow single attempts and probes. */
+const mayChangeServing: ReadonlySet<keyof PoolSignals> = new Set(poolEventNames);

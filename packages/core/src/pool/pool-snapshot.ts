@@ -10,6 +10,7 @@ export function poolSnapshot(pool: Pool, members: readonly Member[], policy: str
     available: pool.available.filter(({ weight }) => weight > 0).length,
     panic: pool.panic,
     serving: pool.serving,
+    since: pool.servingSince,
     inFlight: pool.inFlight,
     tunnels: pool.tunnels,
     queueDepth: pool.queue.depth,

@@ -13,14 +13,14 @@ import { candidatesExcept, type Standing } from "./availability/availability.ts"
 import { Candidates } from "./availability/candidates.ts";
 import { DiscoveryStatus } from "./availability/discovery-status.ts";
 import { Ejections } from "./availability/ejections.ts";
-import { HealthVerdicts } from "./availability/health-verdicts.ts";
+import { HealthVerdicts, type ProbeOutcome } from "./availability/health-verdicts.ts";
 import { Outage } from "./availability/outage.ts";
 import { WaitQueue } from "./availability/wait-queue.ts";
 import { EffectiveWeights } from "./effective-weight.ts";
 import { PoolLimits } from "./limits/pool-limits.ts";
 import { RetryBudget } from "./limits/retry-budget.ts";
 import { type MemberChanges, Members } from "./members.ts";
-import type { PoolContext, PoolSignals } from "./pool-context.ts";
+import { createPoolContext, type PoolContext, type PoolSignals } from "./pool-context.ts";
 import { poolSnapshot } from "./pool-snapshot.ts";
 import { ResolvedPoolOptions, toResolved } from "./resolved-options.ts";
 import { Traffic } from "./statistics/traffic.ts";
@@ -83,7 +83,9 @@ export class Pool extends SafeEmitter<PoolSignals> {
     this.limits = new PoolLimits(context, this, () => this.#members.list);
     this.verdicts = new HealthVerdicts(context, this.#members, this.outage);
     this.#accounting = new AttemptAccounting(context, this, this.#members.tunnels, this.#onReleased);
+    this.#candidates.beginUpdate();
     for (const upstream of this.#options.upstreams) this.#members.join(upstream);
+    this.#candidates.endUpdate();
   }
 
   /** The current options, validated and with defaults. */
@@ -121,6 +123,11 @@ export class Pool extends SafeEmitter<PoolSignals> {
   get serving(): boolean {
     this.#candidates.refresh();
     return this.#candidates.lists.serving;
+  }
+
+  /** Since when `serving` is as it is, in milliseconds since 1970. */
+  get servingSince(): number {
+    return this.#candidates.servingSince;
   }
 
   /** Whether waiting may help: an untried upstream is only full, or the first lookup has not ended. */
@@ -198,8 +205,8 @@ export class Pool extends SafeEmitter<PoolSignals> {
   }
 
   /** `startedAt` is when the probe began, on the monotonic clock. */
-  countProbe(upstream: Upstream, success: boolean, startedAt: number): void {
-    this.verdicts.countProbe(upstream as Member, success, startedAt);
+  countProbe(upstream: Upstream, outcome: ProbeOutcome, startedAt: number): void {
+    this.verdicts.countProbe(upstream as Member, outcome, startedAt);
   }
 
   /** Resets all verdicts, when health checks are switched off. */
@@ -280,21 +287,11 @@ export class Pool extends SafeEmitter<PoolSignals> {
   };
 
   #createContext(): PoolContext {
-    const pool = this;
-    return {
-      name: this.name,
-      runtime: this.#runtime,
-      get options() {
-        return pool.#options;
-      },
-      get limits() {
-        return pool.limits;
-      },
-      changed: () => this.#candidates.invalidate(),
-      beginUpdate: () => this.#candidates.beginUpdate(),
-      endUpdate: () => this.#candidates.endUpdate(),
-      reweighed: () => this.#candidates.reweighed(),
+    return createPoolContext(this.name, this.#runtime, {
+      options: () => this.#options,
+      limits: () => this.limits,
+      candidates: () => this.#candidates,
       emit: (name, ...args) => this.emit(name, ...args),
-    };
+    });
   }
 }

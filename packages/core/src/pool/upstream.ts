@@ -1,10 +1,12 @@
 import type { ResolvedUpstream, UpstreamAddress } from "../config/resolved.ts";
-import { type ErrorCode, errorKind } from "../errors.ts";
+import { type ErrorCode, errorKind, isConnectFailure } from "../errors.ts";
 import type { EjectionReason, Health, UpstreamState } from "../events.ts";
 import type { Candidate } from "../policy.ts";
-import type { UpstreamSnapshot } from "../snapshot.ts";
+import type { ProbeSnapshot, UpstreamSnapshot } from "../snapshot.ts";
 import type { Transport } from "../transport/transport.ts";
+import { conditionOf } from "./availability/condition.ts";
 import type { Trial } from "./availability/half-open.ts";
+import { Transitions } from "./availability/transitions.ts";
 import { Histogram } from "./statistics/histogram.ts";
 import { PeakEwma } from "./statistics/peak-ewma.ts";
 
@@ -61,6 +63,17 @@ export function isUpstreamFailure(outcome: Outcome): outcome is ErrorCode {
   return errorKind(outcome).source === "upstream";
 }
 
+/** Connect failures without a response in between. Times in milliseconds since 1970. */
+interface ConnectFailures {
+  /** Of the last one. */
+  readonly code: ErrorCode;
+  /** The time of the first one. */
+  readonly since: number;
+  readonly lastAt: number;
+  /** The number of responses that had arrived before. */
+  readonly responses: number;
+}
+
 /** The mutable side of an upstream. Code outside the pool's folder sees it as an `Upstream`. */
 export class Member implements Upstream {
   // Policies read these of every member at each pick. They come first, in the cache line of the object's header.
@@ -81,7 +94,7 @@ export class Member implements Upstream {
   weight: number;
   state: UpstreamState = "active";
   health: Health = "unknown";
-  verdict: { readonly at: number; readonly reason: string } | undefined;
+  verdict: { readonly at: number; readonly reason: string; readonly cause?: string } | undefined;
   tunnels = 0;
   removed = false;
   /** The timeout of a drain has passed: bound clients use other upstreams too. */
@@ -93,6 +106,8 @@ export class Member implements Upstream {
   held = false;
   ejectedUntil: number | undefined;
   ejectedFor: EjectionReason | undefined;
+  /** The failure that led to its last ejection. */
+  ejectionCause: string | undefined;
   /** The current trial. Requests of earlier trials do not count. */
   trial: Trial | undefined;
   /** It has joined a serving pool, and has had no traffic yet. */
@@ -105,14 +120,19 @@ export class Member implements Upstream {
   announcedAt: number = -Infinity;
   readonly responsiveness: PeakEwma = new PeakEwma();
   transport: Transport | undefined;
+  readonly transitions: Transitions;
 
   readonly #outcomes: Partial<Record<Outcome, number>> = {};
   readonly #latency = new Histogram();
   readonly #ejections: Partial<Record<EjectionReason, number>> = {};
   readonly #probes = { success: 0, failure: 0 };
   #lastFailure: { code: ErrorCode; at: number } | null = null;
+  #connectFailures: ConnectFailures | undefined;
+  #serverErrors = 0;
+  #lastProbe: ProbeSnapshot | null = null;
 
-  constructor(options: ResolvedUpstream, slot: number) {
+  /** `wallNow` is when it joins, in milliseconds since 1970. */
+  constructor(options: ResolvedUpstream, slot: number, wallNow: number) {
     this.id = options.id;
     this.url = options.url;
     this.address = options.address;
@@ -123,11 +143,13 @@ export class Member implements Upstream {
     this.configuredWeight = options.weight;
     this.weight = options.weight;
     this.effectiveWeight = options.weight;
+    this.transitions = new Transitions(wallNow);
   }
 
   /** Resets a former member that joins again. */
-  rejoin({ keepsVerdict, keepsEjection }: { keepsVerdict: boolean; keepsEjection: boolean }): void {
+  rejoin({ keepsVerdict, keepsEjection }: { keepsVerdict: boolean; keepsEjection: boolean }, wallNow: number): void {
     this.removed = false;
+    this.transitions.joined = wallNow;
     this.trial?.end();
     this.trial = undefined;
     if (!keepsEjection) this.ejectedUntil = undefined;
@@ -191,22 +213,44 @@ export class Member implements Upstream {
     return this.inFlight === 0;
   }
 
-  recordHeaders(ms: number, failed: boolean, now: number): void {
+  recordHeaders(ms: number, status: number | undefined, failed: boolean, now: number): void {
+    if (status !== undefined && status >= 500) this.#serverErrors++;
     this.#latency.record(ms);
     this.responsiveness.record(ms, failed, now);
   }
 
   recordOutcome(outcome: Outcome, wallNow: number): void {
     this.#outcomes[outcome] = (this.#outcomes[outcome] ?? 0) + 1;
-    if (isUpstreamFailure(outcome)) this.#lastFailure = { code: outcome, at: wallNow };
+    if (!isUpstreamFailure(outcome)) return;
+    this.#lastFailure = { code: outcome, at: wallNow };
+    if (isConnectFailure(outcome)) this.#recordConnectFailure(outcome, wallNow);
+  }
+
+  /** The connect failures since the last response. Undefined if a response has arrived since. */
+  get connectFailures(): ConnectFailures | undefined {
+    return this.#connectFailures?.responses === this.#latency.count ? this.#connectFailures : undefined;
+  }
+
+  /** The last connect failure, in milliseconds since 1970. -Infinity before the first. */
+  get lastConnectFailureAt(): number {
+    return this.#connectFailures?.lastAt ?? -Infinity;
+  }
+
+  /** The count of responses tells whether one has arrived since, so that a response costs nothing more. */
+  #recordConnectFailure(code: ErrorCode, wallNow: number): void {
+    const responses = this.#latency.count;
+    const known = this.#connectFailures;
+    const since = known?.responses === responses ? known.since : wallNow;
+    this.#connectFailures = { code, since, lastAt: wallNow, responses };
   }
 
   countEjection(reason: EjectionReason): void {
     this.#ejections[reason] = (this.#ejections[reason] ?? 0) + 1;
   }
 
-  countProbe(success: boolean): void {
-    this.#probes[success ? "success" : "failure"]++;
+  countProbe(probe: ProbeSnapshot): void {
+    this.#probes[probe.ok ? "success" : "failure"]++;
+    this.#lastProbe = Object.freeze(probe);
   }
 
   snapshot(): UpstreamSnapshot {
@@ -215,6 +259,7 @@ export class Member implements Upstream {
       url: this.url,
       backup: this.tier > 0,
       discovered: this.discovered,
+      condition: conditionOf(this),
       state: this.state,
       health: this.health,
       available: this.available,
@@ -231,7 +276,9 @@ export class Member implements Upstream {
       ...(this.inFlightShare !== undefined && { inFlightShare: this.inFlightShare }),
       tunnels: this.tunnels,
       outcomes: Object.freeze({ ...this.#outcomes }),
+      serverErrors: this.#serverErrors,
       probes: Object.freeze({ ...this.#probes }),
+      lastProbe: this.#lastProbe,
       latency: this.#latency.snapshot(),
       quantiles: this.#latency.quantiles(),
       lastFailure: this.#lastFailure && Object.freeze({ ...this.#lastFailure }),

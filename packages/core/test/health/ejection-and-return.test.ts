@@ -185,7 +185,7 @@ describe("a half-open upstream", () => {
 
 describe("a probe", () => {
   const probe = ({ pool, clock }: ReturnType<typeof outlierLab>, startedAt = clock.now(), success = true) =>
-    pool.countProbe(memberOf(pool, "a"), success, startedAt);
+    pool.countProbe(memberOf(pool, "a"), { ok: success, reason: "status 200" }, startedAt);
 
   test("that succeeds ends an ejection for failed connections", () => {
     const lab = outlierLab();

@@ -11,7 +11,7 @@ import type { ForwardContext } from "../../src/forward/context.ts";
 import { handleRequest, type RequestOptions } from "../../src/forward/handle-request.ts";
 import type { Hooks } from "../../src/forward/hooks.ts";
 import { createReporter } from "../../src/observe/create-reporter.ts";
-import { RequestMetrics } from "../../src/observe/request-metrics.ts";
+import { ProxyRecords } from "../../src/observe/proxy-records.ts";
 import type { Pool } from "../../src/pool/pool.ts";
 import type { Member } from "../../src/pool/upstream.ts";
 import { PoolRegistry } from "../../src/pool-registry.ts";
@@ -73,7 +73,7 @@ export class ForwardLab extends LabEvents {
   readonly inFlight = new InFlightSet();
   draining = false;
   readonly #registry: PoolRegistry;
-  readonly #metrics = new RequestMetrics();
+  readonly records = new ProxyRecords(this.clock.wallNow());
   #routing: Routing;
 
   constructor(options: ProxyOptions, { random, openDns, ...hooks }: LabOptions) {
@@ -94,7 +94,7 @@ export class ForwardLab extends LabEvents {
       runtime,
       hooks,
       inFlight: this.inFlight,
-      reporter: createReporter(this.#metrics, this, this.clock),
+      reporter: createReporter(this.records, this, this.clock),
       get routing() {
         return lab.#routing;
       },
@@ -157,11 +157,11 @@ export class ForwardLab extends LabEvents {
 
   snapshot() {
     const pools = [...this.#registry.current.values()].map(({ pool, balancer }) => pool.snapshot(balancer.policy.name));
-    return { requests: this.#metrics.requests(), durations: this.#metrics.durations(), pools };
+    return { requests: this.records.metrics.requests(), durations: this.records.metrics.durations(), pools };
   }
 
   grpcCalls() {
-    return this.#metrics.grpcCalls();
+    return this.records.metrics.grpcCalls();
   }
 
   /** What is still held, in words. */

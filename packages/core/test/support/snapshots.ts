@@ -6,6 +6,7 @@ export function upstreamOf(changes: Partial<UpstreamSnapshot> = {}): UpstreamSna
     url: "http://127.0.0.1:3001",
     backup: false,
     discovered: false,
+    condition: { status: "unchecked", since: 0, reason: null },
     state: "active",
     health: "unknown",
     available: true,
@@ -21,7 +22,9 @@ export function upstreamOf(changes: Partial<UpstreamSnapshot> = {}): UpstreamSna
     maxInFlight: null,
     tunnels: 0,
     outcomes: {},
+    serverErrors: 0,
     probes: { success: 0, failure: 0 },
+    lastProbe: null,
     latency: { bounds: [0.1, 1], counts: [0, 0], count: 0, sum: 0 },
     quantiles: { p50: null, p90: null, p99: null },
     lastFailure: null,
@@ -36,6 +39,7 @@ export function poolOf(changes: Partial<PoolSnapshot> = {}): PoolSnapshot {
     available: 1,
     panic: false,
     serving: true,
+    since: 0,
     inFlight: 0,
     tunnels: 0,
     queueDepth: 0,
@@ -54,6 +58,7 @@ export function poolOf(changes: Partial<PoolSnapshot> = {}): PoolSnapshot {
 export function snapshotOf(changes: Partial<ProxySnapshot> = {}): ProxySnapshot {
   return {
     time: 0,
+    startedAt: 0,
     draining: false,
     version: "1.2.3",
     pools: [poolOf()],

@@ -46,6 +46,11 @@ export class Candidates {
   #updates = 0;
   /** Something has changed since waiters were last woken. */
   #changed = false;
+  /** Whether the pool serves, as last noted. Undefined until its first members have joined. */
+  #serving: boolean | undefined;
+  #servingSince: number;
+  /** To be noted at the end of the update. */
+  #servingToNote = true;
 
   constructor(
     context: PoolContext,
@@ -54,6 +59,7 @@ export class Candidates {
   ) {
     this.#context = context;
     this.#parts = { members, effectiveWeights, queue, discoveryStatus };
+    this.#servingSince = context.runtime.clock.wallNow();
     queue.onEntered = () => this.#awaitRoom();
   }
 
@@ -62,6 +68,7 @@ export class Candidates {
     const { members, discoveryStatus } = this.#parts;
     if (this.#current === undefined) {
       this.#current = computeAvailability(members.list, this.#panicAllowed, discoveryStatus.pending);
+      this.#note(this.#current);
     } else if (this.#reweighed) {
       this.#current = withNewCandidates(this.#current);
     }
@@ -97,6 +104,21 @@ export class Candidates {
     return standingOf(upstream as Member, this.lists);
   }
 
+  /** Since when the pool serves, or does not, in milliseconds since 1970. */
+  get servingSince(): number {
+    this.noteServing();
+    return this.#servingSince;
+  }
+
+  /**
+   * Notes whether the pool serves, which is also noted with the first pick after a change. Call it after the events of a pool,
+   * so that the time is exact without a pick, too.
+   */
+  noteServing(): void {
+    if (this.#updates > 0) this.#servingToNote = true;
+    else this.#note(this.lists);
+  }
+
   /** A member has no room any more, which concerns no waiter. */
   onFull(member: Member): void {
     this.#current = undefined;
@@ -123,7 +145,9 @@ export class Candidates {
   /** Wakes waiters if anything has changed since the outermost `beginUpdate`. */
   endUpdate(): void {
     this.#updates--;
-    if (this.#updates === 0 && this.#changed) this.#wakeWaiters();
+    if (this.#updates > 0) return;
+    if (this.#changed) this.#wakeWaiters();
+    if (this.#servingToNote) this.noteServing();
   }
 
   close(): void {
@@ -149,6 +173,14 @@ export class Candidates {
       this.#updates--;
     }
     this.#awaitRoom();
+  }
+
+  /** What holds within an update may be half of a change. */
+  #note({ serving }: Availability): void {
+    this.#servingToNote = this.#updates > 0;
+    if (this.#servingToNote || this.#serving === serving) return;
+    if (this.#serving !== undefined) this.#servingSince = this.#context.runtime.clock.wallNow();
+    this.#serving = serving;
   }
 
   #hasToWait({ waitsFor, tried = [] }: Waiter): boolean {

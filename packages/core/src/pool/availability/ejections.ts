@@ -32,12 +32,18 @@ export class Ejections {
     return (ejected + 1) * 100 <= (others.length + 1) * maxPercent;
   }
 
-  /** Ejects an upstream. Snapshots show `forMs`, but the caller has to call `beginTrial` when it has passed. */
-  eject(upstream: Upstream, reason: EjectionReason, forMs: number): void {
+  /**
+   * Ejects an upstream. Snapshots show `forMs`, but the caller has to call `beginTrial` when it has passed. `cause` is the
+   * failure that has led to it.
+   */
+  eject(upstream: Upstream, reason: EjectionReason, forMs: number, cause?: string): void {
     const member = upstream as Member;
     if (member.removed) return;
-    member.ejectedUntil = this.#context.runtime.clock.wallNow() + forMs;
+    const now = this.#context.runtime.clock.wallNow();
+    if (member.ejectedUntil === undefined) member.transitions.ejected = now;
+    member.ejectedUntil = now + forMs;
     member.ejectedFor = reason;
+    member.ejectionCause = cause;
     endTrial(member);
     member.countEjection(reason);
     this.#context.changed();
@@ -49,6 +55,7 @@ export class Ejections {
     const member = upstream as Member;
     if (member.ejectedUntil === undefined || member.onTrial) return;
     member.trial = new Trial(this.#context.runtime.clock, () => this.#context.changed());
+    member.transitions.trial = this.#context.runtime.clock.wallNow();
     this.#context.changed();
   }
 
@@ -57,6 +64,7 @@ export class Ejections {
     const member = upstream as Member;
     if (member.ejectedUntil === undefined) return;
     member.ejectedUntil = undefined;
+    member.transitions.readmitted = this.#context.runtime.clock.wallNow();
     endTrial(member);
     this.#members.startSlowStart(member);
     this.#context.changed();

@@ -18,6 +18,11 @@ export class Histogram {
     this.#sum += seconds;
   }
 
+  /** The number of durations. */
+  get count(): number {
+    return this.#buckets.reduce((count, bucket) => count + bucket, 0);
+  }
+
   snapshot(): HistogramSnapshot {
     let count = 0;
     const cumulative = this.#buckets.map((bucket) => {

@@ -1,0 +1,30 @@
+import type { PoolSnapshot, ProxySnapshot } from "../snapshot.ts";
+import { version } from "../version.ts";
+import { RecentFailures } from "./recent-failures.ts";
+import { ReloadCounts } from "./reload-counts.ts";
+import { RequestMetrics } from "./request-metrics.ts";
+
+/** What a proxy has recorded since it was created, beside the records of its pools. */
+export class ProxyRecords {
+  readonly metrics: RequestMetrics = new RequestMetrics();
+  readonly reloads: ReloadCounts = new ReloadCounts();
+  readonly failures: RecentFailures = new RecentFailures();
+  readonly #startedAt: number;
+
+  /** `startedAt` and `time` are in milliseconds since 1970. */
+  constructor(startedAt: number) {
+    this.#startedAt = startedAt;
+  }
+
+  snapshot(time: number, draining: boolean, pools: readonly PoolSnapshot[]): ProxySnapshot {
+    return Object.freeze({
+      time,
+      startedAt: this.#startedAt,
+      draining,
+      version,
+      pools: Object.freeze(pools),
+      ...this.metrics.snapshot(),
+      reloads: this.reloads.snapshot(),
+    });
+  }
+}

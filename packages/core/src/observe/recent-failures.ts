@@ -1,0 +1,100 @@
+import { limits } from "../config/defaults.ts";
+import { maskSecrets } from "../config/secrets.ts";
+import { errorKind } from "../errors.ts";
+import type { RequestEvent } from "../events.ts";
+import type { FailedRequest } from "../snapshot.ts";
+
+/** The most nested causes of an error that are described. */
+const maxCauses = 4;
+
+/**
+ * The last failed requests of a proxy. Requests that failed because of their client, such as malformed ones, have a smaller
+ * ring of their own: a client cannot displace the failures of upstreams.
+ */
+export class RecentFailures {
+  readonly #ofClients = new Ring(limits.recentClientFailures);
+  readonly #others = new Ring(limits.recentFailures - limits.recentClientFailures);
+
+  record(event: RequestEvent): void {
+    const ofClient = event.error !== undefined && errorKind(event.error).source === "client";
+    (ofClient ? this.#ofClients : this.#others).push(toFailedRequest(event));
+  }
+
+  /** The newest first, by the time at which they were received. */
+  list(): readonly FailedRequest[] {
+    return mergeFailures([this.#ofClients.all, this.#others.all]);
+  }
+}
+
+/** Merges the failures of several processes: the newest first, at most as many as one process records. */
+export function mergeFailures(failures: readonly (readonly FailedRequest[])[]): readonly FailedRequest[] {
+  const sorted = failures.flat().sort((a, b) => b.time - a.time);
+  return Object.freeze(sorted.slice(0, limits.recentFailures));
+}
+
+/** Keeps the last `size` entries. */
+class Ring {
+  readonly all: FailedRequest[] = [];
+  readonly #size: number;
+  #next = 0;
+
+  constructor(size: number) {
+    this.#size = size;
+  }
+
+  push(failure: FailedRequest): void {
+    this.all[this.#next] = failure;
+    this.#next = (this.#next + 1) % this.#size;
+  }
+}
+
+function toFailedRequest(event: RequestEvent): FailedRequest {
+  const { time, requestId, status, error, route, pool, upstream, attempts, durationMs, traceparent } = event;
+  const cause = causeOf(event);
+  const traceId = /^[\da-f]{2}-([\da-f]{32})-/.exec(traceparent ?? "")?.[1];
+  return Object.freeze({
+    time,
+    requestId: bounded(requestId),
+    method: bounded(event.method),
+    host: bounded(event.host),
+    path: bounded(pathOf(event.url)),
+    status,
+    ...(error !== undefined && { error }),
+    ...(cause !== undefined && { cause: bounded(cause) }),
+    ...(route !== undefined && { route }),
+    ...(pool !== undefined && { pool }),
+    ...(upstream !== undefined && { upstream }),
+    attempts: Object.freeze([...attempts]),
+    durationMs,
+    ...(traceId !== undefined && { traceId }),
+  });
+}
+
+/** That of the request's error, or else of its last attempt. */
+function causeOf({ cause, attempts }: RequestEvent): string | undefined {
+  const messages: string[] = [];
+  for (let error: unknown = cause; error !== undefined && messages.length < maxCauses; ) {
+    messages.push(messageOf(error));
+    error = error instanceof Error ? error.cause : undefined;
+  }
+  return messages.length > 0 ? maskSecrets(messages.join(": ")) : attempts.at(-1)?.cause;
+}
+
+/** What the app has thrown can be anything, and long. */
+function messageOf(error: unknown): string {
+  try {
+    return String(error instanceof Error ? error.message : error).slice(0, 4 * limits.recordedText);
+  } catch {
+    return typeof error;
+  }
+}
+
+/** Without the query, and without the authority of an absolute-form target, which may have user information. */
+function pathOf(target: string): string {
+  const path = target.replace(/^[a-z][a-z\d+.-]*:\/\/[^/?#]*/i, "").replace(/[?#].*$/s, "");
+  return path === "" ? "/" : path;
+}
+
+function bounded(text: string): string {
+  return text.slice(0, limits.recordedText);
+}
