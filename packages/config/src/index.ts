@@ -1,3 +1,4 @@
+export { describeTables } from "./command-tables/describe.ts";
 export { ConfigError, type ConfigErrorKind, type ConfigMistake } from "./errors/config-error.ts";
 export type {
   AccessLogConfig,
@@ -24,4 +25,5 @@ export type {
 } from "./options.ts";
 export { type ParseConfigOptions, parseConfig } from "./parse-config.ts";
 export { nameFileType, readTextFile } from "./read-file.ts";
+export { formatToml } from "./syntax/format-toml.ts";
 export { type ConfigWatcher, watchConfig } from "./watch-config.ts";

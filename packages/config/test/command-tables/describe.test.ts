@@ -1,0 +1,44 @@
+import { expect, test } from "vitest";
+import { describeTables, formatToml, parseConfig } from "../../src/index.ts";
+
+const pools = '\n[pools.app]\nupstreams = ["http://127.0.0.1:3001"]\n';
+
+const full = `
+[server]
+listen = ["127.0.0.1:8443", "unix:/run/evenkeel.sock"]
+workers = 2
+shutdownTimeout = "1500ms"
+drainDelay = "2m"
+maxConnections = 500
+h2c = true
+proxyProtocol = ["10.0.0.0/8"]
+[server.tls]
+cert = "site.pem"
+key = "site.key"
+certificates = [{ cert = "other.pem", key = "other.key" }]
+[server.limits]
+headBytes = "1500b"
+minBodyRate = 100
+[server.timeouts]
+requestBody = "2h"
+[admin]
+listen = "127.0.0.1:9191"
+token = "open-sesame"
+hosts = ["admin.example.com"]
+readyPools = ["app"]
+[accessLog]
+path = "access.log"
+`;
+
+test.each(["", full])("the tables in force are those of a file with the same effect %#", (toml) => {
+  const options = { file: "/etc/evenkeel/config.toml", env: {} };
+  const config = parseConfig(toml + pools, options);
+  const text = formatToml(describeTables(config));
+  expect(text).not.toContain("open-sesame");
+  const again = parseConfig(text.replace('"***"', '"open-sesame"') + pools, options);
+  expect({ ...again, options: config.options }).toEqual(config);
+});
+
+test("TOML has no null", () => {
+  expect(formatToml({ a: null, b: [1, null, { c: null, d: undefined, e: "x" }] })).toBe('b = [ 1, { e = "x" } ]\n');
+});
