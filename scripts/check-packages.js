@@ -50,7 +50,7 @@ function judgeContents(listing) {
   const files = listing.trim().split("\n");
   const missing = ["README.md", "LICENSE", "package.json"].filter((file) => !files.includes(`package/${file}`));
   const known =
-    /^package\/(?:README\.md|LICENSE|package\.json|schema\.json|bin\/[\w-]+\.js|dist\/[\w/-]+(?:\.d\.ts|\.js)|dist\/dashboard\/[\w/.-]+\.(?:html|css|svg|txt))$/;
+    /^package\/(?:README\.md|LICENSE|package\.json|schema\.json|openapi\.json|bin\/[\w-]+\.js|dist\/[\w/-]+(?:\.d\.ts|\.js)|dist\/dashboard\/[\w/.-]+\.(?:html|css|svg|txt))$/;
   const unknown = files.filter((file) => !known.test(file));
   if (missing.length + unknown.length > 0) throw new Error(`missing files: ${missing}\nunexpected files: ${unknown}`);
 }

@@ -1,13 +1,15 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { didYouMean, OptionsError, type Proxy as ReverseProxy } from "evenkeel";
-import { type AccessRules, checkAccess, digest } from "./access/access-control.ts";
-import { parseHost } from "./access/local-addresses.ts";
+import { type Access, type AccessRules, checkAccess, isRead } from "./access/access-control.ts";
+import { resolveAccessRules } from "./access/resolve-access-rules.ts";
+import { createRoutes } from "./create-routes.ts";
+import { Sampler } from "./history/sampler.ts";
 import { HttpError } from "./http/http-error.ts";
 import { readJsonBody } from "./http/request-body.ts";
 import { type AdminResponse, type StreamingResponse, send, toErrorResponse } from "./http/response.ts";
 import type { AdminOptions } from "./options.ts";
 import { EventStream } from "./resources/event-stream.ts";
-import { createRoutes, findAction, isPublicPath, matchRoute, type Route } from "./routes.ts";
+import { findAction, matchRoute, protectionOf, type Route } from "./routes.ts";
 import type { AdminTarget } from "./target/admin-target.ts";
 import { proxyTarget } from "./target/proxy-target.ts";
 
@@ -15,28 +17,34 @@ import { proxyTarget } from "./target/proxy-target.ts";
 export interface Admin {
   /** For `http.createServer`, or mounted in an app at any path. Responds to every request, and never throws. */
   readonly handler: (req: IncomingMessage, res: ServerResponse) => void;
-  /** Ends the event streams, and responds to further requests with 503. Does not close the target or the server. */
+  /**
+   * Ends the history, the sessions and the event streams, and responds to further requests with 503. Does not close the target
+   * or the server.
+   */
   close(): void;
 }
 
 /**
- * Creates the admin API of a proxy, or of any other target: health, readiness, metrics, and resources to inspect and change
- * its pools.
+ * Creates the admin API of a proxy, or of any other target: the dashboard, health, readiness, metrics, and resources to inspect
+ * and change its pools. It takes samples of the target until it is closed.
  *
- * Throws an `OptionsError` for a token that is empty or is not a valid header value, for invalid `hosts`, and for
- * `readyPools` that the target does not have.
+ * Throws an `OptionsError` for a token that is empty or is not a valid header value, for a `readToken` without a token, for
+ * invalid `hosts`, and for `readyPools` that the target does not have.
  */
 export function createAdmin(of: ReverseProxy | AdminTarget, options: AdminOptions = {}): Admin {
   const target = "poolNames" in of ? of : proxyTarget(of);
-  const accessRules = resolveAccessRules(options);
+  const rules = resolveAccessRules(options);
   checkReadyPools(options.readyPools, target);
   const events = new EventStream(target);
-  const routes = createRoutes(target, events, options);
+  const sampler = new Sampler(target);
+  const routes = createRoutes({ target, events, sampler, rules }, options);
   let closed = false;
+  if (options.sampleAfter === undefined) sampler.start();
+  else void options.sampleAfter.finally(() => sampler.start()).catch(() => {});
 
-  const respond = async (req: IncomingMessage): Promise<AdminResponse | StreamingResponse> => {
+  const respond = async (req: IncomingMessage, res: ServerResponse): Promise<AdminResponse | StreamingResponse> => {
     if (closed) throw new HttpError(503, "closed", "the admin API is closed", { connection: "close" });
-    return handleRequest(req, accessRules, routes);
+    return handleRequest(req, res, rules, routes);
   };
 
   return {
@@ -44,7 +52,7 @@ export function createAdmin(of: ReverseProxy | AdminTarget, options: AdminOption
       // A client may close its connection while the response is being written.
       res.on("error", () => {});
       startInTurn(res, () => {
-        respond(req)
+        respond(req, res)
           .catch(toErrorResponse)
           .then((response) => send(req, res, response))
           .catch((error: unknown) => send(req, res, toErrorResponse(error)))
@@ -53,6 +61,8 @@ export function createAdmin(of: ReverseProxy | AdminTarget, options: AdminOption
     },
     close() {
       closed = true;
+      sampler.stop();
+      rules.sessions.endAll();
       events.close();
     },
   };
@@ -60,17 +70,26 @@ export function createAdmin(of: ReverseProxy | AdminTarget, options: AdminOption
 
 async function handleRequest(
   req: IncomingMessage,
+  res: ServerResponse,
   rules: AccessRules,
   routes: readonly Route[],
 ): Promise<AdminResponse | StreamingResponse> {
-  const { url = "" } = req;
-  checkAccess(req, rules, isPublicPath(routes, url));
+  const { url = "", method = "" } = req;
+  const access = checkAccess(req, rules, protectionOf(routes, url));
   const match = matchRoute(routes, url);
   if (match === undefined) throw new HttpError(404, "not_found", "there is nothing at this path");
-  const method = req.method ?? "";
   const action = findAction(match.route, method);
-  const reads = method === "GET" || method === "HEAD";
-  return action(match.params, reads ? undefined : await readJsonBody(req));
+  const body = isRead(method) ? undefined : await readJsonBody(req);
+  const response = await action(match.params, body, { req, access });
+  if ("open" in response) endWithSession(res, access);
+  return response;
+}
+
+/** A stream shows no more than its session may see. */
+function endWithSession(res: ServerResponse, { session }: Access): void {
+  if (session === undefined) return;
+  session.streams.add(res);
+  res.once("close", () => session.streams.delete(res));
 }
 
 /**
@@ -94,20 +113,4 @@ function checkReadyPools(names: unknown, target: AdminTarget): void {
       : [{ path: ["readyPools", index], message: `there is no pool "${name}"${didYouMean(name, pools)}` }],
   );
   if (issues.length > 0) throw new OptionsError(issues);
-}
-
-function resolveAccessRules({ token, listen = [], hosts = [] }: AdminOptions): AccessRules {
-  if (token !== undefined && (typeof token !== "string" || !/^[\x21-\x7e]+$/.test(token))) {
-    const message = "expected visible ASCII characters without spaces, at least one";
-    throw new OptionsError([{ path: ["token"], message }]);
-  }
-  const invalid = hosts.findIndex((host) => typeof host !== "string" || parseHost(host) === undefined);
-  if (invalid !== -1) {
-    throw new OptionsError([{ path: ["hosts", invalid], message: 'expected a host such as "admin.example.com"' }]);
-  }
-  const known = [listen, hosts].flat().map(parseHost);
-  return {
-    tokenDigest: token === undefined ? undefined : digest(token),
-    hosts: new Set(known.filter((host) => host !== undefined)),
-  };
 }

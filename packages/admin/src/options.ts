@@ -26,6 +26,10 @@ export interface AdminOptions {
    * connections over loopback or a Unix socket that do not come through another proxy.
    */
   readonly token?: string;
+  /** A second token, which may read everything and change nothing. Needs `token`. */
+  readonly readToken?: string;
+  /** Serves the dashboard at the path that the API is mounted at. Default: true. */
+  readonly dashboard?: boolean;
   /** Serves Prometheus metrics at /metrics. Default: true. */
   readonly metrics?: boolean;
   /**
@@ -41,7 +45,11 @@ export interface AdminOptions {
   readonly starting?: () => boolean;
   /** /readyz is 503 while this returns true, in addition to a proxy that drains. */
   readonly draining?: () => boolean;
-  /** The state of the listeners, for /metrics. Default: they have no metrics. */
+  /** The history begins when this resolves. Until then the counts of the target may change by more than its traffic. */
+  readonly sampleAfter?: Promise<unknown> | undefined;
+  /** Further tables of the configuration in force, for GET /api/config, without secrets. */
+  readonly config?: () => object;
+  /** The state of the listeners, for /metrics and /api/overview. Default: unknown. */
   readonly listener?: () => ListenerSnapshot | Promise<ListenerSnapshot>;
   /** Loads the configuration again, for POST /api/reload. An exception becomes a 422 response. */
   readonly onReload?: () => ReloadChanges | Promise<ReloadChanges>;

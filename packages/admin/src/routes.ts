@@ -1,34 +1,37 @@
+import type { IncomingMessage } from "node:http";
+import type { Access, Protection } from "./access/access-control.ts";
 import { HttpError } from "./http/http-error.ts";
-import { type AdminResponse, json, type StreamingResponse } from "./http/response.ts";
-import { createMetrics } from "./metrics/metrics.ts";
-import type { AdminOptions } from "./options.ts";
-import type { EventStream } from "./resources/event-stream.ts";
-import { explainRequest } from "./resources/explain.ts";
-import {
-  addUpstream,
-  changeUpstream,
-  listPools,
-  listUpstreams,
-  type RouteParams,
-  removeUpstream,
-  showPool,
-  showUpstream,
-} from "./resources/pools.ts";
-import { createReadiness } from "./resources/readiness.ts";
-import { reload, restart } from "./resources/replacements.ts";
-import type { AdminTarget } from "./target/admin-target.ts";
+import type { AdminResponse, StreamingResponse } from "./http/response.ts";
 
-type Action = (
+/** The parameters in a request's path, empty if the route has none, and its query. */
+export interface RouteParams {
+  readonly pool: string;
+  readonly upstream: string;
+  /** The rest of the path, as it was sent. */
+  readonly file: string;
+  readonly query: URLSearchParams;
+}
+
+/** What else an action may need to know of a request. */
+export interface Caller {
+  readonly req: IncomingMessage;
+  readonly access: Access;
+}
+
+export type Action = (
   params: RouteParams,
   body: unknown,
+  caller: Caller,
 ) => AdminResponse | StreamingResponse | Promise<AdminResponse | StreamingResponse>;
 
-/** One resource: the segments of its path, with the parameters ":pool" and ":upstream", and an action for each method. */
+/**
+ * One resource: the segments of its path, with the parameters ":pool" and ":upstream" and at the end ":file", which may have
+ * slashes, and an action for each method.
+ */
 export interface Route {
   readonly segments: readonly string[];
   readonly actions: Readonly<Record<string, Action>>;
-  /** Needs no token: a load balancer or an orchestrator requests it. */
-  readonly isPublic: boolean;
+  readonly protection: Protection;
 }
 
 export interface Match {
@@ -36,54 +39,25 @@ export interface Match {
   readonly params: RouteParams;
 }
 
-/** Creates all resources of the admin API of one target. */
-export function createRoutes(target: AdminTarget, events: EventStream, options: AdminOptions): readonly Route[] {
-  const routes = [
-    route("/healthz", { GET: () => json(200, { status: "ok" }) }, true),
-    route("/readyz", { GET: createReadiness(target, options) }, true),
-    route("/api/pools", { GET: () => listPools(target) }),
-    route("/api/pools/:pool", { GET: (params) => showPool(target, params) }),
-    route("/api/pools/:pool/upstreams", {
-      GET: (params) => listUpstreams(target, params),
-      POST: (params, body) => addUpstream(target, params, body),
-    }),
-    route("/api/pools/:pool/upstreams/:upstream", {
-      GET: (params) => showUpstream(target, params),
-      PATCH: (params, body) => changeUpstream(target, params, body),
-      DELETE: (params, body) => removeUpstream(target, params, body),
-    }),
-    route("/api/explain", { GET: (params) => explainRequest(target, params) }),
-    route("/api/events", { GET: () => events }),
-    route("/api/workers", { GET: async () => json(200, { workers: (await target.workers?.()) ?? [] }) }),
-    route("/api/reload", { POST: (_params, body) => reload(options.onReload, body) }),
-    route("/api/restart", { POST: (_params, body) => restart(options.onRestart, body) }),
-  ];
-  if (options.metrics === false) return routes;
-  return [...routes, route("/metrics", { GET: createMetrics(target, options.listener) })];
+export function route(path: string, actions: Route["actions"], protection: Protection = "token"): Route {
+  return { segments: path.split("/").slice(1), actions, protection };
 }
 
-/** Whether a path is that of a public resource. Such a path has no parameters, and nothing is decoded. */
-export function isPublicPath(routes: readonly Route[], url: string): boolean {
-  const path = pathOf(url);
-  return routes.some(({ isPublic, segments }) => isPublic && path === `/${segments.join("/")}`);
+/** Returns who may request a path, without decoding anything. An unknown path needs a token like most known ones. */
+export function protectionOf(routes: readonly Route[], url: string): Protection {
+  const names = namesOf(url);
+  return routes.find(({ segments }) => bind(segments, names) !== undefined)?.protection ?? "token";
 }
 
 /** Returns the resource at a path, and its parameters. Throws a 400 for a path that cannot be decoded. */
 export function matchRoute(routes: readonly Route[], url: string): Match | undefined {
-  const path = pathOf(url);
-  const query = new URLSearchParams(/\?([^#]*)/s.exec(url)?.[1] ?? "");
-  const names = path.split("/").slice(1);
+  const names = namesOf(url);
   for (const route of routes) {
-    const { segments } = route;
-    if (!path.startsWith("/") || segments.length !== names.length) continue;
-    const params = { pool: "", upstream: "", query };
-    const matches = segments.every((segment, index) => {
-      const text = names[index] ?? "";
-      if (segment !== ":pool" && segment !== ":upstream") return segment === text;
-      params[segment === ":pool" ? "pool" : "upstream"] = decode(text);
-      return text !== "";
-    });
-    if (matches) return { route, params };
+    const bound = bind(route.segments, names);
+    if (bound === undefined) continue;
+    const { pool = "", upstream = "", file = "" } = bound;
+    const query = new URLSearchParams(/\?([^#]*)/s.exec(url)?.[1] ?? "");
+    return { route, params: { pool: decode(pool), upstream: decode(upstream), file, query } };
   }
   return undefined;
 }
@@ -98,12 +72,26 @@ export function findAction({ actions }: Route, method: string): Action {
   throw new HttpError(405, "method_not_allowed", message, { allow: allow.join(", ") });
 }
 
-function route(path: string, actions: Route["actions"], isPublic = false): Route {
-  return { segments: path.split("/").slice(1), actions, isPublic };
+type Bound = { [name in "pool" | "upstream" | "file"]?: string };
+
+/** Undefined unless the names of a path fit the segments. No parameter is empty. */
+function bind(segments: readonly string[], names: readonly string[]): Bound | undefined {
+  const bound: Bound = {};
+  const isOpen = segments.at(-1) === ":file";
+  if (isOpen ? names.length < segments.length : names.length !== segments.length) return undefined;
+  for (const [index, segment] of segments.entries()) {
+    const name = names[index] ?? "";
+    if (segment === ":file") bound.file = names.slice(index).join("/");
+    else if (segment === ":pool" || segment === ":upstream") bound[segment === ":pool" ? "pool" : "upstream"] = name;
+    else if (segment !== name) return undefined;
+  }
+  return Object.values(bound).every((value) => value !== "") ? bound : undefined;
 }
 
-function pathOf(url: string): string {
-  return url.replace(/[?#].*$/s, "");
+/** Returns the segments of a path; none for a target that is no path, such as `*`. */
+function namesOf(url: string): readonly string[] {
+  const path = url.replace(/[?#].*$/s, "");
+  return path.startsWith("/") ? path.split("/").slice(1) : [];
 }
 
 function decode(segment: string): string {

@@ -3,8 +3,6 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { hasProgram } from "../../core/test/support/server-programs.ts";
 import { createAdmin, proxyTarget } from "../src/index.ts";
-import { EventStream } from "../src/resources/event-stream.ts";
-import { createRoutes } from "../src/routes.ts";
 import { workerSnapshot } from "./support/group-target.ts";
 import {
   discoverySnapshot,
@@ -14,6 +12,7 @@ import {
   serve,
   upstreamSnapshot,
 } from "./support/harness.ts";
+import { routesOf } from "./support/routes-of.ts";
 
 const page = readFileSync(new URL("../../../docs/observability.md", import.meta.url), "utf8");
 const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
@@ -68,9 +67,7 @@ test.skipIf(!hasProgram("promtool"))("promtool finds no fault in the metrics", a
 });
 
 test("the README lists every resource with its methods, and no other", () => {
-  const target = proxyTarget(proxyWith(() => full));
-  const routes = createRoutes(target, new EventStream(target), {}).flatMap(({ segments, actions }) =>
-    Object.keys(actions).map((method) => `${method} /${segments.join("/")}`),
-  );
-  expect([...readme.matchAll(/^\| `([A-Z]+ \/\S*)` \|/gm)].map(([, request]) => request)).toEqual(routes);
+  const routes = routesOf().map(({ method, path }) => `${method} ${path}`);
+  const listed = [...readme.matchAll(/^\| `([A-Z]+ \/\S*)` \|/gm)].map(([, request]) => request);
+  expect(listed).toEqual(routes);
 });

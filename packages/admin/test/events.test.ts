@@ -3,7 +3,7 @@ import { createProxy } from "evenkeel";
 import { expect, onTestFinished, test } from "vitest";
 import { createAdmin } from "../src/index.ts";
 import { limits } from "../src/limits.ts";
-import { serve, serveAdmin } from "./support/harness.ts";
+import { serveAdmin } from "./support/harness.ts";
 
 const upstreams = ["a", "b"].map((id) => ({ id, url: `http://127.0.0.1:1/${id}` }));
 
@@ -81,7 +81,7 @@ test("every change of the pools is sent, with the time and as it was emitted", a
   expect(received[11]?.data).toMatchObject({ ok: false, error: { code: "invalid_options" } });
 });
 
-test("the listeners are removed once the last client has disconnected", async () => {
+test("closing the admin API removes its listeners", async () => {
   const proxy = createProxy({ upstreams });
   onTestFinished(() => proxy.close({ timeout: "0s" }));
   const listening = new Set<string>();
@@ -91,20 +91,35 @@ test("the listeners are removed once the last client has disconnected", async ()
     listening.add(name);
     return on(name, listener);
   };
-  let silent = () => {};
-  const allOff = new Promise<void>((resolve) => (silent = resolve));
   proxy.off = (name, listener) => {
     listening.delete(name);
-    if (listening.size === 0) silent();
     return off(name, listener);
   };
-  const { port } = await serve(createAdmin(proxy).handler);
-  expect(listening.size).toBe(0);
-  const readers = [await read(port), await read(port)];
-  for (const reader of readers) await reader.contains("retry: ");
+  const admin = createAdmin(proxy);
   expect(listening.size).toBeGreaterThan(5);
-  for (const { response } of readers) response.destroy();
-  await allOff;
+  admin.close();
+  expect(listening.size).toBe(0);
+});
+
+test("a new reader gets the last events first, and one that reconnects those that it has missed", async () => {
+  const { proxy, admin, port } = await serveAdmin({ upstreams });
+  onTestFinished(() => admin.close());
+  const pool = proxy.pools.get("default");
+  for (let weight = 2; weight < 2 + limits.eventBacklog + 5; weight++) pool?.setWeight("a", weight);
+  const first = await read(port);
+  const weights = (await first.received(limits.eventBacklog)).map(({ data }) => data["to"]);
+  expect(weights).toEqual(Array.from({ length: limits.eventBacklog }, (_, index) => 7 + index));
+  const ids = [...first.text().matchAll(/^id: (.*)$/gm)].map(([, id = ""]) => id);
+  expect(new Set(ids).size).toBe(limits.eventBacklog);
+
+  const missed = await read(port, { "last-event-id": ids.at(-3) ?? "" });
+  expect((await missed.received(2)).map(({ data }) => data["to"])).toEqual(weights.slice(-2));
+  const none = await read(port, { "last-event-id": ids.at(-1) ?? "" });
+  const unknown = ["", "x-1", `${ids[0]}0`, "999999999999999999999999", `${ids[0]?.split("-")[0]}--1`];
+  const strangers = await Promise.all(unknown.map((id) => read(port, { "last-event-id": id })));
+  pool?.setWeight("a", 99);
+  for (const stranger of strangers) expect(await stranger.received(51)).toHaveLength(limits.eventBacklog + 1);
+  expect((await none.received(1)).map(({ data }) => data["to"])).toEqual([99]);
 });
 
 test("closing the admin API ends the streams and accepts no new ones", async () => {

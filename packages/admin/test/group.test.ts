@@ -122,7 +122,7 @@ test("simultaneous requests of readyz share one snapshot, and a failed one is no
     }
     return target.snapshot();
   };
-  const { handler } = createAdmin({ ...target, snapshot });
+  const { handler } = createAdmin({ ...target, snapshot }, { sampleAfter: new Promise(() => {}) });
   let received = 0;
   const { send } = await serve((req, res) => {
     handler(req, res);

@@ -133,7 +133,7 @@ test("thousands of pipelined requests start in one turn of the event loop each",
     most = Math.max(most, ++inTurn);
     return proxySnapshot({ pools: [poolSnapshot()] });
   });
-  const { port } = await serve(createAdmin(proxy).handler);
+  const { port } = await serve(createAdmin(proxy, { sampleAfter: new Promise(() => {}) }).handler);
   const client = connect(port, "127.0.0.1");
   onTestFinished(() => void client.destroy());
   client.write("GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(1_500));

@@ -40,7 +40,7 @@ export { type Outbound, type OutboundOptions, outbound } from "./outbound/outbou
 export type * from "./policy.ts";
 export type { SharedLimit, SharedLimitKey } from "./pool/limits/pool-limits.ts";
 export { Pool } from "./pool/pool.ts";
-export type { Upstream } from "./pool/upstream.ts";
+export { isUpstreamFailure, type Outcome, type Upstream } from "./pool/upstream.ts";
 export { checkUpstreamChange, type UpstreamChange } from "./pool/validate-change.ts";
 export { createProxy, type Proxy, type ProxySurroundings } from "./proxy.ts";
 export { type Clock, systemClock, type Timer } from "./runtime/clock.ts";

@@ -10,7 +10,7 @@ const debug = debuglog("evenkeel:admin");
 export interface AdminResponse {
   readonly status: number;
   readonly type: string;
-  readonly body: string;
+  readonly body: string | Buffer;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -22,6 +22,11 @@ export interface StreamingResponse {
 
 export function json(status: number, value: unknown, headers: Readonly<Record<string, string>> = {}): AdminResponse {
   return { status, type: "application/json; charset=utf-8", body: `${JSON.stringify(value)}\n`, headers };
+}
+
+/** A response without a body. */
+export function noContent(headers: Readonly<Record<string, string>>): AdminResponse {
+  return { status: 204, type: "", body: "", headers };
 }
 
 /** An error that was not written for clients becomes a bare 500. `NODE_DEBUG=evenkeel:admin` prints it. */
@@ -48,9 +53,10 @@ export function send(req: IncomingMessage, res: ServerResponse, response: AdminR
   if ("open" in response) return response.open(res);
   // The rest of the body is not read, so the connection cannot be reused.
   if (hasBody(req) && !req.complete) res.setHeader("connection", "close");
+  // RFC 9110 section 8.6: a 204 has no content-length, and a 304 only that of its 200.
+  const bodiless = response.status === 204 || response.status === 304;
   res.writeHead(response.status, {
-    "content-type": response.type,
-    "content-length": Buffer.byteLength(response.body),
+    ...(!bodiless && { "content-type": response.type, "content-length": Buffer.byteLength(response.body) }),
     "cache-control": "no-store",
     "x-content-type-options": "nosniff",
     ...response.headers,

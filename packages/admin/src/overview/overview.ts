@@ -1,4 +1,9 @@
-/** The bodies of GET /api/overview, /api/history, /api/failures and /api/session. No imports: a browser's code uses them too. */
+/**
+ * The bodies of GET /api/overview, /api/history, /api/failures and /api/session.
+ *
+ * Imports nothing, since the code of browsers uses it too: what has a type of the same name in the core is compared with it where
+ * a body is made.
+ */
 
 /** What an upstream is, in one word: the first that applies, in this order. */
 export type UpstreamStatus =
@@ -23,10 +28,10 @@ export type UpstreamStatus =
 /** An operator may read and change, a viewer may only read. */
 export type Role = "operator" | "viewer";
 
-/** Rates and latencies of the last ten seconds, or of the time since the start if that is shorter. */
+/** Rates and latencies of the last ten seconds, or of the time since the first sample if that is shorter. */
 export interface Traffic {
-  /** Requests per second. */
-  readonly rate: number;
+  /** Requests per second. Null if nothing has been measured: before the second sample, and beyond 10,000 upstreams. */
+  readonly rate: number | null;
   /** From 0 to 1. Null without requests. */
   readonly errorRatio: number | null;
   /** Milliseconds. Null without requests. */
@@ -35,15 +40,37 @@ export interface Traffic {
   readonly p99: number | null;
 }
 
+/** What is wrong: the status of an upstream, or one of these. */
+export type ProblemStatus =
+  | UpstreamStatus
+  /** A pool cannot serve, or serves with unhealthy and ejected upstreams only. */
+  | "not_serving"
+  | "panic"
+  /** Connecting has failed at every upstream of a pool. */
+  | "outage"
+  /** The queue of a pool is full, or half full. */
+  | "queue_full"
+  | "queue_filling"
+  /** Of a pool: clients get many responses with a status of 500 or above. Of an upstream: many attempts fail. */
+  | "errors"
+  /** An upstream gets at most half of its share, because it is slower or fails more than the others. */
+  | "degraded"
+  | "retry_budget_exhausted"
+  | "discovery_failing"
+  | "draining"
+  | "reload_failed"
+  | "certificate_expiring"
+  | "worker_missing";
+
 /** One thing that is not as it should be. */
 export interface Problem {
+  /** Critical: clients get errors. Warning: they may soon, or less is left than there should be. */
   readonly severity: "critical" | "warning";
   /** Null if the problem concerns no pool alone. */
   readonly pool: string | null;
   /** Null if the problem concerns the whole pool. */
   readonly upstream: string | null;
-  /** The status of the upstream, or such as `not_serving`, `panic`, `outage`, `queue_filling`, `reload_failed`. */
-  readonly status: string;
+  readonly status: ProblemStatus;
   /** Milliseconds since 1970. Null if unknown. */
   readonly since: number | null;
   /** The end that is known, such as that of an ejection, in milliseconds since 1970. */
@@ -83,6 +110,8 @@ export interface UpstreamOverview {
     readonly at: number;
     readonly ok: boolean;
     readonly reason: string;
+    /** Why its connection failed. */
+    readonly cause?: string;
     readonly durationMs: number;
   } | null;
   /** The last failure of a request that counted against it. */
@@ -108,12 +137,12 @@ export interface PoolOverview {
   readonly queueDepth: number;
   /** The limit of waiting requests. Null if unknown. */
   readonly queueMax: number | null;
-  /** Connecting has failed at every upstream since `since`. */
+  /** Connecting has failed at every upstream since the time `since`. */
   readonly outage: { readonly since: number; readonly waiting: number; readonly until: number | null } | null;
-  /** Of the last ten seconds. */
-  readonly retriesPerSecond: number;
-  /** Retries that the budget did not allow, of the last ten seconds. */
-  readonly budgetExhaustedPerSecond: number;
+  /** Of the last ten seconds. Null before the second sample. */
+  readonly retriesPerSecond: number | null;
+  /** Retries that the budget did not allow, of the last ten seconds. Null before the second sample. */
+  readonly budgetExhaustedPerSecond: number | null;
   /** Of requests of clients: the ratio is that of responses with a status of 500 or above, the latency is the whole duration. */
   readonly traffic: Traffic;
   readonly upstreams: readonly UpstreamOverview[];
@@ -145,7 +174,7 @@ export interface Overview {
   readonly pools: readonly PoolOverview[];
 }
 
-/** The last minute, oldest first. All lists have the same length; null for a sample without requests or without data. */
+/** The last minute, oldest first. All lists have the same length. Null where there were no requests, or no data yet. */
 export interface Series {
   /** Requests (of a pool) or attempts (of an upstream) per second. */
   readonly rate: readonly (number | null)[];
@@ -173,8 +202,10 @@ export interface History {
   readonly sampleMs: number;
   /** The time of the last sample in milliseconds since 1970. */
   readonly end: number;
+  /** The time of each sample in milliseconds since 1970, oldest first. */
+  readonly times: readonly number[];
   readonly pools: Readonly<Record<string, PoolSeries>>;
-  /** The rates of each upstream of each pool, oldest first; `end` is the time of the last. */
+  /** The rates of each upstream of each pool. */
   readonly upstreams: Readonly<Record<string, Readonly<Record<string, readonly (number | null)[]>>>>;
 }
 

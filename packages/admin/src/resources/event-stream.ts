@@ -1,10 +1,11 @@
 /**
  * The events of the pools as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html).
  *
- * Listens to the target only while at least one client is connected. A client that reads too slowly is disconnected: it
- * reconnects, and requests the current state of the pools.
+ * Listens to the target until it is closed, and keeps the last events, which a new reader gets first. A reader that reconnects
+ * names the last event that it has, and gets those since. One that reads too slowly is disconnected.
  */
 
+import { randomBytes } from "node:crypto";
 import type { ServerResponse } from "node:http";
 import { poolEventNames, type ReloadEvent } from "evenkeel";
 import { HttpError } from "../http/http-error.ts";
@@ -19,14 +20,20 @@ export class EventStream {
   readonly #target: AdminTarget;
   readonly #clients = new Set<ServerResponse>();
   readonly #listeners: readonly { readonly name: Name; readonly listener: (event: AdminEvents[Name]) => void }[];
+  /** The last events, the oldest first, as they are sent. The number of the last one is `#count`. */
+  readonly #backlog: string[] = [];
+  #count = 0;
+  /** Distinguishes the ids of this stream from those of another process. */
+  readonly #prefix = randomBytes(6).toString("base64url");
   #heartbeat: NodeJS.Timeout | undefined;
 
   constructor(target: AdminTarget) {
     this.#target = target;
     this.#listeners = names.map((name) => ({ name, listener: (event) => this.#broadcast(name, event) }));
+    for (const { name, listener } of this.#listeners) target.on(name, listener);
   }
 
-  /** Sends all events from now on, until either side closes the connection. Throws a 503 for too many clients. */
+  /** Sends the last events, and all from now on, until either side closes the connection. Throws a 503 for too many clients. */
   open(res: ServerResponse): void {
     if (this.#clients.size >= limits.eventReaders) {
       throw new HttpError(503, "too_many_readers", "too many clients read the events already", { "retry-after": "5" });
@@ -39,14 +46,16 @@ export class EventStream {
       "x-accel-buffering": "no",
     });
     if (res.req.method === "HEAD") return void res.end();
-    res.write(`retry: ${limits.eventRetryMs}\n\n`);
-    if (this.#clients.size === 0) this.#subscribe();
+    res.write(`retry: ${limits.eventRetryMs}\n\n${this.#backlogSince(res.req.headers["last-event-id"]).join("")}`);
+    // Keeps idle timeouts of proxies in between from closing the connection, and detects a client that is gone.
+    this.#heartbeat ??= setInterval(() => this.#send(":\n\n"), limits.eventHeartbeatMs).unref();
     this.#clients.add(res);
     res.on("close", () => this.#remove(res));
   }
 
-  /** Ends every stream. */
+  /** Ends every stream, and listens no more. */
   close(): void {
+    for (const { name, listener } of this.#listeners) this.#target.off(name, listener);
     for (const res of [...this.#clients]) {
       this.#remove(res);
       res.end();
@@ -55,7 +64,11 @@ export class EventStream {
 
   #broadcast(name: Name, event: object): void {
     const data = name === "reload" ? serializeReload(event as ReloadEvent) : event;
-    this.#send(`event: ${name}\ndata: ${JSON.stringify({ time: Date.now(), ...data })}\n\n`);
+    const id = `${this.#prefix}-${++this.#count}`;
+    const text = `id: ${id}\nevent: ${name}\ndata: ${JSON.stringify({ time: Date.now(), ...data })}\n\n`;
+    this.#backlog.push(text);
+    if (this.#backlog.length > limits.eventBacklog) this.#backlog.shift();
+    this.#send(text);
   }
 
   #send(text: string): void {
@@ -65,16 +78,18 @@ export class EventStream {
     }
   }
 
-  #subscribe(): void {
-    for (const { name, listener } of this.#listeners) this.#target.on(name, listener);
-    // Keeps idle timeouts of proxies in between from closing the connection, and detects a client that is gone.
-    this.#heartbeat = setInterval(() => this.#send(":\n\n"), limits.eventHeartbeatMs).unref();
+  /** Everything that is kept, if the reader names no event of this stream. */
+  #backlogSince(id: string | string[] | undefined): readonly string[] {
+    const [, prefix, number] = /^([\w-]+)-(\d{1,15})$/.exec(String(id)) ?? [];
+    const missed = this.#count - Number(number);
+    if (prefix !== this.#prefix || missed < 0 || missed >= this.#backlog.length) return this.#backlog;
+    return this.#backlog.slice(this.#backlog.length - missed);
   }
 
   #remove(res: ServerResponse): void {
     if (!this.#clients.delete(res) || this.#clients.size > 0) return;
-    for (const { name, listener } of this.#listeners) this.#target.off(name, listener);
     clearInterval(this.#heartbeat);
+    this.#heartbeat = undefined;
   }
 }
 

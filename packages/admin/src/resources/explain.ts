@@ -1,8 +1,8 @@
 import { didYouMean } from "evenkeel";
 import { HttpError } from "../http/http-error.ts";
 import { type AdminResponse, json } from "../http/response.ts";
+import type { RouteParams } from "../routes.ts";
 import type { AdminTarget } from "../target/admin-target.ts";
-import type { RouteParams } from "./pools.ts";
 
 const parameters = ["url", "method", "host", "header", "client", "secure"];
 

@@ -12,14 +12,8 @@ import {
 import { HttpError } from "../http/http-error.ts";
 import { expectEmptyBody, expectObject } from "../http/request-body.ts";
 import { type AdminResponse, json } from "../http/response.ts";
+import type { RouteParams } from "../routes.ts";
 import type { AdminTarget } from "../target/admin-target.ts";
-
-/** The parameters in a request's path, empty if the route has none, and its query. */
-export interface RouteParams {
-  readonly pool: string;
-  readonly upstream: string;
-  readonly query: URLSearchParams;
-}
 
 export async function listPools(target: AdminTarget): Promise<AdminResponse> {
   return json(200, { pools: (await target.snapshot()).pools });

@@ -1,7 +1,6 @@
 import type { DiscoverySnapshot, PoolSnapshot, ProxySnapshot } from "evenkeel";
 import { type AdminResponse, json } from "../http/response.ts";
 import type { AdminOptions } from "../options.ts";
-import type { AdminTarget } from "../target/admin-target.ts";
 
 interface Reason {
   readonly code: "starting" | "draining" | "none_available" | "panic" | "unknown_pool" | "no_pools";
@@ -17,17 +16,12 @@ interface Reason {
  * service, and with them the pools that serve. 503 means: the proxy starts or drains, no pool serves, or a `required` pool does
  * not.
  */
-export function createReadiness(target: AdminTarget, options: AdminOptions): () => Promise<AdminResponse> {
-  let pending: Promise<ProxySnapshot> | undefined;
-  // Requests without a token share a snapshot, so that many of them do not multiply messages between the processes of a group.
-  const shared = () => {
-    pending ??= target.snapshot().finally(() => {
-      pending = undefined;
-    });
-    return pending;
-  };
+export function createReadiness(
+  snapshotOf: () => Promise<ProxySnapshot>,
+  options: AdminOptions,
+): () => Promise<AdminResponse> {
   return async () => {
-    const snapshot = await shared();
+    const snapshot = await snapshotOf();
     const draining = snapshot.draining || options.draining?.() === true;
     const state = { starting: options.starting?.() === true, draining };
     return readiness(state, snapshot.pools, options.readyPools ?? []);

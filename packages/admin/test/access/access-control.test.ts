@@ -14,9 +14,9 @@ const onePool = { pools: { api: { upstreams: [{ id: "a", url: "http://127.0.0.1:
 const token = "correct-horse";
 const bearer = { authorization: `Bearer ${token}` };
 
-test("missing authentication: every path but healthz and readyz requires the token, unknown paths too", async () => {
+test("missing authentication: every path with data requires the token, unknown paths too", async () => {
   const { send } = await serveAdmin(onePool, { token });
-  for (const path of ["/metrics", "/api/pools", "/api/pools/api/upstreams/a", "/nowhere", "/"]) {
+  for (const path of ["/metrics", "/api/pools", "/api/pools/api/upstreams/a", "/api/overview", "/nowhere", "//"]) {
     const reply = await send("GET", path);
     expect([path, reply.status, reply.json().error.code]).toEqual([path, 401, "unauthorized"]);
     expect(reply.headers["www-authenticate"]).toBe('Bearer realm="evenkeel"');

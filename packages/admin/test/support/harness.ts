@@ -65,7 +65,8 @@ export async function serveAdmin(proxyOptions: ProxyOptions, options: AdminOptio
 
 /** A proxy that returns the given snapshot. */
 export function proxyWith(snapshot: () => ProxySnapshot, pools: readonly string[] = []): ReverseProxy {
-  return { pools: new Map(pools.map((name) => [name, {}])), draining: false, snapshot } as unknown as ReverseProxy;
+  const byName = new Map(pools.map((name) => [name, {}]));
+  return { pools: byName, draining: false, snapshot, on: () => {}, off: () => {} } as unknown as ReverseProxy;
 }
 
 export function proxySnapshot(changes: Partial<ProxySnapshot> = {}): ProxySnapshot {

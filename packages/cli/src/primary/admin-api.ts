@@ -27,6 +27,7 @@ export class AdminApi {
   readonly #subject: AdminSubject;
   readonly #dropped: ThrottledWarning;
   readonly #failedAccepts: ThrottledWarning;
+  readonly #alone: Promise<unknown> | undefined;
   #config: AdminConfig;
   #admin: Admin;
   #listener: AdminListener | undefined;
@@ -39,7 +40,7 @@ export class AdminApi {
     logger: Logger,
     succession?: AdminSuccession,
   ): Promise<AdminApi> {
-    const api = new AdminApi(config, subject, logger);
+    const api = new AdminApi(config, subject, logger, succession?.alone);
     let alone = succession?.alone;
     void alone?.then(() => {
       alone = undefined;
@@ -58,8 +59,9 @@ export class AdminApi {
     return api;
   }
 
-  private constructor(config: AdminConfig, subject: AdminSubject, logger: Logger) {
+  private constructor(config: AdminConfig, subject: AdminSubject, logger: Logger, alone: Promise<unknown> | undefined) {
     this.#subject = subject;
+    this.#alone = alone;
     this.#config = config;
     this.#dropped = new ThrottledWarning((connections) => {
       const { adminConnections: maxConnections } = limits;
@@ -115,6 +117,8 @@ export class AdminApi {
       hosts,
       readyPools,
       listen: formatListenAddress(listen),
+      // Until then the counts of the other process arrive, which are no traffic of this moment.
+      sampleAfter: this.#alone,
     });
   }
 }

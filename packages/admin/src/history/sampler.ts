@@ -1,0 +1,69 @@
+import { type EventLoopUtilization, performance } from "node:perf_hooks";
+import { debuglog } from "node:util";
+import { limits } from "../limits.ts";
+import type { AdminTarget } from "../target/admin-target.ts";
+import { History } from "./history.ts";
+
+const debug = debuglog("evenkeel:admin");
+/** Samples whose cost decides about the time to the next one. */
+const costSamples = 3;
+
+/**
+ * Takes samples of a target, from `start` to `stop`: one in a second, and fewer where one costs more than a hundredth of the time
+ * between two. The process may end meanwhile.
+ */
+export class Sampler {
+  readonly history: History = new History();
+  readonly #target: AdminTarget;
+  #sampleMs: number = limits.sampleMs;
+  #costsMs: readonly number[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  #stopped = false;
+
+  constructor(target: AdminTarget) {
+    this.#target = target;
+  }
+
+  /** Milliseconds between two samples. */
+  get sampleMs(): number {
+    return this.#sampleMs;
+  }
+
+  start(): void {
+    if (!this.#stopped) void this.#sample();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+  }
+
+  async #sample(): Promise<void> {
+    const began = performance.now();
+    const before = performance.eventLoopUtilization();
+    try {
+      const snapshot = await this.#target.snapshot();
+      if (this.#stopped) return;
+      this.history.record(snapshot, performance.now());
+    } catch (error) {
+      debug("a sample failed: %o", error);
+    }
+    if (this.#stopped) return;
+    this.#costsMs = [...this.#costsMs.slice(1 - costSamples), costOf(before)];
+    this.#sampleMs = intervalFor(this.#costsMs);
+    const rest = Math.max(0, this.#sampleMs - (performance.now() - began));
+    this.#timer = setTimeout(() => void this.#sample(), rest).unref();
+  }
+}
+
+/** The milliseconds in which this process was busy since; those of other work too, while a group is waited for. */
+function costOf(before: EventLoopUtilization): number {
+  return performance.eventLoopUtilization(before).active;
+}
+
+/** Milliseconds between two samples, in whole seconds. The cheapest of the last samples counts: the others may include other work. */
+export function intervalFor(costsMs: readonly number[]): number {
+  if (costsMs.length < costSamples) return limits.sampleMs;
+  const seconds = Math.ceil(Math.min(...costsMs) / limits.sampleCost / 1_000);
+  return Math.min(Math.max(seconds * 1_000, limits.sampleMs), limits.sampleMaxMs);
+}
