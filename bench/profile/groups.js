@@ -25,6 +25,7 @@ export const parts = {
     "server/",
     "server-listeners",
     "proxy",
+    "proxy-surroundings",
     "request/",
   ],
   [routing]: [

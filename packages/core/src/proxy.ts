@@ -8,7 +8,6 @@ import type { ServerOptions } from "./config/options/server-options.ts";
 import type { Duration, ProxyOptions } from "./config/options.ts";
 import { resolveOptions } from "./config/resolve.ts";
 import type { ResolvedOptions } from "./config/resolved.ts";
-import type { Coordination } from "./coordination/coordination.ts";
 import { ProxyError } from "./errors.ts";
 import { type ProxyEvents, poolEventNames, type ReloadChanges } from "./events.ts";
 import { explain } from "./explain/explain.ts";
@@ -17,6 +16,7 @@ import { checkHooks } from "./forward/check-hooks.ts";
 import type { ForwardContext } from "./forward/context.ts";
 import type { Hooks } from "./forward/hooks.ts";
 import { LimitShares } from "./group-limits/limit-shares.ts";
+import { probe } from "./health/probe.ts";
 import {
   type AppRequest,
   type AppResponse,
@@ -34,6 +34,7 @@ import { ProxyRecords } from "./observe/proxy-records.ts";
 import { createOutbound, type Outbound, type OutboundOptions, unknownPoolError } from "./outbound/outbound.ts";
 import type { Pool } from "./pool/pool.ts";
 import { PoolRegistry } from "./pool-registry.ts";
+import type { ProxySurroundings } from "./proxy-surroundings.ts";
 import { createRouting } from "./request/create-routing.ts";
 import type { Routing } from "./request/routing.ts";
 import { SafeEmitter } from "./runtime/emitter.ts";
@@ -58,17 +59,12 @@ export function createProxy(options: ProxyOptions, surroundings: ProxySurroundin
   return new Proxy(options, surroundings);
 }
 
-/** What a proxy is given beside its options, and keeps over reloads. */
-export interface ProxySurroundings extends Hooks, Partial<Runtime> {
-  /** Shares verdicts, and what operators set, with other proxies. Default: the proxy is alone. */
-  readonly coordination?: Coordination;
-}
-
 /** A running proxy. Made by `createProxy`. */
 export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
   readonly #runtime: Runtime;
   readonly #connector: Connector;
   readonly #hooks: Hooks;
+  readonly #tracing: boolean;
   readonly #registry: PoolRegistry;
   readonly #inFlight = new InFlightSet();
   readonly #context: ForwardContext;
@@ -82,11 +78,12 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
 
   constructor(options: ProxyOptions, surroundings: ProxySurroundings) {
     super();
-    checkHooks(surroundings, ["clock", "random", "coordination"]);
+    checkHooks(surroundings, ["clock", "random", "coordination", "tracing"]);
     this.#runtime = resolveRuntime(surroundings);
     this.#records = new ProxyRecords(this.#runtime.clock.wallNow());
     this.#connector = new Connector(this.#runtime);
     this.#hooks = surroundings;
+    this.#tracing = surroundings.tracing ?? true;
     const resolved = resolveOptions(options);
     this.limitShares = new LimitShares(this.#runtime.clock, () => this.#registry.pools);
     this.#registry = new PoolRegistry(resolved.pools, {
@@ -94,6 +91,7 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
       connector: this.#connector,
       coordination: surroundings.coordination,
       onAdded: (pool) => this.#onPoolAdded(pool),
+      probe: this.#tracing ? undefined : probe,
     });
     this.#routing = createRouting(resolved, this.#registry.current);
     this.#context = this.#createContext();
@@ -167,7 +165,8 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
       if (this.#ended) throw new ProxyError("closed", "the proxy is closed");
       return current.get(pool);
     };
-    return createOutbound(pool, { runtime: this.#runtime, inFlight: this.#inFlight, to }, options);
+    const context = { runtime: this.#runtime, inFlight: this.#inFlight, tracing: this.#tracing, to };
+    return createOutbound(pool, context, options);
   }
 
   /** `close` has been called: responses have `Connection: close`, and load balancers in front should use other instances. */
@@ -279,6 +278,7 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
       runtime: this.#runtime,
       hooks: this.#hooks,
       inFlight: this.#inFlight,
+      tracing: this.#tracing,
       reporter: createReporter(
         this.#records,
         { hasListeners: (name) => this.hasListeners(name), emit: (name, ...args) => this.emit(name, ...args) },

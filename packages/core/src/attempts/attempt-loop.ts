@@ -17,6 +17,8 @@ import type { Outcome, Upstream } from "../pool/upstream.ts";
 import type { Timer } from "../runtime/clock.ts";
 import { InputTimeout } from "../runtime/input-timeout.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import type { PickedBy } from "../tracing/messages.ts";
+import type { TracedAttempt } from "../tracing/traced-attempt.ts";
 import type { ExchangeFailure } from "../transport/transport.ts";
 import { type AttemptNotes, type AttemptResult, CurrentAttempt } from "./current-attempt.ts";
 import {
@@ -27,6 +29,7 @@ import {
   type RetryFacts,
   retryPauseMs,
 } from "./retry-policy.ts";
+import { traceAttempt } from "./trace-attempt.ts";
 import { type SelectionHandler, type SelectionInput, UpstreamSelector } from "./upstream-selector.ts";
 
 const debug = createDebug("evenkeel:forward");
@@ -45,7 +48,8 @@ export interface AttemptLoopInput extends SelectionInput {
 export interface AttemptHandler {
   /** Every byte of the body that was read can be sent again. */
   readonly replayable: boolean;
-  onAttempt(upstream: Upstream, freshConnection: boolean): void;
+  /** `trace` is to be started with what is sent. Undefined unless the request is traced. */
+  onAttempt(upstream: Upstream, freshConnection: boolean, trace: TracedAttempt | undefined): void;
   /** There is no further attempt. */
   onGiveUp(code: ErrorCode, cause?: unknown): void;
 }
@@ -163,17 +167,21 @@ export class AttemptLoop implements SelectionHandler, OutageWaiter {
     if (this.#pauseTimer !== undefined) clock.clearTimeout(this.#pauseTimer);
     this.#selector.stopWaiting();
     this.#outage.leave(this);
+    this.#in.notes.trace?.waited(clock.now());
   }
 
   // Called by the selector.
 
-  onSelected(upstream: Upstream, lastResort: boolean): void {
-    this.#attempt.begin(this.#in.to.pool, upstream, lastResort);
-    this.#handler.onAttempt(upstream, false);
+  onSelected(upstream: Upstream, lastResort: boolean, by: PickedBy): void {
+    const trace = this.#traceOf(upstream, lastResort, by);
+    this.#attempt.begin(this.#in.to.pool, upstream, lastResort, trace);
+    this.#handler.onAttempt(upstream, false, trace);
   }
 
   onQueued(): void {
-    this.#in.notes.flags.add("queued");
+    const { notes, runtime } = this.#in;
+    notes.flags.add("queued");
+    notes.trace?.waits("queue", runtime.clock.now());
   }
 
   onNoUpstream(code: ErrorCode, cause?: unknown): void {
@@ -191,7 +199,7 @@ export class AttemptLoop implements SelectionHandler, OutageWaiter {
   }
 
   onReconnect(): void {
-    this.#in.notes.retried(this.#upstream, this.#lastFailure?.code ?? "connect_failed");
+    this.#noteRetry(this.#lastFailure?.code ?? "connect_failed");
     this.#startRound(true);
   }
 
@@ -218,22 +226,23 @@ export class AttemptLoop implements SelectionHandler, OutageWaiter {
   /** Retries on the same upstream with a fresh connection. */
   #retryStale(code: ErrorCode): void {
     const upstream = this.#upstream;
-    this.#in.notes.retried(upstream, code);
+    this.#noteRetry(code);
     this.#staleRetried = true;
-    this.#attempt.replaceStale(this.#in.to.pool, upstream, code);
-    this.#handler.onAttempt(upstream, true);
+    const trace = this.#traceOf(upstream, false, "stale");
+    this.#attempt.replaceStale(this.#in.to.pool, upstream, code, trace);
+    this.#handler.onAttempt(upstream, true, trace);
   }
 
   #moveOn(code: ErrorCode, cause: unknown): void {
     const connectFailed = isConnectFailure(code);
     if (connectFailed) this.#selector.allowLastResort();
     if (this.#selector.hasUntried) {
-      this.#in.notes.retried(this.#upstream, code);
+      this.#noteRetry(code);
       return this.#selector.next();
     }
     if (this.#reached) {
       // An earlier attempt of this request has reached an upstream: the retry goes on to the upstreams that failed.
-      this.#in.notes.retried(this.#upstream, code);
+      this.#noteRetry(code);
       return this.#startRound();
     }
     if (!connectFailed || !this.#awaitReconnect()) this.#handler.onGiveUp(code, cause);
@@ -245,17 +254,32 @@ export class AttemptLoop implements SelectionHandler, OutageWaiter {
     this.#reconnectUntil ??= this.#in.runtime.clock.now() + waitMs;
     if (!this.#outage.enter(this, this.#reconnectUntil)) return false;
     this.#in.notes.flags.add("outage");
+    this.#in.notes.trace?.waits("outage", this.#in.runtime.clock.now());
     return true;
   }
 
   /** Retries after a pause: on an untried upstream, or in a new round. */
   #retry(reason: RetryReason, pauseMs: number): void {
-    this.#in.notes.retried(this.#upstream, reason);
+    this.#noteRetry(reason);
     this.#retriesUsed++;
     this.#pauseTimer = this.#in.runtime.clock.setTimeout(() => {
       if (this.#selector.hasUntried) this.#selector.next();
       else this.#startRound();
     }, pauseMs);
+  }
+
+  #noteRetry(reason: RetryReason): void {
+    const { notes, runtime } = this.#in;
+    notes.trace?.waited(runtime.clock.now());
+    notes.retried(this.#upstream, reason);
+    notes.trace?.retried(this.#upstream.id, reason);
+  }
+
+  #traceOf(upstream: Upstream, lastResort: boolean, by: PickedBy): TracedAttempt | undefined {
+    const { notes, to, runtime } = this.#in;
+    if (notes.trace === undefined) return undefined;
+    notes.trace.waited(runtime.clock.now());
+    return traceAttempt(notes.trace, to, upstream, { by, lastResort, tried: this.#selector.triedBefore });
   }
 
   /** Allows every upstream again, those that failed included. */

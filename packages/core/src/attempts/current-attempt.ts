@@ -4,6 +4,8 @@ import type { Attempt } from "../pool/attempt.ts";
 import type { OpenTunnel } from "../pool/open-tunnels.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Outcome, Upstream } from "../pool/upstream.ts";
+import type { TracedAttempt } from "../tracing/traced-attempt.ts";
+import type { TracedRequest } from "../tracing/traced-request.ts";
 import { causeToReport } from "../transport/failure-cause.ts";
 
 /** Records the attempts and retries of a request. */
@@ -11,6 +13,8 @@ export interface AttemptNotes {
   /** The upstream of the latest attempt. */
   upstream: Upstream | undefined;
   readonly flags: { add(flag: RequestFlag): void };
+  /** Undefined unless the request is traced. */
+  readonly trace?: TracedRequest | undefined;
   attemptEnded(startedAt: number, attempt: AttemptRecord): void;
   retried(failed: Upstream, reason: RetryReason): void;
 }
@@ -29,6 +33,7 @@ export interface AttemptResult {
 export class CurrentAttempt {
   readonly #notes: AttemptNotes;
   #attempt: Attempt | undefined;
+  #trace: TracedAttempt | undefined;
 
   constructor(notes: AttemptNotes) {
     this.#notes = notes;
@@ -39,20 +44,22 @@ export class CurrentAttempt {
   }
 
   /** `lastResort`: no available upstream could be connected, and this one is not available. */
-  begin(pool: Pool, upstream: Upstream, lastResort: boolean): void {
+  begin(pool: Pool, upstream: Upstream, lastResort: boolean, trace: TracedAttempt | undefined): void {
     this.#notes.upstream = upstream;
     if (lastResort || pool.panic) this.#notes.flags.add("panic");
     this.#attempt = pool.begin(upstream, undefined, lastResort);
+    this.#trace = trace;
   }
 
   /**
    * Begins another attempt on the same upstream, then ends the stale one. In this order no waiting request takes the place
    * between the two, and an upstream that has left its pool is not released.
    */
-  replaceStale(pool: Pool, upstream: Upstream, error: ErrorCode): void {
+  replaceStale(pool: Pool, upstream: Upstream, error: ErrorCode, trace: TracedAttempt | undefined): void {
     const next = pool.begin(upstream, this.#attempt, this.#attempt?.lastResort);
     this.settle("stale", { error });
     this.#attempt = next;
+    this.#trace = trace;
   }
 
   /** `connectMs` is undefined on a reused connection. */
@@ -91,6 +98,8 @@ export class CurrentAttempt {
     if (connectMs !== undefined) record.connectMs = connectMs;
     if (headersMs !== undefined) record.headersMs = headersMs;
     this.#notes.attemptEnded(startedAt, record);
+    this.#trace?.end({ status, grpcStatus, error, cause, connectMs, headersMs });
+    this.#trace = undefined;
     return attempt;
   }
 }

@@ -4,12 +4,13 @@ import type { ErrorCode } from "../errors.ts";
 import type { Waiter } from "../pool/availability/wait-queue.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Upstream } from "../pool/upstream.ts";
+import type { PickedBy } from "../tracing/messages.ts";
 import type { SessionAffinity } from "./session-affinity.ts";
 
 /** A pool and its balancer. */
 export interface BalancedPool {
   readonly pool: Pool;
-  readonly balancer: Pick<Balancer, "pick">;
+  readonly balancer: Pick<Balancer, "pick"> & Partial<Pick<Balancer, "policy">>;
 }
 
 export interface SelectionInput {
@@ -24,7 +25,7 @@ export interface SelectionInput {
 
 export interface SelectionHandler {
   /** `lastResort`: no available upstream could be connected, and this one is not available. */
-  onSelected(upstream: Upstream, lastResort: boolean): void;
+  onSelected(upstream: Upstream, lastResort: boolean, by: PickedBy): void;
   /** The request waits for an upstream with room. */
   onQueued(): void;
   /** No upstream is left, or the wait for one was too long. */
@@ -94,6 +95,11 @@ export class UpstreamSelector implements Waiter {
     return pool.candidates.length > 0 || pool.mayFreeUp([]);
   }
 
+  /** The upstreams tried in this round before the one that was selected last. */
+  get triedBefore(): readonly Upstream[] {
+    return this.tried.slice(0, -1);
+  }
+
   /** Leaves the queue. */
   stopWaiting(): void {
     this.#to.pool.queue.leave(this);
@@ -122,7 +128,7 @@ export class UpstreamSelector implements Waiter {
     if (client === undefined || !authenticated.knows(client)) return false;
     const upstream = pool.upstreams.find(({ address }) => authenticated.has(client, address));
     if (upstream === undefined || this.tried.includes(upstream) || pool.standing(upstream) !== "ready") return false;
-    this.#select(upstream, false);
+    this.#select(upstream, false, "authenticated");
     return true;
   }
 
@@ -131,7 +137,7 @@ export class UpstreamSelector implements Waiter {
     const { pool } = this.#to;
     switch (affinity.next(pool, this.tried)) {
       case "kept":
-        this.#select(affinity.bound as Upstream, false);
+        this.#select(affinity.bound as Upstream, false, "affinity");
         return true;
       case "waits":
         // `next` has checked that the queue has room.
@@ -148,7 +154,7 @@ export class UpstreamSelector implements Waiter {
   /** The failures of a request that reconnects after an outage may have ejected the only upstream that it can use. */
   #selectBoundAsLastResort({ bound }: SessionAffinity): boolean {
     if (bound === undefined || !this.#to.pool.lastResort(this.tried).includes(bound)) return false;
-    this.#select(bound, true);
+    this.#select(bound, true, "affinity");
     return true;
   }
 
@@ -163,13 +169,13 @@ export class UpstreamSelector implements Waiter {
       return true;
     }
     if (upstream === undefined) return false;
-    this.#select(upstream, lastResort);
+    this.#select(upstream, lastResort, "policy");
     return true;
   }
 
-  #select(upstream: Upstream, lastResort: boolean): void {
+  #select(upstream: Upstream, lastResort: boolean, by: PickedBy): void {
     this.tried.push(upstream);
-    this.#handler.onSelected(upstream, lastResort);
+    this.#handler.onSelected(upstream, lastResort, by);
   }
 
   #enterQueue(): boolean {

@@ -14,4 +14,6 @@ export interface ForwardContext {
   /** `close` has been called. */
   readonly draining: boolean;
   readonly inFlight: InFlightSet;
+  /** False: requests are published on no diagnostics channel. */
+  readonly tracing: boolean;
 }

@@ -12,6 +12,7 @@ import { isSettled } from "./error-response.ts";
 import { type HookResponse, runRequestHook } from "./hooks.ts";
 import { ProxiedRequest } from "./proxied-request.ts";
 import { type OnError, type RecordOptions, RequestRecord } from "./request-record.ts";
+import { isTraced, traceRequest } from "./trace-request.ts";
 
 const debug = createDebug("evenkeel:forward");
 
@@ -40,6 +41,31 @@ export function handleRequest(
   options: RequestOptions,
 ): void {
   const record = createRecord(context, client, received, options);
+  if (isTraced(context)) handleTraced(context, routing, client, received, record, options);
+  else handleRecorded(context, routing, client, received, record, options);
+}
+
+function handleTraced(
+  context: ForwardContext,
+  routing: Routing,
+  client: ClientExchange,
+  received: ReceivedRequest | Refusal,
+  record: RequestRecord,
+  options: RequestOptions,
+): void {
+  traceRequest("request", client, received, record, () =>
+    handleRecorded(context, routing, client, received, record, options),
+  );
+}
+
+function handleRecorded(
+  context: ForwardContext,
+  routing: Routing,
+  client: ClientExchange,
+  received: ReceivedRequest | Refusal,
+  record: RequestRecord,
+  options: RequestOptions,
+): void {
   options.leftToApp?.addEventListener("abort", () => record.answeredByApp(client));
   if (options.refusal !== undefined) return refuse(context, client, record, options.refusal, { last: true });
   if (client.fault !== undefined) return refuse(context, client, record, client.fault);

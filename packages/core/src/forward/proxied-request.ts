@@ -25,6 +25,7 @@ import { type ErrorCode, errorKind } from "../errors.ts";
 import type { Outcome, Upstream } from "../pool/upstream.ts";
 import type { RoutedRequest } from "../request/routed-request.ts";
 import type { Routing } from "../request/routing.ts";
+import type { TracedAttempt } from "../tracing/traced-attempt.ts";
 import type { Exchange, ExchangeFailure, ExchangeHandler } from "../transport/transport.ts";
 import { ClientResponse, type SendTimeoutHandler } from "./client-response.ts";
 import type { ForwardContext } from "./context.ts";
@@ -115,19 +116,21 @@ export class ProxiedRequest
     return this.#body.replayable;
   }
 
-  onAttempt(upstream: Upstream, freshConnection: boolean): void {
+  onAttempt(upstream: Upstream, freshConnection: boolean, trace: TracedAttempt | undefined): void {
     const { client, received, routing, mountPath } = this.#in;
     const { route, head, facts, target } = received;
     const { pool } = route;
-    const headers = upstreamHeaders(head, facts, route.options, upstream.address, {
+    const path = upstreamPath(target, route.options, upstream.address);
+    const own = upstreamHeaders(head, facts, route.options, upstream.address, {
       forwarded: routing.forwarded,
       mountPath,
     });
+    const headers = this.#grpc?.withTimeLeft(own, this.#in.context.runtime.clock.now()) ?? own;
     this.#exchange = pool.transport(upstream).dispatch(
       {
         method: client.method,
-        path: upstreamPath(target, route.options, upstream.address),
-        headers: this.#grpc?.withTimeLeft(headers, this.#in.context.runtime.clock.now()) ?? headers,
+        path,
+        headers: trace?.start(path, headers) ?? headers,
         bodyLength: this.#body.length,
         headersTimeoutMs: pool.options.retry.perTryTimeoutMs,
         freshConnection,

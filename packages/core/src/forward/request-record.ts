@@ -13,6 +13,7 @@ import { peerAddress } from "../request/client-address.ts";
 import type { RequestHeadIn } from "../request/request-head.ts";
 import type { Route } from "../request/route-match.ts";
 import type { ReceivedRequest } from "../request/routed-request.ts";
+import type { TracedRequest } from "../tracing/traced-request.ts";
 import type { ForwardContext } from "./context.ts";
 
 /** Responds in the proxy's place. Nothing has been written yet. */
@@ -46,11 +47,15 @@ export class RequestRecord {
   grpcStatus: number | undefined;
   bytesIn = 0;
   bytesOut = 0;
+  /** Undefined unless the request is traced. */
+  trace: TracedRequest | undefined;
+  /** The target as the client sent it. */
+  readonly url: string;
+  /** The client's address, as far as it can be trusted. */
+  readonly client: string;
 
   readonly #context: ForwardContext;
   readonly #request: IncomingRequest;
-  readonly #url: string;
-  readonly #client: string;
   readonly requestId: string;
   readonly #attempts: AttemptRecord[] = [];
   readonly #startedAt: number;
@@ -70,8 +75,8 @@ export class RequestRecord {
     this.#context = context;
     this.#request = request;
     this.#appRequest = appRequest;
-    this.#url = originalUrl;
-    this.#client = received?.facts.client ?? peerAddress(request.remoteAddress);
+    this.url = originalUrl;
+    this.client = received?.facts.client ?? peerAddress(request.remoteAddress);
     this.requestId = received?.facts.requestId ?? randomUUID();
     this.head = received?.head;
     this.route = received?.route;
@@ -158,6 +163,7 @@ export class RequestRecord {
     const labels = { route: route?.options.name, pool: route?.pool.name, method, status, grpcStatus, error };
     const durationMs = this.#elapsedMs();
     reporter.count(labels, durationMs);
+    this.#endTrace(grpcStatus);
     const failed = status >= 500 || (error !== undefined && error !== "client_aborted");
     const wanted = reporter.wants("request");
     if (!failed && !wanted) return;
@@ -180,6 +186,22 @@ export class RequestRecord {
     return this.#context.runtime.clock.now() - this.#startedAt;
   }
 
+  #endTrace(grpcStatus: number | undefined): void {
+    const { trace, route, upstream, status, error, cause, bytesIn, bytesOut } = this;
+    trace?.end({
+      status,
+      grpcStatus,
+      error,
+      cause,
+      route: route?.options.name,
+      pool: route?.pool.name,
+      upstream: upstream?.id,
+      flags: this.#flags === undefined ? [] : [...this.#flags],
+      bytesIn,
+      bytesOut,
+    });
+  }
+
   /** The names by which events and hooks identify the request. */
   names(): { readonly pool: string; readonly upstream: string; readonly requestId: string } {
     return { pool: this.route?.pool.name ?? "", upstream: this.upstream?.id ?? "", requestId: this.requestId };
@@ -191,10 +213,10 @@ export class RequestRecord {
     const event: Mutable<RequestEvent> = {
       time: this.#time,
       requestId: this.requestId,
-      client: this.#client,
+      client: this.client,
       method: this.#request.method,
       host: head?.host ?? "",
-      url: this.#url,
+      url: this.url,
       protocol: toProtocol(this.#request.httpVersion),
       status: this.status,
       bytesIn: this.bytesIn,
@@ -212,6 +234,11 @@ export class RequestRecord {
     };
     if (grpcStatus !== undefined) event.grpcStatus = grpcStatus;
     if (cause !== undefined) event.cause = cause;
+    const span = this.trace?.span;
+    if (span !== undefined) {
+      event.traceId = span.traceId;
+      event.spanId = span.spanId;
+    }
     return event;
   }
 }

@@ -10,7 +10,7 @@ import type { PoolWatcher, Verdicts } from "../pool/pool-watcher.ts";
 import type { Upstream } from "../pool/upstream.ts";
 import { type Runtime, resolveRuntime } from "../runtime/runtime.ts";
 import { EventLoopStallDetector } from "./event-loop-stall.ts";
-import { type Probe, type ProbeResult, probe } from "./probe.ts";
+import { type Probe, type ProbeResult, tracedProbe } from "./probe.ts";
 import { ProbeSchedule, type ProbeScheduleContext } from "./probe-schedule.ts";
 import { ProbeSlots } from "./probe-slots.ts";
 
@@ -40,7 +40,7 @@ export class HealthChecker implements PoolWatcher {
   #check: ResolvedHealthCheck;
   /** The TLS options of the current schedules. */
   #tls: ResolvedPool["tls"];
-  #probe: Probe = probe;
+  #probe: Probe = tracedProbe;
   #shared: SharedProbes | undefined;
   /** Undefined while it is stopped. */
   #context: ProbeScheduleContext | undefined;
@@ -58,7 +58,7 @@ export class HealthChecker implements PoolWatcher {
     pool: Pool,
     check: ResolvedHealthCheck,
     runtime?: Partial<Runtime>,
-    ownProbe: Probe = probe,
+    ownProbe: Probe = tracedProbe,
     shared?: SharedProbes,
   ): HealthChecker {
     const checker = new HealthChecker(pool, {}, runtime);
@@ -194,6 +194,7 @@ export class HealthChecker implements PoolWatcher {
         connections: this.#pool.options.connections,
         runtime: this.#runtime,
         deadline,
+        names: { pool: this.#pool.name, upstream: upstream.id },
       });
     } catch {
       return { ok: false, reason: "internal" };

@@ -2,7 +2,9 @@ import * as http from "node:http";
 import type { Socket } from "node:net";
 import { limits } from "../config/defaults.ts";
 import type { ResolvedConnections, ResolvedHealthCheck, ResolvedTls, UpstreamAddress } from "../config/resolved.ts";
+import { bindContext } from "../runtime/async-context.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { traceProbe } from "../tracing/traced-probe.ts";
 import { type Connector, connectTimeoutError, readyEvent } from "../transport/connector.ts";
 import { causeToReport } from "../transport/failure-cause.ts";
 import { BodyMatch } from "./body-match.ts";
@@ -24,6 +26,8 @@ export interface ProbeResult {
 }
 
 export interface ProbeOptions {
+  /** For traces. */
+  readonly names?: { readonly pool: string; readonly upstream: string };
   readonly signal: AbortSignal;
   readonly connector: Connector;
   /** Those of the pool, for HTTP/2 and the limits of a response head. */
@@ -60,6 +64,15 @@ export const probe: Probe = (upstream, check, tlsOptions, options) => {
     : probeOverSocket(address, check, tlsOptions, options);
 };
 
+/** `probe`, published on the diagnostics channel. */
+export const tracedProbe: Probe = (address, check, tls, options) => {
+  const { pool = "", upstream = "" } = options.names ?? {};
+  const { type, method, path } = check;
+  return traceProbe({ pool, upstream, address, type, method, path: address.basePath + path }, () =>
+    probe(address, check, tls, options),
+  );
+};
+
 function probedAddress(upstream: UpstreamAddress, { scheme, port }: ResolvedHealthCheck): UpstreamAddress {
   if (scheme === undefined && port === undefined) return upstream;
   return { ...upstream, tls: scheme === undefined ? upstream.tls : scheme === "https", port: port ?? upstream.port };
@@ -91,7 +104,8 @@ const probeOverSocket: Probe = (address, check, tlsOptions, { signal, connector,
       if (code === "dns_failed") finishAborted(toFailure(code, cause));
       else finishAborted(stage === "head" || stage === "body" ? hung : timedOut);
     };
-    const onReady = () => {
+    // The socket belongs to no context, and the request to that of the probe.
+    const onReady = bindContext(() => {
       if (check.type === "tcp") return finish(true, "connected");
       stage = "head";
       const onHead = () => {
@@ -107,7 +121,7 @@ const probeOverSocket: Probe = (address, check, tlsOptions, { signal, connector,
       } catch (error) {
         fail(error);
       }
-    };
+    });
 
     if (signal.aborted) return onAbort();
     signal.addEventListener("abort", onAbort);

@@ -10,10 +10,13 @@ import type { AttemptNotes } from "../attempts/current-attempt.ts";
 import { takeLoadReport, withoutLoadReport } from "../attempts/load-report.ts";
 import type { BalancedPool } from "../attempts/upstream-selector.ts";
 import { type ErrorCode, errorKind, ProxyError } from "../errors.ts";
+import type { RequestFlag } from "../events.ts";
 import type { Outcome, Upstream } from "../pool/upstream.ts";
 import { keyReaderOf } from "../request/hash-key.ts";
 import type { IndexedSetMember } from "../runtime/indexed-set.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import type { TracedAttempt } from "../tracing/traced-attempt.ts";
+import type { TracedRequest } from "../tracing/traced-request.ts";
 import type { Exchange, ExchangeFailure, ExchangeHandler } from "../transport/transport.ts";
 import type { HandlerAdapter, RequestControl } from "./handler-adapter.ts";
 import { type BodyErrorHandler, OutboundBody } from "./outbound-body.ts";
@@ -39,6 +42,7 @@ export class OutboundRequest
   readonly #delivery: PausedDelivery;
   readonly #onEnded: (request: OutboundRequest) => void;
   readonly #notes: AttemptNotes;
+  readonly #flags = new Set<RequestFlag>();
   readonly #attempts: AttemptLoop;
   #responseHead: ResponseHead | undefined;
   #committed = false;
@@ -53,6 +57,7 @@ export class OutboundRequest
     body: unknown,
     handler: HandlerAdapter,
     onEnded: (request: OutboundRequest) => void,
+    trace?: TracedRequest,
   ) {
     this.#to = to;
     this.#head = head;
@@ -62,7 +67,8 @@ export class OutboundRequest
     this.#onEnded = onEnded;
     this.#notes = {
       upstream: undefined,
-      flags: new Set(),
+      flags: this.#flags,
+      trace,
       attemptEnded: () => {},
       retried: (_failed, reason) => to.pool.traffic.countRetry(reason),
     };
@@ -72,6 +78,12 @@ export class OutboundRequest
   }
 
   start(): void {
+    const { trace } = this.#notes;
+    if (trace === undefined) this.#begin();
+    else trace.start(() => this.#begin());
+  }
+
+  #begin(): void {
     this.#callHandler(() => this.#handler.start(this));
     if (!this.#ended) this.#attempts.start();
   }
@@ -103,11 +115,12 @@ export class OutboundRequest
     return this.#body.replayable;
   }
 
-  onAttempt(upstream: Upstream, freshConnection: boolean): void {
+  onAttempt(upstream: Upstream, freshConnection: boolean, trace: TracedAttempt | undefined): void {
     const { pool } = this.#to;
     const { perTryTimeoutMs } = pool.options.retry;
     const head = upstreamRequest(upstream.address, this.#head, this.#body.length, { perTryTimeoutMs, freshConnection });
-    this.#exchange = pool.transport(upstream).dispatch(head, this);
+    const traced = trace === undefined ? head : { ...head, headers: trace.start(head.path, [...head.headers]) };
+    this.#exchange = pool.transport(upstream).dispatch(traced, this);
   }
 
   onConnected(exchange: Exchange, connectMs: number | undefined): void {
@@ -207,7 +220,24 @@ export class OutboundRequest
     this.#to.pool.traffic.bytesIn += this.#body.bytesRead;
     if (outcome !== "success") this.#exchange?.abort();
     this.#exchange = undefined;
-    this.#attempts.settle(outcome, { ...(error !== undefined && { error }) });
+    const status = this.#responseHead?.status;
+    this.#attempts.settle(outcome, { ...(status !== undefined && { status }), ...(error !== undefined && { error }) });
+    this.#endTrace(status, error);
+  }
+
+  #endTrace(status: number | undefined, error: ErrorCode | undefined): void {
+    this.#notes.trace?.end({
+      status,
+      grpcStatus: undefined,
+      error,
+      cause: undefined,
+      route: undefined,
+      pool: this.#to.pool.name,
+      upstream: this.#notes.upstream?.id,
+      flags: [...this.#flags],
+      bytesIn: this.#body.bytesRead,
+      bytesOut: 0,
+    });
   }
 
   /** Calls the handler. An exception in it ends this request only. */

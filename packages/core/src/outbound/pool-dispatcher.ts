@@ -6,9 +6,11 @@ import type { Pool } from "../pool/pool.ts";
 import { hasParentSegment } from "../request/route-match.ts";
 import { IndexedSet } from "../runtime/indexed-set.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { requestChannel } from "../tracing/channels.ts";
+import { TracedRequest } from "../tracing/traced-request.ts";
 import { adaptHandler, type HandlerAdapter } from "./handler-adapter.ts";
 import type { OriginNames } from "./origin-names.ts";
-import { readOutboundHead } from "./outbound-head.ts";
+import { type OutboundHead, readOutboundHead } from "./outbound-head.ts";
 import { OutboundRequest } from "./outbound-request.ts";
 
 /** What a dispatcher needs from its proxy. */
@@ -16,6 +18,8 @@ export interface OutboundContext {
   readonly runtime: Runtime;
   /** Returns the pool, or undefined when a reload has removed it. Throws a `ProxyError` when the proxy is closed. */
   to(): BalancedPool | undefined;
+  /** False: requests are published on no diagnostics channel. Default: true. */
+  readonly tracing?: boolean;
   /** The requests that the proxy waits for when it closes. */
   readonly inFlight?: InFlightSet;
 }
@@ -72,7 +76,7 @@ export class PoolDispatcher extends Dispatcher {
 
   #create(options: Dispatcher.DispatchOptions, adapter: HandlerAdapter): OutboundRequest {
     if (this.#closed) throw new ProxyError("closed", "the dispatcher is closed");
-    const { runtime } = this.#context;
+    const { runtime, tracing } = this.#context;
     const to = this.#context.to();
     if (to === undefined) throw new ProxyError("none_available", "the pool does not exist any more");
     this.#names.check(options.origin, to.pool);
@@ -80,7 +84,8 @@ export class PoolDispatcher extends Dispatcher {
     if (hasParentSegment(head.path) && hasBasePath(to.pool)) {
       throw new ProxyError("bad_request", `".." could leave the base path of an upstream: ${head.path}`);
     }
-    return new OutboundRequest(to, runtime, head, options.body, adapter, (request) => this.#onEnded(request));
+    const trace = tracing !== false && requestChannel.hasSubscribers ? traceOf(head, to.pool) : undefined;
+    return new OutboundRequest(to, runtime, head, options.body, adapter, (request) => this.#onEnded(request), trace);
   }
 
   #destroyAll(error?: Error): void {
@@ -107,6 +112,24 @@ export class PoolDispatcher extends Dispatcher {
 
 function hasBasePath(pool: Pool): boolean {
   return pool.upstreams.some(({ address }) => address.basePath !== "");
+}
+
+function traceOf({ method, path, query, host = "", headers }: OutboundHead, pool: Pool): TracedRequest {
+  return new TracedRequest({
+    kind: "outbound",
+    requestId: undefined,
+    method,
+    scheme: "http",
+    host,
+    path,
+    query,
+    httpVersion: "",
+    client: "",
+    peer: "",
+    headers,
+    route: undefined,
+    pool: pool.name,
+  });
 }
 
 /** undici reports the end by a promise or by a callback. */

@@ -2,7 +2,8 @@ import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { ProxyOptions } from "../config/options.ts";
-import { createProxy, type Proxy, type ProxySurroundings } from "../proxy.ts";
+import { createProxy, type Proxy } from "../proxy.ts";
+import type { ProxySurroundings } from "../proxy-surroundings.ts";
 import { TestClock } from "./test-clock.ts";
 
 /** A proxy with its own HTTP server. */

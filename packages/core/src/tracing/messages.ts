@@ -64,14 +64,13 @@ export interface RequestTrace {
 
 /** What has happened to a request between its start and its end, for `evenkeel:request:event`. */
 export type RequestTraceEvent =
-  /** The request is retried, after a pause. */
+  /** The request is retried. */
   | {
       readonly request: RequestTrace;
       readonly type: "retry";
       /** The id of the upstream that has failed. */
       readonly upstream: string;
       readonly reason: RetryReason;
-      readonly pauseMs: number;
     }
   /** The request has waited: in the queue for an upstream with room, or for the end of an outage of the pool. */
   | {

@@ -82,8 +82,8 @@ export class TracedRequest implements RequestTrace {
     return this.#attempts++;
   }
 
-  retried(upstream: string, reason: RetryReason, pauseMs: number): void {
-    requestEventChannel.publish({ request: this, type: "retry", upstream, reason, pauseMs });
+  retried(upstream: string, reason: RetryReason): void {
+    requestEventChannel.publish({ request: this, type: "retry", upstream, reason });
   }
 
   /** `now` is on the monotonic clock. */

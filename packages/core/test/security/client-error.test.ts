@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import type { RequestListener } from "node:http";
 import { describe, expect, test } from "vitest";
-import type { ProxySurroundings } from "../../src/proxy.ts";
+import type { ProxySurroundings } from "../../src/proxy-surroundings.ts";
 import { onePool } from "../support/raw-case.ts";
 import { StrictClient, saysClose } from "../support/raw-client.ts";
 import { type RecordingUpstream, recordingUpstream, type Script } from "../support/recording-upstream.ts";

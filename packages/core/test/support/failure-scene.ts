@@ -1,6 +1,6 @@
 import { expect } from "vitest";
 import type { PoolSettings, ProxyOptions, SharedOptions } from "../../src/config/options.ts";
-import type { ProxySurroundings } from "../../src/proxy.ts";
+import type { ProxySurroundings } from "../../src/proxy-surroundings.ts";
 import { turns } from "./event-loop.ts";
 import { StrictClient } from "./raw-client.ts";
 import { echo, type RawUpstream, rawUpstream } from "./raw-upstream.ts";

@@ -94,6 +94,7 @@ export class ForwardLab extends LabEvents {
       runtime,
       hooks,
       inFlight: this.inFlight,
+      tracing: true,
       reporter: createReporter(this.records, this, this.clock),
       get routing() {
         return lab.#routing;

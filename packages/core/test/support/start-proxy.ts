@@ -3,7 +3,8 @@ import type { AddressInfo } from "node:net";
 import { expect, onTestFinished } from "vitest";
 import type { ProxyOptions } from "../../src/config/options.ts";
 import type { ProxyEvents, RequestEvent } from "../../src/events.ts";
-import { createProxy, type Proxy, type ProxySurroundings } from "../../src/proxy.ts";
+import { createProxy, type Proxy } from "../../src/proxy.ts";
+import type { ProxySurroundings } from "../../src/proxy-surroundings.ts";
 import { Conditions } from "./conditions.ts";
 
 export interface TestProxy {

@@ -6,10 +6,24 @@ import type { Routing } from "../../request/routing.ts";
 import type { ForwardContext } from "../context.ts";
 import { afterRequestHook, type RequestOptions, refuse } from "../handle-request.ts";
 import type { RequestRecord } from "../request-record.ts";
+import { isTraced, traceRequest } from "../trace-request.ts";
 import { Handshake } from "./handshake.ts";
 
 /** Opens a tunnel for a WebSocket handshake that was read under `routing`, or sends an error response. */
 export function handleUpgrade(
+  context: ForwardContext,
+  routing: Routing,
+  client: ClientExchange,
+  received: ReceivedRequest | Refusal,
+  record: RequestRecord,
+  options: Pick<RequestOptions, "refusal" | "mountPath">,
+): void {
+  const handle = () => handleRecorded(context, routing, client, received, record, options);
+  if (isTraced(context)) traceRequest("upgrade", client, received, record, handle);
+  else handle();
+}
+
+function handleRecorded(
   context: ForwardContext,
   routing: Routing,
   client: ClientExchange,

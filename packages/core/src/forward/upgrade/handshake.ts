@@ -12,6 +12,7 @@ import type { RoutedRequest } from "../../request/routed-request.ts";
 import type { Routing } from "../../request/routing.ts";
 import { bindContext } from "../../runtime/async-context.ts";
 import { InputTimeout } from "../../runtime/input-timeout.ts";
+import type { TracedAttempt } from "../../tracing/traced-attempt.ts";
 import { connectFailureCode, isHandshakeAlert } from "../../transport/failure-codes.ts";
 import { TransportError } from "../../transport/transport-error.ts";
 import { ClientResponse } from "../client-response.ts";
@@ -91,7 +92,7 @@ export class Handshake implements ClientHandler, TunnelHandler, AttemptHandler, 
 
   // Called by the attempts.
 
-  onAttempt(upstream: Upstream): void {
+  onAttempt(upstream: Upstream, _freshConnection: boolean, trace: TracedAttempt | undefined): void {
     const { received, routing, mountPath, client, context } = this.#in;
     const { route, facts, target, head } = received;
     const { options } = route.pool;
@@ -102,14 +103,17 @@ export class Handshake implements ClientHandler, TunnelHandler, AttemptHandler, 
     const { forwarded } = routing;
     // A refusal is relayed without trailers.
     const accepted = { ...head, wantsTrailers: false };
+    const path = upstreamPath(target, route.options, upstream.address);
+    const headers = upstreamHeaders(accepted, facts, route.options, upstream.address, { forwarded, mountPath });
     this.#attempt = requestTunnel(
       {
         address: upstream.address,
         tls: options.tls,
         responseHead: options.connections.responseHead,
         connector: route.pool.connector,
-        path: upstreamPath(target, route.options, upstream.address),
-        headers: upstreamHeaders(accepted, facts, route.options, upstream.address, { forwarded, mountPath }),
+        path,
+        headers: trace?.start(path, headers) ?? headers,
+        run: trace?.run,
         // An app cannot change it in `req.headers`: the upstream gets the client's.
         key: fieldValue(client.rawHeaders, "sec-websocket-key") ?? "",
       },

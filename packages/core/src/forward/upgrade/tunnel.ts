@@ -23,6 +23,8 @@ import type { HeadLimits, ResolvedTls, UpstreamAddress } from "../../config/reso
 import { toFieldRecord } from "../../http1/fields.ts";
 import { AsyncContext } from "../../runtime/async-context.ts";
 import type { Clock, Timer } from "../../runtime/clock.ts";
+import { runInContext } from "../../tracing/channels.ts";
+import type { RunInContext } from "../../tracing/messages.ts";
 import { type Connector, connectTimeoutError, readyEvent } from "../../transport/connector.ts";
 import { writeRequestHead } from "../../transport/http1/request-writer.ts";
 import type { TransportError } from "../../transport/transport-error.ts";
@@ -37,6 +39,8 @@ export interface TunnelRequest {
   readonly path: string;
   /** Alternating names and values, without those of the upgrade itself. */
   readonly headers: readonly string[];
+  /** Node's HTTP client is called in it. */
+  readonly run?: RunInContext | undefined;
   /** The client's Sec-WebSocket-Key. The response has to prove that the upstream has read it. */
   readonly key: string;
 }
@@ -83,19 +87,23 @@ export interface TunnelAttempt {
 /** Sends a handshake to an upstream. */
 export function requestTunnel(request: TunnelRequest, handler: TunnelHandler): TunnelAttempt {
   const context = new AsyncContext();
-  let upstreamRequest: ClientRequest;
+  let started: ClientRequest | undefined;
   let upstreamSocket: Socket | undefined;
   try {
     // Only checks the head: `http-proxy` and Node send a path unchanged, even with line breaks.
     writeRequestHead({ ...request, method: "GET", bodyLength: 0 });
-    upstreamSocket = request.connector.open(request.address, request.tls, { alpn: ["http/1.1"] });
-    upstreamRequest = startRequest(request, upstreamSocket);
+    const socket = request.connector.open(request.address, request.tls, { alpn: ["http/1.1"] });
+    upstreamSocket = socket;
+    runInContext(request.run, () => {
+      started = startRequest(request, socket);
+    });
   } catch (error) {
     upstreamSocket?.on("error", () => {}).destroy();
     // An unusable client certificate throws too. It is reported later, like any other failure.
     const timer = setImmediate(() => context.run(handler.onError, handler, error as Error));
     return { abort: () => clearImmediate(timer), connectTimeout: () => connectTimeoutError(undefined) };
   }
+  const upstreamRequest = started as unknown as ClientRequest;
   for (const event of ["error", "response", "upgrade"]) upstreamRequest.removeAllListeners(event);
 
   let aborted = false;
