@@ -31,6 +31,7 @@ import {
 } from "./node-listeners.ts";
 import { createReporter } from "./observe/create-reporter.ts";
 import { ProxyRecords } from "./observe/proxy-records.ts";
+import { instrumentIfRegistered } from "./opentelemetry/instrument-if-registered.ts";
 import { createOutbound, type Outbound, type OutboundOptions, unknownPoolError } from "./outbound/outbound.ts";
 import type { Pool } from "./pool/pool.ts";
 import { PoolRegistry } from "./pool-registry.ts";
@@ -84,6 +85,7 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
     this.#connector = new Connector(this.#runtime);
     this.#hooks = surroundings;
     this.#tracing = surroundings.tracing ?? true;
+    if (this.#tracing) instrumentIfRegistered();
     const resolved = resolveOptions(options);
     this.limitShares = new LimitShares(this.#runtime.clock, () => this.#registry.pools);
     this.#registry = new PoolRegistry(resolved.pools, {

@@ -6,13 +6,14 @@ import { isRefusal, type Refusal } from "../request/request-head.ts";
 import { wholeServer } from "../request/request-target.ts";
 import { isRouted, type ReceivedRequest, type RoutedRequest } from "../request/routed-request.ts";
 import type { Routing } from "../request/routing.ts";
+import { tracesRequests } from "../tracing/channels.ts";
 import { ClientResponse } from "./client-response.ts";
 import type { ForwardContext } from "./context.ts";
 import { isSettled } from "./error-response.ts";
 import { type HookResponse, runRequestHook } from "./hooks.ts";
 import { ProxiedRequest } from "./proxied-request.ts";
 import { type OnError, type RecordOptions, RequestRecord } from "./request-record.ts";
-import { isTraced, traceRequest } from "./trace-request.ts";
+import { traceRequest } from "./trace-request.ts";
 
 const debug = createDebug("evenkeel:forward");
 
@@ -41,7 +42,7 @@ export function handleRequest(
   options: RequestOptions,
 ): void {
   const record = createRecord(context, client, received, options);
-  if (isTraced(context)) handleTraced(context, routing, client, received, record, options);
+  if (context.tracing && tracesRequests()) handleTraced(context, routing, client, received, record, options);
   else handleRecorded(context, routing, client, received, record, options);
 }
 

@@ -1,15 +1,8 @@
 import type { IncomingRequest } from "../client/client-exchange.ts";
 import { isRefusal, type Refusal } from "../request/request-head.ts";
 import type { ReceivedRequest } from "../request/routed-request.ts";
-import { requestChannel } from "../tracing/channels.ts";
 import { TracedRequest } from "../tracing/traced-request.ts";
-import type { ForwardContext } from "./context.ts";
 import type { RequestRecord } from "./request-record.ts";
-
-/** Whether a request that starts now is traced. The only cost of tracing without a subscriber. */
-export function isTraced({ tracing }: ForwardContext): boolean {
-  return tracing && requestChannel.hasSubscribers;
-}
 
 /** Traces a request, which `serve` serves. The trace ends with the record. */
 export function traceRequest(

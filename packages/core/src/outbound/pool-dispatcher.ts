@@ -6,7 +6,7 @@ import type { Pool } from "../pool/pool.ts";
 import { hasParentSegment } from "../request/route-match.ts";
 import { IndexedSet } from "../runtime/indexed-set.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { requestChannel } from "../tracing/channels.ts";
+import { tracesRequests } from "../tracing/channels.ts";
 import { TracedRequest } from "../tracing/traced-request.ts";
 import { adaptHandler, type HandlerAdapter } from "./handler-adapter.ts";
 import type { OriginNames } from "./origin-names.ts";
@@ -84,7 +84,7 @@ export class PoolDispatcher extends Dispatcher {
     if (hasParentSegment(head.path) && hasBasePath(to.pool)) {
       throw new ProxyError("bad_request", `".." could leave the base path of an upstream: ${head.path}`);
     }
-    const trace = tracing !== false && requestChannel.hasSubscribers ? traceOf(head, to.pool) : undefined;
+    const trace = tracing !== false && tracesRequests() ? traceOf(head, to.pool) : undefined;
     return new OutboundRequest(to, runtime, head, options.body, adapter, (request) => this.#onEnded(request), trace);
   }
 

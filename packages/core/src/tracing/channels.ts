@@ -13,6 +13,11 @@ export const attemptChannel: TracingChannel<unknown, AttemptTrace> = tracingChan
 /** One probe of an upstream. */
 export const probeChannel: TracingChannel<unknown, ProbeTrace> = tracingChannel("evenkeel:probe");
 
+/** Whether a request that starts now is traced. The only cost of tracing without a subscriber. */
+export function tracesRequests(): boolean {
+  return requestChannel.hasSubscribers || attemptChannel.hasSubscribers || requestEventChannel.hasSubscribers;
+}
+
 /**
  * Publishes `start`, calls `code` in the contexts that subscribers have set for it, and publishes `end`. The caller publishes
  * the asynchronous end by `publishEnd`.

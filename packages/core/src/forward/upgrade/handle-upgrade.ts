@@ -3,10 +3,11 @@ import { fieldValue } from "../../http1/fields.ts";
 import { isRefusal, type Refusal } from "../../request/request-head.ts";
 import { isRouted, type ReceivedRequest, type RoutedRequest } from "../../request/routed-request.ts";
 import type { Routing } from "../../request/routing.ts";
+import { tracesRequests } from "../../tracing/channels.ts";
 import type { ForwardContext } from "../context.ts";
 import { afterRequestHook, type RequestOptions, refuse } from "../handle-request.ts";
 import type { RequestRecord } from "../request-record.ts";
-import { isTraced, traceRequest } from "../trace-request.ts";
+import { traceRequest } from "../trace-request.ts";
 import { Handshake } from "./handshake.ts";
 
 /** Opens a tunnel for a WebSocket handshake that was read under `routing`, or sends an error response. */
@@ -19,7 +20,7 @@ export function handleUpgrade(
   options: Pick<RequestOptions, "refusal" | "mountPath">,
 ): void {
   const handle = () => handleRecorded(context, routing, client, received, record, options);
-  if (isTraced(context)) traceRequest("upgrade", client, received, record, handle);
+  if (context.tracing && tracesRequests()) traceRequest("upgrade", client, received, record, handle);
   else handle();
 }
 
