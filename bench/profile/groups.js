@@ -63,6 +63,7 @@ export const parts = {
     "forward/request-record",
     "forward/trace-request",
     "health/",
+    "log/",
     "observe/",
     "opentelemetry/",
     "snapshot",

@@ -12,8 +12,6 @@ export const limits = {
   logFlushMs: 2_000,
   /** Milliseconds between two warnings about the same problem. Its occurrences in between are counted. */
   repeatedWarningMs: 10_000,
-  /** Upstreams whose failures are counted for warnings at the same time. */
-  failingUpstreams: 1_000,
   /** Connections to the admin API that are served at the same time, or a part of the file descriptors if they are few. */
   adminConnections: 100,
   adminDescriptorShare: 12,

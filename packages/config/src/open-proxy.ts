@@ -7,6 +7,7 @@ import {
   createProxy,
   didYouMean,
   type Hooks,
+  type LoggerOption,
   OptionsError,
   type ProxyOptions,
   type Proxy as ReverseProxy,
@@ -16,19 +17,25 @@ import { loadConfig } from "./load-config.ts";
 
 /** A file, options in code, or a shared proxy. `Req` is the type of `context.req` in hooks. */
 export type ProxySource<Req = IncomingMessage> =
-  | (ProxyOptions & HooksOption<Req>)
+  | (ProxyOptions & CodeOptions<Req>)
   | ({
       /** The path of a TOML or JSON file. Its `[server]`, `[admin]` and `[accessLog]` are for the command and are ignored here. */
       readonly config: string;
-    } & HooksOption<Req>)
+    } & CodeOptions<Req>)
   | {
-      /** The adapter does not close it. Its hooks are the ones it was created with. */
+      /** The adapter does not close it. Its hooks and its logger are the ones it was created with. */
       readonly proxy: ReverseProxy;
     };
 
-interface HooksOption<Req> {
+/** What no file can contain. */
+interface CodeOptions<Req> {
   /** Functions that may change requests and handshakes or respond to them. They stay in force after a reload. */
   readonly hooks?: Hooks<Req>;
+  /**
+   * Logs what happens to pools, exceptions of hooks, and problems of requests: pino, winston, the console, or anything with
+   * `info`, `warn` and `error`; or a function that gets each entry.
+   */
+  readonly logger?: LoggerOption;
 }
 
 /**
@@ -43,7 +50,7 @@ export function openProxy<Req>(
   checkArgument(options);
   const entries = Object.entries(options).filter(([key, value]) => value !== undefined && !ownKeys.includes(key));
   const source = Object.fromEntries(entries) as Readonly<Record<string, unknown>>;
-  const { proxy, config, hooks: given = {}, ...rest } = source;
+  const { proxy, config, hooks: given = {}, logger, ...rest } = source;
   if (proxy !== undefined) {
     rejectKeysBeside(source, "proxy", [], ownKeys);
     return { proxy: checkProxy(proxy), owned: false };
@@ -51,15 +58,26 @@ export function openProxy<Req>(
   checkHooks(given as object, [], ["hooks"]);
   // The adapter passes its framework's request to the proxy with each request of Node.
   const hooks = given as Hooks;
-  if (config === undefined) return { proxy: create(rest, hooks, ownKeys), owned: true };
-  rejectKeysBeside(source, "config", ["hooks"], ownKeys);
+  if (config === undefined) return { proxy: logTo(create(rest, hooks, ownKeys), logger), owned: true };
+  rejectKeysBeside(source, "config", ["hooks", "logger"], ownKeys);
   if (typeof config !== "string") throw mistake("config", "expected the path of a configuration file");
-  return { proxy: createProxy(loadConfig(config).options, hooks), owned: true };
+  return { proxy: logTo(createProxy(loadConfig(config).options, hooks), logger), owned: true };
+}
+
+/** Not beside the hooks: a copy of an object of a class would not have its methods. */
+function logTo(proxy: ReverseProxy, logger: unknown): ReverseProxy {
+  try {
+    if (logger !== undefined) proxy.logs.add(logger as LoggerOption);
+    return proxy;
+  } catch (error) {
+    void proxy.close({ timeout: "0s" });
+    throw error;
+  }
 }
 
 /** The proxy's own check does not know the adapter's keys, so its message for a typo could not offer them. */
 function create(options: object, hooks: Hooks, ownKeys: readonly string[]): ReverseProxy {
-  const others = ["config", "proxy", "hooks", ...ownKeys].map((key) => [key, z.any().optional()]);
+  const others = ["config", "proxy", "hooks", "logger", ...ownKeys].map((key) => [key, z.any().optional()]);
   const issues = checkOptions(options, Object.fromEntries(others));
   if (issues.length > 0) throw new OptionsError(issues);
   return createProxy(options as ProxyOptions, hooks);
@@ -110,7 +128,7 @@ function rejectKeysBeside(
 }
 
 function isProxyOption(key: string): boolean {
-  if (["config", "proxy", "hooks"].includes(key)) return true;
+  if (["config", "proxy", "hooks", "logger"].includes(key)) return true;
   return !checkOptions({ [key]: null }).some(({ path, at }) => at === "key" && path[0] === key);
 }
 

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createProxy } from "evenkeel";
+import { createProxy, type LogEntry } from "evenkeel";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { openProxy, type ProxySource } from "../src/index.ts";
 
@@ -32,6 +32,19 @@ function writeConfig(): string {
   writeFileSync(file, 'upstreams = ["http://127.0.0.1:1"]\n');
   return file;
 }
+
+test("a logger is used beside options and beside a file, not beside a proxy, and is checked", () => {
+  const messages: string[] = [];
+  const logger = ({ message }: LogEntry) => void messages.push(message);
+  for (const source of [{ upstreams }, { config: writeConfig() }]) {
+    const { proxy } = openProxy({ ...source, logger });
+    onTestFinished(() => proxy.close({ timeout: "0s" }));
+    proxy.reload({ upstreams });
+  }
+  expect(messages).toEqual(Array(2).fill("reloaded: pools and upstreams stay as they are"));
+  expect(messageFor({ proxy: makeProxy(), logger })).toBe('logger: cannot be used together with "proxy"');
+  expect(messageFor({ upstreams, logger: { log() {} } })).toContain("expected a logger with info, warn and error");
+});
 
 describe("an argument that is not an object of options", () => {
   const expected =

@@ -1,5 +1,6 @@
 import type { Coordination } from "./coordination/coordination.ts";
 import type { Hooks } from "./forward/hooks.ts";
+import type { LoggerOption } from "./log/logger.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 
 /** What a proxy is given beside its options, and keeps over reloads. */
@@ -11,4 +12,9 @@ export interface ProxySurroundings extends Hooks, Partial<Runtime> {
    * Default: true; where OpenTelemetry is set up before the first proxy is created, requests are traced.
    */
   readonly tracing?: boolean;
+  /**
+   * Logs what happens to pools, exceptions of hooks, and problems of requests, with a bounded volume: pino, winston, the
+   * console, or anything with `info`, `warn` and `error`; or a function that gets each entry. Default: nothing is logged.
+   */
+  readonly logger?: LoggerOption;
 }

@@ -17,6 +17,7 @@ import type { ForwardContext } from "./forward/context.ts";
 import type { Hooks } from "./forward/hooks.ts";
 import { LimitShares } from "./group-limits/limit-shares.ts";
 import { probe } from "./health/probe.ts";
+import { ProxyLogs } from "./log/proxy-logs.ts";
 import {
   type AppRequest,
   type AppResponse,
@@ -79,20 +80,25 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
 
   constructor(options: ProxyOptions, surroundings: ProxySurroundings) {
     super();
-    checkHooks(surroundings, ["clock", "random", "coordination", "tracing"]);
+    checkHooks(surroundings, ["clock", "random", "coordination", "tracing", "logger"]);
     this.#runtime = resolveRuntime(surroundings);
     this.#records = new ProxyRecords(this.#runtime.clock.wallNow());
     this.#connector = new Connector(this.#runtime);
     this.#hooks = surroundings;
     this.#tracing = surroundings.tracing ?? true;
     if (this.#tracing) instrumentIfRegistered();
+    // Before anything is opened: it throws for what is no logger.
+    this.logs = new ProxyLogs(this, this.#records.problems, this.#runtime.clock, surroundings.logger);
     const resolved = resolveOptions(options);
     this.limitShares = new LimitShares(this.#runtime.clock, () => this.#registry.pools);
     this.#registry = new PoolRegistry(resolved.pools, {
       runtime: this.#runtime,
       connector: this.#connector,
       coordination: surroundings.coordination,
-      onAdded: (pool) => this.#onPoolAdded(pool),
+      onAdded: (pool) => {
+        this.limitShares.divide(pool);
+        for (const event of poolEventNames) pool.on(event, (...args) => this.emit(event, ...args));
+      },
       probe: this.#tracing ? undefined : probe,
     });
     this.#routing = createRouting(resolved, this.#registry.current);
@@ -122,6 +128,9 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
 
   /** Receives the requests of the servers of `evenkeel/server`. */
   readonly requests: ForwardingSink;
+
+  /** The loggers of the proxy. More may be added. */
+  readonly logs: ProxyLogs;
 
   /** For a proxy that shares its limits with other processes. */
   readonly limitShares: LimitShares;
@@ -257,6 +266,7 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
     this.#registry.close();
     this.#connector.stop();
     this.limitShares.stop();
+    this.logs.close();
     if (this.#servers.size > 0) await this.#servers.end(this.#runtime.clock);
   }
 
@@ -265,13 +275,6 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
     this.#connector.refresh();
     this.#routing = createRouting(resolved, this.#registry.current);
     return { ...changes, routes: resolved.routes.length };
-  }
-
-  #onPoolAdded(pool: Pool): void {
-    this.limitShares.divide(pool);
-    for (const event of poolEventNames) {
-      pool.on(event, (...args) => this.emit(event, ...args));
-    }
   }
 
   #createContext(): ForwardContext {

@@ -2,7 +2,7 @@ import { type IncomingMessage, METHODS } from "node:http";
 import type { ForwardUpgradeOptions, ProxyError, Proxy as ReverseProxy } from "evenkeel";
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from "fastify";
 import fastifyPlugin from "fastify-plugin";
-import { logEvents } from "./log-events.ts";
+import { logTo } from "./log-to.ts";
 import { hasOnSendHooks, lastOnSend, OnSendGate, runOnSendHooks } from "./on-send.ts";
 import { type EvenkeelOptions, type ParsedOptions, parsePluginOptions } from "./options.ts";
 import { Prefix, routerOptionsOf } from "./prefix.ts";
@@ -40,7 +40,7 @@ async function register(app: FastifyInstance, options: EvenkeelOptions): Promise
   const resolved = parsePluginOptions(options);
   const { proxy, owned, closing, scope } = resolved;
   if (!app.hasDecorator("evenkeel")) app.decorate("evenkeel", proxy);
-  const stopLogging = logEvents(proxy, app.log);
+  const stopLogging = logTo(resolved, app.log);
   if (owned) {
     // Draining starts here, before the server closes, because tunnels keep the server open. `onClose` waits for its end.
     app.addHook("preClose", (next) => {

@@ -239,12 +239,39 @@ describe("in an app with other routes", () => {
     await changed();
     expect(() => app.evenkeel.reload({ upstreams: ["nonsense"] })).toThrow();
     app.evenkeel.reload({ upstreams: [url] });
-    expect(lines.map(({ level, upstream, msg }) => [level, upstream, msg])).toEqual([
-      [40, "a", "upstream is unhealthy"],
-      [30, "a", "upstream is healthy again"],
-      [40, undefined, "proxy options rejected, the old ones stay in force"],
-      [30, undefined, "proxy options reloaded"],
+    expect(lines.map(({ level, msg }) => `${level} ${msg}`)).toEqual([
+      "40 default/a is unhealthy: status 503",
+      expect.stringMatching(/^30 default\/a is healthy: status 200, after \d s$/),
+      expect.stringMatching(/^50 reload failed, the old configuration stays in force: /),
+      "30 default/a was removed",
+      "30 default/a was drained",
+      expect.stringMatching(/^30 default\/127.* was added$/),
+      expect.stringMatching(/^30 reloaded: /),
     ]);
+    expect(lines[0]).toMatchObject({ pool: "default", upstream: "a", from: "unknown", to: "unhealthy" });
+  });
+
+  test("several registrations of a shared proxy log once; `logger` replaces the app's logger, or is false", async () => {
+    const lines: unknown[] = [];
+    const refusing = "http://127.0.0.1:1";
+    const app = createApp({ logger: { level: "info", stream: { write: (line) => lines.push(JSON.parse(line)) } } });
+    const own: string[] = [];
+    const logger = ({ message }: { message: string }) => void own.push(message);
+    const proxies = [createProxy({ upstreams: [refusing] }), createProxy({ upstreams: [refusing] }, { logger })];
+    for (const [index, proxy] of proxies.entries()) {
+      await app.register(evenkeel, { proxy, prefix: `/${index}/a` });
+      await app.register(evenkeel, { proxy, prefix: `/${index}/b` });
+      proxy.reload({ upstreams: [refusing] });
+    }
+    expect(lines).toHaveLength(1);
+    expect(own).toHaveLength(1);
+    for (const option of [logger, false] as const) {
+      const other = createApp({ logger: { level: "info", stream: { write: (line) => lines.push(line) } } });
+      await other.register(evenkeel, { upstreams: [refusing], logger: option });
+      other.evenkeel.reload({ upstreams: [refusing] });
+    }
+    expect(lines).toHaveLength(1);
+    expect(own).toHaveLength(2);
   });
 });
 
@@ -256,7 +283,7 @@ test("the app's logger logs the exception of a failed hook, and a misspelt hook 
   };
   await app.register(evenkeel, { upstreams: [(await startUpstream()).url], hooks: { onRequest } });
   expect((await ask(await serve(app))).status).toBe(500);
-  expect(lines).toMatchObject([{ msg: "onRequest failed", where: "onRequest", pool: "default" }]);
+  expect(lines).toMatchObject([{ msg: "onRequest failed: my own bug", where: "onRequest", pool: "default" }]);
   expect(lines[0]?.["err"]).toMatchObject({ message: "my own bug", stack: expect.stringContaining("plugin.test") });
   const misspelt = { upstreams: [], hooks: { onRequst: onRequest } as object };
   await expect(async () => createApp().register(evenkeel, misspelt)).rejects.toThrow(

@@ -6,7 +6,7 @@ import { formatListenAddress, type ReloadChanges, type Proxy as ReverseProxy } f
 import type { Logger } from "pino";
 import { Failure } from "../failure.ts";
 import { limits } from "../limits.ts";
-import { logProxyEvents } from "../log/proxy-events.ts";
+import { TargetLog } from "../log/target-log.ts";
 import { OneAtATime } from "../one-at-a-time.ts";
 import { Succession, type SuccessionOptions } from "../restart/succession.ts";
 import type { SharedSocket, Successor } from "../restart/successor.ts";
@@ -28,6 +28,7 @@ export class StandaloneServer {
   readonly #logger: Logger;
   readonly #serving: Serving;
   readonly #warnings: ConfigurationWarnings;
+  readonly #log: TargetLog;
   readonly #reloads = new OneAtATime(() => this.#reload());
   readonly #succession: Succession;
   readonly #force = new AbortController();
@@ -84,6 +85,7 @@ export class StandaloneServer {
         ? new LocalServing(loaded, logger)
         : new WorkerGroup(loaded, logger, { size, ...workers });
     this.#warnings = new ConfigurationWarnings(logger);
+    this.#log = new TargetLog(this.#serving.target, logger);
     const subject = { target: this.#serving.target, listener: this.#listenerSnapshot, logger };
     this.#succession = new Succession(subject, succession);
   }
@@ -164,8 +166,7 @@ export class StandaloneServer {
     // In the turn in which Unix sockets got their paths: until then, the predecessor still expects to have them.
     this.#listening = true;
     await succession.serves(() => void this.reload().catch(() => {}));
-    // Last, so that a failed start logs only its reason.
-    logProxyEvents(this.#serving.target, this.#logger);
+    this.#log.begin();
     this.#warnings.configured(this.#loaded, await this.#serving.status());
   }
 
@@ -248,6 +249,7 @@ export class StandaloneServer {
   async #close(): Promise<void> {
     this.#warnings.close();
     await this.#serving.close();
+    this.#log.close();
     this.#succession.close();
     this.#onStopped();
   }

@@ -2,7 +2,6 @@ import { type AdminTarget, proxyTarget } from "@evenkeel/admin";
 import type { ReloadChanges, Proxy as ReverseProxy } from "evenkeel";
 import type { ListeningHandle, ServerStatus } from "evenkeel/server";
 import type { Logger } from "pino";
-import { logExceptions } from "../log/proxy-events.ts";
 import { drainReport } from "./drain-report.ts";
 import { orFailure } from "./listen-failure.ts";
 import type { LoadedConfig } from "./loaded-config.ts";
@@ -20,7 +19,6 @@ export class LocalServing implements Serving {
     this.#process = new ServingProcess(loaded, logger);
     this.#logger = logger;
     this.target = proxyTarget(this.proxy);
-    logExceptions(this.proxy, logger);
   }
 
   get proxy(): ReverseProxy {

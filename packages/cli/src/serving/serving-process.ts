@@ -2,7 +2,6 @@ import { createProxy, type ProxySurroundings, type ReloadChanges, type Proxy as 
 import { createServer, type Server } from "evenkeel/server";
 import type { Logger } from "pino";
 import { AccessLog } from "../log/access-log.ts";
-import { UpstreamFailures } from "../log/upstream-failures.ts";
 import { ConnectionWarnings } from "./connection-warnings.ts";
 import { drain } from "./drain.ts";
 import type { LoadedConfig } from "./loaded-config.ts";
@@ -17,7 +16,6 @@ export class ServingProcess {
   readonly #warnings: ConnectionWarnings;
   #loaded: LoadedConfig;
   #accessLog: AccessLog | undefined;
-  #upstreamFailures: UpstreamFailures | undefined;
 
   constructor(loaded: LoadedConfig, logger: Logger, surroundings: ProxySurroundings = {}) {
     this.#loaded = loaded;
@@ -31,7 +29,8 @@ export class ServingProcess {
   openLog(): void {
     this.#accessLog = AccessLog.open(this.#loaded.config.accessLog, this.#logger);
     this.proxy.on("request", this.#accessLog.write);
-    this.#upstreamFailures = new UpstreamFailures(this.proxy, this.#logger);
+    // What happens to pools is logged once for all workers.
+    this.proxy.logs.add(this.#logger, { pools: false });
   }
 
   /** Throws for a configuration that cannot be used. Nothing has changed then. */
@@ -55,7 +54,6 @@ export class ServingProcess {
   }
 
   async close(): Promise<void> {
-    this.#upstreamFailures?.close();
     this.#warnings.close();
     await this.#accessLog?.close();
   }

@@ -4,7 +4,6 @@ import { SharedState, systemClock } from "evenkeel";
 import type { Logger } from "pino";
 import { messageOf } from "../failure.ts";
 import { limits } from "../limits.ts";
-import { logExceptions } from "../log/proxy-events.ts";
 import type { LoadedConfig } from "../serving/loaded-config.ts";
 import { ServingProcess } from "../serving/serving-process.ts";
 import { workerLimits } from "./limits.ts";
@@ -182,7 +181,6 @@ export class Worker {
     proxy.on("weight", (event) => {
       if (weightReasonsOfTraffic.has(event.reason)) forward("weight", event);
     });
-    logExceptions(proxy, this.#logger);
   }
 }
 

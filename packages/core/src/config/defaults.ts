@@ -226,6 +226,19 @@ export const limits = {
   closeGraceMs: 1_000,
   /** The least milliseconds between two process warnings about exceptions with the same `where`. */
   exceptionWarningMs: 10_000,
+  /** Milliseconds between two log entries about a problem that lasts. The last interval repeats. */
+  logIntervalsMs: [10_000, 60_000, 600_000, 3_600_000] as readonly number[],
+  /** Milliseconds after which a problem that occurs again is logged at once. */
+  logCalmMs: 600_000,
+  /** Milliseconds from the failure of a pool's first upstream to each reminder. The last interval repeats. */
+  logRemindersMs: [60_000, 600_000, 3_600_000] as readonly number[],
+  /** Changes that are logged one by one before they are summarized: of an upstream, and of all upstreams of a pool. */
+  logUpstreamChanges: 10,
+  logPoolChanges: 200,
+  /** Upstreams, pools or hooks whose changes or failures are counted for the log at the same time. */
+  loggedSources: 10_000,
+  /** Upstreams that a log entry about a pool names. */
+  loggedUpstreams: 5,
   /** The interval in milliseconds at which a removed pool is checked for requests in flight. */
   retireCheckMs: 1_000,
   /** The largest complete body in bytes that is written together with its head. */

@@ -1,5 +1,6 @@
 import type { ErrorCode } from "../errors.ts";
-import type { AttemptEvent, ExceptionEvent, RequestEvent, RetryEvent, TunnelEvent } from "../events.ts";
+import type { AttemptEvent, AttemptRecord, ExceptionEvent, RequestEvent, RetryEvent, TunnelEvent } from "../events.ts";
+import type { Pool } from "../pool/pool.ts";
 
 /** Receives finished requests, attempts and tunnels, for metrics and events. */
 export interface Reporter {
@@ -13,7 +14,16 @@ export interface Reporter {
   attempt(event: AttemptEvent): void;
   retry(event: RetryEvent): void;
   tunnel(event: TunnelEvent): void;
+  /** A request that has failed, or of which an attempt has failed. */
+  problem(problem: RequestProblem): void;
   exception(event: ExceptionEvent): void;
+}
+
+/** A finished request that has failed, or of which an attempt has failed. */
+export interface RequestProblem {
+  readonly pool: Pool | undefined;
+  readonly error: ErrorCode | undefined;
+  readonly attempts: readonly AttemptRecord[];
 }
 
 export interface RequestCountLabels {

@@ -164,6 +164,9 @@ export class RequestRecord {
     const durationMs = this.#elapsedMs();
     reporter.count(labels, durationMs);
     this.#endTrace(grpcStatus);
+    if (error !== undefined || this.#attempts.length > 1) {
+      reporter.problem({ pool: route?.pool, error, attempts: this.#attempts });
+    }
     const failed = status >= 500 || (error !== undefined && error !== "client_aborted");
     const wanted = reporter.wants("request");
     if (!failed && !wanted) return;

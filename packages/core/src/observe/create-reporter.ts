@@ -11,7 +11,7 @@ interface Events {
 }
 
 /** Creates the reporter of forwarding. It records requests, emits events, and warns of exceptions without a listener. */
-export function createReporter({ metrics, failures }: ProxyRecords, events: Events, clock: Clock): Reporter {
+export function createReporter({ metrics, failures, problems }: ProxyRecords, events: Events, clock: Clock): Reporter {
   const warnings = new ExceptionWarnings(clock);
   return {
     count: (labels, durationMs) => metrics.count(labels, durationMs),
@@ -21,6 +21,9 @@ export function createReporter({ metrics, failures }: ProxyRecords, events: Even
     attempt: (event) => events.emit("attempt", event),
     retry: (event) => events.emit("retry", event),
     tunnel: (event) => events.emit("tunnel", event),
+    problem: (problem) => {
+      for (const listener of problems) listener(problem);
+    },
     exception: (event) => {
       if (events.hasListeners("exception")) events.emit("exception", event);
       else warnings.warn(event);

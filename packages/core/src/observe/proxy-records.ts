@@ -1,3 +1,4 @@
+import type { RequestProblem } from "../forward/reporter.ts";
 import type { PoolSnapshot, ProxySnapshot } from "../snapshot.ts";
 import { version } from "../version.ts";
 import { RecentFailures } from "./recent-failures.ts";
@@ -9,6 +10,8 @@ export class ProxyRecords {
   readonly metrics: RequestMetrics = new RequestMetrics();
   readonly reloads: ReloadCounts = new ReloadCounts();
   readonly failures: RecentFailures = new RecentFailures();
+  /** Called for each problem of a request. */
+  readonly problems: Set<(problem: RequestProblem) => void> = new Set();
   readonly #startedAt: number;
 
   /** `startedAt` and `time` are in milliseconds since 1970. */

@@ -1,0 +1,203 @@
+import { limits } from "../config/defaults.ts";
+import type { EjectEvent, HealthEvent, ReadmitEvent, ReloadEvent } from "../events.ts";
+import { type Clock, systemClock } from "../runtime/clock.ts";
+import type { ProxySnapshot } from "../snapshot.ts";
+import { type BudgetLimits, ChangeBudget, poolBudget, upstreamBudget } from "./change-budget.ts";
+import { afterOutage, type LoggedEvents, toEntry } from "./event-entries.ts";
+import { type LogEntry, type LoggerOption, toWriter, type WriteEntry } from "./logger.ts";
+import { type Outage, OutageReminders } from "./outage-reminders.ts";
+
+/** What is logged: a proxy, or a group of workers. */
+export interface PoolEventSource {
+  /** Calls the listeners for its events. Returns a function that stops it. */
+  listen(listeners: PoolEventListeners): () => void;
+  snapshot(): ProxySnapshot | Promise<ProxySnapshot>;
+}
+
+/** A listener for each event that is logged. */
+export type PoolEventListeners = { readonly [Name in keyof LoggedEvents]: (event: LoggedEvents[Name]) => void };
+type InWorker<Event> = Event & { readonly worker?: number };
+
+/**
+ * Logs what happens to pools and upstreams, and the results of reloads. Requests are not logged here.
+ *
+ * The volume is bounded: repeated ejections of an upstream that stays down are counted for reminders, an upstream that flaps is
+ * summarized, and so are many upstreams of a pool that change at once. Returns a function that stops it.
+ */
+export function logPoolEvents(
+  source: PoolEventSource,
+  logger: LoggerOption,
+  { clock = systemClock }: { readonly clock?: Clock } = {},
+): () => void {
+  const log = new PoolEventLog(source, toWriter(logger), clock);
+  return () => log.close();
+}
+
+/** Identifies what has a budget of its own. */
+interface Subject {
+  readonly pool: string;
+  readonly upstream?: string;
+  readonly kind?: "weight" | "members" | "discovery";
+}
+
+class PoolEventLog {
+  readonly #write: WriteEntry;
+  readonly #clock: Clock;
+  readonly #reminders: OutageReminders;
+  /** In the order of their last use. */
+  readonly #budgets = new Map<string, ChangeBudget>();
+  /** By pool, then by upstream and, in a group, by worker. */
+  readonly #outages = new Map<string, Map<string, Outage>>();
+  readonly #stop: () => void;
+
+  constructor(source: PoolEventSource, write: WriteEntry, clock: Clock) {
+    this.#write = write;
+    this.#clock = clock;
+    this.#reminders = new OutageReminders({
+      clock,
+      write,
+      snapshot: () => source.snapshot(),
+      outageOf: (pool, upstream) => this.#longestOutage(pool, upstream),
+    });
+    this.#stop = source.listen({
+      health: (event) => this.#onHealth(event),
+      eject: (event) => this.#onEject(event),
+      readmit: (event) => this.#onReadmit(event),
+      weight: (event) => this.#change({ ...event, kind: "weight" }, toEntry.weight(event), "of the weight"),
+      state: (event) => this.#change(event, toEntry.state(event), event.to),
+      member: (event) => {
+        if (event.change === "removed") this.#forget(event.pool, event.upstream);
+        this.#change({ pool: event.pool, kind: "members" }, toEntry.member(event), event.change);
+      },
+      discovery: (event) => {
+        const kind = event.ok ? "resolved" : "failed lookups";
+        this.#change({ pool: event.pool, kind: "discovery" }, toEntry.discovery(event), kind);
+      },
+      reload: (event) => this.#onReload(event),
+    });
+  }
+
+  close(): void {
+    this.#stop();
+    this.#reminders.close();
+    for (const budget of this.#budgets.values()) budget.close();
+    this.#budgets.clear();
+    this.#outages.clear();
+  }
+
+  #onHealth(event: HealthEvent): void {
+    const entry = toEntry.health(event);
+    if (event.to === "unhealthy") {
+      this.#begin(event.pool, event.upstream, { since: this.#clock.now(), reason: event.reason, ejections: 0 });
+      return this.#change(event, entry, event.to);
+    }
+    const outage = this.#end(event.pool, event.upstream);
+    this.#change(event, outage === undefined ? entry : this.#withDuration(entry, outage), event.to);
+  }
+
+  #onEject(event: InWorker<EjectEvent>): void {
+    const { pool, reason } = event;
+    const key = keyOf(event);
+    const before = this.#outages.get(pool)?.get(key);
+    // The trial request of an ejected upstream has failed: it stays down, of which the reminders report.
+    const repeated = reason === "trial-failed" && before !== undefined && before.ejections > 0;
+    const since = repeated ? before.since : this.#clock.now();
+    const ejections = repeated ? before.ejections + 1 : 1;
+    this.#begin(pool, key, { since, reason: repeated ? before.reason : reason, ejections });
+    if (!repeated) this.#change(event, toEntry.eject(event), "ejected");
+  }
+
+  #onReadmit(event: InWorker<ReadmitEvent>): void {
+    const entry = toEntry.readmit(event);
+    const outage = this.#end(event.pool, keyOf(event));
+    this.#change(event, outage === undefined ? entry : this.#withDuration(entry, outage), "readmitted");
+  }
+
+  #onReload(event: ReloadEvent): void {
+    this.#write(toEntry.reload(event));
+    if (!event.ok) return;
+    for (const pool of event.changes.pools.removed) this.#forgetPool(pool);
+    for (const name of event.changes.upstreams.removed) {
+      const slash = name.indexOf("/");
+      this.#forget(name.slice(0, slash), name.slice(slash + 1));
+    }
+  }
+
+  #begin(pool: string, key: string, outage: Outage): void {
+    const outages = this.#outages.get(pool) ?? new Map<string, Outage>();
+    this.#outages.set(pool, outages.set(key, outage));
+    this.#reminders.start(pool);
+  }
+
+  #end(pool: string, key: string): Outage | undefined {
+    const outages = this.#outages.get(pool);
+    const outage = outages?.get(key);
+    outages?.delete(key);
+    if (outages?.size === 0) this.#forgetPool(pool);
+    return outage;
+  }
+
+  #forget(pool: string, upstream: string): void {
+    for (const key of [...(this.#outages.get(pool)?.keys() ?? [])]) {
+      if (upstreamOf(key) === upstream) this.#end(pool, key);
+    }
+  }
+
+  #forgetPool(pool: string): void {
+    this.#outages.delete(pool);
+    this.#reminders.stop(pool);
+  }
+
+  #longestOutage(pool: string, upstream: string): Outage | undefined {
+    let longest: Outage | undefined;
+    for (const [key, outage] of this.#outages.get(pool) ?? []) {
+      if (upstreamOf(key) !== upstream || (longest !== undefined && longest.since <= outage.since)) continue;
+      longest = outage;
+    }
+    return longest;
+  }
+
+  #withDuration(entry: LogEntry, { since, ejections }: Outage): LogEntry {
+    return afterOutage(entry, this.#clock.now() - since, ejections);
+  }
+
+  /** Writes an entry within the budgets of its subject and of its pool. */
+  #change({ pool, upstream, kind }: Subject, entry: LogEntry, what: string): void {
+    const name = upstream === undefined ? pool : `${pool}/${upstream}`;
+    const fields = upstream === undefined ? { pool } : { pool, upstream };
+    const own = this.#budget(
+      `${kind ?? ""} ${name}`,
+      name,
+      fields,
+      upstream === undefined ? poolBudget : upstreamBudget,
+    );
+    if (upstream === undefined) return own.add(entry, what, this.#write);
+    const ofPool = this.#budget(` ${pool}`, pool, { pool }, poolBudget);
+    own.add(entry, what, (written) => ofPool.add(written, what, this.#write));
+  }
+
+  #budget(key: string, name: string, fields: LogEntry["fields"], budget: BudgetLimits): ChangeBudget {
+    const known = this.#budgets.get(key) ?? new ChangeBudget(name, fields, budget, this.#clock, this.#write);
+    this.#budgets.delete(key);
+    this.#budgets.set(key, known);
+    if (this.#budgets.size > limits.loggedSources) this.#dropOldest();
+    return known;
+  }
+
+  #dropOldest(): void {
+    const [oldest] = this.#budgets;
+    if (oldest === undefined) return;
+    oldest[1].close();
+    this.#budgets.delete(oldest[0]);
+  }
+}
+
+/** Each worker of a group ejects by its own traffic. Ids of upstreams have no line feed. */
+function keyOf({ upstream, worker }: { readonly upstream: string; readonly worker?: number }): string {
+  return worker === undefined ? `${upstream}\neject` : `${upstream}\neject ${worker}`;
+}
+
+function upstreamOf(key: string): string {
+  const end = key.indexOf("\n");
+  return end === -1 ? key : key.slice(0, end);
+}
