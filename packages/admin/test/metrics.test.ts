@@ -43,10 +43,15 @@ const full = proxySnapshot({
           inFlight: 3,
           maxInFlight: 30,
           outcomes: { success: 10, reset: 2, aborted: 1 },
+          serverErrors: 4,
           probes: { success: 8, failure: 3 },
           latency: histogram,
         }),
-        upstreamSnapshot({ id: 'b"\\\n', available: false }),
+        upstreamSnapshot({
+          id: 'b"\\\n',
+          available: false,
+          condition: { status: "ejected", since: 1, reason: "consecutive-failures" },
+        }),
       ],
     }),
   ],
@@ -88,6 +93,10 @@ test("has everything that the snapshot counts", async () => {
   expect(families.get("evenkeel_upstream_in_flight_limit")?.samples).toMatchObject([{ labels: a, value: 30 }]);
   expect(sampleValue(families, "evenkeel_upstream_available", a)).toBe(1);
   expect(sampleValue(families, "evenkeel_upstream_available", { pool: "api", upstream: 'b"\\\n' })).toBe(0);
+  expect(sampleValue(families, "evenkeel_upstream_server_errors_total", a)).toBe(4);
+  const ejected = { pool: "api", upstream: 'b"\\\n', status: "ejected" };
+  expect(sampleValue(families, "evenkeel_upstream_status", ejected)).toBe(1);
+  expect(families.get("evenkeel_upstream_status")?.samples).toHaveLength(2);
   expect(sampleValue(families, "evenkeel_upstream_weight", { ...a, kind: "configured" })).toBe(5);
   expect(sampleValue(families, "evenkeel_upstream_weight", { ...a, kind: "effective" })).toBe(0.3125);
   expect(sampleValue(families, "evenkeel_upstream_weight", { ...a, kind: "slow_start" })).toBe(0.5);

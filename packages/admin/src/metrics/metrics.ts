@@ -167,6 +167,11 @@ function upstreamFamilies({ pools }: ProxySnapshot): readonly Family[] {
         Object.entries(outcomes).map(([outcome, count]) => sample({ ...labels, outcome }, count)),
       ),
     ),
+    counter(
+      "evenkeel_upstream_server_errors_total",
+      "Responses of the upstream with a 5xx status.",
+      each((labels, { serverErrors }) => sample(labels, serverErrors)),
+    ),
     histogram(
       "evenkeel_upstream_duration_seconds",
       "Time from the start of an attempt to the response's headers.",
@@ -186,6 +191,11 @@ function upstreamFamilies({ pools }: ProxySnapshot): readonly Family[] {
       "evenkeel_upstream_available",
       "1 if the upstream may be picked, else 0.",
       each((labels, { available }) => sample(labels, Number(available))),
+    ),
+    gauge(
+      "evenkeel_upstream_status",
+      "Always 1; what the upstream is now is in the label.",
+      each((labels, { condition: { status } }) => sample({ ...labels, status }, 1)),
     ),
     gauge(
       "evenkeel_upstream_weight",

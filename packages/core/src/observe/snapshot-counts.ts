@@ -51,6 +51,9 @@ export function countsOfUpstream(upstream: UpstreamSnapshot): Counts {
   return { ejections, outcomes, serverErrors, probes, latency } as unknown as Counts;
 }
 
+/** The snapshot of a process that this one replaces, which may be of an earlier version. */
+type MaybeEarlier = Omit<ProxySnapshot, "errors"> & Partial<Pick<ProxySnapshot, "errors">>;
+
 /** The sums of the series of snapshots and of series that were kept. */
 export function addSeries(
   snapshots: readonly ProxySnapshot[],
@@ -62,7 +65,7 @@ export function addSeries(
     if (known === undefined) total.set(key, sumOf([counts]));
     else addInto(known, counts);
   };
-  for (const { requests, grpcCalls, errors, durations } of snapshots) {
+  for (const { requests, grpcCalls, errors = [], durations } of snapshots as readonly MaybeEarlier[]) {
     for (const { route, pool, method, code, count } of requests) {
       add(`requests\0${route}\0${pool}\0${method}\0${code}`, { count });
     }
