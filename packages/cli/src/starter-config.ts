@@ -65,11 +65,14 @@ listen = "127.0.0.1:8080"
 # How long an idle client connection stays open.
 #keepAlive = "75s"
 
-# Health, metrics and changes at runtime, for "evenkeel status" and for Prometheus. Without this table the API is off.
+# The dashboard, health, metrics, and changes at runtime, for "evenkeel status" and Prometheus. Off without this table.
 [admin]
 listen = "127.0.0.1:9090"
 # Required for any address but a loopback one. Clients send it as a bearer token.
 #token = "\${EVENKEEL_TOKEN:-change-me}"
+# A second token, for clients that may read everything and change nothing.
+#readToken = "\${EVENKEEL_READ_TOKEN:-may-read}"
+#dashboard = true
 # Hosts that a request without the token may name in its Host header, in addition to the address above and loopback names.
 #hosts = ["evenkeel.internal"]
 #metrics = true

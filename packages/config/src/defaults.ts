@@ -12,7 +12,7 @@ export const defaults = {
   },
   serverLimits: { headBytes: "16kb", requestsPerConnection: 0, maxConcurrentStreams: 128 },
   serverTimeouts: { requestHeaders: "10s", requestBody: "30s", keepAlive: "75s" },
-  admin: { listen: "127.0.0.1:9090", metrics: true },
+  admin: { listen: "127.0.0.1:9090", dashboard: true, metrics: true },
   accessLog: { format: "json", path: "stdout" },
 } as const;
 

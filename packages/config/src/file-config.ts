@@ -46,6 +46,9 @@ export interface AdminConfig {
   readonly listen: ListenAddress;
   /** Always set when other machines can reach `listen`. */
   readonly token: string | undefined;
+  /** Not set without a token. */
+  readonly readToken: string | undefined;
+  readonly dashboard: boolean;
   readonly metrics: boolean;
   /** Hosts that a Host header may name, in addition to `listen` and loopback names. */
   readonly hosts: readonly string[];

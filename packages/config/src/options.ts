@@ -85,6 +85,10 @@ export interface AdminOptions {
   readonly listen?: string;
   /** The bearer token that clients must send. Required unless `listen` is a loopback address or a Unix socket. */
   readonly token?: string;
+  /** A second token, for clients that may read everything and change nothing. Needs a `token`. */
+  readonly readToken?: string;
+  /** Serves the dashboard, a page for browsers, at `/`. Default: true. */
+  readonly dashboard?: boolean;
   /**
    * Hosts that a request without a valid token may name in its Host header, in addition to `listen` and loopback names. With
    * the token, and for /healthz and /readyz, any Host is accepted.

@@ -24,7 +24,15 @@ const everything: Complete<CommandTables> = {
     limits: { headBytes: "1kb", minBodyRate: 1, requestsPerConnection: 1, maxConcurrentStreams: 1 },
     timeouts: { requestHeaders: "1s", requestBody: "1s", keepAlive: "1s" },
   },
-  admin: { listen: ":0", token: "x", metrics: true, hosts: ["a"], readyPools: ["default"] },
+  admin: {
+    listen: ":0",
+    token: "x",
+    readToken: "y",
+    dashboard: true,
+    metrics: true,
+    hosts: ["a"],
+    readyPools: ["default"],
+  },
   accessLog: { format: "none", path: "stdout" },
 };
 

@@ -108,11 +108,13 @@ export class AdminApi {
     this.#failedAccepts.close();
   }
 
-  #create({ token, metrics, hosts, readyPools, listen }: AdminConfig): Admin {
+  #create({ token, readToken, dashboard, metrics, hosts, readyPools, listen }: AdminConfig): Admin {
     const { target, ...subject } = this.#subject;
     return createAdmin(target, {
       ...subject,
       ...(token !== undefined && { token }),
+      ...(readToken !== undefined && { readToken }),
+      dashboard,
       metrics,
       hosts,
       readyPools,

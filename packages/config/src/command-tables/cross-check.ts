@@ -9,8 +9,12 @@ import { isLoopback } from "./listen-address.ts";
 export function crossCheckCommandTables(data: unknown): ConfigIssue[] {
   const admin = (data as { readonly admin?: unknown } | null)?.admin;
   if (typeof admin !== "object" || admin === null) return [];
-  const { listen, token, readyPools } = admin as { readonly [key in keyof AdminOptions]?: unknown };
-  return [...findMissingToken(listen, token), ...findUnknownPools(readyPools, data as object)];
+  const { listen, token, readToken, readyPools } = admin as { readonly [key in keyof AdminOptions]?: unknown };
+  return [
+    ...findMissingToken(listen, token),
+    ...findUselessReadToken(token, readToken),
+    ...findUnknownPools(readyPools, data as object),
+  ];
 }
 
 function findMissingToken(listen: unknown, token: unknown): ConfigIssue[] {
@@ -20,6 +24,14 @@ function findMissingToken(listen: unknown, token: unknown): ConfigIssue[] {
     `other machines can reach ${JSON.stringify(listen)}, and there is no token: ` +
     "add a token here, or listen on 127.0.0.1";
   return [{ path: ["admin", "listen"], message }];
+}
+
+/** The messages do not contain the values, which are secrets. */
+function findUselessReadToken(token: unknown, readToken: unknown): ConfigIssue[] {
+  if (readToken === undefined) return [];
+  const path = ["admin", "readToken"];
+  if (token === undefined) return [{ path, message: "needs a token beside it: without one, every client may change" }];
+  return token === readToken ? [{ path, message: "is the same as the token, and so would allow changes" }] : [];
 }
 
 function findUnknownPools(names: unknown, { pools }: { readonly pools?: unknown }): ConfigIssue[] {

@@ -51,8 +51,16 @@ function resolveCertificate({ cert, key }: CertificateOptions, directory: string
 
 /** Like `resolveServer`. */
 export function resolveAdmin(options: AdminOptions, directory: string): AdminConfig {
-  const { listen, token, metrics, hosts = [], readyPools = [] } = { ...defaults.admin, ...options };
-  return { listen: resolveListen(listen, directory), token, metrics, hosts, readyPools };
+  const {
+    listen,
+    token,
+    readToken,
+    dashboard,
+    metrics,
+    hosts = [],
+    readyPools = [],
+  } = { ...defaults.admin, ...options };
+  return { listen: resolveListen(listen, directory), token, readToken, dashboard, metrics, hosts, readyPools };
 }
 
 /** Like `resolveServer`. */

@@ -54,6 +54,8 @@ export const commandTables: Readonly<Record<"server" | "admin" | "accessLog", z.
   admin: table({
     listen: listenAddress().optional(),
     token: token().optional(),
+    readToken: token().optional(),
+    dashboard: flag().optional(),
     hosts: list("hosts", host()).optional(),
     metrics: flag().optional(),
     readyPools: list("names of pools", text("the name of a pool")).optional(),

@@ -24,6 +24,8 @@ requestBody = "2h"
 [admin]
 listen = "127.0.0.1:9191"
 token = "open-sesame"
+readToken = "may-read"
+dashboard = false
 hosts = ["admin.example.com"]
 readyPools = ["app"]
 [accessLog]
@@ -34,8 +36,8 @@ test.each(["", full])("the tables in force are those of a file with the same eff
   const options = { file: "/etc/evenkeel/config.toml", env: {} };
   const config = parseConfig(toml + pools, options);
   const text = formatToml(describeTables(config));
-  expect(text).not.toContain("open-sesame");
-  const again = parseConfig(text.replace('"***"', '"open-sesame"') + pools, options);
+  for (const secret of ["open-sesame", "may-read"]) expect(text).not.toContain(secret);
+  const again = parseConfig(text.replace('"***"', '"open-sesame"').replace('"***"', '"may-read"') + pools, options);
   expect({ ...again, options: config.options }).toEqual(config);
 });
 
