@@ -51,7 +51,7 @@ class Ring {
 function toFailedRequest(event: RequestEvent): FailedRequest {
   const { time, requestId, status, error, route, pool, upstream, attempts, durationMs, traceparent } = event;
   const cause = causeOf(event);
-  const traceId = /^[\da-f]{2}-([\da-f]{32})-/.exec(traceparent ?? "")?.[1];
+  const traceId = event.traceId ?? /^[\da-f]{2}-([\da-f]{32})-/.exec(traceparent ?? "")?.[1];
   return Object.freeze({
     time,
     requestId: bounded(requestId),

@@ -69,7 +69,8 @@ export class RequestSpans {
     span.setAttributes(endAttributes(request));
     // Nothing was sent to a client that has left.
     if (status > 0 && error !== "client_aborted") span.setAttribute("http.response.status_code", status);
-    const failed = status >= 500 || (error !== undefined && errorKind(error).source !== "client");
+    const brokenOff = status < 400 && error !== undefined && errorKind(error).source !== "client";
+    const failed = status >= 500 || brokenOff;
     if (failed || error !== undefined) span.setAttribute("error.type", error ?? String(status));
     if (failed) span.setStatus({ code: this.#api.SpanStatusCode.ERROR });
     span.end();
