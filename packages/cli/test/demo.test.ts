@@ -1,38 +1,59 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
+import type { Failures, Overview } from "@evenkeel/admin";
 import { expect, onTestFinished, test } from "vitest";
+import { DemoUpstream } from "../src/demo/demo-upstream.ts";
 import { runCli, startCli, whenReady } from "./support/cli.ts";
 import { sendRequest } from "./support/http.ts";
 
-test("the demo starts, serves requests, logs the health of its upstreams, and ends with Ctrl-C", async () => {
+test("within ten seconds the demo shows traffic, an upstream in trouble, retries and failed requests", async () => {
   const { url, admin, stdout, stderr, kill, ended } = await whenReady(startCli(["demo", "--port", "0"]));
   await stdout.until(() => (stdout.text.includes("Ctrl-C") ? true : undefined));
-  expect(stdout.text).toContain(url);
-  expect(stdout.text).toContain(`${admin}/api/pools/demo/upstreams/fast`);
+  expect(stdout.text.trim().split("\n").slice(0, 2)).toEqual([`dashboard  ${admin}/`, `  proxy      ${url}/`]);
+  const read = async <T>(path: string) => JSON.parse((await sendRequest(admin, { path })).text) as T;
 
-  const turns = await Promise.all(Array.from({ length: 6 }, () => sendRequest(url)));
-  const names = turns.map(({ text }) => /^hello from (\w+)\n$/.exec(text)?.[1]).sort();
-  expect(names).toEqual(["fast", "fast", "flaky", "flaky", "slow", "slow"]);
-
-  const patch = await sendRequest(admin, {
-    method: "PATCH",
-    path: "/api/pools/demo/upstreams/slow",
-    headers: { "content-type": "application/json" },
-    body: '{"weight":0}',
-  });
-  expect(patch.status).toBe(200);
-  expect((await sendRequest(admin, { path: "/metrics" })).text).toContain("evenkeel_upstream_requests_total");
-
-  const fast = /fast +(http:\S+)/.exec(stdout.text)?.[1] ?? "";
-  expect((await sendRequest(fast, { method: "POST", path: "/down" })).status).toBe(200);
-  for (let n = 0; n < 10; n++) expect((await sendRequest(url)).status).toBe(200);
-  await stderr.record(({ upstream, to }) => upstream === "fast" && to === "unhealthy");
-  await stderr.record(({ upstream, to }) => upstream === "flaky" && to === "unhealthy");
-  await stderr.record(({ upstream, to, from }) => upstream === "flaky" && to === "healthy" && from === "unhealthy");
+  await stderr.record(({ upstream, to }) => upstream === "web-3" && to === "unhealthy");
+  expect((await sendRequest(url)).text).toMatch(/^hello from web-[12]\n$/);
+  const { problems, pools, traffic } = await read<Overview>("/api/overview");
+  expect(problems[0]).toMatchObject({ pool: "web", upstream: "web-3", status: "unhealthy" });
+  expect(traffic.rate).toBeGreaterThan(20);
+  expect(pools.map(({ name, upstreams }) => `${name} ${upstreams.length}`)).toEqual(["web 3", "api 3", "reports 1"]);
+  const [web, api] = pools;
+  expect(web?.upstreams.map(({ weight }) => weight)).toEqual([3, 1, 1]);
+  expect(api?.upstreams[2]?.traffic.p50).toBeGreaterThan(100);
+  expect(api?.retriesPerSecond).toBeGreaterThan(0);
+  const { failures } = await read<Failures>("/api/failures");
+  expect(failures.every(({ pool, status }) => pool === "reports" && status === 500)).toBe(true);
+  expect(failures.length).toBeGreaterThan(0);
 
   kill("SIGINT");
   expect(await ended).toEqual({ code: 0, signal: null });
-}, 40_000);
+}, 20_000);
+
+test("without traffic, an upstream of the demo can be taken down", async () => {
+  const { url, stdout, stderr, kill, ended } = await whenReady(startCli(["demo", "--port", "0", "--no-traffic"]));
+  await stdout.until(() => (stdout.text.includes("Ctrl-C") ? true : undefined));
+  const turns = await Promise.all(Array.from({ length: 5 }, () => sendRequest(url)));
+  const names = turns.map(({ text }) => /^hello from (\S+)\n$/.exec(text)?.[1]).sort();
+  expect(names).toEqual(["web-1", "web-1", "web-1", "web-2", "web-3"]);
+  const web1 = /POST (http:\S+)\/down/.exec(stdout.text)?.[1] ?? "";
+  expect((await sendRequest(web1, { method: "POST", path: "/down" })).status).toBe(200);
+  for (let n = 0; n < 10; n++) expect((await sendRequest(url)).status).toBe(200);
+  await stderr.record(({ upstream, to }) => upstream === "web-1" && to === "unhealthy");
+  kill("SIGTERM");
+  expect(await ended).toEqual({ code: 0, signal: null });
+});
+
+test("an upstream of the demo comes back after an outage", async () => {
+  const upstream = await DemoUpstream.start("one", { errorStatus: 503, errorShare: 1 });
+  onTestFinished(() => upstream.close());
+  expect(await sendRequest(upstream.url)).toMatchObject({ status: 503, text: "one has an error\n" });
+  upstream.goDown(20);
+  await expect(sendRequest(upstream.url)).rejects.toThrow("ECONNREFUSED");
+  await expect
+    .poll(() => sendRequest(upstream.url, { path: "/healthz" }), { interval: 5 })
+    .toMatchObject({ status: 200 });
+});
 
 test("the demo takes the next free port when 8080 is taken", async () => {
   const server = createServer().listen(8080, "127.0.0.1");

@@ -1,8 +1,9 @@
-import { type FileConfig, parseConfig } from "@evenkeel/config";
-import { DemoUpstream } from "../demo/demo-upstream.ts";
+import path from "node:path";
+import { type DemoPools, startDemoPools, toDemoConfig } from "../demo/demo-pools.ts";
+import { describeDemo } from "../demo/demo-summary.ts";
+import { DemoTraffic } from "../demo/demo-traffic.ts";
 import { findFreePort } from "../demo/free-port.ts";
 import { scheduleOutages } from "../demo/outages.ts";
-import { describeShares } from "../demo/response-shares.ts";
 import { Failure } from "../failure.ts";
 import { openDiagnostics } from "../log/diagnostics.ts";
 import type { StandaloneServer } from "../primary/standalone-server.ts";
@@ -12,41 +13,45 @@ import { serve } from "./serve.ts";
 export interface DemoOptions {
   /** The proxy's port; 0 lets the system choose. Default: 8080 or the next free one. */
   readonly port?: string;
+  /** False sends no requests through the proxy. */
+  readonly traffic?: boolean;
 }
 
-/** The outages are the same in every run. */
+/** Outages and requests are the same in every run. */
 const outageSeed = 7;
+const trafficSeed = 3;
 const statusMs = 1_000;
 
-/** Runs three small upstreams and a proxy in front of them, until a signal stops it. */
-export async function demo({ port }: DemoOptions): Promise<void> {
+/** Runs three pools of small upstreams, a proxy in front of them, and traffic, until a signal stops it. */
+export async function demo({ port, traffic: sendsTraffic = true }: DemoOptions): Promise<void> {
   const ports = await choosePorts(port);
   const statusLine = process.stdout.isTTY ? new StatusLine((text) => process.stdout.write(text)) : undefined;
   const diagnostics = openDiagnostics(statusLine && ((text) => statusLine.print(text)));
-  const upstreams = await Promise.all([
-    DemoUpstream.start("fast", 0),
-    DemoUpstream.start("slow", 150),
-    DemoUpstream.start("flaky", 0),
-  ]);
-  const [, , flaky] = upstreams;
-  const config = toConfig(ports, upstreams);
+  const pools = await startDemoPools();
+  const config = toDemoConfig(ports, pools);
   const timers: NodeJS.Timeout[] = [];
+  let traffic: DemoTraffic | undefined;
   let endOutages = () => {};
   try {
     await serve(() => config, diagnostics, {
       onReady(server) {
-        process.stdout.write(describe(server, upstreams));
-        endOutages = scheduleOutages(flaky, outageSeed);
-        if (statusLine !== undefined) timers.push(setInterval(() => showShares(server, statusLine), statusMs).unref());
+        process.stdout.write(describe(server, pools, sendsTraffic));
+        endOutages = scheduleOutages(pools.unreliable, outageSeed);
+        if (sendsTraffic) traffic = new DemoTraffic(server.listen[0] ?? "", trafficSeed);
+        if (statusLine !== undefined) {
+          timers.push(setInterval(() => statusLine.show(describeDemo(server.proxy.snapshot())), statusMs).unref());
+        }
       },
       onStopping() {
+        traffic?.stop();
         for (const timer of timers) clearInterval(timer);
         statusLine?.show("");
       },
     });
   } finally {
     endOutages();
-    for (const upstream of upstreams) upstream.close();
+    traffic?.close();
+    for (const upstream of pools.all) upstream.close();
     await diagnostics.close();
   }
 }
@@ -59,68 +64,46 @@ async function choosePorts(port: string | undefined): Promise<{ proxy: number; a
   return { proxy: Number(port), admin: port === "0" ? 0 : await findFreePort(9090) };
 }
 
-/** The demo uses a configuration file like every other proxy. */
-function toConfig(ports: { proxy: number; admin: number }, upstreams: readonly DemoUpstream[]): FileConfig {
-  const members = upstreams.map(({ name, url }) => `  { id = "${name}", url = "${url}" },`).join("\n");
-  return parseConfig(
-    `
-[server]
-listen = "127.0.0.1:${ports.proxy}"
-shutdownTimeout = "5s"
+function describe({ listen: [proxy = ""], admin = "" }: StandaloneServer, pools: DemoPools, traffic: boolean): string {
+  const command = nameOfCommand();
+  const at = admin.endsWith(":9090") ? "" : ` --admin ${admin}`;
+  const [web1] = pools.all;
+  return `
+  dashboard  ${admin}/
+  proxy      ${proxy}/
 
-[admin]
-listen = "127.0.0.1:${ports.admin}"
-
-[accessLog]
-format = "none"
-
-[pools.demo]
-balance = "round-robin"
-upstreams = [
-${members}
-]
-
-[pools.demo.healthCheck]
-path = "/healthz"
-interval = "1s"
-fastInterval = "500ms"
-timeout = "1s"
-unhealthyThreshold = 2
-`,
-    { file: "demo.toml", env: {} },
-  );
+${
+  traffic
+    ? "The demo sends about 60 requests per second through the proxy, to three pools:"
+    : "The proxy is in front of three pools:"
 }
 
-function describe({ listen: [proxy], admin }: StandaloneServer, [fast, slow, flaky]: readonly DemoUpstream[]): string {
-  return `
-Evenkeel in front of three upstreams, which take turns:
+${pools.description.map((line) => `  ${line}`).join("\n")}
 
-  proxy   ${proxy}
-  admin   ${admin}
-  fast    ${fast?.url}
-  slow    ${slow?.url}  responds after 150 ms
-  flaky   ${flaky?.url}  goes down now and then
+In a few seconds web-3 goes down: the dashboard shows it, since when, and why. Try in another terminal:
 
-Try in another terminal:
+  ${command} top${at}
+      the same in the terminal
+
+  ${command} weight web/web-2 5${at}
+      more requests for web-2, from the next one on
 
   curl ${proxy}/
-      a few times; while flaky is down, the others respond
+      a request of your own, whatever is down
 
-  curl -X PATCH -H 'content-type: application/json' -d '{"weight": 5}' ${admin}/api/pools/demo/upstreams/fast
-      five turns for fast, one for each of the others
+  curl -X POST ${web1?.url}/down
+      takes web-1 down for ten seconds
 
-  curl -X POST ${fast?.url}/down
-      takes fast down for ten seconds; the health checks mark it unhealthy
-
-  curl ${admin}/metrics
-      the metrics that Prometheus collects
+  ${command} failures${at}
+      the requests that have failed, and why
 
 Ctrl-C stops the demo.
 
 `;
 }
 
-function showShares(server: StandaloneServer, statusLine: StatusLine): void {
-  const [pool] = server.proxy.snapshot().pools;
-  if (pool !== undefined) statusLine.show(describeShares(pool));
+/** How the user can run this command again: as installed, or by its file in a clone of the repository. */
+function nameOfCommand(): string {
+  const [, file = ""] = process.argv;
+  return file.endsWith(".js") ? `node ${path.relative(process.cwd(), file)}` : "evenkeel";
 }

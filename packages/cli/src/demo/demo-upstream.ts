@@ -1,26 +1,42 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { seededRandom } from "evenkeel";
+
+export interface DemoUpstreamOptions {
+  /** The delay before each response. Default: 0. */
+  readonly delayMs?: number;
+  /** The status of a part of its responses, from 0 to 1. Default: none has it. */
+  readonly errorStatus?: number;
+  readonly errorShare?: number;
+}
+
+/** Errors come at the same requests in every run. */
+const errorSeed = 11;
 
 /** A small HTTP server that responds with its name, and that can be down for a while. */
 export class DemoUpstream {
   readonly name: string;
   readonly #delayMs: number;
+  readonly #errorStatus: number;
+  readonly #errorShare: number;
+  readonly #random = seededRandom(errorSeed);
   readonly #server: Server;
   #port = 0;
   #restart: NodeJS.Timeout | undefined;
 
-  /** `delayMs` is the delay before each response. */
-  static async start(name: string, delayMs: number): Promise<DemoUpstream> {
-    const upstream = new DemoUpstream(name, delayMs);
+  static async start(name: string, options: DemoUpstreamOptions = {}): Promise<DemoUpstream> {
+    const upstream = new DemoUpstream(name, options);
     await upstream.#listen();
     upstream.#port = (upstream.#server.address() as AddressInfo).port;
     return upstream;
   }
 
-  private constructor(name: string, delayMs: number) {
+  private constructor(name: string, { delayMs = 0, errorStatus = 500, errorShare = 0 }: DemoUpstreamOptions) {
     this.name = name;
     this.#delayMs = delayMs;
+    this.#errorStatus = errorStatus;
+    this.#errorShare = errorShare;
     this.#server = createServer((req, res) => this.#respond(req, res));
     // Another process may have taken the port while the server was down.
     this.#server.on("error", () => this.#restartIn(1_000));
@@ -57,7 +73,10 @@ export class DemoUpstream {
     res.setHeader("content-type", "text/plain; charset=utf-8");
     if (req.url === "/healthz") return void res.end("ok\n");
     if (req.url === "/down") return this.#respondToDown(req, res);
-    const timer = setTimeout(() => res.end(`hello from ${this.name}\n`), this.#delayMs);
+    const isError = this.#random() < this.#errorShare;
+    if (isError) res.statusCode = this.#errorStatus;
+    const text = isError ? `${this.name} has an error\n` : `hello from ${this.name}\n`;
+    const timer = setTimeout(() => res.end(text), this.#delayMs);
     res.once("close", () => clearTimeout(timer));
   }
 
