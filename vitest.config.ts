@@ -20,6 +20,7 @@ const command = [
 /** Folders whose tests open no socket; no-sockets.ts makes one that does fail. */
 const pure = [
   "packages/core/test/{attempts,balancer,config,docs,explain,forward,group-limits,observe,pool,simulate,simulation}/**/*.test.ts",
+  "packages/cli/test/overview/**/*.test.ts",
   "scripts/test/**/*.test.ts",
 ];
 

@@ -4,10 +4,28 @@ import type { ConfigError } from "@evenkeel/config";
 export const exitCodes = { ok: 0, failed: 1, config: 2 } as const;
 
 /** An error that ends a command. The user gets the message in one line, without a stack. */
-export class Failure extends Error {}
+export class Failure extends Error {
+  /** For programs: one of docs/operations.md, or the code of the admin API. */
+  readonly code: string;
 
-/** Returns 2 for a mistake in the configuration, and 1 for every other error, an unreadable file included. */
+  constructor(message: string, code = "failed") {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** What a command prints with --json when it fails. */
+export function toErrorDocument(error: unknown): object {
+  const code = error instanceof Failure ? error.code : "failed";
+  return { error: { code, message: messageOf(error) } };
+}
+
+/**
+ * Returns 2 for a mistake in the configuration, and 1 for every other error, an unreadable file included. What a running proxy
+ * reports is no mistake in the configuration of this command, whatever its code.
+ */
 export function exitCodeOf(error: unknown): number {
+  if (error instanceof Failure) return exitCodes.failed;
   const { code, kind } = error as Partial<ConfigError>;
   const unreadable = kind === "missing" || kind === "unreadable";
   return code === "invalid_options" && !unreadable ? exitCodes.config : exitCodes.failed;

@@ -51,6 +51,15 @@ export const limits = {
   restartCountsMs: 250,
   /** Milliseconds for a response of the admin API to a command. */
   adminCallMs: 10_000,
+  /** Bytes of a response of the admin API that a command reads. */
+  adminResponseBytes: 67_108_864,
+  /** Milliseconds between two requests of `evenkeel top`, and at most for a response. */
+  topIntervalMs: 1_000,
+  topCallMs: 5_000,
+  /** Milliseconds after the last response from which `evenkeel top` marks its numbers as stale. */
+  topStaleMs: 3_000,
+  /** The longest pause in milliseconds before `evenkeel top` connects again. */
+  topReconnectMs: 5_000,
   /** Milliseconds for the response to a restart: longer than a new process may take to be ready. */
   restartCallMs: 90_000,
 } as const;

@@ -3,12 +3,14 @@
 import { debuglog } from "node:util";
 import type { ConfigError } from "@evenkeel/config";
 import { Command, Option } from "commander";
-import type { AdminClientOptions } from "./admin-client.ts";
+import type { AdminCommandOptions } from "./commands/admin-commands.ts";
 import type { DemoOptions } from "./commands/demo.ts";
 import type { ExplainOptions } from "./commands/explain.ts";
 import type { RunOptions } from "./commands/run.ts";
 import type { SimulateOptions } from "./commands/simulate.ts";
-import { exitCodeOf, exitCodes, messageOf } from "./failure.ts";
+import type { TopOptions } from "./commands/top.ts";
+import { exitCodeOf, exitCodes, messageOf, toErrorDocument } from "./failure.ts";
+import { toSafeJson } from "./log/escape.ts";
 import { version } from "./version.ts";
 
 const debug = debuglog("evenkeel:cli");
@@ -43,8 +45,9 @@ command("init [config]", "write a commented starter configuration").action((file
   attempt(async () => (await import("./commands/init.ts")).init(file)),
 );
 
-command("demo", "run a proxy with three small upstreams, one slow and one flaky")
+command("demo", "run a proxy with three pools of small upstreams, one of them flaky, and traffic")
   .option("-p, --port <port>", "the proxy's port (default: 8080, or the next free one)")
+  .option("--no-traffic", "send no requests through the proxy")
   .action((options: DemoOptions) => finish(async () => (await import("./commands/demo.ts")).demo(options)));
 
 command("simulate <config> <trace>", "replay traffic against a configuration on virtual time, without a socket")
@@ -52,15 +55,28 @@ command("simulate <config> <trace>", "replay traffic against a configuration on 
   .option("--workers <number>", "the number of proxies with the configuration, over the same upstreams", "1")
   .option("--json", "print the whole report as JSON")
   .action((file: string, trace: string, options: SimulateOptions) =>
-    attempt(async () => (await import("./commands/simulate.ts")).simulate(file, trace, options)),
+    attempt(async () => (await import("./commands/simulate.ts")).simulate(file, trace, options), options),
   );
 
-adminCommand("status", "show the pools of a running proxy").action((options: AdminClientOptions) =>
-  attempt(async () => (await import("./commands/admin-commands.ts")).status(options)),
+adminCommand("status", "show the problems, pools and upstreams of a running proxy").action(
+  (options: AdminCommandOptions) =>
+    attempt(async () => (await import("./commands/status.ts")).status(options), options),
+);
+adminCommand("top", "show the state of a running proxy, updated every second", "print a line of JSON every second")
+  .option("--once", "print one state and end")
+  .option("--sort <order>", "status, rate, errors, p99, in-flight or name", "status")
+  .option("--pool <name>", "show the upstreams of one pool")
+  .action((options: TopOptions) => attempt(async () => (await import("./commands/top.ts")).top(options), options));
+adminCommand("failures", "show the requests that have failed last").action((options: AdminCommandOptions) =>
+  attempt(async () => (await import("./commands/failures.ts")).failures(options), options),
+);
+adminCommand("config", "print the configuration that a running proxy uses, without secrets").action(
+  (options: AdminCommandOptions) =>
+    attempt(async () => (await import("./commands/config.ts")).config(options), options),
 );
 adminCommand("weight <pool/upstream> <weight>", "set the weight of an upstream").action(
-  (target: string, text: string, options: AdminClientOptions) =>
-    attempt(async () => (await import("./commands/admin-commands.ts")).weight(target, text, options)),
+  (target: string, text: string, options: AdminCommandOptions) =>
+    attempt(async () => (await import("./commands/admin-commands.ts")).weight(target, text, options), options),
 );
 for (const [name, state, description] of [
   ["drain", "draining", "send an upstream no new requests, and let those in flight finish"],
@@ -69,16 +85,17 @@ for (const [name, state, description] of [
 ] as const) {
   const setting = adminCommand(`${name} <pool/upstream>`, description);
   if (state !== "active") setting.option("--timeout <duration>", "close its WebSockets after this long, as in 30s");
-  setting.action((target: string, options: AdminClientOptions) =>
-    attempt(async () => (await import("./commands/admin-commands.ts")).setState(target, state, options)),
+  setting.action((target: string, options: AdminCommandOptions) =>
+    attempt(async () => (await import("./commands/admin-commands.ts")).setState(target, state, options), options),
   );
 }
-adminCommand("reload", "reload the configuration of a running proxy").action((options: AdminClientOptions) =>
-  attempt(async () => (await import("./commands/admin-commands.ts")).reload(options)),
+adminCommand("reload", "reload the configuration of a running proxy").action((options: AdminCommandOptions) =>
+  attempt(async () => (await import("./commands/admin-commands.ts")).reload(options), options),
 );
 
 adminCommand("restart", "replace a running proxy in place with the code and the configuration on disk").action(
-  (options: AdminClientOptions) => attempt(async () => (await import("./commands/admin-commands.ts")).restart(options)),
+  (options: AdminCommandOptions) =>
+    attempt(async () => (await import("./commands/admin-commands.ts")).restart(options), options),
 );
 
 adminCommand("explain <url>", "explain how a running proxy would handle a request")
@@ -86,9 +103,8 @@ adminCommand("explain <url>", "explain how a running proxy would handle a reques
   .option("--host <host>", "its Host header, instead of the host in the URL")
   .option("--header <line>", 'a header as "Name: value"; may be repeated', collect)
   .option("--client <address>", "the address of the client")
-  .option("--json", "print the explanation as JSON")
   .action((url: string, options: ExplainOptions) =>
-    attempt(async () => (await import("./commands/explain.ts")).explain(url, options)),
+    attempt(async () => (await import("./commands/explain.ts")).explain(url, options), options),
   );
 
 // The reader of the output may close its pipe, as in `evenkeel check | head`.
@@ -105,18 +121,20 @@ function collect(value: string, before: readonly string[] = []): readonly string
   return [...before, value];
 }
 
-function adminCommand(usage: string, description: string): Command {
+function adminCommand(usage: string, description: string, json = "print JSON"): Command {
   return command(usage, description)
+    .option("--json", json)
     .option("-a, --admin <url>", "the admin API of the proxy, or unix:PATH", "http://127.0.0.1:9090")
     .addOption(new Option("-t, --token <token>", "the token of the admin API").env("EVENKEEL_TOKEN"));
 }
 
-/** Runs a command that ends by itself. */
-async function attempt(work: () => Promise<void>): Promise<void> {
+/** Runs a command that ends by itself. With `json`, an error goes to stdout as JSON: a program reads one document there. */
+async function attempt(work: () => Promise<void>, { json = false }: { readonly json?: boolean } = {}): Promise<void> {
   try {
     await work();
   } catch (error) {
-    process.exitCode = await report(error);
+    if (json) process.stdout.write(`${toSafeJson(toErrorDocument(error))}\n`);
+    process.exitCode = json ? exitCodeOf(error) : await report(error);
   }
 }
 

@@ -8,6 +8,7 @@ import { version } from "../src/version.ts";
 import { makeFolder, publishedBin, runCli, serve, writeFile } from "./support/cli.ts";
 import { anyPort, nowhere, poolOf, withAdmin } from "./support/configs.ts";
 import { sendRequest, startUpstream } from "./support/http.ts";
+import { poolOf as hostilePool, overviewOf, upstreamOf } from "./support/overviews.ts";
 
 const commands = [
   "run",
@@ -15,6 +16,9 @@ const commands = [
   "init",
   "demo",
   "status",
+  "top",
+  "failures",
+  "config",
   "weight",
   "drain",
   "enable",
@@ -148,9 +152,12 @@ test("the admin commands show and change a running proxy", async () => {
 
   const status = await remote("status");
   expect(status).toMatchObject({ code: 0, stderr: "" });
-  expect(status.stdout).toMatch(/^UPSTREAM .* IN FLIGHT +TUNNELS /);
+  expect(status.stdout).toMatch(/^evenkeel \S+, up \d+s, 0 of \d+ connections\n\nall healthy\n/);
+  expect(status.stdout).toMatch(
+    /^UPSTREAM +STATUS +SINCE +REQ\/S +ERRORS +P50 +P99 +IN FLIGHT +WEIGHT +TUNNELS +URL +REASON$/m,
+  );
   expect(status.stdout).not.toContain("WORKER");
-  expect(status.stdout).toMatch(/^app\/a +active +unknown +1 +0 +0 +- /m);
+  expect(status.stdout).toMatch(/^app\/a +unchecked +\d+s ago .* 1 +http:/m);
   expect((await runCli(["status", "--admin", admin, "--token", "wrong"])).code).toBe(1);
 
   expect((await remote("weight", "app/a", "3")).code).toBe(0);
@@ -160,7 +167,7 @@ test("the admin commands show and change a running proxy", async () => {
   expect((await remote("enable", "app/a")).code).toBe(0);
   expect((await remote("disable", "app/b")).code).toBe(0);
   expect(await turns()).toEqual(["a", "a", "a", "a"]);
-  expect((await remote("status")).stdout).toMatch(/^app\/b +disabled /m);
+  expect((await remote("status")).stdout).toMatch(/^app\/b +disabled .* set by an operator$/m);
 
   writeFileSync(config, toml.replace("round-robin", "random"));
   const reload = await remote("reload");
@@ -270,20 +277,58 @@ test.each(["http://127.0.0.1:1", "127.0.0.1:1", "unix:/no/such.sock", "not a url
 test("a response of another server is reported, and its control characters do not reach the terminal", async () => {
   const page = await startUpstream((_req, res) => res.end("<h1>hello</h1>"));
   expect((await runCli(["status", "--admin", page.url])).code).toBe(1);
-  const hostile = await startUpstream((_req, res) => {
-    res.end(
-      JSON.stringify({
-        pools: [{ name: "\u001b[2J", upstreams: [{ id: "a\n", url: "", state: "active", quantiles: {} }] }],
-      }),
-    );
-  });
-  const { stdout, stderr } = await runCli(["status", "--admin", hostile.url]);
-  expect(stdout + stderr).not.toContain("\u001b");
+  let hostile: unknown = overviewOf([hostilePool("\u001b[2J", [upstreamOf("a\n", { reason: "\u009b2J" })])]);
+  const other = await startUpstream((_req, res) => res.end(JSON.stringify(hostile)));
+  const { stdout, stderr } = await runCli(["status", "--admin", other.url]);
+  expect(stdout).toContain("\\x1b[2J/a\\x0a ");
+  expect(stdout + stderr).not.toMatch(/(?!\n)\p{Cc}/u);
+  for (const malformed of [null, [], { pools: [null], problems: [], traffic: {}, time: 1 }, { pools: 1 }]) {
+    hostile = malformed;
+    expect(await runCli(["status", "--admin", other.url])).toEqual({
+      code: 1,
+      stdout: "",
+      stderr: "evenkeel: the response does not come from an admin API; check the port in --admin\n",
+    });
+  }
 });
 
 function copyCert(source: string, to: string): void {
   writeFileSync(to, readFileSync(path.join(import.meta.dirname, "support/certs", source)));
 }
+
+test("every admin command prints JSON with --json, errors too", async () => {
+  const app = await startUpstream((_req, res) => res.writeHead(500).end());
+  const { url, admin } = await serve(`${anyPort}${withAdmin}${poolOf(app.url)}`);
+  await sendRequest(url, { path: "/cart?secret=1" });
+  const run = async (...args: string[]) => {
+    const { code, stdout, stderr } = await runCli([...args, "--admin", admin, "--json"]);
+    expect(stderr, args.join(" ")).toBe("");
+    return { code, ...(JSON.parse(stdout) as Record<string, never>) };
+  };
+  expect(await run("status")).toMatchObject({
+    code: 0,
+    problems: [],
+    pools: [{ name: "app", upstreams: [{ id: "a" }] }],
+  });
+  expect(await run("failures")).toMatchObject({ code: 0, failures: [{ method: "GET", path: "/cart", status: 500 }] });
+  expect(await run("config")).toMatchObject({
+    code: 0,
+    config: { server: { shutdownTimeout: "30s" }, accessLog: { path: "stdout" } },
+  });
+  expect(await run("weight", "app/a", "3")).toMatchObject({ code: 0, id: "a", weight: 3 });
+  expect(await run("drain", "app/a")).toMatchObject({ code: 0, state: "draining" });
+  expect(await run("enable", "app/a")).toMatchObject({ code: 0, state: "active" });
+  expect(await run("reload")).toMatchObject({ code: 0, pools: { changed: [] } });
+  expect(await run("explain", "/")).toMatchObject({ code: 0, pool: { name: "app" } });
+  expect(await run("drain", "app/b")).toMatchObject({ code: 1, error: { code: "unknown_upstream" } });
+  expect(await run("weight", "app/a", "many")).toMatchObject({ code: 1, error: { code: "bad_argument" } });
+
+  const failures = await runCli(["failures", "--admin", admin]);
+  expect(failures.stdout).toMatch(/^\d{4}-\d\d-\d\dT\S+Z +500 .* GET \S+\/cart +\S+$/m);
+  const config = await runCli(["config", "--admin", admin]);
+  expect(config.stdout).toContain('[server]\nlisten = [ "127.0.0.1:0" ]\n');
+  expect(config).toMatchObject({ code: 0, stderr: "" });
+});
 
 test("status and the log show which upstream is ejected, and for how long", async () => {
   const [down, up] = [
@@ -297,5 +342,6 @@ test("status and the log show which upstream is ejected, and for how long", asyn
   const ejection = await stderr.record(({ msg }) => String(msg).includes("ejected"));
   expect(ejection).toMatchObject({ pool: "app", upstream: "a", reason: "consecutive-failures", level: "warn" });
   const { stdout } = await runCli(["status", "--admin", admin]);
-  expect(stdout).toMatch(/^app\/a +ejected until \d\d:\d\d:\d\dZ +unknown +1 /m);
+  expect(stdout).toMatch(/^app\/a +ejected +\d+s ago .* consecutive-failures \(status 503\), until \d\d:\d\d:\d\dZ$/m);
+  expect(stdout).toMatch(/^ {2}\w+ +app\/a is ejected: consecutive-failures/m);
 });

@@ -25,8 +25,8 @@ test("status shows the workers, and in how many an upstream is ejected; explain 
   for (let count = 0; count < 5; count++) pool?.begin(a).settle("reset");
   const [status, explained] = await Promise.all([run("status"), explain()]);
   expect(status).toMatchObject({ code: 0, stderr: "" });
-  expect(status.stdout).toMatch(/^app\/a +ejected in 1 of 3 workers +unknown +1 +0 /m);
-  expect(status.stdout).toMatch(/^app\/b +active /m);
+  expect(status.stdout).toMatch(/^app\/a +ejected .* 1 of 3 workers/m);
+  expect(status.stdout).toMatch(/^app\/b +unchecked /m);
   expect(status.stdout).toMatch(/\n\nWORKER +PID +UP +CONNECTIONS +LOOP DELAY P99 +HEAP +MEMORY +RESTARTS\n/);
   expect(status.stdout).toMatch(/^2 +1002 +\d+d +20 +2\.5 ms +20 MB +90 MB +3 \(2 killed, 1 stalled\)$/m);
   expect(status.stdout).toMatch(/^3 +1003 .* 0$/m);

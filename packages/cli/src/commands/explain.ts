@@ -1,16 +1,16 @@
 import type { Explanation, PoolExplanation } from "evenkeel";
-import { type AdminClientOptions, callAdmin } from "../admin-client.ts";
-import { formatTable, printLines } from "../table.ts";
+import { callAdmin } from "../admin-client.ts";
+import { formatTable, printJson, printLines } from "../table.ts";
+import type { AdminCommandOptions } from "./admin-commands.ts";
 import { describeUpstream } from "./explain-upstream.ts";
 import { describeWorkers } from "./explain-workers.ts";
 
-export interface ExplainOptions extends AdminClientOptions {
+export interface ExplainOptions extends AdminCommandOptions {
   readonly method?: string;
   readonly host?: string;
   /** Each as "Name: value". */
   readonly header?: readonly string[];
   readonly client?: string;
-  readonly json?: boolean;
 }
 
 /** Prints how a running proxy would handle a request. */
@@ -21,7 +21,8 @@ export async function explain(url: string, options: ExplainOptions): Promise<voi
   }
   for (const line of options.header ?? []) query.append("header", line);
   const found = await callAdmin<Explanation>(options, "GET", `/api/explain?${query}`);
-  printLines(options.json === true ? JSON.stringify(found, null, 2).split("\n") : describe(found));
+  if (options.json === true) printJson(found);
+  else printLines(describe(found));
 }
 
 function describe(explanation: Explanation): string[] {

@@ -5,9 +5,12 @@
 /** Characters that JSON.stringify does not escape: DEL, the C1 controls, and two separators that may count as line breaks. */
 const leftByJson = /[\u007f-\u009f\u2028\u2029]/g;
 
-/** Returns JSON on one line, without control characters. */
-export function toSafeJson(value: unknown): string {
-  return JSON.stringify(value).replace(leftByJson, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
+/** Returns JSON without control characters, on one line unless an indentation is given. */
+export function toSafeJson(value: unknown, indentation?: number): string {
+  return JSON.stringify(value, null, indentation).replace(
+    leftByJson,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }
 
 /** What JSON or `leftByJson` escapes in a string. JSON.stringify escapes surrogates that are not in pairs. */

@@ -11,7 +11,7 @@ import { AdminListener, type AdminListenerEvents } from "./admin-listener.ts";
 
 /** What the admin API inspects and changes. */
 export interface AdminSubject
-  extends Pick<AdminOptions, "listener" | "starting" | "draining" | "onReload" | "onRestart"> {
+  extends Pick<AdminOptions, "listener" | "starting" | "draining" | "onReload" | "onRestart" | "config"> {
   readonly target: AdminTarget;
 }
 

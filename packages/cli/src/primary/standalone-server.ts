@@ -1,7 +1,7 @@
 import { availableParallelism } from "node:os";
 import { setTimeout as wait } from "node:timers/promises";
 import type { ListenerSnapshot } from "@evenkeel/admin";
-import type { FileConfig } from "@evenkeel/config";
+import { describeTables, type FileConfig } from "@evenkeel/config";
 import { formatListenAddress, type ReloadChanges, type Proxy as ReverseProxy } from "evenkeel";
 import type { Logger } from "pino";
 import { Failure } from "../failure.ts";
@@ -180,6 +180,7 @@ export class StandaloneServer {
       starting: () => !this.#listening || (this.#stopped === undefined && !this.#serving.alive),
       draining: () => this.#stopped !== undefined,
       onReload: () => this.reload(),
+      config: () => describeTables(this.#loaded.config),
       ...(succession.restartable && { onRestart: () => this.restart() }),
     };
     const { descriptors } = this.#serving;

@@ -1,5 +1,6 @@
 import type { WorkerSnapshot } from "@evenkeel/admin";
 import { formatTable } from "../table.ts";
+import { formatAge } from "./format-values.ts";
 
 /** Formats the workers of a group as a table. `now` is in milliseconds since 1970. */
 export function formatWorkers(workers: readonly WorkerSnapshot[], now: number): string[] {
@@ -14,23 +15,13 @@ function toRow(worker: WorkerSnapshot, now: number): string[] {
     since === 0
       ? ["starting", String(worker.connections), "-", "-", "-"]
       : [
-          toAge(now - since),
+          formatAge(now - since),
           String(worker.connections),
           `${eventLoopDelayMs.p99.toFixed(1)} ms`,
           toMegabytes(heapUsedBytes),
           toMegabytes(rssBytes),
         ];
   return [String(worker.worker), String(worker.pid ?? "-"), ...measured, toRestarts(worker.restarts)];
-}
-
-/** In the largest unit of which there are at least two. */
-function toAge(ms: number): string {
-  const seconds = Math.max(0, Math.floor(ms / 1_000));
-  if (seconds < 120) return `${seconds}s`;
-  const minutes = Math.floor(seconds / 60);
-  if (minutes < 120) return `${minutes}m`;
-  const hours = Math.floor(minutes / 60);
-  return hours < 48 ? `${hours}h` : `${Math.floor(hours / 24)}d`;
 }
 
 function toMegabytes(bytes: number): string {
