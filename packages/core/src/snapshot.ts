@@ -219,6 +219,7 @@ export interface RequestErrorCount {
   readonly count: number;
 }
 
+/** From the arrival of requests to the end of their responses. Without tunnels. */
 export interface RequestDurations {
   readonly route: string;
   readonly pool: string;

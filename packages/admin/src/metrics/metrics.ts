@@ -75,7 +75,7 @@ function requestFamilies({ requests, grpcCalls, errors, durations }: ProxySnapsh
     ),
     histogram(
       "evenkeel_request_duration_seconds",
-      "Time from a request's arrival to the end of its response.",
+      "Time from a request's arrival to the end of its response, without WebSockets.",
       durations.map(({ route, pool, histogram }) => [{ route, pool }, histogram]),
     ),
   ];

@@ -33,4 +33,6 @@ export interface RequestCountLabels {
   readonly status: number;
   readonly grpcStatus?: number | undefined;
   readonly error?: ErrorCode | undefined;
+  /** The request has ended as a tunnel. */
+  readonly tunnel?: boolean;
 }

@@ -64,6 +64,7 @@ export class RequestRecord {
   #answeredByApp: Pick<ClientExchange, "status"> | undefined;
   #flags: Set<RequestFlag> | undefined;
   #finished = false;
+  #tunnel = false;
 
   /** `received` is undefined for a request that is refused. */
   constructor(
@@ -129,6 +130,7 @@ export class RequestRecord {
   }
 
   tunnelChanged(change: "opened" | "closed"): void {
+    this.#tunnel = true;
     const { reporter } = this.#context;
     if (!reporter.wants("tunnel")) return;
     const { bytesIn, bytesOut } = this;
@@ -160,7 +162,8 @@ export class RequestRecord {
       route.pool.traffic.bytesOut += this.bytesOut;
     }
     const grpcStatus = this.isGrpc ? this.#finalGrpcStatus() : undefined;
-    const labels = { route: route?.options.name, pool: route?.pool.name, method, status, grpcStatus, error };
+    const tunnel = this.#tunnel;
+    const labels = { route: route?.options.name, pool: route?.pool.name, method, status, grpcStatus, error, tunnel };
     const durationMs = this.#elapsedMs();
     reporter.count(labels, durationMs);
     this.#endTrace(grpcStatus);

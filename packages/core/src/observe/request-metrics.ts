@@ -28,7 +28,8 @@ export class RequestMetrics {
     const { route = "", pool = "", status } = labels;
     const method = methods.has(labels.method) ? labels.method : "other";
     const series = this.#seriesOf(route, pool);
-    series.histogram.record(durationMs);
+    // How long a tunnel is open says nothing about how fast responses are.
+    if (labels.tunnel !== true) series.histogram.record(durationMs);
     countStatus(series.counts, method, status);
     const { grpcStatus, error } = labels;
     if (grpcStatus !== undefined) series.grpcCounts.set(grpcStatus, (series.grpcCounts.get(grpcStatus) ?? 0) + 1);

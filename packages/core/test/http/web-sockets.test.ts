@@ -29,6 +29,10 @@ describe("a tunnel", () => {
     const [event] = await finished(1);
     expect(event).toMatchObject({ status: 101, method: "GET", url: "/chat?room=1", upstream: "a", error: undefined });
     expect(event?.attempts).toMatchObject([{ upstream: "a", status: 101 }]);
+    expect(proxy.snapshot()).toMatchObject({
+      requests: [{ code: 101, count: 1 }],
+      durations: [{ histogram: { count: 0 } }],
+    });
     expect(event?.bytesIn).toBeGreaterThan(65_536);
     expect(upstream.received[0]?.url).toBe("/chat?room=1");
   });

@@ -22,6 +22,13 @@ test("counts by route, pool, method and status, and times by route and pool", ()
   ]);
 });
 
+test("a tunnel counts as a request, and its time is not a response time", () => {
+  const metrics = new RequestMetrics();
+  metrics.count({ route: "/*", pool: "api", method: "GET", status: 101, tunnel: true }, 3_600_000);
+  expect(metrics.requests()).toEqual([{ route: "/*", pool: "api", method: "GET", code: 101, count: 1 }]);
+  expect(metrics.durations().map(({ histogram }) => histogram.count)).toEqual([0]);
+});
+
 test("counts gRPC calls by status as well", () => {
   const metrics = new RequestMetrics();
   const labels = { route: "/*", pool: "api", method: "POST", status: 200 };
