@@ -1,7 +1,23 @@
+import { LiveData } from "./data/live-data.ts";
+import { App } from "./page/app.ts";
+import { updateTab } from "./page/page-title.ts";
 import { html, render } from "./vendor/preact.js";
 
 const root = document.getElementById("app");
 if (root !== null) {
   root.textContent = "";
-  render(html`<main><h1>Evenkeel</h1></main>`, root);
+  let isScheduled = false;
+  const show = () => {
+    isScheduled = false;
+    updateTab(data);
+    render(html`<${App} data=${data} />`, root);
+  };
+  // Several changes of one moment, such as events, are shown together.
+  const data = new LiveData(() => {
+    if (isScheduled) return;
+    isScheduled = true;
+    setTimeout(show, 0);
+  });
+  show();
+  data.start();
 }

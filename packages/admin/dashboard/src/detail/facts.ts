@@ -1,0 +1,95 @@
+/** The facts about a pool or an upstream, as a list. */
+
+import type { PoolOverview, UpstreamOverview } from "@evenkeel/admin";
+import {
+  formatCount,
+  formatDuration,
+  formatMs,
+  formatRate,
+  formatRatio,
+  formatTime,
+  formatWeight,
+  none,
+} from "../model/format.ts";
+import { statusInfo } from "../model/statuses.ts";
+import { statusIcon } from "../page/icons.ts";
+import { selectionLink } from "../page/selection.ts";
+import { html, type VNode } from "../vendor/preact.js";
+
+type Fact = readonly [name: string, value: VNode | string];
+
+export function upstreamFacts(pool: PoolOverview, upstream: UpstreamOverview, now: number): VNode {
+  const { url, since, until, reason, cause, lastProbe, lastFailure, ejections, traffic } = upstream;
+  const facts: readonly (Fact | false)[] = [
+    ["URL", html`<span class="mono">${url}</span>`],
+    ["Status since", since === null ? none : `${formatTime(since, now)}, for ${formatDuration(now - since)}`],
+    reason !== null && ["Reason", cause === undefined ? reason : `${reason}: ${cause}`],
+    until !== null && ["Ejected until", `${formatTime(until, now)}, in ${formatDuration(until - now)}`],
+    ["Weight", weights(pool, upstream)],
+    ["In flight", load(upstream)],
+    ["Errors", `${formatRatio(traffic.errorRatio)} of attempts`],
+    [
+      "Last probe",
+      lastProbe === null ? "none" : `${lastProbe.reason}, ${formatMs(lastProbe.durationMs)}, ${ago(lastProbe.at, now)}`,
+    ],
+    ["Last failure", lastFailure === null ? "none" : `${lastFailure.code}, ${ago(lastFailure.at, now)}`],
+    ["Ejections", formatCount(ejections)],
+  ];
+  return factList(facts.filter((fact) => fact !== false));
+}
+
+export function poolFacts(pool: PoolOverview, now: number): VNode {
+  const { policy, available, total, since, serving, queueDepth, queueMax, outage, tunnels, inFlight } = pool;
+  const facts: readonly (Fact | false)[] = [
+    ["Policy", policy],
+    ["Available", `${available} of ${total}`],
+    since !== null && [
+      serving ? "Serving since" : "Not serving since",
+      `${formatTime(since, now)}, for ${formatDuration(now - since)}`,
+    ],
+    outage !== null && ["Outage since", `${formatTime(outage.since, now)}, ${formatCount(outage.waiting)} waiting`],
+    ["In flight", `${formatCount(inFlight)}${andTunnels(tunnels)}`],
+    ["Queue", queueMax === null ? formatCount(queueDepth) : `${formatCount(queueDepth)} of ${formatCount(queueMax)}`],
+    ["Retries/s", formatRate(pool.retriesPerSecond)],
+    ["Beyond the retry budget/s", formatRate(pool.budgetExhaustedPerSecond)],
+    ["Upstreams", members(pool)],
+  ];
+  return factList(facts.filter((fact) => fact !== false));
+}
+
+const maxMembers = 24;
+
+function members({ name, upstreams }: PoolOverview): VNode {
+  return html`<span class="members">
+    ${upstreams.slice(0, maxMembers).map(({ id, status }) => {
+      const { tone, label } = statusInfo(status);
+      return html`<a class="member tone-${tone}" href=${selectionLink(name, id)} title=${label}>${statusIcon(status)}${id}</a>`;
+    })}
+    ${upstreams.length > maxMembers && html`<span class="dim">and ${formatCount(upstreams.length - maxMembers)} more</span>`}
+  </span>`;
+}
+
+function weights({ upstreams }: PoolOverview, { weight, effectiveWeight, backup }: UpstreamOverview): string {
+  const total = upstreams.filter((one) => one.backup === backup).reduce((sum, one) => sum + one.effectiveWeight, 0);
+  const share = total > 0 ? `, ${formatRatio(effectiveWeight / total)} of its pool` : "";
+  return Math.abs(weight - effectiveWeight) < 0.005
+    ? `${formatWeight(weight)}${share}`
+    : `${formatWeight(weight)} configured, ${formatWeight(effectiveWeight)} effective${share}`;
+}
+
+function load({ inFlight, tunnels, maxInFlight }: UpstreamOverview): string {
+  const limit = maxInFlight === null ? "no limit" : `limit ${formatCount(maxInFlight)}`;
+  return `${formatCount(inFlight)}${andTunnels(tunnels)}, ${limit}`;
+}
+
+function andTunnels(tunnels: number): string {
+  return tunnels > 0 ? `, and ${formatCount(tunnels)} tunnels` : "";
+}
+
+function ago(time: number, now: number): string {
+  return `${formatDuration(now - time)} ago`;
+}
+
+function factList(facts: readonly Fact[]): VNode {
+  return html`<dl class="facts">${facts.map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
+}
