@@ -16,6 +16,7 @@ const packages = path.join(path.dirname(import.meta.dirname), "packages");
 for (const name of readdirSync(packages)) {
   set(path.join(packages, name, "package.json"), /(?<="version": ")[^"]*/);
   set(path.join(packages, name, "src", "version.ts"), /(?<=version = ")[^"]*/);
+  set(path.join(packages, name, "openapi.json"), /(?<="version": ")[^"]*/);
 }
 
 function set(file, pattern) {
