@@ -15,7 +15,7 @@ test("within ten seconds the demo shows traffic, an upstream in trouble, retries
   await stderr.record(({ upstream, to }) => upstream === "web-3" && to === "unhealthy");
   expect((await sendRequest(url)).text).toMatch(/^hello from web-[12]\n$/);
   const { problems, pools, traffic } = await read<Overview>("/api/overview");
-  expect(problems[0]).toMatchObject({ pool: "web", upstream: "web-3", status: "unhealthy" });
+  expect(problems).toContainEqual(expect.objectContaining({ pool: "web", upstream: "web-3", status: "unhealthy" }));
   expect(traffic.rate).toBeGreaterThan(20);
   expect(pools.map(({ name, upstreams }) => `${name} ${upstreams.length}`)).toEqual(["web 3", "api 3", "reports 1"]);
   const [web, api] = pools;
@@ -23,8 +23,7 @@ test("within ten seconds the demo shows traffic, an upstream in trouble, retries
   expect(api?.upstreams[2]?.traffic.p50).toBeGreaterThan(100);
   expect(api?.retriesPerSecond).toBeGreaterThan(0);
   const { failures } = await read<Failures>("/api/failures");
-  expect(failures.every(({ pool, status }) => pool === "reports" && status === 500)).toBe(true);
-  expect(failures.length).toBeGreaterThan(0);
+  expect(new Set(failures.map(({ pool, status }) => `${pool} ${status}`))).toEqual(new Set(["reports 500"]));
 
   kill("SIGINT");
   expect(await ended).toEqual({ code: 0, signal: null });

@@ -17,9 +17,9 @@ export async function startDemoPools(): Promise<DemoPools> {
     DemoUpstream.start("web-2"),
     DemoUpstream.start("web-3"),
     DemoUpstream.start("api-1", { delayMs: 5 }),
-    DemoUpstream.start("api-2", { delayMs: 5, errorStatus: 503, errorShare: 0.1 }),
+    DemoUpstream.start("api-2", { delayMs: 5, errorStatus: 503, errorShare: 0.03 }),
     DemoUpstream.start("api-3", { delayMs: 150 }),
-    DemoUpstream.start("reports-1", { delayMs: 30, errorStatus: 500, errorShare: 0.1 }),
+    DemoUpstream.start("reports-1", { delayMs: 30, errorStatus: 500, errorShare: 0.03 }),
   ]);
   const toml = `
 [defaults.healthCheck]
@@ -66,8 +66,8 @@ upstreams = [{ id = "reports-1", url = "${reports1.url}" }]
     toml,
     description: [
       "web      web-1 with weight 3, web-2, and web-3, which goes down now and then: no request fails",
-      "api      api-1, api-2 with errors, which are retried, and api-3, which responds after 150 ms",
-      "reports  reports-1 alone: a tenth of its responses are errors, which clients see",
+      "api      api-1, api-2 with errors that are retried, and api-3, which responds after 150 ms",
+      "reports  reports-1 alone, with errors that clients see",
     ],
   };
 }

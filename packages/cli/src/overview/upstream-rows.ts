@@ -53,8 +53,9 @@ export function toRows(overview: Overview, sort: SortKey = "status", pool: strin
   return rows.sort(comparisons[sort]);
 }
 
-/** Returns the reason of the status with its details and its end, or the problem of an upstream with a good status. */
-export function formatReason({ problem, upstream: { reason, cause, until } }: UpstreamRow): string {
+/** Returns the reason of the status with its details and its end. One that is healthy needs none, unless it has a problem. */
+export function formatReason({ problem, upstream: { status, reason, cause, until } }: UpstreamRow): string {
+  if (problem === undefined && (status === "healthy" || status === "unchecked")) return "";
   const details = cause === undefined || cause === reason ? "" : ` (${cause})`;
   const text = problem ?? `${reason ?? ""}${details}`.trim();
   return until === null ? text : `${text}${text === "" ? "" : ", "}until ${formatTime(until)}`;

@@ -66,7 +66,7 @@ test("a status of a newer proxy, and a problem of a healthy upstream, come after
   const overview = overviewOf(
     [
       poolOf("app", [
-        upstreamOf("a"),
+        upstreamOf("a", { reason: "status 200" }),
         odd,
         upstreamOf("b", { reason: "status 200" }),
         upstreamOf("c", { status: "full" }),
