@@ -16,6 +16,7 @@ const folder = path.join(import.meta.dirname, "monitoring");
 const rules = read("alerts.yml");
 const cases = read("alerts.test.yml");
 const page = readFileSync(path.join(import.meta.dirname, "../docs/observability.md"), "utf8");
+const readToken = "may-read";
 const certs = path.join(import.meta.dirname, "../packages/cli/test/support/certs");
 
 /** The name and severity of each alert. */
@@ -81,6 +82,8 @@ test.skipIf(!hasProgram("prometheus"))(
       key = "${certs}/localhost.key"
       [admin]
       listen = "127.0.0.1:0"
+      token = "may-change"
+      readToken = "${readToken}"
       [accessLog]
       format = "none"
       [pools.app]
@@ -154,7 +157,7 @@ test.skipIf(!hasProgram("prometheus"))(
     expect([...empty].toSorted()).toEqual(["evenkeel_config_reloads_total", "evenkeel_grpc_calls_total"]);
 
     // Every metric and every label of a selector exists.
-    const response = await fetch(`${admin}/metrics`);
+    const response = await fetch(`${admin}/metrics`, { headers: { authorization: `Bearer ${readToken}` } });
     const text = await response.text();
     const families = parseExposition(text);
     const labels = new Map<string, Set<string>>();
@@ -229,9 +232,14 @@ function selectors(expression: string): [string, string[]][] {
 async function startPrometheus(target: string) {
   const place = makeFolder();
   cpSync(folder, place, { recursive: true });
-  const configuration = read("prometheus.yml").replace("127.0.0.1:9090", target).replaceAll("15s", "200ms");
+  const configuration = read("prometheus.yml")
+    .replace("127.0.0.1:9090", target)
+    .replaceAll("15s", "200ms")
+    .replaceAll(/# (?=authorization:| +credentials_file:)/g, "")
+    .replace("/etc/prometheus/evenkeel-read-token", "read-token");
   expect(configuration).toContain(`targets: ["${target}"]`);
   writeFileSync(path.join(place, "prometheus.yml"), configuration);
+  writeFileSync(path.join(place, "read-token"), readToken);
   const address = `127.0.0.1:${await unusedPort()}`;
   const args = ["--config.file=prometheus.yml", "--storage.tsdb.path=data", `--web.listen-address=${address}`];
   const child: ChildProcess = spawn("prometheus", args, { cwd: place, stdio: ["ignore", "ignore", "pipe"] });
