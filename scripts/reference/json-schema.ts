@@ -39,6 +39,7 @@ export const docs: ReadonlyMap<string, TableDoc> = readOptionDocs(
     "core/src/config/options/health-options.ts",
     "core/src/config/options/discovery-options.ts",
     "core/src/config/options/connection-options.ts",
+    "core/src/config/options/weight-options.ts",
     "config/src/options.ts",
   ].map((file) => `${import.meta.dirname}/../../packages/${file}`),
 );

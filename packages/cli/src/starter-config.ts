@@ -20,6 +20,8 @@ export const starterConfig = `# The configuration of Evenkeel. Validate it with 
 #requestBodyMinRate = 240
 # How long a response may wait for a client that does not read it.
 #sendTimeout = "60s"
+# The upper bounds of the buckets of the histograms of latency.
+#latencyBuckets = ["5ms", "25ms", "100ms", "500ms", "2.5s", "10s"]
 
 [server]
 # "host:port", ":port" for all addresses of the machine, "[::1]:port", "unix:/run/evenkeel.sock", or an array of them.

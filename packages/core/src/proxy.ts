@@ -3,6 +3,7 @@ import type { Duplex } from "node:stream";
 import { InFlightSet } from "./attempts/in-flight.ts";
 import type { NodeRequestHead } from "./client/node/incoming-request.ts";
 import { defaults } from "./config/defaults.ts";
+import { describeOptions } from "./config/describe-options.ts";
 import { durationError, parseDuration } from "./config/duration.ts";
 import type { ServerOptions } from "./config/options/server-options.ts";
 import type { Duration, ProxyOptions } from "./config/options.ts";
@@ -13,7 +14,7 @@ import { type ProxyEvents, poolEventNames, type ReloadChanges } from "./events.t
 import { explain } from "./explain/explain.ts";
 import type { ExplainRequest, Explanation } from "./explain/explanation.ts";
 import { checkHooks } from "./forward/check-hooks.ts";
-import type { ForwardContext } from "./forward/context.ts";
+import { createForwardContext, type ForwardContext } from "./forward/context.ts";
 import type { Hooks } from "./forward/hooks.ts";
 import { LimitShares } from "./group-limits/limit-shares.ts";
 import { probe } from "./health/probe.ts";
@@ -65,14 +66,13 @@ export function createProxy(options: ProxyOptions, surroundings: ProxySurroundin
 export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
   readonly #runtime: Runtime;
   readonly #connector: Connector;
-  readonly #hooks: Hooks;
-  readonly #tracing: boolean;
   readonly #registry: PoolRegistry;
   readonly #inFlight = new InFlightSet();
   readonly #context: ForwardContext;
   readonly #servers = new OpenServers();
   readonly #records: ProxyRecords;
   #routing: Routing;
+  #options: ResolvedOptions;
   #draining = false;
   /** No new requests are accepted, outbound requests included. */
   #ended = false;
@@ -82,14 +82,14 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
     super();
     checkHooks(surroundings, ["clock", "random", "coordination", "tracing", "logger"]);
     this.#runtime = resolveRuntime(surroundings);
-    this.#records = new ProxyRecords(this.#runtime.clock.wallNow());
     this.#connector = new Connector(this.#runtime);
-    this.#hooks = surroundings;
-    this.#tracing = surroundings.tracing ?? true;
-    if (this.#tracing) instrumentIfRegistered();
+    const { tracing = true } = surroundings;
+    if (tracing) instrumentIfRegistered();
+    const resolved = resolveOptions(options);
+    this.#options = resolved;
+    this.#records = new ProxyRecords(this.#runtime.clock.wallNow(), resolved.latencyBounds);
     // Before anything is opened: it throws for what is no logger.
     this.logs = new ProxyLogs(this, this.#records.problems, this.#runtime.clock, surroundings.logger);
-    const resolved = resolveOptions(options);
     this.limitShares = new LimitShares(this.#runtime.clock, () => this.#registry.pools);
     this.#registry = new PoolRegistry(resolved.pools, {
       runtime: this.#runtime,
@@ -99,10 +99,10 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
         this.limitShares.divide(pool);
         for (const event of poolEventNames) pool.on(event, (...args) => this.emit(event, ...args));
       },
-      probe: this.#tracing ? undefined : probe,
+      probe: tracing ? undefined : probe,
     });
     this.#routing = createRouting(resolved, this.#registry.current);
-    this.#context = this.#createContext();
+    this.#context = this.#createContext(surroundings, tracing);
     this.requests = new ForwardingSink(this.#context);
   }
 
@@ -176,7 +176,7 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
       if (this.#ended) throw new ProxyError("closed", "the proxy is closed");
       return current.get(pool);
     };
-    const context = { runtime: this.#runtime, inFlight: this.#inFlight, tracing: this.#tracing, to };
+    const context = { runtime: this.#runtime, inFlight: this.#inFlight, tracing: this.#context.tracing, to };
     return createOutbound(pool, context, options);
   }
 
@@ -221,6 +221,14 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
     const pools = [...this.#registry.current.values()];
     const snapshots = pools.map(({ pool, balancer }) => pool.snapshot(balancer.policy.name));
     return this.#records.snapshot(this.#runtime.clock.wallNow(), this.#draining, snapshots);
+  }
+
+  /**
+   * The options in force as plain JSON, in the words and units of a configuration file, with defaults filled in and secrets
+   * masked. What has changed at run time, such as weights, is in `snapshot`.
+   */
+  describeOptions(): Readonly<Record<string, unknown>> {
+    return describeOptions(this.#options);
   }
 
   /** The last failed requests, the newest first: at most 100, of which at most 20 failed because of their client. */
@@ -273,28 +281,19 @@ export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
   #apply(resolved: ResolvedOptions): ReloadChanges {
     const changes = this.#registry.apply(resolved.pools);
     this.#connector.refresh();
+    this.#records.metrics.setLatencyBounds(resolved.latencyBounds);
+    this.#options = resolved;
     this.#routing = createRouting(resolved, this.#registry.current);
     return { ...changes, routes: resolved.routes.length };
   }
 
-  #createContext(): ForwardContext {
-    const proxy = this;
-    return {
-      runtime: this.#runtime,
-      hooks: this.#hooks,
-      inFlight: this.#inFlight,
-      tracing: this.#tracing,
-      reporter: createReporter(
-        this.#records,
-        { hasListeners: (name) => this.hasListeners(name), emit: (name, ...args) => this.emit(name, ...args) },
-        this.#runtime.clock,
-      ),
-      get routing() {
-        return proxy.#routing;
-      },
-      get draining() {
-        return proxy.#draining;
-      },
-    };
+  #createContext(hooks: Hooks, tracing: boolean): ForwardContext {
+    const reporter = createReporter(
+      this.#records,
+      { hasListeners: (name) => this.hasListeners(name), emit: (name, ...args) => this.emit(name, ...args) },
+      this.#runtime.clock,
+    );
+    const parts = { runtime: this.#runtime, hooks, inFlight: this.#inFlight, tracing, reporter };
+    return createForwardContext(parts, { routing: () => this.#routing, draining: () => this.#draining });
   }
 }

@@ -32,6 +32,8 @@ export interface AdminTarget {
   removeUpstream(pool: string, id: string): Promise<void>;
   /** The explanation of a group has `workers`. Rejects with an `OptionsError` for an invalid description of a request. */
   explain(request: ExplainRequest): Promise<Explanation>;
+  /** The options in force as plain JSON, without secrets; see `proxy.describeOptions`. */
+  describe(): Readonly<Record<string, unknown>>;
   /** The last failed requests, the newest first, at most 100. Those of a group have `worker`. */
   failures(): Promise<readonly FailedRequest[]>;
   on<Name extends keyof AdminEvents>(name: Name, listener: (event: AdminEvents[Name]) => void): void;

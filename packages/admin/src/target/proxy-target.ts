@@ -13,6 +13,7 @@ export function proxyTarget(proxy: ReverseProxy): AdminTarget {
     },
     addUpstream: async (name, options) => poolOf(proxy, name).add(options).id,
     removeUpstream: async (name, id) => poolOf(proxy, name).remove(id),
+    describe: () => proxy.describeOptions(),
     failures: async () => proxy.recentFailures(),
     explain: async (request) => proxy.explain(request),
     on: (name, listener) => void proxy.on(name, listener as never),

@@ -50,6 +50,7 @@ export function groupOf(options: ProxyOptions, size: number): Group {
       if (first === undefined) throw new Error("no worker");
       return mergeExplanations([first, ...others]);
     },
+    describe: () => base.describeOptions(),
     failures: async () =>
       mergeFailures(
         workers.map((proxy, index) => proxy.recentFailures().map((one) => ({ ...one, worker: index + 1 }))),

@@ -40,6 +40,7 @@ export class GroupTarget implements AdminTarget {
       addUpstream: (...added) => this.addUpstream(...added),
       removeUpstream: (...removed) => this.removeUpstream(...removed),
       explain: (request) => this.explain(request),
+      describe: () => this.describe(),
       failures: () => this.failures(),
       on: (name, listener) => this.on(name, listener),
       off: (name, listener) => this.off(name, listener),
@@ -90,6 +91,10 @@ export class GroupTarget implements AdminTarget {
     );
     const [first, ...others] = explained.flat();
     return first === undefined ? own : mergeExplanations([first, ...others]);
+  }
+
+  describe(): ReturnType<AdminTarget["describe"]> {
+    return this.#own.describe();
   }
 
   /** Those of the workers that run. The primary serves no requests. */

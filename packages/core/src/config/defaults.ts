@@ -12,6 +12,24 @@ export const defaults = {
   requestBodyTimeout: "30s",
   requestBodyMinRate: 240,
   sendTimeout: "60s",
+  /** The buckets of Prometheus, two lower ones for responses in under 5 ms, and two higher ones. */
+  latencyBuckets: [
+    "1ms",
+    "2.5ms",
+    "5ms",
+    "10ms",
+    "25ms",
+    "50ms",
+    "100ms",
+    "250ms",
+    "500ms",
+    "1s",
+    "2.5s",
+    "5s",
+    "10s",
+    "30s",
+    "60s",
+  ],
   upstream: { weight: 1, backup: false },
   route: { path: "/", stripPrefix: false, preserveHost: true },
   healthCheck: {
@@ -75,6 +93,7 @@ export const defaults = {
 } as const;
 
 export const limits = {
+  latencyBuckets: 30,
   /** Weights are 0 to this, as in HAProxy. */
   maxWeight: 256,
   upstreamsPerPool: 10_000,

@@ -8,6 +8,12 @@ export function parseDuration(text: string): number | undefined {
   return parseWithUnit(text, durationUnits);
 }
 
+/** Parses a duration into seconds, to the microsecond. Returns undefined if it is malformed. */
+export function parseSeconds(text: string): number | undefined {
+  const ms = parseExactly(text, durationUnits);
+  return ms === undefined ? undefined : Math.round(ms * 1_000) / 1e6;
+}
+
 /** The error of a malformed duration in an option of a call. */
 export function durationError(text: string, option: string): OptionsError {
   const message = `expected a duration such as "30s", found ${JSON.stringify(text)}`;
@@ -20,7 +26,12 @@ export function parseSize(text: string): number | undefined {
 }
 
 function parseWithUnit(text: string, units: Readonly<Record<string, number>>): number | undefined {
+  const value = parseExactly(text, units);
+  return value === undefined ? undefined : Math.round(value);
+}
+
+function parseExactly(text: string, units: Readonly<Record<string, number>>): number | undefined {
   const match = /^(\d{1,12}(?:\.\d{1,3})?)([a-z]{1,2})$/.exec(text);
   const factor = units[match?.[2] ?? ""];
-  return match === null || factor === undefined ? undefined : Math.round(Number(match[1]) * factor);
+  return match === null || factor === undefined ? undefined : Number(match[1]) * factor;
 }

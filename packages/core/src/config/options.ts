@@ -9,10 +9,12 @@ import type { Policy } from "../policy.ts";
 import type { ConnectionOptions } from "./options/connection-options.ts";
 import type { DiscoveryOptions } from "./options/discovery-options.ts";
 import type { HealthCheckOptions, OutlierDetectionOptions } from "./options/health-options.ts";
+import type { DynamicWeightOptions, SlowStartOptions } from "./options/weight-options.ts";
 
 export type { ConnectionOptions } from "./options/connection-options.ts";
 export type { DiscoveryOptions } from "./options/discovery-options.ts";
 export type { HealthCheckOptions, OutlierDetectionOptions } from "./options/health-options.ts";
+export type { DynamicWeightOptions, SlowStartOptions } from "./options/weight-options.ts";
 
 /** A duration with its unit: `ms`, `s`, `m` or `h`, such as "250ms" or "1.5s". At most "24h". */
 export type Duration = string;
@@ -125,14 +127,6 @@ export interface TlsOptions {
   readonly verify?: boolean;
 }
 
-/** Slow start: an upstream that is readmitted or joins the pool gets its share of requests gradually. */
-export interface SlowStartOptions {
-  /** The time until the upstream gets its full share. Default: "30s". */
-  readonly window?: Duration;
-  /** The share at the start, in percent of the full share. Default: 10. */
-  readonly minWeightPercent?: number;
-}
-
 /** Session affinity by cookie: each client stays with the upstream that sent its first response. */
 export interface StickyOptions {
   /** The name of the cookie. Each pool needs its own. Default: "evenkeel". */
@@ -149,19 +143,6 @@ export interface StickyOptions {
    * "redistribute".
    */
   readonly onMissing?: "redistribute" | "fail";
-}
-
-/** Dynamic weights: the effective weights follow the performance or the load of the upstreams. */
-export interface DynamicWeightOptions {
-  /**
-   * "feedback" lowers the weight of an upstream with more failures or a higher latency than its pool, and applies announced
-   * loads. "announced" only applies announced loads. Default: "feedback".
-   */
-  readonly mode?: "feedback" | "announced";
-  /** The time between two ratings. Default: "10s". */
-  readonly interval?: Duration;
-  /** The response header in which an upstream announces its load, 0 to 1. Clients do not receive it. Default: "x-evenkeel-load". */
-  readonly header?: string;
 }
 
 /** An event that closes the tunnels of an upstream, in addition to the deadline of a drain. */
@@ -270,6 +251,12 @@ export interface SharedOptions {
    * no limit. Default: "60s".
    */
   readonly sendTimeout?: Duration;
+  /**
+   * The upper bounds of the buckets of both histograms of latency, ascending, 1 to 30 of at most "1h". A reload with other
+   * bounds keeps the counts: what was counted before is in the lowest new bucket that is certain to hold it. Default: ["1ms",
+   * "2.5ms", "5ms", "10ms", "25ms", "50ms", "100ms", "250ms", "500ms", "1s", "2.5s", "5s", "10s", "30s", "60s"].
+   */
+  readonly latencyBuckets?: readonly Duration[];
 }
 
 export interface ManyPoolsOptions extends SharedOptions {

@@ -2,7 +2,7 @@ import { isIP } from "node:net";
 import type { HeaderChangeSet } from "../http1/header-changes.ts";
 import { type Checked, checkHealthCheck, checkManyPools, checkOnePool, checkPool, isOnePoolForm } from "./check.ts";
 import { defaults } from "./defaults.ts";
-import { parseSize } from "./duration.ts";
+import { parseSeconds, parseSize } from "./duration.ts";
 import { OptionsError } from "./issues.ts";
 import { mergeKeys, mergeTables } from "./merge.ts";
 import type {
@@ -47,8 +47,9 @@ export function resolveOptions(options: ProxyOptions): ResolvedOptions {
   const many = isOnePoolForm(options)
     ? toManyPools(dataOrThrow(checkOnePool(options)))
     : dataOrThrow(checkManyPools(options));
+  const latencyBounds = toLatencyBounds(many.latencyBuckets);
   const pools = Object.entries(many.pools).map(
-    ([name, pool]) => [name, toResolvedPool(mergeTables(many.defaults ?? {}, pool))] as const,
+    ([name, pool]) => [name, toResolvedPool(mergeTables(many.defaults ?? {}, pool), latencyBounds)] as const,
   );
   return Object.freeze({
     trustedProxies: many.trustedProxies ?? defaults.trustedProxies,
@@ -57,14 +58,21 @@ export function resolveOptions(options: ProxyOptions): ResolvedOptions {
     requestBodyTimeoutMs: milliseconds(many.requestBodyTimeout ?? defaults.requestBodyTimeout),
     requestBodyMinRate: many.requestBodyMinRate ?? defaults.requestBodyMinRate,
     sendTimeoutMs: milliseconds(many.sendTimeout ?? defaults.sendTimeout),
+    latencyBounds,
     routes: (many.routes ?? [{}]).map((route) => toResolvedRoute(route, pools[0]?.[0] ?? "")),
     pools: new Map(pools),
+    written: many,
   });
+}
+
+/** In seconds. */
+export function toLatencyBounds(buckets: readonly string[] = defaults.latencyBuckets): readonly number[] {
+  return Object.freeze(buckets.map((bucket) => parseSeconds(bucket) ?? 0));
 }
 
 /** Checks the options of a pool without a proxy. Throws an `OptionsError`. */
 export function resolvePool(options: PoolOptions): ResolvedPool {
-  return toResolvedPool(dataOrThrow(checkPool(options)));
+  return toResolvedPool(dataOrThrow(checkPool(options)), toLatencyBounds());
 }
 
 /** Checks the options of an upstream. Throws an `OptionsError`. */
@@ -97,14 +105,16 @@ function toManyPools(options: OnePoolOptions): ManyPoolsOptions {
     requestBodyTimeout,
     requestBodyMinRate,
     sendTimeout,
+    latencyBuckets,
     routes,
     ...pool
   } = options;
-  const shared = { trustedProxies, forwarded, maxHeaders, requestBodyTimeout, requestBodyMinRate, sendTimeout, routes };
+  const limits = { maxHeaders, requestBodyTimeout, requestBodyMinRate, sendTimeout };
+  const shared = { trustedProxies, forwarded, ...limits, latencyBuckets, routes };
   return mergeKeys({ pools: { default: pool } }, shared) as ManyPoolsOptions;
 }
 
-function toResolvedPool(pool: PoolOptions): ResolvedPool {
+function toResolvedPool(pool: PoolOptions, latencyBounds: readonly number[]): ResolvedPool {
   const timeouts = mergeKeys(defaults.timeouts, pool.timeouts ?? {});
   const queue = mergeKeys(defaults.queue, pool.queue ?? {});
   const connections = mergeKeys(defaults.connections, pool.connections ?? {});
@@ -145,6 +155,7 @@ function toResolvedPool(pool: PoolOptions): ResolvedPool {
         tls.servername ?? (pool.discovery?.scheme === "https" ? serviceDomain(pool.discovery.name) : undefined),
       verify: tls.verify,
     },
+    latencyBounds,
   });
 }
 

@@ -2,7 +2,7 @@
 
 import type { HeaderChangeSet } from "../http1/header-changes.ts";
 import type { Policy } from "../policy.ts";
-import type { HashKey, PolicyName, TunnelEnd } from "./options.ts";
+import type { HashKey, ManyPoolsOptions, PolicyName, TunnelEnd } from "./options.ts";
 import type { LinearPattern } from "./pattern/linear-pattern.ts";
 
 export interface ResolvedUpstream {
@@ -177,6 +177,7 @@ export interface ResolvedPool {
   readonly queue: { readonly max: number; readonly timeoutMs: number };
   readonly connections: ResolvedConnections;
   readonly tls: ResolvedTls;
+  readonly latencyBounds: readonly number[];
 }
 
 export interface ResolvedRoute {
@@ -206,6 +207,10 @@ export interface ResolvedOptions {
   readonly requestBodyTimeoutMs: number;
   readonly requestBodyMinRate: number;
   readonly sendTimeoutMs: number;
+  /** Seconds, ascending. Each pool has them too. */
+  readonly latencyBounds: readonly number[];
   readonly routes: readonly ResolvedRoute[];
   readonly pools: ReadonlyMap<string, ResolvedPool>;
+  /** As the user wrote them, checked, in the form with named pools. */
+  readonly written: ManyPoolsOptions;
 }

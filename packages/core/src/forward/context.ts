@@ -17,3 +17,19 @@ export interface ForwardContext {
   /** False: requests are published on no diagnostics channel. */
   readonly tracing: boolean;
 }
+
+/** The routing in force and whether `close` has been called are read anew for each request. */
+export function createForwardContext(
+  parts: Omit<ForwardContext, "routing" | "draining">,
+  now: { readonly routing: () => Routing; readonly draining: () => boolean },
+): ForwardContext {
+  return {
+    ...parts,
+    get routing() {
+      return now.routing();
+    },
+    get draining() {
+      return now.draining();
+    },
+  };
+}

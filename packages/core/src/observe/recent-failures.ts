@@ -20,21 +20,21 @@ export class RecentFailures {
     (ofClient ? this.#ofClients : this.#others).push(toFailedRequest(event));
   }
 
-  /** The newest first, by the time at which they were received. */
+  /** The last to end comes first. */
   list(): readonly FailedRequest[] {
-    return mergeFailures([this.#ofClients.all, this.#others.all]);
+    return mergeFailures([this.#others.newestFirst, this.#ofClients.newestFirst]);
   }
 }
 
-/** Merges the failures of several processes: the newest first, at most as many as one process records. */
+/** Merges lists of failures: the last to end comes first, and there are at most as many as one process records. */
 export function mergeFailures(failures: readonly (readonly FailedRequest[])[]): readonly FailedRequest[] {
-  const sorted = failures.flat().sort((a, b) => b.time - a.time);
+  const sorted = failures.flat().sort((a, b) => b.time + b.durationMs - (a.time + a.durationMs));
   return Object.freeze(sorted.slice(0, limits.recentFailures));
 }
 
 /** Keeps the last `size` entries. */
 class Ring {
-  readonly all: FailedRequest[] = [];
+  readonly #entries: FailedRequest[] = [];
   readonly #size: number;
   #next = 0;
 
@@ -42,8 +42,12 @@ class Ring {
     this.#size = size;
   }
 
+  get newestFirst(): FailedRequest[] {
+    return [...this.#entries.slice(this.#next), ...this.#entries.slice(0, this.#next)].reverse();
+  }
+
   push(failure: FailedRequest): void {
-    this.all[this.#next] = failure;
+    this.#entries[this.#next] = failure;
     this.#next = (this.#next + 1) % this.#size;
   }
 }

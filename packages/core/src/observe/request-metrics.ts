@@ -23,6 +23,18 @@ interface Series {
 export class RequestMetrics {
   /** By route, then by pool. */
   readonly #series = new Map<string, Map<string, Series>>();
+  #latencyBounds: readonly number[];
+
+  /** The bounds of the buckets in seconds. */
+  constructor(latencyBounds: readonly number[]) {
+    this.#latencyBounds = latencyBounds;
+  }
+
+  /** Those of a reload. */
+  setLatencyBounds(bounds: readonly number[]): void {
+    this.#latencyBounds = bounds;
+    for (const { histogram } of this.#all()) histogram.setBounds(bounds);
+  }
 
   count(labels: RequestCountLabels, durationMs: number): void {
     const { route = "", pool = "", status } = labels;
@@ -93,7 +105,7 @@ export class RequestMetrics {
     const series = {
       route,
       pool,
-      histogram: new Histogram(),
+      histogram: new Histogram(this.#latencyBounds),
       counts: new Map(),
       grpcCounts: new Map(),
       errorCounts: new Map(),

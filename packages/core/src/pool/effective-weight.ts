@@ -122,7 +122,9 @@ export class EffectiveWeights {
     this.#reweigh(member);
     if (member.slowStart === 1) {
       this.#slowStarting.delete(member);
-      member.transitions.warm = this.#clock.wallNow();
+      // It may have ended long before this pick.
+      const end = member.transitions.warming + (slowStart?.windowMs ?? 0);
+      member.transitions.warm = Math.min(end, this.#clock.wallNow());
       const detail = slowStart !== undefined && over ? "it is the only upstream" : "it has its full share again";
       this.#emit(member, from, "slow-start", detail);
     }

@@ -94,6 +94,7 @@ export class Members {
     });
     this.#list = Object.freeze(discovered ? [...others, ...members] : [...members, ...others]);
     for (const [index, upstream] of upstreams.entries()) this.#update(members[index] as Member, upstream, discovered);
+    for (const member of this.#list) member.setLatencyBounds(this.#context.options.latencyBounds);
     for (const member of added) {
       member.joinedLate = serving;
       if (!member.held) this.beginTraffic(member);
@@ -167,14 +168,12 @@ export class Members {
   }
 
   #create(options: ResolvedUpstream, discovered: boolean): Member {
-    const member = new Member(
-      options,
-      this.#freeSlots.pop() ?? this.#nextSlot++,
-      this.#context.runtime.clock.wallNow(),
-    );
+    const { runtime, options: pool } = this.#context;
+    const slot = this.#freeSlots.pop() ?? this.#nextSlot++;
+    const member = new Member(options, slot, runtime.clock.wallNow(), pool.latencyBounds);
     member.discovered = discovered;
     this.#context.limits.limit(member);
-    member.held = this.#context.options.healthCheck?.initialState === "checking";
+    member.held = pool.healthCheck?.initialState === "checking";
     return member;
   }
 

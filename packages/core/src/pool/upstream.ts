@@ -123,7 +123,7 @@ export class Member implements Upstream {
   readonly transitions: Transitions;
 
   readonly #outcomes: Partial<Record<Outcome, number>> = {};
-  readonly #latency = new Histogram();
+  readonly #latency: Histogram;
   readonly #ejections: Partial<Record<EjectionReason, number>> = {};
   readonly #probes = { success: 0, failure: 0 };
   #lastFailure: { code: ErrorCode; at: number } | null = null;
@@ -132,7 +132,8 @@ export class Member implements Upstream {
   #lastProbe: ProbeSnapshot | null = null;
 
   /** `wallNow` is when it joins, in milliseconds since 1970. */
-  constructor(options: ResolvedUpstream, slot: number, wallNow: number) {
+  constructor(options: ResolvedUpstream, slot: number, wallNow: number, latencyBounds: readonly number[]) {
+    this.#latency = new Histogram(latencyBounds);
     this.id = options.id;
     this.url = options.url;
     this.address = options.address;
@@ -162,6 +163,11 @@ export class Member implements Upstream {
     this.announced = 1;
     this.announcedAt = -Infinity;
     this.reweigh();
+  }
+
+  /** Those of the options, which a reload may have changed. */
+  setLatencyBounds(bounds: readonly number[]): void {
+    this.#latency.setBounds(bounds);
   }
 
   reweigh(): void {

@@ -19,6 +19,21 @@ const route = (path: string, value: unknown) => ({
 describe.each<[path: string, good: unknown[], bad: unknown[]]>([
   ["timeouts.connect", ["1ms", "24h", "0.5s"], ["0s", "25h", "3", 3, "3 s", null, true]],
   ["timeouts.idle", ["0s", "60s"], ["-1s", ""]],
+  [
+    "latencyBuckets",
+    [["1ms"], ["0.001ms", "2.5ms", "1s", "1h"], Array.from({ length: 30 }, (_, index) => `${index + 1}s`)],
+    [
+      [],
+      ["0ms"],
+      ["2s", "1s"],
+      ["1s", "1000ms"],
+      ["61m"],
+      ["1"],
+      [1],
+      "1s",
+      Array.from({ length: 31 }, (_, index) => `${index + 1}s`),
+    ],
+  ],
   ["healthCheck.interval", ["100ms"], ["99ms", "0s"]],
   ["healthCheck.path", ["/", "/health?full=1"], ["health", "", "/a b", "/a#b", "/\n", 5]],
   ["healthCheck.method", ["GET", "PROPFIND", "M-SEARCH"], ["get", "", "G T", "GET\r\n", "A".repeat(33)]],

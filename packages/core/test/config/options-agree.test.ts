@@ -91,6 +91,7 @@ const shared: Complete<SharedOptions> = {
   requestBodyTimeout: "1s",
   requestBodyMinRate: 1,
   sendTimeout: "1s",
+  latencyBuckets: ["1ms"],
 };
 
 const changes = { set: { "X-A": "1" }, remove: ["X-B"] };
@@ -165,6 +166,7 @@ describe("the defaults quoted in docstrings", () => {
     requestBodyTimeout: defaults.requestBodyTimeout,
     requestBodyMinRate: defaults.requestBodyMinRate,
     sendTimeout: defaults.sendTimeout,
+    latencyBuckets: defaults.latencyBuckets,
   };
   const tables: Record<string, Record<string, unknown>> = {
     UpstreamOptions: defaults.upstream,
@@ -207,6 +209,7 @@ describe("the defaults quoted in docstrings", () => {
     "options/health-options.ts",
     "options/discovery-options.ts",
     "options/connection-options.ts",
+    "options/weight-options.ts",
   ].flatMap((file) => quotedDefaults(readFileSync(new URL(`../../src/config/${file}`, import.meta.url), "utf8")));
 
   it.each(quoted)("match defaults.ts: $table $key: $text", ({ table, key, text }) => {

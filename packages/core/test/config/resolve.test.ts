@@ -8,8 +8,11 @@ import type { ResolvedPool } from "../../src/config/resolved.ts";
 
 describe("absent options", () => {
   it("get the defaults", () => {
-    const { pools, ...rest } = resolveOptions({ upstreams: ["http://a"] });
+    const { pools, written, ...rest } = resolveOptions({ upstreams: ["http://a"] });
+    const latencyBounds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+    expect(written).toEqual({ pools: { default: { upstreams: [{ url: "http://a" }] } } });
     expect(rest).toEqual({
+      latencyBounds,
       trustedProxies: [],
       forwarded: false,
       maxHeaders: 200,
@@ -88,6 +91,7 @@ describe("absent options", () => {
             responseHead: { bytes: 16_384, fields: 200 },
           },
           tls: { ca: undefined, cert: undefined, key: undefined, servername: undefined, verify: true },
+          latencyBounds,
         },
       ],
     ]);
@@ -117,9 +121,8 @@ describe("absent options", () => {
       timeouts: { connect: undefined },
       queue: undefined,
     };
-    expect(resolveOptions(options as unknown as ProxyOptions)).toEqual(
-      resolveOptions({ upstreams: ["http://a"], healthCheck: {} }),
-    );
+    const { written: _, ...resolved } = resolveOptions(options as unknown as ProxyOptions);
+    expect(resolveOptions({ upstreams: ["http://a"], healthCheck: {} })).toMatchObject(resolved);
   });
 
   it("get the values of defaults.ts in a health check", () => {

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { limits } from "../../src/config/defaults.ts";
 import type { ProxyOptions } from "../../src/config/options.ts";
 import type { ReloadEvent } from "../../src/events.ts";
+import type { Upstream } from "../../src/pool/upstream.ts";
 import { createProxy } from "../../src/proxy.ts";
 import { settle } from "../../src/runtime/virtual-clock.ts";
 import { startLab } from "../support/forward-lab.ts";
@@ -50,6 +51,23 @@ describe("the pools of a proxy", () => {
     expect(pools.get("a")).toBe(kept);
     expect(pools.get("b")?.upstreams.map(({ url }) => url)).toEqual(["http://10.0.0.1:2"]);
   });
+});
+
+test("other buckets of latency apply to every histogram, and keep the counts", () => {
+  const upstreams = ["http://127.0.0.1:1"];
+  const proxy = proxyOf({ upstreams });
+  const [pool] = proxy.pools.values();
+  const [upstream] = pool?.upstreams ?? [];
+  const attempt = pool?.begin(upstream as Upstream);
+  attempt?.responded(30, 200);
+  attempt?.settle("success");
+  const latency = () => proxy.snapshot().pools[0]?.upstreams[0]?.latency;
+  expect(latency()).toMatchObject({ count: 1 });
+  expect(latency()?.bounds).toHaveLength(15);
+  proxy.reload({ upstreams: [...upstreams, "http://127.0.0.1:2"], latencyBuckets: ["10ms", "0.2s"] });
+  expect(latency()).toEqual({ bounds: [0.01, 0.2], counts: [0, 1], count: 1, sum: 0.03 });
+  expect(proxy.snapshot().pools[0]?.upstreams[1]?.latency.bounds).toEqual([0.01, 0.2]);
+  expect(proxy.describeOptions()).toMatchObject({ latencyBuckets: ["10ms", "0.2s"] });
 });
 
 describe("what a reload says that it changed", () => {

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { toLatencyBounds } from "../../src/config/resolve.ts";
 import { GroupSnapshots } from "../../src/observe/group-snapshots.ts";
 import { type Counts, continues, countsOf, keep } from "../../src/observe/snapshot-counts.ts";
 import { Histogram } from "../../src/pool/statistics/histogram.ts";
@@ -14,7 +15,7 @@ function allCounts(snapshot: ProxySnapshot): Map<string, Counts> {
 type Config = ReadonlyMap<string, ReadonlySet<string>>;
 
 class ModelUpstream {
-  readonly latency = new Histogram();
+  readonly latency = new Histogram(toLatencyBounds());
   readonly outcomes = { success: 0, reset: 0 };
 }
 
@@ -33,7 +34,7 @@ function someMs(random: () => number): number {
 class Process {
   readonly #random: () => number;
   readonly #pools = new Map<string, ModelPool>();
-  readonly #durations = new Histogram();
+  readonly #durations = new Histogram(toLatencyBounds());
   #requests = 0;
 
   constructor(random: () => number, config: Config) {
@@ -49,6 +50,13 @@ class Process {
       this.#pools.set(name, pool);
       for (const id of pool.upstreams.keys()) if (!ids.has(id)) pool.upstreams.delete(id);
       for (const id of ids) if (!pool.upstreams.has(id)) pool.upstreams.set(id, new ModelUpstream());
+    }
+  }
+
+  setBounds(bounds: readonly number[]): void {
+    this.#durations.setBounds(bounds);
+    for (const { upstreams } of this.#pools.values()) {
+      for (const { latency } of upstreams.values()) latency.setBounds(bounds);
     }
   }
 
@@ -240,4 +248,41 @@ test("the memory for what is gone is bounded, and what a process still counts is
   expect(merged.requests.length).toBeLessThanOrEqual(10_000);
   expect(merged.requests.at(-1)?.route).toBe("/23999");
   expect(successesOf(merged)).toBe(4);
+});
+
+test.each([1, 2, 3])("reloads with other buckets lose no duration and decrease no count: seed %s", (seed) => {
+  const random = seededRandom(seed);
+  const someBounds = () => [0.125, 0.5, 1, 2, 3].filter(() => random() < 0.6);
+  const config: Config = new Map([["api", new Set(["a"])]]);
+  const group = new GroupSnapshots();
+  const [base, ...workers] = Array.from({ length: 4 }, () => new Process(random, config));
+  let served = 0;
+  let count = 0;
+  let bounds: readonly number[] = [];
+  const buckets = new Map<number, number>();
+  for (let step = 0; step < 200; step++) {
+    const changed = step === 0 || random() < 0.1;
+    if (changed) bounds = someBounds();
+    for (const [index, worker] of workers.entries()) {
+      worker.serve();
+      served++;
+      if (changed) worker.setBounds(bounds);
+      group.report(`${index}`, worker.snapshot());
+    }
+    if (changed) base?.setBounds(bounds);
+    const merged = group.merge((base as Process).snapshot());
+    const histograms = [merged.durations[0]?.histogram, merged.pools[0]?.upstreams[0]?.latency];
+    expect(histograms.map((one) => [one?.count, one?.bounds])).toEqual([
+      [served, bounds],
+      [served, bounds],
+    ]);
+    expect(served).toBeGreaterThan(count);
+    count = served;
+    if (changed) buckets.clear();
+    for (const [index, bound] of bounds.entries()) {
+      const atMost = histograms[0]?.counts[index] as number;
+      expect(atMost).toBeGreaterThanOrEqual(buckets.get(bound) ?? 0);
+      buckets.set(bound, atMost);
+    }
+  }
 });

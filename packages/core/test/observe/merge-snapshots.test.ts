@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { mergeSnapshots } from "../../src/observe/merge-snapshots.ts";
 import { countsOf } from "../../src/observe/snapshot-counts.ts";
+import type { UpstreamCondition, UpstreamSnapshot } from "../../src/snapshot.ts";
 import { poolOf, snapshotOf, upstreamOf } from "../support/snapshots.ts";
 
 const histogram = { bounds: [0.1, 1], counts: [1, 3], count: 4, sum: 2.5 };
@@ -194,4 +195,61 @@ test("the sum of durations does not depend on the order of the workers, so that 
   expect(sumOf(workers)).toBe(1_235.867_891);
   expect(sumOf(workers.toReversed())).toBe(1_235.867_891);
   expect(retired.durations[0]?.histogram.sum).toBe(1_235.867_891);
+});
+
+test("the condition of operators and health checks is that of the base, and that of traffic comes from the workers", () => {
+  const since = 5;
+  const healthy = { status: "healthy", since, reason: "status 200" } as const;
+  const unhealthy = { status: "unhealthy", since, reason: "timeout" } as const;
+  const draining = { status: "draining", since, reason: "set by an operator" } as const;
+  const warming = (from: number) => ({ status: "warming", since: from, reason: "slow start" }) as const;
+  const ejected = (from: number, until: number) =>
+    ({ status: "ejected", since: from, reason: "failure-ratio", cause: "status 500", until }) as const;
+  const full = { status: "full", since: null, reason: "2 of 2 in flight" } as const;
+  const failing = { status: "failing", since: 8, reason: "connect_refused" } as const;
+  const of = (condition: UpstreamCondition) =>
+    snapshotOf({ pools: [poolOf({ upstreams: [upstreamOf({ condition })] })] });
+  const merged = (own: UpstreamCondition, ...workers: UpstreamCondition[]) =>
+    mergeSnapshots(of(own), workers.map(of)).pools[0]?.upstreams[0]?.condition;
+
+  expect(merged(healthy)).toEqual(healthy);
+  expect(merged(healthy, { ...healthy, since: 7 }, { ...healthy, since: 9 })).toEqual(healthy);
+  expect(merged(draining, ejected(1, 2), ejected(1, 2))).toEqual(draining);
+  expect(merged(unhealthy, ejected(1, 2), healthy)).toEqual(unhealthy);
+  expect(merged(healthy, ejected(9, 20), ejected(8, 30))).toEqual(ejected(8, 30));
+  const inOne = { ...ejected(9, 20), reason: "failure-ratio, in 1 of 2 workers" };
+  expect(merged(healthy, healthy, ejected(9, 20))).toEqual(inOne);
+  expect(merged(healthy, warming(7), ejected(9, 20))).toEqual(inOne);
+  expect(merged(healthy, failing, healthy)).toEqual({ ...failing, reason: "connect_refused, in 1 of 2 workers" });
+  expect(merged(healthy, full, full)).toEqual(full);
+  expect(merged(healthy, full, healthy)).toEqual(healthy);
+  expect(merged(healthy, warming(7), warming(6))).toEqual(warming(6));
+  // The slow start of the base has no meaning.
+  expect(merged(warming(7), healthy, healthy)).toEqual(healthy);
+});
+
+test("a group serves since its first worker does, and does not since the last one ceased", () => {
+  const of = (serving: boolean, since: number) => snapshotOf({ pools: [poolOf({ serving, since })] });
+  const merged = (...workers: ReturnType<typeof of>[]) => mergeSnapshots(of(true, 1), workers).pools[0];
+  expect(merged()).toMatchObject({ serving: true, since: 1 });
+  expect(merged(of(true, 7), of(true, 5), of(false, 9))).toMatchObject({ serving: true, since: 5 });
+  expect(merged(of(false, 7), of(false, 9))).toMatchObject({ serving: false, since: 9 });
+});
+
+test("the last probe is the latest of all, and the proxy has started with the base", () => {
+  const probe = (at: number) => ({ at, ok: true, reason: "status 200", durationMs: 1 });
+  const of = (lastProbe: ReturnType<typeof probe> | null, startedAt: number) =>
+    snapshotOf({ startedAt, pools: [poolOf({ upstreams: [upstreamOf({ lastProbe, serverErrors: 2 })] })] });
+  const merged = mergeSnapshots(of(probe(4), 10), [of(null, 20), of(probe(9), 30)]);
+  expect(merged.startedAt).toBe(10);
+  expect(merged.pools[0]?.upstreams[0]).toMatchObject({ lastProbe: probe(9), serverErrors: 6 });
+});
+
+test("counts of an earlier version without the newer ones are added, too", () => {
+  const { serverErrors: _, ...earlier } = upstreamOf({ outcomes: { success: 1 } });
+  const old = snapshotOf({ pools: [poolOf({ upstreams: [earlier as UpstreamSnapshot] })] });
+  const merged = mergeSnapshots(snapshotOf({ pools: [poolOf({ upstreams: [upstreamOf({ serverErrors: 1 })] })] }), [], {
+    leaving: [old],
+  });
+  expect(merged.pools[0]?.upstreams[0]).toMatchObject({ serverErrors: 1, outcomes: { success: 1 } });
 });

@@ -1,9 +1,10 @@
 import { expect, test } from "vitest";
+import { toLatencyBounds } from "../../src/config/resolve.ts";
 import { RequestMetrics } from "../../src/observe/request-metrics.ts";
 import { deepFrozen } from "../support/frozen.ts";
 
 test("counts by route, pool, method and status, and times by route and pool", () => {
-  const metrics = new RequestMetrics();
+  const metrics = new RequestMetrics(toLatencyBounds());
   const labels = { route: "/api/*", pool: "api", method: "GET", status: 200 };
   metrics.count(labels, 4);
   metrics.count(labels, 6);
@@ -23,14 +24,14 @@ test("counts by route, pool, method and status, and times by route and pool", ()
 });
 
 test("a tunnel counts as a request, and its time is not a response time", () => {
-  const metrics = new RequestMetrics();
+  const metrics = new RequestMetrics(toLatencyBounds());
   metrics.count({ route: "/*", pool: "api", method: "GET", status: 101, tunnel: true }, 3_600_000);
   expect(metrics.requests()).toEqual([{ route: "/*", pool: "api", method: "GET", code: 101, count: 1 }]);
   expect(metrics.durations().map(({ histogram }) => histogram.count)).toEqual([0]);
 });
 
 test("counts gRPC calls by status as well", () => {
-  const metrics = new RequestMetrics();
+  const metrics = new RequestMetrics(toLatencyBounds());
   const labels = { route: "/*", pool: "api", method: "POST", status: 200 };
   for (const grpcStatus of [0, 14, 0, undefined]) metrics.count({ ...labels, grpcStatus }, 1);
   expect(metrics.grpcCalls()).toEqual([
@@ -41,7 +42,7 @@ test("counts gRPC calls by status as well", () => {
 });
 
 test("counts errors by code and by the status that was sent", () => {
-  const metrics = new RequestMetrics();
+  const metrics = new RequestMetrics(toLatencyBounds());
   const labels = { route: "/*", pool: "api", method: "GET" };
   metrics.count({ ...labels, status: 502, error: "connect_refused" }, 1);
   metrics.count({ ...labels, status: 502, error: "connect_refused" }, 1);
@@ -55,7 +56,7 @@ test("counts errors by code and by the status that was sent", () => {
 });
 
 test("a client cannot choose a label", () => {
-  const metrics = new RequestMetrics();
+  const metrics = new RequestMetrics(toLatencyBounds());
   for (const method of ["get", "PROPFIND", "__proto__", 'G="<>', "X".repeat(10_000)]) {
     metrics.count({ route: undefined, pool: undefined, method, status: 404 }, 1);
   }
@@ -63,7 +64,7 @@ test("a client cannot choose a label", () => {
 });
 
 test("results are frozen", () => {
-  const metrics = new RequestMetrics();
+  const metrics = new RequestMetrics(toLatencyBounds());
   metrics.count({ route: "/*", pool: "web", method: "GET", status: 200 }, 1);
   expect(deepFrozen(metrics.requests())).toBe(true);
   expect(deepFrozen(metrics.durations())).toBe(true);

@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
+import { toLatencyBounds } from "../../src/config/resolve.ts";
 import { Histogram } from "../../src/pool/statistics/histogram.ts";
 
 function histogramOf(...milliseconds: number[]): Histogram {
-  const histogram = new Histogram();
+  const histogram = new Histogram(toLatencyBounds());
   for (const ms of milliseconds) histogram.record(ms);
   return histogram;
 }
@@ -42,5 +43,18 @@ describe("quantiles", () => {
 
   test("are at most the last bound", () => {
     expect(histogramOf(90_000, 120_000).quantiles()).toEqual({ p50: 60_000, p90: 60_000, p99: 60_000 });
+  });
+});
+
+describe("other bounds", () => {
+  test("keep what was counted, in the lowest bucket that is certain to hold it", () => {
+    const histogram = new Histogram([0.1, 0.5, 1]);
+    for (const ms of [50, 200, 700, 3_000]) histogram.record(ms);
+    histogram.setBounds([0.05, 0.1, 0.8, 2]);
+    expect(histogram.snapshot()).toEqual({ bounds: [0.05, 0.1, 0.8, 2], counts: [0, 1, 2, 3], count: 4, sum: 3.95 });
+    histogram.record(20);
+    histogram.setBounds([10]);
+    expect(histogram.snapshot()).toEqual({ bounds: [10], counts: [4], count: 5, sum: 3.97 });
+    expect(histogram.count).toBe(5);
   });
 });

@@ -3,7 +3,7 @@
 import { expect, onTestFinished } from "vitest";
 import { InFlightSet } from "../../src/attempts/in-flight.ts";
 import type { ProxyOptions } from "../../src/config/options.ts";
-import { resolveOptions } from "../../src/config/resolve.ts";
+import { resolveOptions, toLatencyBounds } from "../../src/config/resolve.ts";
 import type { OpenDns } from "../../src/dns/dns-client.ts";
 import type { ProxyEvents, ReloadChanges, RequestEvent } from "../../src/events.ts";
 import { poolEventNames } from "../../src/events.ts";
@@ -73,7 +73,7 @@ export class ForwardLab extends LabEvents {
   readonly inFlight = new InFlightSet();
   draining = false;
   readonly #registry: PoolRegistry;
-  readonly records = new ProxyRecords(this.clock.wallNow());
+  readonly records = new ProxyRecords(this.clock.wallNow(), toLatencyBounds());
   #routing: Routing;
 
   constructor(options: ProxyOptions, { random, openDns, ...hooks }: LabOptions) {

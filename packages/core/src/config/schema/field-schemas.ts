@@ -72,7 +72,7 @@ export const balanceFactor = (): z.ZodNumber => {
 export const oneOf = <const Word extends string>(words: readonly Word[]): z.ZodEnum<{ [Key in Word]: Key }> =>
   z.enum(words, { error: `expected one of ${words.map((word) => `"${word}"`).join(", ")}` });
 
-const durationPattern = "^\\d{1,12}(?:\\.\\d{1,3})?(?:ms|s|m|h)$";
+export const durationPattern = "^\\d{1,12}(?:\\.\\d{1,3})?(?:ms|s|m|h)$";
 
 export const duration = (minMs = 0): z.ZodString =>
   text('a duration such as "250ms", "5s" or "2m"')

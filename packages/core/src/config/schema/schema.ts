@@ -7,6 +7,7 @@
 import * as z from "zod";
 import { limits } from "../defaults.ts";
 import type { HealthCheckOptions, ManyPoolsOptions, OnePoolOptions, PoolOptions } from "../options.ts";
+import { buckets } from "./bucket-schema.ts";
 import {
   balanceFactor,
   bodyPattern,
@@ -200,6 +201,7 @@ const shared = {
   requestBodyTimeout: duration().optional(),
   requestBodyMinRate: integer(0, 1_000_000_000).optional(),
   sendTimeout: duration().optional(),
+  latencyBuckets: buckets(limits.latencyBuckets).optional(),
 };
 
 const manyPools = table({

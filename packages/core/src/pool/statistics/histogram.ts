@@ -1,21 +1,38 @@
+import { isDeepStrictEqual } from "node:util";
 import type { HistogramSnapshot, Quantiles } from "../../snapshot.ts";
-
-/** Upper bounds in seconds: the defaults of Prometheus, and two lower ones for responses in under 5 ms. */
-const bounds: readonly number[] = Object.freeze([
-  0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60,
-]);
 
 /** Counts durations in fixed buckets, without allocation. */
 export class Histogram {
-  readonly #buckets = new Array<number>(bounds.length + 1).fill(0);
+  #bounds: readonly number[];
+  #buckets: number[];
   #sum = 0;
 
+  /** The upper bounds of the buckets in seconds, ascending and frozen. */
+  constructor(bounds: readonly number[]) {
+    this.#bounds = bounds;
+    this.#buckets = new Array<number>(bounds.length + 1).fill(0);
+  }
+
   record(ms: number): void {
+    const bounds = this.#bounds;
     const seconds = ms / 1_000;
     let index = 0;
     while (index < bounds.length && seconds > (bounds[index] as number)) index++;
     (this.#buckets[index] as number)++;
     this.#sum += seconds;
+  }
+
+  /** Keeps the counts: each former bucket is counted in the lowest of the new ones that is certain to hold it. */
+  setBounds(bounds: readonly number[]): void {
+    if (isDeepStrictEqual(bounds, this.#bounds)) return;
+    const buckets = new Array<number>(bounds.length + 1).fill(0);
+    for (const [index, count] of this.#buckets.entries()) {
+      const upper = this.#bounds[index] ?? Infinity;
+      const holder = bounds.findIndex((bound) => bound >= upper);
+      (buckets[holder === -1 ? bounds.length : holder] as number) += count;
+    }
+    this.#bounds = bounds;
+    this.#buckets = buckets;
   }
 
   /** The number of durations. */
@@ -31,7 +48,7 @@ export class Histogram {
     });
     // In whole microseconds, which several processes can add in any order.
     const sum = Math.round(this.#sum * 1e6) / 1e6;
-    return Object.freeze({ bounds, counts: Object.freeze(cumulative.slice(0, -1)), count, sum });
+    return Object.freeze({ bounds: this.#bounds, counts: Object.freeze(cumulative.slice(0, -1)), count, sum });
   }
 
   quantiles(): Quantiles {
