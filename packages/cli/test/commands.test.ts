@@ -328,6 +328,9 @@ test("every admin command prints JSON with --json, errors too", async () => {
   const config = await runCli(["config", "--admin", admin]);
   expect(config.stdout).toContain('[server]\nlisten = [ "127.0.0.1:0" ]\n');
   expect(config).toMatchObject({ code: 0, stderr: "" });
+  const checked = await runCli(["check", writeFile("effective.toml", config.stdout)]);
+  expect(checked).toMatchObject({ code: 0, stderr: "" });
+  expect(checked.stdout).toContain(`a  ${app.url}, weight 1`);
 });
 
 test("status and the log show which upstream is ejected, and for how long", async () => {

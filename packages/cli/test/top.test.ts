@@ -78,10 +78,11 @@ test.skipIf(process.platform !== "linux")(
 
 test("without a terminal, top prints lines of JSON, or one state", async () => {
   const { url, state } = await startAdmin();
-  const [refused, table, json] = await Promise.all([
+  const [refused, table, json, unknown] = await Promise.all([
     runCli(["top", "--admin", url]),
     runCli(["top", "--admin", url, "--once", "--pool", "api", "--sort", "p99"]),
     runCli(["top", "--admin", url, "--once", "--json"]),
+    runCli(["top", "--admin", url, "--once", "--pool", "apo"]),
   ]);
   expect(refused.code).toBe(1);
   expect(refused.stderr).toMatch(/^evenkeel: top needs a terminal; use --once .* or --json .*\n$/);
@@ -90,6 +91,11 @@ test("without a terminal, top prints lines of JSON, or one state", async () => {
   expect(table.stdout).not.toMatch(/^web\//m);
   expect(table.stdout).not.toContain("\x1b");
   expect(JSON.parse(json.stdout)).toEqual(troubled);
+  expect(unknown).toEqual({
+    code: 1,
+    stdout: "",
+    stderr: 'evenkeel: there is no pool "apo"; the pools are web, api\n',
+  });
 
   const stream = startCli(["top", "--admin", url, "--json"]);
   await stream.stdout.manyRecords(1);

@@ -1,3 +1,4 @@
+import type { Overview } from "@evenkeel/admin";
 import type { AdminClientOptions } from "../admin-client.ts";
 import { Failure, toErrorDocument } from "../failure.ts";
 import { toSafeJson } from "../log/escape.ts";
@@ -36,6 +37,7 @@ export async function top(options: TopOptions): Promise<void> {
 async function printOnce(options: TopOptions, view: View): Promise<void> {
   const overview = await fetchOverview(options);
   if (options.json === true) return void process.stdout.write(`${toSafeJson(overview)}\n`);
+  checkPool(overview, view);
   printLines(drawAll({ overview, view, admin: options.admin }).map((line) => line.map(({ text }) => text).join("")));
 }
 
@@ -64,6 +66,7 @@ async function showLive(options: TopOptions, view: View, stop: AbortController):
     for await (const sample of pollOverview(options, stop.signal)) {
       if (live !== undefined) live.show(sample);
       else if (!(sample instanceof Failure)) {
+        checkPool(sample, view);
         live = new LiveView({ input, output }, sample, { admin: options.admin, view, color }, end);
       }
     }
@@ -80,6 +83,13 @@ function toView({ sort = "status", pool }: TopOptions): View {
     throw new Failure(`expected one of ${known} as the order, found ${JSON.stringify(sort)}`, "bad_argument");
   }
   return { sort: key, pool: pool ?? null, offset: 0 };
+}
+
+/** A pool that a reload removes later is no error: all pools are shown then. */
+function checkPool({ pools }: Overview, { pool }: View): void {
+  if (pool === null || pools.some(({ name }) => name === pool)) return;
+  const names = pools.map(({ name }) => name).join(", ");
+  throw new Failure(`there is no pool ${JSON.stringify(pool)}; the pools are ${names}`, "bad_argument");
 }
 
 function isSortKey(text: string): text is SortKey {
