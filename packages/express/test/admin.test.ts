@@ -28,6 +28,23 @@ describe.each(versions)("%s: the admin API in the app", (_name, express) => {
     expect((await named("evil.example", headers)).status).toBe(200);
   });
 
+  test("serves the dashboard at its mount path, with and without a slash at the end, and its sign-in", async () => {
+    const { port } = await mount(express.json());
+    const bare = await ask(port, { path: "/-/proxy?theme=dark" });
+    expect([bare.status, bare.headers.location]).toEqual([308, "./proxy/?theme=dark"]);
+    const page = await ask(port, { path: "/-/proxy/" });
+    expect([page.status, page.headers["content-type"]]).toEqual([200, "text/html; charset=utf-8"]);
+    const [, script = ""] = /src="([^"]+)"/.exec(page.body.toString()) ?? [];
+    expect((await ask(port, { path: `/-/proxy/${script}` })).status).toBe(200);
+    const origin = `http://127.0.0.1:${port}`;
+    const body = '{"token":"secret"}';
+    const sent = { origin, host: `127.0.0.1:${port}`, "content-type": "application/json" };
+    const signedIn = await ask(port, { method: "POST", path: "/-/proxy/api/session", headers: sent, body });
+    const cookie = String(signedIn.headers["set-cookie"]).split(";")[0] ?? "";
+    const overview = await ask(port, { path: "/-/proxy/api/overview", headers: { host: sent.host, cookie } });
+    expect([signedIn.status, overview.status]).toEqual([204, 200]);
+  });
+
   test.each([
     { parsed: false, parsers: [] },
     { parsed: true, parsers: [express.json()] },

@@ -15,6 +15,8 @@ export interface RecentTraffic {
   pool(name: string): Traffic;
   retries(name: string): { readonly retries: number | null; readonly budgetExhausted: number | null };
   upstream(pool: string, id: string): Traffic;
+  /** The number of errors of a pool, or of one of its upstreams. */
+  errors(pool: string, upstream?: string): number;
 }
 
 /**
@@ -66,19 +68,18 @@ export class History {
 
   recent(): RecentTraffic {
     const span = this.#span(limits.trafficMs, trafficSamples);
-    const windowOf = (name: string) => this.#pools.get(name)?.window;
     return {
       all: this.#all?.traffic(span) ?? unmeasured,
-      pool: (name) => windowOf(name)?.traffic(span) ?? unmeasured,
-      retries: (name) => windowOf(name)?.retriesPerSecond(span) ?? { retries: null, budgetExhausted: null },
-      upstream: (pool, id) => this.#pools.get(pool)?.upstreams.get(id)?.traffic(span) ?? unmeasured,
+      pool: (name) => this.#windowOf(name)?.traffic(span) ?? unmeasured,
+      retries: (name) => this.#windowOf(name)?.retriesPerSecond(span) ?? { retries: null, budgetExhausted: null },
+      upstream: (pool, id) => this.#windowOf(pool, id)?.traffic(span) ?? unmeasured,
+      errors: (pool, upstream) => this.#windowOf(pool, upstream)?.errors(span) ?? 0,
     };
   }
 
   /** Undefined for a pool or an upstream without history. */
   series(pool: string, upstream: string | undefined, sampleMs: number): SeriesHistory | undefined {
-    const found = this.#pools.get(pool);
-    const window = upstream === undefined ? found?.window : found?.upstreams.get(upstream);
+    const window = this.#windowOf(pool, upstream);
     if (window === undefined) return undefined;
     const span = this.#minute();
     const series = upstream === undefined ? poolSeriesOf(window, span) : seriesOf(window, span);
@@ -100,6 +101,11 @@ export class History {
       pools: Object.fromEntries(pools),
       upstreams: Object.fromEntries(upstreams),
     };
+  }
+
+  #windowOf(pool: string, upstream?: string): Window | undefined {
+    const found = this.#pools.get(pool);
+    return upstream === undefined ? found?.window : found?.upstreams.get(upstream);
   }
 
   #minute(): Span {

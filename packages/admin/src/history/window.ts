@@ -79,6 +79,11 @@ export class Window {
     };
   }
 
+  /** The number of errors of a span. */
+  errors(span: Span): number {
+    return this.#sum(span).errors;
+  }
+
   /** Null before the first sample. */
   retriesPerSecond(span: Span): { readonly retries: number | null; readonly budgetExhausted: number | null } {
     const { seconds, retries, budgetExhausted } = this.#sum(span);

@@ -31,7 +31,7 @@ export function createOverview(
       traffic: recent.all,
       pools: state.pools.map((pool) => describePool(pool, recent)),
     };
-    return { ...overview, problems: findProblems(overview, state.pools) };
+    return { ...overview, problems: findProblems(overview, state.pools, recent) };
   };
 }
 

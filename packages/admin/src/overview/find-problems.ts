@@ -1,4 +1,5 @@
 import type { PoolSnapshot, UpstreamSnapshot } from "evenkeel";
+import type { RecentTraffic } from "../history/history.ts";
 import { limits } from "../limits.ts";
 import type { Overview, PoolOverview, Problem, ProblemStatus, Traffic, UpstreamOverview } from "./overview.ts";
 
@@ -20,10 +21,14 @@ const statusTexts: Readonly<Partial<Record<ProblemStatus, string>>> = {
 };
 
 /** Finds what is not as it should be, the worst first. What an operator has set, such as a draining upstream, is no problem. */
-export function findProblems(overview: Omit<Overview, "problems">, pools: readonly PoolSnapshot[]): readonly Problem[] {
+export function findProblems(
+  overview: Omit<Overview, "problems">,
+  pools: readonly PoolSnapshot[],
+  recent: Pick<RecentTraffic, "errors">,
+): readonly Problem[] {
   const found = [
     ...findOwnProblems(overview),
-    ...overview.pools.flatMap((pool, index) => findPoolProblems(pool, pools[index])),
+    ...overview.pools.flatMap((pool, index) => findPoolProblems(pool, pools[index], recent)),
   ];
   const order = (one: Problem) => (one.severity === "critical" ? 0 : 2) + (one.upstream === null ? 0 : 1);
   return found
@@ -53,7 +58,11 @@ function findOwnProblems(overview: Omit<Overview, "problems">): Problem[] {
   return found;
 }
 
-function findPoolProblems(pool: PoolOverview, snapshot: PoolSnapshot | undefined): Problem[] {
+function findPoolProblems(
+  pool: PoolOverview,
+  snapshot: PoolSnapshot | undefined,
+  recent: Pick<RecentTraffic, "errors">,
+): Problem[] {
   const { name, traffic, queueDepth, queueMax, budgetExhaustedPerSecond } = pool;
   const found: Problem[] = [];
   const add = (severity: Problem["severity"], status: ProblemStatus, text: string, since: number | null = null) => {
@@ -64,7 +73,8 @@ function findPoolProblems(pool: PoolOverview, snapshot: PoolSnapshot | undefined
   if (pool.outage !== null && pool.serving) {
     add("critical", "outage", "cannot connect to any upstream", pool.outage.since);
   }
-  if (hasErrors(traffic)) add("critical", "errors", `fails ${percent(traffic.errorRatio)} of its requests`);
+  if (hasErrors(traffic, recent.errors(name)))
+    add("critical", "errors", `fails ${percent(traffic.errorRatio)} of its requests`);
   if (queueMax !== null && queueMax > 0 && queueDepth >= queueMax) {
     add("critical", "queue_full", `rejects requests: ${queueDepth} wait, which is the limit`);
   } else if (queueMax !== null && queueMax > 0 && queueDepth >= queueMax / 2) {
@@ -81,7 +91,7 @@ function findPoolProblems(pool: PoolOverview, snapshot: PoolSnapshot | undefined
   return [
     ...found,
     ...pool.upstreams.flatMap(
-      (upstream, index) => findUpstreamProblem(upstream, name, snapshot?.upstreams[index]) ?? [],
+      (upstream, index) => findUpstreamProblem(upstream, name, snapshot?.upstreams[index], recent) ?? [],
     ),
   ];
 }
@@ -91,6 +101,7 @@ function findUpstreamProblem(
   upstream: UpstreamOverview,
   pool: string,
   snapshot: UpstreamSnapshot | undefined,
+  recent: Pick<RecentTraffic, "errors">,
 ): Problem | undefined {
   const { id, status, since, until, reason, cause, traffic } = upstream;
   const name = `${pool}/${id}`;
@@ -105,7 +116,8 @@ function findUpstreamProblem(
     return { ...of(status, `${text}${why}`), since, until };
   }
   if (status === "draining" || status === "disabled") return undefined;
-  if (hasErrors(traffic)) return of("errors", `fails ${percent(traffic.errorRatio)} of its requests`);
+  if (hasErrors(traffic, recent.errors(pool, id)))
+    return of("errors", `fails ${percent(traffic.errorRatio)} of its requests`);
   if (snapshot !== undefined && snapshot.feedback <= degradedFeedback) {
     const share = percent(snapshot.feedback);
     return of("degraded", `gets ${share} of its share: it is slower or fails more than the others`);
@@ -117,9 +129,8 @@ function problem(severity: Problem["severity"], status: ProblemStatus, text: str
   return { severity, pool: null, upstream: null, status, since: null, until: null, text };
 }
 
-function hasErrors({ rate, errorRatio: ratio }: Traffic): boolean {
-  if (rate === null || ratio === null || ratio < errorRatio) return false;
-  return rate * ratio * (limits.trafficMs / 1_000) >= errorsAtLeast;
+function hasErrors({ errorRatio: ratio }: Traffic, errors: number): boolean {
+  return ratio !== null && ratio >= errorRatio && errors >= errorsAtLeast;
 }
 
 /** At least 1 %. */
