@@ -32,10 +32,11 @@ const dashboard = [...read("grafana.json").matchAll(/"(?:expr|definition)": ("(?
       .replaceAll(/\$(?:job|instance|pool)/g, ".*")
       .replace(/^label_values\((.*), \w+\)$/, "$1"),
 );
-/** What stands in the table of queries in the docs. A table needs a backslash before `|`. */
-const documented = [...section("What to watch").matchAll(/^\|.*\| `(.+)` \|$/gm)].map(([, query = ""]) =>
-  query.replaceAll("\\|", "|"),
-);
+/** The queries of the docs. In a table there is a backslash before `|`. */
+const documented = [
+  ...section("What to watch").matchAll(/^\|.*\| `(.+)` \|$/gm),
+  ...section("Buckets").matchAll(/`(sum\(.+)`$/gm),
+].map(([, query = ""]) => query.replaceAll("\\|", "|"));
 
 test.skipIf(!hasProgram("promtool"))("promtool accepts the rules, and each alert fires only in its cases", () => {
   for (const args of [
@@ -74,6 +75,7 @@ test.skipIf(!hasProgram("prometheus"))(
     });
     const dns = await startDnsServer({ "found.test": { a: ["127.0.0.1"], ttl: 60 } });
     const toml = `
+      latencyBuckets = ["4ms", "250ms", "2s"]
       [server]
       listen = "127.0.0.1:0"
       workers = 2
@@ -155,6 +157,12 @@ test.skipIf(!hasProgram("prometheus"))(
         .map((expression) => /\w+_total(?=[{[])/.exec(expression)?.[0] ?? expression),
     );
     expect([...empty].toSorted()).toEqual(["evenkeel_config_reloads_total", "evenkeel_grpc_calls_total"]);
+
+    // The rules and the dashboard fit other buckets than the default.
+    for (const histogram of ["request", "upstream"]) {
+      const bounds = await query(`count by (le) (evenkeel_${histogram}_duration_seconds_bucket)`);
+      expect(bounds.map(({ metric }) => metric["le"]).toSorted()).toEqual(["+Inf", "0.004", "0.25", "2"]);
+    }
 
     // Every metric and every label of a selector exists.
     const response = await fetch(`${admin}/metrics`, { headers: { authorization: `Bearer ${readToken}` } });

@@ -22,9 +22,8 @@ export async function serve(
   const signals = new Signals();
   const workers = { entry: process.argv[1] as string, stderr: relay };
   const server = await StandaloneServer.start(load, logger, { ...succession, workers });
-  // First, so that the demo's addresses are above the log.
-  onReady?.(server);
   logReady(server, logger);
+  onReady?.(server);
   signals.handle({
     reload: () => tryReload(server),
     reopenLog: () => server.reopenLog(),
