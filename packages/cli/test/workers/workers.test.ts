@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { connect } from "node:tls";
+import type { FailedRequest } from "evenkeel";
 import { expect, onTestFinished, test } from "vitest";
 import { makeFolder, serve } from "../support/cli.ts";
 import { poolOf, withAdmin } from "../support/configs.ts";
@@ -19,6 +20,7 @@ test("workers serve one configuration: changes reach all of them, and each reque
     ["a", "b"].map((name) =>
       startUpstream((req, res) => {
         if (req.url === "/probe") probes.push(performance.now());
+        if (req.url?.startsWith("/broken")) res.statusCode = 500;
         res.end(name);
       }),
     ),
@@ -57,7 +59,18 @@ test("workers serve one configuration: changes reach all of them, and each reque
     expect(errors).toEqual([]);
     expect(new Set(responses.map(({ status }) => status))).toEqual(new Set([200]));
   }
-  const count = 30 + 2 * 12 + results.reduce((sum, { responses }) => sum + responses.length, 0);
+  // The failures of all workers, and the verdicts of the primary.
+  await Promise.all(Array.from({ length: 4 }, (_, n) => sendRequest(url, { path: `/broken/${n}?secret` })));
+  const { failures } = JSON.parse((await sendRequest(admin, { path: "/api/failures" })).text);
+  expect(failures.map(({ path }: FailedRequest) => path).sort()).toEqual([0, 1, 2, 3].map((n) => `/broken/${n}`));
+  for (const { status, worker } of failures) expect([status, [1, 2, 3].includes(worker)]).toEqual([500, true]);
+  const { upstreams } = JSON.parse((await sendRequest(admin, { path: "/api/pools/app" })).text);
+  for (const { condition, lastProbe } of upstreams) {
+    expect(condition).toEqual({ status: "healthy", since: expect.any(Number), reason: "status 200" });
+    expect(lastProbe).toMatchObject({ ok: true, reason: "status 200" });
+  }
+
+  const count = 4 + 30 + 2 * 12 + results.reduce((sum, { responses }) => sum + responses.length, 0);
   const total = [...(await countersOf(admin))].filter(([name]) => name.startsWith("evenkeel_requests_total"));
   expect(total.reduce((sum, [, value]) => sum + value, 0)).toBe(count);
   // The primary probes for all. A reload may bring one probe forward.

@@ -69,7 +69,7 @@ function toFailedRequest(event: RequestEvent): FailedRequest {
     ...(pool !== undefined && { pool }),
     ...(upstream !== undefined && { upstream }),
     attempts: Object.freeze([...attempts]),
-    durationMs,
+    durationMs: toMicroseconds(durationMs),
     ...(traceId !== undefined && { traceId }),
   });
 }
@@ -77,8 +77,10 @@ function toFailedRequest(event: RequestEvent): FailedRequest {
 /** That of the request's error, or else of its last attempt. */
 function causeOf({ cause, attempts }: RequestEvent): string | undefined {
   const messages: string[] = [];
-  for (let error: unknown = cause; error !== undefined && messages.length < maxCauses; ) {
-    messages.push(messageOf(error));
+  for (let error: unknown = cause, depth = 0; error !== undefined && depth < maxCauses; depth++) {
+    const message = messageOf(error);
+    // An error often repeats what it wraps.
+    if (message !== messages.at(-1)) messages.push(message);
     error = error instanceof Error ? error.cause : undefined;
   }
   return messages.length > 0 ? maskSecrets(messages.join(": ")) : attempts.at(-1)?.cause;
@@ -97,6 +99,11 @@ function messageOf(error: unknown): string {
 function pathOf(target: string): string {
   const path = target.replace(/^[a-z][a-z\d+.-]*:\/\/[^/?#]*/i, "").replace(/[?#].*$/s, "");
   return path === "" ? "/" : path;
+}
+
+/** Milliseconds with three decimals. */
+function toMicroseconds(ms: number): number {
+  return Math.round(ms * 1_000) / 1_000;
 }
 
 function bounded(text: string): string {

@@ -53,7 +53,8 @@ export class HealthVerdicts {
   countProbe(member: Member, { ok, reason, cause }: ProbeOutcome, startedAt: number): void {
     const { clock } = this.#context.runtime;
     const why = cause === undefined ? { reason } : { reason, cause };
-    member.countProbe({ at: clock.wallNow(), ok, ...why, durationMs: clock.now() - startedAt });
+    const durationMs = Math.round((clock.now() - startedAt) * 1_000) / 1_000;
+    member.countProbe({ at: clock.wallNow(), ok, ...why, durationMs });
     if (ok) this.#outage.onProbeSuccess();
     this.#context.emit("probe", member, ok, startedAt, false);
   }
