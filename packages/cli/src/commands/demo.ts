@@ -80,7 +80,8 @@ ${
 
 ${pools.description.map((line) => `  ${line}`).join("\n")}
 
-In a few seconds web-3 goes down: the dashboard shows it, since when, and why. Try in another terminal:
+In three seconds web-3 goes down, for 15 to 40 seconds, and again soon after it is back. The dashboard shows since when, and why.
+Try in another terminal:
 
   ${command} top${at}
       the same in the terminal

@@ -4,7 +4,7 @@ import { DemoUpstream } from "./demo-upstream.ts";
 /** The upstreams of the demo by pool, with what each of them shows. */
 export interface DemoPools {
   readonly all: readonly DemoUpstream[];
-  /** Takes a third of the requests of its pool, and goes down now and then. */
+  /** Takes a third of the requests of its pool, and is down most of the time. */
   readonly unreliable: DemoUpstream;
   readonly toml: string;
   readonly description: readonly string[];
@@ -65,7 +65,7 @@ upstreams = [{ id = "reports-1", url = "${reports1.url}" }]
     unreliable: web3,
     toml,
     description: [
-      "web      web-1 with weight 3, web-2, and web-3, which goes down now and then: no request fails",
+      "web      web-1 with weight 3, web-2, and web-3, which is down most of the time: no request fails",
       "api      api-1, api-2 with errors that are retried, and api-3, which responds after 150 ms",
       "reports  reports-1 alone, with errors that clients see",
     ],

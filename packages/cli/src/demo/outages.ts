@@ -1,10 +1,10 @@
 import { seededRandom } from "evenkeel";
 import type { DemoUpstream } from "./demo-upstream.ts";
 
-/** The first outage comes soon, so that the user sees one; each lasts long enough to look at it. */
+/** At almost any moment there is an outage, so that a user sees one within ten seconds. */
 const firstMs = 3_000;
-const upMs = { min: 10_000, max: 20_000 };
-const downMs = { min: 15_000, max: 25_000 };
+const upMs = { min: 4_000, max: 7_000 };
+const downMs = { min: 15_000, max: 40_000 };
 
 /** Takes an upstream down from time to time, at the same times after each start. Returns a function that stops this. */
 export function scheduleOutages(upstream: DemoUpstream, seed: number): () => void {
