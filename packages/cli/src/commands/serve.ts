@@ -22,8 +22,9 @@ export async function serve(
   const signals = new Signals();
   const workers = { entry: process.argv[1] as string, stderr: relay };
   const server = await StandaloneServer.start(load, logger, { ...succession, workers });
-  logReady(server, logger);
+  // First, so that the demo's addresses are above the log.
   onReady?.(server);
+  logReady(server, logger);
   signals.handle({
     reload: () => tryReload(server),
     reopenLog: () => server.reopenLog(),

@@ -1,7 +1,7 @@
 import type { Span, TextMapPropagator, TextMapSetter, Tracer } from "@opentelemetry/api";
 import { errorKind } from "../errors.ts";
 import type { AttemptTrace } from "../tracing/messages.ts";
-import { attemptAttributes, grpcStatusAttribute, methodName } from "./attributes.ts";
+import { attemptAttributes, grpcStatusText, methodName } from "./attributes.ts";
 import type { Api } from "./instrument.ts";
 import type { RequestSpans } from "./request-spans.ts";
 import { suppressed } from "./suppressed.ts";
@@ -50,7 +50,8 @@ export class AttemptSpans {
       span.setAttribute("evenkeel.connection.reused", connectMs === undefined);
     }
     if (connectMs !== undefined) span.setAttribute("evenkeel.connect_ms", connectMs);
-    span.setAttributes(grpcStatusAttribute(attempt.grpcStatus));
+    const grpcStatus = grpcStatusText(attempt.grpcStatus);
+    if (grpcStatus !== undefined) span.setAttribute("rpc.response.status_code", grpcStatus);
     const failed = (status ?? 0) >= 400 || (error !== undefined && errorKind(error).source !== "client");
     if (failed || error !== undefined) span.setAttribute("error.type", error ?? String(status));
     if (failed) {

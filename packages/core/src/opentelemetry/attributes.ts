@@ -22,16 +22,13 @@ export function methodName(method: string): string {
   return knownMethods.has(method) ? method : "HTTP";
 }
 
-function methodAttributes(method: string): Attributes {
-  if (knownMethods.has(method)) return { "http.request.method": method };
-  return { "http.request.method": "_OTHER", "http.request.method_original": method };
-}
-
 export function serverAttributes(request: RequestTrace): Attributes {
-  const { method, scheme, path, query, httpVersion, client, peer, route, requestId } = request;
+  const { method, scheme, path, query, client, peer } = request;
+  const known = knownMethods.has(method);
   const { address, port } = parseHost(request.host, scheme);
   return {
-    ...methodAttributes(method),
+    "http.request.method": known ? method : "_OTHER",
+    "http.request.method_original": known ? undefined : method,
     "url.scheme": scheme,
     "url.path": path.slice(0, maxLength),
     "url.query": queryText(query),
@@ -39,10 +36,10 @@ export function serverAttributes(request: RequestTrace): Attributes {
     "server.port": port,
     "client.address": client || undefined,
     "network.peer.address": peer || undefined,
-    "network.protocol.version": versionText(httpVersion),
+    "network.protocol.version": versionText(request.httpVersion),
     "user_agent.original": request.header("user-agent"),
-    "http.route": route,
-    "evenkeel.request_id": requestId,
+    "http.route": request.route,
+    "evenkeel.request_id": request.requestId,
   };
 }
 
@@ -50,55 +47,98 @@ export function endAttributes({ pool, upstream, flags, grpcStatus }: RequestTrac
   return {
     "evenkeel.pool": pool,
     "evenkeel.upstream": upstream,
-    ...(flags.length > 0 && { "evenkeel.flags": [...flags] }),
-    ...grpcStatusAttribute(grpcStatus),
+    "evenkeel.flags": flags.length === 0 ? undefined : [...flags],
+    "rpc.response.status_code": grpcStatusText(grpcStatus),
   };
 }
 
 export function attemptAttributes(attempt: AttemptTrace): Attributes {
-  const { method, target, address, number, pool, upstream, pick, httpVersion, request } = attempt;
+  const { method, target, address, number, pick } = attempt;
+  const known = knownMethods.has(method);
+  const { origin, host, port, peer, peerPort, transport } = destinationOf(address);
   return {
-    ...methodAttributes(method),
-    ...addressAttributes(address, target),
-    "network.protocol.version": httpVersion,
+    "http.request.method": known ? method : "_OTHER",
+    "http.request.method_original": known ? undefined : method,
     "http.request.resend_count": number === 0 ? undefined : number,
-    "evenkeel.pool": pool,
-    "evenkeel.upstream": upstream,
-    "evenkeel.route": request.route,
+    "url.full": urlText(origin, target),
+    "server.address": host,
+    "server.port": port,
+    "network.peer.address": peer,
+    "network.peer.port": peerPort,
+    "network.transport": transport,
+    "network.protocol.version": attempt.httpVersion,
+    "evenkeel.pool": attempt.pool,
+    "evenkeel.upstream": attempt.upstream,
+    "evenkeel.route": attempt.request.route,
     "evenkeel.pick.by": pick.by,
     "evenkeel.pick.reason": pickReason(pick),
   };
 }
 
 export function probeAttributes({ type, method, path, address, pool, upstream }: ProbeTrace): Attributes {
+  const { origin, host, port, peer, peerPort, transport } = destinationOf(address);
   return {
-    ...(type === "http" ? methodAttributes(method) : {}),
-    ...addressAttributes(address, type === "http" ? path : undefined),
+    "http.request.method": type === "http" ? methodName(method) : undefined,
+    "url.full": type === "http" ? urlText(origin, path) : undefined,
+    "server.address": host,
+    "server.port": port,
+    "network.peer.address": peer,
+    "network.peer.port": peerPort,
+    "network.transport": transport,
     "evenkeel.pool": pool,
     "evenkeel.upstream": upstream,
     "evenkeel.probe": type,
   };
 }
 
-export function grpcStatusAttribute(grpcStatus: number | undefined): Attributes {
-  return grpcStatus === undefined ? {} : { "rpc.response.status_code": grpcStatusNames[grpcStatus] };
+/** Undefined for what is no gRPC call, or has no status of the protocol. */
+export function grpcStatusText(grpcStatus: number | undefined): string | undefined {
+  return grpcStatus === undefined ? undefined : grpcStatusNames[grpcStatus];
 }
 
-/** `target` is undefined where no URL is requested. */
-function addressAttributes(address: UpstreamAddress, target: string | undefined): Attributes {
-  const { socketPath, hostname, port, tls, host } = address;
-  const scheme = tls ? "https" : "http";
-  const mark = target?.indexOf("?") ?? -1;
-  const path = mark === -1 ? target : target?.slice(0, mark);
-  const query = mark === -1 ? "" : `?${queryText(target?.slice(mark) ?? "") ?? ""}`;
+/** What the attributes say of an upstream's address. */
+interface Destination {
+  readonly origin: string;
+  readonly host: string;
+  /** Undefined for a Unix socket. */
+  readonly port: number | undefined;
+  /** Undefined for a name: which of its addresses is used is not known. */
+  readonly peer: string | undefined;
+  readonly peerPort: number | undefined;
+  readonly transport: "unix" | undefined;
+}
+
+const destinations = new WeakMap<UpstreamAddress, Destination>();
+
+function destinationOf(address: UpstreamAddress): Destination {
+  let destination = destinations.get(address);
+  if (destination === undefined) {
+    destination = toDestination(address);
+    destinations.set(address, destination);
+  }
+  return destination;
+}
+
+function toDestination({ socketPath, hostname, port, tls, host }: UpstreamAddress): Destination {
+  const origin = `${tls ? "https" : "http"}://${host}`;
+  if (socketPath !== undefined) {
+    return { origin, host: socketPath, port: undefined, peer: socketPath, peerPort: undefined, transport: "unix" };
+  }
+  const known = isIP(hostname) !== 0;
   return {
-    "url.full": path === undefined ? undefined : `${scheme}://${host}${path.slice(0, maxLength)}${query}`,
-    "server.address": socketPath ?? hostname,
-    "server.port": socketPath === undefined ? port : undefined,
-    "network.peer.address": socketPath ?? (isIP(hostname) === 0 ? undefined : hostname),
-    "network.peer.port": socketPath === undefined && isIP(hostname) !== 0 ? port : undefined,
-    "network.transport": socketPath === undefined ? undefined : "unix",
+    origin,
+    host: hostname,
+    port,
+    peer: known ? hostname : undefined,
+    peerPort: known ? port : undefined,
+    transport: undefined,
   };
+}
+
+function urlText(origin: string, target: string): string {
+  const mark = target.indexOf("?");
+  if (mark === -1) return origin + target.slice(0, maxLength);
+  return `${origin}${target.slice(0, Math.min(mark, maxLength))}?${queryText(target.slice(mark)) ?? ""}`;
 }
 
 function pickReason({ by, policy, candidates, inFlight, weight, lastResort, panic }: PickTrace): string {

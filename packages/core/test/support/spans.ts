@@ -1,6 +1,7 @@
 /** Spans of OpenTelemetry, recorded by its SDK in memory and drawn as trees. */
 
-import { context, type HrTime, SpanKind, SpanStatusCode } from "@opentelemetry/api";
+import { readFileSync } from "node:fs";
+import { context, SpanKind, SpanStatusCode } from "@opentelemetry/api";
 import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
 import { CompositePropagator, W3CBaggagePropagator, W3CTraceContextPropagator } from "@opentelemetry/core";
 import {
@@ -9,6 +10,7 @@ import {
   type ReadableSpan,
   type Sampler,
   SimpleSpanProcessor,
+  type Span,
   type SpanProcessor,
 } from "@opentelemetry/sdk-trace-base";
 import { onTestFinished } from "vitest";
@@ -29,11 +31,38 @@ export interface Tracing {
   stop(): void;
 }
 
+/**
+ * The order in which spans have started and events were added. Their times do not tell: the SDK starts a span at a whole
+ * millisecond, and adds events to it at fractions of it.
+ */
+class Order implements SpanProcessor {
+  readonly spans = new WeakMap<object, number>();
+  readonly events = new WeakMap<object, number[]>();
+  #count = 0;
+
+  onStart(span: Span): void {
+    this.spans.set(span, this.#count++);
+    const events: number[] = [];
+    this.events.set(span, events);
+    const addEvent = span.addEvent.bind(span);
+    span.addEvent = (...event) => {
+      events.push(this.#count++);
+      return addEvent(...event);
+    };
+  }
+
+  onEnd(): void {}
+  async forceFlush(): Promise<void> {}
+  async shutdown(): Promise<void> {}
+}
+
+const order = new Order();
+
 /** Sets up the SDK and traces the proxies of this process, until the test is over. */
 export function startTracing({ sampler, processors = [], ...options }: TracingOptions = {}): Tracing {
   const exporter = new InMemorySpanExporter();
   const provider = new BasicTracerProvider({
-    spanProcessors: [...processors, new SimpleSpanProcessor(exporter)],
+    spanProcessors: [...processors, order, new SimpleSpanProcessor(exporter)],
     ...(sampler !== undefined && { sampler }),
   });
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
@@ -58,29 +87,38 @@ export function startTracing({ sampler, processors = [], ...options }: TracingOp
   };
 }
 
+const page = readFileSync(new URL("../../../../docs/observability.md", import.meta.url), "utf8");
+
+/** The trees below a sentence of docs/observability.md that begins with this title in bold. */
+export function documentedTrees(title: string): string {
+  const [, block] = page.split(`\n**${title}**`)[1]?.split("\n\n") ?? [];
+  if (block === undefined) throw new Error(`the page has no trees with the title "${title}"`);
+  return `${block.replace(/^ {4}/gm, "")}\n`;
+}
+
 /**
- * Draws spans as trees: kind, name, status or error, and upstream, then the children and the events in order of time. A parent
+ * Draws spans as trees: kind, name, status or error, and upstream, then its children and events in their order. A parent
  * that is not among the spans is another process's.
  */
 export function drawTrees(spans: readonly ReadableSpan[]): string {
   const ids = new Set(spans.map((span) => span.spanContext().spanId));
   const roots = spans.filter(({ parentSpanContext: parent }) => parent === undefined || !ids.has(parent.spanId));
   return roots
-    .toSorted(byTime((span) => span.startTime))
+    .toSorted((one, other) => startOf(one) - startOf(other))
     .map((root) => drawSpan(root, spans, ""))
     .join("");
 }
 
 function drawSpan(span: ReadableSpan, spans: readonly ReadableSpan[], indent: string): string {
+  const children = spans.filter(({ parentSpanContext }) => parentSpanContext?.spanId === span.spanContext().spanId);
   const parts = [
-    ...spans
-      .filter(({ parentSpanContext }) => parentSpanContext?.spanId === span.spanContext().spanId)
-      .map((child) => ({ time: child.startTime, text: () => drawSpan(child, spans, `${indent}  `) })),
-    ...span.events.map(({ time, name, attributes }) => {
+    ...children.map((child) => ({ at: startOf(child), text: () => drawSpan(child, spans, `${indent}  `) })),
+    ...span.events.map(({ name, attributes }, index) => {
       const reason = attributes?.["evenkeel.retry.reason"];
-      return { time, text: () => `${indent}  - ${name}${reason === undefined ? "" : ` (${String(reason)})`}\n` };
+      const text = () => `${indent}  - ${name}${reason === undefined ? "" : ` (${String(reason)})`}\n`;
+      return { at: order.events.get(span)?.[index] ?? 0, text };
     }),
-  ].toSorted(byTime(({ time }) => time));
+  ].toSorted((one, other) => one.at - other.at);
   return describe(span, indent) + parts.map(({ text }) => text()).join("");
 }
 
@@ -99,10 +137,6 @@ function describe({ kind, name, attributes, status, parentSpanContext }: Readabl
   return `${indent}${words.filter((word) => word !== undefined && word !== false).join(" ")}\n`;
 }
 
-function byTime<T>(timeOf: (item: T) => HrTime): (one: T, other: T) => number {
-  return (one, other) => {
-    const [seconds, nanos] = timeOf(one);
-    const [otherSeconds, otherNanos] = timeOf(other);
-    return seconds - otherSeconds || nanos - otherNanos;
-  };
+function startOf(span: ReadableSpan): number {
+  return order.spans.get(span) ?? 0;
 }
