@@ -1,8 +1,9 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import type { Failures, Overview } from "@evenkeel/admin";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { DemoUpstream } from "../src/demo/demo-upstream.ts";
+import { scheduleOutages } from "../src/demo/outages.ts";
 import { runCli, startCli, whenReady } from "./support/cli.ts";
 import { sendRequest } from "./support/http.ts";
 
@@ -52,6 +53,29 @@ test("an upstream of the demo comes back after an outage", async () => {
   await expect
     .poll(() => sendRequest(upstream.url, { path: "/healthz" }), { interval: 5 })
     .toMatchObject({ status: 200 });
+});
+
+test("outages are the same in every run, and at most seven seconds apart", () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const outages = () => {
+    const begun = Date.now();
+    const found: { readonly at: number; readonly ms: number }[] = [];
+    const stop = scheduleOutages({ goDown: (ms) => found.push({ at: Date.now() - begun, ms }) }, 7);
+    vi.advanceTimersByTime(600_000);
+    stop();
+    vi.advanceTimersByTime(60_000);
+    return found;
+  };
+  const found = outages();
+  expect(outages()).toEqual(found);
+  expect(found[0]?.at).toBe(3_000);
+  expect(found.length).toBeGreaterThan(10);
+  for (const [index, { at, ms }] of found.slice(1).entries()) {
+    const before = found[index];
+    expect(at - (before?.at ?? 0) - (before?.ms ?? 0)).toBeLessThanOrEqual(7_000);
+    expect(ms).toBeGreaterThanOrEqual(15_000);
+  }
 });
 
 test("the demo takes the next free port when 8080 is taken", async () => {

@@ -7,7 +7,7 @@ const upMs = { min: 4_000, max: 7_000 };
 const downMs = { min: 15_000, max: 40_000 };
 
 /** Takes an upstream down from time to time, at the same times after each start. Returns a function that stops this. */
-export function scheduleOutages(upstream: DemoUpstream, seed: number): () => void {
+export function scheduleOutages(upstream: Pick<DemoUpstream, "goDown">, seed: number): () => void {
   const random = seededRandom(seed);
   let timer = setTimeout(goDown, firstMs).unref();
 
