@@ -20,7 +20,8 @@ interface Row {
 const introduction = `# Configuration
 
 This page lists every key of a configuration file. \`pnpm reference\` generates it from the source. The same keys are the
-options in code, for \`createProxy\` and the adapters. Only the command reads \`[server]\`, \`[admin]\` and \`[accessLog]\`.
+options in code, for \`createProxy\` and the adapters. Only the command reads \`[server]\`, \`[admin]\`,
+\`[accessLog]\` and \`[tracing]\`.
 
 \`evenkeel check\` reports every mistake of a file with its line and column. Editors complete and check a file that starts with
 
@@ -46,6 +47,8 @@ const outline: readonly (readonly [title: string, interfaceName: string, path: r
   ["[server.timeouts]", "ServerTimeoutOptions", ["server", "timeouts"]],
   ["[admin]", "AdminOptions", ["admin"]],
   ["[accessLog]", "AccessLogOptions", ["accessLog"]],
+  ["[accessLog.fields]", "AccessLogFieldOptions", ["accessLog", "fields"]],
+  ["[tracing]", "TracingOptions", ["tracing"]],
   ["[[routes]]", "RouteOptions", ["routes"]],
   ["[routes.requestHeaders], [routes.responseHeaders]", "HeaderChanges", ["routes", "requestHeaders"]],
   ["[pools.NAME]", "PoolOptions", ["pools"]],

@@ -10,6 +10,8 @@ export const limits = {
   logGatherMs: 50,
   /** Milliseconds to write the last log lines before the process ends. */
   logFlushMs: 2_000,
+  /** Milliseconds to send the last spans before the process ends. */
+  tracingFlushMs: 2_000,
   /** Milliseconds between two warnings about the same problem. Its occurrences in between are counted. */
   repeatedWarningMs: 10_000,
   /** Connections to the admin API that are served at the same time, or a part of the file descriptors if they are few. */

@@ -84,6 +84,22 @@ listen = "127.0.0.1:9090"
 format = "json"
 # "stdout", "stderr", or a file, which SIGUSR1 and SIGHUP reopen.
 #path = "stdout"
+#[accessLog.fields]
+# The names of the Elastic Common Schema ("ecs") or of OpenTelemetry ("otel").
+#preset = "ecs"
+#remove = ["referer"]
+#rename = { durationMs = "took" }
+#add = { service = "edge" }
+
+# Traces of requests by OpenTelemetry, sent by OTLP over HTTP. Without this table nothing is traced.
+#[tracing]
+#endpoint = "http://127.0.0.1:4318/v1/traces"
+#headers = { x-api-key = "\${OTLP_API_KEY:-change-me}" }
+#serviceName = "evenkeel"
+# The share of new traces that is recorded.
+#sampleRatio = 1
+# Records health checks too.
+#probes = false
 
 # The first route that matches a request selects the pool. Without routes all requests go to the only pool.
 [[routes]]

@@ -14,6 +14,7 @@ export const defaults = {
   serverTimeouts: { requestHeaders: "10s", requestBody: "30s", keepAlive: "75s" },
   admin: { listen: "127.0.0.1:9090", dashboard: true, metrics: true },
   accessLog: { format: "json", path: "stdout" },
+  tracing: { sampleRatio: 1, probes: false },
 } as const;
 
 export const limits = {
@@ -23,6 +24,9 @@ export const limits = {
   documentBytes: 67_108_864,
   /** Bytes of a PEM file that a configuration names. */
   pemBytes: 1_048_576,
+  /** Fields that an access log line can have in addition, and the characters of a name. */
+  addedFields: 100,
+  fieldNameLength: 128,
   /** Levels of nested tables and arrays. The options need seven. */
   depth: 64,
   /** Mistakes that the message of an error lists. It counts the rest. */

@@ -1,6 +1,7 @@
 /** A validated configuration file: with defaults, durations in milliseconds and absolute paths; frozen. */
 
 import type { ListenAddress, ProxyOptions } from "evenkeel";
+import type { AccessLogFieldOptions } from "./options.ts";
 
 export interface CertificateConfig {
   /** The absolute path of a PEM file. It is a path, not its content, so that the file can be read again when it changes. */
@@ -60,6 +61,18 @@ export interface AccessLogConfig {
   readonly format: "json" | "combined" | "none";
   /** "stdout", "stderr", or the absolute path of a file. */
   readonly path: string;
+  /** Undefined: the fields of the reference. */
+  readonly fields: AccessLogFieldOptions | undefined;
+}
+
+export interface TracingConfig {
+  /** Undefined: what the environment says, or the default. */
+  readonly endpoint: string | undefined;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Like `endpoint`. */
+  readonly serviceName: string | undefined;
+  readonly sampleRatio: number;
+  readonly probes: boolean;
 }
 
 /** The whole content of a configuration file. */
@@ -72,6 +85,8 @@ export interface FileConfig {
   readonly admin: AdminConfig | undefined;
   /** The defaults when the file has no `[accessLog]`. */
   readonly accessLog: AccessLogConfig;
+  /** Undefined when the file has no `[tracing]`: nothing is traced. */
+  readonly tracing: TracingConfig | undefined;
   /** The absolute path of the file. */
   readonly file: string;
 }

@@ -19,7 +19,7 @@ import { loadConfig } from "./load-config.ts";
 export type ProxySource<Req = IncomingMessage> =
   | (ProxyOptions & CodeOptions<Req>)
   | ({
-      /** The path of a TOML or JSON file. Its `[server]`, `[admin]` and `[accessLog]` are for the command and are ignored here. */
+      /** The path of a TOML or JSON file. Its `[server]`, `[admin]`, `[accessLog]` and `[tracing]` are for the command. */
       readonly config: string;
     } & CodeOptions<Req>)
   | {

@@ -5,6 +5,7 @@
  */
 
 import type { Duration, ManyPoolsOptions, OnePoolOptions, Size } from "evenkeel";
+import type { AccessLogField } from "./access-log-fields.ts";
 
 export interface CertificateOptions {
   /** The path of a PEM file with the certificate and its chain. SIGHUP and `--watch` load a renewed one. */
@@ -106,6 +107,37 @@ export interface AccessLogOptions {
   readonly format?: "json" | "combined" | "none";
   /** "stdout", "stderr", a path that leads to one of them, or a regular file, which SIGUSR1 reopens. Default: "stdout". */
   readonly path?: string;
+  /** Changes to the fields of a line of the format "json". */
+  readonly fields?: AccessLogFieldOptions;
+}
+
+/** Changes to the fields of a line. A dot in a name does not make a nested object. */
+export interface AccessLogFieldOptions {
+  /** The names of the Elastic Common Schema, or those of OpenTelemetry. Default: off. */
+  readonly preset?: "ecs" | "otel";
+  /** Names of fields, as without a preset, that are not written. Default: off. */
+  readonly remove?: readonly AccessLogField[];
+  /** Other names of fields, by their names without a preset: `durationMs = "took"`. Default: off. */
+  readonly rename?: Readonly<Partial<Record<AccessLogField, string>>>;
+  /** Fields that every line has: `service = "edge"`. They replace those of the preset. Default: off. */
+  readonly add?: Readonly<Record<string, string | number | boolean>>;
+}
+
+/** The table `[tracing]`: OpenTelemetry spans of requests, sent by OTLP over HTTP. Off unless the table is present. */
+export interface TracingOptions {
+  /**
+   * The URL that spans are sent to. Without it: `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` or `OTEL_EXPORTER_OTLP_ENDPOINT`, or else
+   * `http://127.0.0.1:4318/v1/traces`.
+   */
+  readonly endpoint?: string;
+  /** Headers of the requests to `endpoint`, such as an API key. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** The `service.name` of the spans. Without it: `OTEL_SERVICE_NAME`, or else `evenkeel`. */
+  readonly serviceName?: string;
+  /** The share of new traces that is recorded, 0 to 1. Requests with a trace keep the decision of their trace. Default: 1. */
+  readonly sampleRatio?: number;
+  /** Records health checks too. Default: false. */
+  readonly probes?: boolean;
 }
 
 /** The tables of the command. Adapters ignore them. */
@@ -113,6 +145,7 @@ export interface CommandTables {
   readonly server?: ServerOptions;
   readonly admin?: AdminOptions;
   readonly accessLog?: AccessLogOptions;
+  readonly tracing?: TracingOptions;
 }
 
 /** The content of a whole configuration file, as it is written. */

@@ -1,7 +1,7 @@
 import { dirname, resolve } from "node:path";
 import { type ConfigIssue, checkOptions, freezeDeep, type ProxyOptions } from "evenkeel";
 import { crossCheckCommandTables } from "./command-tables/cross-check.ts";
-import { resolveAccessLog, resolveAdmin, resolveServer } from "./command-tables/resolve.ts";
+import { resolveAccessLog, resolveAdmin, resolveServer, resolveTracing } from "./command-tables/resolve.ts";
 import { commandTables } from "./command-tables/schema.ts";
 import { limits } from "./defaults.ts";
 import { ConfigError } from "./errors/config-error.ts";
@@ -45,12 +45,13 @@ export function parseConfig(text: string, options: ParseConfigOptions): FileConf
     );
     throw toConfigError("invalid", file, source, mistakes);
   }
-  const { server = {}, admin, accessLog = {}, ...proxy } = data as ProxyOptions & CommandTables;
+  const { server = {}, admin, accessLog = {}, tracing, ...proxy } = data as ProxyOptions & CommandTables;
   return freezeDeep({
     options: proxy,
     server: resolveServer(server, directory),
     admin: admin && resolveAdmin(admin, directory),
     accessLog: resolveAccessLog(accessLog, directory),
+    tracing: tracing && resolveTracing(tracing),
     file: resolve(file),
   });
 }

@@ -2,7 +2,13 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { defaults } from "../src/defaults.ts";
-import { type CommandTables, type FileOptions, parseConfig } from "../src/index.ts";
+import {
+  type AccessLogField,
+  accessLogFields,
+  type CommandTables,
+  type FileOptions,
+  parseConfig,
+} from "../src/index.ts";
 
 type Complete<T> = T extends readonly unknown[]
   ? T
@@ -33,7 +39,17 @@ const everything: Complete<CommandTables> = {
     hosts: ["a"],
     readyPools: ["default"],
   },
-  accessLog: { format: "none", path: "stdout" },
+  accessLog: {
+    format: "json",
+    path: "stdout",
+    fields: {
+      preset: "ecs",
+      remove: ["referer"],
+      rename: Object.fromEntries(accessLogFields.map((name) => [name, `my.${name}`])) as Record<AccessLogField, string>,
+      add: { service: "edge" },
+    },
+  },
+  tracing: { endpoint: "http://a/v1/traces", headers: { a: "b" }, serviceName: "a", sampleRatio: 0.5, probes: true },
 };
 
 function parse(options: FileOptions): unknown {
@@ -61,6 +77,8 @@ describe("the schema and the interfaces", () => {
       "server.timeouts": Object.keys(everything.server.timeouts).sort(),
       admin: Object.keys(everything.admin).sort(),
       accessLog: Object.keys(everything.accessLog).sort(),
+      "accessLog.fields": Object.keys(everything.accessLog.fields).sort(),
+      tracing: Object.keys(everything.tracing).sort(),
     });
   });
 });
@@ -72,6 +90,7 @@ describe("the defaults that the docs quote", () => {
     ServerTimeoutOptions: defaults.serverTimeouts,
     AdminOptions: defaults.admin,
     AccessLogOptions: defaults.accessLog,
+    TracingOptions: defaults.tracing,
   };
   const source = readFileSync(new URL("../src/options.ts", import.meta.url), "utf8");
   const quoted = [...source.matchAll(/^export interface (\w+).*?\{\n(.*?)^\}/gms)].flatMap(

@@ -18,6 +18,7 @@ test("the exports are exactly these, so that no export is added or removed by ac
       "OutlierDetector: function",
       "Pool: function",
       "ProxyError: function",
+      "RepeatedProblem: function",
       "SharedState: function",
       "checkHooks: function",
       "checkOptions: function",

@@ -26,13 +26,16 @@ export function check(file: string): void {
 }
 
 /** Lists the listeners, the routes in the order of matching, and the pools with their upstreams. */
-function summarize({ options, server, admin, accessLog }: FileConfig): string {
+function summarize({ options, server, admin, accessLog, tracing }: FileConfig): string {
   const { pools, routes, defaults } = toManyPools(options);
   const scheme = server.tls === undefined ? "http" : "https";
   const lines = [
     `listen      ${server.listen.map((address) => `${scheme} on ${formatListenAddress(address)}`).join(", ")}`,
     `admin       ${describeAdmin(admin)}`,
     `access log  ${describeLog(accessLog)}`,
+    ...(tracing === undefined
+      ? []
+      : [`tracing     ${Math.round(tracing.sampleRatio * 1_000) / 10} % of new traces, by OTLP`]),
     "",
     "routes, the first match wins",
     ...routes.map((route) => `  ${describeRoute(route)}`),
@@ -60,8 +63,10 @@ function describeAdmin(admin: FileConfig["admin"]): string {
   return `on ${formatListenAddress(admin.listen)}${admin.token === undefined ? "" : ", with a token"}`;
 }
 
-function describeLog({ format, path }: AccessLogConfig): string {
-  return format === "none" ? "off" : `${format} to ${path}`;
+function describeLog({ format, path, fields }: AccessLogConfig): string {
+  const changed =
+    fields === undefined ? "" : fields.preset === undefined ? ", own fields" : `, ${fields.preset} fields`;
+  return format === "none" ? "off" : `${format} to ${path}${changed}`;
 }
 
 function describeRoute({ host = "*", path = "/", methods, pool }: RouteOptions): string {

@@ -25,12 +25,13 @@ export async function worker(): Promise<void> {
     process.on("message", (message: PrimaryMessage, socket: Socket | undefined) => {
       if (running !== undefined) return running.receive(message, socket);
       if (message.type !== "start") return;
+      const fail = (error: unknown) => send({ type: "failed", message: messageOf(error) }, end);
       try {
         running = start(message);
-        send({ type: "ready", protocol });
+        running.startTracing().then(() => send({ type: "ready", protocol }), fail);
         void running.drained.then(end);
       } catch (error) {
-        send({ type: "failed", message: messageOf(error) }, end);
+        fail(error);
       }
     });
   });

@@ -13,7 +13,7 @@ const maxCauses = 4;
  * `JSON.stringify` of an object costs several times as much.
  */
 export function toJsonLine(event: RequestEvent): string {
-  const { grpcStatus, route, pool, upstream, error, traceparent, userAgent, referer } = event;
+  const { grpcStatus, route, pool, upstream, error, traceparent, traceId, spanId, userAgent, referer } = event;
   const cause = describeCause(event.cause);
   let line =
     `{"time":"${toIsoTime(event.time)}","requestId":"${toJsonText(event.requestId)}"` +
@@ -30,6 +30,8 @@ export function toJsonLine(event: RequestEvent): string {
   if (cause !== undefined) line += `,"cause":"${toJsonText(cause)}"`;
   line += event.flags.length === 0 ? ',"flags":[]' : `,"flags":["${event.flags.join('","')}"]`;
   if (traceparent !== undefined) line += `,"traceparent":"${toJsonText(traceparent)}"`;
+  if (traceId !== undefined) line += `,"traceId":"${toJsonText(traceId)}"`;
+  if (spanId !== undefined) line += `,"spanId":"${toJsonText(spanId)}"`;
   if (userAgent !== undefined) line += `,"userAgent":"${toJsonText(userAgent)}"`;
   if (referer !== undefined) line += `,"referer":"${toJsonText(withoutUserInfo(referer))}"`;
   return `${line}}\n`;
@@ -46,7 +48,7 @@ export function toCombinedLine(event: RequestEvent): string {
 }
 
 /** Joins the messages of a cause and of its own causes, as in `the policy "mine" threw: out of range`. */
-function describeCause(cause: unknown): string | undefined {
+export function describeCause(cause: unknown): string | undefined {
   if (cause === undefined) return undefined;
   const messages: string[] = [];
   for (let error: unknown = cause; error !== undefined && messages.length < maxCauses; ) {
@@ -57,7 +59,7 @@ function describeCause(cause: unknown): string | undefined {
 }
 
 /** Without a call of `map` and `join` for the one attempt that most requests have. */
-function joinAttempts(attempts: readonly AttemptRecord[]): string {
+export function joinAttempts(attempts: readonly AttemptRecord[]): string {
   let text = "";
   for (const attempt of attempts) text += text === "" ? toAttempt(attempt) : `,${toAttempt(attempt)}`;
   return text;
@@ -80,7 +82,7 @@ function toAttempt({ upstream, status, grpcStatus, error, cause, connectMs, head
 const thousandths = Array.from({ length: 1_000 }, (_, count) => String(count / 1_000).slice(1));
 
 /** Milliseconds with at most three decimals, without the search for the shortest text of a fraction. */
-function toMicroseconds(ms: number): string {
+export function toMicroseconds(ms: number): string {
   const microseconds = Math.round(ms * 1_000);
   if (!(microseconds >= 0 && microseconds < 2 ** 31)) return JSON.stringify(microseconds / 1_000);
   const whole = Math.trunc(microseconds / 1_000);

@@ -2,18 +2,20 @@ import type { AccessLogConfig } from "@evenkeel/config";
 import type { RequestEvent } from "evenkeel";
 import type { Logger } from "pino";
 import { Failure, messageOf, reasonOf } from "../failure.ts";
+import { compileFields } from "./access-log-fields.ts";
 import { toCombinedLine, toJsonLine } from "./access-log-format.ts";
 import { AccessLogWarnings } from "./access-log-warnings.ts";
 import type { LogSink } from "./log-sink.ts";
 import { checkSink, openSink, standardStreamAt } from "./open-sink.ts";
 
-const formats = { json: toJsonLine, combined: toCombinedLine };
+type Format = (event: RequestEvent) => string;
 
 /** Writes one line for each finished request. A failure of its file or its reader does not affect requests. */
 export class AccessLog {
   readonly #logger: Logger;
   readonly #warnings: AccessLogWarnings;
   #config: AccessLogConfig;
+  #format: Format;
   #sink: LogSink | undefined;
   #reopened: Promise<void> = Promise.resolve();
 
@@ -26,13 +28,13 @@ export class AccessLog {
 
   private constructor(config: AccessLogConfig, logger: Logger) {
     this.#config = config;
+    this.#format = formatOf(config);
     this.#logger = logger;
     this.#warnings = new AccessLogWarnings(logger);
   }
 
   readonly write = (event: RequestEvent): void => {
-    const { format } = this.#config;
-    if (format !== "none") this.#sink?.write(formats[format](event));
+    this.#sink?.write(this.#format(event));
   };
 
   /**
@@ -56,12 +58,9 @@ export class AccessLog {
   async #reopen(config: AccessLogConfig): Promise<void> {
     const old = this.#sink;
     try {
-      if (old !== undefined && isSameStream(config, this.#config)) {
-        this.#config = config;
-        return;
-      }
+      if (old !== undefined && isSameStream(config, this.#config)) return this.#use(config);
       this.#sink = this.#open(config);
-      this.#config = config;
+      this.#use(config);
     } catch (error) {
       this.#logger.error(`${messageOf(error)}; the old access log stays in use`);
       return;
@@ -69,6 +68,11 @@ export class AccessLog {
     await old?.close();
     if (this.#sink !== undefined)
       this.#logger.info({ accessLog: config.path }, `the access log goes to ${config.path}`);
+  }
+
+  #use(config: AccessLogConfig): void {
+    this.#config = config;
+    this.#format = formatOf(config);
   }
 
   #open({ format, path }: AccessLogConfig): LogSink | undefined {
@@ -82,6 +86,12 @@ export class AccessLog {
       throw cannotOpen(path, error);
     }
   }
+}
+
+/** Without a sink, which the format "none" has not, the function is not called. */
+function formatOf({ format, fields }: AccessLogConfig): Format {
+  if (format === "combined") return toCombinedLine;
+  return fields === undefined ? toJsonLine : compileFields(fields);
 }
 
 /** Throws the `Failure` that opening an access log at this path would throw. Opens nothing. */

@@ -16,6 +16,7 @@ import type { Serving } from "../serving/serving.ts";
 import { WorkerGroup, type WorkerGroupOptions } from "../workers/worker-group.ts";
 import { AdminApi } from "./admin-api.ts";
 import { ConfigurationWarnings } from "./configuration-warnings.ts";
+import { needingRestart } from "./needing-restart.ts";
 
 export interface StandaloneOptions extends SuccessionOptions {
   /** What workers need, where several are configured. Without it this process serves alone, whatever the configuration. */
@@ -286,15 +287,4 @@ export class StandaloneServer {
 
 function workersOf({ server: { workers } }: FileConfig): number {
   return workers === "auto" ? availableParallelism() : workers;
-}
-
-/** Returns the changed settings that take effect only when sockets are opened. */
-function needingRestart(opened: FileConfig, now: FileConfig): string[] {
-  const differ = (a: unknown, b: unknown) => JSON.stringify(a) !== JSON.stringify(b);
-  return [
-    ...(differ(opened.server.listen, now.server.listen) ? ["server.listen"] : []),
-    ...((opened.server.tls === undefined) !== (now.server.tls === undefined) ? ["server.tls"] : []),
-    ...(differ(opened.server.workers, now.server.workers) ? ["server.workers"] : []),
-    ...(differ(opened.admin?.listen, now.admin?.listen) ? ["admin.listen"] : []),
-  ];
 }

@@ -31,6 +31,7 @@ export class LocalServing implements Serving {
 
   async start(inherit?: Inherit, beforeServing?: () => Promise<void>): Promise<void> {
     this.#process.openLog();
+    await this.#process.startTracing();
     const inherited = await inherit?.();
     await orFailure(
       this.#process.server.listen({ ...(inherited && { inherited }), ...(beforeServing && { beforeServing }) }),

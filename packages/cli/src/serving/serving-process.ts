@@ -2,6 +2,7 @@ import { createProxy, type ProxySurroundings, type ReloadChanges, type Proxy as 
 import { createServer, type Server } from "evenkeel/server";
 import type { Logger } from "pino";
 import { AccessLog } from "../log/access-log.ts";
+import type { Tracing } from "../tracing/start-tracing.ts";
 import { ConnectionWarnings } from "./connection-warnings.ts";
 import { drain } from "./drain.ts";
 import type { LoadedConfig } from "./loaded-config.ts";
@@ -16,6 +17,7 @@ export class ServingProcess {
   readonly #warnings: ConnectionWarnings;
   #loaded: LoadedConfig;
   #accessLog: AccessLog | undefined;
+  #tracing: Tracing | undefined;
 
   constructor(loaded: LoadedConfig, logger: Logger, surroundings: ProxySurroundings = {}) {
     this.#loaded = loaded;
@@ -31,6 +33,14 @@ export class ServingProcess {
     this.proxy.on("request", this.#accessLog.write);
     // What happens to pools is logged once for all workers.
     this.proxy.logs.add(this.#logger, { pools: false });
+  }
+
+  /** Throws a `Failure` for tracing that cannot start. Without `[tracing]` nothing is loaded. */
+  async startTracing(): Promise<void> {
+    const { tracing } = this.#loaded.config;
+    if (tracing === undefined) return;
+    const { startTracing } = await import("../tracing/start-tracing.ts");
+    this.#tracing = await startTracing(tracing, this.#logger);
   }
 
   /** Throws for a configuration that cannot be used. Nothing has changed then. */
@@ -55,6 +65,7 @@ export class ServingProcess {
 
   async close(): Promise<void> {
     this.#warnings.close();
+    await this.#tracing?.stop();
     await this.#accessLog?.close();
   }
 

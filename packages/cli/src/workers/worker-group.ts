@@ -13,6 +13,7 @@ import { drainReport } from "../serving/drain-report.ts";
 import type { LoadedConfig } from "../serving/loaded-config.ts";
 import type { DrainOptions, Inherit, Serving } from "../serving/serving.ts";
 import { toProxyOptions, toServerOptions } from "../serving/to-options.ts";
+import type { Tracing } from "../tracing/start-tracing.ts";
 import { GroupConnections } from "./group-connections.ts";
 import { GroupReports } from "./group-reports.ts";
 import { GroupState } from "./group-state.ts";
@@ -45,6 +46,7 @@ export class WorkerGroup implements Serving {
   readonly #validator: Server;
   readonly #output: OutputRelay;
   #loaded: LoadedConfig;
+  #tracing: Tracing | undefined;
 
   constructor(loaded: LoadedConfig, logger: Logger, { size, entry, stderr }: WorkerGroupOptions) {
     this.#loaded = loaded;
@@ -85,6 +87,7 @@ export class WorkerGroup implements Serving {
   async start(inherit?: Inherit, beforeServing?: () => Promise<void>): Promise<void> {
     checkAccessLog(this.#loaded.config.accessLog);
     await this.#supervisor.start();
+    await this.#traceProbes();
     this.#state.beginProbing();
     await this.#reports.refresh();
     await this.#connections.listen(await inherit?.(), beforeServing);
@@ -153,6 +156,7 @@ export class WorkerGroup implements Serving {
   async close(): Promise<void> {
     this.#connections.close();
     await this.proxy.close({ timeout: "0ms" });
+    await this.#tracing?.stop();
     this.#state.close();
     this.#reports.close();
     await this.#supervisor.destroy();
@@ -161,6 +165,14 @@ export class WorkerGroup implements Serving {
 
   destroy(): Promise<void> {
     return this.close();
+  }
+
+  /** This process probes for all workers. It has no other spans. */
+  async #traceProbes(): Promise<void> {
+    const { tracing } = this.#loaded.config;
+    if (tracing?.probes !== true) return;
+    const { startTracing } = await import("../tracing/start-tracing.ts");
+    this.#tracing = await startTracing(tracing, this.#logger);
   }
 
   #reload({ config, tls }: LoadedConfig): ReloadChanges {

@@ -57,6 +57,11 @@ export class Worker {
     this.#closeReports = setInterval(() => this.#reportConnections(), workerLimits.connectionReportMs);
   }
 
+  /** Call it once, before the worker is ready. Throws a `Failure` for tracing that cannot start. */
+  startTracing(): Promise<void> {
+    return this.#serving.startTracing();
+  }
+
   receive(message: PrimaryMessage, socket: Socket | undefined): void {
     switch (message.type) {
       case "connection":

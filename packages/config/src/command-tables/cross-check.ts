@@ -1,5 +1,6 @@
 import { type ConfigIssue, didYouMean, parseListenAddress } from "evenkeel";
 import type { AdminOptions } from "../options.ts";
+import { checkAccessLogFields } from "./check-access-log-fields.ts";
 import { isLoopback } from "./listen-address.ts";
 
 /**
@@ -7,10 +8,12 @@ import { isLoopback } from "./listen-address.ts";
  * reports.
  */
 export function crossCheckCommandTables(data: unknown): ConfigIssue[] {
-  const admin = (data as { readonly admin?: unknown } | null)?.admin;
-  if (typeof admin !== "object" || admin === null) return [];
+  const { admin, accessLog } = (data ?? {}) as { readonly admin?: unknown; readonly accessLog?: unknown };
+  const issues = checkAccessLogFields(accessLog);
+  if (typeof admin !== "object" || admin === null) return issues;
   const { listen, token, readToken, readyPools } = admin as { readonly [key in keyof AdminOptions]?: unknown };
   return [
+    ...issues,
     ...findMissingToken(listen, token),
     ...findUselessReadToken(token, readToken),
     ...findUnknownPools(readyPools, data as object),

@@ -8,11 +8,12 @@ const masked = "***";
  * Returns the tables of the command as a configuration file has them, with the defaults filled in and secrets masked. A table
  * that is not in force is missing.
  */
-export function describeTables({ server, admin, accessLog }: FileConfig): Record<string, object> {
+export function describeTables({ server, admin, accessLog, tracing }: FileConfig): Record<string, object> {
   return {
     server: describeServer(server),
     ...(admin !== undefined && { admin: describeAdmin(admin) }),
     accessLog: describeAccessLog(accessLog),
+    ...(tracing !== undefined && { tracing: maskSecrets({ ...tracing, endpoint: maskUserInfo(tracing.endpoint) }) }),
   };
 }
 
@@ -45,6 +46,11 @@ function describeAdmin({ listen, ...rest }: AdminConfig): object {
 
 function describeAccessLog(accessLog: AccessLogConfig): object {
   return maskSecrets(accessLog);
+}
+
+/** Tracing without an endpoint of its own is described without one: its default depends on the environment. */
+function maskUserInfo(url: string | undefined): string | undefined {
+  return url?.replace(/(?<=\/\/)[^/]*@/, `${masked}@`);
 }
 
 /** Masks the values whose name suggests a secret, and all in a table of headers. What is undefined is left out. */

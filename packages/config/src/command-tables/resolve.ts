@@ -1,8 +1,8 @@
 import { resolve } from "node:path";
 import { type ListenAddress, parseDuration, parseListenAddress, parseSize } from "evenkeel";
 import { defaults } from "../defaults.ts";
-import type { AccessLogConfig, AdminConfig, CertificateConfig, ServerConfig } from "../file-config.ts";
-import type { AccessLogOptions, AdminOptions, CertificateOptions, ServerOptions } from "../options.ts";
+import type { AccessLogConfig, AdminConfig, CertificateConfig, ServerConfig, TracingConfig } from "../file-config.ts";
+import type { AccessLogOptions, AdminOptions, CertificateOptions, ServerOptions, TracingOptions } from "../options.ts";
 
 /** Adds the defaults to validated options. Relative paths are relative to `directory`. */
 export function resolveServer(options: ServerOptions, directory: string): ServerConfig {
@@ -65,8 +65,12 @@ export function resolveAdmin(options: AdminOptions, directory: string): AdminCon
 
 /** Like `resolveServer`. */
 export function resolveAccessLog(options: AccessLogOptions, directory: string): AccessLogConfig {
-  const { format, path } = { ...defaults.accessLog, ...options };
-  return { format, path: path === "stdout" || path === "stderr" ? path : resolve(directory, path) };
+  const { format, path, fields } = { fields: undefined, ...defaults.accessLog, ...options };
+  return { format, path: path === "stdout" || path === "stderr" ? path : resolve(directory, path), fields };
+}
+
+export function resolveTracing(options: TracingOptions): TracingConfig {
+  return { endpoint: undefined, serviceName: undefined, headers: {}, ...defaults.tracing, ...options };
 }
 
 /** The text is a valid address: the schema has checked it. */

@@ -1,10 +1,13 @@
 /** The schemas of the command's tables. The core validates them along with its own options. */
 
 import { isIP } from "node:net";
-import { optionSchemas, serverLimitShape, serverShape, serverTimeoutShape } from "evenkeel";
+import { didYouMean, optionSchemas, serverLimitShape, serverShape, serverTimeoutShape } from "evenkeel";
 import * as z from "zod";
+import { accessLogFields } from "../access-log-fields.ts";
+import { limits } from "../defaults.ts";
 
-const { duration, flag, list, listenAddress, listenAddresses, oneOf, table, text } = optionSchemas;
+const { duration, flag, fraction, headerName, headerValue, list } = optionSchemas;
+const { listenAddress, listenAddresses, oneOf, record, table, text } = optionSchemas;
 
 const file = (what: string) =>
   text(what).superRefine((value, context) => {
@@ -37,7 +40,33 @@ const token = () =>
 const workers = () =>
   z.union([z.int().min(1).max(256), z.literal("auto")], { error: 'expected a whole number from 1 to 256, or "auto"' });
 
-export const commandTables: Readonly<Record<"server" | "admin" | "accessLog", z.ZodType>> = {
+const knownField = () =>
+  text("the name of a field")
+    .superRefine((value, context) => {
+      if ((accessLogFields as readonly string[]).includes(value)) return;
+      fail(context, `there is no field ${JSON.stringify(value)}${didYouMean(value, accessLogFields)}`);
+    })
+    .meta({ pattern: `^(?:${accessLogFields.join("|")})$` });
+
+/** A name in a line of the access log. */
+const fieldName = () =>
+  text("the name of a field").regex(new RegExp(`^[A-Za-z_@][\\w@./-]{0,${limits.fieldNameLength - 1}}$`), {
+    error: 'expected the name of a field, such as "event.duration": letters, digits, ".", "_", "-", "/" and "@"',
+  });
+
+const fieldValue = () =>
+  z.union([z.string().max(1_024), z.number(), z.boolean()], { error: "expected a string, a number, true or false" });
+
+/** The message does not contain the URL, which may have a password. */
+const endpoint = () =>
+  text("a URL")
+    .superRefine((value, context) => {
+      if (!URL.canParse(value) || !/^https?:\/\//.test(value))
+        fail(context, 'expected a URL such as "http://127.0.0.1:4318/v1/traces"');
+    })
+    .meta({ pattern: "^https?://" });
+
+export const commandTables: Readonly<Record<"server" | "admin" | "accessLog" | "tracing", z.ZodType>> = {
   server: table({
     listen: listenAddresses().optional(),
     workers: workers().optional(),
@@ -63,6 +92,19 @@ export const commandTables: Readonly<Record<"server" | "admin" | "accessLog", z.
   accessLog: table({
     format: oneOf(["json", "combined", "none"]).optional(),
     path: file('"stdout", "stderr" or the path of a file').optional(),
+    fields: table({
+      preset: oneOf(["ecs", "otel"]).optional(),
+      remove: list("names of fields", knownField()).optional(),
+      rename: record("names", knownField(), fieldName()).optional(),
+      add: record("fields", fieldName(), fieldValue()).optional(),
+    }).optional(),
+  }).optional(),
+  tracing: table({
+    endpoint: endpoint().optional(),
+    headers: record("headers", headerName(), headerValue()).optional(),
+    serviceName: text("a name").min(1, { error: "expected a name, found an empty string" }).optional(),
+    sampleRatio: fraction(0, 1).optional(),
+    probes: flag().optional(),
   }).optional(),
 };
 

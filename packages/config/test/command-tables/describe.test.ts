@@ -30,6 +30,17 @@ hosts = ["admin.example.com"]
 readyPools = ["app"]
 [accessLog]
 path = "access.log"
+[accessLog.fields]
+preset = "ecs"
+remove = ["referer"]
+rename = { durationMs = "took" }
+add = { service = "edge", shard = 3 }
+[tracing]
+endpoint = "http://127.0.0.1:4319/v1/traces"
+headers = { x-api-key = "open-sesame" }
+serviceName = "edge"
+sampleRatio = 0.5
+probes = true
 `;
 
 test.each(["", full])("the tables in force are those of a file with the same effect %#", (toml) => {
@@ -37,7 +48,10 @@ test.each(["", full])("the tables in force are those of a file with the same eff
   const config = parseConfig(toml + pools, options);
   const text = formatToml(describeTables(config));
   for (const secret of ["open-sesame", "may-read"]) expect(text).not.toContain(secret);
-  const again = parseConfig(text.replace('"***"', '"open-sesame"').replace('"***"', '"may-read"') + pools, options);
+  const again = parseConfig(
+    text.replace('"***"', '"open-sesame"').replace('"***"', '"may-read"').replace('"***"', '"open-sesame"') + pools,
+    options,
+  );
   expect({ ...again, options: config.options }).toEqual(config);
 });
 
