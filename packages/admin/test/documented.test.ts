@@ -71,3 +71,21 @@ test("the README lists every resource with its methods, and no other", () => {
   const listed = [...readme.matchAll(/^\| `([A-Z]+ \/\S*)` \|/gm)].map(([, request]) => request);
   expect(listed).toEqual(routes);
 });
+
+test("docs/admin-api.md names every call, every error code, and every field of the overview and its problems", () => {
+  const page = readFileSync(new URL("../../../docs/admin-api.md", import.meta.url), "utf8");
+  const document = JSON.parse(readFileSync(new URL("../openapi.json", import.meta.url), "utf8"));
+  for (const { method, path } of routesOf()) {
+    const call = `${method} ${path.replace(":pool", "POOL").replace(":upstream", "ID").replace(":file", "FILE")}`;
+    expect([call, page.includes(`\`${call}`)]).toEqual([call, true]);
+  }
+  const { Overview, PoolOverview, UpstreamOverview, Problem, FailedRequest, UpstreamStatus } =
+    document.components.schemas;
+  const fields = [Overview, PoolOverview, UpstreamOverview, Problem, FailedRequest].flatMap(({ properties }) =>
+    Object.keys(properties),
+  );
+  const codes = JSON.stringify(document.components.responses).match(/(?<=`)[a-z_]+(?=`)/g) ?? [];
+  const words = [...fields, ...UpstreamStatus.enum, ...Problem.properties.status.enum, ...codes];
+  expect(words.length).toBeGreaterThan(80);
+  for (const word of words) expect([word, page.includes(`\`${word}\``)]).toEqual([word, true]);
+});
