@@ -16,14 +16,20 @@ export class RecentFailures {
   readonly #others = new Ring(limits.recentFailures - limits.recentClientFailures);
 
   record(event: RequestEvent): void {
-    const ofClient = event.error !== undefined && errorKind(event.error).source === "client";
-    (ofClient ? this.#ofClients : this.#others).push(toFailedRequest(event));
+    (isOfClient(event) ? this.#ofClients : this.#others).push(toFailedRequest(event));
   }
 
   /** The last to end comes first. */
   list(): readonly FailedRequest[] {
     return mergeFailures([this.#others.newestFirst, this.#ofClients.newestFirst]);
   }
+}
+
+/** A request without a route is one, too. */
+function isOfClient({ error }: RequestEvent): boolean {
+  if (error === undefined) return false;
+  const { source, status } = errorKind(error);
+  return source === "client" || status < 500;
 }
 
 /** Merges lists of failures: the last to end comes first, and there are at most as many as one process records. */

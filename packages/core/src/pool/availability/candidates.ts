@@ -116,6 +116,8 @@ export class Candidates {
    */
   noteServing(): void {
     if (this.#updates > 0) this.#servingToNote = true;
+    // The lists need not be computed for one that is available.
+    else if (this.#current === undefined && this.#parts.members.list.some(isPickable)) this.#note({ serving: true });
     else this.#note(this.lists);
   }
 
@@ -176,7 +178,7 @@ export class Candidates {
   }
 
   /** What holds within an update may be half of a change. */
-  #note({ serving }: Availability): void {
+  #note({ serving }: Pick<Availability, "serving">): void {
     this.#servingToNote = this.#updates > 0;
     if (this.#servingToNote || this.#serving === serving) return;
     if (this.#serving !== undefined) this.#servingSince = this.#context.runtime.clock.wallNow();
@@ -198,4 +200,8 @@ export class Candidates {
     const inMs = queue.depth > 0 && effectiveWeights.changesWithTime ? effectiveWeights.nextRoomMs() : Infinity;
     if (inMs !== Infinity) this.#roomTimer = clock.setTimeout(() => this.invalidate(), inMs);
   }
+}
+
+function isPickable({ available, weight }: Member): boolean {
+  return available && weight > 0;
 }
