@@ -1,8 +1,10 @@
 // What an upstream is, since when and why.
 
 import { describe, expect, test } from "vitest";
+import type { UpstreamCondition } from "../../src/snapshot.ts";
 import { end, outlierLab } from "../health/outlier-lab.ts";
 import { memberOf, poolOf } from "../support/pools.ts";
+import { seededRandom } from "../support/seeded-random.ts";
 
 const start = Date.UTC(2025, 0, 1);
 /** The times of `VirtualClock` in seconds. */
@@ -244,3 +246,60 @@ describe("since when a pool serves", () => {
     expect(sinceOf(lab)).toEqual({ serving: false, since: at(2) });
   });
 });
+
+test.each([1, 2, 3, 4])(
+  "agrees with the rest of a snapshot, whatever happens, and no time goes back: seed %s",
+  (seed) => {
+    const random = seededRandom(seed);
+    const oneOf = <T>(values: readonly T[]) => values[Math.floor(random() * values.length)] as T;
+    const ids = ["a", "b", "c"] as const;
+    const members = { a: { maxInFlight: 3 }, b: 1, c: 1 };
+    const detection = { consecutiveFailures: 2, maxEjectionPercent: 100, baseEjectionTime: "5s" };
+    const lab = outlierLab(detection, { members, panic: "fail", slowStart: { window: "5s" } });
+    const { pool } = lab;
+    const open: ReturnType<Lab["begin"]>[] = [];
+    const steps = [
+      () => lab.send(oneOf(ids), oneOf(["success", "connect_refused", "reset", 500] as const)),
+      () => open.push(lab.begin(oneOf(ids))),
+      () => open.pop()?.settle("success"),
+      () => pool.setState(oneOf(ids), oneOf(["active", "active", "draining", "disabled"] as const)),
+      () =>
+        pool.setHealth(memberOf(pool, oneOf(ids)), oneOf(["healthy", "unhealthy", "unknown"] as const), "status 200"),
+      () => pool.hold(memberOf(pool, oneOf(ids)), random() < 0.3),
+      () => pool.setWeight(oneOf(ids), oneOf([0, 1, 2])),
+      () => advance(lab, oneOf([0.5, 1, 4])),
+      () => lab.reload(detection, members),
+    ];
+    const last = new Map<string, UpstreamCondition>();
+    let before = pool.snapshot();
+    let changedAt = before.since;
+    for (let step = 0; step < 600; step++) {
+      oneOf(steps)();
+      const now = lab.clock.wallNow();
+      // A look at every step must not be what notes the time.
+      if (step % 3 > 0) continue;
+      const snapshot = pool.snapshot();
+      if (snapshot.serving !== before.serving) {
+        expect(snapshot.since).toBeGreaterThanOrEqual(changedAt);
+        expect(snapshot.since).toBeLessThanOrEqual(now);
+        changedAt = snapshot.since;
+      }
+      expect(snapshot.since).toBeGreaterThanOrEqual(before.since);
+      before = snapshot;
+      for (const upstream of snapshot.upstreams) {
+        const { id, condition, state, health, available, ejectedUntil, onTrial, slowStart } = upstream;
+        const { status, since } = condition;
+        expect(since ?? 0).toBeLessThanOrEqual(now);
+        if (state !== "active") expect(status).toBe(state);
+        else if (health === "unhealthy") expect(status).toBe("unhealthy");
+        else if (ejectedUntil !== null) expect(status).toBe(onTrial ? "trial" : "ejected");
+        else if (!available) expect(["checking", "failing", "full"]).toContain(status);
+        else if (slowStart < 1) expect(["failing", "warming"]).toContain(status);
+        else expect(["failing", "healthy", "unchecked"]).toContain(status);
+        const known = last.get(id);
+        if (known?.status === status && since !== null) expect(since).toBeGreaterThanOrEqual(known.since ?? 0);
+        last.set(id, condition);
+      }
+    }
+  },
+);
