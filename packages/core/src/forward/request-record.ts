@@ -51,6 +51,8 @@ export class RequestRecord {
   trace: TracedRequest | undefined;
   /** The target as the client sent it. */
   readonly url: string;
+  /** The HTTP server of an app has received it. */
+  readonly behindApp: boolean;
   /** The client's address, as far as it can be trusted. */
   readonly client: string;
 
@@ -76,6 +78,7 @@ export class RequestRecord {
     this.#context = context;
     this.#request = request;
     this.#appRequest = appRequest;
+    this.behindApp = appRequest !== undefined;
     this.url = originalUrl;
     this.client = received?.facts.client ?? peerAddress(request.remoteAddress);
     this.requestId = received?.facts.requestId ?? randomUUID();

@@ -18,6 +18,7 @@ export function traceRequest(
   record.trace = new TracedRequest({
     kind,
     requestId: record.requestId,
+    behindApp: record.behindApp,
     method: client.method,
     scheme: facts?.proto.endsWith("s") === true ? "https" : "http",
     host: facts?.host ?? "",

@@ -80,10 +80,10 @@ export class RequestSpans {
     const { trace, context, SpanKind } = this.#api;
     const active = context.active();
     const front = trace.getSpan(active);
-    if (request.kind === "outbound" || (front !== undefined && !hasEnded(front))) {
+    if (request.kind === "outbound" || (request.behindApp && front !== undefined && !hasEnded(front))) {
       return { context: active, own: undefined, shown: front };
     }
-    // An ended span is that of the code which has opened the server, and no parent of its requests.
+    // Otherwise an active span is that of the code which has opened the server, and no parent of its requests.
     const parent = this.#propagator.extract(trace.deleteSpan(active), request, getter);
     const attributes = serverAttributes(request);
     const name =

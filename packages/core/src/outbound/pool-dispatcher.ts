@@ -118,6 +118,7 @@ function traceOf({ method, path, query, host = "", headers }: OutboundHead, pool
   return new TracedRequest({
     kind: "outbound",
     requestId: undefined,
+    behindApp: true,
     method,
     scheme: "http",
     host,

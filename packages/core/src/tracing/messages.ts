@@ -22,6 +22,11 @@ export interface RequestTrace {
   readonly kind: "request" | "upgrade" | "outbound";
   /** Undefined for an outbound request. */
   readonly requestId: string | undefined;
+  /**
+   * Code of the app comes before the proxy: its HTTP server, or its call for an outbound request. Whatever is active then may stand
+   * for the request. False behind `proxy.listen` and `createServer`.
+   */
+  readonly behindApp: boolean;
   readonly method: string;
   readonly scheme: "http" | "https";
   /** The host as the client named it, with its port if there is one. Empty if unknown. */

@@ -7,7 +7,7 @@ import type { RequestTrace, RunInContext, SpanIds } from "./messages.ts";
 /** What is known of a request at its start. */
 export type RequestStart = Pick<
   RequestTrace,
-  | ("kind" | "requestId" | "method" | "scheme" | "host" | "path" | "query" | "httpVersion")
+  | ("kind" | "requestId" | "behindApp" | "method" | "scheme" | "host" | "path" | "query" | "httpVersion")
   | ("client" | "peer" | "headers" | "route" | "pool")
 >;
 
@@ -21,6 +21,7 @@ export type RequestEnd = Pick<
 export class TracedRequest implements RequestTrace {
   readonly kind: RequestTrace["kind"];
   readonly requestId: string | undefined;
+  readonly behindApp: boolean;
   readonly method: string;
   readonly scheme: "http" | "https";
   readonly host: string;
@@ -49,6 +50,7 @@ export class TracedRequest implements RequestTrace {
   constructor(start: RequestStart) {
     this.kind = start.kind;
     this.requestId = start.requestId;
+    this.behindApp = start.behindApp;
     this.method = start.method;
     this.scheme = start.scheme;
     this.host = start.host;
