@@ -19,19 +19,14 @@ interface Props extends ActionRequest {
 
 export function ActionDialog({ action, pool, upstream, onClose }: Props): VNode {
   const dialog = useRef<HTMLDialogElement>(null);
+  const isDone = useRef(false);
   const [values, setValues] = useState<ActionValues>(() => firstValues(upstream));
   const [trouble, setTrouble] = useState("");
   const [isBusy, setBusy] = useState(false);
   const target = upstream === undefined ? pool.name : `${pool.name}/${upstream.id}`;
   const { effect, fields } = actionForm(action, pool, upstream, values, setValues);
 
-  useLayoutEffect(() => {
-    const before = document.activeElement;
-    dialog.current?.showModal();
-    return () => {
-      if (before instanceof HTMLElement && before.isConnected) before.focus();
-    };
-  }, []);
+  useLayoutEffect(() => dialog.current?.showModal(), []);
 
   const submit = async (event: SubmitEvent): Promise<void> => {
     event.preventDefault();
@@ -39,7 +34,9 @@ export function ActionDialog({ action, pool, upstream, onClose }: Props): VNode 
     setTrouble("");
     try {
       await runAction(action, pool.name, upstream?.id, values);
-      onClose(true);
+      isDone.current = true;
+      // Returns the focus to where it was, which the removal of an open dialog does not.
+      dialog.current?.close();
     } catch (error) {
       setBusy(false);
       setTrouble(error instanceof Error ? error.message : "the action failed");
@@ -47,7 +44,7 @@ export function ActionDialog({ action, pool, upstream, onClose }: Props): VNode 
   };
 
   const isDestructive = effect.isDangerous || action === "remove";
-  return html`<dialog ref=${dialog} aria-labelledby="dialog-title" aria-describedby="dialog-effect" onClose=${() => onClose(false)}>
+  return html`<dialog ref=${dialog} aria-labelledby="dialog-title" aria-describedby="dialog-effect" onClose=${() => onClose(isDone.current)}>
     <form onSubmit=${(event: SubmitEvent) => void submit(event)}>
       <h2 id="dialog-title">${headings[action]} <span class="mono">${target}</span></h2>
       ${fields}

@@ -66,6 +66,8 @@ export function App({ data }: { readonly data: LiveData }): VNode {
     ${
       menu !== undefined &&
       html`<${ActionMenu} ...${menu} onClose=${() => setMenu(undefined)} onChoose=${(name: ActionRequest["action"]) => {
+        // The dialog returns the focus to where it was at its opening, and the menu will be gone.
+        menu.anchor.focus();
         setMenu(undefined);
         act(name, menu.pool, menu.upstream);
       }} />`
