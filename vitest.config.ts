@@ -14,7 +14,7 @@ const memory = readdirSync("packages")
 /** Folders whose tests start processes, most of them the compiled command. */
 const command = [
   "packages/cli/test/*.test.ts",
-  "packages/cli/test/{log,primary,restart,server,workers}/**/*.test.ts",
+  "packages/cli/test/{dashboard,log,primary,restart,server,workers}/**/*.test.ts",
   "examples/**/*.test.ts",
 ];
 /** Folders whose tests open no socket; no-sockets.ts makes one that does fail. */
