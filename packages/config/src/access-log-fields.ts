@@ -58,7 +58,7 @@ const common = {
 } as const;
 
 /** `ecs`: the Elastic Common Schema 8. `otel`: the semantic conventions of OpenTelemetry. */
-export const accessLogPresets: Readonly<Record<"ecs" | "otel", Preset>> = {
+const accessLogPresets: Readonly<Record<"ecs" | "otel", Preset>> = {
   ecs: {
     names: {
       ...common,
