@@ -85,8 +85,8 @@ function findPoolProblems(
   }
   const { discovery } = snapshot ?? {};
   if (discovery?.status === "failing") {
-    const since = discovery.lastError?.at ?? null;
-    add("warning", "discovery_failing", `cannot look up ${discovery.name}: ${discovery.lastError?.reason}`, since);
+    const text = `cannot look up ${discovery.name}: ${discovery.lastError?.reason}`;
+    add("warning", "discovery_failing", text, discovery.lastSuccess);
   }
   return [
     ...found,
