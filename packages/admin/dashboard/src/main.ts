@@ -12,7 +12,6 @@ if (root !== null) {
     updateTab(data);
     render(html`<${App} data=${data} />`, root);
   };
-  // Several changes of one moment, such as events, are shown together.
   const data = new LiveData(() => {
     if (isScheduled) return;
     isScheduled = true;

@@ -101,5 +101,5 @@ function timeoutField(values: ActionValues, set: SetValues): VNode {
 function textField(label: string, value: string, onText: (text: string) => void, attributes: object): VNode {
   const onInput = (event: InputEvent) => onText((event.currentTarget as HTMLInputElement).value);
   return html`<label class="field"><span>${label}</span>
-    <input autocomplete="off" spellcheck="false" ...${attributes} value=${value} onInput=${onInput} /></label>`;
+    <input autocomplete="off" spellcheck=${false} ...${attributes} value=${value} onInput=${onInput} /></label>`;
 }

@@ -17,14 +17,11 @@ const reopenMs = 3_000;
 export class EventFeed {
   items: readonly LoggedEvent[] = [];
   isOpen = false;
-  readonly #onChange: () => void;
+  /** Called after each change. Events can come in by the hundred, so the rest of the page is not rendered for them. */
+  onChange: () => void = () => {};
   #source: EventSource | undefined;
   #keys = 0;
   #seen = new Set<string>();
-
-  constructor(onChange: () => void) {
-    this.#onChange = onChange;
-  }
 
   /** Does nothing while it is open already. */
   open(): void {
@@ -67,6 +64,6 @@ export class EventFeed {
     const time = typeof data["time"] === "number" ? data["time"] : Date.now();
     this.items = [{ key: ++this.#keys, time, name, data }, ...this.items].slice(0, maxEvents);
     if (this.#seen.size > maxEvents * 2) this.#seen = new Set([...this.#seen].slice(-maxEvents));
-    this.#onChange();
+    this.onChange();
   }
 }

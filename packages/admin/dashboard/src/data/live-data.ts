@@ -27,7 +27,7 @@ export class LiveData {
   /** Why the last request failed. */
   trouble = "";
   readonly rates = new RateHistory();
-  readonly events: EventFeed;
+  readonly events = new EventFeed();
   readonly #onChange: () => void;
   /** When the last overview was received, on the clock of `performance.now()`. */
   #receivedAt = 0;
@@ -37,7 +37,6 @@ export class LiveData {
 
   constructor(onChange: () => void) {
     this.#onChange = onChange;
-    this.events = new EventFeed(onChange);
   }
 
   start(): void {

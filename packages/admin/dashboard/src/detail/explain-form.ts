@@ -32,10 +32,10 @@ export function ExplainForm({ pool }: { readonly pool: PoolOverview }): VNode {
     <h3 id="explain-title">Explain a request</h3>
     <form onSubmit=${(event: SubmitEvent) => void submit(event)}>
       <select aria-label="Method" onChange=${set("method")}>${methods.map((method) => html`<option selected=${method === values.method}>${method}</option>`)}</select>
-      <input class="mono grow" aria-label="Path or URL" required placeholder="/path or URL" autocomplete="off" spellcheck="false" value=${values.url} onInput=${set("url")} />
+      <input class="mono grow" aria-label="Path or URL" required placeholder="/path or URL" autocomplete="off" spellcheck=${false} value=${values.url} onInput=${set("url")} />
       <button class="primary">Explain</button>
-      <input class="mono half" aria-label="Host" placeholder="Host (optional)" autocomplete="off" spellcheck="false" value=${values.host} onInput=${set("host")} />
-      <input class="mono half" aria-label="Header" placeholder="Name: value (optional)" autocomplete="off" spellcheck="false" value=${values.header} onInput=${set("header")} />
+      <input class="mono half" aria-label="Host" placeholder="Host (optional)" autocomplete="off" spellcheck=${false} value=${values.host} onInput=${set("host")} />
+      <input class="mono half" aria-label="Header" placeholder="Name: value (optional)" autocomplete="off" spellcheck=${false} value=${values.header} onInput=${set("header")} />
     </form>
     <div aria-live="polite">
       ${result !== undefined && ("trouble" in result ? html`<p class="tone-bad">${result.trouble}</p>` : explanationView(result.explanation, pool.name))}

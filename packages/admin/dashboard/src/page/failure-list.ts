@@ -2,7 +2,7 @@
 
 import type { FailedRequest } from "@evenkeel/admin";
 import { formatMs, formatTime, none } from "../model/format.ts";
-import { html, useState, type VNode } from "../vendor/preact.js";
+import { html, useMemo, useState, type VNode } from "../vendor/preact.js";
 import { symbol } from "./icons.ts";
 import { selectionLink } from "./selection.ts";
 
@@ -16,7 +16,11 @@ export function FailureList({
   readonly now: number;
 }): VNode {
   const [isComplete, setComplete] = useState(false);
-  const listed = isComplete ? failures : failures.slice(0, maxListed);
+  const day = new Date(now).toDateString();
+  const table = useMemo(
+    () => failureTable(isComplete ? failures : failures.slice(0, maxListed), now),
+    [failures, isComplete, day],
+  );
   return html`<section class="panel failures" aria-labelledby="failures-title">
     <div class="panel-head">
       <h2 id="failures-title">Recent failed requests</h2>
@@ -29,7 +33,7 @@ export function FailureList({
         </button>`
       }
     </div>
-    ${failures.length === 0 ? html`<p class="empty">No request has failed.</p>` : failureTable(listed, now)}
+    ${failures.length === 0 ? html`<p class="empty">No request has failed.</p>` : table}
   </section>`;
 }
 

@@ -25,7 +25,7 @@ export function SignIn({ signIn }: { readonly signIn: (token: string) => Promise
       <div class="sign-in-brand">${logo()}<h1>Evenkeel</h1></div>
       <p class="dim">Sign in to <span class="mono">${location.host}</span></p>
       <label for="token">Token</label>
-      <input id="token" name="token" type="password" required autofocus autocomplete="off" spellcheck="false"
+      <input id="token" name="token" type="password" required autofocus autocomplete="off" spellcheck=${false}
         aria-describedby="token-note" aria-invalid=${trouble !== ""} />
       <p id="token-note" class="dim">The value of <code>token</code> or <code>readToken</code> in the <code>[admin]</code> table of the configuration.</p>
       <p class="tone-bad" role="alert">${trouble}</p>

@@ -24,7 +24,7 @@ export function Signals({ overview, rates, now }: Props): VNode {
       <div class="wide">
         <dt>Requests/s</dt>
         <dd>${formatRate(traffic.rate)}</dd>
-        <${Sparkline} rates=${rates} width=${180} height=${30} />
+        <${Sparkline} rates=${rates} width=${180} height=${30} isFilled />
       </div>
       ${figure("Errors", formatRatio(traffic.errorRatio), "", errorTone(traffic.errorRatio))}
       ${figure("p50", formatMs(traffic.p50))}

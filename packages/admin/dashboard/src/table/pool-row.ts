@@ -33,7 +33,7 @@ export function PoolRow({ row, rates, now, index, isCurrent, isSelected, add }: 
     </th>
     <td role="cell" class="c-state">${PoolStatus({ pool, now })}${hidden > 0 && html`<span class="dim">, ${formatCount(hidden)} hidden</span>`}</td>
     <td role="cell" class="c-rate number" data-label="Req/s">${formatRate(traffic.rate)}</td>
-    <td role="cell" class="c-trend"><${Sparkline} rates=${rates} width=${96} height=${20} /></td>
+    <td role="cell" class="c-trend"><${Sparkline} rates=${rates} width=${96} height=${20} isFilled /></td>
     <td role="cell" class="c-errors number ${cellTone(errorTone(traffic.errorRatio))}" data-label="Errors">${formatRatio(traffic.errorRatio)}</td>
     <td role="cell" class="c-p50 number" data-label="p50">${formatMs(traffic.p50)}</td>
     <td role="cell" class="c-p99 number" data-label="p99">${formatMs(traffic.p99)}</td>

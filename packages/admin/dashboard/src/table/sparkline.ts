@@ -7,37 +7,37 @@ interface Props {
   readonly rates: Rates;
   readonly width: number;
   readonly height: number;
+  /** Fills the area below the line. */
+  readonly isFilled?: boolean;
 }
 
-export function Sparkline({ rates, width, height }: Props): VNode {
+export function Sparkline({ rates, width, height, isFilled = false }: Props): VNode {
   const line = linePath(rates, width, height);
-  const last = rates.at(-1);
+  const isWhole = rates.length > 1 && !rates.includes(null);
   return html`<svg class="spark" viewBox=${`0 0 ${width} ${height}`} width=${width} height=${height} aria-hidden="true" preserveAspectRatio="none">
-    ${last !== undefined && last !== null && line !== "" && html`<path class="spark-area" d=${areaPath(line, rates, width, height)} />`}
+    ${isFilled && isWhole && html`<path class="spark-area" d=${`${line}V${height}H${xOf(0, rates, width)}Z`} />`}
     <path class="spark-line" d=${line} />
   </svg>`;
 }
 
 function linePath(rates: Rates, width: number, height: number): string {
-  const maximum = Math.max(1, ...rates.map((rate) => rate ?? 0));
-  const step = width / (points - 1);
-  const first = points - rates.length;
+  let maximum = 1;
+  for (const rate of rates) if (rate !== null && rate > maximum) maximum = rate;
   let path = "";
-  let isDrawing = false;
+  let command = "M";
   rates.forEach((rate, index) => {
-    if (rate !== null) {
-      const x = ((first + index) * step).toFixed(1);
-      const y = (height - 1.5 - (rate / maximum) * (height - 3)).toFixed(1);
-      path += `${isDrawing ? "L" : "M"}${x} ${y}`;
-    }
-    isDrawing = rate !== null;
+    if (rate !== null)
+      path += `${command}${xOf(index, rates, width)} ${tenths(height - 1.5 - (rate / maximum) * (height - 3))}`;
+    command = rate === null ? "M" : "L";
   });
   return path;
 }
 
-/** The area below the line; with gaps only the part after the last gap is closed correctly, so there it is left out. */
-function areaPath(line: string, rates: Rates, width: number, height: number): string {
-  if (line.lastIndexOf("M") > 0) return "";
-  const left = (((points - rates.length) * width) / (points - 1)).toFixed(1);
-  return `${line}L${width} ${height}L${left} ${height}Z`;
+/** The last point is at the right edge; a history that is shorter than a minute begins within. */
+function xOf(index: number, rates: Rates, width: number): number {
+  return tenths(((points - rates.length + index) * width) / (points - 1));
+}
+
+function tenths(value: number): number {
+  return Math.round(value * 10) / 10;
 }

@@ -21,7 +21,7 @@ export function Toolbar({ filter, total, trouble, onFilter }: Props): VNode {
     </div>
     <label class="search">
       ${symbol("search")}
-      <input id="filter" type="search" placeholder="Filter" aria-label="Filter upstreams by name, URL, status or reason" autocomplete="off" spellcheck="false"
+      <input id="filter" type="search" placeholder="Filter" aria-label="Filter upstreams by name, URL, status or reason" autocomplete="off" spellcheck=${false}
         value=${filter.text} aria-keyshortcuts="/"
         onInput=${(event: InputEvent) => onFilter({ ...filter, text: (event.currentTarget as HTMLInputElement).value })} />
       <kbd aria-hidden="true">/</kbd>

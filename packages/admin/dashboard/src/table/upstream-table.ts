@@ -6,6 +6,7 @@
 import type { PoolOverview, UpstreamOverview } from "@evenkeel/admin";
 import type { RateHistory } from "../data/rate-history.ts";
 import type { Column, Sorting, TableRow } from "../model/table-rows.ts";
+import { memo } from "../page/memo.ts";
 import type { Selection } from "../page/selection.ts";
 import { html, useLayoutEffect, useRef, useState, type VNode } from "../vendor/preact.js";
 import { PoolRow } from "./pool-row.ts";
@@ -58,6 +59,10 @@ const columns: readonly {
   { name: "menu", label: "" },
 ];
 
+/** While the table scrolls, only the rows that come into view are rendered. */
+const Pool = memo(PoolRow);
+const Upstream = memo(UpstreamRow);
+
 /** Longer tables scroll within themselves, so that what follows them stays within reach. */
 const maxUnscrolled = 40;
 
@@ -103,11 +108,11 @@ function tableRow(row: TableRow, index: number, active: number, { rates, now, se
   const isSelected = selection?.pool === row.pool.name;
   const shared = { index, isCurrent, now };
   if (row.kind === "pool") {
-    return html`<${PoolRow} key=${row.pool.name} ...${shared} row=${row} rates=${rates.get(row.pool.name)}
+    return html`<${Pool} key=${row.pool.name} ...${shared} row=${row} rates=${rates.get(row.pool.name)}
       isSelected=${isSelected && selection?.upstream === undefined} add=${actions.add} />`;
   }
   const { pool, upstream, problem } = row;
-  return html`<${UpstreamRow} key=${`${pool.name}\n${upstream.id}`} ...${shared} pool=${pool} upstream=${upstream} problem=${problem}
+  return html`<${Upstream} key=${`${pool.name}\n${upstream.id}`} ...${shared} pool=${pool} upstream=${upstream} problem=${problem}
     rates=${rates.get(pool.name, upstream.id)} isSelected=${isSelected && selection?.upstream === upstream.id}
     openMenu=${actions.openMenu} />`;
 }
@@ -129,6 +134,9 @@ function spacer(height: number): VNode {
   return html`<tr class="spacer" aria-hidden="true" style=${{ height: `${height}px` }}><td></td></tr>`;
 }
 
+/** Smaller movements render nothing: there are rows above and below the view. */
+const scrollStep = 70;
+
 /** The heights of rows are set by the style sheet, which changes them with the width of the page. */
 function measureView<View extends { top: number; height: number; heights: Heights }>(
   element: HTMLElement,
@@ -136,7 +144,8 @@ function measureView<View extends { top: number; height: number; heights: Height
 ): View {
   const style = getComputedStyle(element);
   const heights = { pool: pixels(style, "--pool-row"), upstream: pixels(style, "--upstream-row") };
-  const { scrollTop: top, clientHeight: height } = element;
+  const { clientHeight: height } = element;
+  const top = Math.floor(element.scrollTop / scrollStep) * scrollStep;
   const isSame =
     old.top === top &&
     old.height === height &&

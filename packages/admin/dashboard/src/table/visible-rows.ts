@@ -16,7 +16,7 @@ export interface RowWindow {
 }
 
 /** Rows rendered above and below the view, so that scrolling shows no gaps. */
-const overscan = 12;
+const overscan = 8;
 
 /** The distance of each row from the top, and that of the end. */
 export function offsetsOf(rows: readonly TableRow[], heights: Heights): Float64Array {
