@@ -70,7 +70,7 @@ function optionsFor(element: HTMLElement, series: readonly ChartSeries[], unit: 
     height,
     legend: { show: false },
     cursor: { points: { size: 6 }, drag: { setScale: false } },
-    padding: [8, 8, 0, 0],
+    padding: [8, 24, 0, 0],
     scales: { x: { time: true }, y: { range: (_plot, _min, max) => [0, Math.max(max ?? 0, 1) * 1.1] } },
     axes: [
       { ...axis, space: 70, size: 22, values: (_plot, splits) => splits.map(clockTime) },

@@ -11,7 +11,8 @@ import {
   formatWeight,
   none,
 } from "../model/format.ts";
-import { statusInfo } from "../model/statuses.ts";
+import { inPlainWords } from "../model/plain-words.ts";
+import { isServing, statusInfo } from "../model/statuses.ts";
 import { statusIcon } from "../page/icons.ts";
 import { selectionLink } from "../page/selection.ts";
 import { html, type VNode } from "../vendor/preact.js";
@@ -23,16 +24,18 @@ export function upstreamFacts(pool: PoolOverview, upstream: UpstreamOverview, no
   const facts: readonly (Fact | false)[] = [
     ["URL", html`<span class="mono">${url}</span>`],
     ["Status since", since === null ? none : `${formatTime(since, now)}, for ${formatDuration(now - since)}`],
-    reason !== null && ["Reason", cause === undefined ? reason : `${reason}: ${cause}`],
+    reason !== null && ["Reason", `${inPlainWords(reason)}${cause === undefined ? "" : `: ${cause}`}`],
     until !== null && ["Ejected until", `${formatTime(until, now)}, in ${formatDuration(until - now)}`],
     ["Weight", weights(pool, upstream)],
     ["In flight", load(upstream)],
     ["Errors", `${formatRatio(traffic.errorRatio)} of attempts`],
     [
       "Last probe",
-      lastProbe === null ? "none" : `${lastProbe.reason}, ${formatMs(lastProbe.durationMs)}, ${ago(lastProbe.at, now)}`,
+      lastProbe === null
+        ? "none"
+        : `${inPlainWords(lastProbe.reason)}, ${formatMs(lastProbe.durationMs)}, ${ago(lastProbe.at, now)}`,
     ],
-    ["Last failure", lastFailure === null ? "none" : `${lastFailure.code}, ${ago(lastFailure.at, now)}`],
+    ["Last failure", lastFailure === null ? "none" : `${inPlainWords(lastFailure.code)}, ${ago(lastFailure.at, now)}`],
     ["Ejections", formatCount(ejections)],
   ];
   return factList(facts.filter((fact) => fact !== false));
@@ -69,9 +72,11 @@ function members({ name, upstreams }: PoolOverview): VNode {
   </span>`;
 }
 
-function weights({ upstreams }: PoolOverview, { weight, effectiveWeight, backup }: UpstreamOverview): string {
-  const total = upstreams.filter((one) => one.backup === backup).reduce((sum, one) => sum + one.effectiveWeight, 0);
-  const share = total > 0 ? `, ${formatRatio(effectiveWeight / total)} of its pool` : "";
+function weights({ upstreams }: PoolOverview, upstream: UpstreamOverview): string {
+  const { weight, effectiveWeight, backup } = upstream;
+  const serving = upstreams.filter((one) => one.backup === backup && isServing(one));
+  const total = serving.reduce((sum, one) => sum + one.effectiveWeight, 0);
+  const share = isServing(upstream) && total > 0 ? `, ${formatRatio(effectiveWeight / total)} of its pool` : "";
   return Math.abs(weight - effectiveWeight) < 0.005
     ? `${formatWeight(weight)}${share}`
     : `${formatWeight(weight)} configured, ${formatWeight(effectiveWeight)} effective${share}`;

@@ -1,6 +1,7 @@
 /** One sentence for each event of the server. */
 
 import { formatDuration, formatWeight } from "./format.ts";
+import { inPlainWords } from "./plain-words.ts";
 import type { Tone } from "./statuses.ts";
 
 /** The names of the events that the page shows. Others are ignored. */
@@ -31,11 +32,11 @@ type Describe = (data: EventData) => { readonly tone: Tone; readonly text: strin
 const describe: Readonly<Record<EventName, Describe>> = {
   health: ({ from, to, reason, cause }) => ({
     tone: to === "unhealthy" ? "bad" : "ok",
-    text: `${from === "unknown" ? "is" : "became"} ${to}: ${reason}${cause === undefined ? "" : `, ${cause}`}`,
+    text: `${from === "unknown" ? "is" : "became"} ${to}: ${inPlainWords(String(reason))}${cause === undefined ? "" : `, ${cause}`}`,
   }),
   eject: ({ reason, forMs }) => ({
     tone: "bad",
-    text: `was ejected for ${formatDuration(numberOf(forMs))}: ${words(reason)}`,
+    text: `was ejected for ${formatDuration(numberOf(forMs))}: ${inPlainWords(String(reason))}`,
   }),
   readmit: ({ reason }) => ({ tone: "ok", text: `was readmitted: ${readmissions[String(reason)] ?? words(reason)}` }),
   weight: ({ from, to, reason, detail }) => ({

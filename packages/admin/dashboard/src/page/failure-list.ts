@@ -2,6 +2,7 @@
 
 import type { FailedRequest } from "@evenkeel/admin";
 import { formatMs, formatTime, none } from "../model/format.ts";
+import { inPlainWords } from "../model/plain-words.ts";
 import { html, useMemo, useState, type VNode } from "../vendor/preact.js";
 import { symbol } from "./icons.ts";
 import { selectionLink } from "./selection.ts";
@@ -59,7 +60,7 @@ function failureRow(failure: FailedRequest, now: number): VNode {
     <td role="cell" class="f-request mono" title=${`${method} ${host}${path}${route === undefined ? "" : `, route ${route}`}`}>
       <b>${method}</b> <span class="dim">${host}</span>${path}
     </td>
-    <td role="cell" class="f-cause" title=${cause}>${error ?? "sent by the upstream"}${cause !== undefined && html` <span class="dim">${cause}</span>`}</td>
+    <td role="cell" class="f-cause" title=${cause}>${error === undefined ? "sent by the upstream" : inPlainWords(error)}${cause !== undefined && html` <span class="dim">${cause}</span>`}</td>
     <td role="cell" class="f-tried">${tried(failure)}</td>
     <td role="cell" class="f-duration number">${formatMs(durationMs)}</td>
     <td role="cell" class="f-request-id"><${CopyId} id=${requestId} />${pool === undefined && html`<span class="dim">no pool</span>`}</td>

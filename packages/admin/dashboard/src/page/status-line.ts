@@ -2,6 +2,7 @@
 
 import type { Overview, Problem } from "@evenkeel/admin";
 import { countOf, formatDuration, formatTime } from "../model/format.ts";
+import { inPlainWords } from "../model/plain-words.ts";
 import type { Tone } from "../model/statuses.ts";
 import { html, type VNode } from "../vendor/preact.js";
 import { toneIcon } from "./icons.ts";
@@ -23,7 +24,7 @@ export function overallTone({ problems, draining }: Overview): Tone {
 export function summarize({ problems, draining }: Overview): string {
   const [worst] = problems;
   if (worst === undefined) return draining ? "Draining" : "All healthy";
-  return problems.length === 1 ? worst.text : `${countOf(problems.length, "problem")}: ${worst.text}`;
+  return problems.length === 1 ? inPlainWords(worst.text) : `${countOf(problems.length, "problem")}: ${worst.text}`;
 }
 
 export function StatusLine({ overview, now }: Props): VNode {
@@ -55,7 +56,9 @@ function troubles({ problems }: Overview, now: number): VNode {
   const listed = problems.slice(0, maxListed);
   const [only] = problems;
   const headline =
-    problems.length === 1 ? only?.text : `${describeCount(critical, problems.length - critical)}${placesOf(problems)}`;
+    only !== undefined && problems.length === 1
+      ? inPlainWords(only.text)
+      : `${describeCount(critical, problems.length - critical)}${placesOf(problems)}`;
   return html`<h1>${headline}</h1>
     ${
       problems.length === 1 && only !== undefined
@@ -82,7 +85,10 @@ function placesOf(problems: readonly Problem[]): string {
 
 function problemLine(problem: Problem, now: number): VNode {
   const tone = problem.severity === "critical" ? "bad" : "warn";
-  const text = problem.pool === null ? problem.text : html`<a href=${linkOf(problem)}>${problem.text}</a>`;
+  const text =
+    problem.pool === null
+      ? inPlainWords(problem.text)
+      : html`<a href=${linkOf(problem)}>${inPlainWords(problem.text)}</a>`;
   return html`<li class="tone-${tone}" key=${`${problem.pool}/${problem.upstream}/${problem.status}`}>
     ${toneIcon(tone)}<span class="problem-text">${text}</span><span class="dim">${times(problem, now)}</span>
   </li>`;

@@ -3,6 +3,7 @@
 import type { PoolOverview, Problem, UpstreamOverview } from "@evenkeel/admin";
 import type { Rates } from "../data/rate-history.ts";
 import { formatCount, formatDuration, formatMs, formatRate, formatRatio, formatWeight, none } from "../model/format.ts";
+import { inPlainWords } from "../model/plain-words.ts";
 import { errorTone, rowTone, statusInfo } from "../model/statuses.ts";
 import { statusIcon, symbol } from "../page/icons.ts";
 import { select, selectionLink } from "../page/selection.ts";
@@ -77,7 +78,7 @@ export function StatusText({ upstream, problem, now }: StatusProps): VNode {
   const back = until !== null && until > now ? `back in ${formatDuration(until - now)}` : "";
   // Why it is healthy is of no interest. What the server reports beyond the status is.
   const isExpected = tone === "ok";
-  const known = isExpected ? [withoutName(problem)] : [reason ?? "", cause ?? ""];
+  const known = isExpected ? [withoutName(problem)] : [inPlainWords(reason ?? ""), cause ?? ""];
   const details = [back, ...known].filter((text) => text !== "");
   return html`<span class="state tone-${tone}" title=${[label, ...details].join(", ")}>
     ${statusIcon(status)}<b>${label}</b>
@@ -122,5 +123,5 @@ function formatWeights({ weight, effectiveWeight }: UpstreamOverview): VNode | s
 function formatProbe({ lastProbe }: UpstreamOverview, now: number): VNode | string {
   if (lastProbe === null) return html`<span class="dim">${none}</span>`;
   const { at, ok, reason, durationMs } = lastProbe;
-  return html`<span class="probe ${ok ? "" : "tone-bad"}">${reason}<span class="dim">${formatMs(durationMs)}</span><span class="dim">${formatDuration(now - at)} ago</span></span>`;
+  return html`<span class="probe ${ok ? "" : "tone-bad"}">${inPlainWords(reason)}<span class="dim">${formatMs(durationMs)}</span><span class="dim">${formatDuration(now - at)} ago</span></span>`;
 }
