@@ -123,5 +123,5 @@ function formatWeights({ weight, effectiveWeight }: UpstreamOverview): VNode | s
 function formatProbe({ lastProbe }: UpstreamOverview, now: number): VNode | string {
   if (lastProbe === null) return html`<span class="dim">${none}</span>`;
   const { at, ok, reason, durationMs } = lastProbe;
-  return html`<span class="probe ${ok ? "" : "tone-bad"}">${inPlainWords(reason)}<span class="dim">${formatMs(durationMs)}</span><span class="dim">${formatDuration(now - at)} ago</span></span>`;
+  return html`<span class="probe ${ok ? "" : "tone-bad"}">${reason}<span class="dim">${formatMs(durationMs)}</span><span class="dim">${formatDuration(now - at)} ago</span></span>`;
 }
