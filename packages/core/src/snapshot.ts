@@ -141,6 +141,8 @@ export interface DiscoverySnapshot {
   readonly name: string;
   /** `awaited` until the first lookup has ended, then the result of the last lookup. */
   readonly status: "awaited" | "ok" | "failing";
+  /** Since when `status` is as it is, in milliseconds since 1970. */
+  readonly since: number;
   readonly lookups: { readonly success: number; readonly failure: number };
   /** Milliseconds since 1970. Null before the first success. */
   readonly lastSuccess: number | null;

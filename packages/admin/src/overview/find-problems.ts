@@ -85,8 +85,8 @@ function findPoolProblems(
   }
   const { discovery } = snapshot ?? {};
   if (discovery?.status === "failing") {
-    const text = `cannot look up ${discovery.name}: ${discovery.lastError?.reason}`;
-    add("warning", "discovery_failing", text, discovery.lastSuccess);
+    const { name, lastError, since } = discovery;
+    add("warning", "discovery_failing", `cannot look up ${name}: ${lastError?.reason}`, since);
   }
   return [
     ...found,

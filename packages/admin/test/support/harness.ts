@@ -81,6 +81,7 @@ export function discoverySnapshot(changes: Partial<DiscoverySnapshot> = {}): Dis
   return {
     name: "api.internal",
     status: "ok",
+    since: 0,
     lookups: { success: 1, failure: 0 },
     lastSuccess: 0,
     lastError: null,

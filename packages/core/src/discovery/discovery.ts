@@ -16,6 +16,8 @@ import { type LookupResult, lookUp } from "./lookup.ts";
 
 const debug = createDebug("evenkeel:discovery");
 
+type LookupState = Omit<DiscoverySnapshot, "since">;
+
 /**
  * Keeps the members of a pool in sync with DNS.
  *
@@ -42,7 +44,7 @@ export class Discovery implements PoolWatcher {
   #endedAt = -Infinity;
   #dueAt = Infinity;
   #stopped = false;
-  #state: DiscoverySnapshot;
+  #state: LookupState;
 
   constructor(pool: Pool, options: ResolvedDiscovery, runtime: Runtime, openDns: OpenDns = openNodeDns) {
     this.#pool = pool;
@@ -204,13 +206,13 @@ export class Discovery implements PoolWatcher {
     return clock.wallNow() + delayMs;
   }
 
-  #report(change: Partial<DiscoverySnapshot>): void {
-    this.#state = Object.freeze({ ...this.#state, ...change });
+  #report(change: Partial<LookupState>): void {
+    this.#state = { ...this.#state, ...change };
     this.#pool.discoveryStatus.record(this.#state);
   }
 }
 
-function initialState(pool: Pool, { name }: ResolvedDiscovery): DiscoverySnapshot {
+function initialState(pool: Pool, { name }: ResolvedDiscovery): LookupState {
   return {
     name,
     status: "awaited",

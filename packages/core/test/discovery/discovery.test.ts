@@ -113,7 +113,10 @@ describe("the next lookup starts", () => {
       lastError: { reason: "timeout", at: 5_000 },
       nextLookup: 6_000,
       lookups: { success: 0, failure: 1 },
+      since: 5_000,
     });
+    await clock.advanceAsync(6_000);
+    expect(pool.discoveryStatus.state).toMatchObject({ lookups: { failure: 2 }, since: 5_000 });
   });
 });
 

@@ -13,6 +13,7 @@ const base = snapshotOf({
       discovery: {
         name: "api.internal",
         status: "ok",
+        since: 2,
         lookups: { success: 1, failure: 0 },
         lastSuccess: 3,
         lastError: null,

@@ -23,12 +23,14 @@ export class DiscoveryStatus {
     return this.#state?.status === "awaited";
   }
 
-  record(state: DiscoverySnapshot | null): void {
-    const before = this.#state?.status;
-    this.#state = state;
-    if (state?.status === before) return;
+  record(state: Omit<DiscoverySnapshot, "since"> | null): void {
+    const before = this.#state;
+    const changed = state?.status !== before?.status;
+    const since = before === null || changed ? this.#context.runtime.clock.wallNow() : before.since;
+    this.#state = state && Object.freeze({ ...state, since });
+    if (!changed) return;
     this.#context.changed();
-    if (state !== null && state.status !== "awaited") this.#emit(state);
+    if (this.#state !== null && this.#state.status !== "awaited") this.#emit(this.#state);
   }
 
   #emit({ name, status, lastError }: DiscoverySnapshot): void {
