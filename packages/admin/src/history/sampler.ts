@@ -1,4 +1,4 @@
-import { type EventLoopUtilization, performance } from "node:perf_hooks";
+import { performance } from "node:perf_hooks";
 import { debuglog } from "node:util";
 import { limits } from "../limits.ts";
 import type { AdminTarget } from "../target/admin-target.ts";
@@ -15,13 +15,16 @@ const costSamples = 3;
 export class Sampler {
   readonly history: History = new History();
   readonly #target: AdminTarget;
+  readonly #measureCost: () => () => number;
   #sampleMs: number = limits.sampleMs;
   #costsMs: readonly number[] = [];
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
 
-  constructor(target: AdminTarget) {
+  /** `measureCost` begins to measure, and its result returns the milliseconds in which this process was busy since. */
+  constructor(target: AdminTarget, measureCost: () => () => number = measureBusyTime) {
     this.#target = target;
+    this.#measureCost = measureCost;
   }
 
   /** Milliseconds between two samples. */
@@ -40,7 +43,7 @@ export class Sampler {
 
   async #sample(): Promise<void> {
     const began = performance.now();
-    const before = performance.eventLoopUtilization();
+    const cost = this.#measureCost();
     try {
       const snapshot = await this.#target.snapshot();
       if (this.#stopped) return;
@@ -49,16 +52,17 @@ export class Sampler {
       debug("a sample failed: %o", error);
     }
     if (this.#stopped) return;
-    this.#costsMs = [...this.#costsMs.slice(1 - costSamples), costOf(before)];
+    this.#costsMs = [...this.#costsMs.slice(1 - costSamples), cost()];
     this.#sampleMs = intervalFor(this.#costsMs);
     const rest = Math.max(0, this.#sampleMs - (performance.now() - began));
     this.#timer = setTimeout(() => void this.#sample(), rest).unref();
   }
 }
 
-/** The milliseconds in which this process was busy since; those of other work too, while a group is waited for. */
-function costOf(before: EventLoopUtilization): number {
-  return performance.eventLoopUtilization(before).active;
+/** Includes other work of this process while a group is waited for. */
+function measureBusyTime(): () => number {
+  const before = performance.eventLoopUtilization();
+  return () => performance.eventLoopUtilization(before).active;
 }
 
 /** Milliseconds between two samples, in whole seconds. The cheapest of the last samples counts: the others may include other work. */

@@ -19,7 +19,7 @@ test("takes a sample each second, goes on after a failure, and stops", async () 
     if (++taken === 2) throw new Error("the workers do not reply");
     return proxySnapshot({ time: taken });
   });
-  const sampler = new Sampler(proxyTarget(proxy));
+  const sampler = new Sampler(proxyTarget(proxy), () => () => 1);
   expect(taken).toBe(0);
   sampler.start();
   await vi.advanceTimersByTimeAsync(0);
