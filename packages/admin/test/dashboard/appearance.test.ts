@@ -28,7 +28,7 @@ const overflow = (page: Page) =>
 
 browserTest("every view passes axe in light and dark, moves nothing, and fits a phone", async () => {
   const upstream = await startUpstream("a", (req, res) => void res.writeHead(req.url === "/" ? 200 : 500).end());
-  const { port, proxy } = await serveAdmin(
+  const { port, proxy, server } = await serveAdmin(
     {
       pools: {
         api: {
@@ -50,7 +50,7 @@ browserTest("every view passes axe in light and dark, moves nothing, and fits a 
   const front = await serve(proxy.handler);
   for (let count = 0; count < 30; count++)
     await front.send("GET", count % 3 === 0 ? "/" : `/${"a-long-path/".repeat(20)}`);
-  const page = await openPage(`http://127.0.0.1:${port}/`, { expectedErrors: /status of 401/ });
+  const page = await openPage(`http://127.0.0.1:${port}/`, { expectedErrors: /status of 401|ERR_/ });
   await page.evaluate(axe.source);
   const found: string[] = [];
   const phone = { width: 375, height: 740 };
@@ -87,5 +87,26 @@ browserTest("every view passes axe in light and dark, moves nothing, and fits a 
   await explain.getByRole("button", { name: "Explain" }).click();
   await explain.getByRole("listitem").first().waitFor();
   await check("detail");
+  server.closeAllConnections();
+  server.close();
+  await page.getByRole("alert").getByText("Not up to date").waitFor();
+  await check("stale data");
   expect(found).toEqual([]);
+});
+
+browserTest("the theme is that of the system until an operator chooses another, and the choice stays", async () => {
+  const { port } = await serveAdmin({ upstreams: ["http://127.0.0.1:1"] });
+  const page = await openPage(`http://127.0.0.1:${port}/`);
+  const background = () => page.evaluate<string>("getComputedStyle(document.documentElement).backgroundColor");
+  await page.locator("[data-upstream]").waitFor();
+  const light = await background();
+  await page.emulateMedia({ colorScheme: "dark" });
+  const dark = await background();
+  expect(dark).not.toBe(light);
+  await page.getByRole("button", { name: "Theme of the system, change" }).click();
+  expect(await background()).toBe(light);
+  await page.getByRole("button", { name: "Light theme, change" }).waitFor();
+  await page.reload();
+  expect(await background()).toBe(light);
+  expect(await page.evaluate("Object.keys(localStorage)")).toEqual(["evenkeel-theme"]);
 });

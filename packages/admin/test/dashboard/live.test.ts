@@ -14,6 +14,7 @@ browserTest("shows events, failed requests and problems as they happen", async (
     pools: {
       api: {
         retry: { attempts: 1 },
+        outlierDetection: false,
         upstreams: [
           { id: "a", url: upstream.url },
           { id: "b", url: "http://127.0.0.1:1", backup: true },
@@ -37,7 +38,7 @@ browserTest("shows events, failed requests and problems as they happen", async (
     authorization: "Bearer secret",
     cookie: "a=secret",
   };
-  for (let count = 0; count < 3; count++) await front.send("GET", "/<img/src=x>?token=secret", { headers });
+  for (let count = 0; count < 10; count++) await front.send("GET", "/<img/src=x>?token=secret", { headers });
   const failure = failures.getByRole("row").filter({ hasText: "503" }).first();
   await failure.waitFor();
   expect(await failure.textContent()).toMatch(/GET.*a\.example\/<img\/src=x>.*sent by the upstream.*api\/a.*503/s);

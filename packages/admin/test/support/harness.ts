@@ -48,6 +48,7 @@ export async function serve(
 }
 
 export interface Served {
+  readonly server: http.Server;
   readonly proxy: ReverseProxy;
   readonly admin: Admin;
   readonly port: number;
@@ -59,8 +60,7 @@ export async function serveAdmin(proxyOptions: ProxyOptions, options: AdminOptio
   const proxy = createProxy(proxyOptions);
   onTestFinished(() => proxy.close({ timeout: "0s" }));
   const admin = createAdmin(proxy, options);
-  const { port, send } = await serve(admin.handler);
-  return { proxy, admin, port, send };
+  return { proxy, admin, ...(await serve(admin.handler)) };
 }
 
 /** A proxy that returns the given snapshot. */
