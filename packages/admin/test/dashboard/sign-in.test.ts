@@ -1,7 +1,7 @@
 import type { Page } from "playwright-core";
 import { expect } from "vitest";
-import { browserTest, eventually, newPage, openPage, signIn, useBrowser } from "../support/browser.ts";
-import { serveAdmin } from "../support/harness.ts";
+import { browserTest, eventually, openPage, signIn, useBrowser } from "../support/browser.ts";
+import { serve, serveAdmin } from "../support/harness.ts";
 
 const token = "the-token-of-operators";
 const readToken = "the-token-of-viewers";
@@ -87,12 +87,21 @@ browserTest("asks for the token again when the session has ended, and shows noth
   await page.locator('[data-upstream="a"]').waitFor();
 });
 
-browserTest("without a token, no one signs in on this machine", async () => {
-  const { port } = await serveAdmin(twoUpstreams);
-  const page = await newPage();
-  await page.goto(`http://localhost:${port}/`);
-  await page.getByRole("button", { name: "Actions for api/a" }).waitFor();
-  expect(await page.getByRole("button", { name: "Sign out" }).count()).toBe(0);
+browserTest("below a path of an app, the page and its session stay below that path", async () => {
+  const { admin } = await serveAdmin(twoUpstreams, { token });
+  // As Express passes requests to what is mounted at a path.
+  const { port } = await serve((req, res) => {
+    const [, rest] = /^\/ops(\/.*)?$/.exec(req.url ?? "") ?? [];
+    admin.handler(Object.assign(req, { originalUrl: req.url, url: rest ?? "/" }), res);
+  });
+  const page = await openPage(`http://localhost:${port}/ops`, { expectedErrors });
+  expect(page.url()).toBe(`http://localhost:${port}/ops/`);
+  await signIn(page, token);
+  await page.locator('[data-upstream="a"]').waitFor();
+  expect(await page.context().cookies()).toMatchObject([{ path: "/ops/api" }]);
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.getByLabel("Token", { exact: true }).waitFor();
+  expect(await page.context().cookies()).toEqual([]);
 });
 
 /** Everything that a script on the page can read. */
