@@ -14,9 +14,14 @@ interface Finding {
   readonly nodes: readonly { readonly html: string; readonly failureSummary: string }[];
 }
 
+/** Without what is not reported. */
+const quick = { resultTypes: ["violations"], preload: false, iframes: false };
+
 /** The serious and critical findings of axe. The checker is evaluated by the debugger, so the policy of the page holds. */
 async function findings(page: Page, view: string, options: object = {}): Promise<readonly string[]> {
-  const { violations } = await page.evaluate<{ violations: readonly Finding[] }>(`axe.run(${JSON.stringify(options)})`);
+  const { violations } = await page.evaluate<{ violations: readonly Finding[] }>(
+    `axe.run(${JSON.stringify({ ...quick, ...options })})`,
+  );
   const grave = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
   return grave.flatMap(({ id, nodes }) =>
     nodes.map(({ html, failureSummary }) => `${view}: ${id} at ${html}: ${failureSummary}`),
