@@ -1,5 +1,6 @@
 import { performance } from "node:perf_hooks";
 import { debuglog } from "node:util";
+import type { ProxySnapshot } from "evenkeel";
 import { limits } from "../limits.ts";
 import type { AdminTarget } from "../target/admin-target.ts";
 import { History } from "./history.ts";
@@ -14,6 +15,8 @@ const costSamples = 3;
  */
 export class Sampler {
   readonly history: History = new History();
+  /** Is called after each sample, with its snapshot. */
+  onSample: (snapshot: ProxySnapshot) => void = () => {};
   readonly #target: AdminTarget;
   readonly #measureCost: () => () => number;
   #sampleMs: number = limits.sampleMs;
@@ -48,6 +51,7 @@ export class Sampler {
       const snapshot = await this.#target.snapshot();
       if (this.#stopped) return;
       this.history.record(snapshot, performance.now());
+      this.onSample(snapshot);
     } catch (error) {
       debug("a sample failed: %o", error);
     }

@@ -5,6 +5,7 @@ import type { AdminOptions, ListenerSnapshot } from "../options.ts";
 import type { AdminTarget } from "../target/admin-target.ts";
 import { findProblems } from "./find-problems.ts";
 import type { Overview, PoolOverview, Role, UpstreamOverview } from "./overview.ts";
+import { ProblemTimes } from "./problem-times.ts";
 
 /** Creates the function that describes a target to a client: its state now, and its traffic of the last seconds. */
 export function createOverview(
@@ -13,6 +14,8 @@ export function createOverview(
   sampler: Sampler,
   options: Pick<AdminOptions, "listener" | "draining">,
 ): (role: Role | null) => Promise<Overview> {
+  const times = new ProblemTimes();
+  sampler.onSample = (sample) => recordProblems(sample, sampler.history.recent(), times);
   return async (role) => {
     const [state, workers, listener] = await Promise.all([snapshot(), target.workers?.(), options.listener?.()]);
     const recent = sampler.history.recent();
@@ -29,13 +32,27 @@ export function createOverview(
       connections: connectionsOf(listener),
       certificateExpiry: listener?.certificateExpiry ?? null,
       traffic: recent.all,
-      pools: state.pools.map((pool) => describePool(pool, recent)),
+      pools: state.pools.map((pool) => describePool(pool, recent, times)),
     };
-    return { ...overview, problems: findProblems(overview, state.pools, recent) };
+    return { ...overview, problems: findProblems(overview, state.pools, recent, times) };
   };
 }
 
-function describePool(pool: PoolSnapshot, recent: RecentTraffic): PoolOverview {
+/** Of the pools and reloads: nothing else is in a sample. An upstream without an error or a lowered weight is left out. */
+function recordProblems(sample: ProxySnapshot, recent: RecentTraffic, times: ProblemTimes): void {
+  const pools = sample.pools.map((pool) => ({
+    ...pool,
+    upstreams: pool.upstreams.filter(({ id, feedback }) => feedback < 1 || recent.errors(pool.name, id) > 0),
+  }));
+  const unknown = { workers: null, connections: null, certificateExpiry: null, sampleMs: 0, role: "viewer" } as const;
+  const described = pools.map((pool) => describePool(pool, recent, times));
+  const overview = { ...sample, ...unknown, traffic: recent.all, pools: described };
+  times.record(findProblems(overview, pools, recent, unknownTimes), sample.time);
+}
+
+const unknownTimes = { sinceOf: () => null };
+
+function describePool(pool: PoolSnapshot, recent: RecentTraffic, times: ProblemTimes): PoolOverview {
   const { name, policy, serving, panic, available, inFlight, tunnels, queueDepth, queueMax, outage, since } = pool;
   const { retries, budgetExhausted } = recent.retries(name);
   return {
@@ -43,6 +60,7 @@ function describePool(pool: PoolSnapshot, recent: RecentTraffic): PoolOverview {
     policy,
     serving,
     panic,
+    panicSince: panic ? times.sinceOf({ status: "panic", pool: name, upstream: null }) : null,
     since,
     available,
     total: pool.upstreams.length,

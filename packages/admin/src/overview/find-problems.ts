@@ -2,6 +2,7 @@ import type { PoolSnapshot, UpstreamSnapshot } from "evenkeel";
 import type { RecentTraffic } from "../history/history.ts";
 import { limits } from "../limits.ts";
 import type { Overview, PoolOverview, Problem, ProblemStatus, Traffic, UpstreamOverview } from "./overview.ts";
+import type { ProblemTimes } from "./problem-times.ts";
 
 /** A ratio of errors that is a problem, and how many errors there have to be for it. */
 const errorRatio = 0.05;
@@ -25,11 +26,12 @@ export function findProblems(
   overview: Omit<Overview, "problems">,
   pools: readonly PoolSnapshot[],
   recent: Pick<RecentTraffic, "errors">,
+  times: Pick<ProblemTimes, "sinceOf">,
 ): readonly Problem[] {
   const found = [
     ...findOwnProblems(overview),
     ...overview.pools.flatMap((pool, index) => findPoolProblems(pool, pools[index], recent)),
-  ];
+  ].map((problem) => ({ ...problem, since: problem.since ?? times.sinceOf(problem) }));
   const order = (one: Problem) => (one.severity === "critical" ? 0 : 2) + (one.upstream === null ? 0 : 1);
   return found
     .sort((a, b) => order(a) - order(b) || (a.since ?? Infinity) - (b.since ?? Infinity) || 0)

@@ -127,6 +127,8 @@ export interface PoolOverview {
   readonly serving: boolean;
   /** No upstream is available, and requests go to unhealthy and ejected ones. */
   readonly panic: boolean;
+  /** When the panic began, to a second, in milliseconds since 1970. Null if there is none, or if this is unknown yet. */
+  readonly panicSince: number | null;
   /** When the pool began to serve, or stopped, in milliseconds since 1970. Null if unknown. */
   readonly since: number | null;
   /** Upstreams that can be picked now for a new client. */

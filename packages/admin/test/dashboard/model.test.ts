@@ -42,6 +42,7 @@ function pool(upstreams: readonly UpstreamOverview[], changes: Partial<PoolOverv
     policy: "p2c",
     serving: true,
     panic: false,
+    panicSince: null,
     since: 0,
     available: upstreams.length,
     total: upstreams.length,

@@ -1,5 +1,5 @@
 import type { PoolSnapshot, ProxySnapshot, UpstreamSnapshot } from "evenkeel";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { Sampler } from "../../src/history/sampler.ts";
 import type { ListenerSnapshot } from "../../src/index.ts";
 import { limits } from "../../src/limits.ts";
@@ -189,4 +189,33 @@ test("what clients notice comes first, then what has lasted longest, and the lis
     text: "web serves no requests: no upstream is available",
   });
   expect(problems[1]).toMatchObject({ pool: "api", upstream: `u${2 * limits.problems - 1}` });
+});
+
+test("a problem without a time in the snapshot lasts since the first of the samples that have it", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  try {
+    let now = withPool({});
+    const target = proxyTarget(proxyWith(() => now));
+    const sampler = new Sampler(target, () => () => 1);
+    const overview = createOverview(target, async () => now, sampler, {});
+    const sample = async (time: number, panic: boolean) => {
+      now = withPool({ panic, since: 1 }, { time });
+      await vi.advanceTimersByTimeAsync(limits.sampleMs);
+      const { problems, pools } = await overview("viewer");
+      return [problems.map(({ status, since }) => [status, since]), pools.map(({ panicSince }) => panicSince)];
+    };
+    sampler.start();
+    expect(await sample(6_000, false)).toEqual([[], [null]]);
+    expect(await sample(7_000, true)).toEqual([[["panic", 7_000]], [7_000]]);
+    expect(await sample(8_000, true)).toEqual([[["panic", 7_000]], [7_000]]);
+    expect(await sample(9_000, false)).toEqual([[], [null]]);
+    expect(await sample(10_000, true)).toEqual([[["panic", 10_000]], [10_000]]);
+    now = withPool({}, { time: 11_000, reloads: { succeeded: 0, failed: 1, lastSuccessful: false } });
+    expect((await overview("viewer")).problems).toMatchObject([{ status: "reload_failed", since: null }]);
+    await vi.advanceTimersByTimeAsync(limits.sampleMs);
+    expect((await overview("viewer")).problems).toMatchObject([{ status: "reload_failed", since: 11_000 }]);
+    sampler.stop();
+  } finally {
+    vi.useRealTimers();
+  }
 });

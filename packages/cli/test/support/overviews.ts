@@ -35,6 +35,7 @@ export function poolOf(name: string, upstreams: readonly UpstreamOverview[], cha
     policy: "p2c",
     serving: true,
     panic: false,
+    panicSince: null,
     since: noon,
     available: upstreams.filter(({ status }) => status === "healthy").length,
     total: upstreams.length,

@@ -57,12 +57,12 @@ function poolTone({ serving, panic, outage, available, total }: PoolOverview): T
 
 export function PoolStatus({ pool, now }: { readonly pool: PoolOverview; readonly now: number }): VNode {
   const tone = poolTone(pool);
-  const { outage, available, total, serving, panic, since } = pool;
+  const { outage, available, total, serving, panic, panicSince, since } = pool;
   const members = total === 0 ? "no upstreams" : `${available} of ${total} available`;
   if (tone === "ok" || tone === "warn")
     return html`<span class="state ${tone === "ok" ? "" : "tone-warn"}"><span>${members}</span></span>`;
   const word = outage !== null ? "Outage" : panic ? "Panic" : serving ? "Serving" : "Not serving";
-  const start = outage?.since ?? since;
+  const start = outage?.since ?? (panic ? panicSince : since);
   const waiting = outage !== null && outage.waiting > 0 ? `, ${countOf(outage.waiting, "request")} waiting` : "";
   return html`<span class="state tone-bad">${toneIcon("bad")}<b>${word}</b>
     ${start !== null && html`<span class="age">${formatDuration(now - start)}</span>`}
