@@ -29,6 +29,8 @@ const event: RequestEvent = {
   error: "reset",
   cause: "c",
   flags: ["retried"],
+  traceId: "i",
+  spanId: "s",
   traceparent: "t",
   userAgent: "u",
   referer: "r",
@@ -36,7 +38,7 @@ const event: RequestEvent = {
 
 test("docs/observability.md lists every field of the access log and of its attempts, in order", () => {
   const [, section = ""] = page.split("\n## The access log\n");
-  const [table = ""] = section.split("\n## ");
+  const [table = ""] = section.split(/\n##+ /);
   const rows = [...table.matchAll(/^\| (`[^|]+) \| (.*) \|$/gm)].map(([, names = "", meaning = ""]) => ({
     names: [...names.matchAll(/\w+/g)].map(([name]) => name as string),
     meaning,
