@@ -1,9 +1,10 @@
+import { EventEmitter } from "node:events";
 import http, { type IncomingMessage } from "node:http";
 import { createProxy } from "evenkeel";
 import { expect, onTestFinished, test } from "vitest";
 import { createAdmin } from "../src/index.ts";
 import { limits } from "../src/limits.ts";
-import { serveAdmin } from "./support/harness.ts";
+import { proxySnapshot, proxyWith, serve, serveAdmin } from "./support/harness.ts";
 
 const upstreams = ["a", "b"].map((id) => ({ id, url: `http://127.0.0.1:1/${id}` }));
 
@@ -120,6 +121,24 @@ test("a new reader gets the last events first, and one that reconnects those tha
   pool?.setWeight("a", 99);
   for (const stranger of strangers) expect(await stranger.received(51)).toHaveLength(limits.eventBacklog + 1);
   expect((await none.received(1)).map(({ data }) => data["to"])).toEqual([99]);
+});
+
+test("the good first verdicts of many upstreams do not displace what has happened to one", async () => {
+  const events = new EventEmitter();
+  const proxy = Object.assign(proxyWith(proxySnapshot), { on: events.on.bind(events), off: events.off.bind(events) });
+  const admin = createAdmin(proxy);
+  onTestFinished(() => admin.close());
+  const { port } = await serve(admin.handler);
+  const verdict = (upstream: string, from: string, to: string) =>
+    events.emit("health", { pool: "api", upstream, from, to });
+  verdict("a", "healthy", "unhealthy");
+  for (let index = 0; index < 2 * limits.eventBacklog; index++) verdict(`b${index}`, "unknown", "healthy");
+  const reader = await read(port);
+  const kept = await reader.received(limits.eventBacklog);
+  expect(kept.map(({ data }) => data["upstream"])).toEqual([
+    "a",
+    ...Array.from({ length: limits.eventBacklog - 1 }, (_, index) => `b${limits.eventBacklog + 1 + index}`),
+  ]);
 });
 
 test("closing the admin API ends the streams and accepts no new ones", async () => {

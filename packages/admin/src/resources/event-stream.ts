@@ -1,8 +1,9 @@
 /**
  * The events of the pools as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html).
  *
- * Listens to the target until it is closed, and keeps the last events, which a new reader gets first. A reader that reconnects
- * names the last event that it has, and gets those since. One that reads too slowly is disconnected.
+ * Listens to the target until it is closed, and keeps the last events, which a new reader gets first. Routine events do not
+ * displace others. A reader that reconnects names the last event that it has, and gets those since. One that reads too slowly is
+ * disconnected.
  */
 
 import { randomBytes } from "node:crypto";
@@ -16,12 +17,19 @@ type Name = keyof AdminEvents;
 
 const names: readonly Name[] = [...poolEventNames, "reload"];
 
+interface KeptEvent {
+  readonly number: number;
+  /** As it is sent. */
+  readonly text: string;
+  readonly isRoutine: boolean;
+}
+
 export class EventStream {
   readonly #target: AdminTarget;
   readonly #clients = new Set<ServerResponse>();
   readonly #listeners: readonly { readonly name: Name; readonly listener: (event: AdminEvents[Name]) => void }[];
-  /** The last events, the oldest first, as they are sent. The number of the last one is `#count`. */
-  readonly #backlog: string[] = [];
+  /** The last events, the oldest first. The number of the last one is `#count`. */
+  readonly #backlog: KeptEvent[] = [];
   #count = 0;
   /** Distinguishes the ids of this stream from those of another process. */
   readonly #prefix = randomBytes(6).toString("base64url");
@@ -66,9 +74,14 @@ export class EventStream {
     const data = name === "reload" ? serializeReload(event as ReloadEvent) : event;
     const id = `${this.#prefix}-${++this.#count}`;
     const text = `id: ${id}\nevent: ${name}\ndata: ${JSON.stringify({ time: Date.now(), ...data })}\n\n`;
-    this.#backlog.push(text);
-    if (this.#backlog.length > limits.eventBacklog) this.#backlog.shift();
+    this.#backlog.push({ number: this.#count, text, isRoutine: isRoutine(name, event) });
+    if (this.#backlog.length > limits.eventBacklog) this.#forgetOne();
     this.#send(text);
+  }
+
+  #forgetOne(): void {
+    const routine = this.#backlog.findIndex(({ isRoutine }) => isRoutine);
+    this.#backlog.splice(Math.max(routine, 0), 1);
   }
 
   #send(text: string): void {
@@ -81,9 +94,9 @@ export class EventStream {
   /** Everything that is kept, if the reader names no event of this stream. */
   #backlogSince(id: string | string[] | undefined): readonly string[] {
     const [, prefix, number] = /^([\w-]+)-(\d{1,15})$/.exec(String(id)) ?? [];
-    const missed = this.#count - Number(number);
-    if (prefix !== this.#prefix || missed < 0 || missed >= this.#backlog.length) return this.#backlog;
-    return this.#backlog.slice(this.#backlog.length - missed);
+    const isKnown = prefix === this.#prefix && Number(number) <= this.#count;
+    const missed = isKnown ? this.#backlog.filter((event) => event.number > Number(number)) : this.#backlog;
+    return missed.map(({ text }) => text);
   }
 
   #remove(res: ServerResponse): void {
@@ -91,6 +104,13 @@ export class EventStream {
     clearInterval(this.#heartbeat);
     this.#heartbeat = undefined;
   }
+}
+
+/** What hundreds of upstreams do by themselves: a good first verdict, and the weights that balancing changes. */
+function isRoutine(name: Name, event: object): boolean {
+  const { from, to, reason } = event as Partial<Record<"from" | "to" | "reason", unknown>>;
+  if (name === "weight") return reason === "feedback" || reason === "announced" || reason === "slow-start";
+  return name === "health" && from === "unknown" && to === "healthy";
 }
 
 /** The properties of an error are not enumerable, so JSON would omit them. */

@@ -7,6 +7,7 @@ import {
   effectOfWeight,
 } from "../../dashboard/src/model/effects.ts";
 import { formatDuration, formatMs, formatRate, formatRatio } from "../../dashboard/src/model/format.ts";
+import { keepLast, type LoggedEvent, maxEvents } from "../../dashboard/src/model/kept-events.ts";
 import { inPlainWords } from "../../dashboard/src/model/plain-words.ts";
 import { countTrouble, tableRows } from "../../dashboard/src/model/table-rows.ts";
 import type { Overview, PoolOverview, Problem, UpstreamOverview } from "../../src/overview/overview.ts";
@@ -192,5 +193,18 @@ describe("texts", () => {
     for (const name of ["weight", "state", "member", "discovery", "readmit"] as const) {
       expect(describeEvent(name, {}).text).not.toBe("");
     }
+  });
+
+  test("what upstreams do by themselves displaces no other event", () => {
+    const change = { pool: "api", upstream: "b", from: "healthy", to: "unhealthy" };
+    let events: readonly LoggedEvent[] = [{ key: 0, time: 0, name: "health", data: change }];
+    for (let key = 1; key < 2 * maxEvents; key++) {
+      const data = key % 2 === 0 ? { reason: "feedback" } : { from: "unknown", to: "healthy" };
+      events = keepLast([{ key, time: key, name: key % 2 === 0 ? "weight" : "health", data }, ...events]);
+    }
+    expect([events.length, events[0]?.key, events.at(-1)?.key]).toEqual([maxEvents, 2 * maxEvents - 1, 0]);
+    for (let key = 1; key <= maxEvents; key++)
+      events = keepLast([{ key, time: key, name: "state", data: {} }, ...events]);
+    expect(events.map(({ name }) => name)).toEqual(new Array(maxEvents).fill("state"));
   });
 });

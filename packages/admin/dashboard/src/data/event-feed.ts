@@ -1,17 +1,8 @@
 /** The events of the server, newest first: server-sent events, reconnected by the browser or, after an error, by this file. */
 
 import { type EventData, type EventName, eventNames } from "../model/describe-event.ts";
+import { keepLast, type LoggedEvent, maxEvents } from "../model/kept-events.ts";
 
-export interface LoggedEvent {
-  /** Unique and ascending within this page. */
-  readonly key: number;
-  /** When it happened, in milliseconds since 1970. */
-  readonly time: number;
-  readonly name: EventName;
-  readonly data: EventData;
-}
-
-const maxEvents = 300;
 const reopenMs = 3_000;
 
 export class EventFeed {
@@ -62,7 +53,7 @@ export class EventFeed {
     this.#seen.add(id);
     const data = JSON.parse(text) as EventData;
     const time = typeof data["time"] === "number" ? data["time"] : Date.now();
-    this.items = [{ key: ++this.#keys, time, name, data }, ...this.items].slice(0, maxEvents);
+    this.items = keepLast([{ key: ++this.#keys, time, name, data }, ...this.items]);
     if (this.#seen.size > maxEvents * 2) this.#seen = new Set([...this.#seen].slice(-maxEvents));
     this.onChange();
   }

@@ -1,8 +1,9 @@
 /** What has happened, newest first, as it happens. */
 
-import type { EventFeed, LoggedEvent } from "../data/event-feed.ts";
+import type { EventFeed } from "../data/event-feed.ts";
 import { describeEvent } from "../model/describe-event.ts";
 import { formatTime } from "../model/format.ts";
+import { isWeightChange, type LoggedEvent } from "../model/kept-events.ts";
 import { html, useEffect, useMemo, useState, type VNode } from "../vendor/preact.js";
 import { toneIcon } from "./icons.ts";
 import { selectionLink } from "./selection.ts";
@@ -57,11 +58,6 @@ function eventItems(all: readonly LoggedEvent[], withWeights: boolean, now: numb
     return html`<p class="empty">Nothing has changed yet. Health changes, ejections, reloads and what operators do appear here.</p>`;
   }
   return html`<ol class="event-items" tabindex="0" aria-labelledby="events-title">${items.map((item) => eventItem(item, now))}</ol>`;
-}
-
-/** Made by the balancer itself, and frequent. A weight that an operator sets is always listed. */
-function isWeightChange({ name, data }: LoggedEvent): boolean {
-  return name === "weight" && ["feedback", "announced", "slow-start"].includes(String(data["reason"]));
 }
 
 function eventItem({ key, name, data, time }: LoggedEvent, now: number): VNode {
