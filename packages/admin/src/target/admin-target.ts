@@ -2,8 +2,7 @@ import type {
   ExplainRequest,
   Explanation,
   FailedRequest,
-  PoolEvents,
-  ProxyEvents,
+  LoggedEvents,
   ProxySnapshot,
   UpstreamChange,
   UpstreamOptions,
@@ -11,9 +10,7 @@ import type {
 import type { WorkerSnapshot } from "../workers/worker-snapshot.ts";
 
 /** The events that the admin API sends. `worker` is the number of the worker that an event comes from. */
-export type AdminEvents = {
-  readonly [Name in keyof PoolEvents | "reload"]: ProxyEvents[Name][0] & { readonly worker?: number };
-};
+export type AdminEvents = LoggedEvents;
 
 /** What an admin API inspects and changes: one proxy, or a group of workers that serve the same configuration. */
 export interface AdminTarget {

@@ -1,5 +1,5 @@
 import type { AdminTarget } from "@evenkeel/admin";
-import { type LogEntry, logPoolEvents, type PoolEventListeners } from "evenkeel";
+import { type LogEntry, logPoolEvents } from "evenkeel";
 import type { Logger } from "pino";
 
 /** Entries of a start that are kept until it has succeeded. */
@@ -13,16 +13,7 @@ export class TargetLog {
 
   constructor(target: AdminTarget, logger: Logger) {
     this.#logger = logger;
-    const listen = (listeners: PoolEventListeners) => {
-      const names = Object.keys(listeners) as (keyof PoolEventListeners)[];
-      const start = <Name extends keyof PoolEventListeners>(name: Name) => target.on(name, listeners[name]);
-      const stop = <Name extends keyof PoolEventListeners>(name: Name) => target.off(name, listeners[name]);
-      for (const name of names) start(name);
-      return () => {
-        for (const name of names) stop(name);
-      };
-    };
-    this.#stop = logPoolEvents({ listen, snapshot: () => target.snapshot() }, (entry) => this.#write(entry));
+    this.#stop = logPoolEvents(target, (entry) => this.#write(entry));
   }
 
   /** Writes the entries until now, and later ones at once. A start that fails logs only its reason. */

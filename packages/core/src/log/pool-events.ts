@@ -7,15 +7,15 @@ import { afterOutage, type LoggedEvents, toEntry } from "./event-entries.ts";
 import { type LogEntry, type LoggerOption, toWriter, type WriteEntry } from "./logger.ts";
 import { type Outage, OutageReminders } from "./outage-reminders.ts";
 
+type Listener<Name extends keyof LoggedEvents> = (event: LoggedEvents[Name]) => void;
+
 /** What is logged: a proxy, or a group of workers. */
 export interface PoolEventSource {
-  /** Calls the listeners for its events. Returns a function that stops it. */
-  listen(listeners: PoolEventListeners): () => void;
+  on<Name extends keyof LoggedEvents>(name: Name, listener: Listener<Name>): unknown;
+  off<Name extends keyof LoggedEvents>(name: Name, listener: Listener<Name>): unknown;
   snapshot(): ProxySnapshot | Promise<ProxySnapshot>;
 }
 
-/** A listener for each event that is logged. */
-export type PoolEventListeners = { readonly [Name in keyof LoggedEvents]: (event: LoggedEvents[Name]) => void };
 type InWorker<Event> = Event & { readonly worker?: number };
 
 /**
@@ -59,7 +59,7 @@ class PoolEventLog {
       snapshot: () => source.snapshot(),
       outageOf: (pool, upstream) => this.#longestOutage(pool, upstream),
     });
-    this.#stop = source.listen({
+    this.#stop = listen(source, {
       health: (event) => this.#onHealth(event),
       eject: (event) => this.#onEject(event),
       readmit: (event) => this.#onReadmit(event),
@@ -190,6 +190,20 @@ class PoolEventLog {
     oldest[1].close();
     this.#budgets.delete(oldest[0]);
   }
+}
+
+/** Returns a function that removes the listeners. */
+function listen(
+  source: PoolEventSource,
+  listeners: { readonly [Name in keyof LoggedEvents]: Listener<Name> },
+): () => void {
+  const names = Object.keys(listeners) as (keyof LoggedEvents)[];
+  const add = <Name extends keyof LoggedEvents>(name: Name) => source.on(name, listeners[name]);
+  const remove = <Name extends keyof LoggedEvents>(name: Name) => source.off(name, listeners[name]);
+  for (const name of names) add(name);
+  return () => {
+    for (const name of names) remove(name);
+  };
 }
 
 /** Each worker of a group ejects by its own traffic. Ids of upstreams have no line feed. */

@@ -4,7 +4,7 @@ import type { Clock } from "../runtime/clock.ts";
 import type { SafeEmitter } from "../runtime/emitter.ts";
 import type { ProxySnapshot } from "../snapshot.ts";
 import { type LoggerOption, toWriter } from "./logger.ts";
-import { logPoolEvents, type PoolEventListeners, type PoolEventSource } from "./pool-events.ts";
+import { logPoolEvents, type PoolEventSource } from "./pool-events.ts";
 import { RequestFailures } from "./request-failures.ts";
 
 /** The part of a proxy that is logged. */
@@ -64,13 +64,11 @@ export class ProxyLogs {
   }
 }
 
+/** The compiler cannot relate the listeners, whose only argument is the event of the name. */
 function sourceOf(proxy: LoggedProxy): PoolEventSource {
-  const listen = (listeners: PoolEventListeners) => {
-    const entries = Object.entries(listeners) as [keyof PoolEventListeners, (...args: unknown[]) => void][];
-    for (const [name, listener] of entries) proxy.on(name, listener);
-    return () => {
-      for (const [name, listener] of entries) proxy.off(name, listener);
-    };
+  return {
+    on: (name, listener) => proxy.on(name, listener as never),
+    off: (name, listener) => proxy.off(name, listener as never),
+    snapshot: () => proxy.snapshot(),
   };
-  return { listen, snapshot: () => proxy.snapshot() };
 }
