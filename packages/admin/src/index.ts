@@ -1,8 +1,8 @@
+export type { FailedRequest, UpstreamStatus } from "evenkeel";
 export { isLoopbackListen } from "./access/local-addresses.ts";
 export { type Admin, createAdmin } from "./create-admin.ts";
 export { type AdminOptions, type ListenerSnapshot, RestartRefused } from "./options.ts";
 export type {
-  FailedRequest,
   Failures,
   History,
   Overview,
@@ -15,7 +15,6 @@ export type {
   SessionInfo,
   Traffic,
   UpstreamOverview,
-  UpstreamStatus,
 } from "./overview/overview.ts";
 export type { AdminEvents, AdminTarget } from "./target/admin-target.ts";
 export { proxyTarget } from "./target/proxy-target.ts";

@@ -1,29 +1,6 @@
-/**
- * The bodies of GET /api/overview, /api/history, /api/failures and /api/session.
- *
- * Imports nothing, since the code of browsers uses it too: what has a type of the same name in the core is compared with it where
- * a body is made.
- */
+/** The bodies of GET /api/overview, /api/history, /api/failures and /api/session. Types only: the code of browsers uses them too. */
 
-/** What an upstream is, in one word: the first that applies, in this order. */
-export type UpstreamStatus =
-  | "disabled"
-  | "draining"
-  | "unhealthy"
-  | "ejected"
-  /** Half-open: one request at a time until one succeeds. */
-  | "trial"
-  /** Held back until the first verdict of its health checks. */
-  | "checking"
-  /** The last attempts to connect have failed, and there are no health checks. */
-  | "failing"
-  /** At its limit of requests in flight. */
-  | "full"
-  /** In its slow start. */
-  | "warming"
-  | "healthy"
-  /** Without health checks, and nothing is known against it. */
-  | "unchecked";
+import type { FailedRequest, ProbeSnapshot, UpstreamState, UpstreamStatus } from "evenkeel";
 
 /** An operator may read and change, a viewer may only read. */
 export type Role = "operator" | "viewer";
@@ -86,7 +63,7 @@ export interface UpstreamOverview {
   /** Found in DNS, not listed in the options. */
   readonly discovered: boolean;
   /** The administrative state. */
-  readonly state: "active" | "draining" | "disabled";
+  readonly state: UpstreamState;
   readonly status: UpstreamStatus;
   /** The beginning of the status in milliseconds since 1970. Null if unknown. */
   readonly since: number | null;
@@ -106,14 +83,7 @@ export interface UpstreamOverview {
   /** Of attempts: the ratio is that of attempts that failed because of the upstream, the latency is that of its headers. */
   readonly traffic: Traffic;
   /** Null without health checks, and before the first probe. */
-  readonly lastProbe: {
-    readonly at: number;
-    readonly ok: boolean;
-    readonly reason: string;
-    /** Why its connection failed. */
-    readonly cause?: string;
-    readonly durationMs: number;
-  } | null;
+  readonly lastProbe: ProbeSnapshot | null;
   /** The last failure of a request that counted against it. */
   readonly lastFailure: { readonly code: string; readonly at: number } | null;
   /** The number of ejections since the start. */
@@ -209,37 +179,6 @@ export interface History {
   readonly pools: Readonly<Record<string, PoolSeries>>;
   /** The rates of each upstream of each pool. */
   readonly upstreams: Readonly<Record<string, Readonly<Record<string, readonly (number | null)[]>>>>;
-}
-
-/** A request that ended with a status of 500 or above or with an error, but for clients that went away. */
-export interface FailedRequest {
-  /** When it was received, in milliseconds since 1970. */
-  readonly time: number;
-  readonly requestId: string;
-  readonly method: string;
-  readonly host: string;
-  /** Without its query, at most 256 characters. */
-  readonly path: string;
-  readonly status: number;
-  readonly error?: string;
-  /** At most 256 characters. */
-  readonly cause?: string;
-  readonly route?: string;
-  readonly pool?: string;
-  /** The id of the upstream whose response the client got, or else of the last one tried. */
-  readonly upstream?: string;
-  readonly attempts: readonly {
-    readonly upstream: string;
-    readonly status?: number;
-    readonly error?: string;
-    readonly cause?: string;
-    readonly connectMs?: number;
-    readonly headersMs?: number;
-  }[];
-  readonly durationMs: number;
-  readonly traceId?: string;
-  /** In a group: the number of the worker. */
-  readonly worker?: number;
 }
 
 /** The body of GET /api/failures: the newest first, at most 100. */
