@@ -49,10 +49,10 @@ import type { FailedRequest, ProxySnapshot } from "./snapshot.ts";
 import { Connector } from "./transport/connector.ts";
 
 /**
- * Makes a proxy: pools, their balancers and health checks, and the handlers to mount in a server.
+ * Creates a proxy: pools, their balancers and health checks, and the handlers to mount in a server.
  *
- * Probes start at once. Throws an `OptionsError` that names every mistake in the options. `runtime` puts other
- * time and chance in place of the machine's.
+ * Probes start at once. `surroundings` has what is no part of a configuration: hooks, a logger, and for tests a clock and random
+ * numbers. Throws an `OptionsError` that names every mistake in the options.
  *
  * @example
  * const proxy = createProxy({ upstreams: ["http://127.0.0.1:3001", "http://127.0.0.1:3002"] });
@@ -62,7 +62,7 @@ export function createProxy(options: ProxyOptions, surroundings: ProxySurroundin
   return new Proxy(options, surroundings);
 }
 
-/** A running proxy. Made by `createProxy`. */
+/** A running proxy. Created by `createProxy`. */
 export class Proxy extends SafeEmitter<ProxyEvents> implements AsyncDisposable {
   readonly #runtime: Runtime;
   readonly #connector: Connector;
