@@ -1,5 +1,4 @@
-import { didYouMean } from "evenkeel";
-import { HttpError } from "../http/http-error.ts";
+import { badRequest, checkParameterNames, singleParameter } from "../http/query.ts";
 import { type AdminResponse, json } from "../http/response.ts";
 import type { RouteParams } from "../routes.ts";
 import type { AdminTarget } from "../target/admin-target.ts";
@@ -8,14 +7,12 @@ const parameters = ["url", "method", "host", "header", "client", "secure"];
 
 /** Explains how the target would handle the request that the query describes. Throws a 400 for an invalid query. */
 export async function explainRequest(target: AdminTarget, { query }: RouteParams): Promise<AdminResponse> {
-  for (const name of query.keys()) {
-    if (!parameters.includes(name)) throw badRequest(`unknown parameter "${name}"${didYouMean(name, parameters)}`);
-  }
-  const url = single(query, "url");
+  checkParameterNames(query, parameters);
+  const url = singleParameter(query, "url");
   if (url === undefined) throw badRequest('give the request\'s path or URL, as in "/api/explain?url=/orders"');
-  const method = single(query, "method");
-  const client = single(query, "client");
-  const secure = toFlag(single(query, "secure"));
+  const method = singleParameter(query, "method");
+  const client = singleParameter(query, "client");
+  const secure = toFlag(singleParameter(query, "secure"));
   const explanation = await target.explain({
     url,
     headers: toHeaders(query),
@@ -28,7 +25,7 @@ export async function explainRequest(target: AdminTarget, { query }: RouteParams
 
 /** Returns `host` and every `header`. A header that is given twice has two values. */
 function toHeaders(query: URLSearchParams): Record<string, string[]> {
-  const host = single(query, "host");
+  const host = singleParameter(query, "host");
   const headers = new Map<string, string[]>(host === undefined ? [] : [["Host", [host]]]);
   for (const line of query.getAll("header")) {
     const [, name, value] = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*(.*)$/.exec(line) ?? [];
@@ -41,14 +38,4 @@ function toHeaders(query: URLSearchParams): Record<string, string[]> {
 function toFlag(text: string | undefined): boolean | undefined {
   if (text !== undefined && text !== "true" && text !== "false") throw badRequest('"secure" is true or false');
   return text === undefined ? undefined : text === "true";
-}
-
-function single(query: URLSearchParams, name: string): string | undefined {
-  const values = query.getAll(name);
-  if (values.length > 1) throw badRequest(`"${name}" is given more than once`);
-  return values[0];
-}
-
-function badRequest(message: string): HttpError {
-  return new HttpError(400, "bad_request", message);
 }

@@ -1,6 +1,6 @@
-import { didYouMean } from "evenkeel";
 import type { Sampler } from "../history/sampler.ts";
 import { HttpError } from "../http/http-error.ts";
+import { badRequest, checkParameterNames, singleParameter } from "../http/query.ts";
 import { type AdminResponse, json } from "../http/response.ts";
 import type { RouteParams } from "../routes.ts";
 import type { AdminTarget } from "../target/admin-target.ts";
@@ -9,16 +9,11 @@ const parameters = ["pool", "upstream"];
 
 /** The last minute of everything, of one pool, or of one upstream. */
 export function showHistory(target: AdminTarget, sampler: Sampler, { query }: RouteParams): AdminResponse {
-  for (const name of query.keys()) {
-    if (!parameters.includes(name)) {
-      throw new HttpError(400, "bad_request", `unknown parameter "${name}"${didYouMean(name, parameters)}`);
-    }
-    if (query.getAll(name).length > 1) throw new HttpError(400, "bad_request", `"${name}" is given more than once`);
-  }
-  const [pool, upstream] = parameters.map((name) => query.get(name) ?? undefined);
+  checkParameterNames(query, parameters);
+  const [pool, upstream] = parameters.map((name) => singleParameter(query, name));
   const { history, sampleMs } = sampler;
   if (pool === undefined && upstream === undefined) return json(200, history.all(sampleMs));
-  if (pool === undefined) throw new HttpError(400, "bad_request", 'an upstream needs its pool: add "pool"');
+  if (pool === undefined) throw badRequest('an upstream needs its pool: add "pool"');
   const series = history.series(pool, upstream, sampleMs);
   if (series !== undefined) return json(200, series);
   if (![...target.poolNames()].includes(pool)) {
