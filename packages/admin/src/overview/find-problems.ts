@@ -33,9 +33,12 @@ export function findProblems(
     ...overview.pools.flatMap((pool, index) => findPoolProblems(pool, pools[index], recent)),
   ].map((problem) => ({ ...problem, since: problem.since ?? times.sinceOf(problem) }));
   const order = (one: Problem) => (one.severity === "critical" ? 0 : 2) + (one.upstream === null ? 0 : 1);
-  return found
-    .sort((a, b) => order(a) - order(b) || (a.since ?? Infinity) - (b.since ?? Infinity) || 0)
-    .slice(0, limits.problems);
+  return (
+    found
+      // The difference of two unknown times is NaN.
+      .sort((a, b) => order(a) - order(b) || (a.since ?? Infinity) - (b.since ?? Infinity) || 0)
+      .slice(0, limits.problems)
+  );
 }
 
 function findOwnProblems(overview: Omit<Overview, "problems">): Problem[] {

@@ -46,6 +46,7 @@ export function handleRequest(
   else handleRecorded(context, routing, client, received, record, options);
 }
 
+/** Apart, so that a request that is not traced costs no closure. */
 function handleTraced(
   context: ForwardContext,
   routing: Routing,

@@ -43,7 +43,7 @@ export function upstreamsPath(pool: string): string {
 
 function toApiError(status: number, text: string): ApiError {
   try {
-    const { error } = JSON.parse(text) as { error: { code: string; message: string; issues?: { message: string }[] } };
+    const { error } = JSON.parse(text) as { error: { code: string; message: string } };
     return new ApiError(status, error.code, error.message);
   } catch {
     return new ApiError(status, "unexpected", `unexpected response with status ${status}`);
