@@ -56,6 +56,10 @@ async function installTarballs(tarballs) {
   if (names.length !== tarballs.length) throw new Error(`expected ${tarballs.length} packages, installed: ${names}`);
   const manifests = names.map((name) => readFileSync(path.join(folder, "node_modules", name, "package.json"), "utf8"));
   writeFileSync(path.join(folder, "manifests.json"), `[${manifests.join(",")}]`);
+  // The command brings the optional peer of the library. Without it the programs show that the library works without it, and
+  // that the command needs it for [tracing] alone.
+  await execute(process.execPath, ["-e", 'import("evenkeel/opentelemetry")'], { cwd: folder });
+  rmSync(path.join(folder, "node_modules/@opentelemetry"), { recursive: true });
 }
 
 /** The version that the workspace itself is compiled against. */

@@ -10,6 +10,7 @@ import {
   type LoggerOption,
   OptionsError,
   type ProxyOptions,
+  type ProxySurroundings,
   type Proxy as ReverseProxy,
 } from "evenkeel";
 import * as z from "zod";
@@ -36,7 +37,16 @@ interface CodeOptions<Req> {
    * `info`, `warn` and `error`; or a function that gets each entry.
    */
   readonly logger?: LoggerOption;
+  /**
+   * With false, no tracing sees the requests and probes of the proxy. Default: true; where OpenTelemetry is set up before,
+   * requests are traced.
+   */
+  readonly tracing?: boolean;
 }
+
+/** Their keys, and those of the other sources. */
+const codeKeys: readonly string[] = ["hooks", "logger", "tracing"];
+const sourceKeys: readonly string[] = ["config", "proxy", ...codeKeys];
 
 /**
  * Creates the proxy of an adapter, or takes the shared one. `owned` says that it was created here, so that the adapter has
@@ -50,18 +60,31 @@ export function openProxy<Req>(
   checkArgument(options);
   const entries = Object.entries(options).filter(([key, value]) => value !== undefined && !ownKeys.includes(key));
   const source = Object.fromEntries(entries) as Readonly<Record<string, unknown>>;
-  const { proxy, config, hooks: given = {}, logger, ...rest } = source;
+  const { proxy, config, hooks: given = {}, logger, tracing, ...rest } = source;
   if (proxy !== undefined) {
     rejectKeysBeside(source, "proxy", [], ownKeys);
     return { proxy: checkProxy(proxy), owned: false };
   }
   checkHooks(given as object, [], ["hooks"]);
   // The adapter passes its framework's request to the proxy with each request of Node.
-  const hooks = given as Hooks;
+  if (tracing !== undefined && typeof tracing !== "boolean") throw mistake("tracing", "expected true or false");
+  const hooks = withTracing(given as Hooks, tracing);
   if (config === undefined) return { proxy: logTo(create(rest, hooks, ownKeys), logger), owned: true };
-  rejectKeysBeside(source, "config", ["hooks", "logger"], ownKeys);
+  rejectKeysBeside(source, "config", codeKeys, ownKeys);
   if (typeof config !== "string") throw mistake("config", "expected the path of a configuration file");
   return { proxy: logTo(createProxy(loadConfig(config).options, hooks), logger), owned: true };
+}
+
+/** The methods of an object of a class keep it as `this`. */
+function withTracing(hooks: Hooks, tracing: boolean | undefined): ProxySurroundings {
+  if (tracing === undefined) return hooks;
+  const { onRequest, onResponse, onError } = hooks;
+  return {
+    tracing,
+    ...(onRequest !== undefined && { onRequest: onRequest.bind(hooks) }),
+    ...(onResponse !== undefined && { onResponse: onResponse.bind(hooks) }),
+    ...(onError !== undefined && { onError: onError.bind(hooks) }),
+  };
 }
 
 /** Not beside the hooks: a copy of an object of a class would not have its methods. */
@@ -76,8 +99,8 @@ function logTo(proxy: ReverseProxy, logger: unknown): ReverseProxy {
 }
 
 /** The proxy's own check does not know the adapter's keys, so its message for a typo could not offer them. */
-function create(options: object, hooks: Hooks, ownKeys: readonly string[]): ReverseProxy {
-  const others = ["config", "proxy", "hooks", "logger", ...ownKeys].map((key) => [key, z.any().optional()]);
+function create(options: object, hooks: ProxySurroundings, ownKeys: readonly string[]): ReverseProxy {
+  const others = [...sourceKeys, ...ownKeys].map((key) => [key, z.any().optional()]);
   const issues = checkOptions(options, Object.fromEntries(others));
   if (issues.length > 0) throw new OptionsError(issues);
   return createProxy(options as ProxyOptions, hooks);
@@ -128,7 +151,7 @@ function rejectKeysBeside(
 }
 
 function isProxyOption(key: string): boolean {
-  if (["config", "proxy", "hooks", "logger"].includes(key)) return true;
+  if (sourceKeys.includes(key)) return true;
   return !checkOptions({ [key]: null }).some(({ path, at }) => at === "key" && path[0] === key);
 }
 

@@ -1,7 +1,8 @@
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createProxy, type LogEntry } from "evenkeel";
+import { createProxy, type LogEntry, type RequestContext } from "evenkeel";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { openProxy, type ProxySource } from "../src/index.ts";
 
@@ -32,6 +33,33 @@ function writeConfig(): string {
   writeFileSync(file, 'upstreams = ["http://127.0.0.1:1"]\n');
   return file;
 }
+
+test("tracing is switched off beside options and beside a file, with hooks of a class, and not beside a proxy", async () => {
+  const published: unknown[] = [];
+  const listener = (message: unknown) => void published.push(message);
+  subscribe("tracing:evenkeel:request:start", listener);
+  onTestFinished(() => void unsubscribe("tracing:evenkeel:request:start", listener));
+  class OwnHooks {
+    readonly #seen: string[] = [];
+    onRequest({ requestId, respond }: RequestContext) {
+      this.#seen.push(requestId);
+      respond({ status: 204 + this.#seen.length });
+    }
+  }
+  for (const source of [{ upstreams }, { config: writeConfig() }]) {
+    for (const tracing of [false, true]) {
+      const { proxy } = openProxy({ ...source, hooks: new OwnHooks(), tracing });
+      onTestFinished(() => proxy.close({ timeout: "0s" }));
+      const server = await proxy.listen("127.0.0.1:0");
+      published.length = 0;
+      expect((await fetch(String(server.urls[0]))).status).toBe(205);
+      expect(published).toHaveLength(tracing ? 1 : 0);
+    }
+  }
+  expect(messageFor({ proxy: makeProxy(), tracing: false })).toBe('tracing: cannot be used together with "proxy"');
+  expect(messageFor({ upstreams, tracing: "off" })).toBe("tracing: expected true or false");
+  expect(messageFor({ upstreams, traicng: false })).toContain('did you mean "tracing"');
+});
 
 test("a logger is used beside options and beside a file, not beside a proxy, and is checked", () => {
   const messages: string[] = [];

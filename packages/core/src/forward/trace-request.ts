@@ -14,7 +14,7 @@ export function traceRequest(
 ): void {
   const facts = isRefusal(received) ? undefined : received.facts;
   const { path = "", query = "" } =
-    /^(?:https?:\/\/[^/?#]*)?(?<path>[^?#]*)(?<query>\?[^#]*)?/i.exec(record.url)?.groups ?? {};
+    /^(?:https?:\/\/[^/?#]*)?(?<path>[/*][^?#]*)?(?<query>\?[^#]*)?/i.exec(record.url)?.groups ?? {};
   record.trace = new TracedRequest({
     kind,
     requestId: record.requestId,

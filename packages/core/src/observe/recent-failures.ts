@@ -101,10 +101,14 @@ function messageOf(error: unknown): string {
   }
 }
 
-/** Without the query, and without the authority of an absolute-form target, which may have user information. */
+/**
+ * Without the query, and without the authority of an absolute-form target, which may have user information. A target that
+ * is no path, such as that of CONNECT, may have it too.
+ */
 function pathOf(target: string): string {
   const path = target.replace(/^[a-z][a-z\d+.-]*:\/\/[^/?#]*/i, "").replace(/[?#].*$/s, "");
-  return path === "" ? "/" : path;
+  if (path === "") return "/";
+  return path.startsWith("//") || !path.startsWith("/") ? path.replace(/^(\/*)[^/]*@/, "$1***@") : path;
 }
 
 /** Milliseconds with three decimals. */

@@ -5,7 +5,7 @@ import type { Attributes } from "@opentelemetry/api";
 import type { UpstreamAddress } from "../config/resolved.ts";
 import { grpcStatusNames } from "../grpc/status.ts";
 import type { AttemptTrace, PickTrace, ProbeTrace, RequestTrace } from "../tracing/messages.ts";
-import { redactQuery } from "./redact-query.ts";
+import { redactPath, redactQuery } from "./redact-url.ts";
 
 /** The longest path or query of an attribute, in characters. */
 const maxLength = 2_048;
@@ -30,7 +30,7 @@ export function serverAttributes(request: RequestTrace): Attributes {
     "http.request.method": known ? method : "_OTHER",
     "http.request.method_original": known ? undefined : method,
     "url.scheme": scheme,
-    "url.path": path.slice(0, maxLength),
+    "url.path": redactPath(path.slice(0, maxLength)),
     "url.query": queryText(query),
     "server.address": address,
     "server.port": port,
@@ -137,8 +137,8 @@ function toDestination({ socketPath, hostname, port, tls, host }: UpstreamAddres
 
 function urlText(origin: string, target: string): string {
   const mark = target.indexOf("?");
-  if (mark === -1) return origin + target.slice(0, maxLength);
-  return `${origin}${target.slice(0, Math.min(mark, maxLength))}?${queryText(target.slice(mark)) ?? ""}`;
+  const path = redactPath(target.slice(0, Math.min(mark === -1 ? target.length : mark, maxLength)));
+  return mark === -1 ? origin + path : `${origin}${path}?${queryText(target.slice(mark)) ?? ""}`;
 }
 
 function pickReason({ by, policy, candidates, inFlight, weight, lastResort, panic }: PickTrace): string {

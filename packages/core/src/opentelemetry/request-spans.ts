@@ -2,6 +2,7 @@ import type { Context, Span, TextMapGetter, TextMapPropagator, Tracer } from "@o
 import { errorKind } from "../errors.ts";
 import type { RequestTrace, RequestTraceEvent } from "../tracing/messages.ts";
 import { endAttributes, methodName, serverAttributes } from "./attributes.ts";
+import { contextInFront } from "./context-in-front.ts";
 import type { Api } from "./instrument.ts";
 
 /** How a request is traced. */
@@ -79,10 +80,8 @@ export class RequestSpans {
   #begin(request: RequestTrace): TracedSpan {
     const { trace, context, SpanKind } = this.#api;
     const active = context.active();
-    const front = trace.getSpan(active);
-    if (request.kind === "outbound" || (request.behindApp && front !== undefined && !hasEnded(front))) {
-      return { context: active, own: undefined, shown: front };
-    }
+    const front = request.kind === "outbound" ? active : request.behindApp && contextInFront(this.#api, active);
+    if (front) return { context: front, own: undefined, shown: trace.getSpan(front) };
     // Otherwise an active span is that of the code which has opened the server, and no parent of its requests.
     const parent = this.#propagator.extract(trace.deleteSpan(active), request, getter);
     const attributes = serverAttributes(request);
@@ -91,9 +90,4 @@ export class RequestSpans {
     const span = this.#tracer.startSpan(name, { kind: SpanKind.SERVER, attributes }, parent);
     return { context: trace.setSpan(parent, span), own: span, shown: span };
   }
-}
-
-/** `ended` is a property of the SDK's spans. */
-function hasEnded(span: Span & { readonly ended?: unknown }): boolean {
-  return span.ended === true;
 }

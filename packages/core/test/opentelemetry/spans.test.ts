@@ -1,10 +1,12 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, connect } from "node:net";
 import { context, ROOT_CONTEXT, SpanKind, trace } from "@opentelemetry/api";
+import { RPCType, setRPCMetadata } from "@opentelemetry/core";
 import { AlwaysOffSampler, ParentBasedSampler } from "@opentelemetry/sdk-trace-base";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { createProxy } from "../../src/index.ts";
+import { redactQuery } from "../../src/opentelemetry/redact-url.ts";
 import { begin, fetchFrom } from "../support/client.ts";
 import { until } from "../support/event-loop.ts";
 import { startLab } from "../support/forward-lab.ts";
@@ -191,6 +193,70 @@ describe("a span that is active in front of the proxy", () => {
       ["INTERNAL boot", "SERVER GET /* 200", "  CLIENT GET 200 upstream=a", ""].join("\n"),
     );
   });
+});
+
+test("an ended span of a middleware does not hide the one of an instrumentation in front of it", async () => {
+  const upstream = await startUpstream("a");
+  const tracing = startTracing();
+  const tracer = tracing.provider.getTracer("app");
+  const { url, finished } = await startProxy(
+    { upstreams: [{ id: "a", url: upstream.url }] },
+    {
+      // As instrumentation-http does.
+      listener: (forward) => (req, res) => {
+        const span = tracer.startSpan("GET", { kind: SpanKind.SERVER });
+        res.on("close", () => span.end());
+        const inFront = trace.setSpan(context.active(), span);
+        context.with(setRPCMetadata(inFront, { type: RPCType.HTTP, span }), () =>
+          tracer.startActiveSpan("auth", (auth) => {
+            auth.end();
+            forward(req, res);
+          }),
+        );
+      },
+    },
+  );
+  await fetchFrom(url);
+  expect(drawTrees(await tracing.ended(3))).toBe(
+    ["SERVER GET", "  INTERNAL auth", "  CLIENT GET 200 upstream=a", ""].join("\n"),
+  );
+  const [event] = await finished(1);
+  expect(event?.spanId).toBe(tracing.spans.find(({ kind }) => kind === SpanKind.SERVER)?.spanContext().spanId);
+});
+
+describe("a target with user info", () => {
+  test.each([
+    ["CONNECT", "user:secret@a:443", undefined],
+    ["GET", "ftp://user:secret@a/", undefined],
+    ["GET", "http:user:secret@a/", undefined],
+    ["GET", "http://user:secret@a/path", "/path"],
+    ["GET", "//user:secret@a/path", "//***@a/path"],
+    ["GET", "/path?next=https://user:secret@a/", "/path"],
+  ])("is in no attribute of spans and no recorded failure: %s %s", async (method, target, path) => {
+    const upstream = await startUpstream("a");
+    const tracing = startTracing();
+    const { proxy } = await startProxy({ upstreams: [upstream.url] });
+    const [url = ""] = (await proxy.listen("127.0.0.1:0")).urls;
+    const socket = connect(Number(new URL(url).port), "127.0.0.1");
+    socket.resume().write(`${method} ${target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
+    await once(socket, "close");
+    await until(() => tracing.spans.some(({ kind }) => kind === SpanKind.SERVER));
+    const server = tracing.spans.find(({ kind }) => kind === SpanKind.SERVER);
+    expect(server?.attributes["url.path"] || undefined).toBe(path);
+    const shown = [tracing.spans.map(({ attributes }) => attributes), proxy.recentFailures()];
+    expect(JSON.stringify(shown)).not.toContain("secret");
+  });
+});
+
+test("secrets in a query are found by their decoded names, in linear time", () => {
+  const query = "api%5Fkey=1&token=a=b;Signature=x&%=%&a&=b&next=https://u:p@h&plain=x@y";
+  expect(redactQuery(query)).toBe(
+    "api%5Fkey=REDACTED&token=REDACTED;Signature=REDACTED&%=%&a&=b&next=https://***@h&plain=x@y",
+  );
+  const startedAt = performance.now();
+  redactQuery("a".repeat(200_000));
+  // With a quadratic expression: minutes.
+  expect(performance.now() - startedAt).toBeLessThan(1_000);
 });
 
 test("hooks run in the span of their request, and none in that of an attempt", async () => {
