@@ -11,6 +11,8 @@ import { promisify } from "node:util";
 /** The major versions that `engines` allows. The newest release of each is used. */
 const majors = [20, 22, 24, 26];
 const programs = ["import.mjs", "require.cjs", "core.mjs", "express.mjs", "fastify.mjs", "command.mjs"];
+/** Runs where the library is installed alone: the other packages bring its optional peer dependency. */
+const aloneProgram = "without-peer.mjs";
 /** Milliseconds for one program. */
 const timeout = 60_000;
 
@@ -18,20 +20,22 @@ const root = path.dirname(import.meta.dirname);
 const workspace = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8"));
 const execute = promisify(execFile);
 const folder = mkdtempSync(path.join(tmpdir(), "evenkeel-use-"));
+const alone = mkdtempSync(path.join(tmpdir(), "evenkeel-alone-"));
 
 try {
   const tarballs = await pack();
-  const [nodes] = await Promise.all([findNodes(), installTarballs(tarballs)]);
+  const [nodes] = await Promise.all([findNodes(), installTarballs(tarballs), installAlone(tarballs)]);
   const checks = [
     ...["nodenext", "bundler"].map((resolution) => () => compile(resolution)),
     ...nodes.flatMap((node) => programs.map((program) => () => run(node, program))),
+    ...nodes.map((node) => () => run(node, aloneProgram, alone)),
   ];
   await Promise.all(Array.from({ length: availableParallelism() }, () => work(checks)));
 } catch (error) {
   console.error(error.stdout || error.stderr || error.message);
   process.exitCode = 1;
 } finally {
-  rmSync(folder, { recursive: true, force: true });
+  for (const directory of [folder, alone]) rmSync(directory, { recursive: true, force: true });
 }
 
 async function pack() {
@@ -56,10 +60,12 @@ async function installTarballs(tarballs) {
   if (names.length !== tarballs.length) throw new Error(`expected ${tarballs.length} packages, installed: ${names}`);
   const manifests = names.map((name) => readFileSync(path.join(folder, "node_modules", name, "package.json"), "utf8"));
   writeFileSync(path.join(folder, "manifests.json"), `[${manifests.join(",")}]`);
-  // The command brings the optional peer of the library. Without it the programs show that the library works without it, and
-  // that the command needs it for [tracing] alone.
-  await execute(process.execPath, ["-e", 'import("evenkeel/opentelemetry")'], { cwd: folder });
-  rmSync(path.join(folder, "node_modules/@opentelemetry"), { recursive: true });
+}
+
+async function installAlone(tarballs) {
+  writeFileSync(path.join(alone, "package.json"), JSON.stringify({ name: "consumer", private: true, type: "module" }));
+  await npmInstall(alone, [tarballs.find((file) => /^evenkeel-\d/.test(path.basename(file)))]);
+  cpSync(path.join(root, "scripts", "consumer", aloneProgram), path.join(alone, aloneProgram));
 }
 
 /** The version that the workspace itself is compiled against. */
@@ -104,12 +110,12 @@ async function compile(resolution) {
   console.log(`types.ts: compiles with module resolution ${resolution}`);
 }
 
-async function run(node, program) {
+async function run(node, program, directory = folder) {
   const { stdout: version } = await execute(node, ["--version"]);
   const name = `${program} on Node ${version.trim()}`;
   try {
     const flags = ["--throw-deprecation", "--trace-uncaught"];
-    const { stderr } = await execute(node, [...flags, program], { cwd: folder, timeout });
+    const { stderr } = await execute(node, [...flags, program], { cwd: directory, timeout });
     if (stderr !== "") throw Object.assign(new Error("unexpected output to stderr"), { stderr });
   } catch (error) {
     throw new Error(`${name}: ${error.message}\n${error.stderr}`);

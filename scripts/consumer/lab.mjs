@@ -62,9 +62,6 @@ export async function checkTunnel(url) {
   socket.destroy();
 }
 
-/** Entries that need an optional peer dependency, which is removed here. */
-export const peerOf = { "evenkeel/opentelemetry": "@opentelemetry/api" };
-
 /** Returns the name of every public entry of the installed packages, and whether it is JSON. */
 export function entries(manifests) {
   return manifests.flatMap(({ name, exports }) =>
