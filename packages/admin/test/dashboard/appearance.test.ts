@@ -31,6 +31,30 @@ async function findings(page: Page, view: string, options: object = {}): Promise
 const overflow = (page: Page) =>
   page.evaluate<number>("document.documentElement.scrollWidth - document.documentElement.clientWidth");
 
+/** What cannot be seen at one of the widths of a window: the path of a failed request, the buttons of a row, a whole probe. */
+async function cutAt(page: Page, widths: readonly number[]): Promise<readonly string[]> {
+  const cut: string[] = [];
+  for (const width of widths) {
+    await page.setViewportSize({ width, height: 900 });
+    const found = await page.evaluate<Readonly<Record<string, boolean>>>(`(() => {
+      const box = (selector) => document.querySelector(selector).getBoundingClientRect();
+      const probes = [...document.querySelectorAll(".probe")].filter((probe) => probe.clientWidth > 0);
+      return {
+        path: box("td.f-request").width < 90,
+        buttons: box(".upstream .c-menu button").right > box(".table-scroll").right,
+        probe: probes.some((probe) => probe.scrollWidth > probe.clientWidth),
+      };
+    })()`);
+    cut.push(
+      ...Object.keys(found)
+        .filter((part) => found[part])
+        .map((part) => `${part} at ${width}`),
+    );
+  }
+  await page.setViewportSize({ width: 1_400, height: 900 });
+  return cut;
+}
+
 browserTest("every view passes axe in light and dark, moves nothing, and fits a phone", async () => {
   const upstream = await startUpstream("a", (req, res) => void res.writeHead(req.url === "/" ? 200 : 500).end());
   const { port, proxy, server } = await serveAdmin(
@@ -79,6 +103,7 @@ browserTest("every view passes axe in light and dark, moves nothing, and fits a 
   await page.getByRole("region", { name: "Recent failed requests" }).getByRole("row").nth(2).waitFor();
   await page.locator('[data-status="unhealthy"]').waitFor();
   await check("overview");
+  expect(await cutAt(page, [820, 1_000, 1_200, 1_280, 1_320, 1_400])).toEqual([]);
   await page.getByRole("button", { name: "Actions for api/a", exact: true }).click();
   await page.getByRole("menu").waitFor();
   found.push(...(await findings(page, "menu")));

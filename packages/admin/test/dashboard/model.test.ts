@@ -5,6 +5,7 @@ import {
   effectOfEnabling,
   effectOfTakingOut,
   effectOfWeight,
+  shareOf,
 } from "../../dashboard/src/model/effects.ts";
 import { formatDuration, formatMs, formatRate, formatRatio } from "../../dashboard/src/model/format.ts";
 import { keepLast, type LoggedEvent, maxEvents } from "../../dashboard/src/model/kept-events.ts";
@@ -84,6 +85,11 @@ describe("the effect of an action", () => {
       "No other upstream of api serves. Requests go to 1 backup.",
     );
     expect(effectOfWeight(pool([a]), a, 0).isDangerous).toBe(true);
+  });
+
+  test("only upstreams that get requests have a share of them", () => {
+    const members = [a, c, upstream("down", { status: "unhealthy" }), upstream("spare", { backup: true })];
+    expect(members.map((member) => shareOf(pool(members), member))).toEqual([1 / 3, 2 / 3, undefined, undefined]);
   });
 
   test("changes no share by an upstream that gets no requests", () => {

@@ -1,6 +1,7 @@
 /** The facts about a pool or an upstream, as a list. */
 
 import type { PoolOverview, UpstreamOverview } from "@evenkeel/admin";
+import { shareOf } from "../model/effects.ts";
 import {
   formatCount,
   formatDuration,
@@ -12,7 +13,7 @@ import {
   none,
 } from "../model/format.ts";
 import { inPlainWords } from "../model/plain-words.ts";
-import { isServing, statusInfo } from "../model/statuses.ts";
+import { statusInfo } from "../model/statuses.ts";
 import { statusIcon } from "../page/icons.ts";
 import { selectionLink } from "../page/selection.ts";
 import { html, type VNode } from "../vendor/preact.js";
@@ -28,7 +29,7 @@ export function upstreamFacts(pool: PoolOverview, upstream: UpstreamOverview, no
     until !== null && ["Ejected until", `${formatTime(until, now)}, in ${formatDuration(until - now)}`],
     ["Weight", weights(pool, upstream)],
     ["In flight", load(upstream)],
-    ["Errors", `${formatRatio(traffic.errorRatio)} of attempts`],
+    ["Errors", traffic.errorRatio === null ? "no attempts" : `${formatRatio(traffic.errorRatio)} of attempts`],
     [
       "Last probe",
       lastProbe === null
@@ -42,7 +43,8 @@ export function upstreamFacts(pool: PoolOverview, upstream: UpstreamOverview, no
 }
 
 export function poolFacts(pool: PoolOverview, now: number): VNode {
-  const { policy, available, total, since, serving, queueDepth, queueMax, outage, tunnels, inFlight } = pool;
+  const { policy, available, total, since, serving, panicSince, queueDepth, queueMax, outage, tunnels, inFlight } =
+    pool;
   const facts: readonly (Fact | false)[] = [
     ["Policy", policy],
     ["Available", `${available} of ${total}`],
@@ -50,6 +52,7 @@ export function poolFacts(pool: PoolOverview, now: number): VNode {
       serving ? "Serving since" : "Not serving since",
       `${formatTime(since, now)}, for ${formatDuration(now - since)}`,
     ],
+    panicSince !== null && ["Panic since", `${formatTime(panicSince, now)}, for ${formatDuration(now - panicSince)}`],
     outage !== null && ["Outage since", `${formatTime(outage.since, now)}, ${formatCount(outage.waiting)} waiting`],
     ["In flight", `${formatCount(inFlight)}${andTunnels(tunnels)}`],
     ["Queue", queueMax === null ? formatCount(queueDepth) : `${formatCount(queueDepth)} of ${formatCount(queueMax)}`],
@@ -72,14 +75,13 @@ function members({ name, upstreams }: PoolOverview): VNode {
   </span>`;
 }
 
-function weights({ upstreams }: PoolOverview, upstream: UpstreamOverview): string {
-  const { weight, effectiveWeight, backup } = upstream;
-  const serving = upstreams.filter((one) => one.backup === backup && isServing(one));
-  const total = serving.reduce((sum, one) => sum + one.effectiveWeight, 0);
-  const share = isServing(upstream) && total > 0 ? `, ${formatRatio(effectiveWeight / total)} of its pool` : "";
+function weights(pool: PoolOverview, upstream: UpstreamOverview): string {
+  const { weight, effectiveWeight } = upstream;
+  const share = shareOf(pool, upstream);
+  const sharing = share === undefined ? "" : `, ${formatRatio(share)} of its pool`;
   return Math.abs(weight - effectiveWeight) < 0.005
-    ? `${formatWeight(weight)}${share}`
-    : `${formatWeight(weight)} configured, ${formatWeight(effectiveWeight)} effective${share}`;
+    ? `${formatWeight(weight)}${sharing}`
+    : `${formatWeight(weight)} configured, ${formatWeight(effectiveWeight)} effective${sharing}`;
 }
 
 function load({ inFlight, tunnels, maxInFlight }: UpstreamOverview): string {

@@ -77,6 +77,13 @@ export function effectOfAdding(pool: PoolOverview, weight: number, backup: boole
 }
 
 /** Upstreams that get requests now, in proportion to their effective weights. Backups only while nothing else serves. */
+/** The share of new requests that an upstream gets now, as its weight says. Undefined if it gets none. */
+export function shareOf(pool: PoolOverview, upstream: UpstreamOverview): number | undefined {
+  const serving = servingUpstreams(pool);
+  if (!serving.includes(upstream)) return undefined;
+  return upstream.effectiveWeight / totalWeight(serving);
+}
+
 function servingUpstreams({ upstreams }: PoolOverview): readonly UpstreamOverview[] {
   const serving = upstreams.filter((upstream) => isServing(upstream) && upstream.effectiveWeight > 0);
   const primary = serving.filter(({ backup }) => !backup);

@@ -31,7 +31,7 @@ export function PoolRow({ row, rates, now, index, isCurrent, isSelected, add }: 
     <th role="rowheader" scope="row" class="c-name">
       <a class="row-link" href=${link} tabindex=${tabIndex}>${name}</a><span class="url">${pool.policy}</span>
     </th>
-    <td role="cell" class="c-state">${PoolStatus({ pool, now })}${hidden > 0 && html`<span class="dim">, ${formatCount(hidden)} hidden</span>`}</td>
+    <td role="cell" class="c-state">${PoolStatus({ pool, now })}${hidden > 0 && html` <span class="dim">${formatCount(hidden)} hidden</span>`}</td>
     <td role="cell" class="c-rate number" data-label="Req/s">${formatRate(traffic.rate)}</td>
     <td role="cell" class="c-trend"><${Sparkline} rates=${rates} width=${96} height=${20} isFilled /></td>
     <td role="cell" class="c-errors number ${cellTone(errorTone(traffic.errorRatio))}" data-label="Errors">${formatRatio(traffic.errorRatio)}</td>
