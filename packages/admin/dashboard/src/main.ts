@@ -1,6 +1,6 @@
 import { LiveData } from "./data/live-data.ts";
 import { App } from "./page/app.ts";
-import { updateTab } from "./page/page-title.ts";
+import { updateTab } from "./page/update-tab.ts";
 import { html, render } from "./vendor/preact.js";
 
 const root = document.getElementById("app");

@@ -1,21 +1,7 @@
-/** Keys of the whole page, and the detail that the address names. */
+/** Keys of the whole page. */
 
-import { useEffect, useState } from "../vendor/preact.js";
-import { readSelection, type Selection, select } from "./selection.ts";
-
-export function useSelection(): Selection | undefined {
-  const [selection, setSelection] = useState(readSelection);
-  useEffect(() => {
-    const update = () => setSelection(readSelection());
-    addEventListener("hashchange", update);
-    addEventListener("popstate", update);
-    return () => {
-      removeEventListener("hashchange", update);
-      removeEventListener("popstate", update);
-    };
-  }, []);
-  return selection;
-}
+import { useEffect } from "../vendor/preact.js";
+import { readSelection, select } from "./selection.ts";
 
 /** `/` goes to the filter. Escape leaves the filter, or closes the detail and returns to its row. */
 export function useShortcuts(): void {

@@ -1,5 +1,7 @@
 /** The pool or upstream whose detail is open: the fragment of the page's address, so that it can be shared and reloaded. */
 
+import { useEffect, useState } from "../vendor/preact.js";
+
 export interface Selection {
   readonly pool: string;
   /** Undefined for the pool as a whole. */
@@ -30,4 +32,19 @@ export function select(link: string | undefined): void {
   if (link === undefined || location.hash !== "") history.replaceState(null, "", url);
   else history.pushState(null, "", url);
   dispatchEvent(new HashChangeEvent("hashchange"));
+}
+
+/** Follows the address of the page. */
+export function useSelection(): Selection | undefined {
+  const [selection, setSelection] = useState(readSelection);
+  useEffect(() => {
+    const update = () => setSelection(readSelection());
+    addEventListener("hashchange", update);
+    addEventListener("popstate", update);
+    return () => {
+      removeEventListener("hashchange", update);
+      removeEventListener("popstate", update);
+    };
+  }, []);
+  return selection;
 }

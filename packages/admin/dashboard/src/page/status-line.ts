@@ -2,8 +2,8 @@
 
 import type { Overview, Problem } from "@evenkeel/admin";
 import { countOf, formatDuration, formatTime } from "../model/format.ts";
+import { overallTone, summarize } from "../model/overall-state.ts";
 import { inPlainWords } from "../model/plain-words.ts";
-import type { Tone } from "../model/statuses.ts";
 import { html, type VNode } from "../vendor/preact.js";
 import { toneIcon } from "./icons.ts";
 import { selectionLink } from "./selection.ts";
@@ -13,18 +13,6 @@ const maxListed = 5;
 interface Props {
   readonly overview: Overview;
   readonly now: number;
-}
-
-export function overallTone({ problems, draining }: Overview): Tone {
-  if (problems.some(({ severity }) => severity === "critical")) return "bad";
-  return problems.length > 0 || draining ? "warn" : "ok";
-}
-
-/** The sentence for the title of the page and for screen readers. Without durations, so that it changes only with the state. */
-export function summarize({ problems, draining }: Overview): string {
-  const [worst] = problems;
-  if (worst === undefined) return draining ? "Draining" : "All healthy";
-  return problems.length === 1 ? inPlainWords(worst.text) : `${countOf(problems.length, "problem")}: ${worst.text}`;
 }
 
 export function StatusLine({ overview, now }: Props): VNode {

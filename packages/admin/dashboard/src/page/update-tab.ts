@@ -1,7 +1,7 @@
 /** The state in the title and the icon of the browser's tab, for an operator who looks at another one. */
 
 import type { LiveData } from "../data/live-data.ts";
-import { overallTone, summarize } from "./status-line.ts";
+import { overallTone, summarize } from "../model/overall-state.ts";
 
 const icons = { ok: "favicon", warn: "favicon-warning", bad: "favicon-trouble", idle: "favicon-unknown" } as const;
 
