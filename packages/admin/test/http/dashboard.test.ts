@@ -36,7 +36,9 @@ test("the page and its files need no token, run code of their own origin only, a
       etag: expect.stringMatching(/^"[\w-]{22}"$/),
     });
   }
-  expect((await send("GET", "/dashboard/vendor/preact.LICENSE.txt")).status).toBe(200);
+  const licenses = await send("GET", "/dashboard/vendor/NOTICE.txt");
+  expect(licenses.status).toBe(200);
+  for (const name of ["htm", "preact", "uplot"]) expect(licenses.text).toMatch(new RegExp(`^${name} \\d`, "m"));
 });
 
 test("an unchanged file is 304 without a body", async () => {
