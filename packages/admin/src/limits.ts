@@ -28,6 +28,8 @@ export const limits = {
   trafficMs: 10_000,
   /** Upstreams with a history, in the order of the snapshot. */
   historyUpstreams: 10_000,
+  /** Milliseconds of one turn of the event loop in which metrics are rendered. */
+  renderMs: 5,
   /** Problems of an overview. */
   problems: 100,
   /** Sessions of browsers, of each role. Beyond it the oldest ends. */

@@ -6,10 +6,11 @@
  */
 
 import type { EjectionReason, PoolSnapshot, ProxySnapshot, UpstreamSnapshot } from "evenkeel";
-import { collectDefaultMetrics, type Metric, Registry } from "prom-client";
+import { collectDefaultMetrics, Registry } from "prom-client";
 import type { AdminResponse } from "../http/response.ts";
 import type { AdminOptions } from "../options.ts";
 import type { AdminTarget } from "../target/admin-target.ts";
+import { renderFamilies } from "./exposition.ts";
 import { listenerFamilies } from "./listener-metrics.ts";
 import { counter, type Family, gauge, histogram, type Labels, sample } from "./metric-family.ts";
 import { workerFamilies } from "./worker-metrics.ts";
@@ -19,18 +20,25 @@ const ejectionReasons = ["consecutive-failures", "failure-ratio", "trial-failed"
 
 let processRegistry: Registry | undefined;
 
-/** Returns the function that renders the target's metrics, and starts the collection of process metrics. */
+/**
+ * Returns the function that renders the target's metrics, and starts the collection of process metrics. Scrapes at the same time
+ * share one text, so that many of them take no more of a turn than one.
+ */
 export function createMetrics(target: AdminTarget, listener: AdminOptions["listener"]): () => Promise<AdminResponse> {
   const ofProcess = processMetrics();
-  return async () => {
+  const render = async (): Promise<AdminResponse> => {
     const [snapshot, connections, workers] = await Promise.all([target.snapshot(), listener?.(), target.workers?.()]);
-    const registry = new Registry();
-    for (const metric of ofProcess.getMetricsAsArray()) registry.registerMetric(metric as unknown as Metric);
-    for (const family of [...toFamilies(snapshot), ...listenerFamilies(connections), ...workerFamilies(workers)]) {
-      const metric = { ...family, get: async () => family };
-      registry.registerMetric(metric as unknown as Metric);
-    }
-    return { status: 200, type: registry.contentType, body: await registry.metrics() };
+    const families = [...toFamilies(snapshot), ...listenerFamilies(connections), ...workerFamilies(workers)];
+    const own = await renderFamilies(families);
+    const body = Buffer.concat([Buffer.from(await ofProcess.metrics()), own]);
+    return { status: 200, type: ofProcess.contentType, body };
+  };
+  let pending: Promise<AdminResponse> | undefined;
+  return () => {
+    pending ??= render().finally(() => {
+      pending = undefined;
+    });
+    return pending;
   };
 }
 
@@ -155,10 +163,7 @@ function poolFamilies({ pools }: ProxySnapshot): readonly Family[] {
 }
 
 function upstreamFamilies({ pools }: ProxySnapshot): readonly Family[] {
-  const each = <T>(of: (labels: Labels, upstream: UpstreamSnapshot) => T | readonly T[]): T[] =>
-    pools.flatMap(({ name: pool, upstreams }) =>
-      upstreams.flatMap((upstream) => of({ pool, upstream: upstream.id }, upstream)),
-    );
+  const each = <T>(of: (labels: Labels, upstream: UpstreamSnapshot) => readonly T[]): Iterable<T> => ofEach(pools, of);
   return [
     counter(
       "evenkeel_upstream_requests_total",
@@ -170,7 +175,7 @@ function upstreamFamilies({ pools }: ProxySnapshot): readonly Family[] {
     counter(
       "evenkeel_upstream_server_errors_total",
       "Responses of the upstream with a 5xx status.",
-      each((labels, { serverErrors }) => sample(labels, serverErrors)),
+      each((labels, { serverErrors }) => [sample(labels, serverErrors)]),
     ),
     histogram(
       "evenkeel_upstream_duration_seconds",
@@ -180,22 +185,22 @@ function upstreamFamilies({ pools }: ProxySnapshot): readonly Family[] {
     gauge(
       "evenkeel_upstream_in_flight",
       "Attempts in flight.",
-      each((labels, { inFlight }) => sample(labels, inFlight)),
+      each((labels, { inFlight }) => [sample(labels, inFlight)]),
     ),
     gauge(
       "evenkeel_upstream_in_flight_limit",
       "The limit of attempts and tunnels together, in all workers, where there is one.",
-      each((labels, { maxInFlight }) => (maxInFlight === null ? [] : sample(labels, maxInFlight))),
+      each((labels, { maxInFlight }) => (maxInFlight === null ? [] : [sample(labels, maxInFlight)])),
     ),
     gauge(
       "evenkeel_upstream_available",
       "1 if the upstream may be picked, else 0.",
-      each((labels, { available }) => sample(labels, Number(available))),
+      each((labels, { available }) => [sample(labels, Number(available))]),
     ),
     gauge(
       "evenkeel_upstream_status",
       "Always 1; what the upstream is now is in the label.",
-      each((labels, { condition: { status } }) => sample({ ...labels, status }, 1)),
+      each((labels, { condition: { status } }) => [sample({ ...labels, status }, 1)]),
     ),
     gauge(
       "evenkeel_upstream_weight",
@@ -224,6 +229,16 @@ function upstreamFamilies({ pools }: ProxySnapshot): readonly Family[] {
       ]),
     ),
   ];
+}
+
+/** What `of` returns for each upstream, made when it is read. */
+function* ofEach<T>(
+  pools: readonly PoolSnapshot[],
+  of: (labels: Labels, upstream: UpstreamSnapshot) => readonly T[],
+): Iterable<T> {
+  for (const { name: pool, upstreams } of pools) {
+    for (const upstream of upstreams) yield* of({ pool, upstream: upstream.id }, upstream);
+  }
 }
 
 function ownFamilies({ reloads, version }: ProxySnapshot): readonly Family[] {
