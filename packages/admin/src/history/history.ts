@@ -32,6 +32,8 @@ export class History {
   /** The number of samples so far. */
   #count = 0;
   #lastAt = 0;
+  /** The same for all readers until the next sample. */
+  #recentSpan: Span | undefined;
 
   /** `now` is in milliseconds on a monotonic clock. The first snapshot is no sample: it only says where counting begins. */
   record(snapshot: ProxySnapshot, now: number): void {
@@ -43,6 +45,7 @@ export class History {
       this.#seconds[sample.number % windowSamples] = seconds;
     }
     this.#lastAt = now;
+    this.#recentSpan = undefined;
     const add = (window: Window | undefined, counts: Parameters<Window["add"]>[2]) => {
       if (window === undefined || sample === undefined) return new Window(this.#count, counts);
       window.add(sample.number, sample.seconds, counts);
@@ -67,7 +70,8 @@ export class History {
   }
 
   recent(): RecentTraffic {
-    const span = this.#span(limits.trafficMs, trafficSamples);
+    this.#recentSpan ??= this.#span(limits.trafficMs, trafficSamples);
+    const span = this.#recentSpan;
     return {
       all: this.#all?.traffic(span) ?? unmeasured,
       pool: (name) => this.#windowOf(name)?.traffic(span) ?? unmeasured,

@@ -17,6 +17,15 @@ export interface Span {
   readonly seconds: readonly number[];
 }
 
+/** What the samples of a span have added together. */
+interface Recent {
+  readonly span: Span;
+  readonly seconds: number;
+  readonly retries: number;
+  readonly budgetExhausted: number;
+  readonly traffic: Traffic;
+}
+
 /** What a sample has added to the counts. */
 const added = ["requests", "errors", "retries", "budgetExhausted"] as const;
 const errorsPlace = added.indexOf("errors");
@@ -32,6 +41,7 @@ export class Window {
   /** What each of the last samples has added to the buckets. */
   #durations = new Float32Array(0);
   #last: Counts;
+  #lastRecent: Recent | undefined;
   /** The first sample. */
   readonly #first: number;
 
@@ -43,16 +53,17 @@ export class Window {
 
   /** `number` is that of the sample before, plus one; `seconds` is the time since. */
   add(number: number, seconds: number, counts: Counts): void {
-    const before = continues(counts, this.#last) ? this.#last : undefined;
-    if (before === undefined || this.#durations.length !== counts.buckets.length * trafficSamples) {
-      this.#durations = new Float32Array(counts.buckets.length * trafficSamples);
-    }
-    const durations = this.#durationsOf(number, counts.buckets.length);
-    for (const [index, count] of counts.buckets.entries()) durations[index] = count - (before?.buckets[index] ?? 0);
-    const place = (number % trafficSamples) * added.length;
-    for (const [index, name] of added.entries()) this.#added[place + index] = counts[name] - (before?.[name] ?? 0);
+    const before = this.#last;
     this.#last = counts;
-    const [requests = 0, errors = 0] = this.#added.subarray(place);
+    const anew = beginsAnew(counts, before);
+    const place = (number % trafficSamples) * added.length;
+    for (let index = 0; index < added.length; index++) {
+      const name = added[index] as (typeof added)[number];
+      this.#added[place + index] = Math.max(0, counts[name] - (anew ? 0 : before[name]));
+    }
+    const durations = this.#addDurations(number, counts, before);
+    const requests = this.#added[place] ?? 0;
+    const errors = this.#added[place + errorsPlace] ?? 0;
     const values: Readonly<Record<Column, number | null>> = {
       rate: requests / seconds,
       errorRatio: requests === 0 ? null : Math.min(1, errors / requests),
@@ -61,23 +72,15 @@ export class Window {
       inFlight: counts.inFlight,
       queueDepth: counts.queueDepth,
     };
-    for (const [row, column] of columns.entries()) {
-      this.#values[row * windowSamples + (number % windowSamples)] = values[column] ?? Number.NaN;
+    for (let row = 0; row < columns.length; row++) {
+      const value = values[columns[row] as Column] ?? Number.NaN;
+      this.#values[row * windowSamples + (number % windowSamples)] = value;
     }
   }
 
   /** Of all samples of a span together, of at most `trafficSamples`. */
   traffic(span: Span): Traffic {
-    const { seconds, requests, errors } = this.#sum(span);
-    if (seconds === 0) return unmeasured;
-    const { bounds } = this.#last;
-    const durations = this.#sumDurations(span);
-    return {
-      rate: round(requests / seconds),
-      errorRatio: requests === 0 ? null : round(Math.min(1, errors / requests), 4),
-      p50: roundOrNull(quantileOf(bounds, durations, 0.5)),
-      p99: roundOrNull(quantileOf(bounds, durations, 0.99)),
-    };
+    return this.#recent(span).traffic;
   }
 
   /** The number of errors of a span. It is asked for every upstream in each sample, so it allocates nothing. */
@@ -92,7 +95,7 @@ export class Window {
 
   /** Null before the first sample. */
   retriesPerSecond(span: Span): { readonly retries: number | null; readonly budgetExhausted: number | null } {
-    const { seconds, retries, budgetExhausted } = this.#sum(span);
+    const { seconds, retries, budgetExhausted } = this.#recent(span);
     if (seconds === 0) return { retries: null, budgetExhausted: null };
     return { retries: round(retries / seconds), budgetExhausted: round(budgetExhausted / seconds) };
   }
@@ -108,59 +111,93 @@ export class Window {
     });
   }
 
-  #sum(span: Span): Record<(typeof added)[number] | "seconds", number> {
-    const sum = { seconds: 0, requests: 0, errors: 0, retries: 0, budgetExhausted: 0 };
-    for (const [back, number] of this.#numbers(span).entries()) {
-      sum.seconds += span.seconds[back] ?? 0;
-      for (const [index, name] of added.entries()) {
-        sum[name] += this.#added[(number % trafficSamples) * added.length + index] ?? 0;
-      }
+  /**
+   * Returns the durations of this sample. It has none if a reload has changed the buckets: the counts stay, so what was counted
+   * before cannot be told from what is new.
+   */
+  #addDurations(number: number, counts: Counts, before: Counts): Float32Array {
+    const { bounds, buckets } = counts;
+    const { length } = buckets;
+    const sameBounds = isSame(bounds, before.bounds);
+    if (!sameBounds || this.#durations.length !== length * trafficSamples) {
+      this.#durations = new Float32Array(length * trafficSamples);
     }
-    return sum;
+    const start = (number % trafficSamples) * length;
+    const durations = this.#durations.subarray(start, start + length);
+    const known = beginsAnew(counts, before) ? [] : before.buckets;
+    const follows = known.length === 0 || (sameBounds && !isLower(buckets, known));
+    for (let index = 0; index < length; index++) {
+      durations[index] = follows ? (buckets[index] ?? 0) - (known[index] ?? 0) : 0;
+    }
+    return durations;
   }
 
-  #sumDurations(span: Span): number[] {
+  /** Computed once for each span, whatever the number of readers. */
+  #recent(span: Span): Recent {
+    if (this.#lastRecent?.span !== span) this.#lastRecent = this.#sum(span);
+    return this.#lastRecent;
+  }
+
+  #sum(span: Span): Recent {
     const { length } = this.#last.buckets;
-    const sums = new Array<number>(length).fill(0);
-    for (const number of this.#numbers(span)) {
-      const start = (number % trafficSamples) * length;
+    const samples = this.#lengthOf(span);
+    const sums = { requests: 0, errors: 0, retries: 0, budgetExhausted: 0 };
+    let seconds = 0;
+    const durations = new Array<number>(length).fill(0);
+    for (let back = 0; back < samples; back++) {
+      const place = (span.newest - back) % trafficSamples;
+      seconds += span.seconds[back] ?? 0;
+      for (let index = 0; index < added.length; index++) {
+        sums[added[index] as (typeof added)[number]] += this.#added[place * added.length + index] ?? 0;
+      }
       for (let index = 0; index < length; index++) {
-        (sums[index] as number) += this.#durations[start + index] ?? 0;
+        (durations[index] as number) += this.#durations[place * length + index] ?? 0;
       }
     }
-    return sums;
-  }
-
-  /** The numbers of the samples that this window has, newest first. */
-  #numbers(span: Span): number[] {
-    return Array.from({ length: this.#lengthOf(span) }, (_, back) => span.newest - back);
+    const traffic = seconds === 0 ? unmeasured : trafficOf(sums, seconds, this.#last.bounds, durations);
+    const { retries, budgetExhausted } = sums;
+    return { span, seconds, retries, budgetExhausted, traffic };
   }
 
   #lengthOf({ newest, seconds }: Span): number {
     return Math.max(0, Math.min(seconds.length, newest - this.#first + 1));
   }
-
-  #durationsOf(number: number, length: number): Float32Array {
-    const start = (number % trafficSamples) * length;
-    return this.#durations.subarray(start, start + length);
-  }
 }
 
 export const unmeasured: Traffic = Object.freeze({ rate: null, errorRatio: null, p50: null, p99: null });
+const idle: Traffic = Object.freeze({ rate: 0, errorRatio: null, p50: null, p99: null });
 
-/** Counts begin anew when an upstream is replaced by one with its id, and durations when a reload changes the buckets. */
-function continues(later: Counts, earlier: Counts): boolean {
-  return (
-    later.requests >= earlier.requests &&
-    later.errors >= earlier.errors &&
-    later.buckets.length === earlier.buckets.length &&
-    later.buckets.every((count, index) => count >= (earlier.buckets[index] ?? 0)) &&
-    later.bounds.every((bound, index) => bound === earlier.bounds[index])
-  );
+function trafficOf(
+  { requests, errors }: { readonly requests: number; readonly errors: number },
+  seconds: number,
+  bounds: readonly number[],
+  durations: readonly number[],
+): Traffic {
+  if (requests === 0 && (durations.at(-1) ?? 0) === 0) return idle;
+  return Object.freeze({
+    rate: round(requests / seconds),
+    errorRatio: requests === 0 ? null : round(Math.min(1, errors / requests), 4),
+    p50: roundOrNull(quantileOf(bounds, durations, 0.5)),
+    p99: roundOrNull(quantileOf(bounds, durations, 0.99)),
+  });
+}
+
+/** Counts begin anew when an upstream is replaced by one with its id. */
+function beginsAnew(later: Counts, earlier: Counts): boolean {
+  return later.requests < earlier.requests || later.errors < earlier.errors;
+}
+
+function isLower(later: readonly number[], earlier: readonly number[]): boolean {
+  return later.some((count, index) => count < (earlier[index] ?? 0));
+}
+
+function isSame(one: readonly number[], other: readonly number[]): boolean {
+  return one === other || (one.length === other.length && one.every((value, index) => value === other[index]));
 }
 
 function round(value: number, digits = 2): number {
-  return Number(value.toFixed(digits));
+  const factor = 10 ** digits;
+  return Math.round(value * factor) / factor;
 }
 
 function roundOrNull(value: number | null): number | null {

@@ -112,13 +112,26 @@ describe("counts that begin anew", () => {
     expect(history.series("api", "a", 1_000)?.rate).toEqual([100, 30]);
   });
 
-  test("are those of other buckets after a reload", () => {
+  test("a reload with other buckets adds no request, and leaves one sample without latencies", () => {
     const history = historyOf([{ ok: 500 }, { ok: 600 }]);
-    const latency = { bounds: [0.5], counts: [10], count: 10, sum: 1 };
-    history.record(snapshotAfter({ ok: 610 }, { latency }), 2_000);
-    const other = { bounds: [0.25], counts: [10], count: 10, sum: 1 };
-    history.record(snapshotAfter({ ok: 620 }, { latency: other }), 3_000);
-    expect(history.series("api", "a", 1_000)?.p50).toEqual([5, 250, 125]);
+    // A reload keeps the counts.
+    const others = (count: number) => ({ bounds: [0.5], counts: [count], count, sum: 1 });
+    history.record(snapshotAfter({ ok: 610 }, { latency: others(610) }), 2_000);
+    history.record(snapshotAfter({ ok: 630 }, { latency: others(630) }), 3_000);
+    const series = history.series("api", "a", 1_000);
+    expect([series?.rate, series?.p50]).toEqual([
+      [100, 10, 20],
+      [5, null, 250],
+    ]);
+    expect(history.recent().upstream("api", "a")).toMatchObject({ rate: 43.33, p50: 250 });
+  });
+
+  test("counts of a pool that is replaced between two samples are never negative", () => {
+    const history = new History();
+    history.record(around([], { ok: 0 }, { retries: { reset: 5 }, retryBudgetExhausted: 3 }), 0);
+    history.record(around([], { ok: 10 }, { retries: {}, retryBudgetExhausted: 0 }), 1_000);
+    expect(history.recent().retries("api")).toEqual({ retries: 0, budgetExhausted: 0 });
+    expect(history.recent().pool("api").rate).toBe(10);
   });
 
   test("an upstream that joins or leaves has no history of another time", () => {
