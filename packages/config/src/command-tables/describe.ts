@@ -1,4 +1,4 @@
-import { formatListenAddress, isHeaderTable, isSecretName } from "evenkeel";
+import { formatListenAddress, isHeaderTable, isSecretName, maskSecrets } from "evenkeel";
 import type { AccessLogConfig, AdminConfig, CertificateConfig, FileConfig, ServerConfig } from "../file-config.ts";
 
 /** Stands for a secret: the length of a token is a secret too. */
@@ -13,7 +13,7 @@ export function describeTables({ server, admin, accessLog, tracing }: FileConfig
     server: describeServer(server),
     ...(admin !== undefined && { admin: describeAdmin(admin) }),
     accessLog: describeAccessLog(accessLog),
-    ...(tracing !== undefined && { tracing: maskSecrets({ ...tracing, endpoint: maskUserInfo(tracing.endpoint) }) }),
+    ...(tracing !== undefined && { tracing: maskTable({ ...tracing, endpoint: maskUrl(tracing.endpoint) }) }),
   };
 }
 
@@ -41,29 +41,32 @@ function describeCertificate({ cert, key }: CertificateConfig): object {
 }
 
 function describeAdmin({ listen, ...rest }: AdminConfig): object {
-  return { listen: formatListenAddress(listen), ...maskSecrets(rest) };
+  return { listen: formatListenAddress(listen), ...maskTable(rest) };
 }
 
 function describeAccessLog(accessLog: AccessLogConfig): object {
-  return maskSecrets(accessLog);
+  return maskTable(accessLog);
 }
 
-/** Tracing without an endpoint of its own is described without one: its default depends on the environment. */
-function maskUserInfo(url: string | undefined): string | undefined {
-  return url?.replace(/(?<=\/\/)[^/]*@/, `${masked}@`);
+/**
+ * Masks user info and the query, whose parameters can be credentials. Tracing without an endpoint of its own is described without
+ * one: its default depends on the environment.
+ */
+function maskUrl(url: string | undefined): string | undefined {
+  return url?.replace(/(?<=\/\/)[^/]*@/, `${masked}@`).replace(/(?<=\?).*$/s, masked);
 }
 
 /** Masks the values whose name suggests a secret, and all in a table of headers. What is undefined is left out. */
-function maskSecrets(table: object): object {
+function maskTable(table: object): object {
   const entries = Object.entries(table).filter(([, value]) => value !== undefined);
   return Object.fromEntries(entries.map(([key, value]: [string, unknown]) => [key, maskValue(key, value)]));
 }
 
 function maskValue(key: string, value: unknown): unknown {
   if (isHeaderTable(key)) return Object.fromEntries(Object.keys(value as object).map((name) => [name, masked]));
-  if (typeof value === "string" && isSecretName(key)) return masked;
+  if (typeof value === "string") return isSecretName(key) ? masked : maskSecrets(value);
   const isTable = typeof value === "object" && value !== null && !Array.isArray(value);
-  return isTable ? maskSecrets(value) : value;
+  return isTable ? maskTable(value) : value;
 }
 
 /** In the largest unit that needs no fraction. */

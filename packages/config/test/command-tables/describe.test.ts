@@ -55,6 +55,18 @@ test.each(["", full])("the tables in force are those of a file with the same eff
   expect({ ...again, options: config.options }).toEqual(config);
 });
 
+test("no secret in a URL or a text is described", () => {
+  const toml = `
+[tracing]
+endpoint = "https://me:hunter2@example.com/v1/traces?api_key=hunter2&x=hunter2"
+[accessLog.fields]
+add = { dsn = "https://me:hunter2@example.com/1", note = "Bearer hunter2", apiToken = "hunter2" }
+`;
+  const described = describeTables(parseConfig(toml + pools, { file: "/etc/evenkeel/config.toml", env: {} }));
+  expect(JSON.stringify(described)).not.toContain("hunter2");
+  expect(described).toMatchObject({ tracing: { endpoint: "https://***@example.com/v1/traces?***" } });
+});
+
 test("TOML has no null", () => {
   expect(formatToml({ a: null, b: [1, null, { c: null, d: undefined, e: "x" }] })).toBe('b = [ 1, { e = "x" } ]\n');
 });

@@ -24,12 +24,15 @@ const plainHeaders =
 export function describeOptions({ written }: ResolvedOptions): Json {
   const { pools, routes = [{}], defaults: shared = {}, ...top } = written;
   const names = Object.keys(pools);
-  const described = Object.entries(pools).map(([name, pool]) => [name, describePool(mergeTables(shared, pool))]);
-  return withoutSecrets({
+  // The name of a pool is no key, so it says nothing about what is secret.
+  const described = Object.entries(pools).map(([name, pool]) => {
+    return [name, withoutSecrets(describePool(mergeTables(shared, pool)))];
+  });
+  const others = {
     ...mergeKeys(pick(defaults, topKeys), top),
     routes: routes.map((route) => describeRoute(route, names[0] ?? "")),
-    pools: Object.fromEntries(described),
-  }) as Json;
+  };
+  return { ...(withoutSecrets(others) as Json), pools: Object.fromEntries(described) };
 }
 
 const topKeys = [
@@ -88,8 +91,14 @@ function withoutSecrets(value: unknown, key = ""): unknown {
     );
   }
   if (typeof value !== "string") return value;
-  if (isSecretName(key) || key === "key") return masked;
-  return value.includes("-----BEGIN ") ? "PEM" : maskSecrets(value);
+  if (key === "key" || isSecretName(key)) return masked;
+  if (value.includes("-----BEGIN ")) return "PEM";
+  return maskSecrets(key === "path" ? withoutQueryValues(value) : value);
+}
+
+/** Any parameter of a probe can be a credential, whatever its name. */
+function withoutQueryValues(path: string): string {
+  return path.replace(/([?&][^=&]*=)[^&]*/g, `$1${masked}`);
 }
 
 function maskHeader(name: string, value: unknown): unknown {

@@ -17,7 +17,10 @@ export function isSecretName(name: string): boolean {
   if (plainNames.has(name)) return false;
   if (secretName.test(name)) return true;
   const word = name.toLowerCase();
-  return word.length <= 16 && misspelt.some((secret) => editDistance(word, secret) <= (secret.length < 6 ? 1 : 2));
+  return misspelt.some((secret) => {
+    const most = secret.length < 6 ? 1 : 2;
+    return Math.abs(word.length - secret.length) <= most && editDistance(word, secret) <= most;
+  });
 }
 
 /** Whether a key holds a table of headers. */

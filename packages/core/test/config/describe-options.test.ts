@@ -79,7 +79,10 @@ describe("the description of options", () => {
       upstreams: ["https://a"],
       sticky: { secret: "hunter2-hunter2" },
       tls: { ca: pem("CERTIFICATE"), cert: pem("CERTIFICATE"), key: pem("PRIVATE KEY") },
-      healthCheck: { path: "/healthz?token=hunter2", headers: { "X-Internal": "hunter2", Host: "a.example" } },
+      healthCheck: {
+        path: "/healthz?token=hunter2&k=hunter2",
+        headers: { "X-Internal": "hunter2", Host: "a.example" },
+      },
       routes: [
         {
           requestHeaders: {
@@ -102,9 +105,18 @@ describe("the description of options", () => {
         default: {
           sticky: { cookie: "evenkeel", secret: "***", onMissing: "redistribute" },
           tls: { ca: "PEM", cert: "PEM", key: "***" },
-          healthCheck: { path: "/healthz?token=*******", headers: { "X-Internal": "***", Host: "a.example" } },
+          healthCheck: { path: "/healthz?token=***&k=***", headers: { "X-Internal": "***", Host: "a.example" } },
         },
       },
+    });
+  });
+
+  test("masks no pool for its name", () => {
+    const named = { set: { upstreams: ["http://a"] }, headers: { upstreams: ["http://b"] }, token: {} };
+    const options: ProxyOptions = { pools: named, routes: [{ pool: "set" }] };
+    expect(described(options)).toMatchObject({
+      routes: [{ pool: "set" }],
+      pools: { set: { balance: "p2c" }, headers: { upstreams: [{ url: "http://b" }] }, token: { balance: "p2c" } },
     });
   });
 });
