@@ -45,6 +45,8 @@ export async function callAdmin<T>(
   const response = parse(content);
   if (status >= 200 && status <= 299) return response as T;
   const { code, message } = (response as ErrorDocument | undefined)?.error ?? {};
+  // The port of the proxy itself. No admin API has routes.
+  if (code === "no_route") throw notAdminApi();
   const hint = status === 401 ? " (see --token)" : "";
   throw new Failure(
     `${typeof message === "string" ? message : `the response has status ${status}`}${hint}`,

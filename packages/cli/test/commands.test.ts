@@ -278,11 +278,15 @@ test("a response of another server is reported, and its control characters do no
   const page = await startUpstream((_req, res) => res.end("<h1>hello</h1>"));
   expect((await runCli(["status", "--admin", page.url])).code).toBe(1);
   let hostile: unknown = overviewOf([hostilePool("\u001b[2J", [upstreamOf("a\n", { reason: "\u009b2J" })])]);
-  const other = await startUpstream((_req, res) => res.end(JSON.stringify(hostile)));
+  const other = await startUpstream((_req, res) => {
+    const isError = (hostile as { error?: unknown } | null)?.error !== undefined;
+    res.writeHead(isError ? 404 : 200).end(JSON.stringify(hostile));
+  });
   const { stdout, stderr } = await runCli(["status", "--admin", other.url]);
   expect(stdout).toContain("\\x1b[2J/a\\x0a ");
   expect(stdout + stderr).not.toMatch(/(?!\n)\p{Cc}/u);
-  for (const malformed of [null, [], { pools: [null], problems: [], traffic: {}, time: 1 }, { pools: 1 }]) {
+  const ofProxy = { error: { code: "no_route", message: "Not Found" } };
+  for (const malformed of [null, [], { pools: [null], problems: [], traffic: {}, time: 1 }, { pools: 1 }, ofProxy]) {
     hostile = malformed;
     expect(await runCli(["status", "--admin", other.url])).toEqual({
       code: 1,

@@ -2,7 +2,7 @@ import type { Overview } from "@evenkeel/admin";
 import { formatAge, formatTime } from "../overview/format-values.ts";
 import { describePools, describeProblem, describeProcess, describeTraffic } from "../overview/status-report.ts";
 import { toRows } from "../overview/upstream-rows.ts";
-import { cutLine, type StyledLine, span } from "./styled-line.ts";
+import { cutLine, cutText, type StyledLine, span } from "./styled-line.ts";
 import { drawUpstreams } from "./upstream-table.ts";
 import type { Extent, View } from "./view.ts";
 
@@ -32,6 +32,9 @@ const shownProblems = 4;
 const lowTerminal = 16;
 /** The least number of rows for upstreams: the table of pools is left out before. */
 const leastUpstreams = 5;
+/** The least width of the name of a pool, and the share of the terminal's width that it may take. */
+const leastName = 12;
+const nameShare = 0.4;
 
 /** Draws one frame. Nothing in it is wider or longer than the terminal. */
 export function drawFrame({ overview, view, admin, stale }: FrameInput, { columns, rows }: Size): Frame {
@@ -45,7 +48,7 @@ export function drawFrame({ overview, view, admin, stale }: FrameInput, { column
     ...drawProblems(overview, rows),
     [],
   ];
-  const pools = [...describePools(overview).map((line) => [span(line)]), []];
+  const pools = [...describePools(withShortNames(overview, columns)).map((line) => [span(line)]), []];
   // The header of the table and the line with the keys.
   const left = rows - head.length - 2;
   const showsPools = left - pools.length >= Math.min(leastUpstreams, upstreams.length);
@@ -64,6 +67,12 @@ export function drawFrame({ overview, view, admin, stale }: FrameInput, { column
     lines: shown.map((line) => cutLine(line, columns)),
     extent: { pools: overview.pools.map(({ name }) => name), upstreams: upstreams.length, page },
   };
+}
+
+/** A long name leaves room for the numbers. */
+function withShortNames(overview: Overview, columns: number): Overview {
+  const most = Math.max(leastName, Math.floor(columns * nameShare));
+  return { ...overview, pools: overview.pools.map((pool) => ({ ...pool, name: cutText(pool.name, most) })) };
 }
 
 /** All lines of an overview without a terminal, and without the keys. */

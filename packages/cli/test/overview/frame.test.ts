@@ -63,6 +63,12 @@ q quit  s sort: status  p pool: all  arrows scrol…
   }
 });
 
+test("the long name of a pool leaves room for its numbers", () => {
+  const overview = overviewOf([poolOf("the-pool-of-the-checkout-of-the-shop-in-north-america", [upstreamOf("a")])]);
+  const { lines } = drawFrame({ overview, view, admin }, { columns: 60, rows: 24 });
+  expect(textOf(lines).find((line) => line.startsWith("the-pool"))).toMatch(/^the-pool-of-the-checkou… {2}1 of 1 /);
+});
+
 test("old numbers are marked", () => {
   const stale = { ms: 12_000, reason: "cannot reach the admin API" };
   const { lines } = drawFrame({ overview: troubled, view, admin, stale }, { columns: 120, rows: 30 });
