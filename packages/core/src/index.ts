@@ -34,6 +34,7 @@ export type { HeaderList } from "./http1/header-list.ts";
 export { describeChanges, type LoggedEvents } from "./log/event-entries.ts";
 export type { LogEntry, Logger, LoggerOption, LogLevel } from "./log/logger.ts";
 export { logPoolEvents, type PoolEventSource } from "./log/pool-events.ts";
+export type { ProxyLogs } from "./log/proxy-logs.ts";
 export { RepeatedProblem } from "./log/repeated-problem.ts";
 export type { AppRequest, AppResponse, ForwardOptions, ForwardUpgradeOptions } from "./node-listeners.ts";
 export { GroupSnapshots, type ParticipantRole } from "./observe/group-snapshots.ts";

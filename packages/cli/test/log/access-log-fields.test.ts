@@ -3,28 +3,13 @@ import type { RequestEvent } from "evenkeel";
 import { expect, test } from "vitest";
 import { compileFields } from "../../src/log/access-log-fields.ts";
 import { toJsonLine } from "../../src/log/access-log-format.ts";
+import { retriedRequest } from "../support/request-events.ts";
 
 const plain: RequestEvent = {
-  time: Date.UTC(2024, 1, 29, 23, 59, 59, 7),
-  requestId: "r1",
-  client: "192.0.2.1",
-  method: "GET",
+  ...retriedRequest,
   host: "example.com:8443",
-  url: "/a?b=c",
-  protocol: "HTTP/1.1",
-  status: 200,
-  bytesIn: 0,
-  bytesOut: 12,
-  durationMs: 1.23456,
-  route: "/*",
-  pool: "api",
-  upstream: "b",
   attempts: [{ upstream: "b", status: 200, connectMs: 0.5, headersMs: 1 }],
-  error: undefined,
-  flags: ["retried"],
-  traceparent: undefined,
   userAgent: undefined,
-  referer: undefined,
 };
 
 /** Hostile, with every field. */

@@ -4,7 +4,8 @@ import { TracedAttempt } from "../tracing/traced-attempt.ts";
 import type { TracedRequest } from "../tracing/traced-request.ts";
 import type { BalancedPool } from "./upstream-selector.ts";
 
-export interface Pick {
+/** How the upstream of an attempt was selected. */
+export interface SelectionNote {
   readonly by: PickedBy;
   readonly lastResort: boolean;
   /** The upstreams that were tried before in this round. */
@@ -16,7 +17,7 @@ export function traceAttempt(
   request: TracedRequest,
   { pool, balancer }: BalancedPool,
   upstream: Upstream,
-  { by, lastResort, tried }: Pick,
+  { by, lastResort, tried }: SelectionNote,
 ): TracedAttempt {
   const candidates = lastResort ? pool.lastResort(tried) : pool.candidatesExcept(tried);
   const destination = { pool: pool.name, upstream, http2: pool.options.connections.http2 };
