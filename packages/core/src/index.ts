@@ -11,7 +11,7 @@ export { formatListenAddress, type ListenAddress, parseListenAddress } from "./c
 export type * from "./config/options.ts";
 export * as optionSchemas from "./config/schema/field-schemas.ts";
 export { serverLimitShape, serverShape, serverTimeoutShape } from "./config/schema/server-schema.ts";
-export { isHeaderTable, isSecretName, maskSecrets } from "./config/secrets.ts";
+export { isHeaderTable, isSecretName, maskSecrets, withoutSecrets } from "./config/secrets.ts";
 export { type HeaderRule, headerRule } from "./config/settable-header.ts";
 export type * from "./coordination/coordination.ts";
 export { SharedState, type SharedStateOptions } from "./coordination/shared-state.ts";

@@ -61,6 +61,7 @@ test("the exports are exactly these, so that no export is added or removed by ac
       "simulate: function",
       "systemClock: object",
       "version: string",
+      "withoutSecrets: function",
     ]
   `);
 });

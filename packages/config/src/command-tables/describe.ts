@@ -1,5 +1,5 @@
-import { formatListenAddress, isHeaderTable, isSecretName, maskSecrets } from "evenkeel";
-import type { AccessLogConfig, AdminConfig, CertificateConfig, FileConfig, ServerConfig } from "../file-config.ts";
+import { formatListenAddress, withoutSecrets } from "evenkeel";
+import type { AdminConfig, CertificateConfig, FileConfig, ServerConfig, TracingConfig } from "../file-config.ts";
 
 /** Stands for a secret: the length of a token is a secret too. */
 const masked = "***";
@@ -12,8 +12,8 @@ export function describeTables({ server, admin, accessLog, tracing }: FileConfig
   return {
     server: describeServer(server),
     ...(admin !== undefined && { admin: describeAdmin(admin) }),
-    accessLog: describeAccessLog(accessLog),
-    ...(tracing !== undefined && { tracing: maskTable({ ...tracing, endpoint: maskUrl(tracing.endpoint) }) }),
+    accessLog: withoutSecrets(accessLog) as object,
+    ...(tracing !== undefined && { tracing: describeTracing(tracing) }),
   };
 }
 
@@ -41,32 +41,17 @@ function describeCertificate({ cert, key }: CertificateConfig): object {
 }
 
 function describeAdmin({ listen, ...rest }: AdminConfig): object {
-  return { listen: formatListenAddress(listen), ...maskTable(rest) };
+  return { listen: formatListenAddress(listen), ...(withoutSecrets(rest) as object) };
 }
 
-function describeAccessLog(accessLog: AccessLogConfig): object {
-  return maskTable(accessLog);
+/** Without an endpoint of its own it has none here: the default depends on the environment. */
+function describeTracing({ endpoint, ...rest }: TracingConfig): object {
+  return { ...(endpoint !== undefined && { endpoint: maskUrl(endpoint) }), ...(withoutSecrets(rest) as object) };
 }
 
-/**
- * Masks user info and the query, whose parameters can be credentials. Tracing without an endpoint of its own is described without
- * one: its default depends on the environment.
- */
-function maskUrl(url: string | undefined): string | undefined {
-  return url?.replace(/(?<=\/\/)[^/]*@/, `${masked}@`).replace(/(?<=\?).*$/s, masked);
-}
-
-/** Masks the values whose name suggests a secret, and all in a table of headers. What is undefined is left out. */
-function maskTable(table: object): object {
-  const entries = Object.entries(table).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(entries.map(([key, value]: [string, unknown]) => [key, maskValue(key, value)]));
-}
-
-function maskValue(key: string, value: unknown): unknown {
-  if (isHeaderTable(key)) return Object.fromEntries(Object.keys(value as object).map((name) => [name, masked]));
-  if (typeof value === "string") return isSecretName(key) ? masked : maskSecrets(value);
-  const isTable = typeof value === "object" && value !== null && !Array.isArray(value);
-  return isTable ? maskTable(value) : value;
+/** Masks user info and the query, whose parameters can be credentials. */
+function maskUrl(url: string): string {
+  return url.replace(/(?<=\/\/)[^/]*@/, `${masked}@`).replace(/(?<=\?).*$/s, masked);
 }
 
 /** In the largest unit that needs no fraction. */

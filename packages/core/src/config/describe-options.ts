@@ -5,20 +5,13 @@
 
 import type { Policy } from "../policy.ts";
 import { defaults } from "./defaults.ts";
-import { isTable, mergeKeys, mergeTables } from "./merge.ts";
+import { mergeKeys, mergeTables } from "./merge.ts";
 import type { PoolOptions, RouteOptions, UpstreamOptions } from "./options.ts";
 import type { ResolvedOptions } from "./resolved.ts";
-import { isHeaderTable, isSecretName, maskSecrets } from "./secrets.ts";
+import { withoutSecrets } from "./secrets.ts";
 import { defaultUpstreamId, parseUpstreamUrl } from "./upstream-url.ts";
 
 type Json = Readonly<Record<string, unknown>>;
-
-/** In place of a secret, whatever its length. */
-const masked = "***";
-
-/** Headers whose values are no credentials. The value of any other one is masked. */
-const plainHeaders =
-  /^(?:accept(?:-.*)?|access-control-.*|cache-control|content-.*|cross-origin-.*|host|permissions-policy|referrer-policy|server|strict-transport-security|timing-allow-origin|user-agent|vary|x-content-type-options|x-frame-options|x-robots-tag)$/i;
 
 /** What has changed at run time, such as a weight that an operator has set, is not in it. */
 export function describeOptions({ written }: ResolvedOptions): Json {
@@ -77,30 +70,4 @@ function describeRoute(route: RouteOptions, onlyPool: string): Json {
 
 function pick<T extends object, Key extends keyof T>(table: T, keys: readonly Key[]): Pick<T, Key> {
   return Object.fromEntries(keys.map((key) => [key, table[key]])) as Pick<T, Key>;
-}
-
-function withoutSecrets(value: unknown, key = ""): unknown {
-  if (Array.isArray(value)) return value.map((item) => withoutSecrets(item, key));
-  if (isTable(value)) {
-    const entries = Object.entries(value).filter(([, inner]) => inner !== undefined);
-    return Object.fromEntries(
-      entries.map(([name, inner]) => [
-        name,
-        isHeaderTable(key) ? maskHeader(name, inner) : withoutSecrets(inner, name),
-      ]),
-    );
-  }
-  if (typeof value !== "string") return value;
-  if (key === "key" || isSecretName(key)) return masked;
-  if (value.includes("-----BEGIN ")) return "PEM";
-  return maskSecrets(key === "path" ? withoutQueryValues(value) : value);
-}
-
-/** Any parameter of a probe can be a credential, whatever its name. */
-function withoutQueryValues(path: string): string {
-  return path.replace(/([?&][^=&]*=)[^&]*/g, `$1${masked}`);
-}
-
-function maskHeader(name: string, value: unknown): unknown {
-  return plainHeaders.test(name) && typeof value === "string" ? maskSecrets(value) : masked;
 }

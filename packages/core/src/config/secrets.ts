@@ -1,6 +1,7 @@
-/** Detects and masks secrets, so that reports of mistakes print none to a terminal or a log. */
+/** Detects and masks secrets, so that reports of mistakes and descriptions of the options print none. */
 
 import { editDistance } from "./edit-distance.ts";
+import { isTable } from "./merge.ts";
 
 const secretName =
   /secret|token|passw|passphrase|pwd|credential|authorization|cookies?$|(?:api|access|private|signing|encryption)[-_]?key|signature|^sig$|^keys/i;
@@ -55,4 +56,38 @@ function withoutUserInfo(text: string): string {
 /** Returns a star for each character. Line breaks stay. */
 function stars(text: string): string {
   return text.replace(/[^\r\n]/g, "*");
+}
+
+/** In place of a whole secret: its length is a secret too. */
+const masked = "***";
+
+/** Headers whose values are no credentials. The value of any other one is masked. */
+const plainHeaders =
+  /^(?:accept(?:-.*)?|access-control-.*|cache-control|content-.*|cross-origin-.*|host|permissions-policy|referrer-policy|server|strict-transport-security|timing-allow-origin|user-agent|vary|x-content-type-options|x-frame-options|x-robots-tag)$/i;
+
+/** Masks the secrets in the options that `key` holds: plain data, of which undefined is left out. */
+export function withoutSecrets(value: unknown, key = ""): unknown {
+  if (Array.isArray(value)) return value.map((item) => withoutSecrets(item, key));
+  if (isTable(value)) {
+    const entries = Object.entries(value).filter(([, inner]) => inner !== undefined);
+    return Object.fromEntries(
+      entries.map(([name, inner]) => [
+        name,
+        isHeaderTable(key) ? maskHeader(name, inner) : withoutSecrets(inner, name),
+      ]),
+    );
+  }
+  if (typeof value !== "string") return value;
+  if (key === "key" || isSecretName(key)) return masked;
+  if (value.includes("-----BEGIN ")) return "PEM";
+  return maskSecrets(key === "path" ? withoutQueryValues(value) : value);
+}
+
+/** Any parameter of a probe can be a credential, whatever its name. */
+function withoutQueryValues(path: string): string {
+  return path.replace(/([?&][^=&]*=)[^&]*/g, `$1${masked}`);
+}
+
+function maskHeader(name: string, value: unknown): unknown {
+  return plainHeaders.test(name) && typeof value === "string" ? maskSecrets(value) : masked;
 }
