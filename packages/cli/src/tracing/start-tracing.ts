@@ -64,7 +64,11 @@ export async function startTracing(config: TracingConfig, logger: Logger): Promi
     async stop() {
       stopSpans();
       const flushed = provider.shutdown().catch((error: unknown) => problem.add(error));
-      await Promise.race([flushed, wait(limits.tracingFlushMs, undefined, { ref: false })]);
+      const tooLate = wait(limits.tracingFlushMs, new Error("the last spans were not accepted in time"), {
+        ref: false,
+      });
+      const error = await Promise.race([flushed, tooLate]);
+      if (error !== undefined) problem.add(error);
       problem.close();
     },
   };

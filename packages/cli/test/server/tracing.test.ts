@@ -29,14 +29,14 @@ interface TraceRequest {
   }[];
 }
 
-/** A collector. `respond` is the status of its responses. */
+/** A collector. `respond` is the status of its responses; with 0 there are none. */
 async function startReceiver(respond = 200) {
   const spans: (Span & { readonly service: string | undefined; readonly pid: number | undefined })[] = [];
   const requests: { readonly path: string | undefined; readonly headers: IncomingHttpHeaders }[] = [];
   const conditions = new Conditions();
   const server = createServer((req, res) => {
     void text(req).then((body) => {
-      res.writeHead(respond, { "content-type": "application/json" }).end("{}");
+      if (respond !== 0) res.writeHead(respond, { "content-type": "application/json" }).end("{}");
       requests.push({ path: req.url, headers: req.headers });
       for (const { resource, scopeSpans } of (JSON.parse(body) as TraceRequest).resourceSpans) {
         const of = (name: string) => resource.attributes.find(({ key }) => key === name)?.value;
@@ -124,4 +124,19 @@ test("a receiver that refuses spans is one warning, and requests are served", as
     1,
     expect.any(Number),
   ]);
+});
+
+test("a receiver that does not respond delays a stop for 2 seconds, and the log says that spans are lost", async () => {
+  const receiver = await startReceiver(0);
+  const upstream = await startUpstream((_req, res) => res.end());
+  const tracing = `[tracing]\nendpoint = "${receiver.url}"\n`;
+  const config = `[server]\nlisten = "127.0.0.1:0"\n${poolOf(upstream.url)}${tracing}`;
+  const { url, stderr, kill, ended } = await serve(config, { env: { OTEL_BSP_SCHEDULE_DELAY: "20" } });
+  expect((await sendRequest(url)).status).toBe(200);
+  await receiver.until(() => receiver.requests.length > 0);
+  kill("SIGTERM");
+  expect((await ended).code).toBe(0);
+  expect(stderr.records.find(({ level }) => level === "warn")).toMatchObject({
+    msg: "traces cannot be sent: the last spans were not accepted in time",
+  });
 });

@@ -13,7 +13,8 @@ export interface BudgetLimits {
 
 /**
  * Bounds the entries of one source of changes, such as an upstream that flaps. When the budget is used up, changes are
- * counted, and one entry summarizes them in each interval. After an interval without a change the budget is full again.
+ * counted, and one entry summarizes them in each interval. After an interval of ten minutes without a change the budget is
+ * full again.
  */
 export class ChangeBudget {
   readonly #name: string;
@@ -79,7 +80,8 @@ export class ChangeBudget {
         this.#startTimer();
       } else {
         this.#step = 0;
-        this.#entries = this.#limits.entries;
+        // Not sooner: upstreams that all flap every few minutes would each be logged each time.
+        if (delayMs >= limits.logCalmMs) this.#entries = this.#limits.entries;
       }
     }, delayMs);
   }

@@ -30,6 +30,9 @@ export type LoggerOption = Logger | ((entry: LogEntry) => void);
 /** Writes an entry. Never throws. */
 export type WriteEntry = (entry: LogEntry) => void;
 
+/** An exception may quote a client, whose text must not begin a line of its own or control a terminal. */
+const controls = /[\p{Cc}\u2028\u2029]+/gu;
+
 type Write = (entry: LogEntry) => unknown;
 type LogMethod = (...values: unknown[]) => unknown;
 
@@ -47,7 +50,7 @@ export function toWriter(logger: LoggerOption): WriteEntry {
   };
   return (entry) => {
     try {
-      const written: unknown = write(entry);
+      const written: unknown = write({ ...entry, message: entry.message.replace(controls, " ") });
       if (written instanceof Promise) written.catch(warn);
     } catch (error) {
       warn(error);

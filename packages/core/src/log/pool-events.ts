@@ -2,7 +2,7 @@ import { limits } from "../config/defaults.ts";
 import type { EjectEvent, HealthEvent, ReadmitEvent, ReloadEvent } from "../events.ts";
 import { type Clock, systemClock } from "../runtime/clock.ts";
 import type { ProxySnapshot } from "../snapshot.ts";
-import { type BudgetLimits, ChangeBudget, poolBudget, upstreamBudget } from "./change-budget.ts";
+import { ChangeBudget, poolBudget, upstreamBudget } from "./change-budget.ts";
 import { afterOutage, type LoggedEvents, toEntry } from "./event-entries.ts";
 import { type LogEntry, type LoggerOption, toWriter, type WriteEntry } from "./logger.ts";
 import { type Outage, OutageReminders } from "./outage-reminders.ts";
@@ -44,8 +44,10 @@ class PoolEventLog {
   readonly #write: WriteEntry;
   readonly #clock: Clock;
   readonly #reminders: OutageReminders;
-  /** In the order of their last use. */
+  /** In the order of their last use, as are those of the pools. */
   readonly #budgets = new Map<string, ChangeBudget>();
+  /** Of all upstreams of a pool together, their summaries included: a thousand of them may flap. */
+  readonly #poolBudgets = new Map<string, ChangeBudget>();
   /** By pool, then by upstream and, in a group, by worker. */
   readonly #outages = new Map<string, Map<string, Outage>>();
   readonly #stop: () => void;
@@ -80,8 +82,11 @@ class PoolEventLog {
   close(): void {
     this.#stop();
     this.#reminders.close();
-    for (const budget of this.#budgets.values()) budget.close();
-    this.#budgets.clear();
+    // The summaries of upstreams count for their pools.
+    for (const budgets of [this.#budgets, this.#poolBudgets]) {
+      for (const budget of budgets.values()) budget.close();
+      budgets.clear();
+    }
     this.#outages.clear();
   }
 
@@ -165,31 +170,36 @@ class PoolEventLog {
   #change({ pool, upstream, kind }: Subject, entry: LogEntry, what: string): void {
     const name = upstream === undefined ? pool : `${pool}/${upstream}`;
     const fields = upstream === undefined ? { pool } : { pool, upstream };
-    const own = this.#budget(
-      `${kind ?? ""} ${name}`,
-      name,
-      fields,
-      upstream === undefined ? poolBudget : upstreamBudget,
-    );
-    if (upstream === undefined) return own.add(entry, what, this.#write);
-    const ofPool = this.#budget(` ${pool}`, pool, { pool }, poolBudget);
-    own.add(entry, what, (written) => ofPool.add(written, what, this.#write));
+    const key = `${kind ?? ""} ${name}`;
+    if (upstream === undefined) {
+      const create = () => new ChangeBudget(name, fields, poolBudget, this.#clock, this.#write);
+      return lastUsed(this.#budgets, key, create).add(entry, what, this.#write);
+    }
+    const write = (written: LogEntry, ofWhat: string) => this.#ofPool(pool).add(written, ofWhat, this.#write);
+    const create = () => {
+      const summarize: WriteEntry = (summary) => write(summary, "flapping");
+      return new ChangeBudget(name, fields, upstreamBudget, this.#clock, summarize);
+    };
+    lastUsed(this.#budgets, key, create).add(entry, what, (written) => write(written, what));
   }
 
-  #budget(key: string, name: string, fields: LogEntry["fields"], budget: BudgetLimits): ChangeBudget {
-    const known = this.#budgets.get(key) ?? new ChangeBudget(name, fields, budget, this.#clock, this.#write);
-    this.#budgets.delete(key);
-    this.#budgets.set(key, known);
-    if (this.#budgets.size > limits.loggedSources) this.#dropOldest();
-    return known;
+  #ofPool(pool: string): ChangeBudget {
+    const create = () => new ChangeBudget(pool, { pool }, poolBudget, this.#clock, this.#write);
+    return lastUsed(this.#poolBudgets, pool, create);
   }
+}
 
-  #dropOldest(): void {
-    const [oldest] = this.#budgets;
-    if (oldest === undefined) return;
+/** Returns the budget of a source of changes. Without room for one more, it closes the one that was not used for longest. */
+function lastUsed(budgets: Map<string, ChangeBudget>, key: string, create: () => ChangeBudget): ChangeBudget {
+  const budget = budgets.get(key) ?? create();
+  budgets.delete(key);
+  budgets.set(key, budget);
+  const [oldest] = budgets;
+  if (oldest !== undefined && budgets.size > limits.loggedSources) {
     oldest[1].close();
-    this.#budgets.delete(oldest[0]);
+    budgets.delete(oldest[0]);
   }
+  return budget;
 }
 
 /** Returns a function that removes the listeners. */

@@ -53,6 +53,13 @@ test("the console prints the message, and the stack of an exception, but no deta
   expect(text).not.toContain("weight");
 });
 
+test("a message is one line, whatever an exception quotes", () => {
+  const messages: string[] = [];
+  const write = toWriter(({ message }) => void messages.push(message));
+  write({ ...failure, message: "onRequest failed: no user a\r\n2026-01-01 all is well\u001b[31m\u2028\u0085b" });
+  expect(messages).toEqual(["onRequest failed: no user a 2026-01-01 all is well [31m b"]);
+});
+
 test("methods are called on their logger, also if they are of a class, and `debug` may be missing", () => {
   class Mine {
     readonly lines: unknown[] = [];

@@ -127,6 +127,22 @@ describe("what changes too often is summarized", () => {
       /^error api: 1000 of 1000 upstreams .* u4 \([^)]*\), and 995 more; no upstream is available$/,
     );
   });
+
+  test("a thousand upstreams that flap for hours", () => {
+    const { clock, lines, turn, proxy } = lab(1_000);
+    for (let at = 0; at < 4 * hour; at += 20 * minute) {
+      for (const to of ["unhealthy", "healthy", "unhealthy", "healthy"] as const) {
+        for (let index = 0; index < 1_000; index++) turn(`u${index}`, to);
+        clock.advance(5 * minute);
+      }
+    }
+    // 200 at once, then one each minute, summaries and reminders.
+    const logged = lines();
+    expect(logged.length).toBeLessThan(500);
+    expect(logged.some((line) => /^warn api: \d+ more changes in .* \(.*\d+ flapping/.test(line))).toBe(true);
+    void proxy.close({ timeout: "0s" });
+    expect(lines().length).toBeLessThan(3);
+  });
 });
 
 test("no reminder names what an operator has disabled, and none comes for what a reload has removed", () => {
