@@ -16,6 +16,10 @@ const types: Readonly<Record<string, string>> = {
   ".txt": "text/plain; charset=utf-8",
 };
 
+/** An icon may be old for an hour, so that it can be shown while the server is away. All else is asked for each time. */
+const icons = ".svg";
+const iconSeconds = 3_600;
+
 /**
  * The page runs code and loads files of its own origin only, and nothing of it is written into the page itself. It cannot be put
  * into a frame, where another page could have a user click its buttons.
@@ -59,7 +63,8 @@ export class StaticFiles {
     const file = this.#files.get(name);
     if (file === undefined) return undefined;
     const { type, body, etag } = file;
-    const headers = { ...securityHeaders, etag, "cache-control": "no-cache" };
+    const caching = name.endsWith(icons) ? `max-age=${iconSeconds}` : "no-cache";
+    const headers = { ...securityHeaders, etag, "cache-control": caching };
     if (matches(req.headers["if-none-match"], etag)) return { status: 304, type, body: "", headers };
     return { status: 200, type, body, headers };
   }

@@ -102,6 +102,9 @@ browserTest("marks its data as old while the server is away, and is live again b
   const state = () => page.evaluate("document.documentElement.dataset.state");
   await page.locator('[data-upstream="before"]').waitFor();
   await eventually(state).toBe("live");
+  const failedUrls: string[] = [];
+  page.on("requestfailed", (request) => failedUrls.push(request.url()));
+  page.on("console", (message) => failedUrls.push(message.location().url));
 
   first.close();
   await eventually(state).toBe("stale");
@@ -110,6 +113,7 @@ browserTest("marks its data as old while the server is away, and is live again b
   expect(await page.title()).toBe("Not connected · Evenkeel");
   // The last data stays, so that an operator can go on reading.
   expect(await page.locator('[data-upstream="before"]').count()).toBe(1);
+  expect(await page.locator("#favicon").getAttribute("href")).toMatch(/unknown/);
 
   const second = serveOn(port, "after");
   await second.port;
@@ -120,6 +124,7 @@ browserTest("marks its data as old while the server is away, and is live again b
   // The events of the new process arrive as well.
   second.proxy.pools.get("api")?.setState("after", "draining");
   await page.getByRole("region", { name: "Events" }).getByText("is draining, before active").waitFor();
+  expect(failedUrls.filter((url) => url.endsWith(".svg"))).toEqual([]);
 });
 
 /** A process of its own would be no more of a server to the page. */

@@ -80,6 +80,7 @@ browserTest("asks for the token again when the session has ended, and shows noth
   for (let count = 0; count < 100; count++)
     expect((await send("POST", "/api/session", { body: { token } })).status).toBe(204);
   await page.getByLabel("Token", { exact: true }).waitFor();
+  await page.getByRole("status").getByText("Your session has ended").waitFor();
   expect(await page.evaluate("document.documentElement.dataset.state")).toBe("sign-in");
   expect(await page.content()).not.toContain("127.0.0.1:1/");
   expect(await page.title()).toContain("Sign in");

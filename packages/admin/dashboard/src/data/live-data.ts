@@ -22,6 +22,8 @@ const staleMs = 3_500;
 export class LiveData {
   phase: Phase = "connecting";
   session: SessionInfo | undefined;
+  /** The server has ended the session of this page. */
+  hasSessionEnded = false;
   overview: Overview | undefined;
   failures: readonly FailedRequest[] = [];
   /** Why the last request failed. */
@@ -90,6 +92,7 @@ export class LiveData {
 
   async signIn(token: string): Promise<void> {
     await request("POST", "api/session", { token });
+    this.hasSessionEnded = false;
     this.phase = "connecting";
     this.session = undefined;
     await this.refresh();
@@ -98,6 +101,7 @@ export class LiveData {
   async signOut(): Promise<void> {
     await request("DELETE", "api/session");
     this.#forget();
+    this.hasSessionEnded = false;
     this.phase = "sign-in";
     this.#onChange();
   }
@@ -131,6 +135,7 @@ export class LiveData {
   }
 
   #askForToken(): void {
+    this.hasSessionEnded ||= this.overview !== undefined;
     this.#forget();
     this.phase = "sign-in";
   }

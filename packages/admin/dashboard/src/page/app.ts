@@ -27,7 +27,8 @@ export function App({ data }: { readonly data: LiveData }): VNode {
   const selection = useSelection();
   useShortcuts();
 
-  if (data.phase === "sign-in") return html`<${SignIn} signIn=${(token: string) => data.signIn(token)} />`;
+  if (data.phase === "sign-in")
+    return html`<${SignIn} hasEnded=${data.hasSessionEnded} signIn=${(token: string) => data.signIn(token)} />`;
   const { overview, now } = data;
   if (overview === undefined) return html`<${TopBar} data=${data} /><main class="loading">${loadingText(data)}</main>`;
 

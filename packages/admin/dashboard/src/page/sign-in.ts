@@ -4,7 +4,13 @@ import { ApiError } from "../data/api.ts";
 import { html, useState, type VNode } from "../vendor/preact.js";
 import { logo } from "./icons.ts";
 
-export function SignIn({ signIn }: { readonly signIn: (token: string) => Promise<void> }): VNode {
+interface Props {
+  /** There was a session. */
+  readonly hasEnded: boolean;
+  readonly signIn: (token: string) => Promise<void>;
+}
+
+export function SignIn({ hasEnded, signIn }: Props): VNode {
   const [trouble, setTrouble] = useState("");
   const [isBusy, setBusy] = useState(false);
   const submit = async (event: SubmitEvent): Promise<void> => {
@@ -24,6 +30,7 @@ export function SignIn({ signIn }: { readonly signIn: (token: string) => Promise
     <form onSubmit=${(event: SubmitEvent) => void submit(event)} autocomplete="off">
       <div class="sign-in-brand">${logo()}<h1>Evenkeel</h1></div>
       <p class="dim">Sign in to <span class="mono">${location.host}</span></p>
+      ${hasEnded && html`<p role="status">Your session has ended. It ends after 12 hours, and with each restart of the proxy.</p>`}
       <label for="token">Token</label>
       <input id="token" name="token" type="password" required autofocus autocomplete="off" spellcheck=${false}
         aria-describedby="token-note" aria-invalid=${trouble !== ""} />
