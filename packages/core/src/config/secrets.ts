@@ -40,11 +40,17 @@ export function maskSecrets(text: string): string {
       [/[A-Z]/, /[a-z]/, /\d/].every((kind) => kind.test(run)) ? stars(run) : run,
     )
     .replace(/(?<=\/\/)[^\s"'`<>]+/g, withoutUserInfo)
-    .replace(/[^\s"'/]+/g, (run) => (/:.*@/.test(run) ? withoutUserInfo(run) : run))
+    .replace(/[^\s"'/]+/g, (run) => (hasUserInfo(run) ? withoutUserInfo(run) : run))
     .replace(/(?<=\b(?:Bearer|Basic|Digest|Negotiate) )[^\s"']+/gi, stars)
     .replace(/([?&;]([^=&?;#\s"']{1,64})=)([^&;#\s"']+)/g, (found, before: string, name: string, value: string) =>
       isSecretName(name) || /key$/i.test(name) ? before + stars(value) : found,
     );
+}
+
+/** A colon before an "@". In linear time: the text can come from a client. */
+function hasUserInfo(text: string): boolean {
+  const colon = text.indexOf(":");
+  return colon >= 0 && text.lastIndexOf("@") > colon;
 }
 
 /** Masks up to the last "@": in a malformed URL the password can contain any character. */

@@ -6,6 +6,8 @@ import type { FailedRequest } from "../snapshot.ts";
 
 /** The most nested causes of an error that are described. */
 const maxCauses = 4;
+/** The characters of a message that are kept. */
+const maxCauseText = 4 * limits.recordedText;
 
 /**
  * The last failed requests of a proxy. Requests that failed because of their client, such as malformed ones, have a smaller
@@ -21,8 +23,15 @@ export class RecentFailures {
 
   /** The last to end comes first. */
   list(): readonly FailedRequest[] {
-    return mergeFailures([this.#others.newestFirst, this.#ofClients.newestFirst]);
+    return mergeFailures(
+      [this.#others.newestFirst, this.#ofClients.newestFirst].map((ring) => ring.map(withoutSecrets)),
+    );
   }
+}
+
+/** Only for those that are read: while an upstream is down, thousands may fail in a second. */
+function withoutSecrets({ cause, ...failure }: FailedRequest): FailedRequest {
+  return Object.freeze({ ...failure, ...(cause !== undefined && { cause: bounded(maskSecrets(cause)) }) });
 }
 
 /** A request without a route is one, too. */
@@ -70,7 +79,8 @@ function toFailedRequest(event: RequestEvent): FailedRequest {
     path: bounded(pathOf(event.url)),
     status,
     ...(error !== undefined && { error }),
-    ...(cause !== undefined && { cause: bounded(cause) }),
+    // Longer than what is shown, since the end of a URL decides what is user info in it.
+    ...(cause !== undefined && { cause: cause.slice(0, maxCauseText) }),
     ...(route !== undefined && { route }),
     ...(pool !== undefined && { pool }),
     ...(upstream !== undefined && { upstream }),
@@ -89,13 +99,13 @@ function causeOf({ cause, attempts }: RequestEvent): string | undefined {
     if (message !== messages.at(-1)) messages.push(message);
     error = error instanceof Error ? error.cause : undefined;
   }
-  return messages.length > 0 ? maskSecrets(messages.join(": ")) : attempts.at(-1)?.cause;
+  return messages.length > 0 ? messages.join(": ") : attempts.at(-1)?.cause;
 }
 
 /** What the app has thrown can be anything, and long. */
 function messageOf(error: unknown): string {
   try {
-    return String(error instanceof Error ? error.message : error).slice(0, 4 * limits.recordedText);
+    return String(error instanceof Error ? error.message : error).slice(0, maxCauseText);
   } catch {
     return typeof error;
   }
