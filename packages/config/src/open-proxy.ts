@@ -38,8 +38,8 @@ interface CodeOptions<Req> {
    */
   readonly logger?: LoggerOption;
   /**
-   * With false, no tracing sees the requests and probes of the proxy. Default: true; where OpenTelemetry is set up before,
-   * requests are traced.
+   * With false, requests are published on no diagnostics channel and have no spans. Default: true; where OpenTelemetry is set up
+   * before, requests are traced.
    */
   readonly tracing?: boolean;
 }

@@ -8,8 +8,8 @@ export interface ProxySurroundings extends Hooks, Partial<Runtime> {
   /** Shares verdicts, and what operators set, with other proxies. Default: the proxy is alone. */
   readonly coordination?: Coordination;
   /**
-   * With false, the requests and probes of this proxy are published on no diagnostics channel, so that no tracing sees them.
-   * Default: true; where OpenTelemetry is set up before the first proxy is created, requests are traced.
+   * With false, the requests and probes of this proxy are published on no diagnostics channel, so that no subscriber sees
+   * them. Default: true; where OpenTelemetry is set up before the first proxy is created, requests are traced.
    */
   readonly tracing?: boolean;
   /**
