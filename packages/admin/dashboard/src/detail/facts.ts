@@ -36,7 +36,10 @@ export function upstreamFacts(pool: PoolOverview, upstream: UpstreamOverview, no
         ? "none"
         : `${inPlainWords(lastProbe.reason)}, ${formatMs(lastProbe.durationMs)}, ${ago(lastProbe.at, now)}`,
     ],
-    ["Last failure", lastFailure === null ? "none" : `${inPlainWords(lastFailure.code)}, ${ago(lastFailure.at, now)}`],
+    [
+      "Last failure",
+      lastFailure === null ? noFailure(upstream) : `${inPlainWords(lastFailure.code)}, ${ago(lastFailure.at, now)}`,
+    ],
     ["Ejections", formatCount(ejections)],
   ];
   return factList(facts.filter((fact) => fact !== false));
@@ -82,6 +85,11 @@ function weights(pool: PoolOverview, upstream: UpstreamOverview): string {
   return Math.abs(weight - effectiveWeight) < 0.005
     ? `${formatWeight(weight)}${sharing}`
     : `${formatWeight(weight)} configured, ${formatWeight(effectiveWeight)} effective${sharing}`;
+}
+
+/** An upstream whose errors are all responses has no failure. */
+function noFailure({ traffic }: UpstreamOverview): string {
+  return (traffic.errorRatio ?? 0) > 0 ? "none: it responds, with a status of 500 or above" : "none";
 }
 
 function load({ inFlight, tunnels, maxInFlight }: UpstreamOverview): string {

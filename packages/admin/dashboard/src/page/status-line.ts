@@ -78,7 +78,7 @@ function problemLine(problem: Problem, now: number): VNode {
       ? inPlainWords(problem.text)
       : html`<a href=${linkOf(problem)}>${inPlainWords(problem.text)}</a>`;
   return html`<li class="tone-${tone}" key=${`${problem.pool}/${problem.upstream}/${problem.status}`}>
-    ${toneIcon(tone)}<span class="problem-text">${text}</span><span class="dim">${times(problem, now)}</span>
+    ${toneIcon(tone)}<span><span class="problem-text">${text}</span>${" "}<span class="dim">${times(problem, now)}</span></span>
   </li>`;
 }
 
