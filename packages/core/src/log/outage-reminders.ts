@@ -50,7 +50,9 @@ export class OutageReminders {
     const timer = this.#source.clock.setTimeout(() => {
       this.#inspect((pools) => {
         // Stopped, and perhaps started again, while the snapshot was taken.
-        if (this.#timers.get(pool) === timer) this.#remind(pool, step, pools);
+        if (this.#timers.get(pool) !== timer) return;
+        if (pools === undefined) this.#wait(pool, step);
+        else this.#remind(pool, step, pools);
       });
     }, delayMs);
     this.#timers.set(pool, timer);
@@ -65,12 +67,12 @@ export class OutageReminders {
   }
 
   /** Without pools if the snapshot of a group fails. */
-  #inspect(use: (pools: readonly PoolSnapshot[]) => void): void {
+  #inspect(use: (pools: readonly PoolSnapshot[] | undefined) => void): void {
     const snapshot = this.#source.snapshot();
     if (!(snapshot instanceof Promise)) return use(snapshot.pools);
     snapshot.then(
       ({ pools }) => use(pools),
-      () => use([]),
+      () => use(undefined),
     );
   }
 

@@ -1,9 +1,11 @@
 /** What is logged, and how much of it, on virtual time. */
 
+import { setImmediate } from "node:timers/promises";
 import { describe, expect, onTestFinished, test } from "vitest";
 import type { PoolOptions, ProxyOptions } from "../../src/config/options.ts";
 import { createProxy } from "../../src/index.ts";
 import type { LogEntry } from "../../src/log/logger.ts";
+import { logPoolEvents, type PoolEventSource } from "../../src/log/pool-events.ts";
 import type { Pool } from "../../src/pool/pool.ts";
 import { memberOf } from "../support/pools.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
@@ -178,4 +180,28 @@ test("what is no logger is an error of createProxy", () => {
   expect(() => createProxy({ upstreams: ["http://10.0.0.1:9"] }, { logger: {} as never })).toThrow(
     "logger: expected a logger with info, warn and error, or a function, found {}",
   );
+});
+
+test("reminders of a group go on after a snapshot that fails", async () => {
+  const { clock, proxy, turn } = lab();
+  const messages: string[] = [];
+  const snapshots = [
+    () => Promise.reject(new Error("a worker has not responded")),
+    () => Promise.resolve(proxy.snapshot()),
+  ];
+  const source: PoolEventSource = {
+    on: (name, listener) => proxy.on(name, listener as never),
+    off: (name, listener) => proxy.off(name, listener as never),
+    snapshot: () => snapshots.shift()?.() ?? proxy.snapshot(),
+  };
+  onTestFinished(logPoolEvents(source, ({ message }) => void messages.push(message), { clock }));
+  turn("u0", "unhealthy");
+  for (let count = 0; count < 2; count++) {
+    clock.advance(minute);
+    await setImmediate();
+  }
+  expect(messages).toEqual([
+    "api/u0 is unhealthy: connect_refused",
+    "api: 1 of 3 upstreams are still unavailable: u0 (unhealthy for 2 min: connect_refused)",
+  ]);
 });
