@@ -3,7 +3,7 @@ import { formatAge, formatTime } from "../overview/format-values.ts";
 import { describePools, describeProblem, describeProcess, describeTraffic } from "../overview/status-report.ts";
 import { toRows } from "../overview/upstream-rows.ts";
 import { cutLine, cutText, type StyledLine, span } from "./styled-line.ts";
-import { drawUpstreams } from "./upstream-table.ts";
+import { drawUpstreams, nameWidth } from "./upstream-table.ts";
 import type { Extent, View } from "./view.ts";
 
 /** What one frame shows. */
@@ -32,9 +32,6 @@ const shownProblems = 4;
 const lowTerminal = 16;
 /** The least number of rows for upstreams: the table of pools is left out before. */
 const leastUpstreams = 5;
-/** The least width of the name of a pool, and the share of the terminal's width that it may take. */
-const leastName = 12;
-const nameShare = 0.4;
 
 /** Draws one frame. Nothing in it is wider or longer than the terminal. */
 export function drawFrame({ overview, view, admin, stale }: FrameInput, { columns, rows }: Size): Frame {
@@ -71,7 +68,7 @@ export function drawFrame({ overview, view, admin, stale }: FrameInput, { column
 
 /** A long name leaves room for the numbers. */
 function withShortNames(overview: Overview, columns: number): Overview {
-  const most = Math.max(leastName, Math.floor(columns * nameShare));
+  const most = nameWidth(columns);
   return { ...overview, pools: overview.pools.map((pool) => ({ ...pool, name: cutText(pool.name, most) })) };
 }
 

@@ -21,6 +21,11 @@ const nameShare = 0.4;
 const leastReason = 12;
 const usualReason = 32;
 
+/** The width that names may have at the most. */
+export function nameWidth(columns: number): number {
+  return Math.max(leastWidths[nameColumn] ?? 0, Math.floor(columns * nameShare));
+}
+
 /** Returns a table of upstreams that fits in a terminal, with a header: `first` is the index of the first row shown. */
 export function drawUpstreams(
   rows: readonly UpstreamRow[],
@@ -53,7 +58,7 @@ function chooseColumns(cells: readonly (readonly string[])[], columns: number, r
   let layout = upstreamColumns.map((title, index) => {
     const longest = cells.reduce((width, row) => Math.max(width, row[index]?.length ?? 0), title.length);
     const width = Math.max(longest, leastWidths[index] ?? 0);
-    const most = index === nameColumn ? Math.max(leastWidths[nameColumn] ?? 0, Math.floor(columns * nameShare)) : width;
+    const most = index === nameColumn ? nameWidth(columns) : width;
     return { index, width: Math.min(width, most) };
   });
   const width = () => layout.reduce((sum, column) => sum + column.width + gap, -gap);
