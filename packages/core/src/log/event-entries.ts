@@ -1,8 +1,8 @@
 /** Formats the events of pools as log entries. */
 
 import type { PoolEvents, ProxyEvents, ReadmissionReason, ReloadChanges } from "../events.ts";
+import { messageOf } from "../runtime/error-text.ts";
 import { durationText } from "./duration-text.ts";
-import { messageOf } from "./error-text.ts";
 import type { LogEntry } from "./logger.ts";
 
 /** The events that are logged. `worker` is the number of the worker that an event comes from, in a group of processes. */

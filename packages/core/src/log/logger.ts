@@ -1,6 +1,6 @@
 import { Console } from "node:console";
 import { OptionsError, show } from "../config/issues.ts";
-import { messageOf } from "./error-text.ts";
+import { messageOf } from "../runtime/error-text.ts";
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
 

@@ -4,7 +4,7 @@ import type { AttemptRecord, ExceptionEvent } from "../events.ts";
 import type { RequestProblem } from "../forward/reporter.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Clock } from "../runtime/clock.ts";
-import { messageOf } from "./error-text.ts";
+import { messageOf } from "../runtime/error-text.ts";
 import type { LogEntry, WriteEntry } from "./logger.ts";
 import { RepeatedProblem } from "./repeated-problem.ts";
 

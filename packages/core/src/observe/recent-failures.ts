@@ -2,6 +2,7 @@ import { limits } from "../config/defaults.ts";
 import { maskSecrets } from "../config/secrets.ts";
 import { errorKind } from "../errors.ts";
 import type { RequestEvent } from "../events.ts";
+import { messageOf } from "../runtime/error-text.ts";
 import type { FailedRequest } from "../snapshot.ts";
 
 /** The most nested causes of an error that are described. */
@@ -94,21 +95,13 @@ function toFailedRequest(event: RequestEvent): FailedRequest {
 function causeOf({ cause, attempts }: RequestEvent): string | undefined {
   const messages: string[] = [];
   for (let error: unknown = cause, depth = 0; error !== undefined && depth < maxCauses; depth++) {
-    const message = messageOf(error);
+    // What the app has thrown can be long.
+    const message = messageOf(error).slice(0, maxCauseText);
     // An error often repeats what it wraps.
     if (message !== messages.at(-1)) messages.push(message);
     error = error instanceof Error ? error.cause : undefined;
   }
   return messages.length > 0 ? messages.join(": ") : attempts.at(-1)?.cause;
-}
-
-/** What the app has thrown can be anything, and long. */
-function messageOf(error: unknown): string {
-  try {
-    return String(error instanceof Error ? error.message : error).slice(0, maxCauseText);
-  } catch {
-    return typeof error;
-  }
 }
 
 /**
