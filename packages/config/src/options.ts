@@ -126,8 +126,8 @@ export interface AccessLogFieldOptions {
 /** The table `[tracing]`: OpenTelemetry spans of requests, sent by OTLP over HTTP. Off unless the table is present. */
 export interface TracingOptions {
   /**
-   * The URL that spans are sent to. Without it: `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` or `OTEL_EXPORTER_OTLP_ENDPOINT`, or else
-   * `http://127.0.0.1:4318/v1/traces`.
+   * The URL that spans are sent to; its path is `/v1/traces` if it has none. Without it: `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` or
+   * `OTEL_EXPORTER_OTLP_ENDPOINT`, or else `http://127.0.0.1:4318/v1/traces`.
    */
   readonly endpoint?: string;
   /** Headers of the requests to `endpoint`, such as an API key. */

@@ -69,8 +69,16 @@ export function resolveAccessLog(options: AccessLogOptions, directory: string): 
   return { format, path: path === "stdout" || path === "stderr" ? path : resolve(directory, path), fields };
 }
 
-export function resolveTracing(options: TracingOptions): TracingConfig {
-  return { endpoint: undefined, serviceName: undefined, headers: {}, ...defaults.tracing, ...options };
+export function resolveTracing({ endpoint, ...options }: TracingOptions): TracingConfig {
+  const url = endpoint === undefined ? undefined : withTracesPath(endpoint);
+  return { endpoint: url, serviceName: undefined, headers: {}, ...defaults.tracing, ...options };
+}
+
+/** A collector is often given by its origin. Spans have a path of their own there (OTLP, "OTLP/HTTP Request"). */
+function withTracesPath(endpoint: string): string {
+  const url = new URL(endpoint);
+  if (url.pathname === "/") url.pathname = "/v1/traces";
+  return url.href;
 }
 
 /** The text is a valid address: the schema has checked it. */
