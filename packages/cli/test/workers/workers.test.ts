@@ -2,8 +2,9 @@ import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { connect } from "node:tls";
-import type { FailedRequest } from "evenkeel";
+import type { FailedRequest, UpstreamSnapshot } from "evenkeel";
 import { expect, onTestFinished, test } from "vitest";
+import { until } from "../../../core/test/support/event-loop.ts";
 import { makeFolder, serve } from "../support/cli.ts";
 import { poolOf, withAdmin } from "../support/configs.ts";
 import { keepAlive, sendRequest, startUpstream } from "../support/http.ts";
@@ -64,7 +65,11 @@ test("workers serve one configuration: changes reach all of them, and each reque
   const { failures } = JSON.parse((await sendRequest(admin, { path: "/api/failures" })).text);
   expect(failures.map(({ path }: FailedRequest) => path).sort()).toEqual([0, 1, 2, 3].map((n) => `/broken/${n}`));
   for (const { status, worker } of failures) expect([status, [1, 2, 3].includes(worker)]).toEqual([500, true]);
-  const { upstreams } = JSON.parse((await sendRequest(admin, { path: "/api/pools/app" })).text);
+  let upstreams: UpstreamSnapshot[] = [];
+  await until(async () => {
+    ({ upstreams } = JSON.parse((await sendRequest(admin, { path: "/api/pools/app" })).text));
+    return upstreams.every(({ health }) => health !== "unknown");
+  });
   for (const { condition, lastProbe } of upstreams) {
     expect(condition).toEqual({ status: "healthy", since: expect.any(Number), reason: "status 200" });
     expect(lastProbe).toMatchObject({ ok: true, reason: "status 200" });

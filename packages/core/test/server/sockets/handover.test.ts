@@ -25,18 +25,7 @@ const program = `
     for (const [index, server] of servers.entries()) await server.listen({ inherited: inherited(index) });
     report({ urls: servers.flatMap(({ urls }) => urls) });
   };
-  if (process.send === undefined) await listen(() => () => undefined);
-  else {
-    const received = servers.map(() => new server.ReceivedSockets());
-    let missing = servers.length;
-    process.on("message", async ({ index, address }, socket) => {
-      received[index].add(address, socket);
-      if (--missing > 0) return;
-      await listen((index) => (address) => ("socketPath" in address ? "predecessor" : received[index].take(address)));
-      process.send("listening", () => process.disconnect());
-    });
-    process.send("ready");
-  }
+  // Before it reports: the test sends signals from then on.
   process.on("SIGUSR2", () => {
     const child = fork(process.argv[1], process.argv.slice(2), { stdio: ["ignore", "inherit", "inherit", "ipc"] });
     child.on("message", async (message) => {
@@ -56,7 +45,19 @@ const program = `
     for (const server of servers) await server.close();
     await proxy.close();
     report({ ended: true });
-  });`;
+  });
+  if (process.send === undefined) await listen(() => () => undefined);
+  else {
+    const received = servers.map(() => new server.ReceivedSockets());
+    let missing = servers.length;
+    process.on("message", async ({ index, address }, socket) => {
+      received[index].add(address, socket);
+      if (--missing > 0) return;
+      await listen((index) => (address) => ("socketPath" in address ? "predecessor" : received[index].take(address)));
+      process.send("listening", () => process.disconnect());
+    });
+    process.send("ready");
+  }`;
 
 const request = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 
