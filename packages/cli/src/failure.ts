@@ -16,8 +16,10 @@ export class Failure extends Error {
 
 /** What a command prints with --json when it fails. */
 export function toErrorDocument(error: unknown): object {
-  const code = error instanceof Failure ? error.code : "failed";
-  return { error: { code, message: messageOf(error) } };
+  if (error instanceof Failure) return { error: { code: error.code, message: error.message } };
+  const { kind, mistakes = [] } = error as Partial<ConfigError>;
+  if (kind === undefined) return { error: { code: "failed", message: messageOf(error) } };
+  return { error: { code: kind === "invalid" ? "invalid_options" : kind, message: messageOf(error), mistakes } };
 }
 
 /**

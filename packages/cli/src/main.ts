@@ -4,6 +4,7 @@ import { debuglog } from "node:util";
 import type { ConfigError } from "@evenkeel/config";
 import { Command, Option } from "commander";
 import type { AdminCommandOptions } from "./commands/admin-commands.ts";
+import type { CheckOptions } from "./commands/check.ts";
 import type { DemoOptions } from "./commands/demo.ts";
 import type { ExplainOptions } from "./commands/explain.ts";
 import type { RunOptions } from "./commands/run.ts";
@@ -37,9 +38,11 @@ const workerCommand = program
   .command("worker", { hidden: true })
   .action(() => finish(async () => (await import("./commands/worker.ts")).worker()));
 
-command("check [config]", "validate a configuration file, and print its routes and pools").action(
-  (file: string = "config.toml") => attempt(async () => (await import("./commands/check.ts")).check(file)),
-);
+command("check [config]", "validate a configuration file, and print its routes and pools")
+  .option("--json", "print the warnings, or the mistakes with their lines, as JSON")
+  .action((file: string = "config.toml", options: CheckOptions) =>
+    attempt(async () => (await import("./commands/check.ts")).check(file, options), options),
+  );
 
 command("init [config]", "write a commented starter configuration").action((file: string = "config.toml") =>
   attempt(async () => (await import("./commands/init.ts")).init(file)),

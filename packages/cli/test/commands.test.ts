@@ -91,6 +91,25 @@ test("every setting in the starter configuration is valid", async () => {
   expect(await runCli(["check", file])).toMatchObject({ code: 0, stderr: "" });
 });
 
+test("check prints warnings and mistakes as JSON", async () => {
+  const cwd = makeFolder();
+  const check = async (text: string) => {
+    writeFileSync(path.join(cwd, "config.toml"), text);
+    const { code, stdout, stderr } = await runCli(["check", "--json"], { cwd });
+    expect(stderr).toBe("");
+    return { code, document: JSON.parse(stdout) as unknown };
+  };
+  const upstreams = 'upstreams = ["https://127.0.0.1:1"]\n';
+  const valid = { valid: true, file: "config.toml", warnings: [expect.stringContaining("tls.verify = false")] };
+  expect(await check(`${upstreams}tls = { verify = false }`)).toEqual({ code: 0, document: valid });
+  const mistake = { line: 2, column: 1, path: ["balanse"], message: expect.stringContaining('did you mean "balance"') };
+  expect(await check(`${upstreams}balanse = "p2c"`)).toEqual({
+    code: 2,
+    document: { error: { code: "invalid_options", message: expect.any(String), mistakes: [mistake] } },
+  });
+  expect(await check("upstreams = [")).toMatchObject({ code: 2, document: { error: { code: "syntax" } } });
+});
+
 test("check prints listeners, routes and pools", async () => {
   const file = writeFile(
     "config.toml",
@@ -98,6 +117,7 @@ test("check prints listeners, routes and pools", async () => {
 listen = ["127.0.0.1:8080", "unix:/run/evenkeel.sock"]
 [admin]
 token = "secret-token"
+readToken = "other-token"
 [accessLog]
 format = "none"
 [[routes]]
@@ -120,11 +140,11 @@ discovery = { type = "srv", name = "_http._tcp.web.internal" }
   );
   const { code, stdout } = await runCli(["check", file]);
   expect(code).toBe(0);
-  expect(stdout).not.toContain("secret-token");
+  expect(stdout).not.toMatch(/secret-token|other-token/);
   expect(stdout.replace(file, "config.toml")).toBe(`config.toml is valid.
 
 listen      http on 127.0.0.1:8080, http on unix:/run/evenkeel.sock
-admin       on 127.0.0.1:9090, with a token
+admin       on 127.0.0.1:9090, with a token, and one that may only read
 access log  off
 
 routes, the first match wins

@@ -13,13 +13,20 @@ import { configWarnings } from "../config-warnings.ts";
 import { checkAccessLog } from "../log/access-log.ts";
 import { toSafeText } from "../log/escape.ts";
 import { readTlsFiles } from "../serving/tls-files.ts";
+import { printJson } from "../table.ts";
+
+export interface CheckOptions {
+  readonly json?: boolean;
+}
 
 /** Validates a configuration file and prints a summary. Throws for an invalid one. */
-export function check(file: string): void {
+export function check(file: string, { json = false }: CheckOptions): void {
   const config = loadConfig(file);
   const tls = config.server.tls && readTlsFiles(config.server.tls);
   checkAccessLog(config.accessLog);
-  for (const warning of configWarnings(config, tls, Date.now())) {
+  const warnings = configWarnings(config, tls, Date.now());
+  if (json) return printJson({ valid: true, file, warnings });
+  for (const warning of warnings) {
     process.stderr.write(`evenkeel: warning: ${toSafeText(warning)}\n`);
   }
   process.stdout.write(`${toSafeText(file)} is valid.\n\n${summarize(config)}`);
@@ -60,7 +67,9 @@ function toManyPools(options: ProxyOptions): {
 
 function describeAdmin(admin: FileConfig["admin"]): string {
   if (admin === undefined) return "off";
-  return `on ${formatListenAddress(admin.listen)}${admin.token === undefined ? "" : ", with a token"}`;
+  const { listen, token, readToken, dashboard } = admin;
+  const tokens = readToken === undefined ? ", with a token" : ", with a token, and one that may only read";
+  return `on ${formatListenAddress(listen)}${token === undefined ? "" : tokens}${dashboard ? "" : ", no dashboard"}`;
 }
 
 function describeLog({ format, path, fields }: AccessLogConfig): string {
