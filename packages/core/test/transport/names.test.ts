@@ -33,11 +33,18 @@ function lab(zone: ScriptedNames["zone"]) {
 
 /** A server at each of these addresses, all on one port. */
 async function serversAt(...hosts: string[]) {
-  const first = await rawUpstream({ onRequest: answerWith(hosts[0]), listen: { port: 0, host: hosts[0] } });
-  const others = hosts
-    .slice(1)
-    .map((host) => rawUpstream({ onRequest: answerWith(host), listen: { port: first.port, host } }));
-  return [first, ...(await Promise.all(others))] as const;
+  for (;;) {
+    const first = await rawUpstream({ onRequest: answerWith(hosts[0]), listen: { port: 0, host: hosts[0] } });
+    const others = hosts
+      .slice(1)
+      .map((host) => rawUpstream({ onRequest: answerWith(host), listen: { port: first.port, host } }));
+    try {
+      return [first, ...(await Promise.all(others))] as const;
+    } catch (error) {
+      // Another process uses the port at another address.
+      if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE") throw error;
+    }
+  }
 }
 
 const answerWith =
