@@ -69,6 +69,13 @@ browserTest("an operator finds, inspects and drains an upstream with the keyboar
   await eventually(() => focused(page)).toBe("Actions for api/a");
   await press(page, "Enter");
   await eventually(() => focused(page)).toBe("Set weight…");
+  // Closed and opened again before the browser tells that it was closed.
+  await page.evaluate(`(async () => {
+    document.querySelector("[popover]").hidePopover();
+    for (let turn = 0; turn < 10; turn++) await undefined;
+    document.activeElement.click();
+  })()`);
+  await eventually(() => focused(page)).toBe("Set weight…");
   await press(page, "ArrowDown", "Enter");
   const dialog = page.getByRole("dialog", { name: "Drain api/a" });
   await dialog.waitFor();

@@ -29,9 +29,10 @@ test("takes a sample each second, goes on after a failure, and stops", async () 
   expect(sampler.history.all(sampler.sampleMs).times).toEqual([3, 4]);
   sampler.stop();
   await vi.advanceTimersByTimeAsync(5 * limits.sampleMs);
-  expect([taken, vi.getTimerCount()]).toEqual([4, 0]);
+  expect(taken).toBe(4);
   sampler.start();
-  expect([taken, vi.getTimerCount()]).toEqual([4, 0]);
+  await vi.advanceTimersByTimeAsync(5 * limits.sampleMs);
+  expect(taken).toBe(4);
 });
 
 test("takes fewer samples where one costs more than a hundredth of a second", () => {

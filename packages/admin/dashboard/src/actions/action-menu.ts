@@ -46,7 +46,8 @@ export function ActionMenu({ anchor, pool, upstream, onChoose, onClose }: Props)
     element.querySelector("button")?.focus();
   }, [anchor]);
 
-  const onToggle = (event: ToggleEvent) => {
+  // `toggle` comes a task later: by then the menu may have been opened again.
+  const onBeforeToggle = (event: ToggleEvent) => {
     if (event.newState !== "closed") return;
     const { activeElement } = document;
     if (activeElement === document.body || menu.current?.contains(activeElement)) anchor.focus();
@@ -64,7 +65,7 @@ export function ActionMenu({ anchor, pool, upstream, onChoose, onClose }: Props)
   };
 
   return html`<div class="menu" popover="auto" role="menu" aria-label=${`Actions for ${pool.name}/${upstream.id}`} ref=${menu}
-      onToggle=${onToggle} onKeyDown=${onKeyDown}>
+      onBeforeToggle=${onBeforeToggle} onKeyDown=${onKeyDown}>
     ${actionsFor(upstream).map(
       (action) =>
         html`<button role="menuitem" class=${action === "remove" ? "tone-bad" : ""} onClick=${() => onChoose(action)}>${labels[action]}</button>`,
