@@ -196,8 +196,9 @@ export class RequestRecord {
   }
 
   #endTrace(grpcStatus: number | undefined): void {
-    const { trace, route, upstream, status, error, cause, bytesIn, bytesOut } = this;
-    trace?.end({
+    if (this.trace === undefined) return;
+    const { route, upstream, status, error, cause, bytesIn, bytesOut } = this;
+    this.trace.end({
       status,
       grpcStatus,
       error,
